@@ -1,0 +1,317 @@
+"""What happens between batches and epochs, besides training.
+
+A callback is told of the run's events; its `model` and `params` ({"epochs", "steps", "metrics"}) are set before the
+first. `logs` holds an epoch's figures by name ("loss", "val_loss", metrics). Setting `model.stop_training = True` ends
+the run after the epoch.
+"""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from . import checks
+
+if TYPE_CHECKING:
+    from .model import Model
+
+Logs = dict[str, float]
+
+
+class Callback:
+    """Base of all callbacks; each method is an event, and does nothing here. Epochs and batches count from 0."""
+
+    model: Model
+    params: dict[str, Any]
+
+    def on_train_begin(self) -> None: ...
+
+    def on_epoch_begin(self, epoch: int) -> None: ...
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None: ...
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None: ...
+
+    def on_train_end(self) -> None:
+        """Also called when the run was interrupted (Ctrl-C) or stopped by an error."""
+
+
+class History(Callback):
+    """What `fit` returns: `history.history["loss"][epoch]`, and the same for every figure of the run.
+
+    `seconds` holds each epoch's duration, `interrupted` tells whether Ctrl-C ended the run.
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+        self.seconds: list[float] = []
+        self.interrupted = False
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.seconds.append(time.perf_counter() - self._start)
+        self.epoch.append(epoch)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+
+
+class ProgressBar(Callback):
+    """`fit(verbose=1)`: a bar with loss, val_loss and time left on a terminal, a line an epoch anywhere else."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] | None = None
+
+    def on_train_begin(self) -> None:
+        self._start = time.perf_counter()
+        if sys.stderr.isatty():
+            total = (self.params["epochs"] - self.params["initial_epoch"]) * self.params["steps"]
+            self._bar = tqdm(total=total, unit="batch", dynamic_ncols=True, leave=True)
+            self.on_train_batch_end = self._advance  # type: ignore[method-assign]
+
+    def _advance(self, batch: int, logs: Logs) -> None:
+        self._bar.update()  # type: ignore[union-attr]
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        self._start = time.perf_counter()
+        if self._bar is not None:
+            self._bar.set_description(f"Epoch {epoch + 1}/{self.params['epochs']}", refresh=False)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if self._bar is not None:
+            self._bar.set_postfix({name: f"{value:.4g}" for name, value in logs.items()})
+            return
+        figures = "".join(f" - {name}: {value:.4g}" for name, value in logs.items())
+        seconds = time.perf_counter() - self._start
+        print(f"Epoch {epoch + 1}/{self.params['epochs']} - {seconds:.1f}s{figures}", flush=True)
+
+    def on_train_end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Monitor(Callback):
+    """What ModelCheckpoint and EarlyStopping share: one figure to watch, and the best value it has had."""
+
+    def __init__(self, monitor: str, mode: str, min_delta: float, verbose: int) -> None:
+        owner = type(self).__name__
+        self.monitor = monitor
+        self.mode = checks.one_of(owner, "mode", mode, ("auto", "min", "max"))
+        self.min_delta = checks.number(owner, "min_delta", min_delta, 0)
+        self.verbose = verbose
+        rising = mode == "max" or (mode == "auto" and monitor.endswith(("accuracy", "auc")))
+        self._sign = 1.0 if rising else -1.0
+        self.best = -self._sign * math.inf
+
+    def on_train_begin(self) -> None:
+        self.best = -self._sign * math.inf
+        if self.monitor not in self.params["metrics"]:
+            mend = ": give fit a validation_data" if self.monitor.startswith("val_") else ""
+            raise ValueError(
+                f"{type(self).__name__}: monitor={self.monitor!r} is not among this run's figures, "
+                f"{', '.join(self.params['metrics'])}{mend}"
+            )
+
+    def improved(self, value: float) -> bool:
+        return self._sign * (value - self.best) > self.min_delta
+
+    def say(self, epoch: int, text: str) -> None:
+        if self.verbose:
+            tqdm.write(f"Epoch {epoch + 1:05d}: {text}")  # above the progress bar if there is one
+
+
+class ModelCheckpoint(Monitor):
+    """Saves the model after every epoch, or after those that improved `monitor`.
+
+    path                  may hold fields: "weights-{epoch:02d}-{val_loss:.4f}.safetensors" (epoch counts from 1)
+    save_best_only        only when `monitor` is better than ever before in this run
+    restore_best_weights  at the end of training, also after Ctrl-C, give the model the best saved weights back
+    An interrupted run that has saved nothing yet is saved as it stands.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        mode: str = "auto",
+        restore_best_weights: bool = False,
+    ) -> None:
+        super().__init__(monitor, mode, 0.0, verbose)
+        self.path = os.fspath(path)
+        self.save_best_only = save_best_only
+        self.restore_best_weights = restore_best_weights
+        self.best_path: str | None = None
+
+    def on_train_begin(self) -> None:
+        self._saved = False
+        self.best_path = None
+        if self.save_best_only or self.restore_best_weights:
+            super().on_train_begin()
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        path = self.path.format(epoch=epoch + 1, **logs)
+        value = logs.get(self.monitor, math.nan)
+        better = self.improved(value)
+        if self.save_best_only:
+            if not better:
+                self.say(epoch, f"{self.monitor} did not improve from {self.best:.5f}")
+                return
+            self.say(epoch, f"{self.monitor} improved from {self.best:.5f} to {value:.5f}, saving model to {path}")
+        else:
+            self.say(epoch, f"saving model to {path}")
+        self.model.save(path)
+        self._saved = True
+        if better:
+            self.best, self.best_path = value, path
+
+    def on_train_end(self) -> None:
+        if not self._saved and self.model.interrupted:
+            self.model.save(self.path.format_map(_Unknown()))
+        elif self.restore_best_weights and self.best_path is not None:
+            self.model.load_weights(self.best_path)
+
+
+class _Unknown(dict[str, Any]):
+    """Fields of a path when no epoch was finished."""
+
+    def __missing__(self, key: str) -> Any:
+        return 0
+
+
+class EarlyStopping(Monitor):
+    """Stops when `monitor` has not improved by more than `min_delta` for `patience` epochs.
+
+    restore_best_weights: at the end give the model the weights of its best epoch back (kept in memory).
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        restore_best_weights: bool = False,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta, verbose)
+        self.patience = int(checks.number("EarlyStopping", "patience", patience, 0))
+        self.restore_best_weights = restore_best_weights
+        self.stopped_epoch: int | None = None
+        self._best_weights: list[NDArray] | None = None
+
+    def on_train_begin(self) -> None:
+        super().on_train_begin()
+        self._waited, self.stopped_epoch, self._best_weights = 0, None, None
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if self.improved(logs[self.monitor]):
+            self.best, self._waited = logs[self.monitor], 0
+            if self.restore_best_weights:
+                self._best_weights = self.model.get_weights()
+            return
+        self._waited += 1
+        if self._waited >= max(self.patience, 1):
+            self.stopped_epoch, self.model.stop_training = epoch, True
+            self.say(epoch, f"early stopping, best {self.monitor} {self.best:.5f}")
+
+    def on_train_end(self) -> None:
+        if self._best_weights is not None:
+            self.model.set_weights(self._best_weights)
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate before every epoch to `schedule(epoch)` or `schedule(epoch, learning_rate)`.
+
+    For a rate that changes with every step give the optimizer a schedule of tinydl.schedules instead.
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        if not callable(schedule):
+            raise TypeError(f"LearningRateScheduler: schedule must be a function of the epoch, got {schedule!r}")
+        self.schedule = schedule
+        self.verbose = verbose
+        self._takes_rate = len(inspect.signature(schedule).parameters) > 1
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        optimizer = self.model.optimizer
+        assert optimizer is not None
+        arguments = (epoch, optimizer.current_learning_rate) if self._takes_rate else (epoch,)
+        optimizer.learning_rate = float(self.schedule(*arguments))
+        if self.verbose:
+            tqdm.write(f"Epoch {epoch + 1:05d}: learning rate is {optimizer.current_learning_rate:g}")
+
+
+class CSVLogger(Callback):
+    """Writes each epoch's figures as a row of a CSV file, at once; `append=True` continues an existing file."""
+
+    def __init__(self, path: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
+        self.path, self.separator, self.append = Path(path), separator, append
+
+    def on_train_begin(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        header = not (self.append and self.path.exists() and self.path.stat().st_size)
+        self._file = self.path.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._writer = csv.DictWriter(
+            self._file, ["epoch", *self.params["metrics"], "learning_rate"], delimiter=self.separator
+        )
+        if header:
+            self._writer.writeheader()
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        optimizer = self.model.optimizer
+        assert optimizer is not None
+        self._writer.writerow({"epoch": epoch, **logs, "learning_rate": optimizer.current_learning_rate})
+        self._file.flush()
+
+    def on_train_end(self) -> None:
+        self._file.close()
+
+
+class TensorBoard(Callback):
+    """Event files for TensorBoard: every figure, the learning rate, and histograms of all weights and gradients.
+
+    log_dir         this run's own directory; put several runs' directories side by side to compare them
+    histogram_freq  write histograms every so many epochs (0: never); gradients are those of the epoch's last batch
+
+    Raises ImportError when tensorboardX is missing. Then: tensorboard --logdir <the directory above>
+    """
+
+    def __init__(self, log_dir: str | os.PathLike[str], histogram_freq: int = 1) -> None:
+        self.log_dir = os.fspath(log_dir)
+        self.histogram_freq = int(checks.number("TensorBoard", "histogram_freq", histogram_freq, 0))
+
+    def on_train_begin(self) -> None:
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise ImportError("TensorBoard: needs tensorboardX: pip install tensorboardX") from error
+        self._writer = SummaryWriter(self.log_dir)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        optimizer = self.model.optimizer
+        assert optimizer is not None
+        for name, value in {**logs, "learning_rate": optimizer.current_learning_rate}.items():
+            self._writer.add_scalar(name, value, epoch)
+        if self.histogram_freq and epoch % self.histogram_freq == 0:
+            for name, array in self.model.params.items():
+                self._writer.add_histogram(f"weights/{name}", array, epoch)
+            for name, array in self.model.grads.items():
+                self._writer.add_histogram(f"gradients/{name}", array, epoch)
+        self._writer.flush()
+
+    def on_train_end(self) -> None:
+        self._writer.close()

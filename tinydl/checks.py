@@ -1,0 +1,39 @@
+"""Hyper-parameters are refused where they enter, each with its owner, what was expected and what came."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from numbers import Integral, Real
+from typing import Any
+
+
+def positive_int(owner: str, name: str, value: Any) -> int:
+    """A whole number, 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{owner}: {name} must be a whole number of 1 or more, got {value!r}")
+    return int(value)
+
+
+def number(owner: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+    """A finite number with low <= value < high."""
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not math.isfinite(value) or not low <= value < high:
+        bounds = f" with {low:g} <= {name}" + (f" < {high:g}" if high < math.inf else "") if low > -math.inf else ""
+        raise ValueError(f"{owner}: {name} must be a finite number{bounds}, got {value!r}")
+    return float(value)
+
+
+def positive(owner: str, name: str, value: Any, high: float = math.inf) -> float:
+    """A finite number with 0 < value < high."""
+    if number(owner, name, value, 0, high) == 0:
+        raise ValueError(f"{owner}: {name} must be above 0, got {value!r}")
+    return float(value)
+
+
+def one_of(owner: str, name: str, value: Any, choices: Collection[Any], hint: str = "") -> Any:
+    """A string of (or None in) `choices`; `hint` ends the message."""
+    if not isinstance(value, str | None) or value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{owner}: {name} must be one of {listed}, got {value!r}{hint}")
+    return value

@@ -1,0 +1,62 @@
+"""Where weights start.
+
+A unit's output is a sum over fan_in inputs, so its variance is fan_in * Var(W) times theirs. Weights that are too
+small or too large make activations (and, backwards, gradients, through fan_out) shrink or grow layer by layer; weights
+that are all equal make all units of a layer the same for ever.
+
+    glorot  Var(W) = 2 / (fan_in + fan_out)     keeps both directions steady for linear, tanh, sigmoid units
+    he      Var(W) = 2 / fan_in                 relu passes half of the variance on: twice as much makes up for it
+
+A uniform distribution on [-a, a] has variance a^2 / 3, hence a = sqrt(3 Var).
+The normal ones are plain normal distributions (Keras truncates its own at two standard deviations).
+
+References: Glorot & Bengio 2010; He et al. 2015.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Shape = tuple[int, ...]
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """(fan_in, fan_out) of a weight of shape (in, out) or (kh, kw, in, out): connections into and out of a unit."""
+    receptive_field = math.prod(shape[:-2])
+    return shape[-2] * receptive_field, shape[-1] * receptive_field
+
+
+def zeros(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray:
+    """All zeros: right for biases; weights that start at zero stay equal for ever."""
+    return np.zeros(shape, dtype)
+
+
+def glorot_uniform(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray:
+    """U(-a, a), a = sqrt(6 / (fan_in + fan_out))."""
+    limit = math.sqrt(6 / sum(fans(shape)))
+    return rng.uniform(-limit, limit, shape).astype(dtype)
+
+
+def glorot_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray:
+    """N(0, 2 / (fan_in + fan_out))."""
+    return rng.normal(0, math.sqrt(2 / sum(fans(shape))), shape).astype(dtype)
+
+
+def he_uniform(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray:
+    """U(-a, a), a = sqrt(6 / fan_in)."""
+    limit = math.sqrt(6 / fans(shape)[0])
+    return rng.uniform(-limit, limit, shape).astype(dtype)
+
+
+def he_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray:
+    """N(0, 2 / fan_in)."""
+    return rng.normal(0, math.sqrt(2 / fans(shape)[0]), shape).astype(dtype)
+
+
+INITIALIZERS: dict[str, Callable[..., NDArray]] = {
+    function.__name__: function for function in (zeros, glorot_uniform, glorot_normal, he_uniform, he_normal)
+}

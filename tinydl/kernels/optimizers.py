@@ -1,0 +1,66 @@
+"""Optimizer steps as one pass over the flat vectors: every number is read once and written once.
+
+Hyper-parameters are cast to the dtype of the vectors first; a float64 scalar would turn the whole loop into float64.
+
+The moments of a parameter whose gradient stays 0 (a dead relu's) shrink by a constant factor until they are subnormal,
+below 1e-38 in float32, where a processor takes some hundred cycles an operation; rounding then keeps them there for
+ever. They are set to 0 instead (benchmarks/subnormals.py shows what that is worth).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, inline="always")
+def _flush(value, smallest_normal):  # type: ignore[no-untyped-def]
+    return value if abs(value) >= smallest_normal else value * 0  # times 0, not 0: NaN must stay NaN
+
+
+@njit(cache=True, nogil=True)
+def sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay):  # type: ignore[no-untyped-def]
+    """See reference.sgd."""
+    lr, mu, wd = p.dtype.type(learning_rate), p.dtype.type(momentum), p.dtype.type(weight_decay)
+    if v.size == 0:
+        for k in range(p.size):
+            p[k] -= lr * (g[k] + wd * p[k])
+        return
+    tiny = np.finfo(p.dtype).tiny
+    if nesterov:
+        for k in range(p.size):
+            step = g[k] + wd * p[k]
+            v[k] = _flush(mu * v[k] + step, tiny)
+            p[k] -= lr * (step + mu * v[k])
+    else:
+        for k in range(p.size):
+            v[k] = _flush(mu * v[k] + (g[k] + wd * p[k]), tiny)
+            p[k] -= lr * v[k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def rmsprop(p, g, v, learning_rate, rho, epsilon):  # type: ignore[no-untyped-def]
+    """See reference.rmsprop."""
+    lr, eps = p.dtype.type(learning_rate), p.dtype.type(epsilon)
+    decay, gain = p.dtype.type(rho), p.dtype.type(1 - rho)
+    tiny = np.finfo(p.dtype).tiny
+    for k in range(p.size):
+        v[k] = _flush(decay * v[k] + gain * g[k] * g[k], tiny)
+        p[k] -= lr * g[k] / (math.sqrt(v[k]) + eps)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # no test for a division by 0 in the loop: epsilon forbids it
+def adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):  # type: ignore[no-untyped-def]
+    """See reference.adam."""
+    b1, c1 = p.dtype.type(beta1), p.dtype.type(1 - beta1)
+    b2, c2 = p.dtype.type(beta2), p.dtype.type(1 - beta2)
+    step = p.dtype.type(learning_rate / (1 - beta1**t))
+    v_scale = p.dtype.type(1 / math.sqrt(1 - beta2**t))
+    keep, eps = p.dtype.type(1 - learning_rate * weight_decay), p.dtype.type(epsilon)
+    tiny = np.finfo(p.dtype).tiny
+    for k in range(p.size):
+        m[k] = _flush(b1 * m[k] + c1 * g[k], tiny)
+        v[k] = _flush(b2 * v[k] + c2 * g[k] * g[k], tiny)
+        p[k] = keep * p[k] - step * m[k] / (v_scale * math.sqrt(v[k]) + eps)

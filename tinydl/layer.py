@@ -1,0 +1,128 @@
+"""class Layer: the whole contract on one screen.
+
+A layer is y = f(x, params). Training needs of it dL/dparams, to learn, and dL/dx, to hand on to the layer below:
+
+    forward(x)    computes y and remembers what backward will need
+    backward(dy)  takes dL/dy, adds dL/dparam to grads, returns dL/dx      (the chain rule, one link of it)
+
+Rules that every layer keeps:
+- backward adds to `grads` (+=): shared weights, penalties and micro-batches need the sum; `zero_grad` resets it.
+- x and dy are never modified, and an array that was handed out is never written to again.
+- Parameter arrays are changed in place, never replaced: a Model holds them all in one flat vector.
+- Everything has the dtype of the parameters. 1/N lives in the loss (and in a penalty's own term), nowhere else.
+- Randomness comes from `self.rng`, a Generator spawned from the one handed to `build`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Shape = tuple[int, ...]
+
+
+class Layer:
+    """Base of all layers. A subclass needs `forward` and `backward`; `build` too if its shape or state depends on x.
+
+    Attributes after `build`: `input_shape` and `output_shape` (without the batch axis), `dtype`, and
+        params  trainable arrays by name, e.g. {"W": ..., "b": ...}
+        grads   dLoss/dparam, the same keys and shapes
+        state   arrays that are saved but not trained (running statistics)
+    """
+
+    name: str | None = None
+    params: dict[str, NDArray]
+    grads: dict[str, NDArray]
+    state: dict[str, NDArray]
+    input_shape: Shape | None = None
+    output_shape: Shape | None = None
+    dtype: np.dtype | None = None
+    rng: np.random.Generator | None = None
+    input_gradient: bool = True  # cleared by a Model, while it trains, on the layer that `lowest_trainable` names
+    in_model: bool = False
+
+    def __init__(self) -> None:
+        self.params, self.grads, self.state = {}, {}, {}
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        """Learn the input's shape (without the batch axis), make the parameters; return the output's shape."""
+        self.params, self.grads, self.state = {}, {}, {}
+        self.input_shape = self.output_shape = tuple(input_shape)
+        self.dtype = np.dtype(dtype)
+        return self.output_shape
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def penalty(self) -> float:
+        """What this layer adds to the loss, from its last forward pass."""
+        return 0.0
+
+    def zero_grad(self) -> None:
+        for gradient in self.grads.values():
+            gradient.fill(0)
+
+    # --- what subclasses use ------------------------------------------------------------------------------------
+
+    @property
+    def built(self) -> bool:
+        return self.input_shape is not None
+
+    @property
+    def label(self) -> str:
+        """How messages call this layer: "dense_1 (Dense)", or its class alone outside a model."""
+        return f"{self.name} ({type(self).__name__})" if self.name else type(self).__name__
+
+    def add_parameter(self, name: str, value: NDArray) -> None:
+        self.params[name] = value
+        self.grads[name] = np.zeros_like(value)
+
+    def as_input(self, x: NDArray) -> NDArray:
+        """x as a C-contiguous array of this layer's dtype, its shape checked (not copied if it is one already)."""
+        dtype = self.dtype
+        if dtype is None:  # a layer without parameters also works unbuilt
+            x = np.asarray(x)
+            dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
+        x = np.ascontiguousarray(x, dtype=dtype)
+        if self.input_shape is not None and x.shape[1:] != self.input_shape:
+            expected = ", ".join(["batch", *map(str, self.input_shape)])
+            raise ValueError(f"{self.label}: expected an input of shape ({expected}), got {x.shape}")
+        return x
+
+    def as_gradient(self, dy: NDArray, y: NDArray | None) -> NDArray:
+        """dy as a C-contiguous array of y's dtype; refused when it has not y's shape, or before any forward."""
+        if y is None:
+            raise RuntimeError(f"{self.label}: backward was called before forward")
+        dy = np.ascontiguousarray(dy, dtype=y.dtype)
+        if dy.shape != y.shape:
+            raise ValueError(f"{self.label}: dy must have the shape of the last output, {y.shape}, got {dy.shape}")
+        return dy
+
+    def sublayers(self) -> list[Layer]:
+        """The layers this one is composed of; none for a plain layer."""
+        return []
+
+    def lowest_trainable(self) -> Layer | None:
+        """The layer in this one below which nothing learns: to train, its backward may give None for dL/dx."""
+        return self if self.params else None
+
+    def walk(self) -> Iterator[Layer]:
+        """This layer and all below it, depth first, in the order of the forward pass."""
+        yield self
+        for layer in self.sublayers():
+            yield from layer.walk()
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments by name: `type(layer)(**layer.get_config())` is the same layer, unbuilt."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"

@@ -1,0 +1,142 @@
+"""Activations as layers: y = f(x) entry by entry, and Softmax, which mixes the entries of a row.
+
+For an elementwise f the Jacobian is diagonal, so backward is a product: dx = dy * f'(x), with f' written in y where
+that is possible, so that x need not be kept. Shapes: y, dy and dx are as x, of any shape (batch, ...).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import checks
+from ..kernels.reference import sigmoid
+from ..layer import Layer
+
+
+class ReLU(Layer):
+    """Rectified linear unit.
+
+    Forward    y = max(x, 0)
+    Backward   dx = dy 1[x > 0]: y = x above zero (slope 1), a constant below (slope 0)
+    Cache      y (y > 0 exactly where x > 0)
+    Edge       at x = 0 there are two slopes, 0 and 1; the one taken is 0
+    Reference  Nair & Hinton 2010
+    Check      check_layer(ReLU(), x=(5, 3))
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._y: NDArray | None = None
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        self._y = y = np.maximum(self.as_input(x), 0)
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        y = self._y
+        return self.as_gradient(dy, y) * (y > 0)  # type: ignore[operator]
+
+
+class LeakyReLU(Layer):
+    """A relu that keeps a small slope below zero, so that no unit can die for good.
+
+    Forward    y = x for x > 0, negative_slope x elsewhere
+    Backward   dx = dy for x > 0, negative_slope dy elsewhere
+    Cache      x > 0
+    Edge       at x = 0 the slope taken is negative_slope
+    Raises     ValueError when negative_slope is negative or not finite
+    Reference  Maas, Hannun & Ng 2013
+    Check      check_layer(LeakyReLU(), x=(5, 3))
+    """
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        super().__init__()
+        self.negative_slope = checks.number("LeakyReLU", "negative_slope", negative_slope, 0)
+        self._slope: NDArray | None = None
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        x = self.as_input(x)
+        self._slope = slope = np.where(x > 0, x.dtype.type(1), x.dtype.type(self.negative_slope))
+        return x * slope
+
+    def backward(self, dy: NDArray) -> NDArray:
+        return self.as_gradient(dy, self._slope) * self._slope
+
+
+class Sigmoid(Layer):
+    """Logistic function: any number to (0, 1).
+
+    Forward    y = 1 / (1 + exp(-x)), computed so that exp cannot overflow
+    Backward   y' = exp(-x) / (1 + exp(-x))^2 = y (1 - y), so dx = dy y (1 - y)
+    Cache      y
+    Edge       for large |x| y rounds to 0 or 1 and the gradient vanishes: for a loss, use BinaryCrossEntropy on logits
+    Check      check_layer(Sigmoid(), x=(5, 3))
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._y: NDArray | None = None
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        self._y = y = sigmoid(self.as_input(x))
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        y = self._y
+        return self.as_gradient(dy, y) * (y * (1 - y))  # type: ignore[operator]
+
+
+class Tanh(Layer):
+    """Hyperbolic tangent: any number to (-1, 1).
+
+    Forward    y = tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x))
+    Backward   y' = 1 - tanh(x)^2, so dx = dy (1 - y^2)
+    Cache      y
+    Check      check_layer(Tanh(), x=(5, 3))
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._y: NDArray | None = None
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        self._y = y = np.tanh(self.as_input(x))
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        y = self._y
+        return self.as_gradient(dy, y) * (1 - y * y)  # type: ignore[operator]
+
+
+class Softmax(Layer):
+    """Turns each row (the last axis) into probabilities.
+
+    Forward    y_j = exp(x_j) / sum_k exp(x_k)    (the row's maximum is subtracted first: same y, no overflow)
+
+    Backward   Every x_i reaches every y_j, through its own numerator and through the common sum:
+                   dy_j/dx_i = y_j (1[i = j] - y_i)
+               Summed against dy the full Jacobian never has to be formed:
+                   dx_i = sum_j dy_j y_j (1[i = j] - y_i) = y_i (dy_i - sum_j dy_j y_j)
+
+    Shapes     x, y (..., classes)
+    Cache      y
+    Edge       adding a constant to a row of x changes nothing, so each row of dx sums to 0; for the same reason an
+               upstream gradient of all ones gives dx = 0 whatever backward does: never check it with ones
+    Check      check_layer(Softmax(), x=(5, 3))
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._y: NDArray | None = None
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        x = self.as_input(x)
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        self._y = y = e / e.sum(axis=-1, keepdims=True)
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        y = self._y
+        dy = self.as_gradient(dy, y)
+        return y * (dy - (dy * y).sum(axis=-1, keepdims=True))

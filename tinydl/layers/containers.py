@@ -1,0 +1,109 @@
+"""Layers made of layers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ..layer import Layer, Shape
+
+
+class Container(Layer):
+    """What composites share: the arrays of the layers below, under dotted names ("dense_1.W")."""
+
+    def sublayers(self) -> list[Layer]:
+        raise NotImplementedError
+
+    def _merged(self, kind: str) -> dict[str, NDArray]:
+        return {
+            f"{layer.name or position}.{key}": array
+            for position, layer in enumerate(self.sublayers())
+            for key, array in getattr(layer, kind).items()
+        }
+
+    # The arrays belong to the layers below; a container only shows them. (Hence Layer.__init__'s own are ignored.)
+    params = property(lambda self: self._merged("params"), lambda self, ignored: None)
+    grads = property(lambda self: self._merged("grads"), lambda self, ignored: None)
+    state = property(lambda self: self._merged("state"), lambda self, ignored: None)
+
+    def zero_grad(self) -> None:
+        for layer in self.sublayers():
+            layer.zero_grad()
+
+    def penalty(self) -> float:
+        return sum((layer.penalty() for layer in self.sublayers()), 0.0)
+
+    def name_sublayers(self) -> None:
+        """Keras' names: dense_1, dense_2, dropout_1, ... in the order of the layers; given names are kept."""
+        seen: Counter[str] = Counter()
+        for layer in self.sublayers():
+            kind = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
+            seen[kind] += 1
+            layer.name = layer.name or f"{kind}_{seen[kind]}"
+        names = Counter(layer.name for layer in self.sublayers())
+        for name, count in names.items():
+            if count > 1:
+                raise ValueError(
+                    f"{self.label}: {count} of its layers are called {name!r}; a layer object can stand in one place "
+                    "only, and names must differ"
+                )
+
+
+class Sequential(Container):
+    """Layers one after the other: function composition, whose derivative is the chain rule.
+
+    Forward    y = f_k(... f_2(f_1(x)))
+    Backward   dL/dx = J_1' (... J_(k-1)' (J_k' dy)): each layer turns the gradient at its output into the one at its
+               input, last layer first. A vector passed from the right through k products costs about two forward
+               passes; multiplying the Jacobians themselves would cost far more.
+    Raises     ValueError when two neighbours' shapes do not fit, naming both
+    Check      check_layer(Sequential([Dense(4, "tanh"), Dense(2)]), x=(5, 3))
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self.layers = list(layers)
+        for layer in self.layers:
+            if not isinstance(layer, Layer):
+                mend = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
+                raise TypeError(f"Sequential: expected Layer objects, got {layer!r}{mend}")
+        if not self.layers:
+            raise ValueError("Sequential: expected at least one layer, got none")
+
+    def sublayers(self) -> list[Layer]:
+        return self.layers
+
+    def lowest_trainable(self) -> Layer | None:
+        return next((found for layer in self.layers if (found := layer.lowest_trainable())), None)
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        super().build(input_shape, rng, dtype)
+        self.name_sublayers()
+        shape, before = tuple(input_shape), "the input"
+        for layer in self.layers:
+            try:
+                shape_after = layer.build(shape, rng, dtype)
+            except ValueError as error:
+                raise ValueError(f"{error} (it follows {before}, which gives {shape})") from error
+            shape, before = shape_after, layer.label
+        self.output_shape = shape
+        return shape
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        for layer in self.layers:
+            x = layer.forward(x, training)
+            if x is None:
+                raise TypeError(f"{layer.label}: forward returned None instead of an array")
+        return x
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        gradient: NDArray | None = dy
+        for layer in reversed(self.layers):
+            gradient = layer.backward(gradient)  # type: ignore[arg-type]
+            if gradient is None:  # nothing below has parameters, and nobody asked for dx
+                break
+        return gradient

@@ -1,0 +1,80 @@
+"""Dense: every output unit sees every input."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .. import checks, kernels
+from ..initializers import INITIALIZERS
+from ..layer import Layer, Shape
+
+SOFTMAX_HINT = ": softmax is a layer, Softmax(); to train a classifier leave it out and use SoftmaxCrossEntropy"
+
+
+class Dense(Layer):
+    """Fully connected layer, y = f(x @ W + b).
+
+    Forward
+        a_nj = sum_i x_ni W_ij + b_j          a = x @ W + b
+        y_nj = f(a_nj)                        f: linear, relu, sigmoid or tanh
+
+    Backward (the loss L is a function of y; the chain rule takes it through f, then through the sum)
+        da_nj = dL/da_nj = dy_nj f'(a_nj)     f' is written in y: relu 1[y > 0], sigmoid y (1 - y), tanh 1 - y^2
+        W_ij enters a_nj for every row n, with factor x_ni:    dW_ij = sum_n x_ni da_nj     dW = x.T @ da
+        b_j enters a_nj for every row n, with factor 1:        db_j  = sum_n da_nj          db = da.sum(axis=0)
+        x_ni enters a_nj for every unit j, with factor W_ij:   dx_ni = sum_j da_nj W_ij     dx = da @ W.T
+
+    Shapes     x (n, inputs), W (inputs, units), b (units,), y (n, units)
+    Cache      x and y; a itself is not needed, as f' is written in y
+    Edge       relu at a = 0: the derivative taken is 0
+    Raises     ValueError for bad hyper-parameters and for inputs that are not rows of the built width
+    Check      check_layer(Dense(4, "tanh"), x=(5, 3))
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | None = None,
+        use_bias: bool = True,
+        kernel_initializer: str = "glorot_uniform",
+    ) -> None:
+        super().__init__()
+        self.units = checks.positive_int("Dense", "units", units)
+        hint = SOFTMAX_HINT if activation == "softmax" else ""
+        self.activation = checks.one_of("Dense", "activation", activation, kernels.ACTIVATIONS, hint)
+        self.use_bias = use_bias
+        self.kernel_initializer = checks.one_of("Dense", "kernel_initializer", kernel_initializer, INITIALIZERS)
+        self._code = kernels.ACTIVATIONS[activation]
+        self._x: NDArray | None = None
+        self._y: NDArray | None = None
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        super().build(input_shape, rng, dtype)
+        if len(input_shape) != 1:
+            raise ValueError(
+                f"{self.label}: expected rows of numbers, input shape (width,), got {tuple(input_shape)}: "
+                "put a Flatten() before it"
+            )
+        self.add_parameter("W", INITIALIZERS[self.kernel_initializer]((input_shape[0], self.units), rng, dtype))
+        if self.use_bias:
+            self.add_parameter("b", np.zeros(self.units, dtype))
+        self.output_shape = (self.units,)
+        return self.output_shape
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        if not self.params:
+            raise RuntimeError(f"{self.label}: not built yet: put it into a Model or call build first")
+        x = self.as_input(x)
+        W = self.params["W"]
+        b = self.params["b"] if self.use_bias else W.reshape(-1)[:0]  # an empty one tells the kernel: no bias
+        y = kernels.dense_forward(x, W, b, self._code)
+        self._x, self._y = x, y
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        dy, x, y = self.as_gradient(dy, self._y), self._x, self._y
+        dW = self.grads["W"]
+        db = self.grads["b"] if self.use_bias else dW.reshape(-1)[:0]
+        dx = kernels.dense_backward(dy, x, self.params["W"], y, self._code, dW, db, self.input_gradient)
+        return dx if self.input_gradient else None

@@ -1,0 +1,107 @@
+"""Layers that are random while training and the identity otherwise: Dropout, GaussianNoise, MaskingNoise.
+
+Each draws from its own Generator, spawned from the one handed to `build`, so the same seed gives the same noise
+whatever the other layers do. Shapes: y, dy and dx are as x, of any shape (batch, ...).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .. import checks
+from ..layer import Layer, Shape
+
+
+class Noise(Layer):
+    """What they share: a Generator, and the factor or nothing that the last forward pass multiplied by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._x: NDArray | None = None
+        self._mask: NDArray | None = None
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        shape = super().build(input_shape, rng, dtype)
+        self.rng = rng.spawn(1)[0]
+        return shape
+
+    def generator(self) -> np.random.Generator:
+        if self.rng is None:
+            raise RuntimeError(f"{self.label}: it has no random generator yet: put it into a Model or call build first")
+        return self.rng
+
+    def backward(self, dy: NDArray) -> NDArray:
+        dy = self.as_gradient(dy, self._x)
+        return dy if self._mask is None else dy * self._mask
+
+
+class Dropout(Noise):
+    """Sets a random part of its inputs to zero while training, so that no unit can rely on another one.
+
+    Forward    training:  y = x m / (1 - rate), each m independently 0 with probability rate, else 1
+               otherwise: y = x. The scaling keeps the expected y equal to x, so nothing is left to do at test time.
+    Backward   m is a constant of the pass: dx = dy m / (1 - rate), with the same m
+    Cache      m / (1 - rate)
+    Raises     ValueError unless 0 <= rate < 1. `rate` is the probability of DROPPING (in TensorFlow 1, of keeping)
+    Reference  Srivastava et al. 2014
+    Check      check_layer(Dropout(0.5), x=(5, 3))
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = checks.number("Dropout", "rate", rate, 0, 1)
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        self._x = x = self.as_input(x)
+        self._mask = mask = None
+        if training and self.rate:
+            keep = self.generator().random(x.shape, dtype=x.dtype) >= self.rate
+            self._mask = mask = keep * x.dtype.type(1 / (1 - self.rate))
+        return x if mask is None else x * mask
+
+
+class MaskingNoise(Noise):
+    """Sets a random part of its inputs to zero while training: the corruption of a denoising autoencoder.
+
+    Forward    training:  y = x m, each m independently 0 with probability rate, else 1; otherwise y = x.
+               Unlike Dropout nothing is scaled up: the next layer must learn to fill the gaps in.
+    Backward   dx = dy m
+    Cache      m
+    Raises     ValueError unless 0 <= rate < 1
+    Reference  Vincent et al. 2008
+    Check      check_layer(MaskingNoise(0.4), x=(5, 3))
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = checks.number("MaskingNoise", "rate", rate, 0, 1)
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        self._x = x = self.as_input(x)
+        self._mask = mask = None
+        if training and self.rate:
+            self._mask = mask = (self.generator().random(x.shape, dtype=x.dtype) >= self.rate).astype(x.dtype)
+        return x if mask is None else x * mask
+
+
+class GaussianNoise(Noise):
+    """Adds independent normal noise while training.
+
+    Forward    training:  y = x + stddev e, e ~ N(0, 1); otherwise y = x
+    Backward   dy/dx = 1: dx = dy
+    Raises     ValueError when stddev is negative or not finite
+    Reference  Vincent et al. 2010
+    Check      check_layer(GaussianNoise(0.1), x=(5, 3))
+    """
+
+    def __init__(self, stddev: float) -> None:
+        super().__init__()
+        self.stddev = checks.number("GaussianNoise", "stddev", stddev, 0)
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        self._x = x = self.as_input(x)
+        if training and self.stddev:
+            noise = self.generator().standard_normal(x.shape, dtype=x.dtype)
+            return x + x.dtype.type(self.stddev) * noise
+        return x

@@ -1,0 +1,173 @@
+"""Penalties: identity layers that add a term to the loss, and that term's own gradient on the way back.
+
+    total loss = loss + sum of penalty() over all layers
+    forward    y = x                         (the term is computed from x)
+    backward   dx = dy + d(term)/dx          (what the loss wants, plus what the penalty wants)
+
+Each term is a mean over the rows of the batch, so its weight against the loss does not depend on the batch size.
+(Keras 2.2 summed its activity penalty over the batch: a factor of 3e-5 there, at 64 rows, is 64 * 3e-5 = 1.92e-3 here.)
+Shapes: y, dy and dx are as x, (n, units).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .. import checks
+from ..layer import Layer, Shape
+from .containers import Container
+from .dense import Dense
+
+
+class Penalty(Layer):
+    """An identity layer; subclasses say what the term is and what its gradient is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._x: NDArray | None = None
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        self._x = x = self.as_input(x)
+        return x
+
+
+class ActivityL1(Penalty):
+    """L1 penalty on activations: pushes most of them to zero, which makes a code sparse.
+
+    Term       P = factor / n sum_n sum_j |x_nj|
+    Backward   dx = dy + factor / n sign(x)
+    Cache      x
+    Edge       at x = 0 the slope taken is 0: a unit that is silent stays silent
+    Raises     ValueError when factor is negative or not finite
+    Check      check_layer(ActivityL1(0.1), x=(5, 3))
+    """
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = checks.number("ActivityL1", "factor", factor, 0)
+
+    def penalty(self) -> float:
+        return 0.0 if self._x is None else self.factor / len(self._x) * float(np.abs(self._x).sum())
+
+    def backward(self, dy: NDArray) -> NDArray:
+        dy = self.as_gradient(dy, self._x)
+        return dy + (self.factor / len(dy)) * np.sign(self._x)  # type: ignore[arg-type]
+
+
+class KLSparsity(Penalty):
+    """Asks that each unit be active on a fraction `rho` of the rows, by the Kullback-Leibler divergence.
+
+    Term       r_j = mean_n x_nj                        a unit's mean activation over the batch
+               P = factor sum_j ( rho log(rho / r_j) + (1 - rho) log((1 - rho) / (1 - r_j)) )
+    Backward   dP/dr_j = factor ( -rho / r_j + (1 - rho) / (1 - r_j) ), and dr_j/dx_nj = 1 / n:
+               dx_nj = dy_nj + dP/dr_j / n
+    Cache      x
+    Edge       P is infinite for r_j = 0 or 1; r_j is kept 1e-7 away from both
+    Raises     ValueError unless 0 < rho < 1 and factor >= 0; for activations outside [0, 1] (put it behind a sigmoid)
+    Reference  Ng 2011, CS294A lecture notes, "Sparse autoencoder"
+    Check      check_layer(KLSparsity(0.1, 0.5), x=rng.uniform(0.1, 0.9, (5, 3)))
+    """
+
+    margin = 1e-7
+
+    def __init__(self, rho: float = 0.05, factor: float = 1.0) -> None:
+        super().__init__()
+        self.rho = checks.positive("KLSparsity", "rho", rho, 1)
+        self.factor = checks.number("KLSparsity", "factor", factor, 0)
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        x = super().forward(x, training)
+        if x.size and (x.min() < 0 or x.max() > 1):
+            raise ValueError(
+                f"{self.label}: expected activations in [0, 1], got {x.min():.4g} to {x.max():.4g}: "
+                "put it behind a sigmoid"
+            )
+        return x
+
+    def _mean_activation(self) -> NDArray:
+        return np.clip(self._x.mean(axis=0), self.margin, 1 - self.margin)  # type: ignore[union-attr]
+
+    def penalty(self) -> float:
+        if self._x is None:
+            return 0.0
+        r, rho = self._mean_activation(), self.rho
+        return self.factor * float((rho * np.log(rho / r) + (1 - rho) * np.log((1 - rho) / (1 - r))).sum())
+
+    def backward(self, dy: NDArray) -> NDArray:
+        dy = self.as_gradient(dy, self._x)
+        r, rho = self._mean_activation(), self.rho
+        return dy + (self.factor / len(dy)) * ((1 - rho) / (1 - r) - rho / r)
+
+
+# f'(a) and its slope d f'/dh, both written in the activation h = f(a)
+_DERIVATIVES = {
+    None: lambda h: (np.ones_like(h), np.zeros_like(h)),
+    "linear": lambda h: (np.ones_like(h), np.zeros_like(h)),
+    "relu": lambda h: ((h > 0).astype(h.dtype), np.zeros_like(h)),
+    "sigmoid": lambda h: (h * (1 - h), 1 - 2 * h),
+    "tanh": lambda h: (1 - h * h, -2 * h),
+}
+
+
+class ContractivePenalty(Container):
+    """A Dense encoder whose output should change little when its input does: penalises its Jacobian.
+
+    Wraps the encoder, ContractivePenalty(Dense(40, "sigmoid"), 1e-5), because the term needs the encoder's weights.
+
+    Forward    a = x @ W + b,  h = f(a)                 the encoder itself; the output is h
+    Term       The Jacobian of row n is dh_nj/dx_ni = f'(a_nj) W_ij. With d = f'(a) and s_j = sum_i W_ij^2, the mean
+               squared Frobenius norm is
+                   P = factor / n sum_n sum_j d_nj^2 s_j
+    Backward   P depends on W by two roads. Directly, through s:
+                   dW_ij += factor / n 2 W_ij sum_n d_nj^2
+               and, like b and x, through d. d is a function of h alone (sigmoid h (1 - h), tanh 1 - h^2,
+               relu 1[h > 0]), so that road is an extra gradient at h, which the encoder's own backward carries on:
+                   dh_nj = dy_nj + factor / n 2 d_nj s_j dd_nj/dh_nj      sigmoid 1 - 2h, tanh -2h, relu 0
+               (f''(a) = dd/dh f'(a), so this is the 2 d f'' s term of the derivation in a.)
+    Shapes     x (n, inputs), W (inputs, units), h (n, units)
+    Cache      h (and the encoder's own)
+    Edge       relu: d is constant between kinks, so the penalty only shrinks the weights of active units
+    Raises     TypeError when the encoder is not a Dense layer; ValueError for a negative factor
+    Reference  Rifai et al. 2011
+    Check      check_layer(ContractivePenalty(Dense(4, "sigmoid"), 0.1), x=(5, 3))
+    """
+
+    def __init__(self, encoder: Dense, factor: float) -> None:
+        super().__init__()
+        if not isinstance(encoder, Dense):
+            raise TypeError(f"ContractivePenalty: encoder must be a Dense layer, got {encoder!r}")
+        self.encoder = encoder
+        self.factor = checks.number("ContractivePenalty", "factor", factor, 0)
+        self._h: NDArray | None = None
+
+    def sublayers(self) -> list[Layer]:
+        return [self.encoder]
+
+    def lowest_trainable(self) -> Layer:
+        return self.encoder
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        super().build(input_shape, rng, dtype)
+        self.name_sublayers()
+        self.output_shape = self.encoder.build(input_shape, rng, dtype)
+        return self.output_shape
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        self._h = h = self.encoder.forward(x, training)
+        return h
+
+    def penalty(self) -> float:
+        if self._h is None:
+            return 0.0
+        d, _ = _DERIVATIVES[self.encoder.activation](self._h)
+        s = (self.encoder.params["W"] ** 2).sum(axis=0)
+        return self.factor / len(d) * float(((d * d) @ s).sum())
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        dy = self.as_gradient(dy, self._h)
+        W, scale = self.encoder.params["W"], 2 * self.factor / len(dy)
+        d, slope = _DERIVATIVES[self.encoder.activation](self._h)
+        s = (W * W).sum(axis=0)
+        self.encoder.grads["W"] += scale * W * (d * d).sum(axis=0)
+        return self.encoder.backward(dy + scale * d * slope * s)

@@ -1,0 +1,208 @@
+"""Where dy starts: a loss compares predictions with targets and gives the first gradient.
+
+    loss.forward(y_pred, y_true) -> float        the mean over the batch
+    loss.backward()              -> dL/dy_pred   of the last forward; this is the only place where 1/N stands
+
+The classification losses take logits (the raw outputs of the last layer, no Softmax or Sigmoid): softmax and logarithm
+together are exact where one after the other they overflow or give log(0).
+
+`check_targets(y, output_shape, dtype)` is called by a Model once a `fit`, before anything is changed: it refuses
+targets that cannot be meant, and returns them as the array that `forward` takes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from . import checks, kernels
+from .kernels.reference import sigmoid
+
+Shape = tuple[int, ...]
+
+
+class Loss:
+    """Base of all losses; subclasses write `forward` and `backward`."""
+
+    def __init__(self) -> None:
+        self._y_pred: NDArray | None = None
+        self._y_true: NDArray | None = None
+
+    def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self) -> NDArray:
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
+        """Targets of the output's own shape; (n,) is taken for (n, 1)."""
+        y = np.asarray(y)
+        if y.ndim == 1 and output_shape == (1,):
+            y = y[:, None]
+        if y.shape[1:] != output_shape:
+            raise ValueError(
+                f"{type(self).__name__}: targets must have the shape of the output, {_shown(output_shape)}, "
+                f"got {y.shape}{self._shape_hint(y)}"
+            )
+        return _finite(type(self).__name__, np.ascontiguousarray(y, dtype=dtype))
+
+    def _shape_hint(self, y: NDArray) -> str:
+        return ": use SoftmaxCrossEntropy for integer class labels" if y.ndim == 1 and y.dtype.kind in "iu" else ""
+
+    def _remember(self, y_pred: NDArray, y_true: NDArray) -> tuple[NDArray, NDArray]:
+        y_pred = np.ascontiguousarray(y_pred)
+        y_true = np.ascontiguousarray(y_true, dtype=y_pred.dtype)
+        if y_pred.shape != y_true.shape or y_pred.size == 0:
+            raise ValueError(
+                f"{type(self).__name__}: predictions and targets must have one shape and not be empty, "
+                f"got {y_pred.shape} and {y_true.shape}"
+            )
+        self._y_pred, self._y_true = y_pred, y_true
+        return y_pred, y_true
+
+    def _recall(self) -> tuple[NDArray, NDArray]:
+        if self._y_pred is None or self._y_true is None:
+            raise RuntimeError(f"{type(self).__name__}: backward was called before forward")
+        return self._y_pred, self._y_true
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+
+
+class MeanSquaredError(Loss):
+    """The mean of the squared differences over all entries, the loss of regression and of autoencoders.
+
+    Forward    L = 1/N sum_k (p_k - y_k)^2          N: all entries, rows times columns
+    Backward   dL/dp_k = 2 (p_k - y_k) / N
+    Shapes     y_pred, y_true (n, ...)
+    Check      check_loss(MeanSquaredError(), rng.normal(size=(5, 3)), rng.normal(size=(5, 3)))
+    """
+
+    def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
+        y_pred, y_true = self._remember(y_pred, y_true)
+        return kernels.mean_squared_error(y_pred, y_true)
+
+    def backward(self) -> NDArray:
+        return kernels.mean_squared_error_gradient(*self._recall())
+
+
+class BinaryCrossEntropy(Loss):
+    """Cross-entropy of independent yes-or-no targets, on logits.
+
+    Forward    p = sigmoid(z),  L = -1/N sum_k ( y_k log p_k + (1 - y_k) log(1 - p_k) )
+               With log p = -log(1 + exp(-z)) and log(1 - p) = log p - z every term becomes
+                   max(z, 0) - z y + log(1 + exp(-|z|))          which never overflows
+    Backward   d/dz log p = 1 - p and d/dz log(1 - p) = -p, so dL/dz_k = (p_k - y_k) / N
+    Shapes     y_pred (logits), y_true (n, ...); y_true in [0, 1], N counts all entries
+    Raises     ValueError for targets outside [0, 1]
+    Check      check_loss(BinaryCrossEntropy(), rng.normal(size=(5, 3)), rng.uniform(size=(5, 3)))
+    """
+
+    def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
+        y = super().check_targets(y, output_shape, dtype)
+        if y.size and (y.min() < 0 or y.max() > 1):
+            raise ValueError(f"BinaryCrossEntropy: targets must lie in [0, 1], got {y.min():g} to {y.max():g}")
+        return y
+
+    def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
+        z, y = self._remember(y_pred, y_true)
+        return float(np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))))
+
+    def backward(self) -> NDArray:
+        z, y = self._recall()
+        return (sigmoid(z) - y) / z.size
+
+
+class SoftmaxCrossEntropy(Loss):
+    """Cross-entropy of one class out of several, softmax included.
+
+    Forward    p = softmax(z),  L = -1/n sum_n sum_j q_nj log p_nj
+               log p_j = z_j - log sum_k exp(z_k), with the row's maximum subtracted from z first
+               q: the target's distribution, one-hot or soft; with label smoothing e over c classes
+                   q = (1 - e) y + e / c
+    Backward   d log p_j / dz_i = 1[i = j] - p_i. As sum_j q_j = 1:
+                   dL/dz_ni = 1/n ( p_ni sum_j q_nj - q_ni ) = (p_ni - q_ni) / n
+    Shapes     y_pred (logits) (n, classes); y_true integer labels (n,), or (n, classes) with rows that sum to 1
+    Cache      p and q
+    Raises     ValueError for labels outside 0 .. classes - 1, for rows that are no distribution, and unless
+               0 <= label_smoothing < 1
+    Reference  label smoothing: Szegedy et al. 2016
+    Check      check_loss(SoftmaxCrossEntropy(), rng.normal(size=(5, 3)), [0, 2, 1, 1, 0])
+    """
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = checks.number("SoftmaxCrossEntropy", "label_smoothing", label_smoothing, 0, 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"label_smoothing": self.label_smoothing}
+
+    def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
+        y, owner = np.asarray(y), "SoftmaxCrossEntropy"
+        if len(output_shape) != 1:
+            raise ValueError(
+                f"{owner}: the model must give rows of logits (n, classes), it gives {_shown(output_shape)}"
+            )
+        classes = output_shape[0]
+        if y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind in "iu":
+            y = y[:, 0]
+        if y.ndim == 1:
+            labels = y.astype(np.int64) if y.dtype.kind in "iufb" and np.isfinite(y).all() else None
+            if labels is None or not np.array_equal(labels, y):
+                raise ValueError(f"{owner}: labels must be whole numbers, got dtype {y.dtype}")
+            if labels.size and (labels.min() < 0 or labels.max() >= classes):
+                raise ValueError(
+                    f"{owner}: labels must lie in 0 .. {classes - 1} for {classes} classes, "
+                    f"got {labels.min()} .. {labels.max()}"
+                )
+            return labels
+        if y.shape[1:] != output_shape:
+            raise ValueError(f"{owner}: targets must be labels (n,) or rows (n, {classes}), got {y.shape}")
+        rows = _finite(owner, np.ascontiguousarray(y, dtype=dtype))
+        if rows.size and (rows.min() < 0 or np.abs(rows.sum(axis=1) - 1).max() > 1e-3):
+            raise ValueError(f"{owner}: every row of targets must be a distribution: no negative entry, sum 1")
+        return rows
+
+    def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
+        z = np.ascontiguousarray(y_pred)
+        if z.ndim != 2 or z.size == 0:
+            raise ValueError(f"SoftmaxCrossEntropy: logits must be of shape (n, classes), not empty, got {z.shape}")
+        y = self.check_targets(y_true, z.shape[1:], z.dtype)
+        if len(y) != len(z):
+            raise ValueError(f"SoftmaxCrossEntropy: {len(z)} rows of logits, but {len(y)} targets")
+        shifted = z - z.max(axis=1, keepdims=True)
+        e = np.exp(shifted)
+        total = e.sum(axis=1, keepdims=True)
+        log_p = shifted - np.log(total)
+        q = _one_hot(y, z.shape[1], z.dtype) if y.ndim == 1 else y
+        if self.label_smoothing:
+            q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
+        self._y_pred, self._y_true = e / total, q
+        # 0 log 0 is 0: where q is 0 the term is left out, however small p is
+        return -float(np.sum(np.where(q > 0, q * log_p, 0))) / len(z)
+
+    def backward(self) -> NDArray:
+        p, q = self._recall()
+        return (p - q) / len(p)
+
+
+def _one_hot(labels: NDArray, classes: int, dtype: DTypeLike) -> NDArray:
+    rows = np.zeros((len(labels), classes), dtype)
+    rows[np.arange(len(labels)), labels] = 1
+    return rows
+
+
+def _finite(owner: str, y: NDArray) -> NDArray:
+    if not np.isfinite(y).all():
+        row = int(np.argwhere(~np.isfinite(y))[0][0])
+        raise ValueError(f"{owner}: targets must be finite, row {row} holds NaN or infinity")
+    return y
+
+
+def _shown(shape: Shape) -> str:
+    return f"({', '.join(['n', *map(str, shape)])})"

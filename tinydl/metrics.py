@@ -1,0 +1,30 @@
+"""What `compile(metrics=...)` can report beside the loss: functions metric(y_true, y_pred) -> float, means over rows.
+
+Any function of that form will do; these may be named by a string. For curves, areas and confusion matrices use
+scikit-learn's metrics on the output of `predict`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Metric = Callable[[NDArray, NDArray], float]
+
+
+def accuracy(y_true: NDArray, y_pred: NDArray) -> float:
+    """Share of rows whose largest logit is at the label; with a single logit, whose sign is right."""
+    if y_pred.shape[-1] == 1:
+        return float(np.mean((y_pred > 0) == (y_true > 0.5)))
+    labels = y_true if y_true.ndim == 1 else y_true.argmax(axis=-1)
+    return float(np.mean(y_pred.argmax(axis=-1) == labels))
+
+
+def mean_absolute_error(y_true: NDArray, y_pred: NDArray) -> float:
+    """mean |y_pred - y_true| over all entries."""
+    return float(np.mean(np.abs(y_pred - y_true)))
+
+
+METRICS: dict[str, Metric] = {"accuracy": accuracy, "mean_absolute_error": mean_absolute_error}

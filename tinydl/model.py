@@ -1,0 +1,509 @@
+"""Model: layers that train together."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from . import checkpoint, checks
+from .callbacks import Callback, History, Logs, ProgressBar
+from .layer import Layer, Shape
+from .layers import Sequential
+from .losses import Loss
+from .metrics import METRICS, Metric
+from .optimizers import Optimizer
+
+
+class Model:
+    """Layers in a chain, built for one input shape, with Keras' compile / fit / evaluate / predict.
+
+        model = Model([Dense(40, "relu"), Dense(29)], input_shape=29, seed=0)
+        model.compile(Adam(1e-3), MeanSquaredError())
+        history = model.fit(x, x, epochs=30, batch_size=64)
+
+    layers       a list of layers, or one layer
+    input_shape  of one sample, without the batch axis: a number or a tuple
+    seed         decides the first weights, every shuffle and all noise: the same seed gives the same bits
+    dtype        "float32", or "float64" for gradient checks; data are converted on entry
+
+    All parameters lie in one flat vector, `model.parameters`, and all gradients in another, `model.gradients`; the
+    layers hold views into them. An optimizer step or a gradient norm is one pass over one array.
+
+    Raises ValueError or TypeError, before anything is changed, for shapes that do not fit and layers in use elsewhere.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer] | Layer,
+        input_shape: int | Shape,
+        seed: int = 0,
+        dtype: DTypeLike = "float32",
+        name: str | None = None,
+    ) -> None:
+        if isinstance(layers, Layer) and not isinstance(layers, Sequential):
+            layers = [layers]
+        self.root = layers if isinstance(layers, Sequential) else Sequential(layers)
+        self.name = name or "model"
+        self.input_shape = _shape(input_shape)
+        self.seed = seed
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"Model: dtype must be float32 or float64, got {self.dtype}")
+        for layer in self.root.walk():
+            if layer.in_model:
+                raise ValueError(
+                    f"Model: {layer.label} already belongs to a model: give each model layers of its own and copy "
+                    "weights with set_weights(get_weights())"
+                )
+        self.rng = np.random.default_rng(seed)
+        self.output_shape = self.root.build(self.input_shape, self.rng, self.dtype)
+        for layer in self.root.walk():
+            layer.in_model = True
+        self.optimizer: Optimizer | None = None
+        self.loss: Loss | None = None
+        self.metrics: dict[str, Metric] = {}
+        self.epoch = 0
+        self.stop_training = False
+        self.interrupted = False
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Move all parameters into one vector and all gradients into another; layers get views of the same shapes."""
+        entries = [(layer, key) for layer in self._leaves() for key in layer.params]
+        total = sum(layer.params[key].size for layer, key in entries)
+        self.parameters, self.gradients = np.empty(total, self.dtype), np.zeros(total, self.dtype)
+        start = 0
+        for layer, key in entries:
+            old = layer.params[key]
+            for arrays, flat in ((layer.params, self.parameters), (layer.grads, self.gradients)):
+                view = flat[start : start + old.size].reshape(old.shape)
+                view[...] = arrays[key]
+                arrays[key] = view
+            start += old.size
+        self._lowest = self.root.lowest_trainable()
+
+    def _leaves(self) -> Iterator[Layer]:
+        """The layers that own arrays; containers only show those of the layers below."""
+        return (layer for layer in self.root.walk() if not layer.sublayers())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)  # a copy's or pickle's arrays are no longer views of one vector:
+        self._lay_out()
+
+    def __copy__(self) -> Model:
+        return copy.deepcopy(self)
+
+    # --- the plain passes -------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Layer]:
+        return self.root.layers
+
+    @property
+    def params(self) -> dict[str, NDArray]:
+        """All parameter arrays by dotted name, "dense_1.W"."""
+        return self.root.params
+
+    @property
+    def grads(self) -> dict[str, NDArray]:
+        return self.root.grads
+
+    @property
+    def state(self) -> dict[str, NDArray]:
+        return self.root.state
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        return self.root.forward(x, training)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        """From dL/dy of the last forward to dL/dx; adds to the gradients."""
+        return self.root.backward(dy)  # type: ignore[return-value]
+
+    def penalty(self) -> float:
+        return self.root.penalty()
+
+    def zero_grad(self) -> None:
+        self.gradients.fill(0)
+
+    # --- training ---------------------------------------------------------------------------------
+
+    def compile(self, optimizer: Optimizer, loss: Loss, metrics: Iterable[str | Metric] = ()) -> None:
+        """Choose how to train. Metrics: names of tinydl.metrics, or functions (y_true, y_pred) -> float."""
+        for argument, value, kind in (("optimizer", optimizer, Optimizer), ("loss", loss, Loss)):
+            if not isinstance(value, kind):
+                raise TypeError(f"compile: {argument} must be an object of tinydl.{argument}s, got {value!r}")
+        chosen: dict[str, Metric] = {}
+        for metric in [metrics] if isinstance(metrics, str) else metrics:
+            if callable(metric):
+                chosen[getattr(metric, "__name__", type(metric).__name__)] = metric
+            else:
+                chosen[metric] = METRICS[checks.one_of("compile", "metrics", metric, METRICS)]
+        optimizer.build(self.parameters)
+        self.optimizer, self.loss, self.metrics = optimizer, loss, chosen
+
+    def _compiled(self, method: str) -> tuple[Optimizer, Loss]:
+        if self.optimizer is None or self.loss is None:
+            raise RuntimeError(
+                f"{method}: the model has no loss and optimizer yet: call compile(optimizer, loss) first"
+            )
+        return self.optimizer, self.loss
+
+    def train_on_batch(self, x: ArrayLike, y: ArrayLike) -> float:
+        """One step of the optimizer; returns the loss (penalties included) before it."""
+        self._compiled("train_on_batch")
+        return self._step(*self._check_data("train_on_batch", x, y))[0]
+
+    def _step(self, x: NDArray, y: NDArray) -> tuple[float, NDArray]:
+        loss, optimizer = self.loss, self.optimizer
+        self.gradients.fill(0)
+        y_pred = self.root.forward(x, True)
+        value = loss.forward(y_pred, y) + self.root.penalty()  # type: ignore[union-attr]
+        if not math.isfinite(value):
+            raise FloatingPointError(self._explain_non_finite(value, x))
+        if self._lowest is not None:
+            self._lowest.input_gradient = False  # nothing below it learns
+            try:
+                self.root.backward(loss.backward())  # type: ignore[union-attr]
+            finally:
+                self._lowest.input_gradient = True
+        optimizer.step(self.parameters, self.gradients)  # type: ignore[union-attr]
+        return value, y_pred
+
+    def _explain_non_finite(self, value: float, x: NDArray) -> str:
+        bad = [name for name, array in self.params.items() if not np.isfinite(array).all()]
+        where = f"the parameters {', '.join(bad)} are not finite" if bad else "all outputs are finite, the loss is not"
+        for layer in self.layers if not bad else ():
+            x = layer.forward(x, True)
+            if not np.isfinite(x).all():
+                where = f"the first output that is not finite is that of {layer.label}"
+                break
+        return (
+            f"the loss became {value}: {where}. Nothing was changed by this batch. "
+            "Try a smaller learning rate, or global_clipnorm in the optimizer"
+        )
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        epochs: int = 1,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        callbacks: Sequence[Callback] = (),
+        verbose: int = 1,
+        initial_epoch: int = 0,
+    ) -> History:
+        """Train for epochs number initial_epoch .. epochs - 1; returns the History of their figures.
+
+        An epoch is one pass over a new permutation of the rows (with `shuffle`), the last short batch included. Its
+        "loss" is the mean over rows of the loss (penalties included) that each had when its batch came up; "val_loss"
+        is `evaluate`'s at the end of the epoch. verbose: 0 nothing, 1 a progress bar (lines off a terminal).
+
+        Ctrl-C ends training cleanly: callbacks finish (the best model stays saved), and the History so far is
+        returned, its `interrupted` true.
+
+        Raises before anything is changed: RuntimeError without compile, ValueError for data that do not fit.
+        While training: FloatingPointError when the loss is NaN or infinite, naming epoch, batch and layer.
+        """
+        self._compiled("fit")
+        x, y = self._check_data("fit", x, y)
+        validation = None
+        if validation_data is not None:
+            if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+                raise ValueError("fit: validation_data must be a pair (x, y)")
+            validation = self._check_data("fit: validation_data", *validation_data)
+        epochs, batch_size = (
+            checks.positive_int("fit", "epochs", epochs),
+            checks.positive_int("fit", "batch_size", batch_size),
+        )
+        history = History()
+        listeners = [history, *callbacks, *([ProgressBar()] if verbose else [])]
+        figures = ["loss", *self.metrics]
+        for callback in listeners:
+            if not isinstance(callback, Callback):
+                raise TypeError(f"fit: callbacks must be Callback objects, got {callback!r}")
+            callback.model = self
+            callback.params = {
+                "epochs": epochs,
+                "initial_epoch": initial_epoch,
+                "steps": math.ceil(len(x) / batch_size),
+                "metrics": figures + [f"val_{name}" for name in figures if validation is not None],
+            }
+        self.stop_training = self.interrupted = False
+        started: list[Callback] = []
+        try:
+            for callback in listeners:
+                callback.on_train_begin()
+                started.append(callback)
+            per_batch = [c.on_train_batch_end for c in listeners if _overrides_batch_end(c)]
+            for epoch in range(initial_epoch, epochs):
+                for callback in listeners:
+                    callback.on_epoch_begin(epoch)
+                logs = self._train_epoch(epoch, x, y, batch_size, shuffle, per_batch)
+                if validation is not None:
+                    logs |= {f"val_{name}": value for name, value in self._evaluate(*validation).items()}
+                self.epoch = epoch + 1
+                for callback in listeners:
+                    callback.on_epoch_end(epoch, logs)
+                if self.stop_training:
+                    break
+        except KeyboardInterrupt:
+            self.interrupted = history.interrupted = True
+        finally:
+            for callback in started:
+                callback.on_train_end()
+        if self.interrupted and verbose:
+            print(f"Interrupted after {len(history.epoch)} finished epochs", flush=True)
+        return history
+
+    def _train_epoch(
+        self, epoch: int, x: NDArray, y: NDArray, batch_size: int, shuffle: bool, per_batch: Sequence[Any]
+    ) -> Logs:
+        rows = len(x)
+        order = self.rng.permutation(rows) if shuffle else None
+        totals = dict.fromkeys(self.metrics, 0.0)
+        total = 0.0
+        for batch, start in enumerate(range(0, rows, batch_size)):
+            if order is None:
+                x_batch, y_batch = x[start : start + batch_size], y[start : start + batch_size]
+            else:
+                chosen = order[start : start + batch_size]
+                x_batch = x.take(chosen, axis=0)
+                y_batch = x_batch if y is x else y.take(chosen, axis=0)
+            try:
+                loss, y_pred = self._step(x_batch, y_batch)
+            except FloatingPointError as error:
+                raise FloatingPointError(f"fit: epoch {epoch + 1}, batch {batch + 1}: {error}") from None
+            total += loss * len(x_batch)
+            for name, metric in self.metrics.items():
+                totals[name] += metric(y_batch, y_pred) * len(x_batch)
+            for notify in per_batch:
+                notify(batch, {"loss": loss})
+        return {"loss": total / rows, **{name: value / rows for name, value in totals.items()}}
+
+    # --- using it ---------------------------------------------------------------------------------
+
+    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 1024) -> float | list[float]:
+        """The mean loss (penalties included) over the rows, noise off; with metrics a list, loss first."""
+        self._compiled("evaluate")
+        batch_size = checks.positive_int("evaluate", "batch_size", batch_size)
+        figures = list(self._evaluate(*self._check_data("evaluate", x, y), batch_size).values())
+        return figures if self.metrics else figures[0]
+
+    def _evaluate(self, x: NDArray, y: NDArray, batch_size: int = 1024) -> Logs:
+        loss = self._compiled("evaluate")[1]
+        totals = dict.fromkeys(["loss", *self.metrics], 0.0)
+        for start in range(0, len(x), batch_size):
+            x_batch, y_batch = x[start : start + batch_size], y[start : start + batch_size]
+            y_pred = self.root.forward(x_batch)
+            totals["loss"] += (loss.forward(y_pred, y_batch) + self.root.penalty()) * len(x_batch)
+            for name, metric in self.metrics.items():
+                totals[name] += metric(y_batch, y_pred) * len(x_batch)
+        return {name: value / len(x) for name, value in totals.items()}
+
+    def predict(self, x: ArrayLike, batch_size: int = 1024) -> NDArray:
+        """The outputs for all rows, computed batch_size rows at a time, noise and dropout off."""
+        x = self._check_x("predict", x)
+        batch_size = checks.positive_int("predict", "batch_size", batch_size)
+        y = np.empty((len(x), *self.output_shape), self.dtype)
+        for start in range(0, len(x), batch_size):
+            y[start : start + batch_size] = self.root.forward(x[start : start + batch_size])
+        return y
+
+    def _check_x(self, method: str, x: ArrayLike) -> NDArray:
+        expected = f"(n, {', '.join(map(str, self.input_shape))})"
+        try:
+            array = np.ascontiguousarray(x, dtype=self.dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{method}: x must be an array of numbers of shape {expected}: {error}") from None
+        if array.shape[1:] != self.input_shape:
+            mend = ""
+            if array.shape == self.input_shape:
+                mend = ": for one sample write x[None]"
+            elif self.input_shape == (math.prod(array.shape[1:]),):
+                mend = ": flatten the samples, x.reshape(len(x), -1), or begin the model with Flatten()"
+            raise ValueError(f"{method}: x must be of shape {expected}, got {array.shape}{mend}")
+        if len(array) == 0:
+            raise ValueError(f"{method}: x is empty, shape {array.shape}")
+        # A finite sum in float64 proves every entry finite, without a temporary the size of x.
+        if not math.isfinite(float(array.sum(dtype=np.float64))) and not np.isfinite(array).all():
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise ValueError(f"{method}: x holds NaN or infinity, first at {place}: clean or impute the data first")
+        return array
+
+    def _check_data(self, method: str, x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+        loss = self._compiled(method)[1]
+        same = y is x
+        x = self._check_x(method, x)
+        try:
+            y = loss.check_targets(x if same else y, self.output_shape, self.dtype)
+        except ValueError as error:
+            raise ValueError(f"{method}: {error}") from None
+        if len(x) != len(y):
+            raise ValueError(f"{method}: x has {len(x)} rows, y has {len(y)}")
+        return x, y
+
+    # --- weights and files ------------------------------------------------------------------------
+
+    def _arrays(self) -> list[NDArray]:
+        return [
+            array for layer in self._leaves() for arrays in (layer.params, layer.state) for array in arrays.values()
+        ]
+
+    def get_weights(self) -> list[NDArray]:
+        """Copies of all arrays in Keras' order: layer by layer, parameters (W, b) before state."""
+        return [array.copy() for array in self._arrays()]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """The inverse of get_weights. Raises ValueError, before anything is changed, when number or shapes differ."""
+        arrays = self._arrays()
+        new = [np.asarray(weight) for weight in weights]
+        if [array.shape for array in arrays] != [array.shape for array in new]:
+            raise ValueError(
+                f"set_weights: expected {len(arrays)} arrays of shapes {[a.shape for a in arrays]}, "
+                f"got {len(new)} of shapes {[a.shape for a in new]}"
+            )
+        for array, weight in zip(arrays, new, strict=True):
+            array[...] = weight
+
+    def astype(self, dtype: DTypeLike) -> Model:
+        """A copy in another dtype, for gradient checks in float64. It keeps the loss, not the optimizer."""
+        twin = copy.deepcopy(self)
+        twin.dtype, twin.optimizer = np.dtype(dtype), None
+        for layer in twin.root.walk():
+            layer.dtype = twin.dtype
+        for layer in twin._leaves():
+            for arrays in (layer.params, layer.grads, layer.state):
+                arrays.update({key: array.astype(dtype) for key, array in arrays.items()})
+        twin._lay_out()
+        return twin
+
+    def _architecture(self) -> dict[str, Any]:
+        return {
+            "model": self.name,
+            "input_shape": list(self.input_shape),
+            "seed": self.seed,
+            "dtype": self.dtype.name,
+            "layers": checkpoint.layer_to_config(self.layers),
+        }
+
+    def _tensors(self) -> dict[str, NDArray]:
+        return {**self.params, **self.state}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write architecture and weights to one safetensors file, all or nothing."""
+        checkpoint.write(path, self._tensors(), self._architecture())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], custom_layers: Sequence[type[Layer]] = ()) -> Model:
+        """A model as `save` wrote it, not compiled. `custom_layers`: classes of your own that it is made of.
+
+        Raises FileNotFoundError, or ValueError for a file that is truncated, foreign or does not fit its architecture.
+        """
+        tensors, metadata = checkpoint.read(path)
+        registry = {**checkpoint.REGISTRY, **{layer.__name__: layer for layer in custom_layers}}
+        try:
+            layers = checkpoint.layer_from_config(metadata["layers"], registry)
+            model = cls(layers, tuple(metadata["input_shape"]), metadata["seed"], metadata["dtype"], metadata["model"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: its architecture cannot be built: {error}") from error
+        model._set_tensors(path, tensors)
+        return model
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Take the weights of a saved model of this same architecture."""
+        self._set_tensors(path, checkpoint.read(path)[0])
+
+    def _set_tensors(self, path: str | os.PathLike[str], tensors: dict[str, NDArray]) -> None:
+        own = self._tensors()
+        wanted, found = ({key: array.shape for key, array in arrays.items()} for arrays in (own, tensors))
+        if wanted != found:
+            differing = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
+            raise ValueError(
+                f"{path}: its arrays do not fit this model, first at {differing[0]!r}: "
+                f"the model has {wanted.get(differing[0])}, the file {found.get(differing[0])}"
+            )
+        for key, array in own.items():
+            array[...] = tensors[key]
+
+    def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """`save`, and what exact resumption needs: the optimizer's state, the epoch, all random generators."""
+        optimizer, _ = self._compiled("save_checkpoint")
+        rate = optimizer.learning_rate
+        training = {
+            "optimizer": type(optimizer).__name__,
+            "iterations": optimizer.iterations,
+            "learning_rate": rate if isinstance(rate, float) else None,
+            "epoch": self.epoch,
+            "generators": [generator.bit_generator.state for generator in self._generators()],
+        }
+        slots = {f"optimizer.{name}": slot for name, slot in optimizer.slots.items()}
+        checkpoint.write(path, {**self._tensors(), **slots}, {**self._architecture(), "training": training})
+
+    def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Continue where `save_checkpoint` stopped, to the bit: into a model built and compiled as that one was.
+
+            model.load_checkpoint(path)
+            model.fit(x, y, epochs=30, initial_epoch=model.epoch)
+
+        Raises ValueError, before anything is changed, when the file is no checkpoint or is one of another model.
+        """
+        optimizer, _ = self._compiled("load_checkpoint")
+        tensors, metadata = checkpoint.read(path)
+        training = metadata.get("training")
+        if training is None:
+            raise ValueError(f"{path}: a saved model, not a checkpoint: it holds no training state; use Model.load")
+        slots = {name: tensors.pop(f"optimizer.{name}", None) for name in optimizer.slots}
+        generators = self._generators()
+        fits = training["optimizer"] == type(optimizer).__name__ and len(generators) == len(training["generators"])
+        if not fits or any(slot is None or slot.shape != self.parameters.shape for slot in slots.values()):
+            raise ValueError(
+                f"{path}: saved while {training['optimizer']} trained it with {len(training['generators'])} random "
+                f"generators; this model has {optimizer!r} and {len(generators)}: build and compile it as it was"
+            )
+        self._set_tensors(path, tensors)
+        for name, slot in slots.items():
+            optimizer.slots[name][...] = slot
+        optimizer.iterations, self.epoch = training["iterations"], training["epoch"]
+        if training["learning_rate"] is not None:
+            optimizer.learning_rate = training["learning_rate"]
+        for generator, state in zip(generators, training["generators"], strict=True):
+            generator.bit_generator.state = state
+
+    def _generators(self) -> list[np.random.Generator]:
+        return [self.rng, *(layer.rng for layer in self.root.walk() if layer.rng is not None)]
+
+    def summary(self) -> None:
+        """Print Keras' table: each layer with its output shape and number of parameters, and the totals."""
+        wide = max(29, 2 + max(len(layer.label) for layer in self.layers))  # 29, 26 and 10 are Keras' columns
+        rule = "_" * (wide + 36)
+        print(f'Model: "{self.name}"', rule, f"{'Layer (type)':<{wide}}{'Output Shape':<26}{'Param #':<10}", sep="\n")
+        print("=" * len(rule))
+        for layer in self.layers:
+            shape = f"({', '.join(['None', *map(str, layer.output_shape or ())])})"
+            count = sum(array.size for arrays in (layer.params, layer.state) for array in arrays.values())
+            print(f"{layer.label:<{wide}}{shape:<26}{count:<10}", rule, sep="\n")
+        frozen = sum(array.size for array in self.state.values())
+        total = self.parameters.size + frozen
+        print(f"Total params: {total:,}", f"Trainable params: {self.parameters.size:,}", sep="\n")
+        print(f"Non-trainable params: {frozen:,}", rule, sep="\n")
+
+
+def _overrides_batch_end(callback: Callback) -> bool:
+    """Whether a callback wants to hear of every batch: most do not, and a call a batch is not free."""
+    method = callback.on_train_batch_end
+    return getattr(method, "__func__", method) is not Callback.on_train_batch_end
+
+
+def _shape(input_shape: int | Shape) -> Shape:
+    shape = (input_shape,) if isinstance(input_shape, int | np.integer) else tuple(input_shape)
+    for size in shape:
+        checks.positive_int("Model", "every entry of input_shape", size)
+    return tuple(int(size) for size in shape)

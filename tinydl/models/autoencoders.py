@@ -1,0 +1,97 @@
+"""Five autoencoders for anomaly detection: trained to reproduce normal rows, they reproduce unusual ones badly.
+
+Train each with MeanSquaredError and the row itself as its target, `fit(x, x)`; a row's score is its mean squared
+reconstruction error. The outputs are linear, as standardised features have both signs.
+
+`hidden=40` over 29 features can represent the identity: such a model detects anything only because training stops early
+and relu units are used up on common rows. For a real bottleneck give a `hidden` well below n_features.
+
+Reference: Liu & Mehta 2019, Hands-On Deep Learning Architectures with Python, chapter 3.
+"""
+
+from __future__ import annotations
+
+from numpy.typing import DTypeLike
+
+from ..layers import ActivityL1, ContractivePenalty, Dense, MaskingNoise
+from ..model import Model
+
+
+def vanilla_autoencoder(n_features: int, hidden: int = 40, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
+    """One hidden layer: n - 40 relu - n. 2,389 parameters for 29 features."""
+    return Model(
+        [
+            Dense(hidden, "relu"),
+            Dense(n_features),
+        ],
+        n_features, seed, dtype, "vanilla_autoencoder",
+    )  # fmt: skip
+
+
+def deep_autoencoder(n_features: int, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
+    """Three hidden layers: n - 80 - 40 - 80 - n, relu. 11,269 parameters for 29 features."""
+    return Model(
+        [
+            Dense(80, "relu"),
+            Dense(40, "relu"),
+            Dense(80, "relu"),
+            Dense(n_features),
+        ],
+        n_features, seed, dtype, "deep_autoencoder",
+    )  # fmt: skip
+
+
+def sparse_autoencoder(n_features: int, l1: float = 1.92e-3, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
+    """The deep one with an L1 penalty on its first code, which silences most of the 80 units for any one row.
+
+    l1 weighs the mean over rows; the default is the book's 3e-5, which was summed over the 64 rows of a batch.
+    """
+    return Model(
+        [
+            Dense(80, "relu"),
+            ActivityL1(l1),
+            Dense(40, "relu"),
+            Dense(80, "relu"),
+            Dense(n_features),
+        ],
+        n_features, seed, dtype, "sparse_autoencoder",
+    )  # fmt: skip
+
+
+def denoising_autoencoder(
+    n_features: int, rate: float = 0.4, hidden: int = 40, seed: int = 0, dtype: DTypeLike = "float32"
+) -> Model:
+    """The vanilla one fed with rows of which a random `rate` of the features is zeroed, anew in every batch.
+
+    The target stays the clean row, so copying is no solution: missing features must be inferred from the others.
+    Reference: Vincent et al. 2008.
+    """
+    return Model(
+        [
+            MaskingNoise(rate),
+            Dense(hidden, "relu"),
+            Dense(n_features),
+        ],
+        n_features, seed, dtype, "denoising_autoencoder",
+    )  # fmt: skip
+
+
+def contractive_autoencoder(
+    n_features: int,
+    factor: float = 1e-5,
+    activation: str = "relu",
+    hidden: int = 40,
+    seed: int = 0,
+    dtype: DTypeLike = "float32",
+) -> Model:
+    """The vanilla one whose code must change little when the row does: the Jacobian of its encoder is penalised.
+
+    activation: "relu" as in the book, or "sigmoid" or "tanh" as in Rifai et al. 2011.
+    """
+    return Model(
+        [
+            ContractivePenalty(Dense(hidden, activation), factor),
+            Dense(n_features),
+        ],
+        n_features, seed, dtype, "contractive_autoencoder",
+    )  # fmt: skip

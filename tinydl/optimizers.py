@@ -1,0 +1,183 @@
+"""Where gradients go. An optimizer sees one flat vector of parameters and one of gradients, whatever the layers are.
+
+    optimizer.step(params, grads)       changes params in place, reads grads
+
+g is the gradient, p the parameters, t the step number from 1, lr the learning rate (a number or a schedule).
+With `global_clipnorm` c, a gradient whose norm over ALL parameters exceeds c is first scaled to norm c, which keeps its
+direction (Pascanu et al. 2013).
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import checks, kernels
+from .schedules import Constant, Schedule
+
+
+class Optimizer:
+    """Base of all optimizers. `slots` are its own vectors, as long as the parameters; `iterations` counts steps."""
+
+    slot_names: tuple[str, ...] = ()
+
+    def __init__(self, learning_rate: float | Schedule, global_clipnorm: float | None = None) -> None:
+        self.learning_rate = learning_rate
+        if global_clipnorm is not None:
+            checks.positive(self._owner, "global_clipnorm", global_clipnorm)
+        self.global_clipnorm = global_clipnorm
+        self.slots: dict[str, NDArray] = {}
+        self.iterations = 0
+
+    @property
+    def _owner(self) -> str:
+        return type(self).__name__
+
+    @property
+    def learning_rate(self) -> float | Schedule:
+        """A number or a schedule; may be set at any time."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float | Schedule) -> None:
+        if not isinstance(value, Schedule):
+            value = checks.number(self._owner, "learning_rate", value, 0)
+        self._learning_rate = value
+        self._schedule = value if isinstance(value, Schedule) else Constant(value)
+
+    @property
+    def current_learning_rate(self) -> float:
+        """The rate that the next step will use."""
+        return self._schedule(self.iterations)
+
+    def build(self, params: NDArray) -> None:
+        """Make the slots; refused when this optimizer already trains parameters of another size."""
+        for name in self.slot_names:
+            slot = self.slots.get(name)
+            if slot is None:
+                self.slots[name] = np.zeros_like(params)
+            elif slot.shape != params.shape or slot.dtype != params.dtype:
+                raise ValueError(
+                    f"{self._owner}: it already trains {slot.size} {slot.dtype} parameters, not {params.size} "
+                    f"{params.dtype}: give each model its own optimizer"
+                )
+
+    def step(self, params: NDArray, grads: NDArray) -> None:
+        """One update of params, in place."""
+        if params.shape != grads.shape:
+            raise ValueError(f"{self._owner}: {params.shape} parameters but {grads.shape} gradients")
+        self.build(params)
+        if self.global_clipnorm is not None:
+            norm = math.sqrt(float(np.dot(grads, grads)))
+            if norm > self.global_clipnorm:
+                grads = grads * (self.global_clipnorm / norm)
+        learning_rate = self.current_learning_rate
+        self.iterations += 1
+        self.update(params, grads, learning_rate)
+
+    def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
+        raise NotImplementedError(f"{self._owner} has no update")
+
+    def get_config(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def __repr__(self) -> str:
+        return f"{self._owner}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, optionally with momentum.
+
+    g <- g + weight_decay p                     (weight decay as L2: its gradient takes part in the momentum)
+    momentum = 0:   p <- p - lr g
+    else            v <- momentum v + g,   p <- p - lr v
+    nesterov        v <- momentum v + g,   p <- p - lr (g + momentum v)
+
+    Reference  Sutskever et al. 2013; the same update as PyTorch's SGD with dampening 0
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, global_clipnorm)
+        self.momentum = checks.number("SGD", "momentum", momentum, 0, 1)
+        self.nesterov = nesterov
+        self.weight_decay = checks.number("SGD", "weight_decay", weight_decay, 0)
+        if nesterov and not momentum:
+            raise ValueError("SGD: nesterov=True needs a momentum above 0, got 0")
+        self.slot_names = ("velocity",) if momentum else ()
+
+    def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
+        velocity = self.slots["velocity"] if self.momentum else params[:0]
+        kernels.sgd(params, grads, velocity, learning_rate, self.momentum, self.nesterov, self.weight_decay)
+
+
+class RMSprop(Optimizer):
+    """Divides each gradient by a running root mean square of its own past.
+
+    v <- rho v + (1 - rho) g^2,   p <- p - lr g / (sqrt(v) + epsilon)
+
+    Reference  Tieleman & Hinton 2012, lecture 6.5; the same update as PyTorch's RMSprop with alpha = rho
+    """
+
+    slot_names = ("v",)
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 1e-3,
+        rho: float = 0.9,
+        epsilon: float = 1e-8,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, global_clipnorm)
+        self.rho = checks.number("RMSprop", "rho", rho, 0, 1)
+        self.epsilon = checks.positive("RMSprop", "epsilon", epsilon)
+
+    def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
+        kernels.rmsprop(params, grads, self.slots["v"], learning_rate, self.rho, self.epsilon)
+
+
+class Adam(Optimizer):
+    """Momentum, and a step size for each parameter from its gradient's first two moments.
+
+    m <- beta1 m + (1 - beta1) g               v <- beta2 v + (1 - beta2) g^2
+    m^ = m / (1 - beta1^t)                     v^ = v / (1 - beta2^t)      (both start at 0; this undoes the bias)
+    p <- p - lr weight_decay p - lr m^ / (sqrt(v^) + epsilon)
+
+    The weight decay is decoupled: it acts on p directly and never enters m or v.
+    Early in training m^ / sqrt(v^) is near +-1: every parameter moves by about lr, however small its gradient is.
+
+    Reference  Kingma & Ba 2015; decoupled decay: Loshchilov & Hutter 2019; the same update as PyTorch's Adam and AdamW
+    """
+
+    slot_names = ("m", "v")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, global_clipnorm)
+        self.beta1 = checks.number("Adam", "beta1", beta1, 0, 1)
+        self.beta2 = checks.number("Adam", "beta2", beta2, 0, 1)
+        self.epsilon = checks.positive("Adam", "epsilon", epsilon)
+        self.weight_decay = checks.number("Adam", "weight_decay", weight_decay, 0)
+
+    def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
+        kernels.adam(
+            params, grads, self.slots["m"], self.slots["v"], self.iterations,
+            learning_rate, self.beta1, self.beta2, self.epsilon, self.weight_decay,
+        )  # fmt: skip
