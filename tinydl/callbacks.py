@@ -11,6 +11,7 @@ import csv
 import inspect
 import math
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -71,27 +72,43 @@ class History(Callback):
 class ProgressBar(Callback):
     """`fit(verbose=1)`: a bar with loss, val_loss and time left on a terminal, a line an epoch anywhere else."""
 
+    bar_format = "{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}"
+    refresh_seconds = 0.2
+
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None
 
     def on_train_begin(self) -> None:
-        self._start = time.perf_counter()
         if sys.stderr.isatty():
             total = (self.params["epochs"] - self.params["initial_epoch"]) * self.params["steps"]
-            self._bar = tqdm(total=total, unit="batch", dynamic_ncols=True, leave=True)
+            columns, lines = (
+                shutil.get_terminal_size()
+            )  # 80 x 24 where the terminal does not know; tqdm would hide then
+            self._bar = tqdm(total=total, bar_format=self.bar_format, ncols=columns, nrows=lines)
+            self._figures: Logs = {}
+            self._shown = 0.0
             self.on_train_batch_end = self._advance  # type: ignore[method-assign]
-
-    def _advance(self, batch: int, logs: Logs) -> None:
-        self._bar.update()  # type: ignore[union-attr]
 
     def on_epoch_begin(self, epoch: int) -> None:
         self._start = time.perf_counter()
         if self._bar is not None:
-            self._bar.set_description(f"Epoch {epoch + 1}/{self.params['epochs']}", refresh=False)
+            self._bar.set_description_str(f"Epoch {epoch + 1}/{self.params['epochs']}", refresh=False)
+
+    def _advance(self, batch: int, logs: Logs) -> None:
+        now = time.perf_counter()
+        if now - self._shown > self.refresh_seconds:
+            self._shown = now
+            self._show({**self._figures, "loss": logs["loss"]})  # this batch's; val_loss of the last epoch
+        self._bar.update()  # type: ignore[union-attr]
+
+    def _show(self, figures: Logs) -> None:
+        text = {name: f"{value:.4g}" for name, value in figures.items()}
+        self._bar.set_postfix(text, refresh=False)  # type: ignore[union-attr]
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if self._bar is not None:
-            self._bar.set_postfix({name: f"{value:.4g}" for name, value in logs.items()})
+            self._figures = dict(logs)
+            self._show(logs)
             return
         figures = "".join(f" - {name}: {value:.4g}" for name, value in logs.items())
         seconds = time.perf_counter() - self._start

@@ -19,6 +19,8 @@ from .losses import Loss
 from .metrics import METRICS, Metric
 from .optimizers import Optimizer
 
+SLOT = "optimizer/"  # before the names of an optimizer's vectors in a checkpoint; layers' names have dots
+
 
 class Model:
     """Layers in a chain, built for one input shape, with Keras' compile / fit / evaluate / predict.
@@ -135,9 +137,10 @@ class Model:
 
     def compile(self, optimizer: Optimizer, loss: Loss, metrics: Iterable[str | Metric] = ()) -> None:
         """Choose how to train. Metrics: names of tinydl.metrics, or functions (y_true, y_pred) -> float."""
-        for argument, value, kind in (("optimizer", optimizer, Optimizer), ("loss", loss, Loss)):
+        for value, kind, example in ((optimizer, Optimizer, "Adam()"), (loss, Loss, "MeanSquaredError()")):
             if not isinstance(value, kind):
-                raise TypeError(f"compile: {argument} must be an object of tinydl.{argument}s, got {value!r}")
+                name = kind.__name__.lower()
+                raise TypeError(f"compile: {name} must be a tinydl {kind.__name__}, such as {example}, got {value!r}")
         chosen: dict[str, Metric] = {}
         for metric in [metrics] if isinstance(metrics, str) else metrics:
             if callable(metric):
@@ -290,7 +293,7 @@ class Model:
 
     # --- using it ---------------------------------------------------------------------------------
 
-    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 1024) -> float | list[float]:
+    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 1024) -> Any:
         """The mean loss (penalties included) over the rows, noise off; with metrics a list, loss first."""
         self._compiled("evaluate")
         batch_size = checks.positive_int("evaluate", "batch_size", batch_size)
@@ -320,7 +323,8 @@ class Model:
     def _check_x(self, method: str, x: ArrayLike) -> NDArray:
         expected = f"(n, {', '.join(map(str, self.input_shape))})"
         try:
-            array = np.ascontiguousarray(x, dtype=self.dtype)
+            with np.errstate(over="ignore"):  # what does not fit into the dtype becomes infinite, and is refused below
+                array = np.ascontiguousarray(x, dtype=self.dtype)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{method}: x must be an array of numbers of shape {expected}: {error}") from None
         if array.shape[1:] != self.input_shape:
@@ -335,7 +339,9 @@ class Model:
         # A finite sum in float64 proves every entry finite, without a temporary the size of x.
         if not math.isfinite(float(array.sum(dtype=np.float64))) and not np.isfinite(array).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise ValueError(f"{method}: x holds NaN or infinity, first at {place}: clean or impute the data first")
+            raise ValueError(
+                f"{method}: x holds NaN or infinity (as {self.dtype}), first at {place}: clean or impute the data first"
+            )
         return array
 
     def _check_data(self, method: str, x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
@@ -423,6 +429,7 @@ class Model:
 
     def _set_tensors(self, path: str | os.PathLike[str], tensors: dict[str, NDArray]) -> None:
         own = self._tensors()
+        tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(SLOT)}  # a checkpoint's
         wanted, found = ({key: array.shape for key, array in arrays.items()} for arrays in (own, tensors))
         if wanted != found:
             differing = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
@@ -444,7 +451,7 @@ class Model:
             "epoch": self.epoch,
             "generators": [generator.bit_generator.state for generator in self._generators()],
         }
-        slots = {f"optimizer.{name}": slot for name, slot in optimizer.slots.items()}
+        slots = {f"{SLOT}{name}": slot for name, slot in optimizer.slots.items()}
         checkpoint.write(path, {**self._tensors(), **slots}, {**self._architecture(), "training": training})
 
     def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
@@ -460,7 +467,7 @@ class Model:
         training = metadata.get("training")
         if training is None:
             raise ValueError(f"{path}: a saved model, not a checkpoint: it holds no training state; use Model.load")
-        slots = {name: tensors.pop(f"optimizer.{name}", None) for name in optimizer.slots}
+        slots = {name: tensors.get(f"{SLOT}{name}") for name in optimizer.slots}
         generators = self._generators()
         fits = training["optimizer"] == type(optimizer).__name__ and len(generators) == len(training["generators"])
         if not fits or any(slot is None or slot.shape != self.parameters.shape for slot in slots.values()):

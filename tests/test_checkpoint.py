@@ -1,0 +1,232 @@
+"""Files: what is saved comes back to the bit, and what cannot be read is refused without damage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from tinydl import Model, models
+from tinydl.layers import (
+    ActivityL1,
+    ContractivePenalty,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    KLSparsity,
+    Layer,
+    LeakyReLU,
+    MaskingNoise,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from tinydl.losses import MeanSquaredError
+from tinydl.optimizers import SGD, Adam, RMSprop
+from tinydl.schedules import CosineDecay
+
+X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+
+
+def everything() -> Model:
+    """A model of every layer there is."""
+    return Model(
+        [
+            Flatten(), MaskingNoise(0.1), GaussianNoise(0.1), ContractivePenalty(Dense(5, "sigmoid"), 0.1),
+            KLSparsity(0.2, 0.01), Sequential([Dense(4, use_bias=False), ReLU(), Dropout(0.2)]), Dense(4),
+            LeakyReLU(0.2), ActivityL1(0.01), Dense(4, kernel_initializer="he_normal"), Tanh(), Dense(6), Sigmoid(),
+            Dense(6), Softmax(),
+        ],
+        (2, 3), seed=3, name="everything",
+    )  # fmt: skip
+
+
+def test_save_and_load_give_the_same_model(tmp_path: Path) -> None:
+    model, x = everything(), X.reshape(40, 2, 3)
+    model.save(tmp_path / "model.safetensors")
+    loaded = Model.load(tmp_path / "model.safetensors")
+    assert repr(loaded.layers) == repr(model.layers)
+    assert (loaded.name, loaded.input_shape, loaded.seed, loaded.dtype) == ("everything", (2, 3), 3, np.float32)
+    assert list(loaded.params) == list(model.params)
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+
+
+def test_float64_is_kept(tmp_path: Path) -> None:
+    model = models.vanilla_autoencoder(6, dtype="float64")
+    model.save(tmp_path / "m")
+    assert Model.load(tmp_path / "m").parameters.dtype == np.float64
+    np.testing.assert_array_equal(Model.load(tmp_path / "m").parameters, model.parameters)
+
+
+def test_the_file_is_plain_safetensors_with_json(tmp_path: Path) -> None:
+    model = models.vanilla_autoencoder(6, hidden=4)
+    model.save(tmp_path / "m.safetensors")
+    with safe_open(tmp_path / "m.safetensors", framework="numpy") as file:
+        architecture = json.loads(file.metadata()["tinydl"])
+        np.testing.assert_array_equal(file.get_tensor("dense_2.W"), model.params["dense_2.W"])
+    assert architecture["layers"][0] == {
+        "layer": "Dense",
+        "name": "dense_1",
+        "arguments": {"units": 4, "activation": "relu", "use_bias": True, "kernel_initializer": "glorot_uniform"},
+    }
+
+
+class Scale(Layer):
+    """A user's own layer."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        return self.factor * x
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        return self.factor * dy
+
+
+def test_own_layers_are_named_at_loading(tmp_path: Path) -> None:
+    model = Model([Dense(3), Scale(2.0)], 6)
+    model.save(tmp_path / "m")
+    with pytest.raises(ValueError, match=r"needs a layer 'Scale', .*custom_layers=\[\.\.\.\]"):
+        Model.load(tmp_path / "m")
+    np.testing.assert_array_equal(Model.load(tmp_path / "m", custom_layers=[Scale]).predict(X), model.predict(X))
+
+
+# --- refused ----------------------------------------------------------------------------------------------------------
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no model file at"):
+        Model.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 8, 100, -1])
+def test_truncated_file(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "m"
+    models.vanilla_autoencoder(6).save(path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"m: not a readable model file \(truncated, or not safetensors\)"):
+        Model.load(path)
+
+
+def test_foreign_files(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    path.write_bytes(b"\x80\x04\x95 a pickle")
+    with pytest.raises(ValueError, match="not a readable model file"):
+        Model.load(path)
+    save_file({"W": np.zeros(3)}, path)
+    with pytest.raises(ValueError, match="its metadata hold no architecture"):
+        Model.load(path)
+    save_file({"W": np.zeros(3)}, path, {"tinydl": '{"format": 99}'})
+    with pytest.raises(ValueError, match="written in format 99, this tinydl reads 1: upgrade it"):
+        Model.load(path)
+    save_file({"W": np.zeros(3)}, path, {"tinydl": '{"format": 1}'})
+    with pytest.raises(ValueError, match="its architecture cannot be built"):
+        Model.load(path)
+
+
+@pytest.mark.parametrize("name", ["Layer", "os.system", "Model", None])
+def test_only_registered_layers_are_made(tmp_path: Path, name: str | None) -> None:
+    path = tmp_path / "m"
+    content = {
+        "format": 1, "model": "m", "seed": 0, "dtype": "float32", "input_shape": [3],
+        "layers": [{"layer": name, "name": "a", "arguments": {}}],
+    }  # fmt: skip
+    save_file({"W": np.zeros(3)}, path, {"tinydl": json.dumps(content)})
+    with pytest.raises(ValueError, match="not tinydl's own"):
+        Model.load(path)
+
+
+def test_weights_of_another_architecture_are_refused_before_anything_changes(tmp_path: Path) -> None:
+    models.vanilla_autoencoder(6, hidden=5).save(tmp_path / "m")
+    model = models.vanilla_autoencoder(6, hidden=4)
+    before = model.parameters.copy()
+    with pytest.raises(ValueError, match=r"first at 'dense_1.W': the model has \(6, 4\), the file \(6, 5\)"):
+        model.load_weights(tmp_path / "m")
+    np.testing.assert_array_equal(model.parameters, before)
+
+
+def test_a_model_that_cannot_be_written_as_json(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="cannot be written as JSON"):
+        Model([Scale(object())], 6).save(tmp_path / "m")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- exact resume -----------------------------------------------------------------------------------------------------
+
+
+def compiled(kind: str, seed: int = 0) -> Model:
+    model = Model([MaskingNoise(0.3), Dense(8, "relu"), Dropout(0.2), Dense(6)], 6, seed)
+    optimizer = {
+        "adam": lambda: Adam(0.01),
+        "momentum": lambda: SGD(0.01, momentum=0.9, nesterov=True),
+        "rmsprop": lambda: RMSprop(CosineDecay(0.01, 20)),
+        "sgd": lambda: SGD(0.01),
+    }[kind]()
+    model.compile(optimizer, MeanSquaredError())
+    return model
+
+
+@pytest.mark.parametrize("kind", ["adam", "momentum", "rmsprop", "sgd"])
+def test_a_resumed_run_is_the_same_run(tmp_path: Path, kind: str) -> None:
+    straight = compiled(kind)
+    history = straight.fit(X, X, epochs=6, batch_size=16, verbose=0)
+    first = compiled(kind)
+    first.fit(X, X, epochs=3, batch_size=16, verbose=0)
+    first.save_checkpoint(tmp_path / "c")
+    resumed = compiled(kind, seed=9)
+    resumed.load_checkpoint(tmp_path / "c")
+    rest = resumed.fit(X, X, epochs=6, batch_size=16, verbose=0, initial_epoch=resumed.epoch)
+    assert rest.epoch == [3, 4, 5]
+    assert rest.history["loss"] == history.history["loss"][3:]
+    np.testing.assert_array_equal(resumed.parameters, straight.parameters)
+
+
+def test_resume_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    model = compiled("adam")
+    for start in range(0, 30, 10):
+        model.train_on_batch(X[start : start + 10], X[start : start + 10])
+    model.save_checkpoint(tmp_path / "c")
+    expected = model.train_on_batch(X[30:], X[30:])
+    resumed = compiled("adam", seed=5)
+    resumed.load_checkpoint(tmp_path / "c")
+    assert resumed.train_on_batch(X[30:], X[30:]) == expected
+    np.testing.assert_array_equal(resumed.parameters, model.parameters)
+
+
+def test_a_checkpoint_is_also_a_model(tmp_path: Path) -> None:
+    model = compiled("adam")
+    model.fit(X, X, verbose=0)
+    model.save_checkpoint(tmp_path / "c")
+    resumed = compiled("adam")
+    resumed.load_checkpoint(tmp_path / "c")
+    np.testing.assert_array_equal(Model.load(tmp_path / "c").predict(X), model.predict(X))
+
+
+def test_checkpoints_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
+    saved = compiled("adam")
+    saved.fit(X, X, verbose=0)
+    saved.save_checkpoint(tmp_path / "c")
+    saved.save(tmp_path / "plain")
+    other = compiled("rmsprop")
+    before, state = other.parameters.copy(), other.rng.bit_generator.state
+    with pytest.raises(ValueError, match=r"saved while Adam trained it .*build and compile it as it was"):
+        other.load_checkpoint(tmp_path / "c")
+    with pytest.raises(ValueError, match="a saved model, not a checkpoint"):
+        other.load_checkpoint(tmp_path / "plain")
+    wider = Model([MaskingNoise(0.3), Dense(9, "relu"), Dropout(0.2), Dense(6)], 6)
+    wider.compile(Adam(), MeanSquaredError())
+    with pytest.raises(ValueError, match="build and compile it as it was"):
+        wider.load_checkpoint(tmp_path / "c")
+    np.testing.assert_array_equal(other.parameters, before)
+    assert other.rng.bit_generator.state == state
+    with pytest.raises(RuntimeError, match="save_checkpoint: the model has no loss and optimizer yet"):
+        Model([Dense(1)], 1).save_checkpoint(tmp_path / "d")

@@ -1,0 +1,457 @@
+"""Model: the flat vectors, fit's arithmetic, Keras' manners, and what is refused before anything is changed."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinydl import Model, models
+from tinydl.callbacks import Callback
+from tinydl.layers import ActivityL1, Dense, Dropout, Flatten, GaussianNoise, Layer, Sequential
+from tinydl.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+from tinydl.optimizers import SGD, Adam
+
+
+def autoencoder(seed: int = 0, optimizer: SGD | Adam | None = None, dtype: str = "float32") -> Model:
+    model = Model([Dense(4, "relu"), Dense(3)], 3, seed, dtype)
+    model.compile(optimizer or SGD(0.05), MeanSquaredError())
+    return model
+
+
+def rows(n: int = 20, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, 3)).astype(np.float32)
+
+
+# --- the flat vectors -------------------------------------------------------------------------------------------------
+
+
+def test_parameters_and_gradients_are_views_of_one_vector() -> None:
+    model = autoencoder()
+    assert model.parameters.size == 4 * 3 + 4 + 3 * 4 + 3
+    np.testing.assert_array_equal(model.parameters, np.concatenate([w.ravel() for w in model.get_weights()]))
+    model.parameters[:] = 7
+    assert all((w == 7).all() for w in model.params.values())
+    model.forward(rows())
+    model.backward(np.ones((20, 3), np.float32))
+    np.testing.assert_array_equal(model.gradients, np.concatenate([g.ravel() for g in model.grads.values()]))
+    assert model.gradients.any()
+
+
+def test_backward_adds_and_zero_grad_resets() -> None:
+    model, dy = autoencoder(), rows(seed=2)
+    model.forward(rows())
+    model.backward(dy)
+    once = model.gradients.copy()
+    model.backward(dy)
+    np.testing.assert_allclose(model.gradients, 2 * once, rtol=1e-5)
+    model.zero_grad()
+    assert not model.gradients.any()
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_copies_train_on_their_own(duplicate: object) -> None:
+    model = autoencoder(optimizer=Adam())
+    model.train_on_batch(rows(), rows())
+    twin = duplicate(model)  # type: ignore[operator]
+    before = model.parameters.copy()
+    first = twin.train_on_batch(rows(), rows())
+    np.testing.assert_array_equal(model.parameters, before)
+    assert not np.array_equal(twin.predict(rows()), model.predict(rows()))
+    assert model.train_on_batch(rows(), rows()) == first
+    np.testing.assert_array_equal(model.parameters, twin.parameters)
+
+
+def test_astype_is_a_copy_in_another_dtype() -> None:
+    model = autoencoder()
+    twin = model.astype("float64")
+    assert twin.parameters.dtype == np.float64
+    assert twin.forward(rows().astype(np.float64)).dtype == np.float64
+    np.testing.assert_allclose(twin.predict(rows()), model.predict(rows()), rtol=1e-5, atol=1e-6)
+    twin.parameters[:] = 0
+    assert model.parameters.any()
+
+
+def test_input_gradient_is_full_outside_training() -> None:
+    model = autoencoder()
+    model.train_on_batch(rows(), rows())
+    model.forward(rows())
+    assert model.backward(rows(seed=2)).shape == (20, 3)
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_step_of_sgd_is_the_formula() -> None:
+    model = Model([Dense(1, use_bias=False)], 2, dtype="float64")
+    model.compile(SGD(0.1), MeanSquaredError())
+    model.set_weights([np.array([[1.0], [2.0]])])
+    x, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0], [1.0]])
+    # predictions 5 and 11, errors 5 and 10: L = (25 + 100) / 2, dW = 2/2 (5 [1, 2] + 10 [3, 4]) = [35, 50]
+    assert model.train_on_batch(x, y) == pytest.approx(62.5, rel=1e-15)
+    np.testing.assert_allclose(model.get_weights()[0], [[1 - 3.5], [2 - 5.0]], rtol=1e-15)
+
+
+def test_epoch_loss_is_the_mean_over_rows_with_a_short_last_batch() -> None:
+    model, seen = autoencoder(optimizer=SGD(0.0)), rows(10)
+    history = model.fit(seen, seen, epochs=2, batch_size=4, shuffle=False, verbose=0, validation_data=(seen, seen))
+    expected = np.mean((model.predict(seen) - seen) ** 2)
+    np.testing.assert_allclose(history.history["loss"], [expected] * 2, rtol=1e-6)
+    np.testing.assert_allclose(history.history["val_loss"], [expected] * 2, rtol=1e-6)
+    assert history.epoch == [0, 1]
+
+
+def test_every_epoch_is_a_new_permutation_of_all_rows() -> None:
+    class Spy(Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[int] = []
+
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            if training:
+                self.seen += x[:, 0].astype(int).tolist()
+            return x
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return dy
+
+    spy = Spy()
+    model = Model([spy, Dense(1)], 1)
+    model.compile(SGD(0.0), MeanSquaredError())
+    model.fit(np.arange(11.0)[:, None], np.zeros(11), epochs=2, batch_size=4, verbose=0)
+    first, second = spy.seen[:11], spy.seen[11:]
+    assert sorted(first) == sorted(second) == list(range(11))
+    assert first != second
+    assert first != list(range(11))
+
+
+def test_targets_follow_their_rows_through_the_shuffle() -> None:
+    x = np.random.default_rng(0).normal(size=(64, 2))
+    model = Model([Dense(1)], 2, dtype="float64")
+    model.compile(Adam(0.05), MeanSquaredError())
+    history = model.fit(x, x @ [[2.0], [-1.0]] + 0.5, epochs=200, batch_size=16, verbose=0)
+    assert history.history["loss"][-1] < 1e-8
+    np.testing.assert_allclose(model.get_weights()[0], [[2], [-1]], atol=1e-3)
+
+
+def test_training_data_are_not_modified() -> None:
+    x = rows()
+    x.flags.writeable = False
+    autoencoder().fit(x, x, epochs=1, shuffle=False, verbose=0)
+
+
+def test_fit_says_loss_with_penalty() -> None:
+    layer = ActivityL1(0.5)
+    model = Model([Dense(4, "relu"), layer, Dense(3)], 3, dtype="float64")
+    model.compile(SGD(0.0), MeanSquaredError())
+    x = rows()
+    hidden = np.maximum(x.astype(float) @ model.params["dense_1.W"], 0)
+    expected = np.mean((model.predict(x) - x) ** 2) + 0.5 * np.abs(hidden).sum() / len(x)
+    assert model.fit(x, x, verbose=0).history["loss"][0] == pytest.approx(expected, rel=1e-6)
+    assert model.evaluate(x, x) == pytest.approx(expected, rel=1e-6)
+
+
+def test_predict_and_evaluate_switch_noise_off() -> None:
+    model = Model([Dropout(0.5), GaussianNoise(1.0), Dense(3)], 3)
+    model.compile(SGD(), MeanSquaredError())
+    x = rows()
+    np.testing.assert_allclose(model.predict(x), x @ model.params["dense_1.W"], rtol=1e-5, atol=1e-6)
+    assert model.evaluate(x, x) == model.evaluate(x, x)
+
+
+def test_predict_does_not_depend_on_the_batch_size() -> None:
+    model = autoencoder()
+    np.testing.assert_allclose(model.predict(rows(), batch_size=7), model.predict(rows()), rtol=1e-6)
+
+
+def test_metrics_accuracy_by_name_and_by_function() -> None:
+    def zero_share(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+        return float(np.mean(y_true == 0))
+
+    x = np.eye(4, dtype=np.float32)
+    model = Model([Dense(4, use_bias=False)], 4)
+    model.compile(SGD(0.0), SoftmaxCrossEntropy(), metrics=["accuracy", zero_share])
+    model.set_weights([np.eye(4)])
+    history = model.fit(x, [0, 1, 2, 0], batch_size=3, verbose=0)
+    assert history.history["accuracy"] == [0.75]
+    assert history.history["zero_share"] == [0.5]
+    loss, accuracy, share = model.evaluate(x, np.eye(4)[[0, 1, 2, 0]])
+    assert (accuracy, loss) == (0.75, pytest.approx(history.history["loss"][0], rel=1e-6))
+    assert share == 0.75
+
+
+def test_binary_accuracy_takes_the_sign_of_the_logit() -> None:
+    model = Model([Dense(1, use_bias=False)], 1)
+    model.compile(SGD(), BinaryCrossEntropy(), metrics=["accuracy"])
+    model.set_weights([[[1.0]]])
+    assert model.evaluate([[-2.0], [3.0], [1.0], [-1.0]], [0, 1, 0, 0])[1] == 0.75
+
+
+def test_first_layer_gradient_is_skipped_only_below_the_lowest_parameters() -> None:
+    """What training leaves out (dx of the lowest layer) must not change what it learns."""
+    layers = [Sequential([Dropout(0.0), Dense(4, "tanh")]), Dense(3)]
+    model = Model(layers, 3, dtype="float64")
+    model.compile(SGD(1.0), MeanSquaredError())
+    x = rows().astype(float)
+    loss = MeanSquaredError()
+    loss.forward(model.forward(x, True), x)
+    model.backward(loss.backward())
+    expected = model.parameters - model.gradients
+    model.train_on_batch(x, x)
+    np.testing.assert_allclose(model.parameters, expected, rtol=1e-14)
+
+
+# --- reproducible -----------------------------------------------------------------------------------------------------
+
+TRAIN = """
+import numpy as np
+from tinydl import models
+from tinydl.losses import MeanSquaredError
+from tinydl.optimizers import Adam
+x = np.random.default_rng(0).normal(size=(300, 6))
+model = models.denoising_autoencoder(6, seed={seed})
+model.compile(Adam(1e-3), MeanSquaredError())
+history = model.fit(x, x, epochs=3, batch_size=32, verbose=0)
+print(history.history["loss"], model.parameters.tobytes().hex()[:4000])
+"""
+
+
+def test_same_seed_same_bits_in_two_processes() -> None:
+    def run(seed: int) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", TRAIN.format(seed=seed)], check=True, capture_output=True, text=True
+        ).stdout
+
+    first = run(3)
+    assert first == run(3)
+    assert first != run(4)
+
+
+def test_global_random_state_is_untouched() -> None:
+    np.random.seed(5)  # noqa: NPY002 (the point of the test)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    model = models.denoising_autoencoder(3)
+    model.compile(Adam(), MeanSquaredError())
+    model.fit(rows(), rows(), verbose=0)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+# --- summary, weights -------------------------------------------------------------------------------------------------
+
+
+def test_summary_is_keras_table(capsys: pytest.CaptureFixture[str]) -> None:
+    models.vanilla_autoencoder(29).summary()
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert printed[1:9] == [
+        "_" * 65,
+        "Layer (type)                 Output Shape              Param #",
+        "=" * 65,
+        "dense_1 (Dense)              (None, 40)                1200",
+        "_" * 65,
+        "dense_2 (Dense)              (None, 29)                1189",
+        "_" * 65,
+        "Total params: 2,389",
+    ]
+    models.deep_autoencoder(29).summary()
+    assert "Total params: 11,269" in capsys.readouterr().out
+
+
+def test_weights_round_trip_in_keras_order() -> None:
+    model = autoencoder()
+    assert [w.shape for w in model.get_weights()] == [(3, 4), (4,), (4, 3), (3,)]
+    weights = [np.full(w.shape, i) for i, w in enumerate(model.get_weights())]
+    model.set_weights(weights)
+    for got, wanted in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    model.get_weights()[0][:] = 99  # a copy
+    assert model.params["dense_1.W"].max() == 0
+    before = model.parameters.copy()
+    with pytest.raises(ValueError, match=r"set_weights: expected 4 arrays of shapes .*\(3, 4\).*got 4 .*\(4, 3\)"):
+        model.set_weights([weights[0].T, *weights[1:]])
+    np.testing.assert_array_equal(model.parameters, before)
+
+
+# --- refused ----------------------------------------------------------------------------------------------------------
+
+X = np.zeros((5, 3), np.float32)
+WITH_NAN, WITH_INF = X.copy(), X.copy()
+WITH_NAN[2, 1], WITH_INF[4, 0] = np.nan, np.inf
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (X[:0], X[:0], r"fit: x is empty, shape \(0, 3\)"),
+        (np.zeros((5, 4)), X, r"fit: x must be of shape \(n, 3\), got \(5, 4\)"),
+        (np.zeros(3), X, r"fit: x must be of shape \(n, 3\), got \(3,\): for one sample write x\[None\]"),
+        (np.zeros((5, 1, 3)), X, r"fit: x must be of shape \(n, 3\), got \(5, 1, 3\): flatten the samples"),
+        (WITH_NAN, X, r"fit: x holds NaN or infinity .as float32., first at \(2, 1\)"),
+        (WITH_INF, X, r"fit: x holds NaN or infinity .as float32., first at \(4, 0\)"),
+        (np.full((5, 3), 1e300), X, r"fit: x holds NaN or infinity .as float32., first at \(0, 0\)"),
+        ([["a", "b", "c"]], X, r"fit: x must be an array of numbers of shape \(n, 3\)"),
+        (
+            X,
+            np.zeros((5, 2)),
+            r"fit: MeanSquaredError: targets .* shape of the output, \(n, 3\), got \(5, 2\)",
+        ),
+        (X, np.zeros((4, 3)), r"fit: x has 5 rows, y has 4"),
+        (X, WITH_NAN, r"fit: MeanSquaredError: targets must be finite, row 2 holds NaN"),
+        (X, np.zeros(5, int), r"use SoftmaxCrossEntropy for integer class labels"),
+    ],
+)
+def test_bad_data_are_refused_before_anything_changes(x: object, y: object, message: str) -> None:
+    model = autoencoder()
+    model.fit(X + 1, X + 1, verbose=0)
+    before, generator = model.parameters.copy(), model.rng.bit_generator.state
+    with pytest.raises(ValueError, match=message):
+        model.fit(x, y, verbose=0)
+    with pytest.raises(ValueError, match=message.replace("fit:", "train_on_batch:")):
+        model.train_on_batch(x, y)
+    np.testing.assert_array_equal(model.parameters, before)
+    assert model.rng.bit_generator.state == generator
+
+
+def test_bad_validation_data_are_refused_before_training() -> None:
+    model = autoencoder()
+    with pytest.raises(ValueError, match=r"validation_data: x must be of shape \(n, 3\), got \(5, 4\)"):
+        model.fit(X, X, validation_data=(np.zeros((5, 4)), X), verbose=0)
+    with pytest.raises(ValueError, match=r"validation_data must be a pair"):
+        model.fit(X, X, validation_data=X, verbose=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1, 2, 3, 1], r"labels must lie in 0 \.\. 2 for 3 classes, got 0 \.\. 3"),
+        ([0, 1, 2, -1, 1], r"labels must lie in 0 \.\. 2 for 3 classes, got -1 \.\. 2"),
+        ([0, 1, 2, 0.5, 1], r"labels must be whole numbers"),
+        (np.full((5, 3), 0.5), r"every row of targets must be a distribution"),
+    ],
+)
+def test_labels_out_of_range(labels: object, message: str) -> None:
+    model = Model([Dense(3)], 3)
+    model.compile(SGD(), SoftmaxCrossEntropy())
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, labels, verbose=0)
+
+
+def test_uncompiled_model_says_so() -> None:
+    model = Model([Dense(3)], 3)
+    for call in (lambda: model.fit(X, X), lambda: model.evaluate(X, X), lambda: model.train_on_batch(X, X)):
+        with pytest.raises(RuntimeError, match="call compile"):
+            call()
+
+
+def test_compile_wants_objects() -> None:
+    model = Model([Dense(3)], 3)
+    with pytest.raises(TypeError, match=r"optimizer must be a tinydl Optimizer, such as Adam\(\), got 'adam'"):
+        model.compile("adam", MeanSquaredError())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"loss must be a tinydl Loss, such as MeanSquaredError\(\), got <class"):
+        model.compile(SGD(), MeanSquaredError)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"metrics must be one of 'accuracy'"):
+        model.compile(SGD(), MeanSquaredError(), metrics=["acuracy"])
+
+
+def test_a_layer_belongs_to_one_model_and_one_place() -> None:
+    layer = Dense(3)
+    model = Model([layer], 3)
+    weights = model.parameters.copy()
+    with pytest.raises(ValueError, match=r"dense_1 \(Dense\) already belongs to a model"):
+        Model([layer, Dense(3)], 3)
+    np.testing.assert_array_equal(model.params["dense_1.W"].ravel(), weights[:9])
+    twice = Dense(3)
+    with pytest.raises(ValueError, match="one place only"):
+        Model([twice, twice], 3)
+
+
+def test_an_optimizer_belongs_to_one_model() -> None:
+    optimizer = Adam()
+    Model([Dense(3)], 3).compile(optimizer, MeanSquaredError())
+    with pytest.raises(ValueError, match=r"Adam: it already trains 12 float32 parameters, not 4"):
+        Model([Dense(1)], 3).compile(optimizer, MeanSquaredError())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (([], 3), ValueError, "at least one layer"),
+        (([Dense], 3), TypeError, r"write Dense\(\.\.\.\)"),
+        (([Dense(3)], 0), ValueError, "every entry of input_shape"),
+        (
+            ([Dense(3)], (4, 4, 1)),
+            ValueError,
+            r"put a Flatten\(\) before it .it follows the input, which gives",
+        ),
+        (([Dense(3)], 3, 0, "float16"), ValueError, "dtype must be float32 or float64"),
+    ],
+)
+def test_bad_models(arguments: tuple, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Model(*arguments)
+
+
+def test_flatten_makes_the_image_model_work() -> None:
+    assert Model([Flatten(), Dense(3)], (4, 5, 2)).predict(np.zeros((2, 4, 5, 2))).shape == (2, 3)
+
+
+# --- when training goes wrong -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_a_diverging_run_names_epoch_batch_and_cause() -> None:
+    model = Model([Dense(8, "relu"), Dense(3)], 3)
+    model.compile(SGD(1e6), MeanSquaredError())
+    x = rows(64)
+    with pytest.raises(FloatingPointError, match=r"fit: epoch \d+, batch \d+: the loss became .*smaller learning rate"):
+        model.fit(x, x, epochs=50, batch_size=16, verbose=0)
+
+
+def test_the_layer_that_breaks_is_named() -> None:
+    class Explodes(Layer):
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            return x * np.float32(np.inf)
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return dy
+
+    model = Model([Dense(3), Explodes(), Dense(3)], 3)
+    model.compile(SGD(), MeanSquaredError())
+    before = model.parameters.copy()
+    with pytest.raises(FloatingPointError, match=r"first output that is not finite is that of explodes_1 \(Explodes\)"):
+        model.train_on_batch(rows(), rows())
+    np.testing.assert_array_equal(model.parameters, before)
+
+
+def test_forward_that_returns_nothing_is_named() -> None:
+    class Forgets(Layer):
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            x * 2  # type: ignore[return]
+
+    with pytest.raises(TypeError, match=r"forgets_1 \(Forgets\): forward returned None"):
+        Model([Forgets(), Dense(1)], 3).predict(X)
+
+
+def test_callbacks_must_be_callbacks() -> None:
+    with pytest.raises(TypeError, match="callbacks must be Callback objects"):
+        autoencoder().fit(X, X, callbacks=[print], verbose=0)  # type: ignore[list-item]
+
+
+def test_an_error_in_a_callback_still_ends_the_others() -> None:
+    class Ends(Callback):
+        ended = False
+
+        def on_train_end(self) -> None:
+            self.ended = True
+
+    class Breaks(Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            raise OSError("disk full")
+
+    ends = Ends()
+    with pytest.raises(OSError, match="disk full"):
+        autoencoder().fit(X, X, callbacks=[ends, Breaks()], verbose=0)
+    assert ends.ended
