@@ -135,7 +135,7 @@ def draw(runs: dict[str, Run], protocol: str, source: str, out: Path) -> None:
     """The pictures of one protocol's first seed: those that compare models, and a folder for each model."""
     folder = out / "pictures"
     y = next(iter(runs.values())).split.y_test
-    # Curves may share a picture where models are judged on the same rows; the book's 5 % pair has a test part of its own.
+    # Curves may share a picture where models are judged on the same rows; the book's 5 % pair has its own test rows.
     together = {name: run for name, run in runs.items() if np.array_equal(run.split.y_test, y)}
     histories = {name: run.history for name, run in runs.items()}
     scores = {name: run.scores for name, run in together.items()}
@@ -177,8 +177,8 @@ def figure(summary: dict[str, Any], *path: str) -> str:
 def table(summaries: dict[str, dict[str, Any]], seeds: int) -> str:
     """The comparison as Markdown: mean and standard deviation over seeds."""
     lines = [
-        f"{seeds} seed{'s' if seeds > 1 else ''}. AP: average precision at the test rows' own prevalence, at the book's "
-        "0.858 %, at nature's 0.173 %.",
+        f"{seeds} seed{'s' if seeds > 1 else ''}. AP: average precision at the test rows' own prevalence, "
+        "at the book's 0.858 %, at nature's 0.173 %.",
         "The book gives the trapezoid area, at 0.858 % (0.182 % for the 5 % pair), of one run.",
         "",
         "| protocol | model | ROC-AUC | prevalence | AP | AP at 0.858 % | AP at 0.173 % | area at 0.858 % | book |",

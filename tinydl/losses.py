@@ -183,8 +183,8 @@ class SoftmaxCrossEntropy(Loss):
         if self.label_smoothing:
             q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
         self._y_pred, self._y_true = e / total, q
-        # 0 log 0 is 0: where q is 0 the term is left out, however small p is
-        return -float(np.sum(np.where(q > 0, q * log_p, 0))) / len(z)
+        # 0 log 0 is 0: where q is 0 the term is left out, even if p is 0 and its logarithm infinite
+        return -float(np.sum(q * np.where(q > 0, log_p, 0))) / len(z)
 
     def backward(self) -> NDArray:
         p, q = self._recall()

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import checkpoint, checks
 from .callbacks import Callback, History, Logs, ProgressBar
+from .kernels.threads import one_blas_thread
 from .layer import Layer, Shape
 from .layers import Sequential
 from .losses import Loss
@@ -160,7 +161,9 @@ class Model:
     def train_on_batch(self, x: ArrayLike, y: ArrayLike) -> float:
         """One step of the optimizer; returns the loss (penalties included) before it."""
         self._compiled("train_on_batch")
-        return self._step(*self._check_data("train_on_batch", x, y))[0]
+        x, y = self._check_data("train_on_batch", x, y)
+        with one_blas_thread():
+            return self._step(x, y)[0]
 
     def _step(self, x: NDArray, y: NDArray) -> tuple[float, NDArray]:
         loss, optimizer = self.loss, self.optimizer
@@ -191,6 +194,7 @@ class Model:
             "Try a smaller learning rate, or global_clipnorm in the optimizer"
         )
 
+    @one_blas_thread()
     def fit(
         self,
         x: ArrayLike,
@@ -293,6 +297,7 @@ class Model:
 
     # --- using it ---------------------------------------------------------------------------------
 
+    @one_blas_thread()
     def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 1024) -> Any:
         """The mean loss (penalties included) over the rows, noise off; with metrics a list, loss first."""
         self._compiled("evaluate")
@@ -311,6 +316,7 @@ class Model:
                 totals[name] += metric(y_batch, y_pred) * len(x_batch)
         return {name: value / len(x) for name, value in totals.items()}
 
+    @one_blas_thread()
     def predict(self, x: ArrayLike, batch_size: int = 1024) -> NDArray:
         """The outputs for all rows, computed batch_size rows at a time, noise and dropout off."""
         x = self._check_x("predict", x)

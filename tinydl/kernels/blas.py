@@ -20,9 +20,11 @@ from __future__ import annotations
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic, overload
+
+from .compile import kernel
 
 for _name in ("sgemm", "dgemm"):
     llvm.add_symbol(f"tinydl_{_name}", get_cython_function_address("scipy.linalg.cython_blas", _name))
@@ -63,7 +65,7 @@ def _blas_gemm_overload(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c,
     return call
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def gemm(transpose_a, transpose_b, alpha, a, b, beta, c):  # type: ignore[no-untyped-def]
     """c = alpha * op(a) @ op(b) + beta * c for C-contiguous matrices; see the module's docstring."""
     m, n = c.shape

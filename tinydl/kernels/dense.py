@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from .blas import gemm
+from .compile import kernel
 from .reference import RELU, SIGMOID, TANH
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def dense_forward(x, W, b, activation):  # type: ignore[no-untyped-def]
     """See reference.dense_forward."""
     n, units = x.shape[0], W.shape[1]
@@ -41,7 +41,7 @@ def dense_forward(x, W, b, activation):  # type: ignore[no-untyped-def]
     return y
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def dense_backward(dy, x, W, y, activation, dW, db, need_dx):  # type: ignore[no-untyped-def]
     """See reference.dense_backward."""
     n, units = dy.shape

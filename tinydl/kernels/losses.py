@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from .compile import kernel
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # the sum may be split into vector lanes
+@kernel(fastmath={"reassoc", "contract"})  # the sum may be split into vector lanes
 def mean_squared_error(y_pred, y_true):  # type: ignore[no-untyped-def]
     """See reference.mean_squared_error."""
     p, t = y_pred.reshape(-1), y_true.reshape(-1)
@@ -17,7 +18,7 @@ def mean_squared_error(y_pred, y_true):  # type: ignore[no-untyped-def]
     return total / p.size
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def mean_squared_error_gradient(y_pred, y_true):  # type: ignore[no-untyped-def]
     """See reference.mean_squared_error_gradient."""
     dy = np.empty_like(y_pred)

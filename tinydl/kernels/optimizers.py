@@ -12,15 +12,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from .compile import kernel
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _flush(value, smallest_normal):  # type: ignore[no-untyped-def]
     return value if abs(value) >= smallest_normal else value * 0  # times 0, not 0: NaN must stay NaN
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay):  # type: ignore[no-untyped-def]
     """See reference.sgd."""
     lr, mu, wd = p.dtype.type(learning_rate), p.dtype.type(momentum), p.dtype.type(weight_decay)
@@ -40,7 +41,7 @@ def sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay):  # type: igno
             p[k] -= lr * v[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def rmsprop(p, g, v, learning_rate, rho, epsilon):  # type: ignore[no-untyped-def]
     """See reference.rmsprop."""
     lr, eps = p.dtype.type(learning_rate), p.dtype.type(epsilon)
@@ -51,7 +52,7 @@ def rmsprop(p, g, v, learning_rate, rho, epsilon):  # type: ignore[no-untyped-de
         p[k] -= lr * g[k] / (math.sqrt(v[k]) + eps)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # no test for a division by 0 in the loop: epsilon forbids it
+@kernel(error_model="numpy")  # no test for a division by 0 in the loop: epsilon forbids it
 def adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):  # type: ignore[no-untyped-def]
     """See reference.adam."""
     b1, c1 = p.dtype.type(beta1), p.dtype.type(1 - beta1)

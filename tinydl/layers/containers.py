@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -39,16 +40,18 @@ class Container(Layer):
 
     def name_sublayers(self) -> None:
         """Keras' names: dense_1, dense_2, dropout_1, ... in the order of the layers; given names are kept."""
-        seen: Counter[str] = Counter()
+        taken = {layer.name for layer in self.sublayers() if layer.name}
         for layer in self.sublayers():
             kind = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
-            seen[kind] += 1
-            layer.name = layer.name or f"{kind}_{seen[kind]}"
+            if not layer.name:
+                free = next(numbered for k in count(1) if (numbered := f"{kind}_{k}") not in taken)
+                layer.name = free
+                taken.add(free)
         names = Counter(layer.name for layer in self.sublayers())
-        for name, count in names.items():
-            if count > 1:
+        for name, places in names.items():
+            if places > 1:
                 raise ValueError(
-                    f"{self.label}: {count} of its layers are called {name!r}; a layer object can stand in one place "
+                    f"{self.label}: {places} of its layers are called {name!r}; a layer object can stand in one place "
                     "only, and names must differ"
                 )
 

@@ -37,4 +37,4 @@ class Flatten(Layer):
         if self._x is None:
             raise RuntimeError(f"{self.label}: backward was called before forward")
         x = self._x
-        return self.as_gradient(dy, x.reshape(len(x), -1)).reshape(x.shape)
+        return self.as_gradient(dy, x.reshape(len(x), math.prod(x.shape[1:]))).reshape(x.shape)

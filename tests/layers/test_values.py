@@ -1,0 +1,82 @@
+"""Forward values and gradients of every layer against those recorded from PyTorch (tests/golden/layers.json)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinydl.layers import Dense, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "layers.json").read_text())
+DENSE = [name for name in GOLDEN if name.startswith("dense")]
+ACTIVATIONS = {"ReLU": ReLU(), "LeakyReLU": LeakyReLU(0.2), "Sigmoid": Sigmoid(), "Tanh": Tanh(), "Softmax": Softmax()}
+
+
+def same(actual: Any, expected: Any) -> None:
+    np.testing.assert_allclose(actual, np.array(expected), rtol=1e-12, atol=1e-14, strict=True)
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_dense(name: str) -> None:
+    case = {key: np.array(value) if isinstance(value, list) else value for key, value in GOLDEN[name].items()}
+    layer = Dense(3, case["activation"], use_bias="b" in case)
+    assert layer.build((5,), np.random.default_rng(0), np.float64) == (3,)
+    assert sorted(layer.params) == sorted({"W", "b"} & case.keys())
+    for key, parameter in layer.params.items():
+        parameter[...] = case[key]
+    same(layer.forward(case["x"]), case["y"])
+    same(layer.backward(case["dy"]), case["dx"])
+    for key, gradient in layer.grads.items():
+        same(gradient, case[f"d{key}"])
+
+
+@pytest.mark.parametrize("name", [name for name in GOLDEN if name not in DENSE])
+def test_activation_layers(name: str) -> None:
+    case, layer = GOLDEN[name], ACTIVATIONS[name.split("_")[0]]
+    same(layer.forward(np.array(case["x"])), case["y"])
+    same(layer.backward(np.array(case["dy"])), case["dx"])
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+def test_a_fused_activation_is_the_layer_of_that_name(activation: str) -> None:
+    """The golden cases of Dense and of the stand-alone layers meet: one maths in two places."""
+    case = GOLDEN[f"dense_{activation}_bias"]
+    layer = {"relu": ReLU(), "sigmoid": Sigmoid(), "tanh": Tanh()}[activation]
+    a = np.array(case["x"]) @ np.array(case["W"]) + np.array(case["b"])
+    same(layer.forward(a), case["y"])
+    same(layer.backward(np.array(case["dy"])) @ np.array(case["W"]).T, case["dx"])
+
+
+def test_large_float32_inputs_do_not_overflow() -> None:
+    """filterwarnings = error turns an overflow into a failure."""
+    x = np.array([[-1e30, -200.0, 0.0, 200.0, 1e30]], np.float32)
+    for layer in ACTIVATIONS.values():
+        y = layer.forward(x)
+        dx = layer.backward(np.ones_like(y))
+        assert np.isfinite(y).all()
+        assert np.isfinite(dx).all()
+
+
+def test_an_activation_called_by_hand_takes_integers_as_float32() -> None:
+    y = ReLU().forward(np.array([[-1, 2]]))
+    assert y.dtype == np.float32
+    assert y.tolist() == [[0.0, 2.0]]
+
+
+@pytest.mark.parametrize("layer", [ReLU(), LeakyReLU(), Sigmoid(), Tanh(), Softmax()], ids=repr)
+def test_backward_before_forward_and_a_foreign_dy_are_refused(layer: Any) -> None:
+    with pytest.raises(RuntimeError, match=f"{type(layer).__name__}: backward was called before forward"):
+        layer.backward(np.ones((2, 3)))
+    layer.forward(np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"dy must have the shape of the last output, \(2, 3\), got \(3, 2\)"):
+        layer.backward(np.ones((3, 2)))
+
+
+@pytest.mark.parametrize("slope", [-0.1, np.inf, np.nan, "0.1", True])
+def test_a_bad_negative_slope_is_refused(slope: Any) -> None:
+    with pytest.raises(ValueError, match="LeakyReLU: negative_slope must be a finite number with 0 <= negative_slope"):
+        LeakyReLU(slope)

@@ -1,0 +1,336 @@
+"""The build of the house: who may import whom, what an import costs, docstrings, and float32 that stays float32."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinydl
+from tinydl import Model, layers
+from tinydl.gradcheck.objects import walk
+from tinydl.layers import (
+    ActivityL1,
+    ContractivePenalty,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    KLSparsity,
+    Layer,
+    LeakyReLU,
+    MaskingNoise,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from tinydl.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+from tinydl.optimizers import SGD, Adam, RMSprop
+from tinydl.schedules import CosineDecay, LinearWarmup, OneCycle
+
+PACKAGE = Path(tinydl.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# Each line may import only from the lines above it; a folder's own modules may import each other.
+ORDER = [
+    ["kernels"],
+    ["initializers", "checks"],
+    ["layer"],
+    ["layers"],
+    ["losses"],
+    ["schedules"],
+    ["optimizers"],
+    ["metrics"],
+    ["gradcheck"],
+    ["callbacks", "checkpoint"],
+    ["model"],
+    ["plots", "evaluation"],
+    ["models"],
+    ["datasets"],
+]
+RANK = {unit: rank for rank, line in enumerate(ORDER) for unit in line}
+STANDS_ALONE = ("kernels", "gradcheck")  # import nothing else of tinydl
+
+
+def named(file: Path) -> str:
+    return file.relative_to(PACKAGE).as_posix()
+
+
+def unit_of(file: Path) -> str:
+    """The file or folder that stands in ORDER."""
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING:`."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            for other in child.orelse:
+                yield from run_time_nodes(other)
+        else:
+            yield from run_time_nodes(child)
+
+
+def units_imported(tree: ast.Module, package: tuple[str, ...]) -> set[str]:
+    """The units of tinydl that a module in `package` (("tinydl", "layers"), say) imports, wherever it does so."""
+    found = set()
+    for node in run_time_nodes(tree):
+        targets: list[list[str]] = []
+        if isinstance(node, ast.Import):
+            targets = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            base += node.module.split(".") if node.module else []
+            targets = [base] if len(base) > 1 else [[*base, alias.name] for alias in node.names]
+        found |= {(target[1] if len(target) > 1 else "the whole of it") for target in targets if target[0] == "tinydl"}
+    return found
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file != PACKAGE / "__init__.py"], ids=named)
+def test_imports_go_up_only(file: Path) -> None:
+    unit = unit_of(file)
+    assert unit in RANK, f"{unit} has no place in ORDER yet"
+    package = ("tinydl", *file.relative_to(PACKAGE).parts[:-1])
+    others = units_imported(tree_of(file), package) - {unit}
+    assert others <= set(RANK), f"unknown: {others - set(RANK)}"
+    assert {other for other in others if RANK[other] >= RANK[unit]} == set()
+    if unit in STANDS_ALONE:
+        assert others == set()
+
+
+def test_the_reader_of_imports_sees_every_form() -> None:
+    source = """
+from __future__ import annotations
+import numpy, tinydl.plots
+from .. import checks, kernels
+from ..layer import Layer
+from .containers import Container
+from tinydl.gradcheck.check import check_layer
+from tinydl import models
+if TYPE_CHECKING:
+    from ..model import Model
+else:
+    from .. import losses
+def late():
+    from ..optimizers import Adam
+    import tinydl
+"""
+    assert units_imported(ast.parse(source), ("tinydl", "layers")) == {
+        "plots", "checks", "kernels", "layer", "layers", "gradcheck", "models", "losses", "optimizers", "the whole of it",
+    }  # fmt: skip
+    assert units_imported(ast.parse("from . import layer"), ("tinydl",)) == {"layer"}
+
+
+def test_every_line_of_the_order_exists() -> None:
+    assert set(RANK) == {unit_of(file) for file in FILES} - {"__init__"}
+
+
+def test_importing_tinydl_stays_light() -> None:
+    """Plots, metrics and data are imported by those who use them; a user who only trains never waits for them."""
+    heavy = ("sklearn", "matplotlib", "pandas", "torch", "tensorboardX", "pytest", "hypothesis", "requests", "IPython",
+             "scipy.stats", "scipy.sparse", "scipy.optimize", "scipy.special", "scipy.signal")  # fmt: skip
+    own = ("tinydl.plots", "tinydl.evaluation", "tinydl.datasets", "tinydl.gradcheck")
+    script = f"import sys, tinydl; print([name for name in {(*heavy, *own)} if name in sys.modules])"
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip() == "[]"
+
+
+def test_no_module_uses_the_global_random_state() -> None:
+    """(A gradient check saves and restores it, for other people's layers.)"""
+    allowed = {"Generator", "RandomState", "default_rng", "SeedSequence", "get_state", "set_state"}
+    for file in FILES:
+        for node in ast.walk(tree_of(file)):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("np.random", "numpy.random"):
+                assert node.attr in allowed, f"{named(file)}:{node.lineno}: np.random.{node.attr}"
+                assert node.attr not in ("get_state", "set_state") or unit_of(file) == "gradcheck"
+
+
+# --- documentation --------------------------------------------------------------------------------------------------
+
+
+def public_definitions(file: Path) -> Iterator[tuple[str, Any]]:
+    """Public functions and classes of a module by name, and the public methods of such classes."""
+    for node in tree_of(file).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name, node
+            for member in node.body if isinstance(node, ast.ClassDef) else ():
+                if isinstance(member, ast.FunctionDef) and (member.name == "__init__" or member.name[0] != "_"):
+                    yield f"{node.name}.{member.name}", member
+
+
+def is_compiled(node: ast.AST) -> bool:
+    """Numba's functions take arrays of either dtype; their annotations stand on the twin in kernels/reference.py."""
+    decorators = [ast.unparse(decorator) for decorator in getattr(node, "decorator_list", [])]
+    return any(text.startswith(("kernel", "overload", "intrinsic")) for text in decorators)
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_everything_public_has_a_docstring(file: Path) -> None:
+    assert ast.get_docstring(tree_of(file)), "the module"
+    for name, node in public_definitions(file):
+        if "." not in name:  # of methods the class speaks
+            assert ast.get_docstring(node), name
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_everything_public_has_annotations(file: Path) -> None:
+    for name, node in public_definitions(file):
+        if isinstance(node, ast.FunctionDef) and not is_compiled(node):
+            assert node.returns is not None, f"{name}: no return type"
+            arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            if "." in name and "staticmethod" not in map(ast.unparse, node.decorator_list):
+                arguments = arguments[1:]  # self, cls
+            assert [a.arg for a in arguments if a.annotation is None] == [], name
+
+
+@pytest.mark.parametrize("layer", layers.__all__)
+def test_a_layer_derives_its_gradient_in_its_docstring(layer: str) -> None:
+    text = getattr(layers, layer).__doc__ or ""
+    if layer != "Layer":
+        assert "Backward" in text
+        assert f"check_layer({layer}(" in text
+
+
+# --- float32 stays float32 ------------------------------------------------------------------------------------------
+
+
+class Float64Finder:
+    """While active, notes every float64 array that a function of tinydl holds in a local variable when it returns."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def __enter__(self) -> Float64Finder:
+        self._before = sys.getprofile()
+        sys.setprofile(self._look)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        sys.setprofile(self._before)
+
+    def _look(self, frame: FrameType, event: str, value: Any) -> None:
+        if event != "return" or not frame.f_code.co_filename.startswith(str(PACKAGE)):
+            return
+        for name, local in {**frame.f_locals, "its result": value}.items():
+            if isinstance(local, np.ndarray) and local.dtype == np.float64:
+                self.found.append(f"{Path(frame.f_code.co_filename).name}: {frame.f_code.co_name}: {name}")
+
+
+# One model a row, in which each public layer stands between layers with parameters.
+STACKS: dict[str, Any] = {
+    **{f"Dense({f})": [lambda f=f: [Dense(4, f), Dense(3)], (5,)] for f in (None, "relu", "sigmoid", "tanh")},
+    "Dense(no bias)": [lambda: [Dense(4, "relu", use_bias=False), Dense(3)], (5,)],
+    **{
+        type(layer).__name__: [lambda layer=layer: [Dense(4), type(layer)(**layer.get_config()), Dense(3)], (5,)]
+        for layer in (
+            ReLU(), LeakyReLU(0.3), Sigmoid(), Tanh(), Softmax(), Dropout(0.3), MaskingNoise(0.3), GaussianNoise(0.3),
+            ActivityL1(0.1),
+        )
+    },
+    "Flatten": [lambda: [Flatten(), Dense(3)], (5, 2)],
+    "KLSparsity": [lambda: [Dense(4, "sigmoid"), KLSparsity(0.2, 0.1), Dense(3)], (5,)],
+    **{
+        f"ContractivePenalty({f})": [lambda f=f: [Dense(4), ContractivePenalty(Dense(4, f), 0.1), Dense(3)], (5,)]
+        for f in (None, "relu", "sigmoid", "tanh")
+    },
+    "Sequential": [lambda: [Sequential([Dense(4, "tanh"), Dropout(0.2)]), Dense(3)], (5,)],
+}  # fmt: skip
+LOSSES: dict[str, Any] = {
+    "mse": (MeanSquaredError, np.random.default_rng(1).normal(size=(8, 3)).astype(np.float32)),
+    "bce": (BinaryCrossEntropy, np.random.default_rng(1).uniform(size=(8, 3)).astype(np.float32)),
+    "ce": (lambda: SoftmaxCrossEntropy(0.1), np.arange(8) % 3),
+    "ce soft": (SoftmaxCrossEntropy, np.full((8, 3), 1 / 3, np.float32)),
+}
+OPTIMIZERS: dict[str, Any] = {
+    "adam": lambda: Adam(np.float64(0.01), weight_decay=np.float64(0.1), global_clipnorm=0.1),
+    "sgd": lambda: SGD(0.1, weight_decay=0.1),
+    "nesterov": lambda: SGD(LinearWarmup(CosineDecay(np.float64(0.1), 9), 2), momentum=0.9, nesterov=True),
+    "rmsprop": lambda: RMSprop(OneCycle(np.float64(0.1), 9), global_clipnorm=1e-3),
+}
+CASES = [
+    *[(stack, "mse", "adam") for stack in STACKS],
+    *[("Dense(relu)", loss, optimizer) for loss, optimizer in itertools.product(LOSSES, OPTIMIZERS)],
+]
+
+
+@pytest.mark.parametrize(("stack", "loss", "optimizer"), CASES)
+def test_no_float64_array_in_a_float32_step(stack: str, loss: str, optimizer: str) -> None:
+    """NumPy makes float64 of float32 silently: by np.zeros(shape), by NumPy scalars such as np.sqrt(2)."""
+    make, shape = STACKS[stack]
+    model = Model(make(), shape)
+    make_loss, y = LOSSES[loss]
+    model.compile(OPTIMIZERS[optimizer](), make_loss())
+    x = np.random.default_rng(0).normal(size=(8, *shape)).astype(np.float32)
+    seen: list[tuple[str, str, np.dtype]] = []
+    for layer in model.root.walk():
+        watch(layer, seen)
+    with Float64Finder() as finder:
+        for _ in range(2):
+            model.train_on_batch(x, y)
+        model.evaluate(x, y)
+        model.backward(model.loss.backward())  # all the way down: a training step leaves the lowest dx out
+        prediction = model.predict(x)
+    assert finder.found == []
+    assert {what for _, what, _ in seen} == {"y", "dx"}
+    assert [entry for entry in seen if entry[2] != np.float32] == []
+    assert prediction.dtype == np.float32
+    # parameters, gradients, slots, caches: whatever the model and what hangs on it still hold
+    arrays = [thing for thing in walk(model) if isinstance(thing, np.ndarray)]
+    assert any(array is model.optimizer.slots.get("m", model.gradients) for array in arrays)
+    assert [array.shape for array in arrays if array.dtype == np.float64] == []
+
+
+def watch(layer: Layer, seen: list[tuple[str, str, np.dtype]]) -> None:
+    """Note the dtypes of a layer's outputs and of the gradients it hands down."""
+    forward, backward = layer.forward, layer.backward
+
+    def watched_forward(x: np.ndarray, training: bool = False) -> np.ndarray:
+        y = forward(x, training)
+        seen.append((layer.label, "y", y.dtype))
+        return y
+
+    def watched_backward(dy: np.ndarray) -> np.ndarray | None:
+        dx = backward(dy)
+        if dx is not None:
+            seen.append((layer.label, "dx", dx.dtype))
+        return dx
+
+    layer.forward, layer.backward = watched_forward, watched_backward  # type: ignore[method-assign]
+
+
+def test_every_layer_is_in_a_float32_model_here() -> None:
+    built = {type(layer).__name__ for make, _ in STACKS.values() for top in make() for layer in top.walk()}
+    assert built == set(layers.__all__) - {"Layer"}
+
+
+class LeakyInside(Tanh):
+    """Its results are float32, but it computes in float64: twice the memory, and more than twice the time."""
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        slope = 1 - self._y * np.sqrt(np.ones(1)) * self._y
+        return (dy * slope).astype(dy.dtype)
+
+
+def test_the_finder_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", Path(__file__).parent)
+    layer = LeakyInside()
+    with Float64Finder() as finder:
+        y = layer.forward(np.ones((2, 3), np.float32))
+        layer.backward(y)
+    assert finder.found == ["test_architecture.py: backward: slope"]

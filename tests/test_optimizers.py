@@ -1,0 +1,223 @@
+"""Optimizers: ten steps through a Model against PyTorch's own (tests/golden), state, clipping, what they refuse."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinydl import Model
+from tinydl.layers import Dense
+from tinydl.losses import MeanSquaredError
+from tinydl.optimizers import SGD, Adam, Optimizer, RMSprop
+from tinydl.schedules import CosineDecay
+
+GOLDEN = {
+    activation: json.loads((Path(__file__).parent / "golden" / f"optimizers_{activation}.json").read_text())
+    for activation in ("relu", "tanh")
+}
+
+
+def sgd_with_momentum(**more: Any) -> SGD:
+    return SGD(0.05, momentum=0.9, **more)
+
+
+MAKE: dict[str, Any] = {
+    "sgd": lambda: SGD(0.1),
+    "sgd_weight_decay": lambda: SGD(0.1, weight_decay=0.05),
+    "sgd_momentum": sgd_with_momentum,
+    "sgd_momentum_weight_decay": lambda: sgd_with_momentum(weight_decay=0.05),
+    "sgd_nesterov": lambda: sgd_with_momentum(nesterov=True),
+    "sgd_nesterov_weight_decay": lambda: sgd_with_momentum(nesterov=True, weight_decay=0.05),
+    "sgd_clip": lambda: SGD(0.3, global_clipnorm=0.9),
+    "rmsprop": lambda: RMSprop(0.01, rho=0.9),
+    "rmsprop_other": lambda: RMSprop(0.01, rho=0.99, epsilon=1e-3),
+    "adam": lambda: Adam(0.01),
+    "adam_other": lambda: Adam(0.02, beta1=0.8, beta2=0.95, epsilon=1e-3),
+    "adamw": lambda: Adam(0.01, weight_decay=0.1),
+    "adam_clip": lambda: Adam(0.05, global_clipnorm=0.9),
+    "adam_cosine": lambda: Adam(CosineDecay(0.05, 12, 0.001)),
+}
+WITH_EPSILON_IN_THE_NORM = "sgd_clip_grad_norm"  # torch.nn.utils.clip_grad_norm_ divides by the norm + 1e-6
+CASES = [
+    (activation, name)
+    for activation, runs in GOLDEN.items()
+    for name in runs
+    if name not in ("start", WITH_EPSILON_IN_THE_NORM)
+]
+
+
+def ten_steps(activation: str, optimizer: Optimizer) -> tuple[list[float], dict[int, list[np.ndarray]]]:
+    """The recorded run: an autoencoder 5-4-5 in float64 from recorded weights, on one recorded batch."""
+    start = GOLDEN[activation]["start"]
+    x = np.array(start["x"])
+    model = Model([Dense(4, activation), Dense(5)], input_shape=5, dtype="float64")
+    model.set_weights([np.array(weight) for weight in start["weights"]])
+    model.compile(optimizer, MeanSquaredError())
+    losses, weights = [], {}
+    for step in range(1, 11):
+        losses.append(model.train_on_batch(x, x))
+        weights[step] = model.get_weights()
+    return losses, weights
+
+
+def compare(activation: str, name: str, optimizer: Optimizer, rtol: float) -> None:
+    losses, weights = ten_steps(activation, optimizer)
+    golden = GOLDEN[activation][name]
+    np.testing.assert_allclose(losses, golden["losses"], rtol=rtol)
+    for step, expected in golden["weights"].items():
+        for weight, correct in zip(weights[int(step)], expected, strict=True):
+            np.testing.assert_allclose(weight, np.array(correct), rtol=rtol, atol=rtol, strict=True)
+
+
+@pytest.mark.parametrize(("activation", "name"), CASES)
+def test_ten_steps_agree_with_pytorch(activation: str, name: str) -> None:
+    compare(activation, name, MAKE[name](), rtol=1e-12)
+
+
+def test_clipping_agrees_with_clip_grad_norm_to_its_epsilon() -> None:
+    compare("relu", WITH_EPSILON_IN_THE_NORM, SGD(0.3, global_clipnorm=0.9), rtol=5e-6)
+
+
+@pytest.mark.parametrize("name", ["sgd_clip", "adam_clip"])
+def test_the_recorded_clipping_was_at_work_in_some_steps_only(name: str) -> None:
+    norms = GOLDEN["relu"][name]["norms"]
+    assert min(norms) < 0.9 < max(norms)
+
+
+def test_every_recorded_run_and_every_optimizer_is_compared() -> None:
+    assert {name for _, name in CASES} == set(MAKE)
+    assert {type(make()) for make in MAKE.values()} == set(Optimizer.__subclasses__()) == {SGD, RMSprop, Adam}
+
+
+def test_the_first_step_of_adam_moves_every_parameter_by_the_learning_rate() -> None:
+    """The correction of the bias divides (multiplying would make the first step a thousandth of it)."""
+    p, g = np.zeros(3), np.array([1e-3, -5.0, 100.0])
+    Adam(0.01).step(p, g)
+    np.testing.assert_allclose(p, [-0.01, 0.01, -0.01], rtol=1e-4)
+
+
+def test_clipping_keeps_the_direction_and_leaves_the_gradients_alone() -> None:
+    p, g = np.zeros(2), np.array([3.0, 4.0])
+    SGD(1.0, global_clipnorm=1.0).step(p, g)
+    np.testing.assert_allclose(p, [-0.6, -0.8], rtol=1e-15)
+    assert g.tolist() == [3.0, 4.0]
+
+
+def test_a_gradient_below_the_bound_is_not_scaled_up() -> None:
+    p = np.zeros(2)
+    SGD(1.0, global_clipnorm=10.0).step(p, np.array([3.0, 4.0]))
+    assert p.tolist() == [-3.0, -4.0]
+
+
+@pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
+def test_parameters_change_in_place_in_their_own_dtype_and_gradients_stay(make: Any) -> None:
+    rng = np.random.default_rng(0)
+    p, g = (rng.standard_normal(50).astype(np.float32) for _ in range(2))
+    optimizer, p_before, g_before = make(), p.copy(), g.copy()
+    for t in range(1, 4):
+        optimizer.step(p, g)
+        assert optimizer.iterations == t
+    assert p.dtype == np.float32
+    assert (p != p_before).all()
+    np.testing.assert_array_equal(g, g_before)
+    assert {slot.dtype for slot in optimizer.slots.values()} <= {np.dtype(np.float32)}
+    assert {slot.shape for slot in optimizer.slots.values()} <= {p.shape}
+
+
+@pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
+def test_float32_follows_float64(make: Any) -> None:
+    rng = np.random.default_rng(1)
+    p = rng.standard_normal(30)
+    runs = {}
+    for dtype in (np.float32, np.float64):
+        optimizer, vector = make(), p.astype(dtype)
+        for seed in range(20):
+            optimizer.step(vector, np.random.default_rng(seed).standard_normal(30).astype(dtype))
+        runs[dtype] = vector
+    np.testing.assert_allclose(runs[np.float32], runs[np.float64], rtol=1e-4, atol=1e-5)
+
+
+def test_a_rate_of_zero_changes_nothing() -> None:
+    for optimizer in (SGD(0.0, momentum=0.5), RMSprop(0.0), Adam(0.0, weight_decay=0.5)):
+        p = np.array([1.0, -2.0])
+        optimizer.step(p, np.array([3.0, 4.0]))
+        assert p.tolist() == [1.0, -2.0]
+
+
+def test_the_learning_rate_may_change_between_steps() -> None:
+    optimizer, p = SGD(1.0), np.zeros(1)
+    optimizer.step(p, np.ones(1))
+    optimizer.learning_rate = 0.5
+    optimizer.step(p, np.ones(1))
+    optimizer.learning_rate = CosineDecay(0.25, 100)
+    assert optimizer.current_learning_rate == CosineDecay(0.25, 100)(2)
+    assert p.tolist() == [-1.5]
+
+
+def test_slots_are_made_only_where_they_are_needed() -> None:
+    p = np.zeros(3)
+    for optimizer, names in ((SGD(0.1), []), (SGD(0.1, momentum=0.5), ["velocity"]), (RMSprop(), ["v"])):
+        optimizer.build(p)
+        assert list(optimizer.slots) == names
+    adam = Adam()
+    adam.build(p)
+    assert list(adam.slots) == ["m", "v"]
+    adam.build(p)  # again for the same parameters: kept as they are
+    assert math.isclose(adam.slots["m"].sum(), 0.0)
+
+
+def test_an_optimizer_of_another_model_is_refused_before_anything_changes() -> None:
+    optimizer, p = Adam(), np.ones(3)
+    optimizer.step(p, np.ones(3))
+    other = np.ones(4)
+    with pytest.raises(
+        ValueError, match="Adam: it already trains 3 float64 parameters, not 4 float64: give each model"
+    ):
+        optimizer.step(other, np.ones(4))
+    with pytest.raises(ValueError, match="3 float64 parameters, not 3 float32"):
+        optimizer.step(np.ones(3, np.float32), np.ones(3, np.float32))
+    assert other.tolist() == [1.0] * 4
+    assert optimizer.iterations == 1
+
+
+def test_gradients_of_another_length_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"SGD: \(3,\) parameters but \(4,\) gradients"):
+        SGD().step(np.ones(3), np.ones(4))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Adam(-1e-3), "Adam: learning_rate must be a finite number with 0 <= learning_rate, got -0.001"),
+        (lambda: Adam("1e-3"), "Adam: learning_rate must be a finite number"),
+        (lambda: Adam(beta1=1.0), "Adam: beta1 must be a finite number with 0 <= beta1 < 1, got 1.0"),
+        (lambda: Adam(beta2=-0.1), "Adam: beta2 must be"),
+        (lambda: Adam(epsilon=0.0), "Adam: epsilon must be above 0, got 0.0"),
+        (lambda: Adam(weight_decay=-1), "Adam: weight_decay must be"),
+        (lambda: SGD(momentum=1.0), "SGD: momentum must be a finite number with 0 <= momentum < 1"),
+        (lambda: SGD(nesterov=True), "SGD: nesterov=True needs a momentum above 0, got 0"),
+        (lambda: SGD(weight_decay=float("nan")), "SGD: weight_decay must be"),
+        (lambda: RMSprop(rho=1.0), "RMSprop: rho must be"),
+        (lambda: RMSprop(epsilon=-1e-8), "RMSprop: epsilon must be"),
+        (lambda: SGD(global_clipnorm=0), "SGD: global_clipnorm must be above 0, got 0"),
+        (lambda: Adam(global_clipnorm=float("inf")), "Adam: global_clipnorm must be a finite number"),
+    ],
+)
+def test_bad_hyper_parameters_are_refused(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_the_config_makes_the_same_optimizer() -> None:
+    for make in MAKE.values():
+        optimizer = make()
+        twin = type(optimizer)(**optimizer.get_config())
+        assert repr(twin) == repr(optimizer)
+    assert repr(SGD()) == (
+        "SGD(learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=0.0, global_clipnorm=None)"
+    )

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from matplotlib.lines import Line2D
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
+
+from tinydl import plots
+
+RNG = np.random.default_rng(0)
+Y = (np.arange(400) < 40).astype(int)
+NAMES = tuple(f"V{i}" for i in range(1, 6))
+X = RNG.normal(size=(400, 5)).astype(np.float32)
+REBUILT = X + (RNG.normal(size=(400, 5)) * np.where(Y == 1, 1.0, 0.2)[:, None]).astype(np.float32)
+ERRORS = np.square(X - REBUILT).mean(axis=1)
+SCORES = {"deep": ERRORS, "chance": RNG.random(400)}
+HISTORIES = {"deep": {"loss": [3.0, 2.0, 1.0], "val_loss": [4.0, 3.0, 2.5]}, "flat": {"loss": [2.0, 1.5]}}
+
+DRAWINGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "loss_curves": (plots.loss_curves, (HISTORIES,)),
+    "pr_curves": (plots.pr_curves, (Y, SCORES)),
+    "roc_curves": (plots.roc_curves, (Y, SCORES)),
+    "thresholds": (plots.precision_recall_against_threshold, (Y, ERRORS, 0.2)),
+    "histogram": (plots.error_histogram, (Y, ERRORS, 0.2)),
+    "features": (plots.feature_errors, (Y, X, REBUILT, NAMES)),
+    "rows": (plots.reconstructions, (Y, X, REBUILT, NAMES)),
+    "overview": (plots.fraud_overview, (HISTORIES, Y, SCORES, X, REBUILT, NAMES, 0.2)),
+}
+
+
+def line(figure: Figure, label: str) -> Line2D:
+    (found,) = [one for ax in figure.axes for one in ax.get_lines() if str(one.get_label()).startswith(label)]
+    return found
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_draws_and_saves(name: str, tmp_path: Path) -> None:
+    draw, arguments = DRAWINGS[name]
+    path = tmp_path / "picture.png"
+    figure = draw(*arguments, source="SYNTHETIC rows", path=path)
+    assert isinstance(figure, Figure)
+    titles = figure.get_suptitle() + "".join(ax.get_title() for ax in figure.axes)
+    assert titles.count("SYNTHETIC rows") == 1
+    pixels = imread(path)
+    assert min(pixels.shape[:2]) >= 500
+    assert pixels.std() > 0.02, "the picture is not blank"
+    assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
+
+
+def test_a_failed_save_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"old")
+
+    def full(self: Figure, target: Path, **kwargs: Any) -> None:
+        Path(target).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    with pytest.raises(OSError, match="disk full"):
+        plots.loss_curves(HISTORIES, path=path)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
+
+
+def test_thresholds_pair_with_all_but_the_last_point() -> None:
+    figure = plots.precision_recall_against_threshold(Y, ERRORS, 0.2)
+    precision, recall, thresholds = precision_recall_curve(Y, ERRORS)
+    for label, expected in (("precision", precision[:-1]), ("recall", recall[:-1])):
+        np.testing.assert_array_equal(line(figure, label).get_xdata(), thresholds)
+        np.testing.assert_array_equal(line(figure, label).get_ydata(), expected)
+    # And by counting, at one threshold in the middle.
+    flagged = thresholds[200] <= ERRORS
+    assert np.asarray(line(figure, "precision").get_ydata())[200] == pytest.approx(Y[flagged].mean())
+    assert np.asarray(line(figure, "recall").get_ydata())[200] == pytest.approx(Y[flagged].sum() / Y.sum())
+    assert figure.axes[0].get_xscale() == "log"
+    assert np.asarray(line(figure, "threshold 0.2").get_xdata()).tolist() == [0.2, 0.2]
+
+
+def test_pr_curve_data_and_legend() -> None:
+    figure = plots.pr_curves(Y, SCORES)
+    precision, recall, _ = precision_recall_curve(Y, ERRORS)
+    drawn = line(figure, f"deep (AP {average_precision_score(Y, ERRORS):.3f})")
+    np.testing.assert_array_equal(drawn.get_xdata(), recall)
+    np.testing.assert_array_equal(drawn.get_ydata(), precision)
+    assert drawn.get_drawstyle() == "steps-post", "between two points, the precision of the higher recall"
+    assert np.unique(line(figure, "chance: prevalence").get_ydata()).tolist() == [0.1]
+
+
+def test_roc_curve_data() -> None:
+    figure = plots.roc_curves(Y, SCORES)
+    false_positive_rate, recall, _ = roc_curve(Y, ERRORS)
+    np.testing.assert_array_equal(line(figure, "deep").get_xdata(), false_positive_rate)
+    np.testing.assert_array_equal(line(figure, "deep").get_ydata(), recall)
+
+
+def test_loss_curve_data() -> None:
+    figure = plots.loss_curves(HISTORIES)
+    np.testing.assert_array_equal(line(figure, "deep, training").get_xdata(), [1, 2, 3])
+    np.testing.assert_array_equal(line(figure, "deep, validation").get_ydata(), [4, 3, 2.5])
+    assert figure.axes[0].get_yscale() == "log"
+    assert len(figure.axes[0].get_lines()) == 3, "a run without val_loss has one line"
+    deep = [line(figure, f"deep, {part}") for part in ("training", "validation")]
+    assert deep[0].get_color() == deep[1].get_color()
+    assert deep[0].get_linestyle() != deep[1].get_linestyle()
+
+
+def test_histogram_holds_every_row() -> None:
+    errors = ERRORS.copy()
+    errors[0] = 0.0
+    figure = plots.error_histogram(Y, errors)
+    ax = figure.axes[0]
+    for container in ax.containers:
+        assert sum(bar.get_height() for bar in container) == pytest.approx(1.0)
+    assert len(ax.containers) == 2
+
+
+def test_feature_error_bars() -> None:
+    figure = plots.feature_errors(Y, X, REBUILT, NAMES)
+    for container, label in zip(figure.axes[0].containers, (0, 1), strict=True):
+        expected = np.square(X[label == Y] - REBUILT[label == Y]).mean(axis=0)
+        np.testing.assert_allclose([bar.get_height() for bar in container], expected, rtol=1e-5)
+
+
+def test_rows_shown_stand_at_their_percentiles() -> None:
+    figure = plots.reconstructions(Y, X, REBUILT, NAMES)
+    ax = figure.axes[4]  # second row, second column: the median fraud
+    shown = np.asarray(ax.get_lines()[0].get_ydata())
+    (i,) = np.flatnonzero((shown == X).all(axis=1))
+    assert Y[i] == 1
+    assert (ERRORS[Y == 1] < ERRORS[i]).sum() in (19, 20)
+    np.testing.assert_array_equal(ax.get_lines()[1].get_ydata(), REBUILT[i])
+
+
+def test_works_without_pyplot_and_display() -> None:
+    code = (
+        "import sys; from tinydl import plots; plots.loss_curves({'a': {'loss': [2.0, 1.0]}}); "
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plots.loss_curves({"loss": [1.0]}), "wrap a single history"),  # type: ignore[dict-item]
+        (lambda: plots.loss_curves({"a": {"loss": []}}), "one epoch or more"),
+        (lambda: plots.loss_curves({}), "at least one named curve"),
+        (lambda: plots.pr_curves(Y, {"a": ERRORS[:-1]}), "a: expected 400 finite scores"),
+        (lambda: plots.pr_curves(Y, {"a": ERRORS * np.nan}), "a: expected 400 finite scores"),
+        (lambda: plots.roc_curves(0 * Y, SCORES), "that holds both"),
+        (lambda: plots.error_histogram(Y, 0 * ERRORS), "values above 0"),
+        (lambda: plots.feature_errors(Y, X, REBUILT[:, :4], NAMES), r"must have shape \(400, 5\)"),
+    ],
+)
+def test_refusals(call: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,236 @@
+"""The ULB credit-card fraud data: 284,807 card payments of two days in September 2013, 492 of them frauds.
+
+Columns: Time (seconds since the first row), V1..V28 (principal components of what the bank did not publish),
+Amount, Class (1 = fraud). `load` reads them; `book_split` and `honest_split` divide them.
+
+Source: Dal Pozzolo, Caelen, Johnson & Bontempi, "Calibrating Probability with Undersampling for Unbalanced
+Classification", 2015; the Kaggle data set mlg-ulb/creditcardfraud, also OpenML 1597.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import math
+import os
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import urlparse
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import fetch_openml, get_data_home
+
+from tinydl.datasets.splits import Split, book_split, honest_split
+
+__all__ = ["FEATURE_NAMES", "Split", "Transactions", "book_split", "honest_split", "load"]
+
+FEATURE_NAMES = (*(f"V{i}" for i in range(1, 29)), "Amount")
+OPENML_ID = 1597
+_FILE_NAMES = ("creditcard.csv", "creditcard.csv.gz")
+_COLUMNS = ("Time", *FEATURE_NAMES, "Class")
+
+
+@dataclass(frozen=True, eq=False)
+class Transactions:
+    """Card payments and their labels, unscaled.
+
+    features (n, 29) float64: V1..V28, then Amount in the card's currency.
+    labels (n,) int64: 0 normal, 1 fraud.
+    time (n,) float64: seconds since the first row, or None where the source leaves it out.
+    kinds (n,): the kind of each fraud, "" for normal rows; generated data only.
+    source: where the rows came from; that of generated data begins with "SYNTHETIC".
+
+    ValueError: arrays of unequal length, labels other than 0 and 1.
+    """
+
+    features: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    time: NDArray[np.float64] | None
+    source: str
+    feature_names: tuple[str, ...] = FEATURE_NAMES
+    kinds: NDArray[np.str_] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.labels)
+        if self.features.shape != (n, len(self.feature_names)):
+            raise ValueError(
+                f"features must have shape ({n}, {len(self.feature_names)}), one row a label and one column "
+                f"a feature name; got {self.features.shape}"
+            )
+        for name, column in (("time", self.time), ("kinds", self.kinds)):
+            if column is not None and column.shape != (n,):
+                raise ValueError(f"{name} must have shape ({n},), one entry a label; got {column.shape}")
+        if not np.isin(self.labels, (0, 1)).all():
+            raise ValueError(f"labels must be 0 (normal) or 1 (fraud); got {np.unique(self.labels)}")
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.labels)
+
+    @property
+    def n_frauds(self) -> int:
+        return int(self.labels.sum())
+
+    @property
+    def prevalence(self) -> float:
+        """The share of frauds among all rows: 0.00173 in the original."""
+        return self.n_frauds / self.n_rows
+
+    @property
+    def is_synthetic(self) -> bool:
+        return self.source.startswith("SYNTHETIC")
+
+
+def load(path: str | os.PathLike[str] | None = None, *, download: bool = False) -> Transactions:
+    """Read the data: from `path`, else the folder in TINYDL_DATA, else scikit-learn's cache of OpenML.
+
+    path: a CSV file, plain or gzip, or a folder that holds creditcard.csv or creditcard.csv.gz.
+    download: where none of these exists, fetch OpenML's copy (tens of MB) once; scikit-learn keeps it. Where
+        OpenML marks Time as no feature, `time` is None.
+
+    FileNotFoundError: the data is nowhere to be found.
+    ValueError: the file is not what it should be; the message names file, line and column.
+    """
+    if path is not None:
+        given = Path(path).expanduser()
+        found = _find(given)
+        if found is None:
+            trouble = f"holds neither {' nor '.join(_FILE_NAMES)}" if given.is_dir() else "does not exist"
+            raise FileNotFoundError(f"path={str(path)!r} {trouble}")
+        return _read_csv(found)
+
+    folder = os.environ.get("TINYDL_DATA")
+    found = _find(Path(folder).expanduser()) if folder else None
+    if found is not None:
+        return _read_csv(found)
+    if download or _is_cached():
+        return _fetch()
+    raise FileNotFoundError(
+        f"the credit-card data was not found (TINYDL_DATA is {folder!r}). Either give load(path=...) the CSV "
+        "file or its folder (Kaggle: mlg-ulb/creditcardfraud), or set TINYDL_DATA to a folder that holds "
+        "creditcard.csv or creditcard.csv.gz, or call load(download=True) to fetch it from OpenML; "
+        "tinydl.datasets.synthetic_fraud.generate() makes a stand-in without any file"
+    )
+
+
+def _find(path: Path) -> Path | None:
+    candidates = [path / name for name in _FILE_NAMES] if path.is_dir() else [path]
+    return next((p for p in candidates if p.is_file()), None)
+
+
+# -- CSV -----------------------------------------------------------------------------------------------------
+
+
+def _open(path: Path) -> TextIO:
+    """Open as text; what the file begins with, not its name, tells whether it is gzip."""
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    if is_gzip:
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open("rt", encoding="utf-8-sig", newline="")
+
+
+def _read_csv(path: Path) -> Transactions:
+    try:
+        with _open(path) as file:
+            header = next(csv.reader([file.readline()]), [])
+            missing = [name for name in _COLUMNS if name not in header]
+            if missing:
+                raise ValueError(f"{path}: line 1: no column {', '.join(missing)}; the header is {header}")
+            table = _parse(path, file, [header.index(name) for name in _COLUMNS])
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: the gzip file is truncated or damaged ({error}); get it again") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text file ({error}); expected CSV, plain or gzip") from error
+    return Transactions(
+        features=np.ascontiguousarray(table[:, 1:-1]),
+        labels=table[:, -1].astype(np.int64),
+        time=table[:, 0].copy(),
+        source=f"{path.name} ({len(table):,} rows)",
+    )
+
+
+def _parse(path: Path, file: TextIO, columns: list[int]) -> NDArray[np.float64]:
+    """The rows after the header as numbers, (n, 31) in the order of _COLUMNS."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # "input contained no data": an error of ours below
+        try:
+            table = np.loadtxt(
+                file, delimiter=",", quotechar='"', comments=None, usecols=columns, ndmin=2, dtype=np.float64
+            )
+        except UnicodeDecodeError:
+            raise
+        except ValueError as error:
+            raise ValueError(_first_fault(path, columns) or f"{path}: {error}") from None
+    if len(table) == 0:
+        raise ValueError(f"{path}: no rows below the header")
+    if not np.isfinite(table).all() or not np.isin(table[:, -1], (0, 1)).all():
+        raise ValueError(_first_fault(path, columns))
+    return table
+
+
+def _first_fault(path: Path, columns: list[int]) -> str | None:
+    """Read again, slowly, only to say which cell is wrong."""
+    with _open(path) as file:
+        reader = csv.reader(file)
+        next(reader)
+        for cells in filter(None, reader):
+            where = f"{path}: line {reader.line_num}"
+            for name, column in zip(_COLUMNS, columns, strict=True):
+                if column >= len(cells):
+                    return f"{where}: {len(cells)} cells, none for column {name}; is the file truncated?"
+                cell = cells[column]
+                try:
+                    value = float(cell)
+                except ValueError:
+                    return f"{where}, column {name}: expected a number, got {cell!r}"
+                if not math.isfinite(value):
+                    return f"{where}, column {name}: expected a finite number, got {cell!r}"
+                if name == "Class" and value not in (0, 1):
+                    return f"{where}, column Class: expected 0 (normal) or 1 (fraud), got {cell!r}"
+    return None
+
+
+# -- OpenML --------------------------------------------------------------------------------------------------
+
+
+def _is_cached() -> bool:
+    """Whether scikit-learn has fetched the data before: it keeps what a URL gave under the URL's path."""
+    cache = Path(get_data_home()) / "openml" / "openml.org"
+    description = cache / f"api/v1/json/data/{OPENML_ID}.gz"
+    if not description.is_file():
+        return False
+    with gzip.open(description) as file:
+        url = json.load(file)["data_set_description"]["url"]
+    return (cache / f"{urlparse(url).path.lstrip('/')}.gz").is_file()
+
+
+def _fetch() -> Transactions:
+    """OpenML's copy through scikit-learn, which checks and caches it; its own ARFF parser needs no pandas."""
+    try:
+        bunch = fetch_openml(data_id=OPENML_ID, as_frame=False, parser="liac-arff")
+    except OSError as error:
+        raise OSError(
+            f"OpenML data set {OPENML_ID} could not be fetched ({error}); give load(path=...) the CSV file instead"
+        ) from error
+    names = list(bunch.feature_names)
+    missing = [name for name in FEATURE_NAMES if name not in names]
+    if missing:
+        raise ValueError(f"OpenML data set {OPENML_ID}: no column {', '.join(missing)}; it has {names}")
+    table = np.asarray(bunch.data, dtype=np.float64)
+    labels = np.char.strip(np.asarray(bunch.target, dtype=str), "'\"")
+    if not np.isin(labels, ("0", "1")).all():
+        raise ValueError(f"OpenML data set {OPENML_ID}: expected labels 0 and 1, got {np.unique(labels)}")
+    if not np.isfinite(table).all():
+        raise ValueError(f"OpenML data set {OPENML_ID}: its columns must be finite numbers")
+    return Transactions(
+        features=np.ascontiguousarray(table[:, [names.index(name) for name in FEATURE_NAMES]]),
+        labels=labels.astype(np.int64),
+        time=table[:, names.index("Time")].copy() if "Time" in names else None,
+        source=f"OpenML {OPENML_ID} ({len(table):,} rows)",
+    )

@@ -1,0 +1,29 @@
+"""Check a hand-written backward against finite differences of its forward.
+
+    check_layer(Dense(4), x=(3, 5))            one layer, built or not, tinydl's or anyone's
+    check_loss(MeanSquaredError(), y_pred, y)  one loss
+    check_model(model, x, y)                   a model, its loss and its penalties together
+    numerical_gradient(f, x)                   the plain central difference, for study
+
+The checker knows only forward, backward, params, grads, state and penalty. It works on float64 copies and
+leaves what it is given as it was. A wrong gradient raises GradientCheckError, an AssertionError whose
+message says which array, which entry, by how much, and a likely cause where one fits.
+
+What it proves: that backward is the derivative of forward. It cannot know that forward is right.
+"""
+
+from __future__ import annotations
+
+from tinydl.gradcheck.check import check_layer, check_loss, check_model
+from tinydl.gradcheck.numeric import numerical_gradient
+from tinydl.gradcheck.report import ArrayReport, GradientCheckError, GradientCheckReport
+
+__all__ = [
+    "ArrayReport",
+    "GradientCheckError",
+    "GradientCheckReport",
+    "check_layer",
+    "check_loss",
+    "check_model",
+    "numerical_gradient",
+]

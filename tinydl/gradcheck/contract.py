@@ -1,0 +1,186 @@
+"""The rules of the layer contract that a gradient check needs, each tried on the layer at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl.gradcheck.objects import Arrays, Runner
+from tinydl.gradcheck.report import GradientCheckError
+
+# Two passes over the same numbers may add them up in another order; a rule that is broken shows at once.
+SAME = 1e-9
+
+
+def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: np.random.Generator) -> Arrays:
+    """Try every rule that needs no derivative; return the upstream gradient and what backward makes of it.
+
+    The result holds "dy", and the gradients by the name of what they are the gradient of.
+
+    Raises:
+        GradientCheckError: a rule is broken; the message says which.
+    """
+
+    def refuse(what: str) -> GradientCheckError:
+        return GradientCheckError(f"gradient check of {label} FAILED: {what}")
+
+    x_before = x.copy()
+    params_before = {name: value.copy() for name, value in runner.params.items()}
+    y = _array(runner.forward(x), "forward", label)
+    if not _same_bits(x, x_before):
+        raise refuse(f"forward modifies its input {x_name} in place; work on a copy")
+    _right_dtype(y, x.dtype, "y", label)
+    if not np.all(np.isfinite(y)):
+        raise refuse("forward gives NaN or infinity for this input")
+    y_before = y.copy()
+    if not _close(runner.forward(x), y_before):
+        raise refuse(
+            "forward gives different outputs for the same input: it keeps something from call to call, or "
+            "draws random numbers from a generator that is no attribute of the layer and cannot be replayed"
+        )
+
+    dy = _upstream(y, rng)
+    dy_before = dy.copy()
+    runner.zero_grad()
+    y = runner.forward(x)
+    dx = _array(runner.backward(dy), "backward", label)
+    grads = runner.grads
+    if not _same_bits(dy, dy_before):
+        raise refuse("backward modifies dy in place; dy is the caller's, who may use it again (a residual block does)")
+    if not _same_bits(x, x_before):
+        raise refuse(f"backward modifies the input {x_name} in place")
+    if not _same_bits(y, y_before):
+        raise refuse("backward overwrites the y that forward had handed out")
+    for name, value in runner.params.items():
+        if name in params_before and not _same_bits(value, params_before[name]):
+            raise refuse(f"forward or backward changes the parameter {name}; that is the optimizer's work")
+    _right_shape(dx, x, x_name, label)
+    for name, value in runner.params.items():
+        if name not in grads:
+            raise refuse(f"grads has no {name!r} after backward, only {sorted(grads)}; it needs the keys of params")
+        _right_shape(grads[name], value, name, label)
+    gradients = {x_name: dx, **{name: grads[name] for name in runner.params}}
+    for name, gradient in gradients.items():
+        _right_dtype(gradient, x.dtype, f"d{name}", label)
+        if not np.all(np.isfinite(gradient)):
+            raise refuse(f"backward gives NaN or infinity in d{name}")
+    first = {name: gradient.copy() for name, gradient in gradients.items()}
+
+    other = rng.permuted(x.ravel()).reshape(x.shape)
+    runner.forward(other)
+    if not _same_bits(y, y_before):
+        raise refuse("a later forward overwrites the y handed out before: hand out a new array, not a reused buffer")
+    runner.backward(_upstream(y, rng))
+    if not _same_bits(dx, first[x_name]):
+        raise refuse("a later backward overwrites the dx handed out before: hand out a new array")
+    _check_accumulation(runner, x, dy, first, label)
+    return {"dy": dy, **first}
+
+
+def _check_accumulation(runner: Runner, x: NDArray[Any], dy: NDArray[Any], first: Arrays, label: str) -> None:
+    """After zero_grad one pass gives one gradient; another pass on top of it gives two."""
+    runner.zero_grad()
+    runner.forward(x)
+    runner.backward(dy)
+    for name in runner.params:
+        if not _close(runner.grads[name], first[name]):
+            raise GradientCheckError(f"gradient check of {label} FAILED: zero_grad does not reset d{name}")
+    runner.forward(x)
+    runner.backward(dy)
+    for name in runner.params:
+        twice = runner.grads[name]
+        if _close(twice, 2 * first[name]):
+            continue
+        what = "two passes without zero_grad do not give twice the gradient"
+        if _close(twice, first[name]):
+            what = "backward assigns (=) where it must add (+=)"
+        raise GradientCheckError(
+            f"gradient check of {label} FAILED: {what}: d{name} must sum over calls, as shared weights, "
+            "penalties and micro-batches need"
+        )
+
+
+def check_memory_layout(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str, x_name: str) -> None:
+    """Slices and transposed arrays must give what contiguous ones give."""
+    expected = _one_pass(runner, x, dy, x_name)
+    for layout, rearranged in (("sliced", _sliced), ("Fortran-ordered", np.asfortranarray)):
+        for name, result in _one_pass(runner, rearranged(x), rearranged(dy), x_name).items():
+            if not _close(result, expected[name]):
+                raise GradientCheckError(
+                    f"gradient check of {label} FAILED: {name} comes out different when {x_name} and dy are "
+                    f"{layout} arrays, equal in value but not contiguous"
+                )
+
+
+def check_float32(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str, x_name: str) -> None:
+    """Nothing of a float32 run may be float64."""
+    for name, value in runner.params.items():
+        _right_dtype(value, x.dtype, f"the parameter {name}", label)
+    for name, result in _one_pass(runner, x, dy, x_name).items():
+        _right_dtype(result, x.dtype, name, label)
+    for name, value in runner.state:
+        if value.dtype.kind == "f":
+            _right_dtype(value, x.dtype, f"state[{name!r}]", label)
+
+
+def _upstream(y: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    """Random: under ones the errors of softmax and batch norm cancel. A y of no axes is an objective: 1."""
+    return rng.standard_normal(y.shape) if y.ndim else np.ones(())
+
+
+def _one_pass(runner: Runner, x: NDArray[Any], dy: NDArray[Any], x_name: str) -> Arrays:
+    runner.zero_grad()
+    y = runner.forward(x)
+    dx = runner.backward(dy)
+    return {"y": y, f"d{x_name}": dx, **{f"d{name}": value.copy() for name, value in runner.grads.items()}}
+
+
+def _sliced(array: NDArray[Any]) -> NDArray[Any]:
+    if array.ndim == 0:
+        return array
+    wider = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, dtype=array.dtype)
+    wider[..., ::2] = array
+    return wider[..., ::2]
+
+
+def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def _close(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    if a.shape != b.shape:
+        return False
+    return bool(np.all(np.abs(a - b) <= SAME * np.max(np.abs(b), initial=0.0)))
+
+
+def _array(value: Any, method: str, label: str) -> NDArray[Any]:
+    if not isinstance(value, np.ndarray):
+        mend = "; return dL/dx" if value is None and method == "backward" else ""
+        raise GradientCheckError(
+            f"gradient check of {label} FAILED: {method} must return an array, got {type(value).__name__}{mend}"
+        )
+    return value
+
+
+def _right_shape(gradient: NDArray[Any], value: NDArray[Any], name: str, label: str) -> None:
+    if gradient.shape != value.shape:
+        raise GradientCheckError(
+            f"gradient check of {label} FAILED: "
+            f"d{name} has shape {gradient.shape}, but {name} has {value.shape}; "
+            "a gradient has the shape of what it is the gradient of"
+        )
+
+
+def _right_dtype(value: NDArray[Any], dtype: np.dtype[Any], name: str, label: str) -> None:
+    if value.dtype != dtype:
+        mend = (
+            "np.zeros(shape), masks divided by a number and NumPy scalars such as np.sqrt(2) make float64; "
+            "give a dtype, use math.sqrt"
+            if dtype == np.float32
+            else "a hard-wired dtype forbids the precise check; follow the dtype of the parameters or of x"
+        )
+        raise GradientCheckError(
+            f"gradient check of {label} FAILED: dtype leak: {name} is {value.dtype} in a {dtype} run ({mend})"
+        )

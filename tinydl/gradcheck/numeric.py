@@ -1,0 +1,202 @@
+"""Derivatives from forward values alone, and the evidence on whether they can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Vector = NDArray[np.float64]
+
+# Steps tried for one entry, as multiples of `step`: a wide one for accuracy, then narrower ones that may fit
+# between two kinks.
+STEP_FACTORS = (100.0, 10.0, 1.0, 0.1, 0.01)
+
+# Seven points f(-3s) .. f(3s).
+OFFSETS = np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
+SLOPE = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60.0
+FIFTH_DIFFERENCE = np.array([-1.0, 4.0, -5.0, 0.0, 5.0, -4.0, 1.0])
+SIXTH_DIFFERENCE = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
+
+SMOOTHNESS = 1e-8  # largest 5th or 6th difference of a smooth function, relative to its first difference
+SIGMAS = 10.0  # how many standard deviations of roundoff count as certainly more than roundoff
+NOISE_STEP = 1e-8  # relative step at which only roundoff is left
+
+
+def numerical_gradient(
+    f: Callable[[NDArray[np.float64]], Any],
+    x: NDArray[np.float64],
+    dy: ArrayLike | None = None,
+    step: float = 1e-5,
+) -> NDArray[np.float64]:
+    """Gradient of L(x) = sum(dy * f(x)) by central differences over every entry of x.
+
+    dL/dx_i ~ sum(dy * (f(x + h e_i) - f(x - h e_i))) / (2 h),  h = step * max(1, |x_i|)
+
+    The difference is taken element by element before the sum: summing first would throw digits away.
+    Truncation error h^2/6 f''', roundoff about 1e-16 |f| / h: some 1e-10 in all at the default step.
+
+    x is changed in place while f runs and restored bit for bit, also when f raises.
+
+    Args:
+        f: function of an array of x's shape; returns an array of dy's shape, or one number when dy is None.
+        x: float64 array, the point.
+        dy: upstream gradient; None for a scalar f.
+        step: the step h of an entry of size up to 1; larger entries take a proportionally larger one.
+
+    Raises:
+        TypeError: x is not a float64 array.
+        ValueError: x is empty, step is not positive, or f(x) has not the shape of dy.
+    """
+    if not isinstance(x, np.ndarray) or x.dtype != np.float64:
+        got = f"a {x.dtype} array" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
+        raise TypeError(
+            f"numerical_gradient: x must be a float64 array (differences drown in float32), got {got}; "
+            "try np.asarray(x, dtype=np.float64)"
+        )
+    if x.size == 0:
+        raise ValueError(f"numerical_gradient: x is empty, shape {x.shape}")
+    if not (math.isfinite(step) and step > 0):
+        raise ValueError(f"numerical_gradient: step must be a positive number, got {step!r}")
+    upstream = np.asarray(1.0 if dy is None else dy, dtype=np.float64)
+
+    def value() -> NDArray[np.float64]:
+        y = np.array(f(x), dtype=np.float64)  # a copy: f may return a view of x
+        if dy is None and y.size == 1:
+            return y.reshape(())
+        if y.shape != upstream.shape:
+            hint = "f returns an array, so pass dy" if dy is None else f"dy has shape {upstream.shape}"
+            raise ValueError(f"numerical_gradient: f(x) has shape {y.shape}, but {hint}")
+        return y
+
+    gradient = np.empty_like(x)
+    for index in np.ndindex(x.shape):
+        old = x[index]
+        h = step * max(1.0, abs(old))
+        try:
+            x[index] = old + h
+            y_plus, x_plus = value(), x[index]
+            x[index] = old - h
+            y_minus, x_minus = value(), x[index]
+        finally:
+            x[index] = old
+        gradient[index] = np.sum(upstream * (y_plus - y_minus)) / (x_plus - x_minus)
+    return gradient
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The derivative of the objective in one direction, as its forward values tell it."""
+
+    value: float
+    without_penalty: float  # the same, leaving penalty() out of the objective
+    uncertainty: float  # what roundoff may do to value
+    terms: float  # sum |terms| that value is the sum of
+
+
+def roundoff(
+    evaluate: Callable[[], Vector], array: NDArray[np.float64], base: Vector, rng: np.random.Generator
+) -> Vector:
+    """Standard deviation of the roundoff in each output, measured.
+
+    The array is moved by tiny steps d along a random direction. With E_k = f(k d) + f(-k d) - 2 f(0),
+
+        E_3 - 3 E_2 + 3 E_1  =  O(d^4)  +  roundoff of 2 (1 + 9 + 9) + 4 = 42 variances
+
+    since the slope cancels within each E, a kink at the point itself makes E_k proportional to k, and
+    curvature to k^2. What is left is roundoff, however large the numbers that the layer subtracts from each
+    other inside. (eps * |y| would not see those.)
+    """
+    saved = array.copy()
+    scale = NOISE_STEP * np.maximum(1.0, np.abs(saved))
+    rounds = 4
+    squares = np.zeros_like(base)
+    try:
+        for _ in range(rounds):
+            d = scale * rng.uniform(0.5, 1.0, saved.shape) * rng.choice([-1.0, 1.0], saved.shape)
+            left_over = np.zeros_like(base)
+            for k, coefficient in ((1.0, 3.0), (2.0, -3.0), (3.0, 1.0)):
+                for side in (k, -k):
+                    array[...] = saved + side * d
+                    left_over += coefficient * (evaluate() - base)
+            squares += left_over**2
+    finally:
+        array[...] = saved
+    squares[~np.isfinite(squares)] = 0.0  # a step outside f's domain says nothing about roundoff
+    measured = np.sqrt(squares / (42.0 * rounds))
+    typical = np.sqrt(np.mean(measured**2))
+    return np.maximum(np.maximum(measured, 0.25 * typical), np.finfo(np.float64).eps * np.abs(base))
+
+
+def slope_at(
+    evaluate: Callable[[], Vector],
+    array: NDArray[np.float64],
+    where: tuple[int, ...] | EllipsisType,
+    direction: float | NDArray[np.float64],
+    weights: Vector,
+    base: Vector,
+    noise: Vector,
+    step: float,
+) -> Slope | None:
+    """d/dt sum(weights * evaluate()) at t = 0, as array[where] moves by t * direction; None at a kink.
+
+    With f_k = f(k s):
+
+        slope      f'(0) = (45 (f_1 - f_-1) - 9 (f_2 - f_-2) + (f_3 - f_-3)) / (60 s)
+        5th diff.  odd   = f_3 - 4 f_2 +  5 f_1          -  5 f_-1 + 4 f_-2 - f_-3  ~  2 s^5 D5 f
+        6th diff.  even  = f_3 - 6 f_2 + 15 f_1 - 20 f_0 + 15 f_-1 - 6 f_-2 + f_-3  ~    s^6 D6 f
+
+    (D5 the 5th derivative; the slope's own error is s^6 D7 f / 140.)
+
+    For a smooth f both differences vanish: at s = 1e-3 they are about 1e-15 and 1e-18. A kink does not let
+    them. A change of slope by k at t > 0 adds k max(0, . - t) to f, which gives
+
+                          t = 0     s     2s    3s       (linear in between; mirrored for t < 0)
+        even / (k s)          6    -4     1     0        zero at t = 0.6 s and 1.8 s
+        odd  / (k s)          0    -2     1     0        zero at t = 0 and 1.67 s
+        slope error / k     1/2  -7/60  1/60    0
+
+    No t within (-3s, 3s) hides from both, and the error of the slope stays below 0.2 max(|even|, |odd|) / s.
+    So when both differences are at most 1e-8 of the first difference, or within roundoff, no kink can have
+    moved the slope by more than that. Otherwise the next narrower step is tried, which may fit beside the
+    kink; where the narrowest still shows one, there is no derivative to compare with. A kink at the point
+    itself (relu at 0) is the case t = 0. Jumps and infinities are caught the same way.
+
+    The differences are taken per output element and only then weighted and summed. What backward says plays
+    no part in any of this.
+    """
+    old = array[where].copy()
+    changes = np.zeros((OFFSETS.size, base.size))  # f_k - f_0
+    for factor in STEP_FACTORS:
+        s = factor * step
+        try:
+            for row, offset in zip(changes, OFFSETS, strict=True):
+                if offset != 0.0:
+                    array[where] = old + offset * s * direction
+                    row[:] = evaluate() - base
+        finally:
+            array[where] = old
+        if not np.all(np.isfinite(changes)):
+            continue  # outside f's domain: come closer
+        moved = np.any(changes != 0.0, axis=0)
+        spread = float(np.linalg.norm((weights * noise)[moved]))
+        first = float(np.linalg.norm(weights * (changes[4] - changes[2]))) / 2.0
+        smooth = all(
+            float(np.linalg.norm(weights * (difference @ changes)))
+            <= max(SIGMAS * float(np.linalg.norm(difference)) * spread, SMOOTHNESS * first)
+            for difference in (FIFTH_DIFFERENCE, SIXTH_DIFFERENCE)
+        )
+        if smooth:
+            terms = weights * (SLOPE @ changes) / s
+            return Slope(
+                value=float(np.sum(terms)),
+                without_penalty=float(np.sum(terms[:-1])),
+                uncertainty=SIGMAS * float(np.linalg.norm(SLOPE)) * spread / s,
+                terms=float(np.sum(np.abs(terms))),
+            )
+    return None

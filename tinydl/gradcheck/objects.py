@@ -1,0 +1,169 @@
+"""Other people's objects: walk them, copy them in another dtype, replay their forward pass exactly."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def walk(root: Any) -> Iterator[Any]:
+    """Every object reachable from root through attributes, lists, tuples, sets and dicts; each one once.
+
+    Classes, functions and modules (all that has a __name__) are shared by everybody, so they are not entered.
+    """
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen or isinstance(thing, str | bytes | int | float | complex) or hasattr(thing, "__name__"):
+            continue
+        seen.add(id(thing))
+        yield thing
+        if isinstance(thing, np.ndarray | np.random.Generator | np.random.RandomState):
+            continue
+        if isinstance(thing, dict):
+            waiting.extend(thing.values())
+        elif isinstance(thing, list | tuple | set | frozenset):
+            waiting.extend(thing)
+        waiting.extend(getattr(thing, "__dict__", {}).values())
+
+
+def copy_as(root: Any, dtype: DTypeLike) -> Any:
+    """A deep copy of root in which every floating-point array, and every `dtype` attribute, is of that dtype.
+
+    Arrays that are one object in root stay one object, and views into a common vector stay views into one
+    (copy.deepcopy alone would cut them apart): a parameter that is changed in place changes everywhere.
+
+    Raises:
+        TypeError: root cannot be copied.
+    """
+    target = np.dtype(dtype)
+    memo: dict[int, Any] = {}  # what deepcopy shall put in the place of an object, by id
+    bases: dict[int, NDArray[Any]] = {}
+    for thing in walk(root):
+        if isinstance(thing, np.ndarray) and thing.dtype.kind == "f":
+            memo[id(thing)] = _array_as(thing, target, bases)
+    try:
+        clone = copy.deepcopy(root, memo)
+    except Exception as error:
+        raise TypeError(
+            f"a {type(root).__name__} is checked on a copy, but it cannot be deep-copied ({error}); "
+            "give it a __deepcopy__, or keep open files, locks and the like out of its attributes"
+        ) from error
+    for thing in walk(clone):
+        attributes = getattr(thing, "__dict__", {})
+        if "dtype" in attributes and _is_float(attributes["dtype"]):
+            attributes["dtype"] = target
+    return clone
+
+
+def _is_float(dtype: Any) -> bool:
+    try:
+        return dtype is not None and np.dtype(dtype).kind == "f"
+    except TypeError:
+        return False
+
+
+def _array_as(array: NDArray[Any], target: np.dtype[Any], bases: dict[int, NDArray[Any]]) -> NDArray[Any]:
+    base = array
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    if base is array or base.dtype != array.dtype or not base.flags.c_contiguous:
+        return bases.setdefault(id(array), array.astype(target))
+    new_base = bases.setdefault(id(base), base.astype(target))
+    start = (array.__array_interface__["data"][0] - base.__array_interface__["data"][0]) // base.itemsize
+    strides = tuple(stride // base.itemsize * target.itemsize for stride in array.strides)
+    return np.ndarray(array.shape, target, buffer=new_base, offset=start * target.itemsize, strides=strides)
+
+
+class Runner:
+    """A layer whose forward pass can be repeated exactly.
+
+    Each forward starts from the same random state (every Generator and RandomState reachable from the layer,
+    and NumPy's global one for layers that draw from it) and from the same `state` arrays, so that two passes
+    differ only by what was changed between them: the same dropout mask, the same running mean.
+    """
+
+    def __init__(self, layer: Any, training: bool, x: NDArray[Any]) -> None:
+        self.layer = layer
+        self._keywords = {"training": training} if self.takes_training(layer) else {}
+        layer.forward(x.copy(), **self._keywords)  # some layers make parameters and generators on first use
+        self._generators: list[tuple[np.random.Generator, Any]] = []
+        self._legacy: list[tuple[np.random.RandomState, Any]] = []
+        self._states: list[tuple[Arrays, Arrays]] = []
+        self._global = np.random.get_state()  # noqa: NPY002  (kept as it was, for layers that draw from it)
+        for thing in walk(layer):
+            if isinstance(thing, np.random.Generator):
+                self._generators.append((thing, thing.bit_generator.state))
+            elif isinstance(thing, np.random.RandomState):
+                self._legacy.append((thing, thing.get_state()))
+            state = getattr(thing, "__dict__", {}).get("state")
+            if isinstance(state, dict):
+                arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
+                self._states.append((state, {key: value.copy() for key, value in arrays.items()}))
+
+    @staticmethod
+    def takes_training(layer: Any) -> bool:
+        try:
+            parameters = inspect.signature(layer.forward).parameters
+        except (TypeError, ValueError):
+            return False
+        return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+    def rewind(self) -> None:
+        for generator, bits in self._generators:
+            generator.bit_generator.state = bits
+        for legacy, bits in self._legacy:
+            legacy.set_state(bits)
+        np.random.set_state(self._global)  # noqa: NPY002
+        for live, saved in self._states:
+            for key, value in saved.items():
+                if isinstance(live.get(key), np.ndarray) and live[key].shape == value.shape:
+                    live[key][...] = value
+                else:
+                    live[key] = value.copy()
+
+    def forward(self, x: NDArray[Any]) -> Any:
+        self.rewind()
+        return self.layer.forward(x, **self._keywords)
+
+    def backward(self, dy: NDArray[Any]) -> Any:
+        return self.layer.backward(dy)
+
+    def penalty(self) -> float:
+        return float(self.layer.penalty()) if hasattr(self.layer, "penalty") else 0.0
+
+    def zero_grad(self) -> None:
+        if hasattr(self.layer, "zero_grad"):
+            self.layer.zero_grad()
+        else:
+            for gradient in self.grads.values():
+                gradient[...] = 0
+
+    @property
+    def params(self) -> Arrays:
+        return _arrays(self.layer, "params")
+
+    @property
+    def grads(self) -> Arrays:
+        return _arrays(self.layer, "grads")
+
+    @property
+    def state(self) -> list[tuple[str, NDArray[Any]]]:
+        return [(key, live[key]) for live, saved in self._states for key in saved]
+
+
+def _arrays(layer: Any, attribute: str) -> Arrays:
+    arrays = getattr(layer, attribute, None)
+    if arrays is None:
+        return {}
+    if not isinstance(arrays, dict) or not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise TypeError(f"{type(layer).__name__}.{attribute} must be a dict of arrays, such as {{'W': ..., 'b': ...}}")
+    return dict(arrays)

@@ -1,0 +1,363 @@
+"""Pictures of training and of fraud detection: each function returns a Figure and, given `path`, saves a PNG.
+
+Figures are made without pyplot: no global state, so they work without a display and in threads. Colours are
+those of Okabe & Ito (2008), which the colour-blind can tell apart. `source` names the data in the title.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+
+PathLike = str | os.PathLike[str]
+History = Mapping[str, Sequence[float]]
+
+BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#767676"
+NORMAL, FRAUD = BLUE, VERMILION
+COLOURS = (GREEN, PURPLE, ORANGE, SKY, BLUE, VERMILION)  # for models: those of the two classes come last
+
+
+def loss_curves(histories: Mapping[str, History], *, source: str | None = None, path: PathLike | None = None) -> Figure:
+    """Loss against epoch, one colour a run, training solid and validation dashed, on a log axis.
+
+    histories: {run name: {"loss": [...], "val_loss": [...]}}; val_loss may be missing.
+
+    ValueError: no runs, or a history without losses.
+    """
+    figure, ax = _single()
+    _draw_losses(ax, histories)
+    return _finish(figure, source, path)
+
+
+def pr_curves(
+    y_true: ArrayLike,
+    scores: Mapping[str, ArrayLike],
+    *,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """Precision against recall, one curve a model: {model name: scores (n,)}; chance is the prevalence.
+
+    ValueError: no models, labels of one class only, scores that do not match the labels or are not finite.
+    """
+    figure, ax = _single()
+    _draw_pr(ax, _labels(y_true), scores)
+    return _finish(figure, source, path)
+
+
+def roc_curves(
+    y_true: ArrayLike,
+    scores: Mapping[str, ArrayLike],
+    *,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """Share of frauds found against share of normal rows flagged, one curve a model, as in `pr_curves`.
+
+    ValueError: as `pr_curves`.
+    """
+    figure, ax = _single()
+    y = _labels(y_true)
+    for colour, (name, s) in zip(_cycle(scores), scores.items(), strict=True):
+        s = _scores(y, s, name)
+        false_positive_rate, recall, _ = roc_curve(y, s)
+        ax.plot(false_positive_rate, recall, color=colour, lw=2, label=f"{name} (AUC {roc_auc_score(y, s):.3f})")
+    ax.plot([0, 1], [0, 1], color=GREY, ls=":", label="chance (AUC 0.5)")
+    _dress(ax, "ROC: frauds found against false alarms", "false positive rate", "recall (true positive rate)")
+    ax.set(xlim=(-0.01, 1.0), ylim=(0, 1.01))
+    ax.legend(loc="lower right", fontsize=10)
+    return _finish(figure, source, path)
+
+
+def precision_recall_against_threshold(
+    y_true: ArrayLike,
+    scores: ArrayLike,
+    threshold: float | None = None,
+    *,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """Precision and recall of score >= threshold, against the threshold; `threshold` marks the chosen one.
+
+    scikit-learn's precision and recall are one longer than its thresholds; the last point, (1, 0), has
+    none. So precision[:-1] and recall[:-1] are drawn (the book draws precision[1:], one place off).
+
+    ValueError: as `pr_curves`.
+    """
+    figure, ax = _single()
+    y = _labels(y_true)
+    precision, recall, thresholds = precision_recall_curve(y, _scores(y, scores, "scores"))
+    ax.plot(thresholds, precision[:-1], color=BLUE, lw=2, label="precision")
+    ax.plot(thresholds, recall[:-1], color=VERMILION, lw=2, label="recall")
+    if (thresholds > 0).any():
+        ax.set_xscale("log")
+    _mark_threshold(ax, threshold)
+    _dress(ax, "Precision and recall against threshold", "threshold on the reconstruction error", "share")
+    ax.set_ylim(0, 1.02)
+    ax.legend(loc="center left", fontsize=10)
+    return _finish(figure, source, path)
+
+
+def error_histogram(
+    y_true: ArrayLike,
+    errors: ArrayLike,
+    threshold: float | None = None,
+    *,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """Reconstruction errors of normal rows and of frauds, as shares of their class, in log-even bins.
+
+    ValueError: as `pr_curves`; errors that are all 0 or below.
+    """
+    figure, ax = _single()
+    _draw_histogram(ax, _labels(y_true), errors, threshold)
+    return _finish(figure, source, path)
+
+
+def feature_errors(
+    y_true: ArrayLike,
+    x: NDArray[np.floating],
+    reconstruction: NDArray[np.floating],
+    feature_names: Sequence[str],
+    *,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """Mean squared error of each feature, normal rows beside frauds: where the model fails to follow.
+
+    x, reconstruction (n, features): rows and what the model made of them.
+
+    ValueError: shapes that do not match, labels of one class only.
+    """
+    figure, ax = _single(width=10)
+    _draw_feature_errors(ax, _labels(y_true), x, reconstruction, feature_names)
+    return _finish(figure, source, path)
+
+
+def reconstructions(
+    y_true: ArrayLike,
+    x: NDArray[np.floating],
+    reconstruction: NDArray[np.floating],
+    feature_names: Sequence[str],
+    *,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """Input and reconstruction of six single rows, feature by feature, with the gap between them shaded.
+
+    Three normal rows above, three frauds below: those whose errors stand at the 10th, 50th and 90th
+    percentile of their class, so that the picture shows neither the best nor the worst.
+
+    ValueError: shapes that do not match, labels of one class only.
+    """
+    y = _labels(y_true)
+    squared = _squared_errors(y, x, reconstruction, feature_names)
+    errors = squared.mean(axis=1)
+    figure = Figure(figsize=(14, 6.5), layout="constrained")
+    axes = figure.subplots(2, 3, sharex=True)
+    at = np.arange(len(feature_names))
+    for row, (label, name, colour) in enumerate(((0, "normal", NORMAL), (1, "fraud", FRAUD))):
+        members = np.flatnonzero(y == label)
+        members = members[np.argsort(errors[members])]
+        for column, percent in enumerate((10, 50, 90)):
+            ax: Axes = axes[row, column]
+            i = members[round(percent / 100 * (len(members) - 1))]
+            ax.fill_between(at, x[i], reconstruction[i], color=colour, alpha=0.25, lw=0, label="gap")
+            ax.plot(at, x[i], "o-", color="black", lw=1, ms=3.5, label="input")
+            ax.plot(at, reconstruction[i], "s--", color=colour, lw=1.2, ms=3.5, label="reconstruction")
+            _dress(ax, f"{name}, {percent}th percentile: error {errors[i]:.2g}", "", "scaled value")
+            ax.set_xticks(at, feature_names, rotation=90, fontsize=8)
+        axes[row, 0].legend(loc="best", fontsize=9)
+    figure.suptitle("Rows as they are, and as the autoencoder rebuilds them")
+    return _finish(figure, source, path)
+
+
+def fraud_overview(
+    histories: Mapping[str, History],
+    y_true: ArrayLike,
+    scores: Mapping[str, ArrayLike],
+    x: NDArray[np.floating],
+    reconstruction: NDArray[np.floating],
+    feature_names: Sequence[str],
+    threshold: float | None = None,
+    *,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """One picture of a whole run: loss curves, errors by class, precision-recall curves, errors by feature.
+
+    histories, scores: by run and model name, as `loss_curves` and `pr_curves` take them.
+    x, reconstruction, threshold: those of one model; its errors are mean squares of x - reconstruction.
+
+    ValueError: as the functions named.
+    """
+    y = _labels(y_true)
+    figure = Figure(figsize=(14, 10), layout="constrained")
+    axes = figure.subplots(2, 2)
+    _draw_losses(axes[0, 0], histories)
+    errors = _squared_errors(y, x, reconstruction, feature_names).mean(axis=1)
+    _draw_histogram(axes[0, 1], y, errors, threshold)
+    _draw_pr(axes[1, 0], y, scores)
+    _draw_feature_errors(axes[1, 1], y, x, reconstruction, feature_names)
+    figure.suptitle("Fraud detection by reconstruction error")
+    return _finish(figure, source, path)
+
+
+# -- one picture on given axes -------------------------------------------------------------------------------
+
+
+def _draw_losses(ax: Axes, histories: Mapping[str, History]) -> None:
+    for colour, (name, history) in zip(_cycle(histories), histories.items(), strict=True):
+        if not isinstance(history, Mapping) or not len(history.get("loss", ())):
+            raise ValueError(
+                f'histories[{name!r}] must be a history such as {{"loss": [...], "val_loss": [...]}} of one '
+                f'epoch or more; wrap a single history as {{"name": history}}'
+            )
+        for key, style, part in (("loss", "-", "training"), ("val_loss", "--", "validation")):
+            losses = history.get(key, ())
+            if len(losses):
+                epochs = np.arange(1, len(losses) + 1)
+                marker = "o" if len(losses) < 3 else ""
+                ax.plot(epochs, losses, style, marker=marker, color=colour, lw=2, label=f"{name}, {part}")
+    ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlim(left=0.5)
+    _dress(ax, "Loss by epoch", "epoch", "mean squared error")
+    ax.legend(loc="best", fontsize=10)
+
+
+def _draw_pr(ax: Axes, y: NDArray[np.int64], scores: Mapping[str, ArrayLike]) -> None:
+    for colour, (name, s) in zip(_cycle(scores), scores.items(), strict=True):
+        s = _scores(y, s, name)
+        precision, recall, _ = precision_recall_curve(y, s)
+        label = f"{name} (AP {average_precision_score(y, s):.3f})"
+        ax.plot(recall, precision, color=colour, lw=2, drawstyle="steps-post", label=label)
+    prevalence = y.mean()
+    ax.axhline(prevalence, color=GREY, ls=":", label=f"chance: prevalence {prevalence:.2%}")
+    _dress(ax, "Precision against recall", "recall (share of frauds found)", "precision (share of alarms right)")
+    ax.set(xlim=(0, 1.01), ylim=(0, 1.02))
+    ax.legend(loc="best", fontsize=10)
+
+
+def _draw_histogram(ax: Axes, y: NDArray[np.int64], errors: ArrayLike, threshold: float | None) -> None:
+    e = _scores(y, errors, "errors")
+    positive = e[e > 0]
+    if len(positive) == 0:
+        raise ValueError("errors must hold values above 0 to be drawn on a log axis; got none")
+    e = np.maximum(e, positive.min())  # an error of exactly 0 goes into the lowest bin
+    bins = np.geomspace(positive.min(), positive.max() * (1 + 1e-9), 61)
+    for label, name, colour in ((0, "normal", NORMAL), (1, "fraud", FRAUD)):
+        rows = e[y == label]
+        share = np.full(len(rows), 1 / len(rows))
+        ax.hist(rows, bins.tolist(), weights=share, color=colour, alpha=0.55, label=f"{name} ({len(rows):,} rows)")
+    ax.set_xscale("log")
+    _mark_threshold(ax, threshold)
+    _dress(ax, "Reconstruction errors by class", "mean squared error of a row", "share of the class's rows")
+    ax.legend(loc="best", fontsize=10)
+
+
+def _draw_feature_errors(
+    ax: Axes,
+    y: NDArray[np.int64],
+    x: NDArray[np.floating],
+    reconstruction: NDArray[np.floating],
+    feature_names: Sequence[str],
+) -> None:
+    squared = _squared_errors(y, x, reconstruction, feature_names)
+    at = np.arange(len(feature_names))
+    for shift, label, name, colour in ((-0.2, 0, "normal", NORMAL), (0.2, 1, "fraud", FRAUD)):
+        ax.bar(at + shift, squared[y == label].mean(axis=0), 0.4, color=colour, label=name)
+    ax.set_yscale("log")
+    _dress(ax, "Reconstruction error by feature", "", "mean squared error")
+    ax.set_xticks(at, feature_names, rotation=90, fontsize=9)
+    ax.set_xlim(-0.8, len(at) - 0.2)
+    ax.legend(loc="best", fontsize=10)
+
+
+def _mark_threshold(ax: Axes, threshold: float | None) -> None:
+    if threshold is not None:
+        ax.axvline(threshold, color="black", ls="--", lw=1.5, label=f"threshold {threshold:.3g}")
+
+
+# -- the frame -----------------------------------------------------------------------------------------------
+
+
+def _single(width: float = 8) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, 5), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
+    ax.set_title(title, fontsize=13)
+    ax.set_xlabel(xlabel, fontsize=12)
+    ax.set_ylabel(ylabel, fontsize=12)
+    ax.tick_params(labelsize=10)
+    ax.grid(alpha=0.25)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
+    """Name the data in the title; save to a neighbouring file first, so that `path` is whole or untouched."""
+    named = f"\n{source}" if source else ""
+    if len(figure.axes) == 1:
+        figure.axes[0].set_title(figure.axes[0].get_title() + named)
+    else:
+        figure.suptitle(figure.get_suptitle() + named, fontsize=15, fontweight="bold")
+    if path is not None:
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            whole = Path(folder) / "figure.png"
+            figure.savefig(whole, dpi=120)
+            os.replace(whole, target)
+    return figure
+
+
+def _cycle(named: Mapping[str, object]) -> list[str]:
+    if not named:
+        raise ValueError("expected at least one named curve, {name: values}; got none")
+    return [COLOURS[i % len(COLOURS)] for i in range(len(named))]
+
+
+# -- what comes in -------------------------------------------------------------------------------------------
+
+
+def _labels(y_true: ArrayLike) -> NDArray[np.int64]:
+    y = np.asarray(y_true)
+    if y.ndim != 1 or not np.isin(y, (0, 1)).all() or not 0 < y.sum() < len(y):
+        raise ValueError("y_true must be a row of 0 (normal) and 1 (fraud) that holds both")
+    return y.astype(np.int64)
+
+
+def _scores(y: NDArray[np.int64], scores: ArrayLike, name: str) -> NDArray[np.float64]:
+    s = np.asarray(scores, dtype=np.float64)
+    if s.shape != y.shape or not np.isfinite(s).all():
+        raise ValueError(f"{name}: expected {len(y)} finite scores, one a label; got shape {s.shape}")
+    return s
+
+
+def _squared_errors(
+    y: NDArray[np.int64],
+    x: NDArray[np.floating],
+    reconstruction: NDArray[np.floating],
+    feature_names: Sequence[str],
+) -> NDArray[np.float64]:
+    expected = (len(y), len(feature_names))
+    if x.shape != expected or reconstruction.shape != expected:
+        raise ValueError(
+            f"x and reconstruction must have shape {expected}, one row a label, one column a feature name; "
+            f"got {x.shape} and {reconstruction.shape}"
+        )
+    return np.square(np.subtract(x, reconstruction, dtype=np.float64))
