@@ -44,6 +44,7 @@ from tinydl.losses import BinaryCrossEntropy, MeanSquaredError
 from tinydl.optimizers import Adam
 
 BATCH_SIZE = 64
+BOOK_ROWS = 284_807 - 492
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ class Recipe:
     epochs: int
     train_fraction: float = 0.8
     book_pr_area: float | None = None
+
+    def epochs_for(self, rows: int) -> int:
+        """As many epochs over `rows` as make up the optimizer steps of the book's run on the whole data."""
+        return round(self.epochs * self.train_fraction * BOOK_ROWS / rows)
 
 
 RECIPES = {
@@ -82,9 +87,7 @@ class Run:
         return self.report["threshold"]["threshold"] if "threshold" in self.report else None
 
 
-def train(
-    name: str, protocol: str, data: creditcard.Transactions, seed: int, epochs: int | None, out: Path, verbose: int
-) -> Run | None:
+def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, args: argparse.Namespace) -> Run | None:
     """Train one model by one protocol; None when it was interrupted."""
     recipe = RECIPES[name]
     if protocol == "book":
@@ -100,17 +103,24 @@ def train(
     run_name = f"{protocol}-{slug(name)}-seed{seed}"
     callbacks: list[Callback] = [
         ModelCheckpoint(
-            out / "models" / f"{run_name}.safetensors", monitor, save_best_only=True, restore_best_weights=restore
+            args.out / "models" / f"{run_name}.safetensors", monitor, save_best_only=True, restore_best_weights=restore
         )
     ]
     if find_spec("tensorboardX"):
-        shutil.rmtree(out / "logs" / run_name, ignore_errors=True)  # an older run's curves would be drawn into ours
-        callbacks.append(TensorBoard(out / "logs" / run_name, histogram_freq=5))
-    epochs = epochs or recipe.epochs
+        logs = args.out / "logs" / run_name
+        shutil.rmtree(logs, ignore_errors=True)  # an older run's curves would be drawn into ours
+        callbacks.append(TensorBoard(logs, histogram_freq=5))
+    epochs = args.epochs or (recipe.epochs_for(len(x)) if args.book_steps else recipe.epochs)
     print(f"\n{protocol} protocol, {name}, seed {seed}: {len(x):,} training rows, {epochs} epochs", flush=True)
     start = time.perf_counter()
     history = model.fit(
-        x, x, epochs, BATCH_SIZE, validation_data=(split.x_val, split.x_val), callbacks=callbacks, verbose=verbose
+        x,
+        x,
+        epochs,
+        BATCH_SIZE,
+        validation_data=(split.x_val, split.x_val),
+        callbacks=callbacks,
+        verbose=0 if args.quiet else 1,
     )
     seconds = time.perf_counter() - start
     if history.interrupted:
@@ -176,30 +186,32 @@ def figure(summary: dict[str, Any], *path: str) -> str:
 
 def table(summaries: dict[str, dict[str, Any]], seeds: int) -> str:
     """The comparison as Markdown: mean and standard deviation over seeds."""
-    lines = [
-        f"{seeds} seed{'s' if seeds > 1 else ''}. AP: average precision at the test rows' own prevalence, "
-        "at the book's 0.858 %, at nature's 0.173 %.",
-        "The book gives the trapezoid area, at 0.858 % (0.182 % for the 5 % pair), of one run.",
-        "",
-        "| protocol | model | ROC-AUC | prevalence | AP | AP at 0.858 % | AP at 0.173 % | area at 0.858 % | book |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    header = "protocol|model|epochs|ROC-AUC|prevalence|AP|AP at 0.858 %|AP at 0.173 %|area at 0.858 %|book's area"
+    rows = [header.split("|")]
     for protocol, by_model in summaries.items():
         for name, summary in by_model.items():
             test = summary["test"]
             book, nature = (test["at_prevalence"][key] for key in ("0.00858", "0.00173"))
             area = RECIPES[name].book_pr_area
-            cells = [
-                protocol, name, figure(test, "roc_auc"), f"{test['prevalence']['mean']:.2%}",
-                figure(test, "average_precision"), figure(book, "average_precision"),
-                figure(nature, "average_precision"), figure(book, "pr_area_trapezoid"),
-                f"{area:.4f}" if area and protocol == "book" else "",
-            ]  # fmt: skip
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+            rows.append([
+                protocol, name, f"{summary['epochs']['mean']:.0f}", figure(test, "roc_auc"),
+                f"{test['prevalence']['mean']:.2%}", figure(test, "average_precision"),
+                figure(book, "average_precision"), figure(nature, "average_precision"),
+                figure(book, "pr_area_trapezoid"), f"{area:.4f}" if area and protocol == "book" else "",
+            ])  # fmt: skip
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    rows.insert(1, ["-" * width for width in widths])
+    lines = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in rows]
+    return "\n".join([
+        f"{seeds} seed(s). AP: average precision at the test rows' own prevalence, at the book's "
+        "0.858 %, at nature's 0.173 %.",
+        "The book gives the trapezoid area, at 0.858 % (0.182 % for the 5 % pair), of one run.",
+        "",
+        *lines,
+    ])  # fmt: skip
 
 
-def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None, verbose: int) -> dict[str, Any]:
+def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None) -> dict[str, Any]:
     """Is what a denoising autoencoder learnt without labels worth something to a classifier that has few?
 
     Both classifiers are 29 - 40 relu - 1; one starts from random weights, the other's hidden layer from the denoising
@@ -212,7 +224,7 @@ def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None, verb
         assert split.y_calibration is not None
         autoencoder = models.denoising_autoencoder(split.x_train.shape[1], seed=seed)
         autoencoder.compile(Adam(1e-3), MeanSquaredError())
-        autoencoder.fit(split.x_train, split.x_train, epochs or 30, BATCH_SIZE, verbose=verbose)
+        autoencoder.fit(split.x_train, split.x_train, epochs or 30, BATCH_SIZE, verbose=0)
         encoder = autoencoder.get_weights()[:2]
         for share in (1.0, 0.1):
             frauds = np.flatnonzero(split.y_calibration == 1)
@@ -244,8 +256,13 @@ def main() -> None:
         help="the real creditcard.csv, plain or gzip, or its folder; without PATH the folder that TINYDL_DATA names "
         "(default: generated transactions)",
     )  # fmt: skip
+    parser.add_argument("--download", action="store_true", help="with --data: get it from OpenML if it is nowhere here")
     parser.add_argument("--protocol", choices=["book", "honest", "both"], default="both")
     parser.add_argument("--epochs", type=int, help="epochs for every model (default: the book's, 30 or 50)")
+    parser.add_argument(
+        "--book-steps", action="store_true",
+        help="with a part of the data: more epochs, for as many optimizer steps as the book's on all of it",
+    )  # fmt: skip
     parser.add_argument("--seeds", type=int, default=1, help="runs of each model, seeds 0, 1, ... (default: 1)")
     parser.add_argument("--out", type=Path, default=Path("runs/fraud"), help="where to write (default: runs/fraud)")
     parser.add_argument("--quick", action="store_true", help="40,000 generated rows, 5 epochs: a look, not a result")
@@ -258,23 +275,22 @@ def main() -> None:
 
     if args.data is not None:
         try:
-            data = creditcard.load(args.data or None)
+            data = creditcard.load(args.data or None, download=args.download)
         except (OSError, ValueError) as error:
             parser.error(str(error))
     else:
         data = synthetic_fraud.generate(40_000, 400) if args.quick else synthetic_fraud.generate()
-    epochs = args.epochs or (5 if args.quick else None)
+    args.epochs = args.epochs or (5 if args.quick else None)
     print(f"{data.source}: {data.n_rows:,} rows, {data.n_frauds} frauds, prevalence {data.prevalence:.3%}")
 
     names = [name for name in RECIPES if args.model in ("all", name.split(",")[0])]
     protocols = ["book", "honest"] if args.protocol == "both" else [args.protocol]
-    verbose = 0 if args.quiet else 1
     summaries: dict[str, dict[str, Any]] = {}
     reports: dict[str, dict[str, list[dict[str, Any]]]] = {}
     shown: dict[str, dict[str, Run]] = {protocol: {} for protocol in protocols}
     interrupted = False
     for protocol, name, seed in itertools.product(protocols, names, range(args.seeds)):
-        run = train(name, protocol, data, seed, epochs, args.out, verbose)
+        run = train(name, protocol, seed, data, args)
         if run is None:
             interrupted = True
             break
@@ -288,7 +304,7 @@ def main() -> None:
     result: dict[str, Any] = {"data": data.source, "summary": summaries, "runs": reports}
     if args.pretrain and not interrupted:
         print("\nA supervised classifier, from scratch and from the denoising encoder")
-        result["pretraining"] = pretrain(data, args.seeds, epochs, 0)
+        result["pretraining"] = pretrain(data, args.seeds, args.epochs)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     text = f"{data.source}. {table(summaries, args.seeds)}\n"
