@@ -27,6 +27,8 @@ class Split:
     x_train: normal rows only.
     x_val: rows for the validation loss; normal ones only, but the test set itself in the book's protocol.
     x_calibration, y_calibration: labelled rows on which to choose a threshold; None in the book's protocol.
+        Their normal rows are x_val's: a score that was fitted to x_val (a covariance of residuals, say) flatters
+        itself on them, and must be fitted to x_train instead.
     x_test, y_test: labelled rows for the final figures.
     scaler_mean, scaler_scale (features,): scaled = (raw - mean) / scale; 0 and 1 where left as is.
     """

@@ -1,0 +1,99 @@
+"""Can a committee of autoencoders beat the book's best single one, 0.831?
+
+    python examples/fraud_committee.py --data creditcard.csv --seeds 5
+
+Eight wide autoencoders (100 relu units, trained long, gradients clipped) learn to copy normal rows all but exactly:
+their kinks end up just outside the normal cloud, and a row beyond them gets an error. Five narrow ones (10 units) rank
+the rest. The score is the sum of both groups' mean log errors: a mean of logarithms lets no single member decide.
+
+The configuration was chosen among some seventy by average precision on the calibration rows of the honest protocol,
+over five seeds, before its test rows were looked at. Here it is run by both protocols, beside one wide member alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from tinydl import Model, plots
+from tinydl.datasets import creditcard, synthetic_fraud
+from tinydl.datasets.splits import book_split, honest_split
+from tinydl.evaluation import detection_metrics, reconstruction_error, summarise
+from tinydl.layers import Dense
+from tinydl.losses import MeanSquaredError
+from tinydl.optimizers import Adam
+from tinydl.schedules import CosineDecay
+
+BATCH_SIZE = 64
+
+
+def member(x: np.ndarray, seed: int, hidden: int, epochs: int, clipnorm: float | None) -> Model:
+    features = x.shape[1]
+    model = Model([Dense(hidden, "relu"), Dense(features)], features, seed)
+    steps = epochs * -(-len(x) // BATCH_SIZE)
+    model.compile(Adam(CosineDecay(1e-3, steps), epsilon=1e-7, global_clipnorm=clipnorm), MeanSquaredError())
+    model.fit(x, x, epochs, BATCH_SIZE, verbose=0)
+    return model
+
+
+def log_error(models: list[Model], x: np.ndarray) -> np.ndarray:
+    return np.mean([np.log(reconstruction_error(model, x)) for model in models], axis=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--data", nargs="?", const="", metavar="PATH",
+        help="the real creditcard.csv or its folder; without PATH the folder that TINYDL_DATA names "
+        "(default: 40,000 generated transactions)",
+    )  # fmt: skip
+    parser.add_argument("--seeds", type=int, default=1, help="splits, and committees, 0, 1, ... (default: 1)")
+    parser.add_argument("--members", type=int, nargs=2, default=(8, 5), metavar=("WIDE", "NARROW"))
+    parser.add_argument("--epochs", type=int, default=60, help="of the wide members; the narrow ones take half as many")
+    parser.add_argument("--out", type=Path, default=Path("runs/committee"), help="where to write the picture")
+    args = parser.parse_args()
+    if min(args.seeds, args.epochs, *args.members) < 1:
+        parser.error("--seeds, --epochs and --members must be 1 or more")
+    if args.data is None:
+        data = synthetic_fraud.generate(40_000, 400)
+    else:
+        try:
+            data = creditcard.load(args.data or None)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+    print(f"{data.source}: {data.n_rows:,} rows, {data.n_frauds} frauds")
+    for protocol, divide in (("honest", honest_split), ("book", book_split)):
+        reports: dict[str, list[dict[str, object]]] = {"one wide": [], "committee": []}
+        for seed in range(args.seeds):
+            split = divide(data, seed)
+            x, test = split.x_train, split.x_test
+            wide = [member(x, 1000 * k + seed, 100, args.epochs, 0.3) for k in range(args.members[0])]
+            narrow = [member(x, 1000 * k + seed, 10, max(1, args.epochs // 2), None) for k in range(args.members[1])]
+            scores = {
+                "one wide": log_error(wide[:1], test),
+                "committee": log_error(wide, test) + log_error(narrow, test),
+            }
+            for name, score in scores.items():
+                reports[name].append(detection_metrics(split.y_test, score))
+            if seed == 0:
+                picture = args.out / f"precision_recall-{protocol}.png"
+                label = f"{data.source}; {protocol} protocol"
+                plots.pr_curves(split.y_test, scores, source=label, path=picture)
+        for name, runs in reports.items():
+            summary = summarise(runs)
+            figures = {
+                "ROC-AUC": summary["roc_auc"],
+                "AP at 0.858 %": summary["at_prevalence"]["0.00858"]["average_precision"],
+                "area at 0.858 %": summary["at_prevalence"]["0.00858"]["pr_area_trapezoid"],
+                "AP at 0.173 %": summary["at_prevalence"]["0.00173"]["average_precision"],
+            }
+            text = ", ".join(f"{key} {value['mean']:.3f} ± {value['std']:.3f}" for key, value in figures.items())
+            print(f"{protocol} protocol, {name}: {text}", flush=True)
+    print("The book's best single run on the real data: area at 0.858 % 0.831")
+    print(f"Pictures in {args.out.resolve()}")
+
+
+if __name__ == "__main__":
+    main()
