@@ -234,7 +234,12 @@ def _draw_losses(ax: Axes, histories: Mapping[str, History]) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlim(left=0.5)
     _dress(ax, "Loss by epoch", "epoch", "mean squared error")
-    ax.legend(loc="best", fontsize=10)
+    if len(histories) <= 2:
+        ax.legend(loc="best", fontsize=10)
+    else:  # one entry a run, or the legend would hide the curves
+        runs = [line for line in ax.get_lines() if str(line.get_label()).endswith(", training")]
+        names = [str(line.get_label()).removesuffix(", training") for line in runs]
+        ax.legend(runs, names, title="training; dashed: validation", loc="best", fontsize=10)
 
 
 def _draw_pr(ax: Axes, y: NDArray[np.int64], scores: Mapping[str, ArrayLike]) -> None:
