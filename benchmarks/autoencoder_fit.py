@@ -21,6 +21,7 @@ import itertools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -41,6 +42,7 @@ NETWORKS: dict[str, tuple[Callable[..., Model], list[int], float]] = {
     "vanilla": (models.vanilla_autoencoder, [29, 40, 29], 1e-4),
     "deep": (models.deep_autoencoder, [29, 80, 40, 80, 29], 5e-5),
 }
+TORCH_ADAMS = {"": {}, ", foreach Adam": {"foreach": True}, ", fused Adam": {"fused": True}}
 
 
 class Terminal(io.StringIO):
@@ -52,7 +54,7 @@ class Terminal(io.StringIO):
 
 def tinydl_epoch(build: Callable[..., Model], rate: float, x: np.ndarray, folder: Path) -> Callable[[], object]:
     model = build(FEATURES)
-    model.compile(Adam(rate), MeanSquaredError())
+    model.compile(Adam(rate, epsilon=1e-7), MeanSquaredError())
 
     def run() -> None:
         checkpoint = ModelCheckpoint(folder / "model.safetensors", "loss", save_best_only=True)
@@ -62,14 +64,20 @@ def tinydl_epoch(build: Callable[..., Model], rate: float, x: np.ndarray, folder
     return run
 
 
-def torch_epoch(sizes: list[int], rate: float, x: np.ndarray, variant: dict[str, bool]) -> Callable[[], object]:
+def torch_network(sizes: list[int], rate: float, variant: dict[str, bool], seed: int = 0) -> tuple[Any, Any]:
+    """The same network, initialised alike, and its optimizer."""
     torch.set_num_threads(1)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     layers: list[torch.nn.Module] = []
     for inputs, outputs in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+        torch.nn.init.xavier_uniform_(layers[-2].weight)
+        torch.nn.init.zeros_(layers[-2].bias)
     model = torch.nn.Sequential(*layers[:-1])
-    optimizer = torch.optim.Adam(model.parameters(), lr=rate, **variant)
+    return model, torch.optim.Adam(model.parameters(), lr=rate, eps=1e-7, **variant)
+
+
+def torch_epoch(model: Any, optimizer: Any, x: np.ndarray) -> Callable[[], object]:
     rows, mse = torch.from_numpy(x), torch.nn.functional.mse_loss
 
     def run() -> float:
@@ -97,12 +105,8 @@ def main() -> None:
         for name, (build, sizes, rate) in NETWORKS.items():
             contestants = {"tinydl, fit with everything on": tinydl_epoch(build, rate, x, Path(folder))}
             if torch is not None:
-                for label, variant in (
-                    ("", {}),
-                    (", foreach Adam", {"foreach": True}),
-                    (", fused Adam", {"fused": True}),
-                ):
-                    contestants[f"PyTorch eager{label}"] = torch_epoch(sizes, rate, x, variant)
+                for label, variant in TORCH_ADAMS.items():
+                    contestants[f"PyTorch eager{label}"] = torch_epoch(*torch_network(sizes, rate, variant), x)
             seconds = take_turns(contestants, args.rounds)
             print(f"\n{name} autoencoder, microseconds a row")
             print(table(seconds, "us", 1e6 / args.rows, next(iter(contestants))))

@@ -1,0 +1,69 @@
+"""Does tinydl learn as well as PyTorch? The same splits, networks and recipes, the detector judged alike.
+
+    python benchmarks/autoencoder_quality.py --data creditcard.csv [--seeds 10]
+
+Both train the book's vanilla autoencoder (and, with --deep, the deep one) by its protocol: Glorot uniform, Adam with
+epsilon 1e-7, batches of 64. Runs of one seed share their split but not their random numbers, so single pairs differ; the
+mean difference and its standard error tell. Needs the extra `benchmarks`.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+from autoencoder_fit import BATCH_SIZE, FEATURES, NETWORKS, torch_epoch, torch_network
+
+from tinydl.datasets import creditcard
+from tinydl.datasets.splits import book_split
+from tinydl.evaluation import detection_metrics, reconstruction_error
+from tinydl.losses import MeanSquaredError
+from tinydl.optimizers import Adam
+
+EPOCHS = {"vanilla": 30, "deep": 50}
+
+
+class Predictor:
+    """A PyTorch network as the evaluation wants it."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self.model = model
+
+    @torch.no_grad()
+    def predict(self, x: np.ndarray, batch_size: int) -> np.ndarray:
+        return self.model(torch.from_numpy(x)).numpy()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="creditcard.csv or its folder (default: the folder that TINYDL_DATA names)")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--deep", action="store_true", help="the deep autoencoder too")
+    args = parser.parse_args()
+    data = creditcard.load(args.data)
+    for name in ("vanilla", "deep") if args.deep else ("vanilla",):
+        build, sizes, rate = NETWORKS[name]
+        figures: dict[str, list[float]] = {"tinydl": [], "PyTorch": []}
+        for seed in range(args.seeds):
+            split = book_split(data, seed)
+            ours = build(FEATURES, seed=seed)
+            ours.compile(Adam(rate, epsilon=1e-7), MeanSquaredError())
+            ours.fit(split.x_train, split.x_train, EPOCHS[name], BATCH_SIZE, verbose=0)
+            theirs, optimizer = torch_network(sizes, rate, {"fused": True}, seed)
+            epoch = torch_epoch(theirs, optimizer, split.x_train)
+            for _ in range(EPOCHS[name]):
+                epoch()
+            for side, model in (("tinydl", ours), ("PyTorch", Predictor(theirs))):
+                metrics = detection_metrics(split.y_test, reconstruction_error(model, split.x_test))
+                figures[side].append(metrics["at_prevalence"]["0.00858"]["average_precision"])
+            print(f"{name}, seed {seed}: " + ", ".join(f"{side} {values[-1]:.4f}" for side, values in figures.items()))
+        difference = np.subtract(figures["tinydl"], figures["PyTorch"])
+        for side, values in figures.items():
+            print(f"{name}, {side}: average precision at 0.858 % {np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}")
+        error = difference.std(ddof=1) / len(difference) ** 0.5
+        print(f"{name}, paired difference: {difference.mean():+.4f}, standard error {error:.4f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
