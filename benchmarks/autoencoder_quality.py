@@ -3,7 +3,7 @@
     python benchmarks/autoencoder_quality.py --data creditcard.csv [--seeds 10]
 
 Both train the book's vanilla autoencoder (and, with --deep, the deep one) by its protocol: Glorot uniform, Adam with
-epsilon 1e-7, batches of 64. Runs of one seed share their split but not their random numbers, so single pairs differ; the
+epsilon 1e-7, batches of 64. Runs of one seed share their split but not their random numbers, so pairs differ; the
 mean difference and its standard error tell. Needs the extra `benchmarks`.
 """
 

@@ -143,6 +143,42 @@ def test_nan_in_training_leaves_the_last_good_checkpoint(tmp_path: Path) -> None
     assert np.isfinite(Model.load(path).parameters).all()
 
 
+def test_the_best_weights_come_back_even_if_every_epoch_overwrites_the_file(tmp_path: Path) -> None:
+    model, _ = run([3, 1, 2], ModelCheckpoint(tmp_path / "m", restore_best_weights=True))
+    assert set(model.parameters) == {1.0}
+    assert set(Model.load(tmp_path / "m").parameters) == {2.0}
+
+
+@pytest.mark.parametrize("path", ["{nonsense}", "{val_los:.2f}", "{0}", "", "folder", "file/m", "{epoch"])
+def test_paths_that_cannot_work_are_refused_before_training(
+    tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    log = tmp_path / "log.csv"
+    log.write_text("kept")
+    model = autoencoder()
+    before = model.parameters.copy()
+    with pytest.raises(ValueError, match="ModelCheckpoint: "):
+        model.fit(X, X, callbacks=[CSVLogger(log), ModelCheckpoint(path, "loss")], verbose=0)
+    np.testing.assert_array_equal(model.parameters, before)
+    assert log.read_text() == "kept"
+
+
+def test_a_run_that_goes_on_remembers_its_best(tmp_path: Path) -> None:
+    checkpoint = ModelCheckpoint(tmp_path / "m", save_best_only=True)
+    stopper = EarlyStopping(patience=3)
+    model = autoencoder()
+    values = [3.0, 1.0, 2.0, 2.0, 2.0, 2.0]
+    model.fit(X, X, 3, validation_data=(X, X), callbacks=[Scripted(values), checkpoint, stopper], verbose=0)
+    history = model.fit(
+        X, X, 6, validation_data=(X, X), callbacks=[Scripted(values), checkpoint, stopper], verbose=0, initial_epoch=3
+    )
+    assert history.epoch == [3, 4]
+    assert set(Model.load(tmp_path / "m").parameters) == {1.0}
+
+
 # --- the others -------------------------------------------------------------------------------------------------------
 
 

@@ -6,15 +6,28 @@ import copy
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tinydl import Model, models
-from tinydl.callbacks import Callback
-from tinydl.layers import ActivityL1, Dense, Dropout, Flatten, GaussianNoise, Layer, Sequential
-from tinydl.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+from tinydl.callbacks import Callback, ModelCheckpoint
+from tinydl.layers import (
+    ActivityL1,
+    Container,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    Sequential,
+    Sigmoid,
+    Softmax,
+)
+from tinydl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import SGD, Adam
+from tinydl.schedules import Schedule
 
 
 def autoencoder(seed: int = 0, optimizer: SGD | Adam | None = None, dtype: str = "float32") -> Model:
@@ -253,7 +266,7 @@ def test_summary_is_keras_table(capsys: pytest.CaptureFixture[str]) -> None:
         "dense_1 (Dense)              (None, 40)                1200",
         "_" * 65,
         "dense_2 (Dense)              (None, 29)                1189",
-        "_" * 65,
+        "=" * 65,
         "Total params: 2,389",
     ]
     models.deep_autoencoder(29).summary()
@@ -392,6 +405,188 @@ def test_an_optimizer_belongs_to_one_model() -> None:
 def test_bad_models(arguments: tuple, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Model(*arguments)
+
+
+def test_a_layer_in_two_places_of_different_containers_is_refused() -> None:
+    layer = Dense(3)
+    with pytest.raises(ValueError, match="stands in two places"):
+        Model([Sequential([layer]), Sequential([layer])], 3)
+
+
+class Hides(Layer):
+    """A composite as it must not be written."""
+
+    listed = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Dense(3)
+
+    def sublayers(self) -> list[Layer]:
+        return [self.inner] if self.listed else []
+
+    def build(self, input_shape: tuple[int, ...], rng: np.random.Generator, dtype: object) -> tuple[int, ...]:
+        super().build(input_shape, rng, dtype)  # type: ignore[arg-type]
+        return self.inner.build(input_shape, rng, dtype)  # type: ignore[arg-type]
+
+
+class Lists(Hides):
+    listed = True
+
+
+def test_layers_that_would_not_be_trained_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"Hides holds the layer self.inner, which its sublayers\(\) does not list"):
+        Model([Hides()], 3)
+    with pytest.raises(TypeError, match="Lists is made of layers, so its class must derive from Container"):
+        Model([Lists()], 3)
+
+
+def test_a_composite_of_ones_own_trains_and_counts() -> None:
+    class Twice(Container):
+        """y = 2 inner(x)"""
+
+        def __init__(self, inner: Layer) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def sublayers(self) -> list[Layer]:
+            return [self.inner]
+
+        def build(self, input_shape: tuple[int, ...], rng: np.random.Generator, dtype: object) -> tuple[int, ...]:
+            super().build(input_shape, rng, dtype)  # type: ignore[arg-type]
+            self.name_sublayers()
+            return self.inner.build(input_shape, rng, dtype)  # type: ignore[arg-type]
+
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            return 2 * self.inner.forward(x, training)
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return self.inner.backward(2 * dy)  # type: ignore[return-value]
+
+    model = Model([Twice(Dense(4, "tanh")), Dense(3)], 3)
+    assert model.parameters.size == 12 + 4 + 12 + 3
+    assert "twice_1.dense_1.W" in model.params
+    model.compile(SGD(0.1), MeanSquaredError())
+    before = model.parameters.copy()
+    model.train_on_batch(rows(), rows())
+    assert (model.parameters != before).mean() > 0.9
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_backward_that_returns_nothing_is_named(place: int) -> None:
+    class NoReturn(Layer):
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            return x
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:  # type: ignore[return]
+            pass
+
+    layers: list[Layer] = [Dense(3), Dense(3)]
+    layers.insert(place + 1, NoReturn())
+    model = Model(layers, 3)
+    model.compile(SGD(), MeanSquaredError())
+    with pytest.raises(TypeError, match=r"no_return_1 \(NoReturn\): backward returned None instead of dL/dx"):
+        model.train_on_batch(rows(), rows())
+
+
+def test_an_override_of_dense_backward_gets_its_dx_in_training_too() -> None:
+    class Halved(Dense):
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return super().backward(dy) * 0.5  # type: ignore[operator]
+
+    model = Model([Halved(3), Dense(3)], 3)
+    model.compile(SGD(), MeanSquaredError())
+    model.train_on_batch(rows(), rows())
+
+
+def test_parameters_made_in_a_constructor_are_kept() -> None:
+    class Scale(Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.add_parameter("s", np.ones(3, np.float32))
+
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            self.x = x
+            return x * self.params["s"]
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            self.grads["s"] += (dy * self.x).sum(axis=0)
+            return dy * self.params["s"]
+
+    model = Model([Scale()], 3)
+    model.compile(SGD(0.1), MeanSquaredError())
+    model.train_on_batch(rows(), 2 * rows())
+    assert (model.params["scale_1.s"] > 1).all()
+
+
+def test_an_optimizer_that_has_trained_another_model_is_refused() -> None:
+    optimizer = Adam()
+    first = Model([Dense(3)], 3)
+    first.compile(optimizer, MeanSquaredError())
+    first.train_on_batch(rows(), rows())
+    first.compile(optimizer, MeanSquaredError())  # the same model again: it goes on
+    with pytest.raises(ValueError, match="already taken 1 steps with another model"):
+        Model([Dense(3)], 3).compile(optimizer, MeanSquaredError())
+
+
+@pytest.mark.parametrize(
+    ("last", "loss"),
+    [
+        (Softmax(), SoftmaxCrossEntropy()),
+        (Sigmoid(), BinaryCrossEntropy()),
+        (Dense(3, "sigmoid"), BinaryCrossEntropy()),
+        (Sequential([Dense(3), Softmax()]), SoftmaxCrossEntropy()),
+    ],
+)
+def test_probabilities_are_no_logits(last: Layer, loss: Loss) -> None:
+    with pytest.raises(
+        ValueError, match=r"takes logits and applies the .* itself, but the model ends in .*leave it out"
+    ):
+        Model([Dense(3), copy.deepcopy(last)], 3).compile(SGD(), loss)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, "0", None, np.random.default_rng(0)])
+def test_bad_seeds(seed: object) -> None:
+    with pytest.raises(ValueError, match="Model: seed must be a whole number of 0 or more"):
+        Model([Dense(3)], 3, seed=seed)  # type: ignore[arg-type]
+
+
+def test_numpy_seeds_can_be_saved(tmp_path: Path) -> None:
+    Model([Dense(3)], 3, seed=np.int64(3)).save(tmp_path / "m")  # type: ignore[arg-type]
+    assert Model.load(tmp_path / "m").seed == 3
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float16", "complex64", None, "nonsense"])
+def test_astype_and_build_refuse_what_kernels_cannot_do(dtype: object) -> None:
+    with pytest.raises(ValueError, match="dtype must be float32 or float64"):
+        autoencoder().astype(dtype)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="dtype must be float32 or float64"):
+        Dense(3).build((3,), np.random.default_rng(0), dtype)  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_parameters_that_blow_up_in_an_epochs_last_step_are_not_saved(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    model = autoencoder()
+    model.save(path)
+    good = path.read_bytes()
+    assert model.optimizer is not None
+    model.optimizer.learning_rate = 1e39
+    with pytest.raises(FloatingPointError, match=r"after epoch 1 dense_1.W.* are not finite"):
+        model.fit(rows(), rows(), callbacks=[ModelCheckpoint(path, "loss")], verbose=0)
+    assert path.read_bytes() == good
+
+
+def test_a_schedule_that_gives_nonsense_is_named() -> None:
+    class Wrong(Schedule):
+        def __call__(self, step: int) -> float:
+            return float("nan")
+
+    model = autoencoder(optimizer=SGD(Wrong()))
+    before = model.parameters.copy()
+    with pytest.raises(ValueError, match=r"SGD: the schedule gave a learning rate of nan, Wrong\(\)"):
+        model.train_on_batch(rows(), rows())
+    np.testing.assert_array_equal(model.parameters, before)
 
 
 def test_flatten_makes_the_image_model_work() -> None:

@@ -197,7 +197,7 @@ def test_gradients_of_another_length_are_refused() -> None:
         (lambda: Adam("1e-3"), "Adam: learning_rate must be a finite number"),
         (lambda: Adam(beta1=1.0), "Adam: beta1 must be a finite number with 0 <= beta1 < 1, got 1.0"),
         (lambda: Adam(beta2=-0.1), "Adam: beta2 must be"),
-        (lambda: Adam(epsilon=0.0), "Adam: epsilon must be above 0, got 0.0"),
+        (lambda: Adam(epsilon=0.0), "Adam: epsilon must be a finite number with 1e-16 <= epsilon, got 0.0"),
         (lambda: Adam(weight_decay=-1), "Adam: weight_decay must be"),
         (lambda: SGD(momentum=1.0), "SGD: momentum must be a finite number with 0 <= momentum < 1"),
         (lambda: SGD(nesterov=True), "SGD: nesterov=True needs a momentum above 0, got 0"),

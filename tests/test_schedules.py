@@ -83,6 +83,11 @@ def test_one_cycle_reaches_its_peak_where_the_warm_up_ends_on_a_step() -> None:
     assert OneCycle(0.3, total_steps=100, warmup_fraction=0.0)(0) == 0.3
 
 
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.5, 0.95, 0.999])
+def test_one_cycle_ends_at_the_bottom_however_long_the_warm_up(fraction: float) -> None:
+    assert OneCycle(1.0, 10, fraction)(9) == pytest.approx(1 / 25 / 1e4, rel=1e-12)
+
+
 @pytest.mark.parametrize("schedule", EVERY, ids=repr)
 def test_a_schedule_is_a_pure_function_that_gives_floats(schedule: Schedule) -> None:
     """Pure, so that a resumed run continues where it stopped; a Python float, so that float32 stays float32."""

@@ -35,6 +35,9 @@ class Callback:
     model: Model
     params: dict[str, Any]
 
+    def check_run(self) -> None:
+        """Refuse a run that cannot go well; called before any callback or weight is touched."""
+
     def on_train_begin(self) -> None: ...
 
     def on_epoch_begin(self, epoch: int) -> None: ...
@@ -124,6 +127,8 @@ class Monitor(Callback):
 
     def __init__(self, monitor: str, mode: str, min_delta: float, verbose: int) -> None:
         owner = type(self).__name__
+        if not isinstance(monitor, str):
+            raise TypeError(f"{owner}: monitor must be the name of a figure, got {monitor!r}")
         self.monitor = monitor
         self.mode = checks.one_of(owner, "mode", mode, ("auto", "min", "max"))
         self.min_delta = checks.number(owner, "min_delta", min_delta, 0)
@@ -131,9 +136,9 @@ class Monitor(Callback):
         rising = mode == "max" or (mode == "auto" and monitor.endswith(("accuracy", "auc")))
         self._sign = 1.0 if rising else -1.0
         self.best = -self._sign * math.inf
+        self._best_weights: list[NDArray] | None = None
 
-    def on_train_begin(self) -> None:
-        self.best = -self._sign * math.inf
+    def check_run(self) -> None:
         if self.monitor not in self.params["metrics"]:
             mend = ": give fit a validation_data" if self.monitor.startswith("val_") else ""
             raise ValueError(
@@ -141,8 +146,16 @@ class Monitor(Callback):
                 f"{', '.join(self.params['metrics'])}{mend}"
             )
 
+    def on_train_begin(self) -> None:
+        if self.params["initial_epoch"] == 0:  # a run that goes on, goes on from the best so far
+            self.best, self._best_weights = -self._sign * math.inf, None
+
     def improved(self, value: float) -> bool:
         return self._sign * (value - self.best) > self.min_delta
+
+    def restore_best(self) -> None:
+        if self._best_weights is not None:
+            self.model.set_weights(self._best_weights)
 
     def say(self, epoch: int, text: str) -> None:
         if self.verbose:
@@ -154,8 +167,11 @@ class ModelCheckpoint(Monitor):
 
     path                  may hold fields: "weights-{epoch:02d}-{val_loss:.4f}.safetensors" (epoch counts from 1)
     save_best_only        only when `monitor` is better than ever before in this run
-    restore_best_weights  at the end of training, also after Ctrl-C, give the model the best saved weights back
-    An interrupted run that has saved nothing yet is saved as it stands.
+    restore_best_weights  at the end of training, also after Ctrl-C, give the model the weights of its best epoch back
+                          (kept in memory)
+    An interrupted run that has saved nothing yet is saved as it stands. In a fit with `initial_epoch` above 0 the same
+    object goes on from the best it has seen; a new object knows nothing of earlier runs.
+    Raises ValueError, before training, for a path that cannot be written or asks for figures the run does not have.
     """
 
     def __init__(
@@ -171,16 +187,28 @@ class ModelCheckpoint(Monitor):
         self.path = os.fspath(path)
         self.save_best_only = save_best_only
         self.restore_best_weights = restore_best_weights
-        self.best_path: str | None = None
+
+    def _path(self, epoch: int, logs: Logs) -> str:
+        return self.path.format(epoch=epoch, **logs)
+
+    def check_run(self) -> None:
+        if self.save_best_only or self.restore_best_weights:
+            super().check_run()
+        try:
+            path = Path(self._path(0, dict.fromkeys(self.params["metrics"], 0.0))).expanduser()
+        except (LookupError, ValueError) as error:
+            fields = ", ".join(["epoch", *self.params["metrics"]])
+            raise ValueError(f"ModelCheckpoint: path {self.path!r} may have the fields {fields}: {error!r}") from None
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise ValueError(f"ModelCheckpoint: {self.path!r} is a folder, or cannot be written in {folder}")
 
     def on_train_begin(self) -> None:
+        super().on_train_begin()
         self._saved = False
-        self.best_path = None
-        if self.save_best_only or self.restore_best_weights:
-            super().on_train_begin()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        path = self.path.format(epoch=epoch + 1, **logs)
+        path = self._path(epoch + 1, logs)
         value = logs.get(self.monitor, math.nan)
         better = self.improved(value)
         if self.save_best_only:
@@ -193,20 +221,14 @@ class ModelCheckpoint(Monitor):
         self.model.save(path)
         self._saved = True
         if better:
-            self.best, self.best_path = value, path
+            self.best = value
+            if self.restore_best_weights:
+                self._best_weights = self.model.get_weights()
 
     def on_train_end(self) -> None:
-        if not self._saved and self.model.interrupted:
-            self.model.save(self.path.format_map(_Unknown()))
-        elif self.restore_best_weights and self.best_path is not None:
-            self.model.load_weights(self.best_path)
-
-
-class _Unknown(dict[str, Any]):
-    """Fields of a path when no epoch was finished."""
-
-    def __missing__(self, key: str) -> Any:
-        return 0
+        if not self._saved and self.model.interrupted and self._best_weights is None:
+            self.model.save(self._path(0, dict.fromkeys(self.params["metrics"], 0.0)))
+        self.restore_best()
 
 
 class EarlyStopping(Monitor):
@@ -228,11 +250,13 @@ class EarlyStopping(Monitor):
         self.patience = int(checks.number("EarlyStopping", "patience", patience, 0))
         self.restore_best_weights = restore_best_weights
         self.stopped_epoch: int | None = None
-        self._best_weights: list[NDArray] | None = None
+        self._waited = 0
 
     def on_train_begin(self) -> None:
         super().on_train_begin()
-        self._waited, self.stopped_epoch, self._best_weights = 0, None, None
+        self.stopped_epoch = None
+        if self.params["initial_epoch"] == 0:
+            self._waited = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if self.improved(logs[self.monitor]):
@@ -246,8 +270,7 @@ class EarlyStopping(Monitor):
             self.say(epoch, f"early stopping, best {self.monitor} {self.best:.5f}")
 
     def on_train_end(self) -> None:
-        if self._best_weights is not None:
-            self.model.set_weights(self._best_weights)
+        self.restore_best()
 
 
 class LearningRateScheduler(Callback):
@@ -267,7 +290,9 @@ class LearningRateScheduler(Callback):
         optimizer = self.model.optimizer
         assert optimizer is not None
         arguments = (epoch, optimizer.current_learning_rate) if self._takes_rate else (epoch,)
-        optimizer.learning_rate = float(self.schedule(*arguments))
+        optimizer.learning_rate = checks.number(
+            "LearningRateScheduler", f"schedule({epoch})", self.schedule(*arguments), 0
+        )
         if self.verbose:
             tqdm.write(f"Epoch {epoch + 1:05d}: learning rate is {optimizer.current_learning_rate:g}")
 
@@ -283,7 +308,10 @@ class CSVLogger(Callback):
         header = not (self.append and self.path.exists() and self.path.stat().st_size)
         self._file = self.path.open("a" if self.append else "w", newline="", encoding="utf-8")
         self._writer = csv.DictWriter(
-            self._file, ["epoch", *self.params["metrics"], "learning_rate"], delimiter=self.separator
+            self._file,
+            ["epoch", *self.params["metrics"], "learning_rate"],
+            delimiter=self.separator,
+            extrasaction="ignore",
         )
         if header:
             self._writer.writeheader()

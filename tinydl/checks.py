@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Collection
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
+
+import numpy as np
 
 
 def positive_int(owner: str, name: str, value: Any) -> int:
@@ -15,10 +18,28 @@ def positive_int(owner: str, name: str, value: Any) -> int:
     return int(value)
 
 
+def whole(owner: str, name: str, value: Any) -> int:
+    """A whole number, 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+        raise ValueError(f"{owner}: {name} must be a whole number of 0 or more, got {value!r}")
+    return int(value)
+
+
+def float_dtype(owner: str, dtype: Any) -> np.dtype:
+    """float32 or float64: what the kernels are written for."""
+    try:
+        found = None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):  # NumPy: None == float64
+        raise ValueError(f"{owner}: dtype must be float32 or float64, got {dtype!r}")
+    return found
+
+
 def number(owner: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
     """A finite number with low <= value < high."""
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or not low <= value < high:
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not real or not abs(value) <= sys.float_info.max or not low <= value < high:
         bounds = f" with {low:g} <= {name}" + (f" < {high:g}" if high < math.inf else "") if low > -math.inf else ""
         raise ValueError(f"{owner}: {name} must be a finite number{bounds}, got {value!r}")
     return float(value)

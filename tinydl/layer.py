@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from . import checks
+
 Shape = tuple[int, ...]
 
 
@@ -42,7 +44,7 @@ class Layer:
     output_shape: Shape | None = None
     dtype: np.dtype | None = None
     rng: np.random.Generator | None = None
-    input_gradient: bool = True  # cleared by a Model, while it trains, on the layer that `lowest_trainable` names
+    input_gradient: bool = True  # while a Model trains, it clears this on a layer whose dL/dx nobody needs
     in_model: bool = False
 
     def __init__(self) -> None:
@@ -50,9 +52,10 @@ class Layer:
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         """Learn the input's shape (without the batch axis), make the parameters; return the output's shape."""
-        self.params, self.grads, self.state = {}, {}, {}
+        if not hasattr(self, "params"):
+            raise TypeError(f"{type(self).__name__}: its __init__ must call super().__init__()")
+        self.dtype = checks.float_dtype(self.label, dtype)
         self.input_shape = self.output_shape = tuple(input_shape)
-        self.dtype = np.dtype(dtype)
         return self.output_shape
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
@@ -106,11 +109,11 @@ class Layer:
         return dy
 
     def sublayers(self) -> list[Layer]:
-        """The layers this one is composed of; none for a plain layer."""
+        """The layers this one is composed of; none for a plain layer. Composites derive from layers.Container."""
         return []
 
     def lowest_trainable(self) -> Layer | None:
-        """The layer in this one below which nothing learns: to train, its backward may give None for dL/dx."""
+        """The layer in this one below which nothing learns: while training, nobody needs its dL/dx."""
         return self if self.params else None
 
     def walk(self) -> Iterator[Layer]:
@@ -121,7 +124,14 @@ class Layer:
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments by name: `type(layer)(**layer.get_config())` is the same layer, unbuilt."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        for name in names:
+            if not hasattr(self, name):
+                raise TypeError(
+                    f"{type(self).__name__}: its argument {name!r} must be kept as the attribute self.{name}, "
+                    "so that the layer can be shown, saved and copied"
+                )
+        return {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())

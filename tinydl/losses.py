@@ -39,6 +39,8 @@ class Loss:
     def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
         """Targets of the output's own shape; (n,) is taken for (n, 1)."""
         y = np.asarray(y)
+        if y.dtype.kind not in "fiub":
+            y = _numbers(type(self).__name__, y)
         if y.ndim == 1 and output_shape == (1,):
             y = y[:, None]
         if y.shape[1:] != output_shape:
@@ -125,10 +127,10 @@ class SoftmaxCrossEntropy(Loss):
                log p_j = z_j - log sum_k exp(z_k), with the row's maximum subtracted from z first
                q: the target's distribution, one-hot or soft; with label smoothing e over c classes
                    q = (1 - e) y + e / c
-    Backward   d log p_j / dz_i = 1[i = j] - p_i. As sum_j q_j = 1:
-                   dL/dz_ni = 1/n ( p_ni sum_j q_nj - q_ni ) = (p_ni - q_ni) / n
+    Backward   d log p_j / dz_i = 1[i = j] - p_i. Hence
+                   dL/dz_ni = 1/n ( p_ni sum_j q_nj - q_ni ), and (p_ni - q_ni) / n as sum_j q_nj = 1
     Shapes     y_pred (logits) (n, classes); y_true integer labels (n,), or (n, classes) with rows that sum to 1
-    Cache      p and q
+    Cache      p sum_j q_j and q
     Raises     ValueError for labels outside 0 .. classes - 1, for rows that are no distribution, and unless
                0 <= label_smoothing < 1
     Reference  label smoothing: Szegedy et al. 2016
@@ -149,12 +151,14 @@ class SoftmaxCrossEntropy(Loss):
                 f"{owner}: the model must give rows of logits (n, classes), it gives {_shown(output_shape)}"
             )
         classes = output_shape[0]
-        if y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind in "iu":
+        if y.dtype.kind not in "fiub":
+            y = _numbers(owner, y)
+        if y.ndim == 2 and y.shape[1] == 1 and classes > 1:
             y = y[:, 0]
         if y.ndim == 1:
-            labels = y.astype(np.int64) if y.dtype.kind in "iufb" and np.isfinite(y).all() else None
-            if labels is None or not np.array_equal(labels, y):
-                raise ValueError(f"{owner}: labels must be whole numbers, got dtype {y.dtype}")
+            labels = y if y.dtype == np.int64 else _finite(owner, y).astype(np.int64)
+            if labels is not y and not np.array_equal(labels, y):
+                raise ValueError(f"{owner}: labels must be whole numbers, got {y[labels != y][0]}")
             if labels.size and (labels.min() < 0 or labels.max() >= classes):
                 raise ValueError(
                     f"{owner}: labels must lie in 0 .. {classes - 1} for {classes} classes, "
@@ -172,7 +176,9 @@ class SoftmaxCrossEntropy(Loss):
         z = np.ascontiguousarray(y_pred)
         if z.ndim != 2 or z.size == 0:
             raise ValueError(f"SoftmaxCrossEntropy: logits must be of shape (n, classes), not empty, got {z.shape}")
-        y = self.check_targets(y_true, z.shape[1:], z.dtype)
+        y = np.asarray(y_true)
+        if y.ndim != 2 or y.dtype != z.dtype or y.shape != z.shape:  # rows that fit were checked when the data came in
+            y = self.check_targets(y, z.shape[1:], z.dtype)
         if len(y) != len(z):
             raise ValueError(f"SoftmaxCrossEntropy: {len(z)} rows of logits, but {len(y)} targets")
         shifted = z - z.max(axis=1, keepdims=True)
@@ -182,19 +188,28 @@ class SoftmaxCrossEntropy(Loss):
         q = _one_hot(y, z.shape[1], z.dtype) if y.ndim == 1 else y
         if self.label_smoothing:
             q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
-        self._y_pred, self._y_true = e / total, q
+        self._y_pred, self._y_true = e / total * q.sum(axis=1, keepdims=True), q
         # 0 log 0 is 0: where q is 0 the term is left out, even if p is 0 and its logarithm infinite
         return -float(np.sum(q * np.where(q > 0, log_p, 0))) / len(z)
 
     def backward(self) -> NDArray:
         p, q = self._recall()
-        return (p - q) / len(p)
+        return (p - q) / len(q)
 
 
 def _one_hot(labels: NDArray, classes: int, dtype: DTypeLike) -> NDArray:
     rows = np.zeros((len(labels), classes), dtype)
     rows[np.arange(len(labels)), labels] = 1
     return rows
+
+
+def _numbers(owner: str, y: NDArray) -> NDArray:
+    try:
+        if y.dtype.kind == "c":
+            raise TypeError("they are complex")
+        return y.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{owner}: targets must be real numbers, got dtype {y.dtype}: {error}") from None
 
 
 def _finite(owner: str, y: NDArray) -> NDArray:

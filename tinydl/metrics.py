@@ -17,7 +17,7 @@ Metric = Callable[[NDArray, NDArray], float]
 def accuracy(y_true: NDArray, y_pred: NDArray) -> float:
     """Share of rows whose largest logit is at the label; with a single logit, whose sign is right."""
     if y_pred.shape[-1] == 1:
-        return float(np.mean((y_pred > 0) == (y_true > 0.5)))
+        return float(np.mean((y_pred > 0) == (y_true.reshape(y_pred.shape) > 0.5)))
     labels = y_true if y_true.ndim == 1 else y_true.argmax(axis=-1)
     return float(np.mean(y_pred.argmax(axis=-1) == labels))
 

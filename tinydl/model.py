@@ -6,6 +6,8 @@ import copy
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -15,11 +17,12 @@ from . import checkpoint, checks
 from .callbacks import Callback, History, Logs, ProgressBar
 from .kernels.threads import one_blas_thread
 from .layer import Layer, Shape
-from .layers import Sequential
-from .losses import Loss
+from .layers import Container, Dense, Sequential, Sigmoid, Softmax
+from .losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from .metrics import METRICS, Metric
 from .optimizers import Optimizer
 
+SKIPS_INPUT_GRADIENT = (Dense.backward,)  # they look at input_gradient; somebody's override of them may not
 SLOT = "optimizer/"  # before the names of an optimizer's vectors in a checkpoint; layers' names have dots
 
 
@@ -35,6 +38,8 @@ class Model:
     seed         decides the first weights, every shuffle and all noise: the same seed gives the same bits
     dtype        "float32", or "float64" for gradient checks; data are converted on entry
 
+    Python threads may call `predict` on one model at the same time; while one trains it, no other may use it.
+
     All parameters lie in one flat vector, `model.parameters`, and all gradients in another, `model.gradients`; the
     layers hold views into them. An optimizer step or a gradient norm is one pass over one array.
 
@@ -49,22 +54,16 @@ class Model:
         dtype: DTypeLike = "float32",
         name: str | None = None,
     ) -> None:
-        if isinstance(layers, Layer) and not isinstance(layers, Sequential):
-            layers = [layers]
-        self.root = layers if isinstance(layers, Sequential) else Sequential(layers)
-        self.name = name or "model"
         self.input_shape = _shape(input_shape)
-        self.seed = seed
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            raise ValueError(f"Model: dtype must be float32 or float64, got {self.dtype}")
-        for layer in self.root.walk():
-            if layer.in_model:
-                raise ValueError(
-                    f"Model: {layer.label} already belongs to a model: give each model layers of its own and copy "
-                    "weights with set_weights(get_weights())"
-                )
-        self.rng = np.random.default_rng(seed)
+        self.seed = checks.whole("Model", "seed", seed)
+        self.dtype = checks.float_dtype("Model", dtype)
+        self.name = name or "model"
+        if type(layers) is Sequential:  # a subclass may do more than chain, and stays a layer of its own
+            self.root = layers
+        else:
+            self.root = Sequential([layers] if isinstance(layers, Layer) else layers)
+        self._check_layers()
+        self.rng = np.random.default_rng(self.seed)
         self.output_shape = self.root.build(self.input_shape, self.rng, self.dtype)
         for layer in self.root.walk():
             layer.in_model = True
@@ -75,6 +74,29 @@ class Model:
         self.stop_training = False
         self.interrupted = False
         self._lay_out()
+
+    def _check_layers(self) -> None:
+        """Refuse what would train wrongly without a word: layers in two places, layers that nobody lists."""
+        seen: set[int] = set()
+        for layer in self.root.walk():
+            if layer.in_model:
+                raise ValueError(
+                    f"Model: {layer.label} already belongs to a model: give each model layers of its own and copy "
+                    "weights with set_weights(get_weights())"
+                )
+            if id(layer) in seen:
+                raise ValueError(f"Model: {layer!r} stands in two places; a layer object can stand in one place only")
+            seen.add(id(layer))
+            below = layer.sublayers()
+            if below and not isinstance(layer, Container):
+                raise TypeError(f"Model: {layer.label} is made of layers, so its class must derive from Container")
+            for name, value in vars(layer).items():
+                for inner in value if isinstance(value, list | tuple) else [value]:
+                    if isinstance(inner, Layer) and not any(inner is listed for listed in below):
+                        raise TypeError(
+                            f"Model: {layer.label} holds the layer self.{name}, which its sublayers() does not list, "
+                            "so it would not be trained: derive from Container and list it"
+                        )
 
     def _lay_out(self) -> None:
         """Move all parameters into one vector and all gradients into another; layers get views of the same shapes."""
@@ -89,7 +111,8 @@ class Model:
                 view[...] = arrays[key]
                 arrays[key] = view
             start += old.size
-        self._lowest = self.root.lowest_trainable()
+        lowest = self.root.lowest_trainable()
+        self._lowest = lowest if lowest and type(lowest).backward in SKIPS_INPUT_GRADIENT else None
 
     def _leaves(self) -> Iterator[Layer]:
         """The layers that own arrays; containers only show those of the layers below."""
@@ -97,7 +120,7 @@ class Model:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)  # a copy's or pickle's arrays are no longer views of one vector:
-        self._lay_out()
+        self._lay_out()  # make them so again
 
     def __copy__(self) -> Model:
         return copy.deepcopy(self)
@@ -105,8 +128,8 @@ class Model:
     # --- the plain passes -------------------------------------------------------------------------
 
     @property
-    def layers(self) -> list[Layer]:
-        return self.root.layers
+    def layers(self) -> tuple[Layer, ...]:
+        return tuple(self.root.layers)
 
     @property
     def params(self) -> dict[str, NDArray]:
@@ -142,12 +165,27 @@ class Model:
             if not isinstance(value, kind):
                 name = kind.__name__.lower()
                 raise TypeError(f"compile: {name} must be a tinydl {kind.__name__}, such as {example}, got {value!r}")
+        if optimizer is not self.optimizer and optimizer.iterations:
+            raise ValueError(
+                f"compile: this {type(optimizer).__name__} has already taken {optimizer.iterations} steps with another "
+                "model, and remembers its gradients: give each model its own optimizer"
+            )
+        last = list(self._leaves())[-1]
+        for logits_loss, layer, name in (
+            (SoftmaxCrossEntropy, Softmax, "softmax"),
+            (BinaryCrossEntropy, Sigmoid, "sigmoid"),
+        ):
+            if isinstance(loss, logits_loss) and (isinstance(last, layer) or getattr(last, "activation", None) == name):
+                raise ValueError(
+                    f"compile: {type(loss).__name__} takes logits and applies the {name} itself, but the model ends in "
+                    f"{last.label}, which applies it too: leave it out"
+                )
         chosen: dict[str, Metric] = {}
-        for metric in [metrics] if isinstance(metrics, str) else metrics:
-            if callable(metric):
-                chosen[getattr(metric, "__name__", type(metric).__name__)] = metric
-            else:
-                chosen[metric] = METRICS[checks.one_of("compile", "metrics", metric, METRICS)]
+        for metric in [metrics] if isinstance(metrics, str) else metrics or ():
+            name = getattr(metric, "__name__", type(metric).__name__) if callable(metric) else str(metric)
+            if name in chosen or name == "loss":
+                raise ValueError(f"compile: two of the figures would be called {name!r}: rename the metric")
+            chosen[name] = metric if callable(metric) else METRICS[checks.one_of("compile", "metrics", metric, METRICS)]
         optimizer.build(self.parameters)
         self.optimizer, self.loss, self.metrics = optimizer, loss, chosen
 
@@ -169,10 +207,12 @@ class Model:
         loss, optimizer = self.loss, self.optimizer
         self.gradients.fill(0)
         y_pred = self.root.forward(x, True)
-        value = loss.forward(y_pred, y) + self.root.penalty()  # type: ignore[union-attr]
+        value = float(loss.forward(y_pred, y)) + self.root.penalty()  # type: ignore[union-attr]
         if not math.isfinite(value):
             raise FloatingPointError(self._explain_non_finite(value, x))
-        if self._lowest is not None:
+        if self._lowest is None:
+            self.root.backward(loss.backward())  # type: ignore[union-attr]
+        else:
             self._lowest.input_gradient = False  # nothing below it learns
             try:
                 self.root.backward(loss.backward())  # type: ignore[union-attr]
@@ -190,7 +230,7 @@ class Model:
                 where = f"the first output that is not finite is that of {layer.label}"
                 break
         return (
-            f"the loss became {value}: {where}. Nothing was changed by this batch. "
+            f"the loss became {value}: {where}. This batch has changed nothing. "
             "Try a smaller learning rate, or global_clipnorm in the optimizer"
         )
 
@@ -203,7 +243,7 @@ class Model:
         batch_size: int = 32,
         shuffle: bool = True,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | None = (),
         verbose: int = 1,
         initial_epoch: int = 0,
     ) -> History:
@@ -230,8 +270,11 @@ class Model:
             checks.positive_int("fit", "epochs", epochs),
             checks.positive_int("fit", "batch_size", batch_size),
         )
+        initial_epoch = checks.whole("fit", "initial_epoch", initial_epoch)
         history = History()
-        listeners = [history, *callbacks, *([ProgressBar()] if verbose else [])]
+        if isinstance(callbacks, Callback):
+            raise TypeError(f"fit: callbacks must be a list of Callback objects, got {callbacks!r}")
+        listeners = [history, *(callbacks or ()), *([ProgressBar()] if verbose else [])]
         figures = ["loss", *self.metrics]
         for callback in listeners:
             if not isinstance(callback, Callback):
@@ -243,32 +286,45 @@ class Model:
                 "steps": math.ceil(len(x) / batch_size),
                 "metrics": figures + [f"val_{name}" for name in figures if validation is not None],
             }
+        for callback in listeners:
+            callback.check_run()
         self.stop_training = self.interrupted = False
-        started: list[Callback] = []
         try:
-            for callback in listeners:
-                callback.on_train_begin()
-                started.append(callback)
-            per_batch = [c.on_train_batch_end for c in listeners if _overrides_batch_end(c)]
-            for epoch in range(initial_epoch, epochs):
+            with ExitStack() as endings:  # every callback that was started is ended, whatever happens to the others
                 for callback in listeners:
-                    callback.on_epoch_begin(epoch)
-                logs = self._train_epoch(epoch, x, y, batch_size, shuffle, per_batch)
-                if validation is not None:
-                    logs |= {f"val_{name}": value for name, value in self._evaluate(*validation).items()}
-                self.epoch = epoch + 1
-                for callback in listeners:
-                    callback.on_epoch_end(epoch, logs)
-                if self.stop_training:
-                    break
-        except KeyboardInterrupt:
+                    callback.on_train_begin()
+                    endings.callback(callback.on_train_end)
+                per_batch = [c.on_train_batch_end for c in listeners if _overrides_batch_end(c)]
+                try:
+                    for epoch in range(initial_epoch, epochs):
+                        for callback in listeners:
+                            callback.on_epoch_begin(epoch)
+                        logs = self._train_epoch(epoch, x, y, batch_size, shuffle, per_batch)
+                        if validation is not None:
+                            logs |= {f"val_{name}": value for name, value in self._evaluate(*validation).items()}
+                        self._check_finite(epoch, logs)
+                        self.epoch = epoch + 1
+                        for callback in listeners:
+                            callback.on_epoch_end(epoch, logs)
+                        if self.stop_training:
+                            break
+                except KeyboardInterrupt:
+                    self.interrupted = history.interrupted = True
+        except KeyboardInterrupt:  # while callbacks began or ended
             self.interrupted = history.interrupted = True
-        finally:
-            for callback in started:
-                callback.on_train_end()
         if self.interrupted and verbose:
             print(f"Interrupted after {len(history.epoch)} finished epochs", flush=True)
         return history
+
+    def _check_finite(self, epoch: int, logs: Logs) -> None:
+        """Before callbacks save anything: an epoch's last step may have blown the parameters up unseen."""
+        bad = [name for name, value in logs.items() if not math.isfinite(value)]
+        bad += [name for name, array in self.params.items() if not np.isfinite(array).all()]
+        if bad:
+            raise FloatingPointError(
+                f"fit: after epoch {epoch + 1} {', '.join(bad)} are not finite. "
+                "Try a smaller learning rate, or global_clipnorm in the optimizer"
+            )
 
     def _train_epoch(
         self, epoch: int, x: NDArray, y: NDArray, batch_size: int, shuffle: bool, per_batch: Sequence[Any]
@@ -323,12 +379,20 @@ class Model:
         batch_size = checks.positive_int("predict", "batch_size", batch_size)
         y = np.empty((len(x), *self.output_shape), self.dtype)
         for start in range(0, len(x), batch_size):
-            y[start : start + batch_size] = self.root.forward(x[start : start + batch_size])
+            chunk = self.root.forward(x[start : start + batch_size])
+            if chunk.shape[1:] != self.output_shape:
+                raise ValueError(
+                    f"predict: {self.layers[-1].label} gave an output of shape {chunk.shape}, its build had promised "
+                    f"{('n', *self.output_shape)}"
+                )
+            y[start : start + batch_size] = chunk
         return y
 
     def _check_x(self, method: str, x: ArrayLike) -> NDArray:
         expected = f"(n, {', '.join(map(str, self.input_shape))})"
         try:
+            if np.iscomplexobj(x):
+                raise TypeError("it is complex")
             with np.errstate(over="ignore"):  # what does not fit into the dtype becomes infinite, and is refused below
                 array = np.ascontiguousarray(x, dtype=self.dtype)
         except (TypeError, ValueError) as error:
@@ -356,7 +420,7 @@ class Model:
         x = self._check_x(method, x)
         try:
             y = loss.check_targets(x if same else y, self.output_shape, self.dtype)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{method}: {error}") from None
         if len(x) != len(y):
             raise ValueError(f"{method}: x has {len(x)} rows, y has {len(y)}")
@@ -382,13 +446,15 @@ class Model:
                 f"set_weights: expected {len(arrays)} arrays of shapes {[a.shape for a in arrays]}, "
                 f"got {len(new)} of shapes {[a.shape for a in new]}"
             )
-        for array, weight in zip(arrays, new, strict=True):
+        converted = [weight.astype(self.dtype) for weight in new]  # all, before the first is written
+        for array, weight in zip(arrays, converted, strict=True):
             array[...] = weight
 
     def astype(self, dtype: DTypeLike) -> Model:
         """A copy in another dtype, for gradient checks in float64. It keeps the loss, not the optimizer."""
+        dtype = checks.float_dtype("astype", dtype)
         twin = copy.deepcopy(self)
-        twin.dtype, twin.optimizer = np.dtype(dtype), None
+        twin.dtype, twin.optimizer = dtype, None
         for layer in twin.root.walk():
             layer.dtype = twin.dtype
         for layer in twin._leaves():
@@ -424,14 +490,32 @@ class Model:
         try:
             layers = checkpoint.layer_from_config(metadata["layers"], registry)
             model = cls(layers, tuple(metadata["input_shape"]), metadata["seed"], metadata["dtype"], metadata["model"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+            MemoryError,
+        ) as error:
             raise ValueError(f"{path}: its architecture cannot be built: {error}") from error
         model._set_tensors(path, tensors)
         return model
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Take the weights of a saved model of this same architecture."""
-        self._set_tensors(path, checkpoint.read(path)[0])
+        tensors, metadata = checkpoint.read(path)
+        self._check_same_layers(path, metadata)
+        self._set_tensors(path, tensors)
+
+    def _check_same_layers(self, path: str | os.PathLike[str], metadata: dict[str, Any]) -> None:
+        own = checkpoint.layer_to_config(self.layers)
+        theirs = metadata.get("layers")
+        if own != theirs:
+            pairs = zip_longest(own, theirs if isinstance(theirs, list) else [])
+            mine, other = next((pair for pair in pairs if pair[0] != pair[1]), (own, theirs))
+            raise ValueError(f"{path}: saved from other layers: this model has {mine}, the file {other}")
 
     def _set_tensors(self, path: str | os.PathLike[str], tensors: dict[str, NDArray]) -> None:
         own = self._tensors()
@@ -443,17 +527,18 @@ class Model:
                 f"{path}: its arrays do not fit this model, first at {differing[0]!r}: "
                 f"the model has {wanted.get(differing[0])}, the file {found.get(differing[0])}"
             )
+        for key, tensor in tensors.items():
+            if tensor.dtype != self.dtype or not np.isfinite(tensor).all():
+                raise ValueError(f"{path}: {key!r} must hold finite {self.dtype} numbers, it is {tensor.dtype}")
         for key, array in own.items():
             array[...] = tensors[key]
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """`save`, and what exact resumption needs: the optimizer's state, the epoch, all random generators."""
         optimizer, _ = self._compiled("save_checkpoint")
-        rate = optimizer.learning_rate
         training = {
-            "optimizer": type(optimizer).__name__,
+            "optimizer": checkpoint.object_to_config(optimizer),
             "iterations": optimizer.iterations,
-            "learning_rate": rate if isinstance(rate, float) else None,
             "epoch": self.epoch,
             "generators": [generator.bit_generator.state for generator in self._generators()],
         }
@@ -466,29 +551,46 @@ class Model:
             model.load_checkpoint(path)
             model.fit(x, y, epochs=30, initial_epoch=model.epoch)
 
+        A learning rate that was a number is restored (a LearningRateScheduler may have set it); all else about the
+        optimizer must be as it was. Callbacks have a memory of their own, which is not part of a checkpoint.
+
         Raises ValueError, before anything is changed, when the file is no checkpoint or is one of another model.
         """
         optimizer, _ = self._compiled("load_checkpoint")
         tensors, metadata = checkpoint.read(path)
         training = metadata.get("training")
-        if training is None:
+        if not isinstance(training, dict):
             raise ValueError(f"{path}: a saved model, not a checkpoint: it holds no training state; use Model.load")
+        self._check_same_layers(path, metadata)
+        saved, own = training["optimizer"], checkpoint.object_to_config(optimizer)
+        rate = saved["arguments"].pop("learning_rate")
+        if isinstance(rate, float) and isinstance(optimizer.learning_rate, float):
+            del own["arguments"]["learning_rate"]
+        else:
+            saved["arguments"]["learning_rate"] = rate
+        if saved != own:
+            raise ValueError(f"{path}: saved while {saved} trained it, this model has {own}: compile it as it was")
         slots = {name: tensors.get(f"{SLOT}{name}") for name in optimizer.slots}
+        for name, slot in slots.items():
+            if slot is None or slot.shape != self.parameters.shape:
+                raise ValueError(f"{path}: the optimizer's vector {name!r} is missing or not of this model's size")
+        iterations = checks.whole(str(path), "iterations", training["iterations"])
+        epoch = checks.whole(str(path), "epoch", training["epoch"])
         generators = self._generators()
-        fits = training["optimizer"] == type(optimizer).__name__ and len(generators) == len(training["generators"])
-        if not fits or any(slot is None or slot.shape != self.parameters.shape for slot in slots.values()):
-            raise ValueError(
-                f"{path}: saved while {training['optimizer']} trained it with {len(training['generators'])} random "
-                f"generators; this model has {optimizer!r} and {len(generators)}: build and compile it as it was"
-            )
-        self._set_tensors(path, tensors)
+        restored = [copy.deepcopy(generator) for generator in generators]
+        try:
+            for generator, state in zip(restored, training["generators"], strict=True):
+                generator.bit_generator.state = state
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: its random generators are not those of this model: {error}") from error
+        self._set_tensors(path, tensors)  # checks before it writes; nothing can fail after it
         for name, slot in slots.items():
             optimizer.slots[name][...] = slot
-        optimizer.iterations, self.epoch = training["iterations"], training["epoch"]
-        if training["learning_rate"] is not None:
-            optimizer.learning_rate = training["learning_rate"]
-        for generator, state in zip(generators, training["generators"], strict=True):
-            generator.bit_generator.state = state
+        optimizer.iterations, self.epoch = iterations, epoch
+        if isinstance(rate, float):
+            optimizer.learning_rate = rate
+        for generator, twin in zip(generators, restored, strict=True):
+            generator.bit_generator.state = twin.bit_generator.state
 
     def _generators(self) -> list[np.random.Generator]:
         return [self.rng, *(layer.rng for layer in self.root.walk() if layer.rng is not None)]
@@ -502,7 +604,8 @@ class Model:
         for layer in self.layers:
             shape = f"({', '.join(['None', *map(str, layer.output_shape or ())])})"
             count = sum(array.size for arrays in (layer.params, layer.state) for array in arrays.values())
-            print(f"{layer.label:<{wide}}{shape:<26}{count:<10}", rule, sep="\n")
+            print(f"{layer.label:<{wide}}{shape:<26}{count:<10}")
+            print("=" * len(rule) if layer is self.layers[-1] else rule)
         frozen = sum(array.size for array in self.state.values())
         total = self.parameters.size + frozen
         print(f"Total params: {total:,}", f"Trainable params: {self.parameters.size:,}", sep="\n")
@@ -516,7 +619,5 @@ def _overrides_batch_end(callback: Callback) -> bool:
 
 
 def _shape(input_shape: int | Shape) -> Shape:
-    shape = (input_shape,) if isinstance(input_shape, int | np.integer) else tuple(input_shape)
-    for size in shape:
-        checks.positive_int("Model", "every entry of input_shape", size)
-    return tuple(int(size) for size in shape)
+    shape = tuple(input_shape) if isinstance(input_shape, list | tuple) else (input_shape,)
+    return tuple(checks.positive_int("Model", "every entry of input_shape", size) for size in shape)

@@ -72,10 +72,12 @@ class Optimizer:
             raise ValueError(f"{self._owner}: {params.shape} parameters but {grads.shape} gradients")
         self.build(params)
         if self.global_clipnorm is not None:
-            norm = math.sqrt(float(np.dot(grads, grads)))
+            norm = math.sqrt(kernels.sum_of_squares(grads))
             if norm > self.global_clipnorm:
                 grads = grads * (self.global_clipnorm / norm)
         learning_rate = self.current_learning_rate
+        if not 0 <= learning_rate < math.inf:
+            raise ValueError(f"{self._owner}: the schedule gave a learning rate of {learning_rate}, {self._schedule!r}")
         self.iterations += 1
         self.update(params, grads, learning_rate)
 
@@ -140,7 +142,7 @@ class RMSprop(Optimizer):
     ) -> None:
         super().__init__(learning_rate, global_clipnorm)
         self.rho = checks.number("RMSprop", "rho", rho, 0, 1)
-        self.epsilon = checks.positive("RMSprop", "epsilon", epsilon)
+        self.epsilon = checks.number("RMSprop", "epsilon", epsilon, 1e-16)
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
         kernels.rmsprop(params, grads, self.slots["v"], learning_rate, self.rho, self.epsilon)
@@ -173,7 +175,7 @@ class Adam(Optimizer):
         super().__init__(learning_rate, global_clipnorm)
         self.beta1 = checks.number("Adam", "beta1", beta1, 0, 1)
         self.beta2 = checks.number("Adam", "beta2", beta2, 0, 1)
-        self.epsilon = checks.positive("Adam", "epsilon", epsilon)
+        self.epsilon = checks.number("Adam", "epsilon", epsilon, 1e-16)
         self.weight_decay = checks.number("Adam", "weight_decay", weight_decay, 0)
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:

@@ -126,7 +126,8 @@ class OneCycle(Schedule):
         self.final_div_factor = checks.number("OneCycle", "final_div_factor", final_div_factor, 1)
 
     def __call__(self, step: int) -> float:
-        low, top = self.peak / self.div_factor, self.warmup_fraction * self.total_steps
+        low = self.peak / self.div_factor
+        top = min(self.warmup_fraction * self.total_steps, max(self.total_steps - 2, 0))  # the last step is the lowest
         if step < top:
             return low + (self.peak - low) * step / top
         lowest = low / self.final_div_factor

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba.core.errors import TypingError
 
 from tinydl import Model, kernels
 from tinydl.kernels import reference
@@ -69,6 +70,24 @@ def test_every_compiled_kernel_has_a_twin_with_its_signature(name: str) -> None:
 def test_every_compiled_kernel_is_compared_in_this_file() -> None:
     source = inspect.getsource(sys.modules[__name__])
     assert [name for name in COMPILED if f'COMPILED["{name}"]' not in source] == []
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [0, 1, 7, 1000])
+def test_sum_of_squares(dtype: Any, size: int) -> None:
+    (v,) = normal(0, dtype, (size,))
+    expected = float((v.astype(np.float64) ** 2).sum())
+    assert COMPILED["sum_of_squares"](v) == pytest.approx(expected, rel=1e-14)
+    assert reference.sum_of_squares(v) == pytest.approx(expected, rel=1e-14)
+    assert COMPILED["sum_of_squares"](np.full(25, 1e20, np.float32)) == pytest.approx(2.5e41, rel=1e-6)
+
+
+@pytest.mark.parametrize("bad", ["shape", "dtype", "layout"])
+def test_gemm_refuses_what_blas_would_read_past(bad: str) -> None:
+    a, b, c = np.ones((3, 2)), np.ones((2, 4)), np.zeros((3, 4))
+    b = {"shape": np.ones((3, 4)), "dtype": b.astype(np.float32), "layout": np.ones((4, 2)).T}[bad]
+    with pytest.raises(ValueError if bad == "shape" else TypingError, match=r"do not fit|C-contiguous matrices"):
+        gemm(False, False, 1.0, a, b, 0.0, c)
 
 
 # --- gemm -----------------------------------------------------------------------------------------------------------

@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from . import dense, losses, optimizers, reference
 from .dense import dense_backward, dense_forward
 from .losses import mean_squared_error, mean_squared_error_gradient
-from .optimizers import adam, rmsprop, sgd
+from .optimizers import adam, rmsprop, sgd, sum_of_squares
 from .reference import LINEAR, RELU, SIGMOID, TANH
 
 __all__ = [
     "ACTIVATIONS", "LINEAR", "RELU", "SIGMOID", "TANH",
     "adam", "dense_backward", "dense_forward", "mean_squared_error", "mean_squared_error_gradient",
-    "reference", "rmsprop", "sgd", "using",
+    "reference", "rmsprop", "sgd", "sum_of_squares", "using",
 ]  # fmt: skip
 
 ACTIVATIONS = {None: LINEAR, "linear": LINEAR, "relu": RELU, "sigmoid": SIGMOID, "tanh": TANH}
@@ -32,7 +32,7 @@ _COMPILED = {
     for module, names in {
         dense: ("dense_forward", "dense_backward"),
         losses: ("mean_squared_error", "mean_squared_error_gradient"),
-        optimizers: ("sgd", "rmsprop", "adam"),
+        optimizers: ("sgd", "rmsprop", "adam", "sum_of_squares"),
     }.items()
     for name in names
 }

@@ -22,6 +22,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import get_cython_function_address, intrinsic, overload
 
 from .compile import kernel
@@ -51,6 +52,9 @@ def _blas_gemm(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):  #
 
 @overload(_blas_gemm, inline="always")
 def _blas_gemm_overload(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):  # type: ignore[no-untyped-def]
+    for matrix in (a, b, c):
+        if matrix.dtype != c.dtype or matrix.layout != "C" or c.dtype not in (types.float32, types.float64):
+            raise TypingError(f"gemm takes C-contiguous matrices, all float32 or all float64, got {a}, {b}, {c}")
     external, dtype = (_sgemm, np.float32) if c.dtype == types.float32 else (_dgemm, np.float64)
 
     def call(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):  # type: ignore[no-untyped-def]
@@ -70,6 +74,9 @@ def gemm(transpose_a, transpose_b, alpha, a, b, beta, c):  # type: ignore[no-unt
     """c = alpha * op(a) @ op(b) + beta * c for C-contiguous matrices; see the module's docstring."""
     m, n = c.shape
     k = a.shape[0] if transpose_a else a.shape[1]
+    rows, columns = (a.shape[1] if transpose_a else a.shape[0]), (b.shape[0] if transpose_b else b.shape[1])
+    if rows != m or columns != n or (b.shape[1] if transpose_b else b.shape[0]) != k:
+        raise ValueError("the shapes of a matrix product do not fit: was a parameter array replaced by another?")
     no, yes = 78, 84  # "N", "T"
     _blas_gemm(
         yes if transpose_b else no, yes if transpose_a else no,

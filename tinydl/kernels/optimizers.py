@@ -21,6 +21,16 @@ def _flush(value, smallest_normal):  # type: ignore[no-untyped-def]
     return value if abs(value) >= smallest_normal else value * 0  # times 0, not 0: NaN must stay NaN
 
 
+@kernel(fastmath={"reassoc", "contract"})  # the sum may be split into vector lanes
+def sum_of_squares(v):  # type: ignore[no-untyped-def]
+    """See reference.sum_of_squares."""
+    total = 0.0
+    for k in range(v.size):
+        value = np.float64(v[k])
+        total += value * value
+    return total
+
+
 @kernel()
 def sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay):  # type: ignore[no-untyped-def]
     """See reference.sgd."""

@@ -74,6 +74,11 @@ def mean_squared_error_gradient(y_pred: NDArray, y_true: NDArray) -> NDArray:
     return (y_pred - y_true) * (2.0 / y_pred.size)
 
 
+def sum_of_squares(v: NDArray) -> float:
+    """sum v_k^2, added up in float64, where the square of no float32 overflows."""
+    return float(np.sum(np.square(v, dtype=np.float64)))
+
+
 def sgd(
     p: NDArray, g: NDArray, v: NDArray, learning_rate: float, momentum: float, nesterov: bool, weight_decay: float
 ) -> None:

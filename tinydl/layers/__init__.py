@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ..layer import Layer
 from .activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
-from .containers import Sequential
+from .containers import Container, Sequential
 from .dense import Dense
 from .noise import Dropout, GaussianNoise, MaskingNoise
 from .penalties import ActivityL1, ContractivePenalty, KLSparsity
 from .reshape import Flatten
 
 __all__ = [
-    "ActivityL1", "ContractivePenalty", "Dense", "Dropout", "Flatten", "GaussianNoise", "KLSparsity", "Layer",
-    "LeakyReLU", "MaskingNoise", "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh",
+    "ActivityL1", "Container", "ContractivePenalty", "Dense", "Dropout", "Flatten", "GaussianNoise", "KLSparsity",
+    "Layer", "LeakyReLU", "MaskingNoise", "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh",
 ]  # fmt: skip

@@ -25,9 +25,7 @@ class ReLU(Layer):
     Check      check_layer(ReLU(), x=(5, 3))
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._y: NDArray | None = None
+    _y: NDArray | None = None
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._y = y = np.maximum(self.as_input(x), 0)
@@ -50,10 +48,11 @@ class LeakyReLU(Layer):
     Check      check_layer(LeakyReLU(), x=(5, 3))
     """
 
+    _slope: NDArray | None = None
+
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
         self.negative_slope = checks.number("LeakyReLU", "negative_slope", negative_slope, 0)
-        self._slope: NDArray | None = None
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
@@ -74,9 +73,7 @@ class Sigmoid(Layer):
     Check      check_layer(Sigmoid(), x=(5, 3))
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._y: NDArray | None = None
+    _y: NDArray | None = None
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._y = y = sigmoid(self.as_input(x))
@@ -96,9 +93,7 @@ class Tanh(Layer):
     Check      check_layer(Tanh(), x=(5, 3))
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._y: NDArray | None = None
+    _y: NDArray | None = None
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._y = y = np.tanh(self.as_input(x))
@@ -126,9 +121,7 @@ class Softmax(Layer):
     Check      check_layer(Softmax(), x=(5, 3))
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._y: NDArray | None = None
+    _y: NDArray | None = None
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)

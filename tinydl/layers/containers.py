@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 
 import numpy as np
@@ -14,7 +14,11 @@ from ..layer import Layer, Shape
 
 
 class Container(Layer):
-    """What composites share: the arrays of the layers below, under dotted names ("dense_1.W")."""
+    """Base of all composites: shows the arrays of the layers below, under dotted names ("dense_1.W").
+
+    A subclass says in `sublayers` what it is made of, calls `name_sublayers` and their `build` in its own, and writes
+    `forward` and `backward`.
+    """
 
     def sublayers(self) -> list[Layer]:
         raise NotImplementedError
@@ -26,7 +30,7 @@ class Container(Layer):
             for key, array in getattr(layer, kind).items()
         }
 
-    # The arrays belong to the layers below; a container only shows them. (Hence Layer.__init__'s own are ignored.)
+    # The arrays belong to the layers below; a container only shows them. (Hence those Layer makes are ignored.)
     params = property(lambda self: self._merged("params"), lambda self, ignored: None)
     grads = property(lambda self: self._merged("grads"), lambda self, ignored: None)
     state = property(lambda self: self._merged("state"), lambda self, ignored: None)
@@ -47,6 +51,8 @@ class Container(Layer):
                 free = next(numbered for k in count(1) if (numbered := f"{kind}_{k}") not in taken)
                 layer.name = free
                 taken.add(free)
+            if "." in layer.name:
+                raise ValueError(f"{self.label}: a layer's name must not contain a dot, got {layer.name!r}")
         names = Counter(layer.name for layer in self.sublayers())
         for name, places in names.items():
             if places > 1:
@@ -69,6 +75,8 @@ class Sequential(Container):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
+        if isinstance(layers, Layer | str) or not isinstance(layers, Iterable):
+            raise TypeError(f"Sequential: expected a list of layers, got {layers!r}")
         self.layers = list(layers)
         for layer in self.layers:
             if not isinstance(layer, Layer):
@@ -92,6 +100,8 @@ class Sequential(Container):
                 shape_after = layer.build(shape, rng, dtype)
             except ValueError as error:
                 raise ValueError(f"{error} (it follows {before}, which gives {shape})") from error
+            if not isinstance(shape_after, tuple):
+                raise TypeError(f"{layer.label}: build must return the output's shape, a tuple, got {shape_after!r}")
             shape, before = shape_after, layer.label
         self.output_shape = shape
         return shape
@@ -107,6 +117,9 @@ class Sequential(Container):
         gradient: NDArray | None = dy
         for layer in reversed(self.layers):
             gradient = layer.backward(gradient)  # type: ignore[arg-type]
-            if gradient is None:  # nothing below has parameters, and nobody asked for dx
-                break
+            if gradient is None:
+                lowest = layer.lowest_trainable()
+                if lowest is None or lowest.input_gradient:
+                    raise TypeError(f"{layer.label}: backward returned None instead of dL/dx")
+                break  # nothing below learns, and nobody asked for dL/dx
         return gradient

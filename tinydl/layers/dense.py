@@ -32,6 +32,9 @@ class Dense(Layer):
     Check      check_layer(Dense(4, "tanh"), x=(5, 3))
     """
 
+    _x: NDArray | None = None
+    _y: NDArray | None = None
+
     def __init__(
         self,
         units: int,
@@ -46,8 +49,6 @@ class Dense(Layer):
         self.use_bias = use_bias
         self.kernel_initializer = checks.one_of("Dense", "kernel_initializer", kernel_initializer, INITIALIZERS)
         self._code = kernels.ACTIVATIONS[activation]
-        self._x: NDArray | None = None
-        self._y: NDArray | None = None
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)

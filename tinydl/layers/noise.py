@@ -16,10 +16,8 @@ from ..layer import Layer, Shape
 class Noise(Layer):
     """What they share: a Generator, and the factor or nothing that the last forward pass multiplied by."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._x: NDArray | None = None
-        self._mask: NDArray | None = None
+    _x: NDArray | None = None
+    _mask: NDArray | None = None
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         shape = super().build(input_shape, rng, dtype)

@@ -23,9 +23,7 @@ from .dense import Dense
 class Penalty(Layer):
     """An identity layer; subclasses say what the term is and what its gradient is."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._x: NDArray | None = None
+    _x: NDArray | None = None
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._x = x = self.as_input(x)
@@ -63,7 +61,8 @@ class KLSparsity(Penalty):
     Backward   dP/dr_j = factor ( -rho / r_j + (1 - rho) / (1 - r_j) ), and dr_j/dx_nj = 1 / n:
                dx_nj = dy_nj + dP/dr_j / n
     Cache      x
-    Edge       P is infinite for r_j = 0 or 1; r_j is kept 1e-7 away from both
+    Edge       P is infinite for r_j = 0 or 1; in both formulas r_j is kept 1e-7 away from them, so that a unit that is
+               always silent still gets a (large) gradient, though P is flat there
     Raises     ValueError unless 0 < rho < 1 and factor >= 0; for activations outside [0, 1] (put it behind a sigmoid)
     Reference  Ng 2011, CS294A lecture notes, "Sparse autoencoder"
     Check      check_layer(KLSparsity(0.1, 0.5), x=rng.uniform(0.1, 0.9, (5, 3)))
@@ -133,13 +132,14 @@ class ContractivePenalty(Container):
     Check      check_layer(ContractivePenalty(Dense(4, "sigmoid"), 0.1), x=(5, 3))
     """
 
+    _h: NDArray | None = None
+
     def __init__(self, encoder: Dense, factor: float) -> None:
         super().__init__()
         if not isinstance(encoder, Dense):
             raise TypeError(f"ContractivePenalty: encoder must be a Dense layer, got {encoder!r}")
         self.encoder = encoder
         self.factor = checks.number("ContractivePenalty", "factor", factor, 0)
-        self._h: NDArray | None = None
 
     def sublayers(self) -> list[Layer]:
         return [self.encoder]
@@ -157,17 +157,21 @@ class ContractivePenalty(Container):
         self._h = h = self.encoder.forward(x, training)
         return h
 
+    def _derivatives(self) -> tuple[NDArray, NDArray, NDArray]:
+        """d, dd/dh and s of the last forward."""
+        d, slope = _DERIVATIVES[self.encoder.activation](self._h)
+        W = self.encoder.params["W"]
+        return d, slope, np.einsum("ij,ij->j", W, W)
+
     def penalty(self) -> float:
         if self._h is None:
             return 0.0
-        d, _ = _DERIVATIVES[self.encoder.activation](self._h)
-        s = (self.encoder.params["W"] ** 2).sum(axis=0)
-        return self.factor / len(d) * float(((d * d) @ s).sum())
+        d, _, s = self._derivatives()
+        return self.factor / len(d) * float(np.einsum("nj,nj->j", d, d) @ s)
 
     def backward(self, dy: NDArray) -> NDArray | None:
         dy = self.as_gradient(dy, self._h)
-        W, scale = self.encoder.params["W"], 2 * self.factor / len(dy)
-        d, slope = _DERIVATIVES[self.encoder.activation](self._h)
-        s = (W * W).sum(axis=0)
-        self.encoder.grads["W"] += scale * W * (d * d).sum(axis=0)
-        return self.encoder.backward(dy + scale * d * slope * s)
+        d, slope, s = self._derivatives()
+        scale = 2 * self.factor / len(dy)
+        self.encoder.grads["W"] += scale * np.einsum("nj,nj->j", d, d) * self.encoder.params["W"]
+        return self.encoder.backward(dy + scale * (d * slope * s))

@@ -20,9 +20,7 @@ class Flatten(Layer):
     Check      check_layer(Flatten(), x=(5, 3, 2))
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._x: NDArray | None = None
+    _x: NDArray | None = None
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
