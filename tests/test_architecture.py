@@ -53,6 +53,7 @@ ORDER = [
     ["metrics"],
     ["gradcheck"],
     ["callbacks", "checkpoint"],
+    ["training"],
     ["model"],
     ["plots", "evaluation"],
     ["models"],

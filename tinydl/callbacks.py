@@ -205,7 +205,8 @@ class ModelCheckpoint(Monitor):
 
     def on_train_begin(self) -> None:
         super().on_train_begin()
-        self._saved = False
+        first = self.params["initial_epoch"] == 0
+        self._unsaved = self._path(0, dict.fromkeys(self.params["metrics"], 0.0)) if first else None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         path = self._path(epoch + 1, logs)
@@ -218,16 +219,14 @@ class ModelCheckpoint(Monitor):
             self.say(epoch, f"{self.monitor} improved from {self.best:.5f} to {value:.5f}, saving model to {path}")
         else:
             self.say(epoch, f"saving model to {path}")
+        weights = self.model.get_weights() if better and self.restore_best_weights else self._best_weights
+        self.best, self._best_weights, self._unsaved = value if better else self.best, weights, path
         self.model.save(path)
-        self._saved = True
-        if better:
-            self.best = value
-            if self.restore_best_weights:
-                self._best_weights = self.model.get_weights()
+        self._unsaved = None
 
     def on_train_end(self) -> None:
-        if not self._saved and self.model.interrupted and self._best_weights is None:
-            self.model.save(self._path(0, dict.fromkeys(self.params["metrics"], 0.0)))
+        if self._unsaved and self.model.interrupted:  # Ctrl-C fell into the save, or came before the first one
+            self.model.save(self._unsaved)
         self.restore_best()
 
 

@@ -7,22 +7,31 @@ old file or the new one, never half of one.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from . import checks
 from . import layers as _layers
 from .layer import Layer
+from .optimizers import Optimizer
 
+if TYPE_CHECKING:
+    from .model import Model
+
+PathLike = str | os.PathLike[str]
 FORMAT = 1
+SLOT = "optimizer/"  # before the names of an optimizer's vectors; those of layers have dots
 REGISTRY: dict[str, type[Layer]] = {
     name: getattr(_layers, name) for name in _layers.__all__ if name not in ("Layer", "Container")
 }
@@ -67,7 +76,7 @@ def layer_from_config(config: Any, registry: Mapping[str, type[Layer]] = REGISTR
     return config
 
 
-def write(path: str | os.PathLike[str], tensors: Mapping[str, NDArray], metadata: Mapping[str, Any]) -> None:
+def write(path: PathLike, tensors: Mapping[str, NDArray], metadata: Mapping[str, Any]) -> None:
     """Write arrays and JSON-able metadata to `path`, all or nothing; missing folders are made."""
     path = Path(path).expanduser()
     try:
@@ -85,7 +94,7 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, NDArray], metadata
         temporary.unlink(missing_ok=True)  # it is still there only if something went wrong
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray], dict[str, Any]]:
+def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """(tensors, metadata) of a file that `write` made.
 
     Raises FileNotFoundError, or ValueError when it is truncated, of another kind, or from a newer tinydl.
@@ -105,3 +114,119 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray], dict[str, An
     if content.get("format") != FORMAT:
         raise ValueError(f"{path}: written in format {content.get('format')!r}, this tinydl reads {FORMAT}: upgrade it")
     return tensors, content
+
+
+def save_model(model: Model, path: PathLike) -> None:
+    """Architecture and weights."""
+    write(path, _tensors(model), _architecture(model))
+
+
+def load_model(kind: type[Model], path: PathLike, custom_layers: Sequence[type[Layer]]) -> Model:
+    """A new model from a file that `save_model` or `save_training` wrote."""
+    tensors, metadata = read(path)
+    registry = {**REGISTRY, **{layer.__name__: layer for layer in custom_layers}}
+    try:
+        layers = layer_from_config(metadata["layers"], registry)
+        model = kind(layers, tuple(metadata["input_shape"]), metadata["seed"], metadata["dtype"], metadata["model"])
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{path}: its architecture cannot be built: {error}") from error
+    _set_tensors(model, path, tensors)
+    return model
+
+
+def load_weights(model: Model, path: PathLike) -> None:
+    """The weights alone, into a model of the same layers."""
+    tensors, metadata = read(path)
+    _check_same_layers(model, path, metadata)
+    _set_tensors(model, path, tensors)
+
+
+def save_training(model: Model, optimizer: Optimizer, path: PathLike) -> None:
+    """`save_model`, and the optimizer's vectors and step number, the epoch, and every random generator's state."""
+    training = {
+        "optimizer": object_to_config(optimizer),
+        "iterations": optimizer.iterations,
+        "epoch": model.epoch,
+        "generators": [generator.bit_generator.state for generator in _generators(model)],
+    }
+    slots = {f"{SLOT}{name}": slot for name, slot in optimizer.slots.items()}
+    write(path, {**_tensors(model), **slots}, {**_architecture(model), "training": training})
+
+
+def load_training(model: Model, optimizer: Optimizer, path: PathLike) -> None:
+    """The inverse of `save_training`, into a model and an optimizer made as those were; checks all, then writes."""
+    tensors, metadata = read(path)
+    training = metadata.get("training")
+    if not isinstance(training, dict):
+        raise ValueError(f"{path}: a saved model, not a checkpoint: it holds no training state; use Model.load")
+    _check_same_layers(model, path, metadata)
+    try:
+        saved, own = training["optimizer"], object_to_config(optimizer)
+        rate, own_rate = saved["arguments"]["learning_rate"], own["arguments"]["learning_rate"]
+        numbers = isinstance(rate, float) and isinstance(own_rate, float)
+        if numbers:  # a callback may have set it: the one number that may differ
+            own["arguments"]["learning_rate"] = checks.number("checkpoint", "learning_rate", rate, 0)
+        if saved != own:
+            raise ValueError(f"saved while {saved} trained it, this model has {own}: compile it as it was")
+        slots = {name: tensors[f"{SLOT}{name}"] for name in optimizer.slots}
+        if any(slot.shape != model.parameters.shape for slot in slots.values()):
+            raise ValueError("the optimizer's vectors are not of this model's size")
+        iterations = checks.whole("checkpoint", "iterations", training["iterations"])
+        epoch = checks.whole("checkpoint", "epoch", training["epoch"])
+        generators = _generators(model)
+        restored = [copy.deepcopy(generator) for generator in generators]
+        for generator, state in zip(restored, training["generators"], strict=True):
+            generator.bit_generator.state = state
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{path}: does not continue this model's training: {error}") from error
+    _set_tensors(model, path, tensors)  # checks before it writes; nothing can fail after it
+    for name, slot in slots.items():
+        optimizer.slots[name][...] = slot
+    optimizer.iterations, model.epoch = iterations, epoch
+    if numbers:
+        optimizer.learning_rate = rate
+    for generator, twin in zip(generators, restored, strict=True):
+        generator.bit_generator.state = twin.bit_generator.state
+
+
+def _architecture(model: Model) -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "input_shape": list(model.input_shape),
+        "seed": model.seed,
+        "dtype": model.dtype.name,
+        "layers": layer_to_config(model.layers),
+    }
+
+
+def _tensors(model: Model) -> dict[str, NDArray]:
+    return {**model.params, **model.state}
+
+
+def _generators(model: Model) -> list[np.random.Generator]:
+    return [model.rng, *(layer.rng for layer in model.root.walk() if layer.rng is not None)]
+
+
+def _check_same_layers(model: Model, path: PathLike, metadata: dict[str, Any]) -> None:
+    own, theirs = layer_to_config(model.layers), metadata.get("layers")
+    if own != theirs:
+        pairs = zip_longest(own, theirs if isinstance(theirs, list) else [])
+        mine, other = next((pair for pair in pairs if pair[0] != pair[1]), (own, theirs))
+        raise ValueError(f"{path}: saved from other layers: this model has {mine}, the file {other}")
+
+
+def _set_tensors(model: Model, path: PathLike, tensors: dict[str, NDArray]) -> None:
+    own = _tensors(model)
+    tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(SLOT)}
+    wanted, found = ({key: array.shape for key, array in arrays.items()} for arrays in (own, tensors))
+    if wanted != found:
+        differing = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
+        raise ValueError(
+            f"{path}: its arrays do not fit this model, first at {differing[0]!r}: "
+            f"the model has {wanted.get(differing[0])}, the file {found.get(differing[0])}"
+        )
+    for key, tensor in tensors.items():
+        if tensor.dtype != model.dtype or not np.isfinite(tensor).all():
+            raise ValueError(f"{path}: {key!r} must hold finite {model.dtype} numbers, it is {tensor.dtype}")
+    for key, array in own.items():
+        array[...] = tensors[key]

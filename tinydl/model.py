@@ -6,14 +6,12 @@ import copy
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import checkpoint, checks
+from . import checkpoint, checks, training
 from .callbacks import Callback, History, Logs, ProgressBar
 from .kernels.threads import one_blas_thread
 from .layer import Layer, Shape
@@ -23,7 +21,6 @@ from .metrics import METRICS, Metric
 from .optimizers import Optimizer
 
 SKIPS_INPUT_GRADIENT = (Dense.backward,)  # they look at input_gradient; somebody's override of them may not
-SLOT = "optimizer/"  # before the names of an optimizer's vectors in a checkpoint; layers' names have dots
 
 
 class Model:
@@ -201,9 +198,10 @@ class Model:
         self._compiled("train_on_batch")
         x, y = self._check_data("train_on_batch", x, y)
         with one_blas_thread():
-            return self._step(x, y)[0]
+            return self.step(x, y)[0]
 
-    def _step(self, x: NDArray, y: NDArray) -> tuple[float, NDArray]:
+    def step(self, x: NDArray, y: NDArray) -> tuple[float, NDArray]:
+        """`train_on_batch` without its checks: the loss before the step, and the predictions."""
         loss, optimizer = self.loss, self.optimizer
         self.gradients.fill(0)
         y_pred = self.root.forward(x, True)
@@ -266,10 +264,8 @@ class Model:
             if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
                 raise ValueError("fit: validation_data must be a pair (x, y)")
             validation = self._check_data("fit: validation_data", *validation_data)
-        epochs, batch_size = (
-            checks.positive_int("fit", "epochs", epochs),
-            checks.positive_int("fit", "batch_size", batch_size),
-        )
+        epochs = checks.positive_int("fit", "epochs", epochs)
+        batch_size = checks.positive_int("fit", "batch_size", batch_size)
         initial_epoch = checks.whole("fit", "initial_epoch", initial_epoch)
         history = History()
         if isinstance(callbacks, Callback):
@@ -289,67 +285,11 @@ class Model:
         for callback in listeners:
             callback.check_run()
         self.stop_training = self.interrupted = False
-        try:
-            with ExitStack() as endings:  # every callback that was started is ended, whatever happens to the others
-                for callback in listeners:
-                    callback.on_train_begin()
-                    endings.callback(callback.on_train_end)
-                per_batch = [c.on_train_batch_end for c in listeners if _overrides_batch_end(c)]
-                try:
-                    for epoch in range(initial_epoch, epochs):
-                        for callback in listeners:
-                            callback.on_epoch_begin(epoch)
-                        logs = self._train_epoch(epoch, x, y, batch_size, shuffle, per_batch)
-                        if validation is not None:
-                            logs |= {f"val_{name}": value for name, value in self._evaluate(*validation).items()}
-                        self._check_finite(epoch, logs)
-                        self.epoch = epoch + 1
-                        for callback in listeners:
-                            callback.on_epoch_end(epoch, logs)
-                        if self.stop_training:
-                            break
-                except KeyboardInterrupt:
-                    self.interrupted = history.interrupted = True
-        except KeyboardInterrupt:  # while callbacks began or ended
-            self.interrupted = history.interrupted = True
+        training.run(self, x, y, epochs, batch_size, shuffle, validation, listeners, initial_epoch)
+        history.interrupted = self.interrupted
         if self.interrupted and verbose:
             print(f"Interrupted after {len(history.epoch)} finished epochs", flush=True)
         return history
-
-    def _check_finite(self, epoch: int, logs: Logs) -> None:
-        """Before callbacks save anything: an epoch's last step may have blown the parameters up unseen."""
-        bad = [name for name, value in logs.items() if not math.isfinite(value)]
-        bad += [name for name, array in self.params.items() if not np.isfinite(array).all()]
-        if bad:
-            raise FloatingPointError(
-                f"fit: after epoch {epoch + 1} {', '.join(bad)} are not finite. "
-                "Try a smaller learning rate, or global_clipnorm in the optimizer"
-            )
-
-    def _train_epoch(
-        self, epoch: int, x: NDArray, y: NDArray, batch_size: int, shuffle: bool, per_batch: Sequence[Any]
-    ) -> Logs:
-        rows = len(x)
-        order = self.rng.permutation(rows) if shuffle else None
-        totals = dict.fromkeys(self.metrics, 0.0)
-        total = 0.0
-        for batch, start in enumerate(range(0, rows, batch_size)):
-            if order is None:
-                x_batch, y_batch = x[start : start + batch_size], y[start : start + batch_size]
-            else:
-                chosen = order[start : start + batch_size]
-                x_batch = x.take(chosen, axis=0)
-                y_batch = x_batch if y is x else y.take(chosen, axis=0)
-            try:
-                loss, y_pred = self._step(x_batch, y_batch)
-            except FloatingPointError as error:
-                raise FloatingPointError(f"fit: epoch {epoch + 1}, batch {batch + 1}: {error}") from None
-            total += loss * len(x_batch)
-            for name, metric in self.metrics.items():
-                totals[name] += metric(y_batch, y_pred) * len(x_batch)
-            for notify in per_batch:
-                notify(batch, {"loss": loss})
-        return {"loss": total / rows, **{name: value / rows for name, value in totals.items()}}
 
     # --- using it ---------------------------------------------------------------------------------
 
@@ -358,10 +298,11 @@ class Model:
         """The mean loss (penalties included) over the rows, noise off; with metrics a list, loss first."""
         self._compiled("evaluate")
         batch_size = checks.positive_int("evaluate", "batch_size", batch_size)
-        figures = list(self._evaluate(*self._check_data("evaluate", x, y), batch_size).values())
-        return figures if self.metrics else figures[0]
+        values = list(self.figures(*self._check_data("evaluate", x, y), batch_size).values())
+        return values if self.metrics else values[0]
 
-    def _evaluate(self, x: NDArray, y: NDArray, batch_size: int = 1024) -> Logs:
+    def figures(self, x: NDArray, y: NDArray, batch_size: int = 1024) -> Logs:
+        """`evaluate` without its checks: the loss and the metrics by name."""
         loss = self._compiled("evaluate")[1]
         totals = dict.fromkeys(["loss", *self.metrics], 0.0)
         for start in range(0, len(x), batch_size):
@@ -463,21 +404,9 @@ class Model:
         twin._lay_out()
         return twin
 
-    def _architecture(self) -> dict[str, Any]:
-        return {
-            "model": self.name,
-            "input_shape": list(self.input_shape),
-            "seed": self.seed,
-            "dtype": self.dtype.name,
-            "layers": checkpoint.layer_to_config(self.layers),
-        }
-
-    def _tensors(self) -> dict[str, NDArray]:
-        return {**self.params, **self.state}
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write architecture and weights to one safetensors file, all or nothing."""
-        checkpoint.write(path, self._tensors(), self._architecture())
+        checkpoint.save_model(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], custom_layers: Sequence[type[Layer]] = ()) -> Model:
@@ -485,65 +414,16 @@ class Model:
 
         Raises FileNotFoundError, or ValueError for a file that is truncated, foreign or does not fit its architecture.
         """
-        tensors, metadata = checkpoint.read(path)
-        registry = {**checkpoint.REGISTRY, **{layer.__name__: layer for layer in custom_layers}}
-        try:
-            layers = checkpoint.layer_from_config(metadata["layers"], registry)
-            model = cls(layers, tuple(metadata["input_shape"]), metadata["seed"], metadata["dtype"], metadata["model"])
-        except (
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            OverflowError,
-            RecursionError,
-            MemoryError,
-        ) as error:
-            raise ValueError(f"{path}: its architecture cannot be built: {error}") from error
-        model._set_tensors(path, tensors)
-        return model
+        return checkpoint.load_model(cls, path, custom_layers)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Take the weights of a saved model of this same architecture."""
-        tensors, metadata = checkpoint.read(path)
-        self._check_same_layers(path, metadata)
-        self._set_tensors(path, tensors)
-
-    def _check_same_layers(self, path: str | os.PathLike[str], metadata: dict[str, Any]) -> None:
-        own = checkpoint.layer_to_config(self.layers)
-        theirs = metadata.get("layers")
-        if own != theirs:
-            pairs = zip_longest(own, theirs if isinstance(theirs, list) else [])
-            mine, other = next((pair for pair in pairs if pair[0] != pair[1]), (own, theirs))
-            raise ValueError(f"{path}: saved from other layers: this model has {mine}, the file {other}")
-
-    def _set_tensors(self, path: str | os.PathLike[str], tensors: dict[str, NDArray]) -> None:
-        own = self._tensors()
-        tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(SLOT)}  # a checkpoint's
-        wanted, found = ({key: array.shape for key, array in arrays.items()} for arrays in (own, tensors))
-        if wanted != found:
-            differing = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
-            raise ValueError(
-                f"{path}: its arrays do not fit this model, first at {differing[0]!r}: "
-                f"the model has {wanted.get(differing[0])}, the file {found.get(differing[0])}"
-            )
-        for key, tensor in tensors.items():
-            if tensor.dtype != self.dtype or not np.isfinite(tensor).all():
-                raise ValueError(f"{path}: {key!r} must hold finite {self.dtype} numbers, it is {tensor.dtype}")
-        for key, array in own.items():
-            array[...] = tensors[key]
+        """Take the weights of a saved model of this same architecture. Raises as `load`, before anything is changed."""
+        checkpoint.load_weights(self, path)
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """`save`, and what exact resumption needs: the optimizer's state, the epoch, all random generators."""
         optimizer, _ = self._compiled("save_checkpoint")
-        training = {
-            "optimizer": checkpoint.object_to_config(optimizer),
-            "iterations": optimizer.iterations,
-            "epoch": self.epoch,
-            "generators": [generator.bit_generator.state for generator in self._generators()],
-        }
-        slots = {f"{SLOT}{name}": slot for name, slot in optimizer.slots.items()}
-        checkpoint.write(path, {**self._tensors(), **slots}, {**self._architecture(), "training": training})
+        checkpoint.save_training(self, optimizer, path)
 
     def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Continue where `save_checkpoint` stopped, to the bit: into a model built and compiled as that one was.
@@ -557,43 +437,7 @@ class Model:
         Raises ValueError, before anything is changed, when the file is no checkpoint or is one of another model.
         """
         optimizer, _ = self._compiled("load_checkpoint")
-        tensors, metadata = checkpoint.read(path)
-        training = metadata.get("training")
-        if not isinstance(training, dict):
-            raise ValueError(f"{path}: a saved model, not a checkpoint: it holds no training state; use Model.load")
-        self._check_same_layers(path, metadata)
-        saved, own = training["optimizer"], checkpoint.object_to_config(optimizer)
-        rate = saved["arguments"].pop("learning_rate")
-        if isinstance(rate, float) and isinstance(optimizer.learning_rate, float):
-            del own["arguments"]["learning_rate"]
-        else:
-            saved["arguments"]["learning_rate"] = rate
-        if saved != own:
-            raise ValueError(f"{path}: saved while {saved} trained it, this model has {own}: compile it as it was")
-        slots = {name: tensors.get(f"{SLOT}{name}") for name in optimizer.slots}
-        for name, slot in slots.items():
-            if slot is None or slot.shape != self.parameters.shape:
-                raise ValueError(f"{path}: the optimizer's vector {name!r} is missing or not of this model's size")
-        iterations = checks.whole(str(path), "iterations", training["iterations"])
-        epoch = checks.whole(str(path), "epoch", training["epoch"])
-        generators = self._generators()
-        restored = [copy.deepcopy(generator) for generator in generators]
-        try:
-            for generator, state in zip(restored, training["generators"], strict=True):
-                generator.bit_generator.state = state
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}: its random generators are not those of this model: {error}") from error
-        self._set_tensors(path, tensors)  # checks before it writes; nothing can fail after it
-        for name, slot in slots.items():
-            optimizer.slots[name][...] = slot
-        optimizer.iterations, self.epoch = iterations, epoch
-        if isinstance(rate, float):
-            optimizer.learning_rate = rate
-        for generator, twin in zip(generators, restored, strict=True):
-            generator.bit_generator.state = twin.bit_generator.state
-
-    def _generators(self) -> list[np.random.Generator]:
-        return [self.rng, *(layer.rng for layer in self.root.walk() if layer.rng is not None)]
+        checkpoint.load_training(self, optimizer, path)
 
     def summary(self) -> None:
         """Print Keras' table: each layer with its output shape and number of parameters, and the totals."""
@@ -610,12 +454,6 @@ class Model:
         total = self.parameters.size + frozen
         print(f"Total params: {total:,}", f"Trainable params: {self.parameters.size:,}", sep="\n")
         print(f"Non-trainable params: {frozen:,}", rule, sep="\n")
-
-
-def _overrides_batch_end(callback: Callback) -> bool:
-    """Whether a callback wants to hear of every batch: most do not, and a call a batch is not free."""
-    method = callback.on_train_batch_end
-    return getattr(method, "__func__", method) is not Callback.on_train_batch_end
 
 
 def _shape(input_shape: int | Shape) -> Shape:
