@@ -6,18 +6,31 @@ temporary for x @ W or x @ W + b, and the gradient accumulated by the product (b
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+from numpy.typing import NDArray
 
 from .blas import gemm
 from .compile import kernel
 from .reference import RELU, SIGMOID, TANH
 
 
+def dense_forward(x: NDArray, W: NDArray, b: NDArray, activation: int) -> NDArray:
+    """See reference.dense_forward. The two activations with an exp in them are left to NumPy, whose loops over it are
+    vectorised where the compiler's are not: several times faster."""
+    y = _affine(x, W, b, activation == RELU)
+    if activation == TANH:
+        np.tanh(y, out=y)
+    elif activation == SIGMOID:  # 1 / (1 + exp(-a)) = (1 + tanh(a / 2)) / 2, which cannot overflow
+        y *= 0.5
+        np.tanh(y, out=y)
+        y += 1
+        y *= 0.5
+    return y
+
+
 @kernel()
-def dense_forward(x, W, b, activation):  # type: ignore[no-untyped-def]
-    """See reference.dense_forward."""
+def _affine(x, W, b, relu):  # type: ignore[no-untyped-def]
+    """x @ W + b, and max(., 0) of it, while it is in the cache."""
     n, units = x.shape[0], W.shape[1]
     y = np.empty((n, units), x.dtype)
     gemm(False, False, 1.0, x, W, 0.0, y)
@@ -25,19 +38,10 @@ def dense_forward(x, W, b, activation):  # type: ignore[no-untyped-def]
         for i in range(n):
             for j in range(units):
                 y[i, j] += b[j]
-    # One loop for each activation: a branch inside the loop would keep it from being vectorised.
-    flat = y.reshape(-1)
-    zero, one = y.dtype.type(0), y.dtype.type(1)
-    if activation == RELU:
+    if relu:
+        flat, zero = y.reshape(-1), y.dtype.type(0)
         for k in range(flat.size):
             flat[k] = zero if flat[k] < zero else flat[k]  # so written, NaN passes through
-    elif activation == SIGMOID:
-        for k in range(flat.size):
-            e = math.exp(-abs(flat[k]))
-            flat[k] = (one if flat[k] >= zero else e) / (one + e)
-    elif activation == TANH:
-        for k in range(flat.size):
-            flat[k] = math.tanh(flat[k])
     return y
 
 
