@@ -283,7 +283,8 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
 
 
 TRAIN = """
-import numpy as np, sys
+import numpy as np, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is inherited as ignored from a job in the background
 from tinydl import Model
 from tinydl.callbacks import ModelCheckpoint
 from tinydl.layers import Dense
@@ -325,7 +326,10 @@ def test_ctrl_c_ends_cleanly_with_the_best_model_saved(tmp_path: Path) -> None:
             process.stdout.readline()
         time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        rest = process.stdout.read()
+        try:
+            rest, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0
     last = rest.splitlines()[-1].split()
     assert last[0] == "interrupted"

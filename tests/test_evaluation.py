@@ -218,6 +218,14 @@ def test_report_goes_to_json() -> None:
     assert natural["precision"] < report["at_threshold"]["precision"]
 
 
+def test_report_chooses_its_threshold_at_the_prevalence_given() -> None:
+    y, s = sample(seed=1)
+    rare = fraud_report(Y, S, y, s, prevalence=0.00173)["threshold"]
+    assert rare["prevalence"] == 0.00173
+    assert rare["threshold"] == choose_threshold(y, s, "f1", prevalence=0.00173)
+    assert rare["threshold"] > fraud_report(Y, S, y, s)["threshold"]["threshold"]
+
+
 def test_report_without_calibration_rows_has_no_threshold() -> None:
     assert set(fraud_report(Y, S)) == {"test"}
     with pytest.raises(ValueError, match="together, or neither"):

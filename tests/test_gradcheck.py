@@ -720,6 +720,25 @@ def test_an_entry_that_is_not_probed_does_not_escape(seed: int) -> None:
         check_layer(LastEntryOff(60, 50), x=(3, 60), seed=seed, probes=4)
 
 
+def test_an_entry_that_is_not_probed_does_not_escape_when_all_gradients_are_small() -> None:
+    class Tiny(Linear):
+        off = 0.0
+
+        def forward(self, x: Array) -> Array:
+            return super().forward(x) * 1e-9
+
+        def backward(self, dy: Array) -> Array:
+            dx = super().backward(dy * 1e-9)
+            self.grads["W"][-1, -1] += self.off  # far below atol, and as large as the gradients
+            return dx
+
+    assert check_layer(Tiny(60, 50), x=(3, 60), probes=4).passed
+    wrong = Tiny(60, 50)
+    wrong.off = 1e-9
+    with pytest.raises(GradientCheckError, match="dW is right in all 4 probes but wrong elsewhere"):
+        check_layer(wrong, x=(3, 60), probes=4)
+
+
 def test_every_suspect_of_the_diagnosis_speaks_for_some_bug() -> None:
     spoken = set()
     for bug, shape, _ in BUGS:
@@ -1248,6 +1267,21 @@ def test_roundoff_hidden_inside_a_layer_is_measured_and_not_taken_for_a_kink(x: 
     slope = _slope(lambda x: (x + 1e7) - 1e7, x)  # the result says nothing of the 1e7 it went through
     assert slope is not None
     assert abs(slope.value - 1.0) <= slope.uncertainty < 1e-4
+
+
+def test_an_entry_at_the_edge_of_the_domain_does_not_spoil_the_others() -> None:
+    class Root(Plain):
+        def forward(self, x: Array) -> Array:
+            self.y = np.sqrt(x)
+            return self.y
+
+        def backward(self, dy: Array) -> Array:
+            return dy / (2 * self.y)
+
+    x = np.array([[1e-9, 1.0, 2.0, 3.0]])  # roundoff is measured at steps of 1e-8: the first root is NaN there
+    row = check_layer(Root(), x).arrays["x"]
+    assert row.dropped_indices == [(0, 0)]
+    assert row.max_relative_error < 1e-9
 
 
 def test_a_gradient_that_drowns_in_roundoff_is_dropped_and_reported() -> None:

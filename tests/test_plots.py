@@ -121,6 +121,20 @@ def test_histogram_holds_every_row() -> None:
     assert len(ax.containers) == 2
 
 
+@pytest.mark.parametrize(("name", "panel"), [("histogram", 0), ("overview", 1)])
+def test_histogram_shows_each_class_and_the_threshold(name: str, panel: int) -> None:
+    draw, arguments = DRAWINGS[name]
+    figure = draw(*arguments)
+    containers = figure.axes[panel].containers
+    assert [str(one.get_label()).split()[0] for one in containers] == ["normal", "fraud"]
+    for container, label in zip(containers, (0, 1), strict=True):
+        edges = [bar.get_x() for bar in container] + [container[-1].get_x() + container[-1].get_width()]
+        counts, _ = np.histogram(ERRORS[label == Y], edges)
+        # The edges read off the bars are rounded: a row that lies on one may fall into the next bar.
+        np.testing.assert_allclose([bar.get_height() for bar in container], counts / (label == Y).sum(), atol=0.03)
+    assert np.asarray(line(figure, "threshold 0.2").get_xdata()).tolist() == [0.2, 0.2]
+
+
 def test_feature_error_bars() -> None:
     figure = plots.feature_errors(Y, X, REBUILT, NAMES)
     for container, label in zip(figure.axes[0].containers, (0, 1), strict=True):
@@ -136,6 +150,13 @@ def test_rows_shown_stand_at_their_percentiles() -> None:
     assert Y[i] == 1
     assert (ERRORS[Y == 1] < ERRORS[i]).sum() in (19, 20)
     np.testing.assert_array_equal(ax.get_lines()[1].get_ydata(), REBUILT[i])
+    for label in (0, 1):
+        others = ERRORS[label == Y]
+        for column, percent in enumerate((10, 50, 90)):
+            shown = np.asarray(figure.axes[3 * label + column].get_lines()[0].get_ydata())
+            (i,) = np.flatnonzero((shown == X).all(axis=1))
+            assert Y[i] == label
+            assert (others < ERRORS[i]).sum() == pytest.approx(percent / 100 * (len(others) - 1), abs=0.5)
 
 
 def test_works_without_pyplot_and_display() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ History = Mapping[str, Sequence[float]]
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#767676"
 NORMAL, FRAUD = BLUE, VERMILION
-COLOURS = (GREEN, PURPLE, ORANGE, SKY, BLUE, VERMILION)  # for models: those of the two classes come last
+COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models: none of those of the two classes
 
 
 def loss_curves(histories: Mapping[str, History], *, source: str | None = None, path: PathLike | None = None) -> Figure:
@@ -231,9 +232,9 @@ def _draw_losses(ax: Axes, histories: Mapping[str, History]) -> None:
                 marker = "o" if len(losses) < 3 else ""
                 ax.plot(epochs, losses, style, marker=marker, color=colour, lw=2, label=f"{name}, {part}")
     ax.set_yscale("log")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.set_xlim(left=0.5)
-    _dress(ax, "Loss by epoch", "epoch", "mean squared error")
+    _dress(ax, "Loss by epoch", "epoch", "loss (mean squared error, and penalties)")
     if len(histories) <= 2:
         ax.legend(loc="best", fontsize=10)
     else:  # one entry a run, or the legend would hide the curves
@@ -315,7 +316,8 @@ def _dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
 
 def _finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
     """Name the data in the title; save to a neighbouring file first, so that `path` is whole or untouched."""
-    named = f"\n{source}" if source else ""
+    characters = round(9 * figure.get_figwidth())  # that fit on a line of a title
+    named = f"\n{textwrap.fill(source, characters)}" if source else ""
     if len(figure.axes) == 1:
         figure.axes[0].set_title(figure.axes[0].get_title() + named)
     else:

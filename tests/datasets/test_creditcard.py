@@ -362,6 +362,18 @@ def test_duplicates_never_cross() -> None:
     assert "500 duplicates dropped" in split.describe()
 
 
+def test_rows_equal_as_float32_are_duplicates() -> None:
+    data = make()
+    features = data.features.astype(np.float32).astype(np.float64)
+    nearly = features[:500] * (1 + 1e-9)  # far less than float32 resolves
+    assert (nearly != features[:500]).all()
+    both, labels = np.concatenate([features, nearly]), np.concatenate([data.labels, data.labels[:500]])
+    split = honest_split(Transactions(both, labels, None, "nearly doubled"), seed=0, drop_duplicates=True)
+    assert "500 duplicates dropped" in split.describe()
+    assert split.x_calibration is not None
+    assert sum(map(len, (split.x_train, split.x_calibration, split.x_test))) == data.n_rows
+
+
 def test_split_by_time_goes_forward() -> None:
     data = make()
     features = data.features.copy()

@@ -100,6 +100,16 @@ def test_kinds_differ_in_difficulty(data: Transactions) -> None:
     assert min(auc.values()) > 0.9
 
 
+def test_mimicry_is_hard_to_find_yet_no_normal_payment() -> None:
+    data = generate(20_000, 8_000, seed=0)  # some 800 of its kind: the AUC is known to 0.01
+    x, kinds = data.features[:, :28], data.kinds
+    assert kinds is not None
+    pca = PCA(10).fit(x[kinds == ""])
+    error = ((pca.inverse_transform(pca.transform(x)) - x) ** 2).mean(axis=1)
+    some = (kinds == "") | (kinds == "mimicry")
+    assert 0.6 < roc_auc_score(kinds[some] == "mimicry", error[some]) < 0.75
+
+
 def test_there_is_structure_that_only_a_nonlinear_model_finds(data: Transactions) -> None:
     split = honest_split(data, 0, scale="all")
     pca = PCA(6).fit(split.x_train)

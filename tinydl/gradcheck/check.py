@@ -168,7 +168,7 @@ def _check(
         rng = options.rng(4)
         gradients = check_rules(runner, x, name, x_name, rng)
         rows = probe_all(runner, x, x_name, gradients, options, rng)
-        report = GradientCheckReport(name, options.step, options.seed, rows)
+        report = GradientCheckReport(name, options.step, options.seed, rows, _notes(runner, x, name))
         if not report.passed:
             raise GradientCheckError(failure_message(report, options), report)
         dy = gradients["dy"]
@@ -178,6 +178,23 @@ def _check(
         return report
     finally:
         np.random.set_state(global_state)  # noqa: NPY002
+
+
+def _notes(runner: Runner, x: NDArray[np.float64], name: str) -> list[str]:
+    """Say which arrays were not checked; refuse those that are plainly parameters, with a gradient beside them."""
+    unlisted = runner.unlisted(x)
+    attributes = getattr(runner.layer, "__dict__", {})
+    for array in unlisted:
+        for gradient in (f"d{array}", f"grad_{array}", f"{array}_grad"):
+            if gradient in attributes and np.shape(attributes[gradient]) == attributes[array].shape:
+                raise GradientCheckError(
+                    f"gradient check of {name} FAILED: self.{array} looks like a parameter, with its gradient in "
+                    f"self.{gradient}, but params does not list it, so it cannot be checked: keep both in dicts, "
+                    f"self.params = {{{array!r}: ...}} and self.grads = {{{array!r}: ...}}"
+                )
+    if not unlisted:
+        return []
+    return [f"forward also reads {', '.join(unlisted)}, not listed in params: gradients by them were not checked"]
 
 
 def _as_dtype(thing: Any, dtype: DTypeLike) -> Any:

@@ -155,6 +155,30 @@ class Runner:
     def grads(self) -> Arrays:
         return _arrays(self.layer, "grads")
 
+    def unlisted(self, x: NDArray[Any]) -> list[str]:
+        """Attributes that are arrays which forward reads, though neither `params` nor `state` lists them.
+
+        Found by moving each a little: what only caches a pass is overwritten by the next, and changes nothing.
+        """
+        listed = [*self.params.values(), *self.grads.values(), *(array for _, array in self.state)]
+        before = np.array(self.forward(x))
+        found = []
+        for name, array in list(getattr(self.layer, "__dict__", {}).items()):
+            if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or not array.flags.writeable:
+                continue
+            if any(np.shares_memory(array, other) for other in listed) or np.shares_memory(array, x):
+                continue
+            saved = array.copy()
+            array += 1e-3 * (1.0 + np.abs(array))
+            try:
+                if not np.array_equal(self.forward(x), before, equal_nan=True):
+                    found.append(name)
+            except Exception:  # whatever it is, forward read the array
+                found.append(name)
+            finally:
+                array[...] = saved
+        return found
+
     @property
     def state(self) -> list[tuple[str, NDArray[Any]]]:
         return [(key, live[key]) for live, saved in self._states for key in saved]

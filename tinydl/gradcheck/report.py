@@ -41,6 +41,7 @@ class GradientCheckReport:
     step: float
     seed: int
     arrays: dict[str, ArrayReport] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # what the reader should know though nothing is wrong
 
     @property
     def passed(self) -> bool:
@@ -65,6 +66,8 @@ class GradientCheckReport:
             yield f"gradient check of {self.subject} {'passed' if self.passed else 'FAILED'}"
             for line in table:
                 yield ("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+            for note in self.notes:
+                yield f"  note: {note}"
 
         return "\n".join(lines())
 
