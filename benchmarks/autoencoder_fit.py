@@ -59,7 +59,8 @@ def tinydl_epoch(build: Callable[..., Model], rate: float, x: np.ndarray, folder
     def run() -> None:
         checkpoint = ModelCheckpoint(folder / "model.safetensors", "loss", save_best_only=True)
         with mock.patch("sys.stderr", Terminal()):
-            model.fit(x, x, epochs=1, batch_size=BATCH_SIZE, callbacks=[checkpoint])
+            if model.fit(x, x, epochs=1, batch_size=BATCH_SIZE, callbacks=[checkpoint]).interrupted:
+                raise KeyboardInterrupt
 
     return run
 

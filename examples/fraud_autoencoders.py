@@ -24,6 +24,7 @@ import itertools
 import json
 import math
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,15 +88,15 @@ class Run:
         return self.report["threshold"]["threshold"] if "threshold" in self.report else None
 
 
-def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, args: argparse.Namespace) -> Run | None:
-    """Train one model by one protocol; None when it was interrupted."""
+def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, args: argparse.Namespace) -> Run:
+    """Train one model by one protocol and judge it."""
     recipe = RECIPES[name]
     if protocol == "book":
         split = book_split(data, seed, recipe.train_fraction)
         x = split.x_train
         monitor, restore = "loss", False
     else:
-        split = honest_split(data, seed)
+        split = honest_split(data, seed, drop_duplicates=args.drop_duplicates)
         x = split.x_train[: round(len(split.x_train) * recipe.train_fraction / 0.8)]  # the book's ratio, same test rows
         monitor, restore = "val_loss", True
     model = recipe.build(x.shape[1], seed=seed)
@@ -124,7 +125,7 @@ def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, ar
     )
     seconds = time.perf_counter() - start
     if history.interrupted:
-        return None
+        raise KeyboardInterrupt  # fit ends cleanly at Ctrl-C, but half-trained is no result
     reconstruction = model.predict(split.x_test)
     scores = reconstruction_error(model, split.x_test)
     calibration = None if split.x_calibration is None else reconstruction_error(model, split.x_calibration)
@@ -144,6 +145,7 @@ def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, ar
 def draw(runs: dict[str, Run], protocol: str, source: str, out: Path) -> None:
     """The pictures of one protocol's first seed: those that compare models, and a folder for each model."""
     folder = out / "pictures"
+    shutil.rmtree(folder, ignore_errors=True)  # those of an earlier run
     y = next(iter(runs.values())).split.y_test
     # Curves may share a picture where models are judged on the same rows; the book's 5 % pair has its own test rows.
     together = {name: run for name, run in runs.items() if np.array_equal(run.split.y_test, y)}
@@ -184,31 +186,43 @@ def figure(summary: dict[str, Any], *path: str) -> str:
     return f"{summary['mean']:.3f}{spread}"
 
 
-def table(summaries: dict[str, dict[str, Any]], seeds: int) -> str:
+def table(result: dict[str, Any]) -> str:
     """The comparison as Markdown: mean and standard deviation over seeds."""
-    header = "protocol|model|epochs|ROC-AUC|prevalence|AP|AP at 0.858 %|AP at 0.173 %|area at 0.858 %|book's area"
-    rows = [header.split("|")]
-    for protocol, by_model in summaries.items():
+    header = "protocol|model|epochs|seeds|ROC-AUC|prevalence|AP|AP at 0.858 %|AP at 0.173 %|area at 0.858 %"
+    rows = [header.split("|") + ([] if result["synthetic"] else ["book's area"])]
+    for protocol, by_model in result["summary"].items():
         for name, summary in by_model.items():
             test = summary["test"]
             book, nature = (test["at_prevalence"][key] for key in ("0.00858", "0.00173"))
-            area = RECIPES[name].book_pr_area
+            area = RECIPES[name].book_pr_area if protocol == "book" else None
             rows.append([
-                protocol, name, f"{summary['epochs']['mean']:.0f}", figure(test, "roc_auc"),
-                f"{test['prevalence']['mean']:.2%}", figure(test, "average_precision"),
+                protocol, name, f"{summary['epochs']['mean']:.0f}", str(len(summary["epochs"]["values"])),
+                figure(test, "roc_auc"), f"{test['prevalence']['mean']:.2%}", figure(test, "average_precision"),
                 figure(book, "average_precision"), figure(nature, "average_precision"),
-                figure(book, "pr_area_trapezoid"), f"{area:.4f}" if area and protocol == "book" else "",
+                figure(book, "pr_area_trapezoid"), *([] if result["synthetic"] else [f"{area:.4f}" if area else ""]),
             ])  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     rows.insert(1, ["-" * width for width in widths])
     lines = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in rows]
-    return "\n".join([
-        f"{seeds} seed(s). AP: average precision at the test rows' own prevalence, at the book's "
-        "0.858 %, at nature's 0.173 %.",
-        "The book gives the trapezoid area, at 0.858 % (0.182 % for the 5 % pair), of one run.",
-        "",
-        *lines,
-    ])  # fmt: skip
+    explained = [
+        f"{result['data']}{' INTERRUPTED: not all runs were made.' if result['interrupted'] else ''}",
+        "AP: average precision at the test rows' own prevalence, at the book's 0.858 %, at nature's 0.173 %.",
+        "Generated data: these figures say nothing about real fraud."
+        if result["synthetic"]
+        else "The book gives the trapezoid area, at 0.858 % (0.182 % for the 5 % pair), of one run.",
+    ]
+    pretraining = [
+        f"{name}: average precision {figure(summary, 'average_precision')}"
+        for name, summary in result.get("pretraining", {}).items()
+    ]
+    return "\n".join([*explained, "", *lines, "", *pretraining])
+
+
+def write(result: dict[str, Any], out: Path) -> None:
+    """report.json and table.md, after every run: what was reached is never lost."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (out / "table.md").write_text(table(result) + "\n", encoding="utf-8")
 
 
 def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None) -> dict[str, Any]:
@@ -224,7 +238,8 @@ def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None) -> d
         assert split.y_calibration is not None
         autoencoder = models.denoising_autoencoder(split.x_train.shape[1], seed=seed)
         autoencoder.compile(Adam(1e-3), MeanSquaredError())
-        autoencoder.fit(split.x_train, split.x_train, epochs or 30, BATCH_SIZE, verbose=0)
+        if autoencoder.fit(split.x_train, split.x_train, epochs or 30, BATCH_SIZE, verbose=0).interrupted:
+            raise KeyboardInterrupt
         encoder = autoencoder.get_weights()[:2]
         for share in (1.0, 0.1):
             frauds = np.flatnonzero(split.y_calibration == 1)
@@ -239,7 +254,8 @@ def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None) -> d
                     model.set_weights(encoder + model.get_weights()[2:])
                 model.compile(Adam(1e-3), BinaryCrossEntropy())
                 best = EarlyStopping(patience=5, restore_best_weights=True)
-                model.fit(x, y, epochs or 30, BATCH_SIZE, True, (x_val, y_val), [best], verbose=0)
+                if model.fit(x, y, epochs or 30, BATCH_SIZE, True, (x_val, y_val), [best], verbose=0).interrupted:
+                    raise KeyboardInterrupt
                 metrics = detection_metrics(split.y_test, model.predict(split.x_test)[:, 0])
                 name = f"classifier from {start}, {len(frauds)} frauds to learn from"
                 results.setdefault(name, []).append(metrics)
@@ -258,66 +274,81 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--download", action="store_true", help="with --data: get it from OpenML if it is nowhere here")
     parser.add_argument("--protocol", choices=["book", "honest", "both"], default="both")
-    parser.add_argument("--epochs", type=int, help="epochs for every model (default: the book's, 30 or 50)")
-    parser.add_argument(
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=int, help="epochs for every model (default: the book's, 30 or 50)")
+    length.add_argument(
         "--book-steps", action="store_true",
         help="with a part of the data: more epochs, for as many optimizer steps as the book's on all of it",
     )  # fmt: skip
+    parser.add_argument("--drop-duplicates", action="store_true", help="in the honest protocol: each row only once")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each model, seeds 0, 1, ... (default: 1)")
     parser.add_argument("--out", type=Path, default=Path("runs/fraud"), help="where to write (default: runs/fraud)")
-    parser.add_argument("--quick", action="store_true", help="40,000 generated rows, 5 epochs: a look, not a result")
+    parser.add_argument("--quick", action="store_true", help="a look, not a result: 40,000 generated rows, 5 epochs")
     parser.add_argument("--pretrain", action="store_true", help="also: the denoising encoder as a classifier's start")
     parser.add_argument("--quiet", action="store_true", help="no progress while training")
     args = parser.parse_args()
     for option in ("epochs", "seeds"):
         if getattr(args, option) is not None and getattr(args, option) < 1:
             parser.error(f"--{option} must be 1 or more")
+    if args.data is None and args.download:
+        parser.error("--download goes with --data")
+    if args.data is not None and args.quick:
+        parser.error("--quick goes with generated data; with --data say --epochs 5")
+    if args.quick and args.epochs is None and not args.book_steps:
+        args.epochs = 5
 
     if args.data is not None:
         try:
             data = creditcard.load(args.data or None, download=args.download)
+            honest_split(data, 0)  # are there frauds enough?
         except (OSError, ValueError) as error:
             parser.error(str(error))
     else:
         data = synthetic_fraud.generate(40_000, 400) if args.quick else synthetic_fraud.generate()
-    args.epochs = args.epochs or (5 if args.quick else None)
+    if args.out.exists() and not args.out.is_dir():
+        parser.error(f"--out {args.out} is a file, not a folder")
     print(f"{data.source}: {data.n_rows:,} rows, {data.n_frauds} frauds, prevalence {data.prevalence:.3%}")
 
     names = [name for name in RECIPES if args.model in ("all", name.split(",")[0])]
     protocols = ["book", "honest"] if args.protocol == "both" else [args.protocol]
-    summaries: dict[str, dict[str, Any]] = {}
-    reports: dict[str, dict[str, list[dict[str, Any]]]] = {}
     shown: dict[str, dict[str, Run]] = {protocol: {} for protocol in protocols}
-    interrupted = False
-    for protocol, name, seed in itertools.product(protocols, names, range(args.seeds)):
-        run = train(name, protocol, seed, data, args)
-        if run is None:
-            interrupted = True
-            break
-        reports.setdefault(protocol, {}).setdefault(name, []).append(run.report)
-        summaries.setdefault(protocol, {})[name] = summarise(reports[protocol][name])
-        if seed == 0:
-            shown[protocol][name] = run
-    drawn = next((protocol for protocol in reversed(protocols) if shown[protocol]), None)  # honest, if it was run
-    if drawn:
+    runs: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    summary: dict[str, dict[str, Any]] = {}
+    result: dict[str, Any] = {
+        "data": data.source, "synthetic": data.is_synthetic, "interrupted": False, "summary": summary, "runs": runs
+    }  # fmt: skip
+    written = [
+        "report.json",
+        "table.md",
+        "models/",
+        *(["logs/ (for TensorBoard)"] if find_spec("tensorboardX") else []),
+    ]
+    try:
+        for protocol, name, seed in itertools.product(protocols, names, range(args.seeds)):
+            run = train(name, protocol, seed, data, args)
+            runs.setdefault(protocol, {}).setdefault(name, []).append(run.report)
+            summary.setdefault(protocol, {})[name] = summarise(runs[protocol][name])
+            if seed == 0:
+                shown[protocol][name] = run
+            write(result, args.out)
+        if args.pretrain:
+            print("\nA supervised classifier, from scratch and from the denoising encoder")
+            result["pretraining"] = pretrain(data, args.seeds, args.epochs)
+    except KeyboardInterrupt:
+        result["interrupted"] = True
+        if not runs:
+            sys.exit("\nInterrupted before any run was finished: no report was written.")
+    write(result, args.out)
+    print(f"\n{table(result)}", flush=True)
+    drawn = next(protocol for protocol in reversed(protocols) if shown[protocol])  # honest, if it was run
+    try:
         draw(shown[drawn], drawn, data.source, args.out)
-    result: dict[str, Any] = {"data": data.source, "summary": summaries, "runs": reports}
-    if args.pretrain and not interrupted:
-        print("\nA supervised classifier, from scratch and from the denoising encoder")
-        result["pretraining"] = pretrain(data, args.seeds, args.epochs)
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    text = f"{data.source}. {table(summaries, args.seeds)}\n"
-    for name, summary in result.get("pretraining", {}).items():
-        text += f"\n{name}: average precision {figure(summary, 'average_precision')}"
-    (args.out / "table.md").write_text(text + "\n", encoding="utf-8")
-    print(f"\n{text}")
-    if data.is_synthetic:
-        print("Generated data: these figures say nothing about real fraud, and the book's are for the real data.")
-    print(
-        f"Written to {args.out.resolve()}: report.json, table.md, pictures/ (start with overview.png), models/", end=""
-    )
-    print(", logs/ (tensorboard --logdir)" if find_spec("tensorboardX") else "; no TensorBoard logs: no tensorboardX")
+        written.append("pictures/ (start with overview.png)")
+    except KeyboardInterrupt:
+        result["interrupted"] = True
+    print(f"Written to {args.out.resolve()}: {', '.join(written)}")
+    if result["interrupted"]:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ def member(x: np.ndarray, seed: int, hidden: int, epochs: int, clipnorm: float |
     model = Model([Dense(hidden, "relu"), Dense(features)], features, seed)
     steps = epochs * -(-len(x) // BATCH_SIZE)
     model.compile(Adam(CosineDecay(1e-3, steps), epsilon=1e-7, global_clipnorm=clipnorm), MeanSquaredError())
-    model.fit(x, x, epochs, BATCH_SIZE, verbose=0)
+    if model.fit(x, x, epochs, BATCH_SIZE, verbose=0).interrupted:
+        raise KeyboardInterrupt  # fit ends cleanly at Ctrl-C, but half a committee is no result
     return model
 
 
@@ -89,7 +90,11 @@ def main() -> None:
                 "area at 0.858 %": summary["at_prevalence"]["0.00858"]["pr_area_trapezoid"],
                 "AP at 0.173 %": summary["at_prevalence"]["0.00173"]["average_precision"],
             }
-            text = ", ".join(f"{key} {value['mean']:.3f} ± {value['std']:.3f}" for key, value in figures.items())
+            spreads = [f" ± {value['std']:.3f}" if args.seeds > 1 else "" for value in figures.values()]
+            text = ", ".join(
+                f"{key} {value['mean']:.3f}{spread}"
+                for (key, value), spread in zip(figures.items(), spreads, strict=True)
+            )
             print(f"{protocol} protocol, {name}: {text}", flush=True)
     print("The book's best single run on the real data: area at 0.858 % 0.831")
     print(f"Pictures in {args.out.resolve()}")

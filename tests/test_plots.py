@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.lines import Line2D
@@ -125,9 +126,10 @@ def test_histogram_holds_every_row() -> None:
 def test_histogram_shows_each_class_and_the_threshold(name: str, panel: int) -> None:
     draw, arguments = DRAWINGS[name]
     figure = draw(*arguments)
-    containers = figure.axes[panel].containers
-    assert [str(one.get_label()).split()[0] for one in containers] == ["normal", "fraud"]
-    for container, label in zip(containers, (0, 1), strict=True):
+    drawn = {label.split()[0]: bars for bars, label in zip(*figure.axes[panel].get_legend_handles_labels(), strict=True)}
+    for label, (kind, colour) in enumerate((("normal", plots.NORMAL), ("fraud", plots.FRAUD))):
+        container = drawn[kind]
+        assert to_rgb(container[0].get_facecolor()) == to_rgb(colour)
         edges = [bar.get_x() for bar in container] + [container[-1].get_x() + container[-1].get_width()]
         counts, _ = np.histogram(ERRORS[label == Y], edges)
         # The edges read off the bars are rounded: a row that lies on one may fall into the next bar.
