@@ -121,7 +121,7 @@ def honest_split(
     drop_duplicates: bool = False,
     by_time: bool = False,
 ) -> Split:
-    """Train, validation and test rows that keep out of one another's way.
+    """Train, validation and test rows of their own; equal rows may still stand in two parts (see drop_duplicates).
 
     Normal rows: 60 % train, 20 % validation, 20 % test. Frauds: none to train on, so all of them go to
     calibration and test, in the ratio of the two fractions; the prevalence there is about two and a half
