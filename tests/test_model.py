@@ -6,10 +6,12 @@ import copy
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import ThreadpoolController
 
 from tinydl import Model, models
 from tinydl.callbacks import Callback, ModelCheckpoint
@@ -179,6 +181,18 @@ def test_predict_and_evaluate_switch_noise_off() -> None:
 def test_predict_does_not_depend_on_the_batch_size() -> None:
     model = autoencoder()
     np.testing.assert_allclose(model.predict(rows(), batch_size=7), model.predict(rows()), rtol=1e-6)
+
+
+def test_threads_may_predict_at_once_and_blas_gets_its_threads_back() -> None:
+    def blas_threads() -> list[int]:
+        return [library["num_threads"] for library in ThreadpoolController().info() if library["user_api"] == "blas"]
+
+    model, x, before = Model([Dense(64, "relu"), Dropout(0.5), Dense(3)], 3), rows(3000), blas_threads()
+    expected = model.predict(x)
+    with ThreadPoolExecutor(8) as pool:
+        for result in pool.map(lambda _: model.predict(x), range(80)):
+            np.testing.assert_array_equal(result, expected)
+    assert blas_threads() == before
 
 
 def test_metrics_accuracy_by_name_and_by_function() -> None:
@@ -605,6 +619,7 @@ def test_a_diverging_run_names_epoch_batch_and_cause() -> None:
         model.fit(x, x, epochs=50, batch_size=16, verbose=0)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered")  # NumPy warns on the reference kernels
 def test_the_layer_that_breaks_is_named() -> None:
     class Explodes(Layer):
         def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
