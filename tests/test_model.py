@@ -645,6 +645,17 @@ def test_forward_that_returns_nothing_is_named() -> None:
         Model([Forgets(), Dense(1)], 3).predict(X)
 
 
+@pytest.mark.parametrize("value", ["batch", 1, None])
+def test_flags_must_be_true_or_false(value: object) -> None:
+    model = autoencoder()
+    with pytest.raises(ValueError, match="fit: shuffle must be True or False"):
+        model.fit(X, X, shuffle=value, verbose=0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="Dense: use_bias must be True or False"):
+        Dense(3, use_bias=value)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="SGD: nesterov must be True or False"):
+        SGD(0.1, 0.9, nesterov=value)  # type: ignore[arg-type]
+
+
 def test_callbacks_must_be_callbacks() -> None:
     with pytest.raises(TypeError, match="callbacks must be Callback objects"):
         autoencoder().fit(X, X, callbacks=[print], verbose=0)  # type: ignore[list-item]

@@ -25,6 +25,13 @@ def whole(owner: str, name: str, value: Any) -> int:
     return int(value)
 
 
+def flag(owner: str, name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{owner}: {name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def float_dtype(owner: str, dtype: Any) -> np.dtype:
     """float32 or float64: what the kernels are written for."""
     try:

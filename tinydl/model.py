@@ -267,6 +267,7 @@ class Model:
         epochs = checks.positive_int("fit", "epochs", epochs)
         batch_size = checks.positive_int("fit", "batch_size", batch_size)
         initial_epoch = checks.whole("fit", "initial_epoch", initial_epoch)
+        shuffle = checks.flag("fit", "shuffle", shuffle)
         history = History()
         if isinstance(callbacks, Callback):
             raise TypeError(f"fit: callbacks must be a list of Callback objects, got {callbacks!r}")

@@ -112,7 +112,7 @@ class SGD(Optimizer):
     ) -> None:
         super().__init__(learning_rate, global_clipnorm)
         self.momentum = checks.number("SGD", "momentum", momentum, 0, 1)
-        self.nesterov = nesterov
+        self.nesterov = checks.flag("SGD", "nesterov", nesterov)
         self.weight_decay = checks.number("SGD", "weight_decay", weight_decay, 0)
         if nesterov and not momentum:
             raise ValueError("SGD: nesterov=True needs a momentum above 0, got 0")

@@ -46,7 +46,7 @@ class Dense(Layer):
         self.units = checks.positive_int("Dense", "units", units)
         hint = SOFTMAX_HINT if activation == "softmax" else ""
         self.activation = checks.one_of("Dense", "activation", activation, kernels.ACTIVATIONS, hint)
-        self.use_bias = use_bias
+        self.use_bias = checks.flag("Dense", "use_bias", use_bias)
         self.kernel_initializer = checks.one_of("Dense", "kernel_initializer", kernel_initializer, INITIALIZERS)
         self._code = kernels.ACTIVATIONS[activation]
 
