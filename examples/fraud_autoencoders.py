@@ -161,15 +161,10 @@ def draw(runs: dict[str, Run], protocol: str, source: str, out: Path) -> None:
         histories, y, scores, *rows, run.threshold, source=f"{label}; right: {name}", path=folder / "overview.png"
     )
     for name, run in runs.items():
-        own, y, split, label = (
-            folder / slug(name),
-            run.split.y_test,
-            run.split,
-            f"{source}; {protocol} protocol, {name}",
-        )
+        own, label = folder / slug(name), f"{source}; {protocol} protocol, {name}"
+        y, rows = run.split.y_test, (run.split.x_test, run.reconstruction, run.split.feature_names)
         plots.precision_recall_against_threshold(y, run.scores, run.threshold, source=label, path=own / "threshold.png")
         plots.error_histogram(y, run.scores, run.threshold, source=label, path=own / "errors.png")
-        rows = (split.x_test, run.reconstruction, split.feature_names)
         plots.feature_errors(y, *rows, source=label, path=own / "feature_errors.png")
         plots.reconstructions(y, *rows, source=label, path=own / "reconstructions.png")
 

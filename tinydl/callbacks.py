@@ -15,6 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,10 +84,9 @@ class ProgressBar(Callback):
 
     def on_train_begin(self) -> None:
         if sys.stderr.isatty():
-            total = (self.params["epochs"] - self.params["initial_epoch"]) * self.params["steps"]
-            columns, lines = (
-                shutil.get_terminal_size()
-            )  # 80 x 24 where the terminal does not know; tqdm would hide then
+            total = max(self.params["epochs"] - self.params["initial_epoch"], 0) * self.params["steps"]
+            # 80 x 24 where the terminal does not say; tqdm by itself would show nothing then
+            columns, lines = shutil.get_terminal_size()
             self._bar = tqdm(total=total, bar_format=self.bar_format, ncols=columns, nrows=lines)
             self._figures: Logs = {}
             self._shown = 0.0
@@ -338,11 +338,13 @@ class TensorBoard(Callback):
         self.log_dir = os.fspath(log_dir)
         self.histogram_freq = int(checks.number("TensorBoard", "histogram_freq", histogram_freq, 0))
 
+    def check_run(self) -> None:
+        if find_spec("tensorboardX") is None:
+            raise ImportError("TensorBoard: needs tensorboardX: pip install tensorboardX")
+
     def on_train_begin(self) -> None:
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError as error:
-            raise ImportError("TensorBoard: needs tensorboardX: pip install tensorboardX") from error
+        from tensorboardX import SummaryWriter  # optional, and slow to import
+
         self._writer = SummaryWriter(self.log_dir)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
