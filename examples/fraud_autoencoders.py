@@ -40,6 +40,7 @@ from tinydl.callbacks import Callback, EarlyStopping, ModelCheckpoint, TensorBoa
 from tinydl.datasets import creditcard, synthetic_fraud
 from tinydl.datasets.splits import Split, book_split, honest_split
 from tinydl.evaluation import detection_metrics, fraud_report, reconstruction_error, summarise
+from tinydl.files import write_whole
 from tinydl.layers import Dense
 from tinydl.losses import BinaryCrossEntropy, MeanSquaredError
 from tinydl.optimizers import Adam
@@ -215,9 +216,8 @@ def table(result: dict[str, Any]) -> str:
 
 def write(result: dict[str, Any], out: Path) -> None:
     """report.json and table.md, after every run: what was reached is never lost."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (out / "table.md").write_text(table(result) + "\n", encoding="utf-8")
+    write_whole(out / "report.json", f"{json.dumps(result, indent=1)}\n".encode())
+    write_whole(out / "table.md", f"{table(result)}\n".encode())
 
 
 def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None) -> dict[str, Any]:

@@ -44,7 +44,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Each line may import only from the lines above it; a folder's own modules may import each other.
 ORDER = [
     ["kernels"],
-    ["initializers", "checks"],
+    ["initializers", "checks", "files"],
     ["layer"],
     ["layers"],
     ["losses"],

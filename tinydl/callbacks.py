@@ -191,11 +191,14 @@ class ModelCheckpoint(Monitor):
     def _path(self, epoch: int, logs: Logs) -> str:
         return self.path.format(epoch=epoch, **logs)
 
+    def _path_before_training(self) -> str:
+        return self._path(0, dict.fromkeys(self.params["metrics"], 0.0))
+
     def check_run(self) -> None:
         if self.save_best_only or self.restore_best_weights:
             super().check_run()
         try:
-            path = Path(self._path(0, dict.fromkeys(self.params["metrics"], 0.0))).expanduser()
+            path = Path(self._path_before_training()).expanduser()
         except (LookupError, ValueError) as error:
             fields = ", ".join(["epoch", *self.params["metrics"]])
             raise ValueError(f"ModelCheckpoint: path {self.path!r} may have the fields {fields}: {error!r}") from None
@@ -205,8 +208,7 @@ class ModelCheckpoint(Monitor):
 
     def on_train_begin(self) -> None:
         super().on_train_begin()
-        first = self.params["initial_epoch"] == 0
-        self._unsaved = self._path(0, dict.fromkeys(self.params["metrics"], 0.0)) if first else None
+        self._unsaved = self._path_before_training() if self.params["initial_epoch"] == 0 else None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         path = self._path(epoch + 1, logs)

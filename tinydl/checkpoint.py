@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -23,13 +21,13 @@ from safetensors.numpy import save as to_bytes
 
 from . import checks
 from . import layers as _layers
+from .files import PathLike, write_whole
 from .layer import Layer
 from .optimizers import Optimizer
 
 if TYPE_CHECKING:
     from .model import Model
 
-PathLike = str | os.PathLike[str]
 FORMAT = 1
 SLOT = "optimizer/"  # before the names of an optimizer's vectors; those of layers have dots
 REGISTRY: dict[str, type[Layer]] = {
@@ -78,20 +76,13 @@ def layer_from_config(config: Any, registry: Mapping[str, type[Layer]] = REGISTR
 
 def write(path: PathLike, tensors: Mapping[str, NDArray], metadata: Mapping[str, Any]) -> None:
     """Write arrays and JSON-able metadata to `path`, all or nothing; missing folders are made."""
-    path = Path(path).expanduser()
     try:
         text = json.dumps({"format": FORMAT, **metadata})
     except TypeError as error:
-        raise TypeError(f"{path.name}: the model cannot be written as JSON: {error}") from error
+        raise TypeError(f"{Path(path).name}: the model cannot be written as JSON: {error}") from error
     # safetensors silently scrambles arrays that are not C-contiguous
     content = to_bytes({key: np.ascontiguousarray(value) for key, value in tensors.items()}, {"tinydl": text})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)  # it is still there only if something went wrong
+    write_whole(path, content)
 
 
 def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:

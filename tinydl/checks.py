@@ -11,18 +11,16 @@ from typing import Any
 import numpy as np
 
 
+def whole(owner: str, name: str, value: Any, least: int = 0) -> int:
+    """A whole number, `least` or more."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{owner}: {name} must be a whole number of {least} or more, got {value!r}")
+    return int(value)
+
+
 def positive_int(owner: str, name: str, value: Any) -> int:
     """A whole number, 1 or more."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{owner}: {name} must be a whole number of 1 or more, got {value!r}")
-    return int(value)
-
-
-def whole(owner: str, name: str, value: Any) -> int:
-    """A whole number, 0 or more."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
-        raise ValueError(f"{owner}: {name} must be a whole number of 0 or more, got {value!r}")
-    return int(value)
+    return whole(owner, name, value, 1)
 
 
 def flag(owner: str, name: str, value: Any) -> bool:

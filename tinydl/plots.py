@@ -6,11 +6,9 @@ those of Okabe & Ito (2008), which the colour-blind can tell apart. `source` nam
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,7 +17,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-PathLike = str | os.PathLike[str]
+from tinydl.files import PathLike, write_whole
+
 History = Mapping[str, Sequence[float]]
 
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
@@ -315,7 +314,7 @@ def _dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
 
 
 def _finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
-    """Name the data in the title; save to a neighbouring file first, so that `path` is whole or untouched."""
+    """Name the data in the title; write the picture to `path`, if there is one, whole or not at all."""
     characters = round(9 * figure.get_figwidth())  # that fit on a line of a title
     named = f"\n{textwrap.fill(source, characters)}" if source else ""
     if len(figure.axes) == 1:
@@ -323,12 +322,9 @@ def _finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure
     else:
         figure.suptitle(figure.get_suptitle() + named, fontsize=15, fontweight="bold")
     if path is not None:
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            whole = Path(folder) / "figure.png"
-            figure.savefig(whole, dpi=120)
-            os.replace(whole, target)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=120)
+        write_whole(path, picture.getvalue())
     return figure
 
 

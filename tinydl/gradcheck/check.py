@@ -41,6 +41,9 @@ def check_layer(
     has at 0, or drown in roundoff, are replaced by others; more than half of them is an error. So is a check
     that cannot fail: an array whose numeric gradients are all zero, unless `zero_ok` names it.
 
+    Arrays among the attributes that forward reads, but `params` does not list, are named in the report's notes; with
+    a gradient beside them (self.W and self.dW) they are refused, as they would go unchecked.
+
     Also checked: x, dy and earlier outputs are left alone, grads accumulate and zero_grad resets them,
     shapes and dtypes are right (no float64 in a float32 run), and arrays that are not contiguous give the
     same result.
