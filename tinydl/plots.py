@@ -287,7 +287,9 @@ def _draw_feature_errors(
     _dress(ax, "Reconstruction error by feature", "", "mean squared error")
     ax.set_xticks(at, feature_names, rotation=90, fontsize=9)
     ax.set_xlim(-0.8, len(at) - 0.2)
-    ax.legend(loc="best", fontsize=10)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** 0.12)  # room above the bars for the legend
+    ax.legend(loc="upper right", ncols=2, fontsize=10)
 
 
 def _mark_threshold(ax: Axes, threshold: float | None) -> None:
@@ -316,7 +318,8 @@ def _dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
 def _finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
     """Name the data in the title; write the picture to `path`, if there is one, whole or not at all."""
     characters = round(9 * figure.get_figwidth())  # that fit on a line of a title
-    named = f"\n{textwrap.fill(source, characters)}" if source else ""
+    lines = [] if not source else [source] if len(source) <= characters else source.split("; ")
+    named = "".join(f"\n{textwrap.fill(line, characters)}" for line in lines)
     if len(figure.axes) == 1:
         figure.axes[0].set_title(figure.axes[0].get_title() + named)
     else:
