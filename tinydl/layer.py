@@ -96,7 +96,9 @@ class Layer:
         x = np.ascontiguousarray(x, dtype=dtype)
         if self.input_shape is not None and x.shape[1:] != self.input_shape:
             expected = ", ".join(["batch", *map(str, self.input_shape)])
-            raise ValueError(f"{self.label}: expected an input of shape ({expected}), got {x.shape}")
+            first = x.ndim == 4 and (*x.shape[2:], x.shape[1]) == self.input_shape
+            mend = ": channels come last, x.transpose(0, 2, 3, 1)" if first else ""
+            raise ValueError(f"{self.label}: expected an input of shape ({expected}), got {x.shape}{mend}")
         return x
 
     def as_gradient(self, dy: NDArray, y: NDArray | None) -> NDArray:

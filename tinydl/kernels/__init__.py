@@ -13,15 +13,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import dense, losses, optimizers, reference
+from . import conv, dense, losses, normalization, optimizers, pooling, reference
+from .conv import col2im, conv2d_backward, conv2d_forward, im2col
 from .dense import dense_backward, dense_forward
 from .losses import mean_squared_error, mean_squared_error_gradient
+from .normalization import local_response_norm_backward, local_response_norm_forward
 from .optimizers import adam, rmsprop, sgd, sum_of_squares
-from .reference import LINEAR, RELU, SIGMOID, TANH
+from .pooling import average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward
+from .reference import LINEAR, RELU, SIGMOID, TANH, Padding, output_size
 
 __all__ = [
-    "ACTIVATIONS", "LINEAR", "RELU", "SIGMOID", "TANH",
-    "adam", "dense_backward", "dense_forward", "mean_squared_error", "mean_squared_error_gradient",
+    "ACTIVATIONS", "LINEAR", "Padding", "RELU", "SIGMOID", "TANH",
+    "adam", "average_pool_backward", "average_pool_forward", "col2im", "conv2d_backward", "conv2d_forward",
+    "dense_backward", "dense_forward", "im2col", "local_response_norm_backward", "local_response_norm_forward",
+    "max_pool_backward", "max_pool_forward", "mean_squared_error", "mean_squared_error_gradient", "output_size",
     "reference", "rmsprop", "sgd", "sum_of_squares", "using",
 ]  # fmt: skip
 
@@ -30,6 +35,9 @@ ACTIVATIONS = {None: LINEAR, "linear": LINEAR, "relu": RELU, "sigmoid": SIGMOID,
 _COMPILED = {
     name: getattr(module, name)
     for module, names in {
+        conv: ("im2col", "col2im", "conv2d_forward", "conv2d_backward"),
+        pooling: ("max_pool_forward", "max_pool_backward", "average_pool_forward", "average_pool_backward"),
+        normalization: ("local_response_norm_forward", "local_response_norm_backward"),
         dense: ("dense_forward", "dense_backward"),
         losses: ("mean_squared_error", "mean_squared_error_gradient"),
         optimizers: ("sgd", "rmsprop", "adam", "sum_of_squares"),

@@ -5,7 +5,8 @@
     c = alpha * op(a) @ op(b) + beta * c        op(m) = m or m.T
 
 in place, without allocating. `np.dot` inside Numba can neither transpose for free, nor accumulate (beta = 1),
-nor write into a given array; BLAS can do all three.
+nor write into a given array; BLAS can do all three. `product` does the same for blocks of larger arrays, in bites that
+BLAS is fastest at.
 
 How: SciPy exports its BLAS as C function addresses (scipy.linalg.cython_blas). Registered with LLVM under a name of
 our own they can be called from nopython code, and the compiled code can still be cached on disk, because it holds
@@ -27,6 +28,14 @@ from numba.extending import get_cython_function_address, intrinsic, overload
 
 from .compile import kernel
 
+# BLAS first copies the operands of a large product into panels that suit the processor. OpenBLAS skips that for
+# products of up to a million multiply-adds, and where their operands lie in the cache anyway, as in a convolution that
+# goes through its image piece by piece, runs them at 95 % of the processor's limit, against 50 to 85 %
+# (benchmarks/convolution.py prints both). So `product` takes such pieces apart into bites of that size. It is the
+# slower way for operands that come from memory.
+BITE = 1_000_000
+SIDE = 128  # of a bite, at most: 128 x 128 float32 are 64 kB
+
 for _name in ("sgemm", "dgemm"):
     llvm.add_symbol(f"tinydl_{_name}", get_cython_function_address("scipy.linalg.cython_blas", _name))
 
@@ -46,27 +55,65 @@ def _address_of(typingctx, value):  # type: ignore[no-untyped-def]
     return types.intp(value), codegen
 
 
-def _blas_gemm(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):  # type: ignore[no-untyped-def]
+def _blas_gemm(transa, transb, m, n, k, alpha, a, a0, lda, b, b0, ldb, beta, c, c0, ldc):  # type: ignore[no-untyped-def]
     """One call of sgemm or dgemm, chosen by the dtype of c when the caller is compiled."""
 
 
 @overload(_blas_gemm, inline="always")
-def _blas_gemm_overload(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):  # type: ignore[no-untyped-def]
+def _blas_gemm_overload(transa, transb, m, n, k, alpha, a, a0, lda, b, b0, ldb, beta, c, c0, ldc):  # type: ignore[no-untyped-def]
     for matrix in (a, b, c):
         if matrix.dtype != c.dtype or matrix.layout != "C" or c.dtype not in (types.float32, types.float64):
             raise TypingError(f"gemm takes C-contiguous matrices, all float32 or all float64, got {a}, {b}, {c}")
     external, dtype = (_sgemm, np.float32) if c.dtype == types.float32 else (_dgemm, np.float64)
 
-    def call(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):  # type: ignore[no-untyped-def]
+    def call(transa, transb, m, n, k, alpha, a, a0, lda, b, b0, ldb, beta, c, c0, ldc):  # type: ignore[no-untyped-def]
         external(
             _address_of(np.uint8(transa)), _address_of(np.uint8(transb)),
             _address_of(np.int32(m)), _address_of(np.int32(n)), _address_of(np.int32(k)),
-            _address_of(dtype(alpha)), a.ctypes.data, _address_of(np.int32(lda)),
-            b.ctypes.data, _address_of(np.int32(ldb)),
-            _address_of(dtype(beta)), c.ctypes.data, _address_of(np.int32(ldc)),
+            _address_of(dtype(alpha)), a.ctypes.data + a0 * a.itemsize, _address_of(np.int32(lda)),
+            b.ctypes.data + b0 * b.itemsize, _address_of(np.int32(ldb)),
+            _address_of(dtype(beta)), c.ctypes.data + c0 * c.itemsize, _address_of(np.int32(ldc)),
         )  # fmt: skip
 
     return call
+
+
+@kernel()
+def gemm_block(transpose_a, transpose_b, m, n, k, alpha, a, a0, lda, b, b0, ldb, beta, c, c0, ldc):  # type: ignore[no-untyped-def]
+    """The product of blocks: op(a) is m x k, op(b) k x n, c m x n. Each begins at entry a0, b0, c0 of its C-contiguous
+    array, with lda, ldb, ldc entries from one row to the next. Nothing is checked: the caller knows its arrays."""
+    no, yes = 78, 84  # "N", "T"
+    _blas_gemm(
+        yes if transpose_b else no, yes if transpose_a else no,
+        n, m, k, alpha, b, b0, ldb, a, a0, lda, beta, c, c0, ldc,
+    )  # fmt: skip
+
+
+@kernel(inline="always")
+def _even(size, limit):  # type: ignore[no-untyped-def]
+    """The largest of the fewest even pieces of at most `limit`: 144 = 72 + 72, not 128 + 16."""
+    return -(-size // -(-size // limit))
+
+
+@kernel()
+def product(transpose_a, m, n, k, a, a0, lda, b, b0, ldb, accumulate, c, c0, ldc):  # type: ignore[no-untyped-def]
+    """c = op(a) @ b, or c += op(a) @ b, block by block as in `gemm_block`, a bite at a time.
+
+    b is never transposed: that is the one case in which BLAS has no fast small product. Transpose it beforehand.
+    """
+    n_bite = _even(n, SIDE)
+    m_bite = _even(m, max(SIDE // 2, BITE // (n_bite * min(k, SIDE))))
+    k_bite = _even(k, BITE // (m_bite * n_bite))
+    for k_from in range(0, k, k_bite):
+        k_here = min(k_bite, k - k_from)
+        beta = 1.0 if accumulate or k_from else 0.0
+        for i in range(0, m, m_bite):
+            a_from = a0 + (k_from * lda + i if transpose_a else i * lda + k_from)
+            for j in range(0, n, n_bite):
+                gemm_block(
+                    transpose_a, False, min(m_bite, m - i), min(n_bite, n - j), k_here, 1.0, a, a_from, lda,
+                    b, b0 + k_from * ldb + j, ldb, beta, c, c0 + i * ldc + j, ldc,
+                )  # fmt: skip
 
 
 @kernel()
@@ -77,8 +124,7 @@ def gemm(transpose_a, transpose_b, alpha, a, b, beta, c):  # type: ignore[no-unt
     rows, columns = (a.shape[1] if transpose_a else a.shape[0]), (b.shape[0] if transpose_b else b.shape[1])
     if rows != m or columns != n or (b.shape[1] if transpose_b else b.shape[0]) != k:
         raise ValueError("the shapes of a matrix product do not fit: was a parameter array replaced by another?")
-    no, yes = 78, 84  # "N", "T"
-    _blas_gemm(
-        yes if transpose_b else no, yes if transpose_a else no,
-        n, m, k, alpha, b, max(1, b.shape[1]), a, max(1, a.shape[1]), beta, c, max(1, n),
+    gemm_block(
+        transpose_a, transpose_b, m, n, k, alpha, a, 0, max(1, a.shape[1]), b, 0, max(1, b.shape[1]), beta,
+        c, 0, max(1, n),
     )  # fmt: skip

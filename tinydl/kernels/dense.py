@@ -1,7 +1,8 @@
 """The Dense layer's matrix products with bias and activation in the same pass over the result.
 
 The product itself is BLAS; what is won here is everything around it: one call from Python for the whole layer, no
-temporary for x @ W or x @ W + b, and the gradient accumulated by the product (beta = 1) instead of by a second pass.
+temporary for x @ W or x @ W + b, the gradient accumulated by the product (beta = 1) instead of by a second pass, and
+large layers shared by threads: forward by columns of W, backward by its rows.
 """
 
 from __future__ import annotations
@@ -9,45 +10,77 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .blas import gemm
+from .blas import gemm, product
 from .compile import kernel
-from .reference import RELU, SIGMOID, TANH
+from .elementwise import bias_and_relu, finish
+from .reference import RELU, SIGMOID, activation_gradient
+from .threads import parts_for, share
 
 
 def dense_forward(x: NDArray, W: NDArray, b: NDArray, activation: int) -> NDArray:
-    """See reference.dense_forward. The two activations with an exp in them are left to NumPy, whose loops over it are
-    vectorised where the compiler's are not: several times faster."""
-    y = _affine(x, W, b, activation == RELU)
-    if activation == TANH:
-        np.tanh(y, out=y)
-    elif activation == SIGMOID:  # 1 / (1 + exp(-a)) = (1 + tanh(a / 2)) / 2, which cannot overflow
-        y *= 0.5
-        np.tanh(y, out=y)
-        y += 1
-        y *= 0.5
+    """See reference.dense_forward."""
+    n, units = len(x), W.shape[1]
+    parts = parts_for(units // 16, W.size * n)
+    if parts == 1:
+        y = _affine(x, W, b, activation == RELU)
+    else:
+        y = np.empty((n, units), x.dtype)
+
+        def work(part: int, start: int, stop: int) -> None:
+            _affine_part(x, W, b, activation == RELU, 16 * start, units if part == parts - 1 else 16 * stop, y)
+
+        share(parts, units // 16, work)
+    finish(y, activation)
     return y
 
 
 @kernel()
 def _affine(x, W, b, relu):  # type: ignore[no-untyped-def]
-    """x @ W + b, and max(., 0) of it, while it is in the cache."""
-    n, units = x.shape[0], W.shape[1]
-    y = np.empty((n, units), x.dtype)
+    """relu(x @ W + b)."""
+    y = np.empty((x.shape[0], W.shape[1]), x.dtype)
     gemm(False, False, 1.0, x, W, 0.0, y)
-    if b.size:
-        for i in range(n):
-            for j in range(units):
-                y[i, j] += b[j]
-    if relu:
-        flat, zero = y.reshape(-1), y.dtype.type(0)
-        for k in range(flat.size):
-            flat[k] = zero if flat[k] < zero else flat[k]  # so written, NaN passes through
+    bias_and_relu(y.reshape(-1), 0, x.shape[0], W.shape[1], b, 0, relu)
     return y
 
 
 @kernel()
-def dense_backward(dy, x, W, y, activation, dW, db, need_dx):  # type: ignore[no-untyped-def]
+def _affine_part(x, W, b, relu, start, stop, y):  # type: ignore[no-untyped-def]
+    """Units start .. stop - 1 of it, into y."""
+    n, inputs = x.shape
+    units = W.shape[1]
+    width = stop - start
+    flat_y = y.reshape(-1)
+    product(False, n, width, inputs, x.reshape(-1), 0, inputs, W.reshape(-1), start, units, False, flat_y, start, units)
+    for i in range(n):
+        bias_and_relu(flat_y, i * units + start, 1, width, b, start, relu)
+
+
+def dense_backward(
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, activation: int, dW: NDArray, db: NDArray, need_dx: bool,
+    accumulate: bool = True,
+) -> NDArray:  # fmt: skip
     """See reference.dense_backward."""
+    n, inputs = x.shape
+    parts = parts_for(inputs // 16, 2 * W.size * n)
+    if not accumulate:
+        db[...] = 0
+    if parts == 1:
+        return _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate)
+    da = activation_gradient(dy, y, activation)
+    if db.size:
+        db += da.sum(axis=0)
+    da_T = np.ascontiguousarray(da.T)
+    dx = np.empty(x.shape if need_dx else (0, 0), x.dtype)
+
+    def work(part: int, start: int, stop: int) -> None:
+        _backward_part(da, da_T, x, W, 16 * start, inputs if part == parts - 1 else 16 * stop, dW, accumulate, dx)
+
+    share(parts, inputs // 16, work)
+    return dx
+
+
+@kernel()
+def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):  # type: ignore[no-untyped-def]
     n, units = dy.shape
     da = dy
     if activation != 0:
@@ -63,7 +96,7 @@ def dense_backward(dy, x, W, y, activation, dW, db, need_dx):  # type: ignore[no
         else:
             for k in range(da_flat.size):
                 da_flat[k] = dy_flat[k] * (one - y_flat[k] * y_flat[k])
-    gemm(True, False, 1.0, x, da, 1.0, dW)
+    gemm(True, False, 1.0, x, da, 1.0 if accumulate else 0.0, dW)
     if db.size:
         for i in range(n):
             for j in range(units):
@@ -73,3 +106,22 @@ def dense_backward(dy, x, W, y, activation, dW, db, need_dx):  # type: ignore[no
     dx = np.empty_like(x)
     gemm(False, True, 1.0, da, W, 0.0, dx)
     return dx
+
+
+@kernel()
+def _backward_part(da, da_T, x, W, start, stop, dW, accumulate, dx):  # type: ignore[no-untyped-def]
+    """Inputs start .. stop - 1: their rows of dW, their columns of dx (by dx.T = W @ da.T: W is not transposed)."""
+    n, inputs = x.shape
+    units = W.shape[1]
+    rows = 60
+    dx_T = np.empty((rows, n), x.dtype)
+    flat_x, flat_W, flat_dW = x.reshape(-1), W.reshape(-1), dW.reshape(-1)
+    flat_da, flat_da_T, flat_dx_T = da.reshape(-1), da_T.reshape(-1), dx_T.reshape(-1)
+    for i in range(start, stop, rows):
+        here = min(rows, stop - i)
+        product(True, here, units, n, flat_x, i, inputs, flat_da, 0, units, accumulate, flat_dW, i * units, units)
+        if dx.size:
+            product(False, here, n, units, flat_W, i * units, units, flat_da_T, 0, n, False, flat_dx_T, 0, n)
+            for r in range(n):
+                for k in range(here):
+                    dx[r, i + k] = dx_T[k, r]

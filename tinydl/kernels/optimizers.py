@@ -1,4 +1,5 @@
-"""Optimizer steps as one pass over the flat vectors: every number is read once and written once.
+"""Optimizer steps as one pass over the flat vectors: every number is read once and written once, by several threads
+where the vectors are long.
 
 Hyper-parameters are cast to the dtype of the vectors first; a float64 scalar would turn the whole loop into float64.
 
@@ -12,8 +13,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .compile import kernel
+from .threads import parts_for, share
+
+COST = 4  # multiply-adds that an entry costs: it is read from memory, not from a cache
 
 
 @kernel(inline="always")
@@ -32,8 +37,7 @@ def sum_of_squares(v):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay):  # type: ignore[no-untyped-def]
-    """See reference.sgd."""
+def _sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay):  # type: ignore[no-untyped-def]
     lr, mu, wd = p.dtype.type(learning_rate), p.dtype.type(momentum), p.dtype.type(weight_decay)
     if v.size == 0:
         for k in range(p.size):
@@ -52,8 +56,7 @@ def sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay):  # type: igno
 
 
 @kernel(error_model="numpy")
-def rmsprop(p, g, v, learning_rate, rho, epsilon):  # type: ignore[no-untyped-def]
-    """See reference.rmsprop."""
+def _rmsprop(p, g, v, learning_rate, rho, epsilon):  # type: ignore[no-untyped-def]
     lr, eps = p.dtype.type(learning_rate), p.dtype.type(epsilon)
     decay, gain = p.dtype.type(rho), p.dtype.type(1 - rho)
     tiny = np.finfo(p.dtype).tiny
@@ -63,8 +66,7 @@ def rmsprop(p, g, v, learning_rate, rho, epsilon):  # type: ignore[no-untyped-de
 
 
 @kernel(error_model="numpy")  # no test for a division by 0 in the loop: epsilon forbids it
-def adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):  # type: ignore[no-untyped-def]
-    """See reference.adam."""
+def _adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):  # type: ignore[no-untyped-def]
     b1, c1 = p.dtype.type(beta1), p.dtype.type(1 - beta1)
     b2, c2 = p.dtype.type(beta2), p.dtype.type(1 - beta2)
     step = p.dtype.type(learning_rate / (1 - beta1**t))
@@ -75,3 +77,37 @@ def adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):  # 
         m[k] = _flush(b1 * m[k] + c1 * g[k], tiny)
         v[k] = _flush(b2 * v[k] + c2 * g[k] * g[k], tiny)
         p[k] = keep * p[k] - step * m[k] / (v_scale * math.sqrt(v[k]) + eps)
+
+
+def sgd(
+    p: NDArray, g: NDArray, v: NDArray, learning_rate: float, momentum: float, nesterov: bool, weight_decay: float
+) -> None:
+    """See reference.sgd."""
+    _by_ranges(_sgd, [p, g, v], learning_rate, momentum, nesterov, weight_decay)
+
+
+def rmsprop(p: NDArray, g: NDArray, v: NDArray, learning_rate: float, rho: float, epsilon: float) -> None:
+    """See reference.rmsprop."""
+    _by_ranges(_rmsprop, [p, g, v], learning_rate, rho, epsilon)
+
+
+def adam(
+    p: NDArray, g: NDArray, m: NDArray, v: NDArray, t: int,
+    learning_rate: float, beta1: float, beta2: float, epsilon: float, weight_decay: float,
+) -> None:  # fmt: skip
+    """See reference.adam."""
+    _by_ranges(_adam, [p, g, m, v], t, learning_rate, beta1, beta2, epsilon, weight_decay)
+
+
+def _by_ranges(step, vectors, *arguments):  # type: ignore[no-untyped-def]
+    """A step, each thread on a range of the vectors of its own (an empty one stays empty)."""
+    size = vectors[0].size
+    parts = parts_for(size, COST * size)
+    if parts == 1:
+        step(*vectors, *arguments)
+        return
+
+    def work(part: int, start: int, stop: int) -> None:
+        step(*(vector[start:stop] for vector in vectors), *arguments)
+
+    share(parts, size, work)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from ..layer import Layer
 from .activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from .containers import Container, Sequential
+from .conv import Conv2D
 from .dense import Dense
 from .noise import Dropout, GaussianNoise, MaskingNoise
+from .normalization import LocalResponseNorm
 from .penalties import ActivityL1, ContractivePenalty, KLSparsity
+from .pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
 from .reshape import Flatten
 
 __all__ = [
-    "ActivityL1", "Container", "ContractivePenalty", "Dense", "Dropout", "Flatten", "GaussianNoise", "KLSparsity",
-    "Layer", "LeakyReLU", "MaskingNoise", "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh",
+    "ActivityL1", "AveragePool2D", "Container", "ContractivePenalty", "Conv2D", "Dense", "Dropout", "Flatten",
+    "GaussianNoise", "GlobalAveragePool2D", "KLSparsity", "Layer", "LeakyReLU", "LocalResponseNorm", "MaskingNoise",
+    "MaxPool2D", "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh",
 ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -32,8 +34,9 @@ class Dense(Layer):
     Check      check_layer(Dense(4, "tanh"), x=(5, 3))
     """
 
-    _x: NDArray | None = None
-    _y: NDArray | None = None
+    accumulate = True  # a training Model clears this, and saves setting a large gradient to 0 only to add to it
+    _x: NDArray
+    _y: Any = None  # before the first forward
 
     def __init__(
         self,
@@ -77,5 +80,7 @@ class Dense(Layer):
         dy, x, y = self.as_gradient(dy, self._y), self._x, self._y
         dW = self.grads["W"]
         db = self.grads["b"] if self.use_bias else dW.reshape(-1)[:0]
-        dx = kernels.dense_backward(dy, x, self.params["W"], y, self._code, dW, db, self.input_gradient)
+        dx = kernels.dense_backward(
+            dy, x, self.params["W"], y, self._code, dW, db, self.input_gradient, self.accumulate
+        )
         return dx if self.input_gradient else None

@@ -9,11 +9,14 @@ from .autoencoders import (
     sparse_autoencoder,
     vanilla_autoencoder,
 )
+from .convolutional import cifar_cnn, digits_cnn
 
 __all__ = [
+    "cifar_cnn",
     "contractive_autoencoder",
     "deep_autoencoder",
     "denoising_autoencoder",
+    "digits_cnn",
     "sparse_autoencoder",
     "vanilla_autoencoder",
 ]

@@ -1,0 +1,112 @@
+"""Conv2D: the same small Dense layer at every place of an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .. import checks, kernels
+from ..initializers import INITIALIZERS
+from ..layer import Layer, Shape
+from .dense import SOFTMAX_HINT
+from .windows import check_image, check_padding, output_shape, pair, pixels
+
+
+class Conv2D(Layer):
+    """Convolution of images (n, h, w, channels) with `filters` windows of kernel_size, y = f(conv(x, W) + b).
+
+    Forward
+        a_nijf = sum_pqc xpad_n,i sh + p,j sw + q,c W_pqcf + b_f          y = f(a), f as in Dense
+        (a correlation: the kernel is not flipped, which only renames its entries)
+
+        im2col writes the window under every output pixel as a row; the sum is then a matrix product, and the layer a
+        Dense layer on patches: a = cols @ W + b, W read as (kh kw c, f). A 3x3 image, a 2x2 kernel, one channel:
+
+            x = 1 2 3        cols = 1 2 4 5   <- the window of y_00         a = cols @ w0    a_00 a_01
+                4 5 6               2 3 5 6   <- y_01                              w1    as  a_10 a_11
+                7 8 9               4 5 7 8   <- y_10                              w2
+                                    5 6 8 9   <- y_11                              w3
+
+    Backward
+        As in Dense da = dy f'(a), written in y, and with n i j counted as the rows of cols:
+            dW = cols.T @ da          every window's pixels times what its output is worth
+            db = da.sum(axis=(0, 1, 2))
+            dcols = da @ W.T          what every entry of every window is worth
+        im2col only copies: x_nhwc stands in up to kh kw windows, so the loss reaches it on as many roads, and dx is the
+        sum of their dcols. That is col2im, the transpose of im2col (not its inverse):
+
+            dcols = a b c d          dx = a    b+e       f          5, in the middle, was copied four times,
+                    e f g h               c+i  d+g+j+m   h+n        2, 4, 6 and 8 twice, the corners once
+                    i j k l               k    l+o       p
+                    m n o p
+
+    padding     "valid" (none), "same" (as TensorFlow: output ceil(size / stride), an odd pixel goes bottom and right),
+                an int, (ph, pw), or ((top, bottom), (left, right)); zeros. Output size:
+                    floor((size + padding - kernel) / stride) + 1
+    activation  None, "linear", "relu", "sigmoid" or "tanh", computed while the result is hot
+    Shapes      x (n, h, w, c), W (kh, kw, c, filters), b (filters,), y (n, oh, ow, filters)
+    Cache       x and y; the patches are made again, which costs less than keeping them
+    Edge        pixels that no window reaches (strides that do not divide the image) get dx = 0
+    Raises      ValueError for bad hyper-parameters, for rows instead of images, for a kernel larger than the padded
+                image
+    Reference   LeCun et al. 1998; lowering: Chellapilla et al. 2006. How the kernels do it: tinydl/kernels/conv.py and
+                winograd.py
+    Check       check_layer(Conv2D(3, 2, activation="tanh"), x=(2, 5, 4, 3))
+    """
+
+    _x: NDArray
+    _y: Any = None  # before the first forward
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str | int | tuple = "valid",
+        activation: str | None = None,
+        use_bias: bool = True,
+        kernel_initializer: str = "glorot_uniform",
+    ) -> None:
+        super().__init__()
+        self.filters = checks.positive_int("Conv2D", "filters", filters)
+        self.kernel_size = pair("Conv2D", "kernel_size", kernel_size)
+        self.strides = pair("Conv2D", "strides", strides)
+        self.padding = check_padding("Conv2D", padding)
+        hint = SOFTMAX_HINT if activation == "softmax" else ""
+        self.activation = checks.one_of("Conv2D", "activation", activation, kernels.ACTIVATIONS, hint)
+        self.use_bias = checks.flag("Conv2D", "use_bias", use_bias)
+        self.kernel_initializer = checks.one_of("Conv2D", "kernel_initializer", kernel_initializer, INITIALIZERS)
+        self._code = kernels.ACTIVATIONS[activation]
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        super().build(input_shape, rng, dtype)
+        check_image(self.label, input_shape)
+        self._pixels = pixels(self.padding, input_shape, self.kernel_size, self.strides)
+        height, width = output_shape(self.label, input_shape, self.kernel_size, self.strides, self._pixels)
+        shape = (*self.kernel_size, input_shape[2], self.filters)
+        self.add_parameter("W", INITIALIZERS[self.kernel_initializer](shape, rng, dtype))
+        if self.use_bias:
+            self.add_parameter("b", np.zeros(self.filters, dtype))
+        self.output_shape = (height, width, self.filters)
+        return self.output_shape
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        if not self.params:
+            raise RuntimeError(f"{self.label}: not built yet: put it into a Model or call build first")
+        x = self.as_input(x)
+        W = self.params["W"]
+        b = self.params["b"] if self.use_bias else W.reshape(-1)[:0]  # an empty one tells the kernel: no bias
+        y = kernels.conv2d_forward(x, W, b, *self.strides, self._pixels, self._code)
+        self._x, self._y = x, y
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray | None:
+        dy, x, y = self.as_gradient(dy, self._y), self._x, self._y
+        dW = self.grads["W"]
+        db = self.grads["b"] if self.use_bias else dW.reshape(-1)[:0]
+        dx = kernels.conv2d_backward(
+            dy, x, self.params["W"], y, *self.strides, self._pixels, self._code, dW, db, self.input_gradient
+        )
+        return dx if self.input_gradient else None

@@ -1,0 +1,140 @@
+"""Pooling: MaxPool2D, AveragePool2D, GlobalAveragePool2D. They have no parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .. import kernels
+from ..layer import Layer, Shape
+from .windows import check_image, check_padding, output_shape, pair, pixels
+
+MOST_PLACES = 1 << 16  # in a window: a place is kept as a 16-bit number
+
+
+class Pool2D(Layer):
+    """What MaxPool2D and AveragePool2D share: windows of pool_size, `strides` apart (by default side by side)."""
+
+    def __init__(
+        self,
+        pool_size: int | tuple[int, int] = 2,
+        strides: int | tuple[int, int] | None = None,
+        padding: str | int | tuple = "valid",
+    ) -> None:
+        super().__init__()
+        owner = type(self).__name__
+        self.pool_size = pair(owner, "pool_size", pool_size)
+        self.strides = self.pool_size if strides is None else pair(owner, "strides", strides)
+        self.padding = check_padding(owner, padding)
+        if self.pool_size[0] * self.pool_size[1] > MOST_PLACES:
+            raise ValueError(
+                f"{owner}: pool_size must not hold more than {MOST_PLACES} pixels, got {pool_size!r}: "
+                "for a mean over the whole image there is GlobalAveragePool2D"
+            )
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        super().build(input_shape, rng, dtype)
+        check_image(self.label, input_shape)
+        self._pixels = pixels(self.padding, input_shape, self.pool_size, self.strides)
+        for size, window, stride, around in zip(input_shape, self.pool_size, self.strides, self._pixels, strict=False):
+            last = (kernels.output_size(size, window, stride, around) - 1) * stride
+            if around[0] >= window or last >= size + around[0]:
+                raise ValueError(
+                    f"{self.label}: with padding {self.padding} some windows of {self.pool_size} would hold nothing "
+                    "but padding: it must be smaller than the window"
+                )
+        height, width = output_shape(self.label, input_shape, self.pool_size, self.strides, self._pixels)
+        self.output_shape = (height, width, input_shape[2])
+        return self.output_shape
+
+    def _check_built(self) -> None:
+        if not self.built:
+            raise RuntimeError(f"{self.label}: not built yet: put it into a Model or call build first")
+
+
+class MaxPool2D(Pool2D):
+    """The largest entry of each window, channel by channel.
+
+    Forward     y_nijc = max over the window's (p, q) of x_n,i sh + p,j sw + q,c
+    Backward    y is that one entry: dy goes to it alone, all other entries of the window get 0. Where windows overlap
+                an entry may win in several; its dx is the sum.
+    padding     as in Conv2D; a padded place never wins (it counts as -infinity, not as 0)
+    Shapes      x (n, h, w, c), y (n, oh, ow, c)
+    Cache       the place of each winner in its window, 2 bytes an output; not x
+    Edge        of equal entries the first in reading order wins and gets all; at such a tie max has no derivative
+    Raises      ValueError for bad hyper-parameters, for rows instead of images, for windows that do not fit or would
+                hold nothing but padding
+    Check       check_layer(MaxPool2D(2), x=(2, 4, 6, 3))
+    """
+
+    _y: NDArray | None = None
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        self._check_built()
+        x = self.as_input(x)
+        y, where = kernels.max_pool_forward(x, *self.pool_size, *self.strides, self._pixels)
+        self._y, self._where, self._x_shape = y, where, x.shape
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        dy = self.as_gradient(dy, self._y)
+        return kernels.max_pool_backward(dy, self._where, self._x_shape, *self.pool_size, *self.strides, self._pixels)
+
+
+class AveragePool2D(Pool2D):
+    """The mean of each window, channel by channel.
+
+    Forward     y_nijc = 1/k sum over the window's (p, q) of x_n,i sh + p,j sw + q,c, k the entries inside the image
+    Backward    each of the k entries has the weight 1/k: it gets dy / k from every window that it stands in
+    padding     as in Conv2D; padded places are not counted (as TensorFlow; PyTorch counts them unless told not to)
+    Shapes      x (n, h, w, c), y (n, oh, ow, c)
+    Cache       shapes
+    Raises      as MaxPool2D
+    Check       check_layer(AveragePool2D(2), x=(2, 4, 6, 3))
+    """
+
+    _y: NDArray | None = None
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        self._check_built()
+        x = self.as_input(x)
+        y = kernels.average_pool_forward(x, *self.pool_size, *self.strides, self._pixels)
+        self._y, self._x_shape = y, x.shape
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        dy = self.as_gradient(dy, self._y)
+        return kernels.average_pool_backward(dy, self._x_shape, *self.pool_size, *self.strides, self._pixels)
+
+
+class GlobalAveragePool2D(Layer):
+    """The mean of each channel over the whole image: a row a sample, however large the image.
+
+    Forward     y_nc = 1/(h w) sum_ij x_nijc
+    Backward    dx_nijc = dy_nc / (h w)
+    Shapes      x (n, h, w, c), y (n, c)
+    Cache       x's shape
+    Raises      ValueError for rows instead of images
+    Reference   Lin, Chen & Yan 2013
+    Check       check_layer(GlobalAveragePool2D(), x=(2, 4, 6, 3))
+    """
+
+    _y: NDArray | None = None
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        super().build(input_shape, rng, dtype)
+        check_image(self.label, input_shape)
+        self.output_shape = (input_shape[2],)
+        return self.output_shape
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        x = self.as_input(x)
+        self._y = y = x.mean(axis=(1, 2), dtype=x.dtype)
+        self._x_shape = x.shape
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        dy = self.as_gradient(dy, self._y)
+        _, h, w, _ = self._x_shape
+        share = dy * dy.dtype.type(1 / (h * w))
+        return np.broadcast_to(share[:, None, None, :], self._x_shape).copy()

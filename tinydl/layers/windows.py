@@ -1,0 +1,87 @@
+"""What layers with a sliding window share: their hyper-parameters, the padding in pixels, the output's size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import checks, kernels
+from ..layer import Shape
+
+
+def pair(owner: str, name: str, value: Any) -> tuple[int, int]:
+    """A whole number of 1 or more for both sides, or (height, width)."""
+    if isinstance(value, list | tuple):
+        if len(value) != 2:
+            raise ValueError(f"{owner}: {name} must be a number or a pair (height, width), got {value!r}")
+        return checks.positive_int(owner, name, value[0]), checks.positive_int(owner, name, value[1])
+    size = checks.positive_int(owner, name, value)
+    return size, size
+
+
+def check_padding(owner: str, padding: Any) -> Any:
+    """One of the forms that a padding may have, lists turned into tuples (as JSON makes lists of these)."""
+    if isinstance(padding, str):
+        return checks.one_of(owner, "padding", padding, ("valid", "same"))
+    if isinstance(padding, list | tuple) and len(padding) == 2:
+        if all(isinstance(side, list | tuple) and len(side) == 2 for side in padding):
+            return tuple(tuple(checks.whole(owner, "padding", size) for size in side) for side in padding)
+        if not any(isinstance(side, list | tuple) for side in padding):
+            return tuple(checks.whole(owner, "padding", size) for size in padding)
+    elif not isinstance(padding, list | tuple):
+        return checks.whole(owner, "padding", padding)
+    raise ValueError(
+        f'{owner}: padding must be "valid", "same", a number, (height, width) or ((top, bottom), (left, right)), '
+        f"got {padding!r}"
+    )
+
+
+def pixels(padding: Any, input_shape: Shape, window: tuple[int, int], strides: tuple[int, int]) -> kernels.Padding:
+    """The padding as ((top, bottom), (left, right)) pixels.
+
+    "same": the output has ceil(size / stride) pixels. The last window then ends at (ceil(size / stride) - 1) stride +
+    window; what the image lacks to that is padded, one pixel more at the bottom and right where it is odd.
+    """
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding == "same":
+        lacking = [
+            max(0, (-(-size // stride) - 1) * stride + kernel - size)
+            for size, kernel, stride in zip(input_shape, window, strides, strict=False)
+        ]
+        return (lacking[0] // 2, lacking[0] - lacking[0] // 2), (lacking[1] // 2, lacking[1] - lacking[1] // 2)
+    if isinstance(padding, int):
+        return (padding, padding), (padding, padding)
+    height, width = padding[0], padding[1]
+    return ((height, height), (width, width)) if isinstance(height, int) else (height, width)
+
+
+def check_image(label: str, input_shape: Shape) -> None:
+    """Refuse what is no image."""
+    if len(input_shape) == 3:
+        return
+    mend = ""
+    if len(input_shape) == 2:
+        mend = ": grey images need a channel axis of one, x[..., None]"
+    elif len(input_shape) == 1:
+        mend = ": it must come before Flatten() and Dense layers"
+    raise ValueError(f"{label}: expected images, input shape (height, width, channels), got {tuple(input_shape)}{mend}")
+
+
+def output_shape(
+    label: str, input_shape: Shape, window: tuple[int, int], strides: tuple[int, int], padding: kernels.Padding
+) -> tuple[int, int]:
+    """(height, width) of the output; refused when the window is larger than the padded image."""
+    sizes = []
+    for side, size, kernel, stride, around in zip(
+        ("height", "width"), input_shape, window, strides, padding, strict=False
+    ):
+        if kernel > size + sum(around):
+            mend = ""
+            if input_shape[0] < min(input_shape[1:]) and input_shape[0] in (1, 3, 4):
+                mend = f": is the image channels first? Channels come last here, {(*input_shape[1:], input_shape[0])}"
+            raise ValueError(
+                f"{label}: its window is larger than the padded image: {side} {kernel} against {size} + {sum(around)} "
+                f"of padding, for input shape {tuple(input_shape)}{mend or ': use a smaller window, or more padding'}"
+            )
+        sizes.append(kernels.output_size(size, kernel, stride, around))
+    return sizes[0], sizes[1]

@@ -1,0 +1,53 @@
+"""Two small convolutional networks for small images: the CIFAR-10 one of the book, and one for 8x8 digits.
+
+Train them with SoftmaxCrossEntropy: their last layer gives logits.
+
+Reference: Liu & Mehta 2019, Hands-On Deep Learning Architectures with Python, chapter 4.
+"""
+
+from __future__ import annotations
+
+from numpy.typing import DTypeLike
+
+from ..layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
+from ..model import Model
+
+
+def cifar_cnn(seed: int = 0, dtype: DTypeLike = "float32", filter_initializer: str = "he_normal") -> Model:
+    """Five convolutions and four dense layers on 32x32 RGB images: 9,312,202 parameters, 40.2 million multiply-adds.
+
+    filter_initializer: "zeros" is the book's own choice, and cannot learn. All activations behind the first convolution
+    are 0, so every gradient is 0 too but that of the last bias, and the loss stays at ln 10 (examples/zero_filters.py).
+    """
+
+    def conv(filters: int, kernel_size: int) -> Conv2D:
+        return Conv2D(filters, kernel_size, 1, "same", "relu", False, filter_initializer)
+
+    def hidden(units: int) -> list[Layer]:
+        return [Dense(units, "relu", kernel_initializer="he_normal"), Dropout(0.5)]
+
+    return Model(
+        [
+            conv(64, 3), MaxPool2D(2),
+            conv(128, 2), conv(128, 2), MaxPool2D(2),
+            conv(256, 1), MaxPool2D(2),
+            conv(512, 1), Flatten(),
+            *hidden(1024), *hidden(512), *hidden(256),
+            Dense(10, kernel_initializer="he_normal"),
+        ],
+        (32, 32, 3), seed, dtype, "cifar_cnn",
+    )  # fmt: skip
+
+
+def digits_cnn(seed: int = 0, dtype: DTypeLike = "float32") -> Model:
+    """Two convolutions and two dense layers on 8x8 grey images: 76,586 parameters."""
+    return Model(
+        [
+            Conv2D(32, 3, padding="same", activation="relu", kernel_initializer="he_normal"),
+            Conv2D(32, 3, padding="same", activation="relu", kernel_initializer="he_normal"), MaxPool2D(2),
+            Flatten(), Dropout(0.25),
+            Dense(128, "relu", kernel_initializer="he_normal"), Dropout(0.5),
+            Dense(10),
+        ],
+        (8, 8, 1), seed, dtype, "digits_cnn",
+    )  # fmt: skip
