@@ -12,15 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import checkpoint, checks, training
+from .batches import Batches
 from .callbacks import Callback, History, Logs, ProgressBar
+from .kernels import memory
 from .kernels.threads import one_blas_thread
 from .layer import Layer, Shape
-from .layers import Container, Dense, Sequential, Sigmoid, Softmax
+from .layers import Container, Conv2D, Dense, Sequential, Sigmoid, Softmax
 from .losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from .metrics import METRICS, Metric
 from .optimizers import Optimizer
 
-SKIPS_INPUT_GRADIENT = (Dense.backward,)  # they look at input_gradient; somebody's override of them may not
+SKIPS_INPUT_GRADIENT = (Dense.backward, Conv2D.backward)  # they look at input_gradient; an override of them may not
+LARGE = 1 << 16  # parameters in a Dense layer, from where on it pays to write its gradient instead of adding to zeros
 
 
 class Model:
@@ -110,6 +113,11 @@ class Model:
             start += old.size
         lowest = self.root.lowest_trainable()
         self._lowest = lowest if lowest and type(lowest).backward in SKIPS_INPUT_GRADIENT else None
+        self._writers = [
+            layer
+            for layer in _chained(self.root)
+            if isinstance(layer, Dense) and type(layer).backward is Dense.backward and layer.params["W"].size >= LARGE
+        ]
 
     def _leaves(self) -> Iterator[Layer]:
         """The layers that own arrays; containers only show those of the layers below."""
@@ -196,28 +204,41 @@ class Model:
     def train_on_batch(self, x: ArrayLike, y: ArrayLike) -> float:
         """One step of the optimizer; returns the loss (penalties included) before it."""
         self._compiled("train_on_batch")
-        x, y = self._check_data("train_on_batch", x, y)
+        batch = self._check_data("train_on_batch", x, y)
         with one_blas_thread():
-            return self.step(x, y)[0]
+            return self.step(*batch.take(slice(None)))[0]
 
     def step(self, x: NDArray, y: NDArray) -> tuple[float, NDArray]:
         """`train_on_batch` without its checks: the loss before the step, and the predictions."""
         loss, optimizer = self.loss, self.optimizer
-        self.gradients.fill(0)
         y_pred = self.root.forward(x, True)
         value = float(loss.forward(y_pred, y)) + self.root.penalty()  # type: ignore[union-attr]
         if not math.isfinite(value):
             raise FloatingPointError(self._explain_non_finite(value, x))
-        if self._lowest is None:
-            self.root.backward(loss.backward())  # type: ignore[union-attr]
-        else:
-            self._lowest.input_gradient = False  # nothing below it learns
-            try:
-                self.root.backward(loss.backward())  # type: ignore[union-attr]
-            finally:
-                self._lowest.input_gradient = True
+        self._backward_from_zero(loss.backward())  # type: ignore[union-attr]
         optimizer.step(self.parameters, self.gradients)  # type: ignore[union-attr]
         return value, y_pred
+
+    def _backward_from_zero(self, dy: NDArray) -> None:
+        """zero_grad() and backward(dy), without what a training step does not need: zeros that large Dense layers would
+        only add to, and dL/dx below the lowest layer that learns."""
+        if self._writers:
+            for layer in self._leaves():
+                if layer not in self._writers:
+                    layer.zero_grad()
+        else:
+            self.gradients.fill(0)
+        try:
+            for layer in self._writers:
+                layer.accumulate = False
+            if self._lowest is not None:
+                self._lowest.input_gradient = False
+            self.root.backward(dy)
+        finally:
+            for layer in self._writers:
+                layer.accumulate = True
+            if self._lowest is not None:
+                self._lowest.input_gradient = True
 
     def _explain_non_finite(self, value: float, x: NDArray) -> str:
         bad = [name for name, array in self.params.items() if not np.isfinite(array).all()]
@@ -235,18 +256,19 @@ class Model:
     @one_blas_thread()
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: ArrayLike | Batches,
+        y: ArrayLike | None = None,
         epochs: int = 1,
         batch_size: int = 32,
         shuffle: bool = True,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | Batches | None = None,
         callbacks: Sequence[Callback] | None = (),
         verbose: int = 1,
         initial_epoch: int = 0,
     ) -> History:
         """Train for epochs number initial_epoch .. epochs - 1; returns the History of their figures.
 
+        x may be Batches, which bring their own targets (and validation_data likewise).
         An epoch is one pass over a new permutation of the rows (with `shuffle`), the last short batch included. Its
         "loss" is the mean over rows of the loss (penalties included) that each had when its batch came up; "val_loss"
         is `evaluate`'s at the end of the epoch. verbose: 0 nothing, 1 a progress bar (lines off a terminal).
@@ -258,11 +280,13 @@ class Model:
         While training: FloatingPointError when the loss is NaN or infinite, naming epoch, batch and layer.
         """
         self._compiled("fit")
-        x, y = self._check_data("fit", x, y)
+        data = self._check_data("fit", x, y)
         validation = None
-        if validation_data is not None:
+        if isinstance(validation_data, Batches):
+            validation = self._check_data("fit: validation_data", validation_data)
+        elif validation_data is not None:
             if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-                raise ValueError("fit: validation_data must be a pair (x, y)")
+                raise ValueError("fit: validation_data must be a pair (x, y), or Batches")
             validation = self._check_data("fit: validation_data", *validation_data)
         epochs = checks.positive_int("fit", "epochs", epochs)
         batch_size = checks.positive_int("fit", "batch_size", batch_size)
@@ -280,13 +304,16 @@ class Model:
             callback.params = {
                 "epochs": epochs,
                 "initial_epoch": initial_epoch,
-                "steps": math.ceil(len(x) / batch_size),
+                "steps": math.ceil(len(data) / batch_size),
                 "metrics": figures + [f"val_{name}" for name in figures if validation is not None],
             }
         for callback in listeners:
             callback.check_run()
         self.stop_training = self.interrupted = False
-        training.run(self, x, y, epochs, batch_size, shuffle, validation, listeners, initial_epoch)
+        try:
+            training.run(self, data, epochs, batch_size, shuffle, validation, listeners, initial_epoch)
+        finally:
+            memory.release()
         history.interrupted = self.interrupted
         if self.interrupted and verbose:
             print(f"Interrupted after {len(history.epoch)} finished epochs", flush=True)
@@ -295,33 +322,40 @@ class Model:
     # --- using it ---------------------------------------------------------------------------------
 
     @one_blas_thread()
-    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: int = 1024) -> Any:
-        """The mean loss (penalties included) over the rows, noise off; with metrics a list, loss first."""
+    def evaluate(self, x: ArrayLike | Batches, y: ArrayLike | None = None, batch_size: int | None = None) -> Any:
+        """The mean loss (penalties included) over the rows, noise off; with metrics a list, loss first.
+
+        batch_size: rows at a time; by default 1,024, or 128 images.
+        """
         self._compiled("evaluate")
-        batch_size = checks.positive_int("evaluate", "batch_size", batch_size)
-        values = list(self.figures(*self._check_data("evaluate", x, y), batch_size).values())
+        batch_size = self._rows_at_a_time("evaluate", batch_size)
+        values = list(self.figures(self._check_data("evaluate", x, y), batch_size).values())
         return values if self.metrics else values[0]
 
-    def figures(self, x: NDArray, y: NDArray, batch_size: int = 1024) -> Logs:
+    def _rows_at_a_time(self, method: str, batch_size: int | None) -> int:
+        if batch_size is None:
+            return 1024 if len(self.input_shape) == 1 else 128  # more images would only wait in memory for their turn
+        return checks.positive_int(method, "batch_size", batch_size)
+
+    def figures(self, data: Batches, batch_size: int | None = None) -> Logs:
         """`evaluate` without its checks: the loss and the metrics by name."""
         loss = self._compiled("evaluate")[1]
         totals = dict.fromkeys(["loss", *self.metrics], 0.0)
-        for start in range(0, len(x), batch_size):
-            x_batch, y_batch = x[start : start + batch_size], y[start : start + batch_size]
+        for x_batch, y_batch in data.draw(self._rows_at_a_time("evaluate", batch_size)):
             y_pred = self.root.forward(x_batch)
             totals["loss"] += (loss.forward(y_pred, y_batch) + self.root.penalty()) * len(x_batch)
             for name, metric in self.metrics.items():
                 totals[name] += metric(y_batch, y_pred) * len(x_batch)
-        return {name: value / len(x) for name, value in totals.items()}
+        return {name: value / len(data) for name, value in totals.items()}
 
     @one_blas_thread()
-    def predict(self, x: ArrayLike, batch_size: int = 1024) -> NDArray:
-        """The outputs for all rows, computed batch_size rows at a time, noise and dropout off."""
-        x = self._check_x("predict", x)
-        batch_size = checks.positive_int("predict", "batch_size", batch_size)
-        y = np.empty((len(x), *self.output_shape), self.dtype)
-        for start in range(0, len(x), batch_size):
-            chunk = self.root.forward(x[start : start + batch_size])
+    def predict(self, x: ArrayLike | Batches, batch_size: int | None = None) -> NDArray:
+        """The outputs for all rows, computed batch_size rows at a time (as in `evaluate`), noise and dropout off."""
+        data = self._check_x("predict", x)
+        batch_size = self._rows_at_a_time("predict", batch_size)
+        y = np.empty((len(data), *self.output_shape), self.dtype)
+        for start in range(0, len(data), batch_size):
+            chunk = self.root.forward(data.take(slice(start, start + batch_size))[0])
             if chunk.shape[1:] != self.output_shape:
                 raise ValueError(
                     f"predict: {self.layers[-1].label} gave an output of shape {chunk.shape}, its build had promised "
@@ -330,8 +364,16 @@ class Model:
             y[start : start + batch_size] = chunk
         return y
 
-    def _check_x(self, method: str, x: ArrayLike) -> NDArray:
+    def _check_x(self, method: str, x: ArrayLike | Batches) -> Batches:
+        """What to draw batches from: x itself, or Batches of an array of this model's dtype."""
         expected = f"(n, {', '.join(map(str, self.input_shape))})"
+        if isinstance(x, Batches):
+            if x.sample_shape != self.input_shape or len(x) == 0:
+                raise ValueError(
+                    f"{method}: x must give rows of shape {expected}, got {type(x).__name__} with {len(x)} rows of "
+                    f"shape {x.sample_shape}"
+                )
+            return x
         try:
             if np.iscomplexobj(x):
                 raise TypeError("it is complex")
@@ -345,28 +387,41 @@ class Model:
                 mend = ": for one sample write x[None]"
             elif self.input_shape == (math.prod(array.shape[1:]),):
                 mend = ": flatten the samples, x.reshape(len(x), -1), or begin the model with Flatten()"
+            elif len(self.input_shape) == 3 and (*array.shape[2:], *array.shape[1:2]) == self.input_shape:
+                mend = ": the images are channels first; put channels last, x.transpose(0, 2, 3, 1)"
+            elif len(self.input_shape) == 3 and (*array.shape[1:], 1) == self.input_shape:
+                mend = ": grey images need a channel axis of one, x[..., None]"
             raise ValueError(f"{method}: x must be of shape {expected}, got {array.shape}{mend}")
         if len(array) == 0:
             raise ValueError(f"{method}: x is empty, shape {array.shape}")
-        # A finite sum in float64 proves every entry finite, without a temporary the size of x.
-        if not math.isfinite(float(array.sum(dtype=np.float64))) and not np.isfinite(array).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = float(array.sum())  # if this is finite, so is every entry; no temporary the size of x is needed
+        if not math.isfinite(total) and not np.isfinite(array).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
             raise ValueError(
                 f"{method}: x holds NaN or infinity (as {self.dtype}), first at {place}: clean or impute the data first"
             )
-        return array
+        return Batches(array)
 
-    def _check_data(self, method: str, x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+    def _check_data(self, method: str, x: ArrayLike | Batches, y: ArrayLike | None = None) -> Batches:
+        """x and its checked targets, as Batches."""
         loss = self._compiled(method)[1]
-        same = y is x
-        x = self._check_x(method, x)
+        data = copy.copy(self._check_x(method, x))
+        if isinstance(x, Batches):
+            if y is not None:
+                raise ValueError(f"{method}: {type(x).__name__} bring their own targets: leave y out")
+            targets: Any = data.y
+        else:
+            targets = data.x if y is x else y
+        if targets is None:
+            raise ValueError(f"{method}: there are no targets: give y, or Batches with a y")
         try:
-            y = loss.check_targets(x if same else y, self.output_shape, self.dtype)
+            data.y = loss.check_targets(targets, self.output_shape, self.dtype)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{method}: {error}") from None
-        if len(x) != len(y):
-            raise ValueError(f"{method}: x has {len(x)} rows, y has {len(y)}")
-        return x, y
+        if len(data) != len(data.y):
+            raise ValueError(f"{method}: x has {len(data)} rows, y has {len(data.y)}")
+        return data
 
     # --- weights and files ------------------------------------------------------------------------
 
@@ -455,6 +510,15 @@ class Model:
         total = self.parameters.size + frozen
         print(f"Total params: {total:,}", f"Trainable params: {self.parameters.size:,}", sep="\n")
         print(f"Non-trainable params: {frozen:,}", rule, sep="\n")
+
+
+def _chained(layer: Layer) -> Iterator[Layer]:
+    """The layers that stand in a chain: their backward is called once a pass, by nobody but the chain."""
+    if type(layer) is Sequential:
+        for inner in layer.layers:
+            yield from _chained(inner)
+    else:
+        yield layer
 
 
 def _shape(input_shape: int | Shape) -> Shape:

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .batches import Batches
 from .callbacks import Callback, Logs
 
 if TYPE_CHECKING:
@@ -20,12 +20,11 @@ BatchListener = Callable[[int, Logs], None]
 
 def run(
     model: Model,
-    x: NDArray,
-    y: NDArray,
+    data: Batches,
     epochs: int,
     batch_size: int,
     shuffle: bool,
-    validation: tuple[NDArray, NDArray] | None,
+    validation: Batches | None,
     callbacks: Sequence[Callback],
     initial_epoch: int,
 ) -> None:
@@ -43,9 +42,9 @@ def run(
                 for epoch in range(initial_epoch, epochs):
                     for callback in callbacks:
                         callback.on_epoch_begin(epoch)
-                    logs = _epoch(model, epoch, x, y, batch_size, shuffle, per_batch)
+                    logs = _epoch(model, epoch, data, batch_size, shuffle, per_batch)
                     if validation is not None:
-                        logs |= {f"val_{name}": value for name, value in model.figures(*validation).items()}
+                        logs |= {f"val_{name}": value for name, value in model.figures(validation).items()}
                     _check_finite(model, epoch, logs)
                     model.epoch = epoch + 1
                     for callback in callbacks:
@@ -61,23 +60,14 @@ def run(
 def _epoch(
     model: Model,
     epoch: int,
-    x: NDArray,
-    y: NDArray,
+    data: Batches,
     batch_size: int,
     shuffle: bool,
     per_batch: Sequence[BatchListener],
 ) -> Logs:
     """One pass over all rows; the figures are means over rows."""
-    rows = len(x)
-    order = model.rng.permutation(rows) if shuffle else None
     totals = dict.fromkeys(["loss", *model.metrics], 0.0)
-    for batch, start in enumerate(range(0, rows, batch_size)):
-        if order is None:
-            x_batch, y_batch = x[start : start + batch_size], y[start : start + batch_size]
-        else:
-            chosen = order[start : start + batch_size]
-            x_batch = x.take(chosen, axis=0)
-            y_batch = x_batch if y is x else y.take(chosen, axis=0)
+    for batch, (x_batch, y_batch) in enumerate(data.draw(batch_size, model.rng, shuffle)):
         try:
             loss, y_pred = model.step(x_batch, y_batch)
         except FloatingPointError as error:
@@ -87,7 +77,7 @@ def _epoch(
             totals[name] += metric(y_batch, y_pred) * len(x_batch)
         for notify in per_batch:
             notify(batch, {"loss": loss})
-    return {name: total / rows for name, total in totals.items()}
+    return {name: total / len(data) for name, total in totals.items()}
 
 
 def _check_finite(model: Model, epoch: int, logs: Logs) -> None:

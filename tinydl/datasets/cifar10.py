@@ -1,0 +1,376 @@
+"""CIFAR-10: 60,000 colour photographs of 32x32 pixels in 10 classes, 6,000 of each; 10,000 of them are for testing.
+
+    train, test = cifar10.load()
+
+Both published versions are read, unpacked or as the archive. The python version's files are pickles, and a pickle can
+name any function of any package to be called while it is read. Here nothing it names is imported: five names
+that NumPy's arrays need lead to small classes of this module that gather an array's parts, and any other is refused.
+
+Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009;
+https://www.cs.toronto.edu/~kriz/cifar.html
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import pickle
+import re
+import reprlib
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl.datasets.images import Images
+
+__all__ = ["CIFAR10", "CLASS_NAMES", "load"]
+
+CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+MD5 = "c58f30108f718f92721af3b95e74349a"
+
+_BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")  # the last one is the test set
+_META = {"": "batches.meta", ".bin": "batches.meta.txt"}  # the python and the binary version, by how batches' names end
+_FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")
+_ARCHIVES = ("cifar-10-python.tar.gz", "cifar-10-binary.tar.gz")
+_SIDE = 32
+_PIXELS = 3 * _SIDE * _SIDE
+_LARGEST = 2**27  # bytes of one file in an archive; the originals have 31 MB
+
+File = tuple[str, bytes]  # where it is, for messages, and what is in it
+
+
+class CIFAR10(NamedTuple):
+    """The 50,000 training images and the 10,000 test images, in the files' order."""
+
+    train: Images
+    test: Images
+
+
+def load(path: str | os.PathLike[str] | None = None, *, download: bool = False) -> CIFAR10:
+    """Read the data: from `path`, else the folder in TINYDL_DATA, else the cache, ~/.cache/tinydl.
+
+    path: the folder cifar-10-batches-py or cifar-10-batches-bin, a folder that holds one of them, or the archive
+        cifar-10-python.tar.gz or cifar-10-binary.tar.gz, or a folder that holds one. Archives are read where they are,
+        which takes a second or two more; nothing is unpacked.
+    download: where none of these exists, fetch the python version's archive (163 MB) into the cache, once, and check
+        it; this needs pooch. The cache is the folder in TINYDL_CACHE, else tinydl in XDG_CACHE_HOME, if they are set.
+
+    FileNotFoundError: the data, or a part of it, is nowhere to be found.
+    ValueError: a file is not what it should be; the message names it.
+    ImportError: pooch is missing. OSError: nothing could be fetched.
+    """
+    if path is not None:
+        given = Path(path).expanduser()
+        found = _find(given)
+        if found is None:
+            trouble = f"holds neither {' nor '.join(_FOLDERS)} nor an archive" if given.is_dir() else "does not exist"
+            raise FileNotFoundError(f"path={str(path)!r} {trouble}")
+        return _read(found)
+
+    folder = os.environ.get("TINYDL_DATA")
+    places = [*([Path(folder).expanduser()] if folder else []), _cache()]
+    found = next(filter(None, map(_find, places)), None)
+    if found is None and download:
+        found = _fetch(_cache())
+    if found is None:
+        raise FileNotFoundError(
+            f"CIFAR-10 was not found (TINYDL_DATA is {folder!r}, the cache is {_cache()}). Either give load(path=...) "
+            f"the folder {_FOLDERS[0]} or the archive {_ARCHIVES[0]} (from {URL}), or set TINYDL_DATA to a folder that "
+            "holds one of them, or call load(download=True) to fetch it; tinydl.datasets.digits.load() has small "
+            "images without any file"
+        )
+    return _read(found)
+
+
+# -- where it is ---------------------------------------------------------------------------------------------
+
+
+def _cache() -> Path:
+    own, shared = os.environ.get("TINYDL_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    return Path(own or Path(shared or "~/.cache", "tinydl")).expanduser()
+
+
+def _find(path: Path) -> Path | None:
+    """The folder with the batches, or the archive: `path` itself or in it."""
+    if not path.is_dir():
+        return path if path.is_file() else None
+    for folder in (path, *(path / name for name in _FOLDERS)):
+        if any((folder / f"{batch}{end}").is_file() for batch in _BATCHES for end in _META):
+            return folder
+    return next((path / name for name in _ARCHIVES if (path / name).is_file()), None)
+
+
+def _fetch(cache: Path) -> Path:
+    """The archive through pooch, which writes beside the final name and renames what proved to be right."""
+    try:
+        import pooch
+    except ImportError as error:
+        raise ImportError(
+            "load(download=True) needs the package pooch: pip install pooch, or pip install 'tinydl[download]'"
+        ) from error
+    try:
+        return Path(pooch.retrieve(URL, f"md5:{MD5}", fname=_ARCHIVES[0], path=cache, progressbar=True))
+    except ValueError as error:
+        raise ValueError(
+            f"what came from {URL} is not CIFAR-10's archive (its MD5 is not {MD5}), so it was deleted; try again, or "
+            "get the archive elsewhere and give load(path=...)"
+        ) from error
+    except OSError as error:
+        raise OSError(f"{URL} could not be fetched ({error}); get it elsewhere and give load(path=...)") from error
+
+
+# -- files of either version ---------------------------------------------------------------------------------
+
+
+def _read(place: Path) -> CIFAR10:
+    files = _in_folder(place) if place.is_dir() else _in_archive(place)
+    names: tuple[str, ...] = CLASS_NAMES
+    images: dict[str, NDArray[np.uint8]] = {}
+    labels: dict[str, NDArray[np.int64]] = {}
+    train = np.empty((0, _SIDE, _SIDE, 3), np.uint8)
+    first = ""  # the batch that all others must be as long as
+    for name, (where, content) in files:
+        if name in _META.values():
+            names = _names(where, content)
+            continue
+        batch = name.removesuffix(".bin")
+        planes, labels[batch] = (_binary if name.endswith(".bin") else _pickled)(where, content)
+        n = len(planes)
+        if not first:
+            first = where
+            train = np.empty((5 * n, _SIDE, _SIDE, 3), np.uint8)
+        elif 5 * n != len(train):
+            raise ValueError(f"{where}: {n:,} images, but {first} has {len(train) // 5:,}; is one of them truncated?")
+        at = _BATCHES.index(batch)
+        images[batch] = _interleaved(planes, None if batch == _BATCHES[-1] else train[at * n : (at + 1) * n])
+    missing = [batch for batch in _BATCHES if batch not in images]
+    if missing:
+        raise FileNotFoundError(f"{place}: {', '.join(missing)} missing; get it again from {URL}")
+    return CIFAR10(
+        Images(train, np.concatenate([labels[batch] for batch in _BATCHES[:-1]]), names),
+        Images(images[_BATCHES[-1]], labels[_BATCHES[-1]], names),
+    )
+
+
+def _in_folder(folder: Path) -> Iterator[tuple[str, File]]:
+    """(name, file) of the batches and of the class names, of those that are there; the python version if both are."""
+    end = next(end for end in _META if any((folder / f"{batch}{end}").is_file() for batch in _BATCHES))
+    for name in (*(f"{batch}{end}" for batch in _BATCHES), _META[end]):
+        path = folder / name
+        if path.is_file():
+            yield name, (str(path), path.read_bytes())
+
+
+def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
+    """The same from a tar archive, gzip or plain, in its order; links, paths and whatever else it holds are ignored."""
+    wanted = {*_META.values(), *(f"{batch}{end}" for batch in _BATCHES for end in _META)}
+    try:
+        with _opened(archive) as file, tarfile.open(fileobj=file, mode="r|") as tar:
+            for member in tar:
+                name = member.name.rpartition("/")[2]
+                stream = tar.extractfile(member) if member.isreg() and name in wanted else None
+                if stream is None:
+                    continue
+                where = f"{archive}: {name}"
+                if member.size > _LARGEST:
+                    raise ValueError(f"{where}: {member.size:,} bytes are more than any of CIFAR-10's files has")
+                wanted.remove(name)  # a second file of the name is not read
+                yield name, (where, stream.read())
+            while file.read(2**20):  # gzip's own checksum comes last
+                pass
+    except (EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError) as error:
+        raise ValueError(
+            f"{archive}: not a tar archive, or a truncated or damaged one ({error}); get it again"
+        ) from error
+
+
+def _opened(archive: Path) -> gzip.GzipFile | io.BufferedReader:
+    """What the file begins with, not its name, tells whether it is gzip: some browsers unpack what they fetch."""
+    with archive.open("rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    return gzip.open(archive) if is_gzip else archive.open("rb")
+
+
+def _interleaved(planes: NDArray[np.uint8], out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """(n, 3072), the planes R, G, B one after the other, as (n, 32, 32, 3)."""
+    if out is None:
+        out = np.empty((len(planes), _SIDE, _SIDE, 3), np.uint8)
+    for channel, plane in enumerate(np.split(planes, 3, axis=1)):  # five times faster than one copy of a transpose
+        out[..., channel] = plane.reshape(-1, _SIDE, _SIDE)
+    return out
+
+
+def _checked(where: str, planes: NDArray[np.uint8], labels: list[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    if len(labels) != len(planes) or not labels:
+        raise ValueError(f"{where}: {len(planes):,} images and {len(labels):,} labels")
+    for row, label in enumerate(labels):
+        if type(label) is not int or not 0 <= label < len(CLASS_NAMES):
+            raise ValueError(f"{where}: the label of image {row} must be one of 0 to 9, got {reprlib.repr(label)}")
+    return planes, np.array(labels, np.int64)
+
+
+def _names(where: str, content: bytes) -> tuple[str, ...]:
+    """The class names: the lines of batches.meta.txt, or label_names in batches.meta."""
+    if where.endswith(".txt"):
+        found: Any = content.split()
+    else:
+        found = _field(_unpickled(where, content), "label_names")
+    names = [_text(name) for name in found] if isinstance(found, list) else []
+    if len(names) != len(CLASS_NAMES) or not all(isinstance(name, str) for name in names) or len(set(names)) < 10:
+        raise ValueError(f"{where}: expected the names of 10 classes, got {reprlib.repr(found)}")
+    return tuple(names)
+
+
+# -- the binary version --------------------------------------------------------------------------------------
+
+
+def _binary(where: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Records of a byte for the label and 3,072 for the planes."""
+    if not content or len(content) % (1 + _PIXELS):
+        raise ValueError(
+            f"{where}: {len(content):,} bytes are not a whole number of records of {1 + _PIXELS:,}; is it truncated?"
+        )
+    records = np.frombuffer(content, np.uint8).reshape(-1, 1 + _PIXELS)
+    return _checked(where, records[:, 1:], records[:, 0].tolist())
+
+
+# -- the python version --------------------------------------------------------------------------------------
+
+
+def _pickled(where: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    batch = _unpickled(where, content)
+    data, labels = _field(batch, "data"), _field(batch, "labels")
+    planes = data.values if isinstance(data, _Array) else None
+    if planes is None or planes.dtype != np.uint8 or planes.ndim != 2 or planes.shape[1] != _PIXELS:
+        got = type(data).__name__ if planes is None else f"{planes.dtype} {planes.shape}"
+        raise ValueError(f"{where}: data must be a uint8 array (n, {_PIXELS}), got {got}")
+    if isinstance(labels, _Array) and labels.values is not None:
+        labels = labels.values.tolist()
+    if not isinstance(labels, list):
+        raise ValueError(f"{where}: labels must be a list, got {type(labels).__name__}")
+    return _checked(where, planes, labels)
+
+
+def _field(batch: Any, name: str) -> Any:
+    """An entry of a file's dictionary, whose keys are bytes where Python 2 wrote it."""
+    return batch.get(name.encode(), batch.get(name)) if isinstance(batch, dict) else None
+
+
+def _text(value: Any) -> Any:
+    """Bytes as text: Python 2 did not tell them apart."""
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else value
+
+
+def _unpickled(where: str, content: bytes) -> Any:
+    try:
+        return _Unpickler(io.BytesIO(content), encoding="bytes").load()
+    except _Refused as error:
+        raise ValueError(f"{where}: refused, and none of it was run: {error}") from error
+    except Exception as error:  # a damaged pickle raises nearly anything: EOFError, KeyError, MemoryError, TypeError
+        raise ValueError(
+            f"{where}: not a file of CIFAR-10's, or a truncated or damaged one ({type(error).__name__}: {error})"
+        ) from error
+
+
+class _Refused(Exception):
+    """A pickle wants what CIFAR-10's files have no need of."""
+
+
+class _StandIn:
+    """A class that a pickle may call, and may not change: without the method, its state would be set on the class."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: Any) -> None:
+        raise _Refused("a function was to be changed")
+
+
+class _Array(_StandIn):
+    """For numpy.ndarray, and for the function that makes an empty one."""
+
+    __slots__ = ("values",)
+    values: NDArray[Any] | None
+
+    def __new__(cls, *arguments: Any) -> _Array:
+        self = super().__new__(cls)
+        self.values = None
+        return self
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, is_fortran, data = state
+        self._fill(data, dtype, shape, "F" if is_fortran else "C")
+
+    def _fill(self, data: Any, dtype: Any, shape: Any, order: Any) -> None:
+        if not isinstance(dtype, _DType) or dtype.values is None or not isinstance(data, bytes | bytearray):
+            raise _Refused("an array must be plain numbers in one piece")
+        self.values = np.frombuffer(data, dtype.values).reshape(shape, order=order)
+
+
+class _FromBuffer(_StandIn):
+    """For the function that NumPy's arrays name in protocol 5."""
+
+    __slots__ = ()
+
+    def __new__(cls, data: Any, dtype: Any, shape: Any, order: Any) -> _Array:  # type: ignore[misc]
+        array = _Array()
+        array._fill(data, dtype, shape, order)
+        return array
+
+
+class _DType(_StandIn):
+    """For numpy.dtype: whole numbers and floats only; Python objects, records and text are refused."""
+
+    __slots__ = ("values",)
+    values: np.dtype[Any] | None
+
+    def __new__(cls, code: Any, *arguments: Any) -> _DType:
+        code = _text(code)
+        if not isinstance(code, str) or not re.fullmatch("[iu][1248]|f[48]", code):
+            raise _Refused(f"arrays of dtype {reprlib.repr(code)}")
+        self = super().__new__(cls)
+        self.values = np.dtype(code)
+        return self
+
+    def __setstate__(self, state: Any) -> None:
+        order: Any
+        _, order, *record = state
+        order = _text(order)
+        if order not in ("<", ">", "=", "|") or any(part is not None for part in record[:3]) or self.values is None:
+            raise _Refused("a dtype must be plain numbers")
+        self.values = self.values.newbyteorder(order)
+
+
+class _Bytes(_StandIn):
+    """For the function by which Python 3 writes bytes in the protocols of Python 2."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: Any, encoding: Any) -> bytes:  # type: ignore[misc]
+        if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
+            raise _Refused("only text in latin1 is encoded")
+        return text.encode("latin1")
+
+
+_ADMITTED: dict[tuple[str, str], type[_StandIn]] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _DType,
+    ("_codecs", "encode"): _Bytes,
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},  # NumPy 1, NumPy 2
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _FromBuffer for core in ("core", "_core")},
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Plain containers, numbers, text and arrays of numbers; whatever else a pickle names is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ADMITTED:
+            raise _Refused(f"it asks for {module}.{name}, but only NumPy arrays and plain containers are read")
+        return _ADMITTED[module, name]

@@ -1,0 +1,39 @@
+"""Handwritten digits, 1,797 images of 8x8 pixels, which scikit-learn brings along: no file, no network.
+
+Source: Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998; its test
+set, as `sklearn.datasets.load_digits` has it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tinydl import checks
+from tinydl.datasets.images import Images
+
+__all__ = ["Digits", "load"]
+
+
+class Digits(NamedTuple):
+    """Training and test images, 8x8x1 uint8."""
+
+    train: Images
+    test: Images
+
+
+def load(test_size: int = 360, seed: int = 0) -> Digits:
+    """Divide the digits: `test_size` images of all classes in proportion for testing, which `seed` chooses.
+
+    Grey levels 0 to 16 become 0 to 255, so that `Images` gives 0 to 1.
+
+    ValueError: a test size that leaves a class without an image on either side, a seed that is none.
+    """
+    from sklearn.datasets import load_digits
+
+    test_size = checks.positive_int("digits.load", "test_size", test_size)
+    rng = np.random.default_rng(checks.whole("digits.load", "seed", seed))
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
+    return Digits(*Images(images, bunch.target, [str(digit) for digit in range(10)]).split(test_size, rng))

@@ -1,0 +1,314 @@
+"""Labelled images that stay the bytes they are until a batch of them is drawn: float32 from there on.
+
+50,000 images of CIFAR-10 are 154 MB as bytes, 614 MB as float32 and 1.2 GB as float64.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tinydl import checks
+from tinydl.batches import Batches
+from tinydl.files import PathLike, write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Augmentation", "Images"]
+
+Augmentation = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
+_CHUNK = 256  # images that are float64 at a time, while mean and std are computed
+
+
+class Images(Batches):
+    """Images, their labels, and how they are to be given to a model: `fit` and `evaluate` take it for x and y.
+
+        train, test = cifar10.load()
+        train = train.standardised().augmented(augmentation.crop_and_flip)
+        test = test.standardised(train.mean, train.std)
+        model.fit(train, epochs=20, validation_data=test)
+
+    An object never changes: each method that sets an option returns another, which shares the arrays.
+
+    x            (n, height, width, channels): uint8, kept as it is; or floats, kept as float32 and taken as they are,
+                 that is in [0, 1] already
+    y            (n,) int64, the number of each image's class
+    class_names  the names of the classes 0, 1, ...
+    mean, std    per channel, in the units of [0, 1], or None: by what `standardised` shifts and scales
+
+    ValueError: other shapes or dtypes, labels without a name, names that are empty or occur twice.
+    """
+
+    def __init__(self, images: NDArray[Any], labels: ArrayLike, class_names: Sequence[str]) -> None:
+        x, names = _images(images), _class_names(class_names)
+        super().__init__(x, _labels(labels, len(x), len(names)))
+        self.class_names = names
+        self.mean: tuple[float, ...] | None = None
+        self.std: tuple[float, ...] | None = None
+        self._augmentation: Augmentation | None = None
+        # What a standardised pixel is multiplied by and what is then taken away, for a whole image in a row:
+        # NumPy is slow where the innermost axis of a product is three channels.
+        self._affine: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    def __repr__(self) -> str:
+        size = "x".join(str(side) for side in self.sample_shape)
+        options = [name for name, value in (("standardised", self.mean), ("augmented", self._augmentation)) if value]
+        parts = [f"{len(self):,} of {size} {self.x.dtype}", f"{len(self.class_names)} classes", *options]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    # -- how a batch is drawn --------------------------------------------------------------------------------
+
+    def standardised(self, mean: ArrayLike | None = None, std: ArrayLike | None = None) -> Images:
+        """The same images, each batch (x - mean) / std by channel; x is in [0, 1] here.
+
+        mean, std: one number a channel; by default those of these images. Give the training set's to the test set:
+        a model is told nothing of the test images, and one image means the same in either.
+
+        ValueError: numbers that are not one a channel, or not finite; std that is not above 0, as the images' own is
+        where a channel has one value throughout.
+        """
+        channels = self.sample_shape[-1]
+        if mean is None or std is None:
+            own_mean, own_std = _statistics(self.x)
+            mean = own_mean if mean is None else mean
+            std = own_std if std is None else std
+        means, stds = _per_channel("mean", mean, channels), _per_channel("std", std, channels)
+        if min(stds) <= 0:
+            raise ValueError(
+                f"Images: std must be above 0 in every channel, got {stds}; a channel with one value throughout has "
+                "none of its own: give std"
+            )
+        new = copy.copy(self)
+        new.mean, new.std = means, stds
+        pixels = math.prod(self.sample_shape[:-1])
+        unit = _unit(self.x)
+        factor = np.array([1 / (unit * s) for s in stds], np.float32)
+        offset = np.array([m / s for m, s in zip(means, stds, strict=True)], np.float32)
+        new._affine = np.tile(factor, pixels), np.tile(offset, pixels)
+        return new
+
+    def augmented(self, function: Augmentation | None) -> Images:
+        """The same images, changed by function(images, rng) whenever a model trains on them; None: no longer.
+
+        function: is given a batch as it is kept (uint8, before standardising) and must return images of the same shape
+        and dtype without changing those it got; `tinydl.datasets.augmentation` has some. Without an rng, as when a
+        model is evaluated, `take` leaves it out.
+
+        ValueError: no function. `take` raises it for one that returns other shapes or dtypes.
+        """
+        if function is not None and not callable(function):
+            raise ValueError(f"Images: augmented needs a function (images, rng) -> images, got {function!r}")
+        new = copy.copy(self)
+        new._augmentation = function
+        return new
+
+    def take(
+        self, rows: NDArray[np.intp] | slice, rng: np.random.Generator | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """(x, y) of some rows: float32 (rows, height, width, channels) in [0, 1] or standardised, and labels.
+
+        rng, given while training only: for the augmentation.
+        """
+        images, labels = super().take(rows)
+        if self._augmentation is not None and rng is not None:
+            images = self._augment(self._augmentation, images, rng)
+        return self._as_floats(images), labels
+
+    def _augment(self, function: Augmentation, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        images.flags.writeable = False  # they may be the data set's own, when the rows are a slice
+        changed = function(images, rng)
+        if changed.shape != images.shape or changed.dtype != images.dtype:
+            raise ValueError(
+                f"Images: the augmentation {getattr(function, '__name__', function)} must return images of the shape "
+                f"and dtype it was given, {images.shape} {images.dtype}; got {changed.shape} {changed.dtype}"
+            )
+        return changed
+
+    def _as_floats(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        if self._affine is None:
+            if images.dtype == np.float32:
+                return np.ascontiguousarray(images)
+            out = np.empty(images.shape, np.float32)
+            return np.divide(images, np.float32(255), out=out, dtype=np.float32)
+        factor, offset = self._affine
+        out = np.empty((len(images), factor.size), np.float32)
+        np.multiply(images.reshape(len(images), -1), factor, out=out, dtype=np.float32)
+        out -= offset
+        return out.reshape(images.shape)
+
+    # -- parts -----------------------------------------------------------------------------------------------
+
+    def subset(self, rows: ArrayLike | slice) -> Images:
+        """The images of some rows (numbers, a mask or a slice), with the same names and options.
+
+        mean and std stay those of the whole set.
+
+        ValueError: no rows, or rows that are not in one dimension. IndexError: rows that there are not.
+        """
+        if not isinstance(rows, slice):
+            rows = np.asarray(rows)
+            if rows.ndim != 1 or len(rows) == 0:
+                raise ValueError(f"Images: rows must be one or more, in one dimension, got shape {rows.shape}")
+        new = copy.copy(self)
+        new.x, new.y = self.x[rows], self.labels[rows]
+        if len(new) == 0:
+            raise ValueError("Images: rows must be one or more; these choose none")
+        return new
+
+    def split(self, n_validation: int, rng: np.random.Generator) -> tuple[Images, Images]:
+        """(training, validation) images: `n_validation` of each class in proportion, by chance; orders are kept.
+
+        Both keep the options; to keep validation images out of mean and std too, split first.
+
+        ValueError: too few or too many for every class to be on both sides.
+        """
+        from sklearn.model_selection import train_test_split
+
+        n_validation = checks.positive_int("Images", "n_validation", n_validation)
+        seed = int(rng.integers(2**32))
+        try:
+            train, validation = train_test_split(
+                np.arange(len(self)), test_size=n_validation, stratify=self.labels, random_state=seed
+            )
+        except ValueError as error:
+            raise ValueError(f"Images: {n_validation} of {len(self)} rows cannot be split off: {error}") from error
+        return self.subset(np.sort(train)), self.subset(np.sort(validation))
+
+    # -- labels and names ------------------------------------------------------------------------------------
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """y: (n,) int64."""
+        assert self.y is not None  # nothing makes Images without labels
+        return self.y
+
+    def one_hot(self) -> NDArray[np.float32]:
+        """The labels as rows (n, classes) with a single 1."""
+        rows = np.zeros((len(self), len(self.class_names)), np.float32)
+        rows[np.arange(len(self)), self.labels] = 1
+        return rows
+
+    def name(self, label: int) -> str:
+        """The name of a class by its number. ValueError: no such class."""
+        label = checks.whole("Images", "label", label)
+        if label >= len(self.class_names):
+            raise ValueError(f"Images: label must be one of 0 to {len(self.class_names) - 1}, got {label}")
+        return self.class_names[label]
+
+    def label(self, name: str) -> int:
+        """The number of a class by its name. ValueError: no such class."""
+        return self.class_names.index(checks.one_of("Images", "name", name, self.class_names))
+
+    # -- a look at them --------------------------------------------------------------------------------------
+
+    def show(self, rows: ArrayLike | slice, path: PathLike | None = None) -> Figure:
+        """A grid of some images, as they are kept, under the names of their classes; saved as PNG, given `path`.
+
+        ValueError: as `subset`, and images of 2, or more than 4, channels.
+        """
+        from matplotlib.figure import Figure
+
+        chosen = self.subset(rows)
+        if chosen.sample_shape[-1] not in (1, 3, 4):
+            raise ValueError(f"Images: only 1, 3 or 4 channels can be shown, got images {self.sample_shape}")
+        columns = math.ceil(math.sqrt(len(chosen)))
+        lines = math.ceil(len(chosen) / columns)
+        figure = Figure(figsize=(1.2 * columns + 0.2, 1.4 * lines + 0.2), layout="tight")
+        axes = figure.subplots(lines, columns, squeeze=False).ravel()
+        highest = _unit(chosen.x)
+        for ax in axes:
+            ax.axis("off")
+        for ax, image, label in zip(axes, chosen.x, chosen.labels, strict=False):  # the last line may be short
+            pixels = image[..., 0] if image.shape[-1] == 1 else image
+            ax.imshow(pixels.clip(0, highest), cmap="gray", vmin=0, vmax=highest, interpolation="nearest")
+            ax.set_title(self.class_names[label], fontsize=9)
+        if path is not None:
+            picture = io.BytesIO()
+            figure.savefig(picture, format="png", dpi=120)
+            write_whole(path, picture.getvalue())
+        return figure
+
+
+def _unit(x: NDArray[Any]) -> int:
+    """What stands for 1 in images of this dtype."""
+    return 255 if x.dtype == np.uint8 else 1
+
+
+def _statistics(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation by channel, in the units of [0, 1]; two passes, so no precision is lost."""
+    channels = x.shape[-1]
+    chunks = [x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK)]
+    count = x.size // channels
+
+    def by_channel(total: Any) -> NDArray[np.float64]:
+        """Sums by pixel are left to the last: images are added up along long contiguous rows."""
+        return np.asarray(total.reshape(-1, channels).sum(axis=0) / count)
+
+    mean = by_channel(sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks))
+    shift = np.broadcast_to(mean, x.shape[1:]).copy()
+    variance = by_channel(sum(np.square(chunk - shift).sum(axis=0) for chunk in chunks))
+    unit = _unit(x)
+    return mean / unit, np.sqrt(variance) / unit
+
+
+# -- what comes in -------------------------------------------------------------------------------------------
+
+
+def _images(images: NDArray[Any]) -> NDArray[Any]:
+    if not isinstance(images, np.ndarray):
+        raise ValueError(f"Images: images must be a NumPy array, got {type(images).__name__}")
+    shape = images.shape
+    expected = "Images: images must have shape (n, height, width, channels), n of 1 or more"
+    if len(shape) == 3:
+        raise ValueError(f"{expected}; got {shape}: for images of one channel give images[..., np.newaxis]")
+    if len(shape) != 4 or 0 in shape:
+        raise ValueError(f"{expected}; got {shape}")
+    if shape[1] <= 4 < shape[3]:
+        raise ValueError(
+            f"{expected}; got {shape}, which seems to be (n, channels, height, width): "
+            "give images.transpose(0, 2, 3, 1)"
+        )
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        raise ValueError(f"Images: images must be uint8 in 0..255 or floats in [0, 1], got {images.dtype}")
+    floats = images.astype(np.float32, copy=False)
+    if not np.isfinite(floats).all():
+        raise ValueError("Images: images must be finite numbers; some are NaN or infinite in float32")
+    return floats
+
+
+def _class_names(class_names: Sequence[str]) -> tuple[str, ...]:
+    names = () if isinstance(class_names, str) else tuple(class_names)
+    if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"Images: class_names must be different names, one a class, got {class_names!r}")
+    return names
+
+
+def _labels(labels: ArrayLike, n: int, classes: int) -> NDArray[np.int64]:
+    found = np.asarray(labels)
+    if found.shape != (n,):
+        mend = ": give labels.reshape(-1)" if found.shape == (n, 1) else ""
+        mend = ": for one-hot rows give labels.argmax(axis=1)" if found.shape == (n, classes) else mend
+        raise ValueError(f"Images: labels must have shape ({n},), one an image; got {found.shape}{mend}")
+    if found.dtype.kind not in "iu":
+        raise ValueError(f"Images: labels must be whole numbers, got {found.dtype}")
+    if found.min() < 0 or found.max() >= classes:
+        raise ValueError(
+            f"Images: labels must be 0 to {classes - 1}, for {classes} class names; got {found.min()} to {found.max()}"
+        )
+    return found.astype(np.int64, copy=False)
+
+
+def _per_channel(name: str, values: ArrayLike, channels: int) -> tuple[float, ...]:
+    found = np.asarray(values)
+    if found.shape != (channels,):
+        raise ValueError(f"Images: {name} must be {channels} numbers, one a channel, got {values!r}")
+    return tuple(checks.number("Images", name, value) for value in found.tolist())
