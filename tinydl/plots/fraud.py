@@ -1,42 +1,19 @@
-"""Pictures of training and of fraud detection: each function returns a Figure and, given `path`, saves a PNG.
-
-Figures are made without pyplot: no global state, so they work without a display and in threads. Colours are
-those of Okabe & Ito (2008), which the colour-blind can tell apart. `source` names the data in the title.
-"""
+"""Pictures of fraud detection: curves over thresholds, errors by class and by feature, single rows."""
 
 from __future__ import annotations
 
-import io
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from tinydl.files import PathLike, write_whole
+from tinydl.files import PathLike
 
-History = Mapping[str, Sequence[float]]
-
-BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
-SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#767676"
-NORMAL, FRAUD = BLUE, VERMILION
-COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models: none of those of the two classes
-
-
-def loss_curves(histories: Mapping[str, History], *, source: str | None = None, path: PathLike | None = None) -> Figure:
-    """Loss against epoch, one colour a run, training solid and validation dashed, on a log axis.
-
-    histories: {run name: {"loss": [...], "val_loss": [...]}}; val_loss may be missing.
-
-    ValueError: no runs, or a history without losses.
-    """
-    figure, ax = _single()
-    _draw_losses(ax, histories)
-    return _finish(figure, source, path)
+from .frame import BLUE, FRAUD, GREY, NORMAL, VERMILION, cycle, dress, finish, single
+from .training import History, draw_losses
 
 
 def pr_curves(
@@ -50,9 +27,9 @@ def pr_curves(
 
     ValueError: no models, labels of one class only, scores that do not match the labels or are not finite.
     """
-    figure, ax = _single()
+    figure, ax = single()
     _draw_pr(ax, _labels(y_true), scores)
-    return _finish(figure, source, path)
+    return finish(figure, source, path)
 
 
 def roc_curves(
@@ -66,17 +43,17 @@ def roc_curves(
 
     ValueError: as `pr_curves`.
     """
-    figure, ax = _single()
+    figure, ax = single()
     y = _labels(y_true)
-    for colour, (name, s) in zip(_cycle(scores), scores.items(), strict=True):
+    for colour, (name, s) in zip(cycle(scores), scores.items(), strict=True):
         s = _scores(y, s, name)
         false_positive_rate, recall, _ = roc_curve(y, s)
         ax.plot(false_positive_rate, recall, color=colour, lw=2, label=f"{name} (AUC {roc_auc_score(y, s):.3f})")
     ax.plot([0, 1], [0, 1], color=GREY, ls=":", label="chance (AUC 0.5)")
-    _dress(ax, "ROC: frauds found against false alarms", "false positive rate", "recall (true positive rate)")
+    dress(ax, "ROC: frauds found against false alarms", "false positive rate", "recall (true positive rate)")
     ax.set(xlim=(-0.01, 1.0), ylim=(0, 1.01))
     ax.legend(loc="lower right", fontsize=10)
-    return _finish(figure, source, path)
+    return finish(figure, source, path)
 
 
 def precision_recall_against_threshold(
@@ -94,7 +71,7 @@ def precision_recall_against_threshold(
 
     ValueError: as `pr_curves`.
     """
-    figure, ax = _single()
+    figure, ax = single()
     y = _labels(y_true)
     precision, recall, thresholds = precision_recall_curve(y, _scores(y, scores, "scores"))
     ax.plot(thresholds, precision[:-1], color=BLUE, lw=2, label="precision")
@@ -102,10 +79,10 @@ def precision_recall_against_threshold(
     if (thresholds > 0).any():
         ax.set_xscale("log")
     _mark_threshold(ax, threshold)
-    _dress(ax, "Precision and recall against threshold", "threshold on the reconstruction error", "share")
+    dress(ax, "Precision and recall against threshold", "threshold on the reconstruction error", "share")
     ax.set_ylim(0, 1.02)
     ax.legend(loc="center left", fontsize=10)
-    return _finish(figure, source, path)
+    return finish(figure, source, path)
 
 
 def error_histogram(
@@ -120,9 +97,9 @@ def error_histogram(
 
     ValueError: as `pr_curves`; errors that are all 0 or below.
     """
-    figure, ax = _single()
+    figure, ax = single()
     _draw_histogram(ax, _labels(y_true), errors, threshold)
-    return _finish(figure, source, path)
+    return finish(figure, source, path)
 
 
 def feature_errors(
@@ -140,9 +117,9 @@ def feature_errors(
 
     ValueError: shapes that do not match, labels of one class only.
     """
-    figure, ax = _single(width=10)
+    figure, ax = single(width=10)
     _draw_feature_errors(ax, _labels(y_true), x, reconstruction, feature_names)
-    return _finish(figure, source, path)
+    return finish(figure, source, path)
 
 
 def reconstructions(
@@ -176,11 +153,11 @@ def reconstructions(
             ax.fill_between(at, x[i], reconstruction[i], color=colour, alpha=0.25, lw=0, label="gap")
             ax.plot(at, x[i], "o-", color="black", lw=1, ms=3.5, label="input")
             ax.plot(at, reconstruction[i], "s--", color=colour, lw=1.2, ms=3.5, label="reconstruction")
-            _dress(ax, f"{name}, {percent}th percentile: error {errors[i]:.2g}", "", "scaled value")
+            dress(ax, f"{name}, {percent}th percentile: error {errors[i]:.2g}", "", "scaled value")
             ax.set_xticks(at, feature_names, rotation=90, fontsize=8)
         axes[row, 0].legend(loc="best", fontsize=9)
     figure.suptitle("Rows as they are, and as the autoencoder rebuilds them")
-    return _finish(figure, source, path)
+    return finish(figure, source, path)
 
 
 def fraud_overview(
@@ -205,52 +182,27 @@ def fraud_overview(
     y = _labels(y_true)
     figure = Figure(figsize=(14, 10), layout="constrained")
     axes = figure.subplots(2, 2)
-    _draw_losses(axes[0, 0], histories)
+    draw_losses(axes[0, 0], histories)
     errors = _squared_errors(y, x, reconstruction, feature_names).mean(axis=1)
     _draw_histogram(axes[0, 1], y, errors, threshold)
     _draw_pr(axes[1, 0], y, scores)
     _draw_feature_errors(axes[1, 1], y, x, reconstruction, feature_names)
     figure.suptitle("Fraud detection by reconstruction error")
-    return _finish(figure, source, path)
+    return finish(figure, source, path)
 
 
-# -- one picture on given axes -------------------------------------------------------------------------------
-
-
-def _draw_losses(ax: Axes, histories: Mapping[str, History]) -> None:
-    for colour, (name, history) in zip(_cycle(histories), histories.items(), strict=True):
-        if not isinstance(history, Mapping) or not len(history.get("loss", ())):
-            raise ValueError(
-                f'histories[{name!r}] must be a history such as {{"loss": [...], "val_loss": [...]}} of one '
-                f'epoch or more; wrap a single history as {{"name": history}}'
-            )
-        for key, style, part in (("loss", "-", "training"), ("val_loss", "--", "validation")):
-            losses = history.get(key, ())
-            if len(losses):
-                epochs = np.arange(1, len(losses) + 1)
-                marker = "o" if len(losses) < 3 else ""
-                ax.plot(epochs, losses, style, marker=marker, color=colour, lw=2, label=f"{name}, {part}")
-    ax.set_yscale("log")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    ax.set_xlim(left=0.5)
-    _dress(ax, "Loss by epoch", "epoch", "loss (mean squared error, and penalties)")
-    if len(histories) <= 2:
-        ax.legend(loc="best", fontsize=10)
-    else:  # one entry a run, or the legend would hide the curves
-        runs = [line for line in ax.get_lines() if str(line.get_label()).endswith(", training")]
-        names = [str(line.get_label()).removesuffix(", training") for line in runs]
-        ax.legend(runs, names, title="training; dashed: validation", loc="best", fontsize=10)
+# -- one picture on given axes --------------------------------------------------------------------------------
 
 
 def _draw_pr(ax: Axes, y: NDArray[np.int64], scores: Mapping[str, ArrayLike]) -> None:
-    for colour, (name, s) in zip(_cycle(scores), scores.items(), strict=True):
+    for colour, (name, s) in zip(cycle(scores), scores.items(), strict=True):
         s = _scores(y, s, name)
         precision, recall, _ = precision_recall_curve(y, s)
         label = f"{name} (AP {average_precision_score(y, s):.3f})"
         ax.plot(recall, precision, color=colour, lw=2, drawstyle="steps-post", label=label)
     prevalence = y.mean()
     ax.axhline(prevalence, color=GREY, ls=":", label=f"chance: prevalence {prevalence:.2%}")
-    _dress(ax, "Precision against recall", "recall (share of frauds found)", "precision (share of alarms right)")
+    dress(ax, "Precision against recall", "recall (share of frauds found)", "precision (share of alarms right)")
     ax.set(xlim=(0, 1.01), ylim=(0, 1.02))
     ax.legend(loc="best", fontsize=10)
 
@@ -268,7 +220,7 @@ def _draw_histogram(ax: Axes, y: NDArray[np.int64], errors: ArrayLike, threshold
         ax.hist(rows, bins.tolist(), weights=share, color=colour, alpha=0.55, label=f"{name} ({len(rows):,} rows)")
     ax.set_xscale("log")
     _mark_threshold(ax, threshold)
-    _dress(ax, "Reconstruction errors by class", "mean squared error of a row", "share of the class's rows")
+    dress(ax, "Reconstruction errors by class", "mean squared error of a row", "share of the class's rows")
     ax.legend(loc="best", fontsize=10)
 
 
@@ -284,7 +236,7 @@ def _draw_feature_errors(
     for shift, label, name, colour in ((-0.2, 0, "normal", NORMAL), (0.2, 1, "fraud", FRAUD)):
         ax.bar(at + shift, squared[y == label].mean(axis=0), 0.4, color=colour, label=name)
     ax.set_yscale("log")
-    _dress(ax, "Reconstruction error by feature", "", "mean squared error")
+    dress(ax, "Reconstruction error by feature", "", "mean squared error")
     ax.set_xticks(at, feature_names, rotation=90, fontsize=9)
     ax.set_xlim(-0.8, len(at) - 0.2)
     low, high = ax.get_ylim()
@@ -297,47 +249,7 @@ def _mark_threshold(ax: Axes, threshold: float | None) -> None:
         ax.axvline(threshold, color="black", ls="--", lw=1.5, label=f"threshold {threshold:.3g}")
 
 
-# -- the frame -----------------------------------------------------------------------------------------------
-
-
-def _single(width: float = 8) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, 5), layout="constrained")
-    return figure, figure.subplots()
-
-
-def _dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
-    ax.set_title(title, fontsize=13)
-    ax.set_xlabel(xlabel, fontsize=12)
-    ax.set_ylabel(ylabel, fontsize=12)
-    ax.tick_params(labelsize=10)
-    ax.grid(alpha=0.25)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
-
-
-def _finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
-    """Name the data in the title; write the picture to `path`, if there is one, whole or not at all."""
-    characters = round(9 * figure.get_figwidth())  # that fit on a line of a title
-    lines = [] if not source else [source] if len(source) <= characters else source.split("; ")
-    named = "".join(f"\n{textwrap.fill(line, characters)}" for line in lines)
-    if len(figure.axes) == 1:
-        figure.axes[0].set_title(figure.axes[0].get_title() + named)
-    else:
-        figure.suptitle(figure.get_suptitle() + named, fontsize=15, fontweight="bold")
-    if path is not None:
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=120)
-        write_whole(path, picture.getvalue())
-    return figure
-
-
-def _cycle(named: Mapping[str, object]) -> list[str]:
-    if not named:
-        raise ValueError("expected at least one named curve, {name: values}; got none")
-    return [COLOURS[i % len(COLOURS)] for i in range(len(named))]
-
-
-# -- what comes in -------------------------------------------------------------------------------------------
+# -- what comes in --------------------------------------------------------------------------------------------
 
 
 def _labels(y_true: ArrayLike) -> NDArray[np.int64]:

@@ -1,0 +1,57 @@
+"""What all pictures share: colours, the figure, its dress, the title that names the data, and writing it whole."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tinydl.files import PathLike, write_whole
+
+BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#767676"
+NORMAL, FRAUD = BLUE, VERMILION
+COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models: none of those of the two classes
+
+
+def single(width: float = 8) -> tuple[Figure, Axes]:
+    """A figure of one picture."""
+    figure = Figure(figsize=(width, 5), layout="constrained")
+    return figure, figure.subplots()
+
+
+def dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
+    """Titles, grid and spines as all pictures have them."""
+    ax.set_title(title, fontsize=13)
+    ax.set_xlabel(xlabel, fontsize=12)
+    ax.set_ylabel(ylabel, fontsize=12)
+    ax.tick_params(labelsize=10)
+    ax.grid(alpha=0.25)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
+    """Name the data in the title; write the picture to `path`, if there is one, whole or not at all."""
+    characters = round(9 * figure.get_figwidth())  # that fit on a line of a title
+    lines = [] if not source else [source] if len(source) <= characters else source.split("; ")
+    named = "".join(f"\n{textwrap.fill(line, characters)}" for line in lines)
+    if len(figure.axes) == 1:
+        figure.axes[0].set_title(figure.axes[0].get_title() + named)
+    else:
+        figure.suptitle(figure.get_suptitle() + named, fontsize=15, fontweight="bold")
+    if path is not None:
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=120)
+        write_whole(path, picture.getvalue())
+    return figure
+
+
+def cycle(named: Mapping[str, object]) -> list[str]:
+    """A colour for each named curve; refuses none at all."""
+    if not named:
+        raise ValueError("expected at least one named curve, {name: values}; got none")
+    return [COLOURS[i % len(COLOURS)] for i in range(len(named))]

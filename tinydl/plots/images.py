@@ -1,0 +1,319 @@
+"""Pictures of networks that see: their filters, what each layer makes of an image, what they confuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from tinydl import checks
+from tinydl.files import PathLike
+from tinydl.layer import Layer
+from tinydl.layers import AveragePool2D, Container, Conv2D, MaxPool2D, Sequential
+from tinydl.model import Model
+
+from .frame import VERMILION, finish
+
+ROOM = 0.88  # the part of a cell that a tile fills
+CALM, DARK = "#333333", 0.55  # text; the share of the colour scale from which it turns white
+
+
+def filters(
+    W: ArrayLike,
+    *,
+    columns: int = 8,
+    limit: int = 64,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """A convolution's filters side by side, all on one scale: mid-grey is 0, white +m, black -m, m = max |W|.
+
+    W       (kh, kw, in, out), a Conv2D's params["W"]. In colour with 3 input channels (a bright red pixel: a large
+            weight on red), grey with 1; with others the mean over the input channels, as the title then says
+    limit   show no more than the first so many
+
+    ValueError: another shape, or weights that are not finite.
+    """
+    w = _finite("filters: W", W)
+    if w.ndim != 4 or w.size == 0:
+        raise ValueError(f"filters: W must have shape (kh, kw, in, out), such as conv.params['W']; got {w.shape}")
+    columns, limit = checks.positive_int("filters", "columns", columns), checks.positive_int("filters", "limit", limit)
+    height, width, n_in, n_out = w.shape
+    meaning = "" if n_in in (1, 3) else f" (mean over the {n_in} input channels)"
+    shown = w[..., : min(n_out, limit)]
+    if n_in not in (1, 3):
+        shown = shown.mean(axis=2, keepdims=True)
+    scale = float(np.abs(shown).max())
+    pictures = [_mid_grey(shown[..., k], scale) for k in range(shown.shape[-1])]
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(max(0.8 * columns, 6), 0.8 * rows + 0.85), layout="constrained")
+    ax = _canvas(figure, columns, rows)
+    for k, picture in enumerate(pictures):
+        _tile(ax, picture, k % columns, k // columns)
+    count = f"{n_out} filters" if len(pictures) == n_out else f"the first {len(pictures)} of {n_out} filters"
+    ax.set_title(
+        f"{count[0].upper()}{count[1:]}, {height} x {width} x {n_in}{meaning}\n"
+        f"one scale for all: black -{scale:.3g}, mid-grey 0, white +{scale:.3g}",
+        fontsize=12,
+    )
+    return finish(figure, source, path)
+
+
+def feature_maps(
+    model: Model,
+    image: ArrayLike,
+    *,
+    channels: int = 12,
+    order: str = "active",
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """An image, and what each convolution and pooling layer makes of it: a row of channels a layer.
+
+    image     one sample as the model takes it: (height, width, channels), or with a batch axis of 1
+    channels  how many a row
+    order     "active": those with the largest mean |activation|, largest first; "first": the first ones
+
+    A row has one scale, from its layer's smallest to its largest activation, which stands beside it; the small number
+    above a map is its channel. Residual and Branches layers are shown by what comes out of them.
+
+    ValueError: an image that does not fit the model, a model without convolution or pooling.
+    """
+    channels = checks.positive_int("feature_maps", "channels", channels)
+    order = checks.one_of("feature_maps", "order", order, ("active", "first"))
+    x = _finite("feature_maps: image", image)
+    x = x[None] if x.ndim == len(model.input_shape) else x
+    if x.shape != (1, *model.input_shape):
+        raise ValueError(
+            f"feature_maps: image must be one sample of the model's shape {model.input_shape}, got {np.shape(image)}"
+        )
+    maps = list(_walk(model.layers, x.astype(model.dtype)))
+    if not maps:
+        raise ValueError(f"feature_maps: {model.name} has no convolution or pooling layer whose maps could be shown")
+    widest = max(min(channels, output.shape[-1]) for _, output in maps)
+    label_room, pitch = 1.9, 1.14  # in cells: beside the maps, and from row to row
+    figure = Figure(
+        figsize=(max(0.85 * (widest + label_room), 9), 0.85 * pitch * (len(maps) + 1) + 0.65), layout="constrained"
+    )
+    ax = _canvas(figure, widest, len(maps) + 1, left=label_room, row_height=pitch)
+    _tile(ax, _displayable(x)[0], 0, 0)
+    _row_label(ax, 0, "input", x.shape[1:], float(x.min()), float(x.max()))
+    for number, (layer, output) in enumerate(maps, start=1):
+        row = pitch * number
+        low, high = min(float(output.min()), 0.0), float(output.max())
+        chosen = np.arange(output.shape[-1])
+        if order == "active":
+            chosen = np.argsort(-np.abs(output).mean(axis=(0, 1)), kind="stable")
+        for column, k in enumerate(chosen[:channels].tolist()):
+            _tile(ax, output[..., k], column, row, cmap="viridis", vmin=low, vmax=max(high, low + 1e-12))
+            ax.text(column + 0.5, row + 0.05, str(k), ha="center", va="bottom", fontsize=7, color=CALM)
+        _row_label(ax, row, layer.name or type(layer).__name__, output.shape, low, high)
+    which = "most active" if order == "active" else "first"
+    ax.set_title(
+        f"What each layer makes of one image: its {which} channels, bright where active; one scale a row",
+        fontsize=12,
+    )
+    return finish(figure, source, path)
+
+
+def confusion_matrix(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    names: Sequence[str],
+    *,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """What was taken for what: a row a true class, a column a predicted one; each cell its count and share of the row.
+
+    y_true, y_pred  (n,) class numbers 0 .. len(names) - 1
+    Empty cells are left blank; above 20 classes only the colours are drawn, dark for a large share.
+
+    ValueError: labels that are no class numbers, or of unlike length.
+    """
+    classes = len(names)
+    counts = _count_pairs(_class_numbers("y_true", y_true, classes), _class_numbers("y_pred", y_pred, classes), classes)
+    totals = counts.sum(axis=1)
+    shares = counts / np.maximum(totals, 1)[:, None]
+    size = float(np.clip(0.82 * classes + 1.8, 5, 14))
+    figure = Figure(figsize=(size, size), layout="constrained")
+    ax = figure.subplots()
+    norm = PowerNorm(0.5, 0, 1)  # few per cent, the confusions, stay visible beside the diagonal
+    ax.imshow(shares, cmap="Blues", norm=norm)
+    if classes <= 20:
+        for i, j in zip(*np.nonzero(counts), strict=True):
+            colour = "white" if norm(shares[i, j]) > DARK else "black"
+            weight = "bold" if i == j else "normal"
+            how: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
+            ax.text(j, i - 0.13, f"{counts[i, j]:,}", fontsize=11, weight=weight, **how)
+            percent = "<1 %" if shares[i, j] < 0.01 else f"{100 * shares[i, j]:.0f} %"
+            ax.text(j, i + 0.24, percent, fontsize=8, **how)
+    if max(map(len, names)) > 3:
+        ax.set_xticks(range(classes), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=11)
+    else:
+        ax.set_xticks(range(classes), names, fontsize=11)
+    ax.set_yticks(range(classes), [f"{n} ({t:,})" for n, t in zip(names, totals, strict=True)], fontsize=11)
+    ax.set_xticks(np.arange(0.5, classes - 1), minor=True)
+    ax.set_yticks(np.arange(0.5, classes - 1), minor=True)
+    ax.grid(which="minor", color="white", lw=1.5)
+    ax.tick_params(which="both", length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel("the model says", fontsize=12)
+    ax.set_ylabel("it is (how many there are)", fontsize=12)
+    right = int(np.trace(counts))
+    ax.set_title(
+        f"Confusion matrix: {right:,} of {counts.sum():,} right ({right / counts.sum():.2%})\n"
+        "counts, and shares of the row",
+        fontsize=12,
+    )
+    return finish(figure, source, path)
+
+
+def most_confident_mistakes(
+    images: ArrayLike,
+    y_true: ArrayLike,
+    probabilities: ArrayLike,
+    names: Sequence[str],
+    *,
+    count: int = 20,
+    columns: int = 5,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """The images that the model was surest about and wrong, worst first: what it says, and what it is.
+
+    images         (n, height, width, 3 or 1) or (n, height, width); uint8, or floats
+    probabilities  (n, classes), rows that sum to 1; beside each name stands the probability the model gave it
+
+    ValueError: lengths or shapes that do not match, logits in the place of probabilities.
+    """
+    y = _class_numbers("y_true", y_true, len(names))
+    p = _probabilities(probabilities, len(y), len(names))
+    x = np.asarray(images)
+    if x.ndim not in (3, 4) or len(x) != len(y) or (x.ndim == 4 and x.shape[-1] not in (1, 3)):
+        raise ValueError(
+            f"images must have shape ({len(y)}, height, width) or ({len(y)}, height, width, 1 or 3), one image a "
+            f"label; got {x.shape}"
+        )
+    count = checks.positive_int("most_confident_mistakes", "count", count)
+    columns = checks.positive_int("most_confident_mistakes", "columns", columns)
+    says = p.argmax(axis=1)
+    wrong = np.flatnonzero(says != y)
+    worst = wrong[np.argsort(-p[wrong, says[wrong]], kind="stable")][:count]
+    columns = min(columns, max(len(worst), 3))  # no narrower than the title
+    rows = max(-(-len(worst) // columns), 1)
+    figure = Figure(figsize=(1.75 * columns, 2.2 * rows + 0.7), layout="constrained")
+    ax = _canvas(figure, columns, rows, row_height=1.28)
+    for place, (i, picture) in enumerate(zip(worst, _displayable(x[worst]), strict=True)):
+        column, row = place % columns, 1.28 * (place // columns)
+        _tile(ax, picture, column, row + 0.28, interpolation="nearest")
+        for offset, verb, k, colour in ((0.17, "says", says[i], VERMILION), (0.31, "is", y[i], "black")):
+            name = f'"{names[k]}"' if names[k][-1].isdigit() else names[k]  # or it would run into the figure
+            text = f"{verb} {name} {p[i, k]:.2f}"
+            ax.text(column + 0.5, row + offset, text, ha="center", va="bottom", fontsize=10, color=colour)
+    if len(worst) == 0:
+        ax.text(columns / 2, 0.6, "no mistakes", ha="center", va="center", fontsize=14)
+    share = f"{len(wrong):,} of {len(y):,} are wrong"
+    ax.set_title(f"The most confident mistakes ({share})", fontsize=12)
+    return finish(figure, source, path)
+
+
+# -- tiles -----------------------------------------------------------------------------------------------------
+
+
+def _canvas(figure: Figure, columns: int, rows: int, left: float = 0, row_height: float = 1) -> Axes:
+    """Axes without a frame, a unit a cell, rows counted from the top; `left`: room for labels, in cells."""
+    ax = figure.subplots()
+    ax.set(xlim=(-left, columns), ylim=(rows * row_height, 0), aspect="equal", anchor="N")
+    ax.axis("off")
+    return ax
+
+
+def _tile(ax: Axes, picture: NDArray[Any], x: float, y: float, **how: Any) -> None:
+    """Draw one picture into the cell whose upper left corner is (x, y), as large as fits, its pixels square."""
+    height, width = (ROOM * side / max(picture.shape[:2]) for side in picture.shape[:2])
+    if picture.ndim == 2:
+        how = {"cmap": "gray", "vmin": 0, "vmax": 1, **how}
+    limits = ax.get_xlim(), ax.get_ylim()
+    right, bottom = x + 0.5 + width / 2, y + 0.56 + height / 2
+    extent = (right - width, right, bottom, bottom - height)
+    ax.imshow(picture, extent=extent, **{"interpolation": "nearest", **how})
+    ax.set(xlim=limits[0], ylim=limits[1])
+
+
+def _row_label(ax: Axes, row: float, name: str, shape: tuple[int, ...], low: float, high: float) -> None:
+    ax.text(-0.15, row + 0.4, name, ha="right", va="bottom", fontsize=10, weight="bold")
+    details = f"{' x '.join(map(str, shape))}\n{low:.3g} to {high:.3g}"
+    ax.text(-0.15, row + 0.44, details, ha="right", va="top", fontsize=8.5, color=CALM)
+
+
+def _displayable(images: NDArray[Any]) -> NDArray[Any]:
+    """Images as imshow takes them: floats in [0, 1], and no channel axis if there is one channel.
+
+    Floats outside [0, 1] (standardised inputs) are stretched between their smallest and largest value.
+    """
+    x = images / 255 if images.dtype == np.uint8 else images.astype(np.float64)
+    if x.size and not (x.min() >= 0 and x.max() <= 1):
+        x = (x - x.min()) / max(x.max() - x.min(), 1e-12)
+    if x.ndim == 4 and x.shape[-1] not in (3, 4):
+        return x[..., 0] if x.shape[-1] == 1 else x.mean(axis=-1)
+    return x
+
+
+def _mid_grey(one: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+    """Weights in [-scale, scale] as brightness in [0, 1]; (kh, kw, 3) stays colour, (kh, kw, 1) turns grey."""
+    picture = 0.5 + 0.5 * one / (scale or 1.0)
+    return picture if one.shape[-1] == 3 else picture[..., 0]
+
+
+def _walk(layers: Sequence[Layer], x: NDArray[Any]) -> Iterator[tuple[Layer, NDArray[Any]]]:
+    """Layers worth a row, in order, with what they make of the one image x: (height, width, channels)."""
+    for layer in layers:
+        if type(layer) is Sequential:
+            yield from _walk(layer.layers, x)
+        after = layer.forward(x)
+        shown = isinstance(layer, Conv2D | MaxPool2D | AveragePool2D | Container) and type(layer) is not Sequential
+        if shown and after.ndim == 4:
+            yield layer, after[0]
+        x = after
+
+
+# -- what comes in ---------------------------------------------------------------------------------------------
+
+
+def _finite(what: str, values: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} holds NaN or infinity")
+    return array
+
+
+def _class_numbers(name: str, labels: ArrayLike, classes: int) -> NDArray[np.int64]:
+    y = np.asarray(labels)
+    if y.ndim != 1 or y.dtype.kind not in "iu" or len(y) == 0:
+        mend = f": take {name}.argmax(axis=1)" if y.ndim == 2 else ""
+        raise ValueError(f"{name} must be a row of class numbers, got {y.dtype} of shape {y.shape}{mend}")
+    if y.min() < 0 or y.max() >= classes:
+        raise ValueError(f"{name} must hold class numbers 0 to {classes - 1}, one a name; got {y.min()} to {y.max()}")
+    return y.astype(np.int64)
+
+
+def _count_pairs(y: NDArray[np.int64], said: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    if y.shape != said.shape:
+        raise ValueError(f"y_true has {len(y)} labels, y_pred {len(said)}")
+    return np.bincount(classes * y + said, minlength=classes**2).reshape(classes, classes)
+
+
+def _probabilities(values: ArrayLike, rows: int, classes: int) -> NDArray[np.float64]:
+    p = np.asarray(values, dtype=np.float64)
+    if p.shape != (rows, classes):
+        raise ValueError(f"probabilities must have shape ({rows}, {classes}), a column a name; got {p.shape}")
+    if not (np.isfinite(p).all() and p.min() >= 0 and np.allclose(p.sum(axis=1), 1, atol=1e-3)):
+        raise ValueError("probabilities must be 0 or more and sum to 1 in each row: apply a softmax to logits first")
+    return p
