@@ -1,13 +1,49 @@
-"""What every benchmark shares: contestants that take turns in one process, and the machine they ran on."""
+"""What every benchmark shares: contestants that take turns in one process, their threads, the machine they ran on."""
 
 from __future__ import annotations
 
+import argparse
+import importlib
+import math
+import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = min(2, CORES)
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TINYDL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC",  # the last is XLA's, and so JAX's
+)  # fmt: skip
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """The option --threads."""
+    parser.add_argument("--threads", type=int, default=THREADS, help=f"for each contestant (default {THREADS})")
+
+
+def use_threads(threads: int | None = None) -> int:
+    """Let all libraries use that many threads, by default what --threads says: to be called before they are loaded."""
+    if threads is None:
+        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        add_threads(parser)
+        threads = int(parser.parse_known_args()[0].threads)
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only
+    return threads
+
+
+def optional(module: str) -> Any:
+    """A peer, or None when it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
 
 
 def machine() -> str:
@@ -25,16 +61,32 @@ def machine() -> str:
     return f"{processor}; Python {platform.python_version()}, {', '.join(found)}"
 
 
-def take_turns(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every call. Each contestant runs once untimed, then all in turn, so that noise falls on all alike."""
+def take_turns(
+    contestants: Mapping[str, Callable[[], object]], rounds: int, rest: float = 0.0, least: float = 0.0
+) -> dict[str, list[float]]:
+    """Seconds of every call. Each contestant runs once untimed, then all in turn, so that noise falls on all alike.
+
+    rest: seconds before each turn, in which the threads of the contestant before stop spinning; the turn then begins
+    with an untimed call. least: seconds that a turn lasts; short calls are repeated in it, and their mean counts.
+    """
     for run in contestants.values():
         run()
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds):
+    calls = dict.fromkeys(contestants, 1)
+    if least:
         for name, run in contestants.items():
             start = time.perf_counter()
             run()
-            seconds[name].append(time.perf_counter() - start)
+            calls[name] = max(1, math.ceil(least / (time.perf_counter() - start)))
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            if rest:
+                time.sleep(rest)
+                run()
+            start = time.perf_counter()
+            for _ in range(calls[name]):
+                run()
+            seconds[name].append((time.perf_counter() - start) / calls[name])
     return seconds
 
 

@@ -1,0 +1,363 @@
+"""Convolution and pooling by shape, forward and backward, against PyTorch and TensorFlow; and the products behind them.
+
+    python benchmarks/convolution.py [--threads 2] [--rounds 5] [--batch-size 128]
+
+All contestants take turns in one process, float32; medians. Backward is dW, db and dx together, the forward pass before
+it not timed. GFLOP/s count the arithmetic of the direct convolution (2 n oh ow kh kw c f forward, twice that backward),
+whatever a contestant really computes; in brackets the share of what NumPy's matrix product of 2048^3 reached in the
+same turns. Winograd's way does less arithmetic, so it may exceed 100 %.
+
+For kernels of 2x2 and 3x3 tinydl has two ways, im2col and Winograd's: tinydl.kernels.winograd.suits chooses one, and
+the other one has a column of its own. PyTorch is timed on its default layout and on channels_last, with padding="same"
+as its users write it (for a 2x2 kernel it copies x into a padded image first); TensorFlow by tf.nn.conv2d inside a
+tf.function. Peers that are not installed are left out.
+"""
+
+from __future__ import annotations
+
+from side_by_side import add_threads, machine, optional, take_turns, use_threads
+
+THREADS = use_threads()
+
+import argparse
+import math
+import statistics
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl import kernels
+from tinydl.kernels import blas, winograd
+from tinydl.kernels.threads import one_blas_thread
+
+torch, tf = optional("torch"), optional("tensorflow")
+
+SIDE = 2048  # of the matrix product that tells what the machine can do
+SGEMM = "sgemm"
+OURS, OTHER = "tinydl", "tinydl's other way"
+PEERS = ("PyTorch", "channels_last", "TensorFlow")
+REST, LEAST = 0.05, 0.05  # seconds, see take_turns
+
+PASSES = ("forward", "backward")
+
+Run = Callable[[], Any]
+Medians = dict[tuple[str, int], float]
+
+
+class Conv(NamedTuple):
+    """A convolution of square maps with a square kernel, padding "same", strides of 1."""
+
+    size: int
+    c: int
+    f: int
+    kernel: int
+
+    def __str__(self) -> str:
+        return f"{self.size}x{self.size}, {self.c} to {self.f}, {self.kernel}x{self.kernel}"
+
+    def flops(self, n: int) -> int:
+        return 2 * n * self.size**2 * self.kernel**2 * self.c * self.f
+
+    @property
+    def padding(self) -> kernels.Padding:
+        around = ((self.kernel - 1) // 2, self.kernel // 2)
+        return around, around
+
+    @property
+    def suits_winograd(self) -> bool:
+        return winograd.suits((self.kernel, self.kernel, self.c, self.f), 1, 1)
+
+
+class Pool(NamedTuple):
+    """A pooling of square maps."""
+
+    kind: str
+    size: int
+    c: int
+    window: int
+    stride: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.size}x{self.size}, {self.c}, {self.window}x{self.window} / {self.stride}"
+
+
+CIFAR = [Conv(32, 3, 64, 3), Conv(16, 64, 128, 2), Conv(16, 128, 128, 2), Conv(8, 128, 256, 1), Conv(4, 256, 512, 1)]
+OTHERS = [
+    Conv(32, 16, 16, 3), Conv(32, 64, 64, 3), Conv(16, 32, 32, 3), Conv(16, 128, 128, 3), Conv(8, 64, 64, 3),
+    Conv(8, 256, 256, 3),
+]  # fmt: skip
+PRODUCTS = [  # transposed or not, m, n, k
+    (f"{SIDE}^3, out of memory", False, SIDE, SIDE, SIDE),
+    ("im2col 3x3, 128 to 128", False, 96, 128, 1152),  # the pixels that tinydl lowers at a time
+    ("its dW", True, 1152, 128, 48),
+    ("1x1, 128 to 256", False, 336, 256, 128),
+    ("its dW", True, 128, 256, 256),
+]
+POOLS = [
+    *(Pool(kind, size, c, 2, 2) for kind in ("max", "average") for size, c in ((32, 64), (16, 128), (8, 256))),
+    Pool("max", 32, 64, 3, 2), Pool("average", 32, 64, 3, 2),
+]  # fmt: skip
+
+
+def numbers(rng: np.random.Generator, *shape: int) -> NDArray:
+    return rng.standard_normal(shape, dtype=np.float32)
+
+
+def plural(threads: int) -> str:
+    return "1 thread" if threads == 1 else f"{threads} threads"
+
+
+# --- the machine's products ---------------------------------------------------------------------------
+
+
+def sgemm() -> Run:
+    """NumPy's product, all threads."""
+    a, b, c = numbers(np.random.default_rng(0), 3, SIDE, SIDE)
+    return partial(np.matmul, a, b, out=c)
+
+
+def products(rounds: int) -> None:
+    """Matrix products in one call of BLAS, and in the bites of tinydl.kernels.blas.product (good inside the cache)."""
+    print(f"\nMatrix products, GFLOP/s\n{'':<48}{'one call':>10}{'bites':>10}")
+    rng = np.random.default_rng(0)
+    for label, transpose, m, n, k in PRODUCTS:
+        a, b, c = numbers(rng, m * k), numbers(rng, k * n), np.full(m * n, np.nan, np.float32)
+        width = m if transpose else k
+        whole = partial(blas.gemm_block, transpose, False, m, n, k, 1.0, a, 0, width, b, 0, n, 0.0, c, 0, n)
+        bites = partial(blas.product, transpose, m, n, k, a, 0, width, b, 0, n, False, c, 0, n)
+        matrix = a.reshape(k, m).T if transpose else a.reshape(m, k)
+        bites()
+        np.testing.assert_allclose(c.reshape(m, n), matrix @ b.reshape(k, n), 1e-3, 1e-2, err_msg=label)
+        with one_blas_thread():
+            seconds = take_turns({"one call": whole, "bites": bites}, rounds, REST, LEAST)
+        cells = "".join(f"{2e-9 * m * n * k / statistics.median(values):>10.0f}" for values in seconds.values())
+        print(f"SciPy's, one thread: {label:<27}{cells}", flush=True)
+    seconds = take_turns({SGEMM: sgemm()}, rounds, REST, LEAST)
+    rate = 2e-9 * SIDE**3 / statistics.median(seconds[SGEMM])
+    label = f"NumPy's, {plural(THREADS)}: {SIDE}^3"
+    print(f"{label:<48}{rate:>10.0f}", flush=True)
+
+
+# --- convolution --------------------------------------------------------------------------------------
+
+
+def tinydl_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray) -> tuple[Run, Run]:
+    dW, db = np.zeros_like(W), np.zeros_like(b)
+
+    @one_blas_thread()  # as in Model.fit and train_on_batch
+    def forward() -> NDArray:
+        return kernels.conv2d_forward(x, W, b, 1, 1, conv.padding, kernels.LINEAR)
+
+    y = forward()
+
+    @one_blas_thread()
+    def backward() -> tuple[NDArray, ...]:
+        dW.fill(0)
+        db.fill(0)
+        dx = kernels.conv2d_backward(dy, x, W, y, 1, 1, conv.padding, kernels.LINEAR, dW, db, True)
+        return dx, dW, db
+
+    return forward, backward
+
+
+def other_way(run: Run, suits: bool) -> Run:
+    """The same on im2col where winograd.suits says Winograd's way, and the reverse."""
+
+    def overruled(*_: object) -> bool:
+        return not suits
+
+    def on_the_other() -> Any:
+        with mock.patch.object(winograd, "suits", overruled):
+            return run()
+
+    return on_the_other
+
+
+def torch_tensor(array: NDArray, layout: Any) -> Any:
+    """NHWC as PyTorch's NCHW, which lies in memory as `layout` says."""
+    return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+
+
+def torch_conv(layout: Any, conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray) -> tuple[Run, Run]:
+    inputs = [torch_tensor(x, layout), torch_tensor(W.transpose(3, 0, 1, 2), layout), torch.from_numpy(b.copy())]
+    for tensor in inputs:
+        tensor.requires_grad_()
+    gradient = torch_tensor(dy, layout)
+    forward = partial(torch.nn.functional.conv2d, *inputs, padding="same")
+    return forward, partial(torch.autograd.grad, forward(), inputs, gradient, retain_graph=True)
+
+
+def tensorflow_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray) -> tuple[Run, Run]:
+    inputs, gradient = [tf.constant(array) for array in (x, W, b)], tf.constant(dy)
+
+    def apply(x: Any, W: Any, b: Any) -> Any:
+        return tf.nn.bias_add(tf.nn.conv2d(x, W, 1, "SAME"), b)
+
+    def differentiate(x: Any, W: Any, b: Any, dy: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch([x, W, b])
+            y = apply(x, W, b)  # not in the compiled graph: nothing in it needs y
+        return tape.gradient(y, [x, W, b], dy)
+
+    return partial(tf.function(apply), *inputs), partial(tf.function(differentiate), *inputs, gradient)
+
+
+def conv_contestants(conv: Conv, n: int) -> dict[str, tuple[Run, Run]]:
+    rng = np.random.default_rng(0)
+    x, dy = numbers(rng, n, conv.size, conv.size, conv.c), numbers(rng, n, conv.size, conv.size, conv.f)
+    W, b = numbers(rng, conv.kernel, conv.kernel, conv.c, conv.f), numbers(rng, conv.f)
+    arrays = (conv, x, W, b, dy)
+    found = {OURS: tinydl_conv(*arrays)}
+    if conv.kernel in (2, 3):
+        suits = conv.suits_winograd
+        found[OTHER] = (other_way(found[OURS][0], suits), other_way(found[OURS][1], suits))
+    if torch is not None:
+        found["PyTorch"] = torch_conv(torch.contiguous_format, *arrays)
+        found["channels_last"] = torch_conv(torch.channels_last, *arrays)
+    if tf is not None:
+        found["TensorFlow"] = tensorflow_conv(*arrays)
+    return found
+
+
+# --- pooling ------------------------------------------------------------------------------------------
+
+
+def tinydl_pool(pool: Pool, x: NDArray, dy: NDArray) -> tuple[Run, Run]:
+    around = ((0, 0), (0, 0))
+    window = (pool.window, pool.window, pool.stride, pool.stride, around)
+    if pool.kind == "average":
+        backward = partial(kernels.average_pool_backward, dy, x.shape, *window)
+        return partial(kernels.average_pool_forward, x, *window), backward
+    where = kernels.max_pool_forward(x, *window)[1]
+    backward = partial(kernels.max_pool_backward, dy, where, x.shape, *window)
+    return lambda: kernels.max_pool_forward(x, *window)[0], backward
+
+
+def torch_pool(layout: Any, pool: Pool, x: NDArray, dy: NDArray) -> tuple[Run, Run]:
+    tensor, gradient = torch_tensor(x, layout).requires_grad_(), torch_tensor(dy, layout)
+    function = torch.nn.functional.max_pool2d if pool.kind == "max" else torch.nn.functional.avg_pool2d
+    forward = partial(function, tensor, pool.window, pool.stride)
+    return forward, partial(torch.autograd.grad, forward(), [tensor], gradient, retain_graph=True)
+
+
+def tensorflow_pool(pool: Pool, x: NDArray, dy: NDArray) -> tuple[Run, Run]:
+    tensor, gradient = tf.constant(x), tf.constant(dy)
+    sides = {"ksize": [1, pool.window, pool.window, 1], "strides": [1, pool.stride, pool.stride, 1], "padding": "VALID"}
+    if pool.kind == "average":
+        forward = partial(tf.function(lambda x: tf.raw_ops.AvgPool(value=x, **sides)), tensor)
+        backward = tf.function(lambda dy: tf.raw_ops.AvgPoolGrad(orig_input_shape=x.shape, grad=dy, **sides))
+        return forward, partial(backward, gradient)
+    forward = partial(tf.function(lambda x: tf.raw_ops.MaxPool(input=x, **sides)), tensor)
+    backward = tf.function(lambda x, y, dy: tf.raw_ops.MaxPoolGrad(orig_input=x, orig_output=y, grad=dy, **sides))
+    return forward, partial(backward, tensor, forward(), gradient)
+
+
+def pool_contestants(pool: Pool, n: int) -> dict[str, tuple[Run, Run]]:
+    rng = np.random.default_rng(0)
+    after = (pool.size - pool.window) // pool.stride + 1
+    x, dy = numbers(rng, n, pool.size, pool.size, pool.c), numbers(rng, n, after, after, pool.c)
+    found = {OURS: tinydl_pool(pool, x, dy)}
+    if torch is not None:
+        found["PyTorch"] = torch_pool(torch.contiguous_format, pool, x, dy)
+        found["channels_last"] = torch_pool(torch.channels_last, pool, x, dy)
+    if tf is not None:
+        found["TensorFlow"] = tensorflow_pool(pool, x, dy)
+    return found
+
+
+# --- measuring ----------------------------------------------------------------------------------------
+
+
+def check_agreement(label: str, results: dict[str, Any]) -> None:
+    """Refuse to time contestants that compute different things: the lengths of all their results must be alike."""
+    lengths = {}
+    for name, result in results.items():
+        arrays = result if isinstance(result, tuple | list) else [result]
+        plain = [np.asarray(array.detach() if hasattr(array, "detach") else array, np.float64) for array in arrays]
+        lengths[name] = [float(np.linalg.norm(array.ravel())) for array in plain]
+    for name, values in lengths.items():
+        np.testing.assert_allclose(values, lengths[OURS], 1e-3, err_msg=f"{label}: {name} is not {OURS}")
+
+
+def measure(label: str, contestants: dict[str, tuple[Run, Run]], rounds: int, *more: tuple[str, Run]) -> Medians:
+    """Median seconds by (contestant, 0 forward or 1 backward), and of `more`, by (name, 0)."""
+    runs = {(name, at): both[at] for at in (0, 1) for name, both in contestants.items()}
+    for at, direction in enumerate(PASSES):
+        check_agreement(f"{label}, {direction}", {name: runs[name, at]() for name in contestants})
+    runs.update({(name, 0): run for name, run in more})
+    named = {f"{name} {at}": run for (name, at), run in runs.items()}
+    seconds = take_turns(named, rounds, REST, LEAST)
+    return {key: statistics.median(values) for key, values in zip(runs, seconds.values(), strict=True)}
+
+
+def row(label: str, direction: str, columns: list[str], cells: list[str]) -> str:
+    widths = [max(13, len(column)) for column in columns]
+    ends = "".join(f" {cell:>{width}} |" for cell, width in zip(cells, widths, strict=True))
+    return f"| {label:<28} | {direction:<8} |{ends}"
+
+
+def heading(first: str, columns: list[str]) -> None:
+    print(row(first, "pass", columns, columns))
+    print(
+        f"|{'-' * 30}|{'-' * 10}|" + "".join("-" * (max(13, len(column)) + 1) + ":|" for column in columns), flush=True
+    )
+
+
+def against(medians: Medians, at: int, peers: list[str]) -> str:
+    """tinydl's speed over the best peer's."""
+    return f"{min(medians[peer, at] for peer in peers) / medians[OURS, at]:.2f} x" if peers else ""
+
+
+def convolutions(convs: list[Conv], n: int, rounds: int, peers: list[str]) -> None:
+    columns = [OURS, OTHER, *peers, "tinydl / best", SGEMM]
+    heading("GFLOP/s (share of sgemm)", columns)
+    for conv in convs:
+        medians = measure(str(conv), conv_contestants(conv, n), rounds, (SGEMM, sgemm()))
+        rate = 2e-9 * SIDE**3 / medians[SGEMM, 0]
+        for at, direction in enumerate(PASSES):
+            cells = []
+            for name in (OURS, OTHER, *peers):
+                speed = 1e-9 * conv.flops(n) * (1 + at) / medians.get((name, at), math.inf)
+                way = "" if name != OTHER else "im2col " if conv.suits_winograd else "Winograd "
+                cells.append(f"{way}{speed:.0f} ({speed / rate:.0%})" if speed else "")
+            cells += [against(medians, at, peers), f"{rate:.0f}"]
+            print(row(str(conv), direction, columns, cells), flush=True)
+
+
+def poolings(n: int, rounds: int, peers: list[str]) -> None:
+    columns = [OURS, *peers, "tinydl / best"]
+    heading("milliseconds", columns)
+    for pool in POOLS:
+        medians = measure(str(pool), pool_contestants(pool, n), rounds)
+        for at, direction in enumerate(PASSES):
+            cells = [f"{1e3 * medians[name, at]:.2f}" for name in (OURS, *peers)]
+            print(row(str(pool), direction, columns, [*cells, against(medians, at, peers)]), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_threads(parser)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=128)
+    args = parser.parse_args()
+    warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")  # it copies x: as said above
+    n, rounds = args.batch_size, args.rounds
+    peers = [name for name in PEERS if (tf if name == "TensorFlow" else torch) is not None]
+    print(f"{machine()}, {f'tensorflow {tf.__version__}' if tf else 'no tensorflow'}")
+    print(f"{plural(THREADS)}, batch {n}, {rounds} rounds", flush=True)
+    products(rounds)
+    print("\nConvolution: the layers of the book's CIFAR-10 network")
+    convolutions(CIFAR, n, rounds, peers)
+    print("\nConvolution: other layers of 3x3")
+    convolutions(OTHERS, n, rounds, peers)
+    print("\nPooling, without padding")
+    poolings(n, rounds, peers)
+
+
+if __name__ == "__main__":
+    main()
