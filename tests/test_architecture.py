@@ -19,15 +19,20 @@ from tinydl import Model, layers
 from tinydl.gradcheck.objects import walk
 from tinydl.layers import (
     ActivityL1,
+    AveragePool2D,
     ContractivePenalty,
+    Conv2D,
     Dense,
     Dropout,
     Flatten,
     GaussianNoise,
+    GlobalAveragePool2D,
     KLSparsity,
     Layer,
     LeakyReLU,
+    LocalResponseNorm,
     MaskingNoise,
+    MaxPool2D,
     ReLU,
     Sequential,
     Sigmoid,
@@ -45,6 +50,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     ["kernels"],
     ["initializers", "checks", "files"],
+    ["batches"],
     ["layer"],
     ["layers"],
     ["losses"],
@@ -251,6 +257,25 @@ STACKS: dict[str, Any] = {
         for f in (None, "relu", "sigmoid", "tanh")
     },
     "Sequential": [lambda: [Sequential([Dense(4, "tanh"), Dropout(0.2)]), Dense(3)], (5,)],
+    **{
+        f"Conv2D({f})": [lambda f=f: [Conv2D(4, 2, activation=f), Flatten(), Dense(3)], (5, 4, 2)]
+        for f in (None, "relu", "sigmoid", "tanh")
+    },
+    "Conv2D(no bias)": [
+        lambda: [Conv2D(4, (2, 3), (2, 1), "same", "relu", False), Conv2D(4, 1), Flatten(), Dense(3)], (5, 4, 2),
+    ],
+    **{
+        f"Conv2D({k}x{k}, many channels)": [
+            lambda k=k: [Conv2D(32, 1), Conv2D(32, k, activation="relu"), Flatten(), Dense(3)], (5, 4, 2),
+        ]
+        for k in (2, 3)
+    },
+    **{
+        type(layer).__name__: [
+            lambda layer=layer: [Conv2D(4, 2), type(layer)(**layer.get_config()), Flatten(), Dense(3)], (5, 4, 2),
+        ]
+        for layer in (MaxPool2D(2), AveragePool2D(2, 1, "same"), GlobalAveragePool2D(), LocalResponseNorm(3, 0.1))
+    },
 }  # fmt: skip
 LOSSES: dict[str, Any] = {
     "mse": (MeanSquaredError, np.random.default_rng(1).normal(size=(8, 3)).astype(np.float32)),
@@ -281,6 +306,7 @@ def test_no_float64_array_in_a_float32_step(stack: str, loss: str, optimizer: st
     seen: list[tuple[str, str, np.dtype]] = []
     for layer in model.root.walk():
         watch(layer, seen)
+    model.predict(x)  # constants (Winograd's matrices) are computed in float64, once
     with Float64Finder() as finder:
         for _ in range(2):
             model.train_on_batch(x, y)

@@ -14,17 +14,23 @@ from numpy.typing import NDArray
 
 from tinydl import Model, layers, losses, models
 from tinydl.gradcheck import GradientCheckError, GradientCheckReport, check_layer, check_loss, check_model
+from tinydl.kernels import reference
 from tinydl.layers import (
     ActivityL1,
+    AveragePool2D,
     ContractivePenalty,
+    Conv2D,
     Dense,
     Dropout,
     Flatten,
     GaussianNoise,
+    GlobalAveragePool2D,
     KLSparsity,
     Layer,
     LeakyReLU,
+    LocalResponseNorm,
     MaskingNoise,
+    MaxPool2D,
     ReLU,
     Sequential,
     Sigmoid,
@@ -41,6 +47,8 @@ ROWS = RNG.normal(size=(6, 5))
 RATES = RNG.uniform(0.1, 0.9, (6, 5))
 SPARSE = np.where(RNG.uniform(size=(6, 5)) < 0.5, 0.3 + np.abs(ROWS), -0.3 - np.abs(ROWS))  # well away from 0
 X: Any = (6, 5)  # a shape: check_layer draws N(0, 1)
+IMAGES: Any = (2, 5, 4, 3)
+LOPSIDED = ((1, 0), (0, 2))
 
 # layer, x, further arguments of check_layer
 LAYERS: dict[str, tuple[Layer, Any, dict[str, Any]]] = {
@@ -92,6 +100,54 @@ LAYERS: dict[str, tuple[Layer, Any, dict[str, Any]]] = {
             Softmax(),
         ]),
         (6, 3, 2), {},
+    ),
+    **{f"Conv2D({f})": (Conv2D(3, 2, activation=f), IMAGES, {}) for f in (None, "linear", "relu", "sigmoid", "tanh")},
+    **{
+        f"Conv2D({f}, no bias)": (Conv2D(3, (2, 3), activation=f, use_bias=False), IMAGES, {})
+        for f in (None, "relu", "tanh")
+    },
+    "Conv2D(strides)": (Conv2D(3, (3, 2), (1, 2), activation="tanh"), (2, 6, 7, 2), {}),
+    "Conv2D(gaps)": (Conv2D(3, (1, 2), (2, 3)), (2, 5, 8, 2), {}),
+    "Conv2D(same)": (Conv2D(3, 3, padding="same", activation="relu"), IMAGES, {}),
+    "Conv2D(same, even)": (Conv2D(3, (2, 4), padding="same", activation="relu"), IMAGES, {}),
+    "Conv2D(same, strides)": (Conv2D(2, (4, 3), (3, 2), "same", "sigmoid"), (2, 7, 5, 2), {}),
+    "Conv2D(lopsided)": (Conv2D(2, (2, 3), (2, 1), LOPSIDED, "tanh"), IMAGES, {}),
+    "Conv2D(wide padding)": (Conv2D(2, 2, padding=((3, 2), (2, 4))), (1, 3, 2, 2), {}),
+    "Conv2D(pointwise)": (Conv2D(4, 1, activation="relu"), IMAGES, {}),
+    "Conv2D(one of all)": (Conv2D(1, 1), (1, 2, 3, 1), {}),
+    "Conv2D(whole image)": (Conv2D(3, (5, 4), activation="tanh"), IMAGES, {}),
+    "Conv2D(2x2, many channels)": (Conv2D(32, 2, padding="same", activation="relu"), (2, 5, 6, 32), {}),
+    "Conv2D(3x3, many channels)": (Conv2D(33, 3, padding=1, activation="tanh"), (2, 4, 5, 32), {}),
+    "Conv2D(3x2, many channels)": (Conv2D(32, (3, 2), padding=LOPSIDED), (1, 4, 5, 33), {}),
+    "MaxPool2D": (MaxPool2D(2), (2, 4, 6, 3), {}),
+    "MaxPool2D(overlapping)": (MaxPool2D((3, 2), 1), IMAGES, {}),
+    "MaxPool2D(sides differ)": (MaxPool2D((2, 3), (1, 2)), (2, 5, 7, 2), {}),
+    "MaxPool2D(gaps)": (MaxPool2D(2, (2, 3)), (2, 4, 8, 2), {}),
+    "MaxPool2D(same)": (MaxPool2D(3, 2, "same"), (2, 6, 5, 2), {}),
+    "MaxPool2D(lopsided)": (MaxPool2D((2, 3), 1, LOPSIDED), IMAGES, {}),
+    "MaxPool2D(all below 0)": (MaxPool2D(2, 1, 1), -5 - np.abs(RNG.normal(size=(2, 3, 4, 2))), {}),
+    "AveragePool2D": (AveragePool2D(2), (2, 4, 6, 3), {}),
+    "AveragePool2D(overlapping)": (AveragePool2D((3, 2), 1), IMAGES, {}),
+    "AveragePool2D(gaps)": (AveragePool2D(2, (2, 3)), (2, 4, 8, 2), {}),
+    "AveragePool2D(same)": (AveragePool2D(3, 2, "same"), (2, 6, 5, 2), {}),
+    "AveragePool2D(lopsided)": (AveragePool2D((2, 3), 1, LOPSIDED), IMAGES, {}),
+    "GlobalAveragePool2D": (GlobalAveragePool2D(), IMAGES, {}),
+    "GlobalAveragePool2D(one pixel)": (GlobalAveragePool2D(), (3, 1, 1, 4), {}),
+    "LocalResponseNorm": (LocalResponseNorm(3, alpha=0.1), (2, 3, 2, 6), {}),
+    "LocalResponseNorm(the paper's)": (LocalResponseNorm(), (2, 3, 2, 6), {}),
+    "LocalResponseNorm(even size)": (LocalResponseNorm(4, 0.5, 1.2, 1.0), (2, 3, 2, 6), {}),
+    "LocalResponseNorm(size 1)": (LocalResponseNorm(1, 0.5), (2, 3, 2, 4), {}),
+    "LocalResponseNorm(size above channels)": (LocalResponseNorm(9, 0.5), (2, 3, 2, 4), {}),
+    "Sequential(images)": (
+        Sequential([
+            Conv2D(4, 3, padding="same", activation="relu"), LocalResponseNorm(3, 0.3), MaxPool2D(3, 2, "same"),
+            Conv2D(3, (2, 1), activation="tanh", use_bias=False), AveragePool2D(2, 1), Conv2D(4, 1), GlobalAveragePool2D(),
+            Dense(3),
+        ]),
+        (3, 7, 6, 2), {},
+    ),
+    "Sequential(images to rows)": (
+        Sequential([Conv2D(3, 2, activation="sigmoid"), MaxPool2D(2, 1), Flatten(), Dropout(0.2), Dense(4, "tanh")]), IMAGES, {},
     ),
 }  # fmt: skip
 
@@ -159,8 +215,33 @@ def test_autoencoder(name: str, training: bool) -> None:
     tight(report, DEEP_LIMIT if name in ("deep", "sparse") else LIMIT)
 
 
+def small_cifar_cnn() -> Model:
+    """models.cifar_cnn layer for layer, its widths divided by 16, on 8x8 images."""
+    small = []
+    for layer in models.cifar_cnn().layers:
+        config = layer.get_config()
+        for width in {"filters", "units"} & config.keys():
+            config[width] = -(-config[width] // 16) if config[width] > 10 else config[width]
+        small.append(type(layer)(**config))
+    return Model(small, (8, 8, 3), seed=1)
+
+
+CONVOLUTIONAL: dict[str, Any] = {"cifar_cnn": small_cifar_cnn, "digits_cnn": models.digits_cnn}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+@pytest.mark.parametrize("training", [True, False])
+def test_convolutional(name: str, training: bool) -> None:
+    """Kinks of relu and of max pooling at every hand; probes that hit one are replaced, and must be fewer than half."""
+    model, rng = CONVOLUTIONAL[name](), np.random.default_rng(2)
+    x, labels = rng.normal(size=(3, *model.input_shape)), np.array([3, 0, 7])
+    report = check_model(model, x, labels, loss=SoftmaxCrossEntropy(), training=training, probes=16)
+    tight(report, DEEP_LIMIT if name == "digits_cnn" else LIMIT)
+    assert set(report.arrays) == {"x", *model.params}
+
+
 def test_every_model_has_a_row() -> None:
-    assert {f"{name.split()[0]}_autoencoder" for name in AUTOENCODERS} == set(models.__all__)
+    assert {f"{name.split()[0]}_autoencoder" for name in AUTOENCODERS} | set(CONVOLUTIONAL) == set(models.__all__)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -353,6 +434,195 @@ class BCEOfTheSign(BinaryCrossEntropy):
         return -super().backward()
 
 
+class ConvBase(Conv2D):
+    """Conv2D's backward in plain NumPy, in pieces that the bugs below replace."""
+
+    def da(self, dy: NDArray[Any]) -> NDArray[Any]:
+        return reference.activation_gradient(dy, self._y, self._code)
+
+    def cols(self) -> NDArray[Any]:
+        return reference.im2col(self._x, *self.kernel_size, *self.strides, self._pixels)
+
+    def dW(self, da: NDArray[Any]) -> NDArray[Any]:
+        return (self.cols().T @ da.reshape(-1, self.filters)).reshape(self.params["W"].shape)
+
+    def dx(self, da: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
+        dcols = da.reshape(-1, self.filters) @ W.reshape(-1, self.filters).T
+        return self.col2im(dcols)
+
+    def col2im(self, dcols: NDArray[Any]) -> NDArray[Any]:
+        return reference.col2im(dcols, self._x.shape, *self.kernel_size, *self.strides, self._pixels)
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        da = self.da(dy)
+        self.grads["W"] += self.dW(da)
+        self.grads["b"] += da.sum(axis=(0, 1, 2))
+        return self.dx(da, self.params["W"])
+
+
+class ConvSidesSwapped(ConvBase):
+    """Height and width of the kernel, in dx."""
+
+    def dx(self, da: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
+        return super().dx(da, W.transpose(1, 0, 2, 3))
+
+
+class ConvSidesSwappedInW(ConvBase):
+    def dW(self, da: NDArray[Any]) -> NDArray[Any]:
+        return super().dW(da).transpose(1, 0, 2, 3)
+
+
+class ConvImageTransposed(ConvBase):
+    """Rows and columns of dy, on square images."""
+
+    def dx(self, da: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
+        return super().dx(da.transpose(0, 2, 1, 3), W)
+
+
+class ConvFlipped(ConvBase):
+    """The kernel turned round, as in a true convolution, on the way back only."""
+
+    def dx(self, da: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
+        return super().dx(da, W[::-1, ::-1])
+
+
+class ConvWithoutOverlap(ConvBase):
+    """= for += in col2im."""
+
+    def col2im(self, dcols: NDArray[Any]) -> NDArray[Any]:
+        dx, (kh, kw), (sh, sw) = np.zeros_like(self._x), self.kernel_size, self.strides
+        n, oh, ow, _ = self._y.shape
+        places = dcols.reshape(n, oh, ow, kh, kw, -1)
+        for p in range(kh):
+            for q in range(kw):
+                dx[:, p : p + oh * sh : sh, q : q + ow * sw : sw] = places[:, :, :, p, q]
+        return dx
+
+
+class ConvPaddingOff(ConvBase):
+    """col2im cuts the padding off at the wrong side."""
+
+    def col2im(self, dcols: NDArray[Any]) -> NDArray[Any]:
+        (top, bottom), (left, right) = self._pixels
+        turned = (bottom, top), (right, left)
+        return reference.col2im(dcols, self._x.shape, *self.kernel_size, *self.strides, turned)
+
+
+class ConvWithoutMask(ConvBase):
+    def da(self, dy: NDArray[Any]) -> NDArray[Any]:
+        return dy
+
+
+class ConvOfTheFirstImage(ConvBase):
+    def dW(self, da: NDArray[Any]) -> NDArray[Any]:
+        only = da.copy()
+        only[1:] = 0
+        return super().dW(only)
+
+
+class ConvMeanOverImages(ConvBase):
+    """1/N in the loss and here."""
+
+    def dW(self, da: NDArray[Any]) -> NDArray[Any]:
+        return super().dW(da) / len(da)
+
+
+class ConvWithoutGradient(ConvBase):
+    """(A well-known compiler's tests went on passing without it.)"""
+
+    def dW(self, da: NDArray[Any]) -> NDArray[Any]:
+        return np.zeros_like(self.params["W"])
+
+
+class ConvTooSmall(ConvBase):
+    """A gradient that points the right way still trains."""
+
+    def dW(self, da: NDArray[Any]) -> NDArray[Any]:
+        return super().dW(da) * (1 - 1e-5)
+
+
+class MaxPoolPaddingWins(MaxPool2D):
+    """Forward pads with 0."""
+
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        y = super().forward(x)
+        top, left = self._pixels[0][0], self._pixels[1][0]
+        if top:
+            y[:, 0] = np.maximum(y[:, 0], 0)
+        if left:
+            y[:, :, 0] = np.maximum(y[:, :, 0], 0)
+        return y
+
+
+class MaxPoolAssigns(MaxPool2D):
+    """= for += where windows overlap."""
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        dx, (_, kw), (sh, sw) = np.zeros(self._x_shape, dy.dtype), self.pool_size, self.strides
+        for n, i, j, c in np.ndindex(dy.shape):
+            place = int(self._where[n, i, j, c])
+            dx[n, i * sh + place // kw, j * sw + place % kw, c] = dy[n, i, j, c]
+        return dx
+
+
+class MaxPoolSidesSwapped(MaxPool2D):
+    """A place counted down the columns instead of along the rows."""
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        kh, kw = self.pool_size
+        self._where = (self._where % kw * kh + self._where // kw).astype(np.uint16)
+        return super().backward(dy)
+
+
+class MaxPoolToTheFirst(MaxPool2D):
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        self._where = np.zeros_like(self._where)
+        return super().backward(dy)
+
+
+class AveragePoolCountsPadding(AveragePool2D):
+    """In backward only."""
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        kh, kw = self.pool_size
+        places = np.repeat(dy[:, :, :, None] / (kh * kw), kh * kw, axis=3)
+        return reference.col2im(places, self._x_shape, kh, kw, *self.strides, self._pixels)
+
+
+class AveragePoolWithoutShare(AveragePool2D):
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        return super().backward(dy) * np.prod(self.pool_size)
+
+
+class GlobalAverageWithoutShare(GlobalAveragePool2D):
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        return super().backward(dy) * np.prod(self._x_shape[1:3])
+
+
+class NormWithoutCrossTerm(LocalResponseNorm):
+    """s as a constant."""
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        return dy * self._s**-self.beta
+
+
+class NormOnlyItsOwnCrossTerm(LocalResponseNorm):
+    """Channel i in s_i, not in its neighbours'."""
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        x, s, beta = self._x, self._s, self.beta
+        return dy * s**-beta - 2 * self.alpha * beta * x * dy * x * s ** (-beta - 1)
+
+
+class NormNeighboursOfTheForward(LocalResponseNorm):
+    """An even size is lopsided, and the other way round on the way back."""
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        x, s, beta = self._x, self._s, self.beta
+        through_s = reference._sum_around(dy * x * s ** (-beta - 1), self.size)
+        return dy * s**-beta - 2 * self.alpha * beta * x * through_s
+
+
 PLANTED: dict[str, tuple[Layer, Any, str]] = {  # layer, x, what the message must name
     "dW misses the mask": (DenseWithoutMaskInW(4, "relu"), X, "dW is wrong"),
     "db has 1/N": (DenseMeanBias(4), X, "db is wrong"),
@@ -371,6 +641,28 @@ PLANTED: dict[str, tuple[Layer, Any, str]] = {  # layer, x, what the message mus
     "dropout unscaled": (DropoutWithoutScale(0.5), X, "dx is wrong"),
     "flatten": (FlattenInFortranOrder(), (3, 2, 4), "dx is wrong"),
     "sequential": (SequentialForwards([Dense(5, "tanh"), Dense(5, "sigmoid")]), X, "is wrong"),
+    "conv: sides swapped in dx": (ConvSidesSwapped(4, 3), IMAGES, "dx is wrong"),
+    "conv: sides swapped in dW": (ConvSidesSwappedInW(4, 3), IMAGES, "dW is wrong"),
+    "conv: image transposed": (ConvImageTransposed(4, 3), (2, 5, 5, 3), "dx is wrong"),
+    "conv: flipped": (ConvFlipped(4, (1, 2)), IMAGES, "dx is wrong"),
+    "conv: no overlap": (ConvWithoutOverlap(4, 2), IMAGES, "dx is wrong"),
+    "conv: no overlap, strides": (ConvWithoutOverlap(4, 3, 2), (2, 5, 7, 3), "dx is wrong"),
+    "conv: padding off": (ConvPaddingOff(4, 2, padding="same"), IMAGES, "dx is wrong"),
+    "conv: no mask": (ConvWithoutMask(4, 2, activation="relu"), IMAGES, "is wrong"),
+    "conv: first image": (ConvOfTheFirstImage(4, 2), IMAGES, "dW is wrong"),
+    "conv: mean over images": (ConvMeanOverImages(4, 2), IMAGES, "dW is wrong"),
+    "conv: no gradient": (ConvWithoutGradient(4, 2), IMAGES, "dW is wrong"),
+    "conv: a little too small": (ConvTooSmall(4, 2), IMAGES, "dW is wrong"),
+    "max pool: padding wins": (MaxPoolPaddingWins(2, 1, 1), IMAGES, "dx is wrong"),
+    "max pool: assigns": (MaxPoolAssigns(2, 1), IMAGES, "dx is wrong"),
+    "max pool: sides swapped": (MaxPoolSidesSwapped((2, 3), 1), IMAGES, "dx is wrong"),
+    "max pool: to the first": (MaxPoolToTheFirst(2), (2, 4, 6, 3), "dx is wrong"),
+    "average pool: padding counted": (AveragePoolCountsPadding(2, 1, "same"), IMAGES, "dx is wrong"),
+    "average pool: no share": (AveragePoolWithoutShare(2), IMAGES, "dx is wrong"),
+    "global average: no share": (GlobalAverageWithoutShare(), IMAGES, "dx is wrong"),
+    "norm: no cross term": (NormWithoutCrossTerm(3, 0.1), (2, 3, 2, 6), "dx is wrong"),
+    "norm: its own cross term": (NormOnlyItsOwnCrossTerm(3, 0.1), (2, 3, 2, 6), "dx is wrong"),
+    "norm: neighbours": (NormNeighboursOfTheForward(4, 0.1), (2, 3, 2, 6), "dx is wrong"),
 }
 PLANTED_LOSSES: dict[str, tuple[Loss, NDArray[Any]]] = {
     "no 1/N": (MSEWithoutN(), RATES),
@@ -409,3 +701,23 @@ def test_a_mutant_without_its_bug_passes() -> None:
         pass
 
     tight(check_layer(Untouched(4, "relu"), X))
+    tight(check_layer(ConvBase(4, (3, 2), (1, 2), LOPSIDED, "relu"), IMAGES))
+    tight(check_layer(ConvBase(4, 3), IMAGES))
+
+
+# Bugs that some inputs cannot show: why the rows above have the shapes they have.
+HIDDEN: dict[str, tuple[Layer, Any]] = {
+    "overlap, windows side by side": (ConvWithoutOverlap(4, 2, 2), (2, 4, 6, 3)),
+    "max pool assigns, windows side by side": (MaxPoolAssigns(2), (2, 4, 6, 3)),
+    "sides swapped, kernel one high": (ConvSidesSwapped(4, 1), IMAGES),
+    "max pool places, square windows of one": (MaxPoolSidesSwapped((1, 3), 1), IMAGES),
+    "first image, batch of one": (ConvOfTheFirstImage(4, 2), (1, 5, 4, 3)),
+    "padding counted, no padding": (AveragePoolCountsPadding(2), (2, 4, 6, 3)),
+    "padding turned, even padding": (ConvPaddingOff(4, 3, padding="same"), IMAGES),
+    "neighbours, odd size": (NormNeighboursOfTheForward(3, 0.1), (2, 3, 2, 6)),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_the_same_bug_where_it_makes_no_difference_passes(name: str) -> None:
+    check_layer(*HIDDEN[name])

@@ -18,6 +18,7 @@ from tinydl.callbacks import Callback, ModelCheckpoint
 from tinydl.layers import (
     ActivityL1,
     Container,
+    ContractivePenalty,
     Dense,
     Dropout,
     Flatten,
@@ -230,6 +231,72 @@ def test_first_layer_gradient_is_skipped_only_below_the_lowest_parameters() -> N
     expected = model.parameters - model.gradients
     model.train_on_batch(x, x)
     np.testing.assert_allclose(model.parameters, expected, rtol=1e-14)
+
+
+class Twice(Container):
+    """One Dense layer, used two times in a row: its gradient is a sum of two."""
+
+    def __init__(self, inner: Layer) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def sublayers(self) -> list[Layer]:
+        return [self.inner]
+
+    def build(self, input_shape: tuple[int, ...], rng: np.random.Generator, dtype: object) -> tuple[int, ...]:
+        super().build(input_shape, rng, dtype)
+        self.name_sublayers()
+        self.output_shape = self.inner.build(input_shape, rng, dtype)
+        return self.output_shape
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        self._between = self.inner.forward(x, training)
+        self._x = x
+        return self.inner.forward(self._between, training)
+
+    def backward(self, dy: np.ndarray) -> np.ndarray | None:
+        dy = self.inner.backward(dy)
+        self.inner.forward(self._x)  # its cache is that of the second use
+        return self.inner.backward(dy)
+
+
+class Halved(Dense):
+    """Somebody's own Dense, which adds its gradient by itself."""
+
+    def backward(self, dy: np.ndarray) -> np.ndarray | None:
+        dx = super().backward(0.5 * dy)
+        self.grads["W"] += 1
+        return dx
+
+
+LARGE_LAYERS = {
+    "chain": lambda: [Dense(300, "relu"), Dense(300, "tanh"), Dense(10)],
+    "no bias": lambda: [Dense(300, "relu", use_bias=False), Dense(300, use_bias=False)],
+    "nested": lambda: [Sequential([Sequential([Dense(300, "tanh")]), Dropout(0.0)]), Dense(10)],
+    "penalty": lambda: [ContractivePenalty(Dense(300, "tanh"), 0.5), ActivityL1(0.1), Dense(300)],
+    "shared": lambda: [Twice(Dense(300, "tanh")), Dense(5)],
+    "own": lambda: [Halved(300, "tanh"), Dense(300)],
+}
+
+
+@pytest.mark.parametrize("name", LARGE_LAYERS)
+def test_a_training_steps_gradients_are_those_of_backward_from_zero(name: str) -> None:
+    """Large layers may write their gradient instead of adding it to zeros; whoever needs a sum still gets one."""
+    model = Model(LARGE_LAYERS[name](), 300, dtype="float64")
+    model.compile(SGD(0.0), MeanSquaredError())
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 300)), rng.normal(size=(4, *model.output_shape))
+    for _ in range(2):
+        model.zero_grad()
+        model.loss.forward(model.forward(x, True), y)
+        model.backward(model.loss.backward())
+        expected = model.gradients.copy()
+        model.gradients[:] = np.nan  # what the step before left there
+        model.train_on_batch(x, y)
+        np.testing.assert_allclose(model.gradients, expected, rtol=1e-12, atol=1e-15)
+        model.loss.forward(model.forward(x, True), y)
+        assert model.backward(model.loss.backward()).shape == x.shape  # outside of training they add, and give dx
+        np.testing.assert_allclose(model.gradients, 2 * expected, rtol=1e-12, atol=1e-15)
 
 
 # --- reproducible -----------------------------------------------------------------------------------------------------

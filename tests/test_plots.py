@@ -13,7 +13,8 @@ from matplotlib.image import imread
 from matplotlib.lines import Line2D
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
-from tinydl import plots
+from tinydl import Model, plots
+from tinydl.layers import AveragePool2D, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
 
 RNG = np.random.default_rng(0)
 Y = (np.arange(400) < 40).astype(int)
@@ -22,6 +23,17 @@ X = RNG.normal(size=(400, 5)).astype(np.float32)
 REBUILT = X + (RNG.normal(size=(400, 5)) * np.where(Y == 1, 1.0, 0.2)[:, None]).astype(np.float32)
 ERRORS = np.square(X - REBUILT).mean(axis=1)
 SCORES = {"deep": ERRORS, "chance": RNG.random(400)}
+CLASSES = ("cat", "dog", "frog")
+IMAGES = RNG.integers(0, 256, (60, 8, 6, 3), dtype=np.uint8)
+LABELS = np.arange(60) % 3
+PROBABILITIES = RNG.dirichlet(np.ones(3), 60)
+FILTERS = RNG.normal(size=(3, 2, 3, 10))
+RUN = {
+    "loss": [3.0, 2.0, 1.0, 0.5],
+    "accuracy": [0.3, 0.5, 0.7, 0.9],
+    "val_loss": [2.5, 2.0, 2.2, 2.4],
+    "val_accuracy": [0.4, 0.5, 0.65, 0.65],
+}
 HISTORIES = {"deep": {"loss": [3.0, 2.0, 1.0], "val_loss": [4.0, 3.0, 2.5]}, "flat": {"loss": [2.0, 1.5]}}
 
 DRAWINGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -32,8 +44,40 @@ DRAWINGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "histogram": (plots.error_histogram, (Y, ERRORS, 0.2)),
     "features": (plots.feature_errors, (Y, X, REBUILT, NAMES)),
     "rows": (plots.reconstructions, (Y, X, REBUILT, NAMES)),
+    "accuracy_curves": (plots.accuracy_curves, ({"cnn": RUN},)),
+    "training_curves": (plots.training_curves, (RUN,)),
+    "filters": (plots.filters, (FILTERS,)),
+    "feature_maps": (lambda *a, **k: plots.feature_maps(network(), *a, **k), (IMAGES[0] / 255,)),
+    "confusion": (plots.confusion_matrix, (LABELS, PROBABILITIES.argmax(axis=1), CLASSES)),
+    "mistakes": (plots.most_confident_mistakes, (IMAGES, LABELS, PROBABILITIES, CLASSES)),
     "overview": (plots.fraud_overview, (HISTORIES, Y, SCORES, X, REBUILT, NAMES, 0.2)),
 }
+
+
+class Block(Sequential):
+    """Shown by what comes out of it, as a composite is."""
+
+
+def network() -> Model:
+    layers = [
+        Conv2D(5, 3, padding="same", activation="relu"),
+        MaxPool2D(2),
+        Sequential([Conv2D(20, 1), AveragePool2D(2)]),
+        Block([Conv2D(20, 1), ReLU()]),
+        Flatten(),
+        Dense(3),
+    ]
+    return Model(layers, (8, 6, 3), seed=1)
+
+
+def texts(figure: Figure) -> list[str]:
+    """What is written within the axes."""
+    return [text.get_text() for ax in figure.axes for text in ax.texts]
+
+
+def tiles(figure: Figure) -> list[Any]:
+    """The pictures that were drawn, in order."""
+    return [image.get_array() for ax in figure.axes for image in ax.get_images()]
 
 
 def line(figure: Figure, label: str) -> Line2D:
@@ -50,7 +94,7 @@ def test_draws_and_saves(name: str, tmp_path: Path) -> None:
     titles = figure.get_suptitle() + "".join(ax.get_title() for ax in figure.axes)
     assert titles.count("SYNTHETIC rows") == 1
     pixels = imread(path)
-    assert min(pixels.shape[:2]) >= 500
+    assert min(pixels.shape[:2]) >= 280
     assert pixels.std() > 0.02, "the picture is not blank"
     assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
 
@@ -162,6 +206,136 @@ def test_rows_shown_stand_at_their_percentiles() -> None:
             assert (others < ERRORS[i]).sum() == pytest.approx(percent / 100 * (len(others) - 1), abs=0.5)
 
 
+def test_training_curves_mark_the_first_best_epoch() -> None:
+    figure = plots.training_curves(RUN)
+    for ax, key in zip(figure.axes, ("loss", "accuracy"), strict=True):
+        training, validation, best = ax.get_lines()[:3]
+        np.testing.assert_array_equal(training.get_ydata(), RUN[key])
+        np.testing.assert_array_equal(validation.get_ydata(), RUN[f"val_{key}"])
+        np.testing.assert_array_equal(validation.get_xdata(), [1, 2, 3, 4])
+        assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
+        assert training.get_color() != validation.get_color()
+        assert list(best.get_xdata()) == [3, 3]
+    legends = [text.get_text() for ax in figure.axes for text in ax.get_legend().get_texts()]
+    assert [text for text in legends if "best" in text] == ["best epoch: 3 (2.2)", "best epoch: 3 (65.0%)"]
+
+
+def test_training_curves_mark_the_epoch_they_are_told() -> None:
+    for ax, value in zip(plots.training_curves(RUN, best=2).axes, (2.0, 0.5), strict=True):
+        assert [(dot.get_xdata(), dot.get_ydata()) for dot in ax.get_lines()[3:]] == [([2], [value])]
+
+
+def test_training_curves_of_one_epoch_and_without_validation() -> None:
+    figure = plots.training_curves({"loss": [2.0], "accuracy": [0.5]})
+    for ax in figure.axes:
+        (only,) = ax.get_lines()
+        assert only.get_marker() == "o", "a line of one point would not be seen"
+        assert ax.get_xticks().tolist() == [1]
+
+
+def test_accuracy_curve_data() -> None:
+    figure = plots.accuracy_curves({"cnn": RUN, "short": {"accuracy": [0.1]}})
+    np.testing.assert_array_equal(line(figure, "cnn, validation").get_ydata(), RUN["val_accuracy"])
+    np.testing.assert_array_equal(line(figure, "short, training").get_ydata(), [0.1])
+    assert figure.axes[0].get_yscale() == "linear"
+
+
+def test_filters_share_a_symmetric_scale() -> None:
+    figure = plots.filters(FILTERS)
+    drawn = tiles(figure)
+    largest = np.abs(FILTERS).max()
+    assert len(drawn) == 10
+    for k, tile in enumerate(drawn):
+        np.testing.assert_allclose(2 * largest * (np.asarray(tile) - 0.5), FILTERS[..., k], atol=1e-12)
+    assert f"-{largest:.3g}, mid-grey 0, white +{largest:.3g}" in figure.axes[0].get_title()
+    assert "10 filters, 3 x 2 x 3" in figure.axes[0].get_title()
+
+
+def test_filters_of_one_and_of_many_channels() -> None:
+    grey = plots.filters(FILTERS[:, :, :1], limit=4)
+    assert [tile.shape for tile in tiles(grey)] == [(3, 2)] * 4
+    assert "The first 4 of 10 filters" in grey.axes[0].get_title()
+    many = plots.filters(RNG.normal(size=(3, 3, 16, 4)))
+    assert [tile.shape for tile in tiles(many)] == [(3, 3)] * 4
+    assert "(mean over the 16 input channels)" in many.axes[0].get_title()
+    nothing = plots.filters(np.zeros((3, 3, 3, 2)))
+    assert all((tile == 0.5).all() for tile in tiles(nothing))
+
+
+@pytest.mark.parametrize("order", ["active", "first"])
+def test_feature_maps_are_what_the_layers_give(order: str) -> None:
+    model = network()
+    x = (IMAGES[3] / 255).astype(np.float32)
+    figure = plots.feature_maps(model, x, channels=4, order=order)
+    conv, pool, chain, block = model.layers[:4]
+    outputs = {"conv2d_1": conv.forward(x[None])}
+    outputs["max_pool2d_1"] = pool.forward(outputs["conv2d_1"])
+    inner = chain.layers[0].forward(outputs["max_pool2d_1"])
+    after = chain.forward(outputs["max_pool2d_1"])
+    shown = [*outputs.values(), inner, after, block.forward(after)]
+    drawn = tiles(figure)
+    np.testing.assert_allclose(drawn[0], x, rtol=1e-6)
+    assert len(drawn) == 1 + 5 * 4
+    for row, output in enumerate(shown):
+        activity = np.abs(output[0]).mean(axis=(0, 1))
+        channels = range(4) if order == "first" else np.argsort(-activity)[:4]
+        for column, k in enumerate(channels):
+            np.testing.assert_array_equal(drawn[1 + 4 * row + column], output[0, ..., k])
+            assert texts(figure)[2 + 6 * row + column] == str(k)
+    names = [layer.name for layer in (conv, pool, *chain.layers, block)]
+    assert [text for text in texts(figure) if text in names] == names
+    assert any(text.startswith("4 x 3 x 5\n") for text in texts(figure)), "the pooled shape"
+
+
+def test_feature_maps_take_standardised_images() -> None:
+    drawn = tiles(plots.feature_maps(network(), RNG.normal(size=(1, 8, 6, 3))))
+    assert drawn[0].min() == 0
+    assert drawn[0].max() == 1
+
+
+def test_confusion_matrix_counts_and_shares() -> None:
+    y_true, y_pred = [0, 0, 0, 0, 1, 1, 2], [0, 0, 0, 1, 1, 1, 0]
+    figure = plots.confusion_matrix(y_true, y_pred, CLASSES)
+    ax = figure.axes[0]
+    np.testing.assert_allclose(tiles(figure)[0], [[0.75, 0.25, 0], [0, 1, 0], [1, 0, 0]])
+    assert texts(figure) == ["3", "75 %", "1", "25 %", "2", "100 %", "1", "100 %"]
+    assert [(round(t.get_position()[0]), round(t.get_position()[1])) for t in ax.texts[::2]] == [
+        (0, 0), (1, 0), (1, 1), (0, 2),
+    ]  # fmt: skip
+    assert "5 of 7 right (71.43%)" in ax.get_title()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["cat (4)", "dog (2)", "frog (1)"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == list(CLASSES)
+
+
+def test_confusion_matrix_of_classes_that_do_not_occur_and_of_many() -> None:
+    assert texts(plots.confusion_matrix([1, 1], [1, 1], CLASSES)) == ["2", "100 %"]
+    y = np.arange(100)
+    assert texts(plots.confusion_matrix(y, y, [f"class {k}" for k in y])) == []
+
+
+def test_the_most_confident_mistakes_come_first() -> None:
+    figure = plots.most_confident_mistakes(IMAGES, LABELS, PROBABILITIES, CLASSES, count=7)
+    says = PROBABILITIES.argmax(axis=1)
+    wrong = np.flatnonzero(says != LABELS)
+    worst = sorted(wrong, key=lambda i: -PROBABILITIES[i].max())[:7]
+    assert len(tiles(figure)) == 7
+    for place, i in enumerate(worst):
+        np.testing.assert_allclose(tiles(figure)[place], IMAGES[i] / 255)
+        assert texts(figure)[2 * place : 2 * place + 2] == [
+            f"says {CLASSES[says[i]]} {PROBABILITIES[i].max():.2f}",
+            f"is {CLASSES[LABELS[i]]} {PROBABILITIES[i, LABELS[i]]:.2f}",
+        ]
+    assert f"({len(wrong)} of 60 are wrong)" in figure.axes[0].get_title()
+
+
+def test_no_mistakes_and_grey_images() -> None:
+    assert texts(plots.most_confident_mistakes(IMAGES, LABELS, np.eye(3)[LABELS], CLASSES)) == ["no mistakes"]
+    wrong = np.eye(3)[(LABELS + 1) % 3]
+    for grey in (IMAGES[..., 0], IMAGES[..., :1]):
+        figure = plots.most_confident_mistakes(grey, LABELS, wrong, CLASSES)
+        assert [tile.shape for tile in tiles(figure)] == [(8, 6)] * 20
+
+
 def test_works_without_pyplot_and_display() -> None:
     code = (
         "import sys; from tinydl import plots; plots.loss_curves({'a': {'loss': [2.0, 1.0]}}); "
@@ -176,6 +350,31 @@ def test_works_without_pyplot_and_display() -> None:
         (lambda: plots.loss_curves({"loss": [1.0]}), "wrap a single history"),  # type: ignore[dict-item]
         (lambda: plots.loss_curves({"a": {"loss": []}}), "one epoch or more"),
         (lambda: plots.loss_curves({}), "at least one named curve"),
+        (lambda: plots.accuracy_curves({"a": {"loss": [1.0]}}), "one epoch or more"),
+        (lambda: plots.training_curves([1.0]), "such as fit"),  # type: ignore[arg-type]
+        (lambda: plots.training_curves({"loss": [1.0]}), r'compile with metrics=\["accuracy"\]'),
+        (lambda: plots.training_curves({**RUN, "val_loss": [1.0]}), "as many epochs"),
+        (lambda: plots.training_curves(RUN, best=5), "best must be one of the epochs 1 to 4, got 5"),
+        (lambda: plots.filters(FILTERS[0]), r"W must have shape \(kh, kw, in, out\).*got \(2, 3, 10\)"),
+        (lambda: plots.filters(FILTERS * np.inf), "NaN or infinity"),
+        (lambda: plots.filters(FILTERS, limit=0), "limit must be a whole number of 1 or more"),
+        (lambda: plots.feature_maps(network(), IMAGES[0, :5] / 255), r"shape \(8, 6, 3\), got \(5, 6, 3\)"),
+        (lambda: plots.feature_maps(network(), IMAGES[:2] / 255), r"got \(2, 8, 6, 3\)"),
+        (
+            lambda: plots.feature_maps(network(), IMAGES[0] / 255, order="best"),
+            "order must be one of 'active', 'first'",
+        ),
+        (lambda: plots.feature_maps(Model(Dense(2), 3), np.ones(3)), "no convolution or pooling"),
+        (lambda: plots.confusion_matrix(LABELS, PROBABILITIES, CLASSES), r"take y_pred.argmax\(axis=1\)"),
+        (lambda: plots.confusion_matrix(LABELS, LABELS[1:], CLASSES), "60 labels, y_pred 59"),
+        (lambda: plots.confusion_matrix(LABELS, LABELS, CLASSES[:2]), "class numbers 0 to 1, one a name; got 0 to 2"),
+        (lambda: plots.confusion_matrix([], [], CLASSES), "must be a row of class numbers"),
+        (
+            lambda: plots.most_confident_mistakes(IMAGES, LABELS, 3 * PROBABILITIES, CLASSES),
+            "apply a softmax to logits first",
+        ),
+        (lambda: plots.most_confident_mistakes(IMAGES[1:], LABELS, PROBABILITIES, CLASSES), r"one image a label; got"),
+        (lambda: plots.most_confident_mistakes(IMAGES, LABELS, PROBABILITIES[:, :2], CLASSES), r"shape \(60, 3\)"),
         (lambda: plots.pr_curves(Y, {"a": ERRORS[:-1]}), "a: expected 400 finite scores"),
         (lambda: plots.pr_curves(Y, {"a": ERRORS * np.nan}), "a: expected 400 finite scores"),
         (lambda: plots.roc_curves(0 * Y, SCORES), "that holds both"),

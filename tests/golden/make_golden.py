@@ -4,12 +4,15 @@ gradient check only proves that backward is the derivative of whatever forward c
     python tests/golden/make_golden.py            (needs PyTorch; written with 2.13; rewrites the *.json beside it)
 
 Nothing of tinydl is imported here and no test imports this file: the numbers stand on their own. JSON keeps float64
-exactly, as its shortest decimal form. Weights are in the layout (inputs, units).
+exactly, as its shortest decimal form. Weights are in the layout (inputs, units), of convolutions (kh, kw, in, out);
+images are NHWC, where PyTorch has NCHW. images_keras.json needs TensorFlow (written with 2.21 and Keras 3.15) and is
+left as it is where that is missing: only TensorFlow defines what "same" padding is.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -274,9 +277,195 @@ def schedules() -> None:
     write("schedules", cases)
 
 
+# --- images -------------------------------------------------------------------------------------------------------
+
+Padding = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right)) pixels
+
+
+def short(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """N(0, 1) to three decimals: inputs take little room, and pooling windows no ties."""
+    return rng.normal(size=shape).round(3)
+
+
+def padded(x: torch.Tensor, padding: Padding, value: float = 0.0) -> torch.Tensor:
+    """x, of NHWC, with a border of `value`, in NCHW."""
+    (top, bottom), (left, right) = padding
+    return F.pad(x.permute(0, 3, 1, 2), (left, right, top, bottom), value=value)
+
+
+def record_layer(
+    cases: dict[str, Any],
+    name: str,
+    arguments: dict[str, Any],
+    f: Any,
+    rng: np.random.Generator,
+    **inputs: torch.Tensor,
+) -> None:
+    """y = f(), NHWC, and the gradients of all inputs for a random dy."""
+    y = f()
+    dy = torch.tensor(short(rng, *y.shape))
+    y.backward(dy)
+    gradients = {f"d{key}": value.grad for key, value in inputs.items()}
+    cases[name] = {"arguments": arguments, **inputs, "dy": dy, "y": y, **gradients}
+
+
+def images(rng: np.random.Generator) -> None:
+    cases: dict[str, Any] = {}
+    nothing = ((0, 0), (0, 0))
+
+    # name: x, arguments of the layer, its padding in pixels
+    convolutions: dict[str, tuple[tuple[int, ...], dict[str, Any], Padding]] = {
+        "valid": ((2, 6, 7, 3), {"filters": 2, "kernel_size": (3, 2), "strides": (1, 2)}, nothing),
+        "one_pixel": (
+            (2, 6, 5, 2),
+            {"filters": 3, "kernel_size": 3, "strides": 2, "padding": 1, "activation": "relu"},
+            ((1, 1), (1, 1)),
+        ),
+        "two_sides": ((1, 4, 5, 2), {"filters": 2, "kernel_size": (4, 3), "padding": (2, 0)}, ((2, 2), (0, 0))),
+        "same_odd": (
+            (2, 4, 5, 2),
+            {"filters": 2, "kernel_size": 3, "padding": "same", "activation": "tanh"},
+            ((1, 1), (1, 1)),
+        ),
+        "same_even": (
+            (2, 4, 5, 2),
+            {"filters": 3, "kernel_size": 2, "padding": "same", "activation": "sigmoid", "use_bias": False},
+            ((0, 1), (0, 1)),
+        ),
+        "same_strided": (  # ceil(7 / 3) = 3, (3 - 1) 3 + 4 - 7 = 3 pixels; ceil(4 / 2) = 2, 2 + 3 - 4 = 1
+            (1, 7, 4, 2),
+            {"filters": 2, "kernel_size": (4, 3), "strides": (3, 2), "padding": "same", "activation": "relu"},
+            ((1, 2), (0, 1)),
+        ),
+        "lopsided": (
+            (2, 4, 5, 2),
+            {"filters": 2, "kernel_size": (2, 3), "strides": (2, 1), "padding": [[1, 0], [0, 2]]},
+            ((1, 0), (0, 2)),
+        ),
+        "pointwise": ((2, 3, 4, 3), {"filters": 2, "kernel_size": 1, "activation": "relu"}, nothing),
+        "gaps": ((1, 5, 7, 2), {"filters": 2, "kernel_size": 1, "strides": (2, 3)}, nothing),
+        "one_channel": ((1, 3, 4, 1), {"filters": 1, "kernel_size": (2, 3), "use_bias": False}, nothing),
+    }
+    for name, (shape, arguments, padding) in convolutions.items():
+        kernel = arguments["kernel_size"]
+        kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
+        filters, strides = arguments["filters"], arguments.get("strides", 1)
+        x, W = tensor(short(rng, *shape)), tensor(short(rng, kh, kw, shape[-1], filters))
+        inputs = {"x": x, "W": W}
+        if arguments.get("use_bias", True):
+            inputs["b"] = tensor(short(rng, filters))
+        f, b = ACTIVATIONS[arguments.get("activation")], inputs.get("b")
+
+        def convolve(
+            f: Any = f, x: Any = x, W: Any = W, b: Any = b, strides: Any = strides, padding: Any = padding
+        ) -> torch.Tensor:
+            return f(F.conv2d(padded(x, padding), W.permute(3, 2, 0, 1), b, strides)).permute(0, 2, 3, 1)
+
+        record_layer(cases, f"Conv2D_{name}", arguments, convolve, rng, **inputs)
+
+    pools: dict[str, tuple[tuple[int, ...], dict[str, Any], Padding]] = {
+        "side_by_side": ((2, 4, 6, 2), {"pool_size": 2}, nothing),
+        "overlapping": ((2, 5, 7, 2), {"pool_size": 3, "strides": 2}, nothing),
+        "sides_differ": ((1, 5, 7, 2), {"pool_size": (2, 3), "strides": (1, 2)}, nothing),
+        "gaps": ((1, 5, 8, 2), {"pool_size": 2, "strides": 3}, nothing),
+        "padded": ((1, 5, 4, 2), {"pool_size": 3, "strides": 2, "padding": 1}, ((1, 1), (1, 1))),
+        "lopsided": ((1, 4, 4, 2), {"pool_size": (2, 3), "strides": 1, "padding": [[1, 0], [0, 2]]}, ((1, 0), (0, 2))),
+    }
+    for name, (shape, arguments, padding) in pools.items():
+        size, strides = arguments["pool_size"], arguments.get("strides", arguments["pool_size"])
+        for kind in ("MaxPool2D", "AveragePool2D"):
+            values = short(rng, *shape)
+            x = tensor(values - 5 if kind == "MaxPool2D" and padding != nothing else values)  # padding must not win
+
+            def pool(
+                kind: str = kind, x: Any = x, padding: Any = padding, size: Any = size, strides: Any = strides
+            ) -> torch.Tensor:
+                if kind == "MaxPool2D":
+                    y = F.max_pool2d(padded(x, padding, -torch.inf), size, strides)
+                else:  # the mean over what lies inside: F.avg_pool2d's count_include_pad knows no lopsided padding
+                    inside = padded(torch.ones_like(x), padding)
+                    y = F.avg_pool2d(padded(x, padding), size, strides) / F.avg_pool2d(inside, size, strides)
+                return y.permute(0, 2, 3, 1)
+
+            record_layer(cases, f"{kind}_{name}", arguments, pool, rng, x=x)
+            if name == "padded" and kind == "AveragePool2D":  # that this is what PyTorch calls it
+                own = F.avg_pool2d(x.permute(0, 3, 1, 2), 3, 2, 1, count_include_pad=False)
+                torch.testing.assert_close(own.permute(0, 2, 3, 1), pool(), rtol=1e-14, atol=0)
+
+    x = tensor(short(rng, 2, 4, 3, 2))
+    record_layer(
+        cases, "GlobalAveragePool2D", {}, lambda: F.adaptive_avg_pool2d(x.permute(0, 3, 1, 2), 1).flatten(1), rng, x=x
+    )
+
+    for size, alpha, beta, k in ((5, 1e-4, 0.75, 2.0), (3, 0.2, 0.5, 1.0), (4, 0.3, 0.75, 2.0), (9, 0.1, 1.0, 0.5)):
+        x = tensor(3 * short(rng, 2, 2, 3, 6))
+
+        def norm(x: Any = x, size: int = size, alpha: float = alpha, beta: float = beta, k: float = k) -> torch.Tensor:
+            y = F.local_response_norm(x.permute(0, 3, 1, 2), size, alpha * size, beta, k)  # alpha is divided by size
+            return y.permute(0, 2, 3, 1)
+
+        arguments = {"size": size, "alpha": alpha, "beta": beta, "k": k}
+        record_layer(cases, f"LocalResponseNorm_{size}", arguments, norm, rng, x=x)
+
+    # a small network of the kind of cifar_cnn, trained by Adam
+    data, labels = short(rng, 5, 6, 5, 2), np.array([0, 2, 1, 1, 0])
+    start = [short(rng, *shape) for shape in ((2, 2, 2, 3), (1, 1, 3, 4), (24, 3), (3,))]
+    weights = [tensor(array) for array in start]
+    optimizer = torch.optim.Adam(weights, lr=0.02, eps=1e-8)
+    trace = []
+    for _ in range(5):
+        optimizer.zero_grad()
+        W1, W2, W3, b3 = weights
+        h = F.conv2d(padded(torch.tensor(data), ((0, 1), (0, 1))), W1.permute(3, 2, 0, 1)).relu()
+        h = F.conv2d(F.max_pool2d(h, 2), W2.permute(3, 2, 0, 1)).relu()
+        loss = F.cross_entropy(h.permute(0, 2, 3, 1).flatten(1) @ W3 + b3, torch.tensor(labels))
+        loss.backward()
+        optimizer.step()
+        trace.append(float(loss.detach()))
+    cases["network"] = {"x": data, "labels": labels, "start": start, "losses": trace, "end": weights}
+    write("images", cases)
+
+
+def images_keras(rng: np.random.Generator) -> None:
+    """What padding="same" means, by those who defined it."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    try:
+        import keras
+        import tensorflow as tf
+    except ImportError:
+        print("images_keras.json: left as it is, there is no TensorFlow here")
+        return
+    cases: dict[str, Any] = {}
+    for kernel in (2, 3, 5):
+        for stride in (1, 2, 3):
+            W = short(rng, kernel, kernel, 1, 1)
+            arguments = {"strides": stride, "padding": "same", "dtype": "float64"}
+            convolution = keras.layers.Conv2D(1, kernel, use_bias=False, **arguments)
+            for kind, layer in (
+                ("Conv2D", convolution),
+                ("MaxPool2D", keras.layers.MaxPooling2D(kernel, **arguments)),
+                ("AveragePool2D", keras.layers.AveragePooling2D(kernel, **arguments)),
+            ):
+                x = tf.constant(short(rng, 1, 7, 6, 1) - (5 if kind == "MaxPool2D" else 0))
+                if kind == "Conv2D":
+                    layer.build(x.shape)
+                    layer.set_weights([W])
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    y = layer(x)
+                dy = short(rng, *y.shape)
+                cases[f"{kind}_{kernel}_{stride}"] = {
+                    "kernel": kernel, "stride": stride, "x": x.numpy(), **({"W": W} if kind == "Conv2D" else {}),
+                    "dy": dy, "y": y.numpy(), "dx": tape.gradient(y, x, dy).numpy(),
+                }  # fmt: skip
+    write("images_keras", cases)
+
+
 if __name__ == "__main__":
     optimizers(np.random.default_rng(1))
     layers(np.random.default_rng(2))
     losses(np.random.default_rng(3))
     penalties(np.random.default_rng(4))
     schedules()
+    images(np.random.default_rng(5))
+    images_keras(np.random.default_rng(6))

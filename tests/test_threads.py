@@ -1,0 +1,648 @@
+"""Threads: the one setting, its validation, what may run at once, forked processes, errors and Ctrl-C in shared work."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+import tinydl
+from tinydl import Model, kernels
+from tinydl.kernels import memory, threads
+from tinydl.layers import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D
+from tinydl.losses import SoftmaxCrossEntropy
+from tinydl.optimizers import Adam
+
+LIMIT = 120  # seconds, after which a process hangs
+
+
+@pytest.fixture(autouse=True)
+def keep_threads() -> Iterator[None]:
+    before = tinydl.num_threads()
+    yield
+    tinydl.set_num_threads(before)
+
+
+def python(script: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+    """A new process; variables of its environment set, or taken out (None). One that hangs fails."""
+    variables = {**os.environ, "TINYDL_NUM_THREADS": None, "OMP_NUM_THREADS": None, **environment}
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=LIMIT,
+        env={name: value for name, value in variables.items() if value is not None},
+    )  # fmt: skip
+
+
+def blas_threads() -> list[int]:
+    return [library["num_threads"] for library in ThreadpoolController().info() if library["user_api"] == "blas"]
+
+
+# --- the setting ------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_one_setting_under_one_name() -> None:
+    assert {"num_threads", "set_num_threads"} <= set(tinydl.__all__)
+    for number in (1, 3, 2):
+        tinydl.set_num_threads(number)
+        assert tinydl.num_threads() == threads.num_threads() == number
+
+
+@pytest.mark.parametrize("number", [0, -1, 2.0, "2", True, None, [2], np.nan])
+def test_other_numbers_of_threads_are_refused(number: Any) -> None:
+    before = tinydl.num_threads()
+    with pytest.raises(ValueError, match=r"^set_num_threads: .*whole number of 1 or more, got"):
+        tinydl.set_num_threads(number)
+    assert tinydl.num_threads() == before
+
+
+def test_numpy_integers_are_numbers_too() -> None:
+    tinydl.set_num_threads(np.int64(2))  # type: ignore[arg-type]
+    assert tinydl.num_threads() == 2
+
+
+ASK = "import tinydl; print(tinydl.num_threads())"
+
+
+def number_in(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """What a process would begin with that has these variables: the module, read in anew."""
+    for name in ("TINYDL_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    again = importlib.util.spec_from_file_location("tinydl.kernels.threads_again", threads.__file__)
+    assert again is not None
+    assert again.loader is not None
+    module = importlib.util.module_from_spec(again)
+    again.loader.exec_module(module)
+    return module.num_threads()
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"TINYDL_NUM_THREADS": "3"}, 3),
+        ({"OMP_NUM_THREADS": "3"}, 3),
+        ({"TINYDL_NUM_THREADS": "5", "OMP_NUM_THREADS": "3"}, 5),  # the own variable goes first
+        ({"TINYDL_NUM_THREADS": "", "OMP_NUM_THREADS": "3"}, 3),
+        ({"TINYDL_NUM_THREADS": " 4 "}, 4),
+    ],
+)
+def test_the_environment_sets_it(environment: dict[str, str], expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert number_in(environment, monkeypatch) == expected
+
+
+def test_it_does_so_when_tinydl_is_imported() -> None:
+    process = python(ASK, TINYDL_NUM_THREADS="5", OMP_NUM_THREADS="3")
+    assert process.stdout.strip() == "5", process.stderr
+    process = python(ASK, TINYDL_NUM_THREADS="two")
+    assert process.returncode != 0
+    assert "ValueError: TINYDL_NUM_THREADS: expected a whole number of 1 or more, got 'two'" in process.stderr
+
+
+def test_by_default_it_is_the_cores_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert number_in({}, monkeypatch) == cores
+    if hasattr(os, "sched_setaffinity"):
+        one = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        assert python(one + ASK).stdout.strip() == "1"
+
+
+@pytest.mark.parametrize("name", ["TINYDL_NUM_THREADS", "OMP_NUM_THREADS"])
+@pytest.mark.parametrize("value", ["0", "-1", "two", "2.5", "1e3", "\u00b2"])
+def test_the_environment_is_checked(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=f"^{name}: expected a whole number of 1 or more, got '{value}'"):
+        number_in({name: value}, monkeypatch)
+
+
+def test_openmps_list_of_a_number_a_level_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OMP_NUM_THREADS=4,2 is right by OpenMP's rules; it must not keep anybody from importing tinydl."""
+    assert number_in({"OMP_NUM_THREADS": "4,2"}, monkeypatch) == 4
+
+
+# --- work that is shared ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_the_ranges_make_up_the_whole(number: int, count: int) -> None:
+    tinydl.set_num_threads(number)
+    parts = threads.parts_for(count, 1e12)
+    assert parts == min(number, count)
+    seen: list[tuple[int, int, int]] = []
+    threads.share(parts, count, lambda *part: seen.append(part))
+    seen.sort()
+    assert [part for part, _, _ in seen] == list(range(parts))
+    assert [start for _, start, _ in seen] == [0, *(stop for _, _, stop in seen[:-1])]
+    assert seen[-1][2] == count
+    assert {stop - start for _, start, stop in seen} <= {count // parts, count // parts + 1}
+
+
+def test_little_work_is_not_shared() -> None:
+    tinydl.set_num_threads(4)
+    assert threads.parts_for(1000, 100) == 1
+    assert threads.parts_for(0, 1e12) == 1
+
+
+def test_parts_run_at_the_same_time_with_one_blas_thread() -> None:
+    tinydl.set_num_threads(3)
+    barrier, seen = threading.Barrier(3, timeout=30), set()
+
+    def task(part: int, start: int, stop: int) -> None:
+        barrier.wait()  # passes only when all three are here
+        seen.add((threading.get_ident(), tuple(blas_threads())))
+
+    with threadpool_limits(2, "blas"):
+        before = blas_threads()
+        threads.share(3, 3, task)
+        assert blas_threads() == before
+    assert len({thread for thread, _ in seen}) == 3
+    assert {number for _, numbers in seen for number in numbers} == {1}
+
+
+@pytest.mark.parametrize("bad", [{0}, {1}, {2}, {0, 1}, {0, 1, 2}])
+def test_an_exception_is_raised_after_all_parts_have_ended(bad: set[int]) -> None:
+    tinydl.set_num_threads(3)
+    ended: set[int] = set()
+
+    def task(part: int, start: int, stop: int) -> None:
+        if part in bad:
+            raise ArithmeticError(f"part {part}")
+        time.sleep(0.2)
+        ended.add(part)
+
+    with threadpool_limits(2, "blas"):
+        before = blas_threads()
+        with pytest.raises(ArithmeticError, match=f"part {min(bad)}"):
+            threads.share(3, 3, task)
+        assert ended == {0, 1, 2} - bad
+        assert blas_threads() == before
+    seen: list[int] = []
+    threads.share(3, 3, lambda part, start, stop: seen.append(part))  # the pool is as good as before
+    assert sorted(seen) == [0, 1, 2]
+
+
+def test_the_number_may_be_changed_while_work_is_shared() -> None:
+    tinydl.set_num_threads(3)
+    done: list[int] = []
+
+    def task(part: int, start: int, stop: int) -> None:
+        tinydl.set_num_threads(1 + part)
+        time.sleep(0.05)
+        done.append(part)
+
+    for _ in range(10):
+        threads.share(3, 3, task)
+    assert sorted(done) == sorted([0, 1, 2] * 10)
+
+
+def test_nested_uses_of_one_blas_thread_restore_what_was_found() -> None:
+    with threadpool_limits(2, "blas"):
+        before = blas_threads()
+        with threads.one_blas_thread():
+            assert set(blas_threads()) == {1}
+            with pytest.raises(KeyError), threads.one_blas_thread():
+                raise KeyError
+            assert set(blas_threads()) == {1}
+        assert blas_threads() == before
+
+
+def test_one_blas_thread_holds_in_whichever_thread_it_is_asked_for() -> None:
+    """threadpoolctl (3.8) heeds only the first thread that ever set a limit, and says nothing to the others."""
+    process = python(
+        """
+        import threading
+        import numpy as np
+        from tinydl.kernels import threads
+        from threadpoolctl import ThreadpoolController
+        blas = lambda: {one["num_threads"] for one in ThreadpoolController().info() if one["user_api"] == "blas"}
+
+        def run():
+            with threads.one_blas_thread():
+                print(blas())
+
+        run()
+        other = threading.Thread(target=run)
+        other.start()
+        other.join()
+        print(blas())
+        """,
+        OPENBLAS_NUM_THREADS="2",
+    )
+    assert process.stdout.split() == ["{1}", "{1}", "{2}"], process.stderr
+
+
+def test_the_last_to_leave_restores_blas_whichever_thread_that_is() -> None:
+    process = python(
+        """
+        import threading
+        import numpy as np
+        from tinydl.kernels import threads
+        from threadpoolctl import ThreadpoolController
+        blas = lambda: {one["num_threads"] for one in ThreadpoolController().info() if one["user_api"] == "blas"}
+        inside, leave = threading.Event(), threading.Event()
+
+        def run():
+            with threads.one_blas_thread():
+                inside.set()
+                leave.wait()
+
+        other = threading.Thread(target=run)
+        with threads.one_blas_thread():
+            other.start()
+            inside.wait()
+        print(blas())  # the other is still inside
+        leave.set()
+        other.join()
+        print(blas())
+        """,
+        OPENBLAS_NUM_THREADS="2",
+    )
+    assert process.stdout.split() == ["{1}", "{2}"], process.stderr
+
+
+# --- models -----------------------------------------------------------------------------------------------------------
+
+
+def network(seed: int = 0) -> Model:
+    """Of the kind of cifar_cnn, large enough that every kind of layer shares its work, Winograd's included."""
+    layers = [
+        Conv2D(32, 3, padding="same", activation="relu"), MaxPool2D(2), LocalResponseNorm(3, 0.1),
+        Conv2D(48, 2, padding="same", activation="relu", use_bias=False), MaxPool2D(2), Conv2D(64, 1, activation="relu"),
+        Flatten(), Dense(128, "relu"), Dropout(0.5), Dense(10),
+    ]  # fmt: skip
+    model = Model(layers, (16, 14, 3), seed)
+    model.compile(Adam(1e-3), SoftmaxCrossEntropy())
+    return model
+
+
+def data(n: int = 96) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n, 16, 14, 3)).astype(np.float32), rng.integers(0, 10, n)
+
+
+def test_the_models_here_share_their_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    tinydl.set_num_threads(2)
+    names: list[str] = []
+    submit = ThreadPoolExecutor.submit
+
+    def counted(self: Any, task: Any, *arguments: Any) -> Any:
+        names.append(task.__qualname__.split(".")[0])
+        return submit(self, task, *arguments)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", counted)
+    with kernels.using("compiled"):
+        network().train_on_batch(*data())
+    assert {
+        "conv2d_forward",
+        "conv2d_backward",
+        "dense_forward",
+        "dense_backward",
+        "local_response_norm_forward",
+    } <= set(names)
+
+
+def test_predictions_hardly_depend_on_the_number_of_threads_and_training_is_exact_for_each() -> None:
+    x, y = data()
+    losses, predictions = {}, {}
+    for number in (1, 2, 3):
+        tinydl.set_num_threads(number)
+        predictions[number] = network().predict(x)
+        runs = []
+        for _ in range(2):
+            model = network()
+            history = model.fit(x, y, epochs=2, batch_size=32, verbose=0)
+            runs.append((history.history["loss"], model.parameters.tobytes()))
+        assert runs[0] == runs[1]  # the same seed, the same bits
+        losses[number] = runs[0][0]
+    for number in (2, 3):
+        np.testing.assert_allclose(predictions[number], predictions[1], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(losses[number], losses[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_eight_threads_may_predict_at_once(number: int) -> None:
+    """And get to the bit what one alone gets; the memory that kernels use again is not mixed up either."""
+    tinydl.set_num_threads(number)
+    model, (x, _) = network(), data(160)
+    pieces = [x[k : k + 60] for k in range(0, 100, 10)]
+    expected = [model.predict(piece) for piece in pieces]
+    with threadpool_limits(2, "blas"):
+        before = blas_threads()
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(2):
+                for actual, wanted in zip(pool.map(model.predict, pieces), expected, strict=True):
+                    np.testing.assert_array_equal(actual, wanted)
+        assert blas_threads() == before
+
+
+def test_several_models_may_train_at_once() -> None:
+    tinydl.set_num_threads(2)
+    x, y = data(64)
+
+    def train(seed: int) -> bytes:
+        model = network(seed)
+        model.fit(x, y, epochs=2, batch_size=32, verbose=0)
+        return model.parameters.tobytes()
+
+    alone = [train(seed) for seed in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(train, range(3))) == alone
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+TRAINED = """
+import multiprocessing, os, signal, sys, threading
+import numpy as np
+import tinydl
+sys.path.insert(0, {here!r})
+from importlib.machinery import SourceFileLoader
+here = SourceFileLoader("here", {file!r}).load_module()
+
+def fork():
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+    return child
+
+def work(pipe):
+    # what a process does that was started from one that has trained: predict, and train on
+    model, (x, y) = here.network(), here.data()
+    model.train_on_batch(x, y)
+    pipe.send([model.predict(x).tobytes(), model.train_on_batch(x, y)])
+"""
+
+
+def script(body: str) -> str:
+    """A script that has the helpers of this file. A forked process of it that waits for ever is ended after 20 s."""
+    body = body.replace("child = os.fork()", "child = fork()")
+    return TRAINED.format(here=str(Path(__file__).parent), file=__file__) + textwrap.dedent(body)
+
+
+def answers(number: int) -> tuple[str, float]:
+    tinydl.set_num_threads(number)
+    model, (x, y) = network(), data()
+    model.train_on_batch(x, y)
+    return model.predict(x).tobytes().hex()[:2000], model.train_on_batch(x, y)
+
+
+FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+
+
+@FORK
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_forked_process_can_predict_and_train(number: int) -> None:
+    process = python(
+        script(f"""
+        tinydl.set_num_threads({number})
+        model, (x, y) = here.network(), here.data()
+        model.train_on_batch(x, y)  # the threads are there
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:  # it goes on with the model as it is
+            loss = [model.predict(x).tobytes().hex()[:2000], model.train_on_batch(x, y)]
+            os.write(writing, repr(loss).encode())
+            os._exit(0)
+        own = [model.predict(x).tobytes().hex()[:2000], model.train_on_batch(x, y)]  # as does its parent
+        assert os.waitpid(child, 0)[1] == 0
+        assert os.read(reading, 10000).decode() == repr(own)
+        print(own[0], own[1])
+        """)
+    )
+    assert process.returncode == 0, process.stderr
+    prediction, loss = process.stdout.split()
+    assert (prediction, float(loss)) == answers(number)
+
+
+@FORK
+def test_forks_of_multiprocessing_can_predict_and_train() -> None:
+    process = python(
+        script("""
+        tinydl.set_num_threads(2)
+        here.network().train_on_batch(*here.data())
+        context = multiprocessing.get_context("fork")
+        ends = [context.Pipe(duplex=False) for _ in range(3)]
+        children = [context.Process(target=work, args=(end[1],)) for end in ends]
+        for child in children:
+            child.start()
+        for end in ends:
+            prediction, loss = end[0].recv()
+            print(prediction.hex()[:2000], loss)
+        for child in children:
+            child.join()
+            assert child.exitcode == 0
+        """)
+    )
+    assert process.returncode == 0, process.stderr
+    lines = [line.split() for line in process.stdout.splitlines()]
+    assert [(line[0], float(line[1])) for line in lines] == [answers(2)] * 3
+
+
+def test_spawned_processes_can_predict_and_train(tmp_path: Path) -> None:
+    body = """
+        if __name__ == "__main__":
+            here.network().train_on_batch(*here.data())
+            context = multiprocessing.get_context("spawn")
+            reading, writing = context.Pipe(duplex=False)
+            child = context.Process(target=work, args=(writing,))
+            child.start()
+            prediction, loss = reading.recv()
+            child.join()
+            assert child.exitcode == 0
+            print(prediction.hex()[:2000], loss)
+        """
+    (tmp_path / "main.py").write_text(script(body))
+    process = subprocess.run(
+        [sys.executable, str(tmp_path / "main.py")], capture_output=True, text=True, check=False, timeout=LIMIT,
+        env={**os.environ, "TINYDL_NUM_THREADS": "2"},
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    prediction, loss = process.stdout.split()
+    assert (prediction, float(loss)) == answers(2)
+
+
+@FORK
+def test_a_fork_while_other_threads_are_at_work() -> None:
+    """Whatever lock they hold at that moment, in BLAS too, is never released in the new process: it would wait for ever."""
+    process = python(
+        script("""
+        tinydl.set_num_threads(2)
+        model, (x, y) = here.network(), here.data()
+        expected, stop = model.predict(x), threading.Event()
+
+        def busy():
+            other = here.network()
+            while not stop.is_set():
+                other.predict(x)
+
+        workers = [threading.Thread(target=busy) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        children = []
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if np.array_equal(model.predict(x), expected) else 1)
+            children.append(child)
+        ends = [os.waitpid(child, 0)[1] for child in children]
+        stop.set()
+        for worker in workers:
+            worker.join()
+        print(ends)
+        """)
+    )
+    assert process.stdout.strip() == str([0] * 20), process.stderr
+
+
+@FORK
+def test_a_fork_while_another_thread_takes_memory() -> None:
+    """The lock of the blocks is held for microseconds; here for as long as the fork takes."""
+    process = python(
+        script("""
+        import warnings
+        from tinydl.kernels import memory
+        warnings.simplefilter("ignore")
+        held, go_on = threading.Event(), threading.Event()
+
+        def hold():
+            with memory._lock:
+                held.set()
+                go_on.wait()
+
+        worker = threading.Thread(target=hold)
+        worker.start()
+        held.wait()
+        child = os.fork()
+        if child == 0:
+            memory.empty((600, 600), np.float32)
+            memory.release()
+            os._exit(0)
+        go_on.set()
+        worker.join()
+        print(os.waitpid(child, 0)[1])
+        """)
+    )
+    assert process.stdout.strip() == "0", process.stderr
+    assert memory._lock.acquire(blocking=False)
+    memory._lock.release()
+
+
+@FORK
+def test_a_fork_in_the_middle_of_another_threads_run_gives_blas_its_threads_back() -> None:
+    process = python(
+        script("""
+        inside, go_on = threading.Event(), threading.Event()
+
+        def run():
+            with here.threads.one_blas_thread():
+                inside.set()
+                go_on.wait()
+
+        worker = threading.Thread(target=run)
+        worker.start()
+        inside.wait()
+        assert set(here.blas_threads()) == {1}
+        child = os.fork()
+        if child == 0:
+            here.network().predict(here.data()[0])
+            os._exit(0 if set(here.blas_threads()) == {2} else 1)
+        go_on.set()
+        worker.join()
+        print(os.waitpid(child, 0)[1], set(here.blas_threads()))
+        """),
+        OPENBLAS_NUM_THREADS="2",
+    )
+    assert process.stdout.strip() == "0 {2}", process.stderr
+
+
+# --- Ctrl-C -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_ctrl_c_waits_for_the_other_parts() -> None:
+    process = python(
+        """
+        import os, signal, threading, time
+        import tinydl
+        from tinydl.kernels import threads
+        from threadpoolctl import ThreadpoolController, threadpool_limits
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        blas = lambda: [one["num_threads"] for one in ThreadpoolController().info() if one["user_api"] == "blas"]
+        threadpool_limits(2, "blas")
+        tinydl.set_num_threads(3)
+        for mine in (0.0, 5.0):  # pressed while waiting for the others, and in a part of one's own
+            ended = set()
+
+            def task(part, start, stop):
+                if part == 0:
+                    time.sleep(mine)
+                else:
+                    time.sleep(0.3)
+                    os.kill(os.getpid(), signal.SIGINT) if part == 1 else None
+                    time.sleep(0.5)
+                ended.add(part)
+
+            begin = time.monotonic()
+            try:
+                threads.share(3, 3, task)
+            except KeyboardInterrupt:
+                print("interrupted", sorted(ended), time.monotonic() - begin < 4, blas())
+        """
+    )
+    assert process.stdout.splitlines() == [
+        f"interrupted [0, 1, 2] True {blas_after(process)}", f"interrupted [1, 2] True {blas_after(process)}",
+    ], process.stderr  # fmt: skip
+
+
+def blas_after(process: subprocess.CompletedProcess[str]) -> str:
+    """Two threads for each BLAS that there is."""
+    libraries = process.stdout.splitlines()[0].count(",") - process.stdout.splitlines()[0].split("]")[0].count(",")
+    return str([2] * (libraries + 1))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_ctrl_c_while_a_network_trains_ends_it_cleanly() -> None:
+    process = python(
+        script("""
+        import signal, time
+        from tinydl.callbacks import Callback
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        tinydl.set_num_threads(2)
+
+        class Press(Callback):
+            def on_epoch_begin(self, epoch):
+                if epoch == 1:
+                    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+        model, (x, y) = here.network(), here.data()
+        history = model.fit(x, y, epochs=100000, batch_size=32, verbose=0, callbacks=[Press()])
+        assert history.interrupted
+        model.fit(x, y, verbose=0)  # and can go on
+        print("well", np.isfinite(model.predict(x)).all())
+        """)
+    )
+    assert process.stdout.strip() == "well True", process.stderr
+
+
+def test_a_script_ends_when_its_work_does() -> None:
+    """Idle workers keep no process alive, nor does one that ends while they work."""
+    process = python(
+        script("""
+        tinydl.set_num_threads(2)
+        here.network().train_on_batch(*here.data())
+        threading.Thread(target=lambda: [here.network().predict(here.data()[0]) for _ in range(3)]).start()
+        print("done")
+        """)
+    )
+    assert (process.returncode, process.stdout.strip(), process.stderr) == (0, "done", "")
