@@ -13,7 +13,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["learn", "check", "add"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["learn", "check", "train", "add"])
 def test_snippet_runs(snippet: str, tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

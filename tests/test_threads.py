@@ -25,7 +25,7 @@ from tinydl.layers import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, Ma
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
 
-LIMIT = 120  # seconds, after which a process hangs
+LIMIT = 60  # seconds, after which a process hangs
 
 
 @pytest.fixture(autouse=True)
@@ -118,11 +118,18 @@ def test_by_default_it_is_the_cores_that_the_process_may_use(monkeypatch: pytest
         assert python(one + ASK).stdout.strip() == "1"
 
 
-@pytest.mark.parametrize("name", ["TINYDL_NUM_THREADS", "OMP_NUM_THREADS"])
-@pytest.mark.parametrize("value", ["0", "-1", "two", "2.5", "1e3", "\u00b2"])
-def test_the_environment_is_checked(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=f"^{name}: expected a whole number of 1 or more, got '{value}'"):
-        number_in({name: value}, monkeypatch)
+BAD_NUMBERS = pytest.mark.parametrize("value", ["0", "-1", "two", "2.5", "1e3", "\u00b2"])
+
+
+@BAD_NUMBERS
+def test_the_environment_is_checked(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=f"^TINYDL_NUM_THREADS: expected a whole number of 1 or more, got '{value}'"):
+        number_in({"TINYDL_NUM_THREADS": value}, monkeypatch)
+
+
+@BAD_NUMBERS
+def test_a_variable_of_others_that_cannot_be_read_is_left_alone(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert number_in({"OMP_NUM_THREADS": value}, monkeypatch) == number_in({}, monkeypatch)
 
 
 def test_openmps_list_of_a_number_a_level_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def _max_forward(x, kh, kw, sh, sw, top, left, start, stop, y, where):  # type: 
                                 place[k] = at
                             continue
                         for k in range(c):
-                            won = row[k] > best[k] or row[k] != row[k]  # NaN wins, and stays
+                            won = row[k] > best[k] or (row[k] != row[k] and best[k] == best[k])  # NaN wins, and stays
                             best[k] = row[k] if won else best[k]
                             place[k] = at if won else place[k]
 

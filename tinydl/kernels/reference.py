@@ -158,10 +158,11 @@ def max_pool_forward(x: NDArray, kh: int, kw: int, sh: int, sw: int, padding: Pa
     """
     n, h, w, c = x.shape
     oh, ow = output_size(h, kh, sh, padding[0]), output_size(w, kw, sw, padding[1])
-    padded = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=-np.inf)
-    windows = im2col(padded, kh, kw, sh, sw, ((0, 0), (0, 0))).reshape(n, oh, ow, kh * kw, c)
-    where = windows.argmax(axis=3)
-    return windows.max(axis=3), where.astype(np.uint16)
+    inside = im2col(np.ones((1, h, w, 1), bool), kh, kw, sh, sw, padding).reshape(1, oh, ow, kh * kw, 1)
+    windows = im2col(x, kh, kw, sh, sw, padding).reshape(n, oh, ow, kh * kw, c)
+    y = np.where(inside, windows, x.dtype.type(-np.inf)).max(axis=3)
+    winners = inside & ((windows == y[:, :, :, None]) | np.isnan(windows))
+    return y, winners.argmax(axis=3).astype(np.uint16)
 
 
 def max_pool_backward(
@@ -178,23 +179,23 @@ def average_pool_forward(x: NDArray, kh: int, kw: int, sh: int, sw: int, padding
     n, h, w, c = x.shape
     oh, ow = output_size(h, kh, sh, padding[0]), output_size(w, kw, sw, padding[1])
     windows = im2col(x, kh, kw, sh, sw, padding).reshape(n, oh, ow, kh * kw, c)
-    return windows.sum(axis=3) / _entries(x.shape, kh, kw, sh, sw, padding).astype(x.dtype)
+    return windows.sum(axis=3) / _entries(x, kh, kw, sh, sw, padding)
 
 
 def average_pool_backward(
     dy: NDArray, x_shape: tuple[int, ...], kh: int, kw: int, sh: int, sw: int, padding: Padding
 ) -> NDArray:
     """dx: dy / (number of entries) for each of the window's entries."""
-    share = dy / _entries(x_shape, kh, kw, sh, sw, padding).astype(dy.dtype)
+    share = dy / _entries(np.empty(x_shape, dy.dtype), kh, kw, sh, sw, padding)
     places = np.repeat(share[:, :, :, None], kh * kw, axis=3)
     return col2im(places, x_shape, kh, kw, sh, sw, padding)
 
 
-def _entries(x_shape: tuple[int, ...], kh: int, kw: int, sh: int, sw: int, padding: Padding) -> NDArray:
+def _entries(x: NDArray, kh: int, kw: int, sh: int, sw: int, padding: Padding) -> NDArray:
     """How many entries of each window lie in the image: (1, oh, ow, 1)."""
-    _, h, w, _ = x_shape
+    _, h, w, _ = x.shape
     oh, ow = output_size(h, kh, sh, padding[0]), output_size(w, kw, sw, padding[1])
-    return im2col(np.ones((1, h, w, 1)), kh, kw, sh, sw, padding).sum(axis=1).reshape(1, oh, ow, 1)
+    return im2col(np.ones((1, h, w, 1), x.dtype), kh, kw, sh, sw, padding).sum(axis=1).reshape(1, oh, ow, 1)
 
 
 def local_response_norm_forward(x: NDArray, size: int, alpha: float, beta: float, k: float) -> tuple[NDArray, NDArray]:

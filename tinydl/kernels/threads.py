@@ -18,32 +18,40 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
+from numbers import Integral
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-VARIABLES = ("TINYDL_NUM_THREADS", "OMP_NUM_THREADS")  # the first that is set counts
 WORTH_SHARING = 2e6  # multiply-adds; handing work to another thread costs some 30 us
 
 
 def _wanted() -> int:
-    for name in VARIABLES:
-        text = os.environ.get(name)
-        if text:
-            if not text.strip().isdigit() or int(text) < 1:
-                raise ValueError(f"{name}: expected a whole number of 1 or more, got {text!r}")
-            return int(text)
+    """TINYDL_NUM_THREADS, else the first number of OMP_NUM_THREADS, else the cores that this process may use."""
+    text = os.environ.get("TINYDL_NUM_THREADS", "").strip()
+    if text:
+        if not _is_number(text):
+            raise ValueError(f"TINYDL_NUM_THREADS: expected a whole number of 1 or more, got {text!r}")
+        return int(text)
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if _is_number(first):
+        return int(first)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) >= 1
 
 
 _threads = _wanted()
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
-_users = 0
-_limiter: Any = None
+_users = 0  # how many are inside one_blas_thread, and this thread's share of them
+_own = threading.local()
+_threads_before: list[int] = []  # of each BLAS library
 
 
 def num_threads() -> int:
@@ -57,12 +65,12 @@ def set_num_threads(threads: int) -> None:
     Raises ValueError unless it is a whole number of 1 or more.
     """
     global _threads, _pool
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+    if isinstance(threads, bool) or not isinstance(threads, Integral) or threads < 1:
         raise ValueError(f"set_num_threads: expected a whole number of 1 or more, got {threads!r}")
     with _lock:
         if _pool is not None:
             _pool.shutdown(wait=False)  # what it was given is still done
-        _threads, _pool = threads, None
+        _threads, _pool = int(threads), None
 
 
 def parts_for(count: int, work: float) -> int:
@@ -77,65 +85,90 @@ def share(parts: int, count: int, task: Callable[[int, int, int], object]) -> No
     the caller may by then have given up (Ctrl-C included).
     """
     ranges = [(part, count * part // parts, count * (part + 1) // parts) for part in range(parts)]
+    others: list[Future[object]] = []
     with one_blas_thread():
-        others = _hand_out(task, ranges[1:])
         trouble: BaseException | None = None
         try:
+            _hand_out(task, ranges[1:], others)
             for mine in [ranges[0], *ranges[1 + len(others) :]]:
                 task(*mine)
         except BaseException as error:
             trouble = error
-        while others:
-            try:
-                wait(others)
-                break
-            except BaseException as error:  # Ctrl-C while waiting
-                trouble = error
+        for other in others:
+            waiting = True
+            while waiting:
+                try:
+                    its_own = other.exception()  # waits until it is done
+                    trouble, waiting = trouble or its_own, False
+                except BaseException as error:  # Ctrl-C
+                    trouble = error
         if trouble is not None:
             raise trouble
-        for other in others:
-            other.result()
 
 
-def _hand_out(task: Callable[[int, int, int], object], ranges: list[tuple[int, int, int]]) -> list[Future[object]]:
+def _hand_out(
+    task: Callable[[int, int, int], object], ranges: list[tuple[int, int, int]], taken: list[Future[object]]
+) -> None:
     """Give ranges to the workers, those that they take: none once the interpreter is shutting down."""
     global _pool
-    taken: list[Future[object]] = []
     with _lock, suppress(RuntimeError):
         for one in ranges:
             if _pool is None:
-                _pool = ThreadPoolExecutor(max(1, _threads - 1), "tinydl")
+                _pool = ThreadPoolExecutor(max(1, _threads - 1), "tinydl", initializer=_set_blas, initargs=([],))
             taken.append(_pool.submit(task, *one))
-    return taken
 
 
 @cache
-def _blas() -> Any:
+def _blas() -> list[Any]:
     """All BLAS libraries of the process; looked for once, as that takes milliseconds."""
-    return ThreadpoolController().select(user_api="blas")
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def _set_blas(threads: list[int]) -> None:
+    """So many threads for each of the libraries, or 1 for all.
+
+    (Where a library keeps the number for each thread apart, every worker begins with this.) threadpoolctl lets one
+    thread of a program set OpenBLAS' number, the first that asks, and ignores all others. It is set under a lock of
+    ours here, and nobody's afterwards.
+    """
+    libraries = _blas()
+    for library, number in zip(libraries, threads or [1] * len(libraries), strict=True):
+        disown = getattr(library, "clear_controlling_thread", None)
+        if disown is not None:
+            disown(force=True)
+        library.set_num_threads(number)
+        if disown is not None:
+            disown(force=True)
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """One BLAS thread inside; the last to leave restores what the first found (Python threads may nest and overlap)."""
-    global _users, _limiter
+    global _users, _threads_before
     with _lock:
         if _users == 0:
-            _limiter = _blas().limit(limits=1)
+            _threads_before = [library.get_num_threads() for library in _blas()]
+            _set_blas([])
         _users += 1
+        _own.depth = getattr(_own, "depth", 0) + 1
     try:
         yield
     finally:
         with _lock:
             _users -= 1
+            _own.depth -= 1
             if _users == 0:
-                _limiter.restore_original_limits()
+                _set_blas(_threads_before)
 
 
 def _after_fork() -> None:
-    """A forked process has none of its parent's threads, and a lock that one of them held would never be released."""
-    global _lock, _pool
+    """A forked process has only one of its parent's threads, the one that forked: no pool, nobody else to release
+    a lock or to leave one_blas_thread."""
+    global _lock, _pool, _users
     _lock, _pool = threading.Lock(), None
+    others, _users = _users, getattr(_own, "depth", 0)
+    if others and not _users:
+        _set_blas(_threads_before)
 
 
 if hasattr(os, "register_at_fork"):

@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from .blas import product
 from .compile import kernel
 from .elementwise import add, bias_and_relu, clear, copy, masked_gradient
+from .memory import empty
 from .reference import Padding
 from .simd import linear_map
 from .threads import parts_for, share
@@ -102,10 +103,10 @@ def backward(
 ) -> None:
     """As reference.conv2d_backward: adds to dW and db, writes dx unless that is empty."""
     (kh, kw, c, f), (n, oh, ow, _) = W.shape, dy.shape
-    U_T = np.ascontiguousarray(_transformed(W).transpose(0, 2, 1)) if dx.size else np.empty((0, 0, 0), x.dtype)
+    U_T = _transformed(W.transpose(0, 1, 3, 2)) if dx.size else np.empty((0, 0, 0), x.dtype)
     tiles = -(-oh // (SIZE + 1 - kh)) * -(-ow // (SIZE + 1 - kw))
     parts = parts_for(n, 2 * n * tiles * SIZE * SIZE * c * f)
-    dU, db_parts = np.zeros((parts, SIZE * SIZE, c, f), x.dtype), np.zeros((parts, db.size), x.dtype)
+    dU, db_parts = empty((parts, SIZE * SIZE, c, f), x.dtype), np.zeros((parts, db.size), x.dtype)
     top, left = padding[0][0], padding[1][0]
 
     def work(part: int, start: int, stop: int) -> None:
@@ -114,7 +115,8 @@ def backward(
         )  # fmt: skip
 
     share(parts, n, work)
-    dW += (_both_sides(kh, kw, x.dtype.name).T @ dU.sum(axis=0).reshape(SIZE * SIZE, c * f)).reshape(dW.shape)
+    for part in dU:
+        dW += (_both_sides(kh, kw, x.dtype.name).T @ part.reshape(SIZE * SIZE, c * f)).reshape(dW.shape)
     db += db_parts.sum(axis=0)
 
 
@@ -126,7 +128,9 @@ def _chunk(c: int, f: int) -> int:
 def _transformed(W: NDArray) -> NDArray:
     """U = G W G', of shape (25, c, f)."""
     kh, kw, c, f = W.shape
-    return (_both_sides(kh, kw, W.dtype.name) @ W.reshape(kh * kw, c * f)).reshape(SIZE * SIZE, c, f)
+    U = empty((SIZE * SIZE, c, f), W.dtype)
+    np.matmul(_both_sides(kh, kw, W.dtype.name), W.reshape(kh * kw, c * f), out=U.reshape(SIZE * SIZE, c * f))
+    return U
 
 
 @cache
@@ -243,6 +247,7 @@ def _backward_part(dy, x, U_T, y, kh, kw, top, left, relu, t, start, stop, dU, d
     tile, half = np.empty(25 * max(c, f), x.dtype), np.empty(25 * max(c, f), x.dtype)
     flat_U, flat_dU, out = U_T.reshape(-1), dU.reshape(-1), dx.reshape(-1)
     flat_dy, flat_y = dy.reshape(-1), y.reshape(-1)
+    clear(flat_dU, 0, dU.size)
     need_dx = dx.size > 0
     if need_dx:
         clear(out, start * h * w * c, (stop - start) * h * w * c)
