@@ -1,7 +1,7 @@
 """Convolution by im2col, in pieces that stay in the cache.
 
-Lowered as a whole (reference.im2col) a layer's patches take kh kw times the memory of its input: 134 MB for the second
-convolution of the CIFAR-10 network. Here every thread lowers a few output rows into a buffer of some 100 kB, multiplies
+Lowered as a whole (reference.im2col) a layer's patches take kh kw times the memory of its input: 67 MB for the third
+convolution of the CIFAR-10 network. Here every thread lowers a few output rows into a buffer in its cache, multiplies
 it by W, adds bias and relu while the result is hot, and moves on: the patch matrix never exists. Images are NHWC, so a
 patch row is kh runs of kw c adjacent numbers, and the product lands in y as it stands. backward lowers x again, which
 costs less than keeping the patches. A 1x1 convolution with strides of 1 needs no lowering: x is its own patch matrix.
