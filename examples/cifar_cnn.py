@@ -269,6 +269,7 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace, Recipe]:
 def main() -> None:
     parser, args, recipe = arguments()
     try:
+        args.out.mkdir(parents=True, exist_ok=True)
         data = load_data(args, recipe)
     except (OSError, ValueError, ImportError) as error:
         parser.error(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -310,3 +311,43 @@ def test_take_that_gives_other_shapes_than_promised_is_refused() -> None:
         classifier().fit(Cropped(x, y), batch_size=8, verbose=0)
     with pytest.raises(ValueError, match=r"expected an input of shape \(batch, 4, 3, 2\), got"):
         classifier().predict(Cropped(x, y))
+
+
+@pytest.mark.parametrize("x", [[[1.0]], None, np.float32(3), np.array([["a"]]), np.ones((2, 3), complex)])
+def test_what_is_no_array_of_numbers_is_refused(x: Any) -> None:
+    with pytest.raises(TypeError, match="Batches: x must be an array of numbers, one row a sample, got"):
+        Batches(x)
+    with pytest.raises(TypeError, match="Batches: y must be an array of numbers") if x is not None else nullcontext():
+        Batches(np.ones((2, 3)), x)
+
+
+class Short(Batches):
+    """Gives one row less than it is asked for, or no pair."""
+
+    pair = True
+
+    def take(self, chosen: Any, rng: Any = None) -> Any:
+        x, y = super().take(chosen, rng)
+        return (x[1:], y) if self.pair else x
+
+
+def test_take_that_gives_less_than_it_was_asked_for_is_refused() -> None:
+    """It would be a mean over rows that were never seen, and predictions of one row for all."""
+    model = autoencoder()
+    model.compile(Adam(1e-3), MeanSquaredError())
+    data = Short(rows(), rows())
+    for work in (lambda: model.fit(data, batch_size=8, verbose=0), lambda: model.predict(data, batch_size=8)):
+        with pytest.raises(ValueError, match="Short: take was asked for 8 rows, its x has 7"):
+            work()
+    data.pair = False
+    with pytest.raises(TypeError, match=r"Short: take must return a pair \(x, y\), got ndarray"):
+        model.evaluate(data)
+
+
+def test_nan_in_batches_is_blamed_on_the_data() -> None:
+    model = autoencoder()
+    model.compile(Adam(1e-3), MeanSquaredError())
+    x = rows()
+    x[3] = np.nan
+    with pytest.raises(FloatingPointError, match="the batch itself holds NaN or infinity"):
+        model.fit(Batches(x, rows()), verbose=0)

@@ -743,3 +743,14 @@ def test_an_error_in_a_callback_still_ends_the_others() -> None:
     with pytest.raises(OSError, match="disk full"):
         autoencoder().fit(X, X, callbacks=[ends, Breaks()], verbose=0)
     assert ends.ended
+
+
+def test_an_input_shape_with_channels_first_is_warned_of() -> None:
+    from tinydl.layers import Conv2D
+
+    with pytest.warns(
+        UserWarning, match=r"input_shape \(3, 32, 32\) is 3 pixels high with 32 channels.* say \(32, 32, 3\)"
+    ):
+        Model([Conv2D(4, 3, padding="same")], (3, 32, 32))
+    Model([Flatten(), Dense(4)], (3, 32, 32))
+    Model([Conv2D(4, 3, padding="same")], (3, 32, 16))

@@ -303,9 +303,9 @@ def test_the_models_here_share_their_work(monkeypatch: pytest.MonkeyPatch) -> No
     names: list[str] = []
     submit = ThreadPoolExecutor.submit
 
-    def counted(self: Any, task: Any, *arguments: Any) -> Any:
+    def counted(self: Any, run: Any, task: Any, *arguments: Any) -> Any:
         names.append(task.__qualname__.split(".")[0])
-        return submit(self, task, *arguments)
+        return submit(self, run, task, *arguments)
 
     monkeypatch.setattr(ThreadPoolExecutor, "submit", counted)
     with kernels.using("compiled"):
@@ -653,3 +653,13 @@ def test_a_script_ends_when_its_work_does() -> None:
         """)
     )
     assert (process.returncode, process.stdout.strip(), process.stderr) == (0, "done", "")
+
+
+def test_a_worker_that_starts_late_leaves_blas_as_it_is() -> None:
+    """The others may have done all the work by the time a new worker begins; what it sets then must not stay."""
+    with threadpool_limits(2, "blas"):
+        before = blas_threads()
+        for _ in range(200):
+            tinydl.set_num_threads(8)  # the workers are new each time
+            threads.share(8, 8, lambda part, start, stop: None)
+            assert blas_threads() == before

@@ -25,6 +25,14 @@ class Batches:
     """
 
     def __init__(self, x: NDArray[Any], y: NDArray[Any] | None = None) -> None:
+        for name, array in (("x", x), ("y", y)):
+            if array is None and name == "y":
+                continue
+            if not isinstance(array, np.ndarray) or array.ndim == 0 or array.dtype.kind not in "fiub":
+                got = f"one of {array.dtype}" if isinstance(array, np.ndarray) else f"{array!r:.60}"
+                raise TypeError(
+                    f"{type(self).__name__}: {name} must be an array of numbers, one row a sample, got {got}"
+                )
         if y is not None and len(x) != len(y):
             raise ValueError(f"{type(self).__name__}: x has {len(x)} rows, y has {len(y)}")
         self.x, self.y = x, y
@@ -44,6 +52,18 @@ class Batches:
             return x, (None if self.y is None else x)
         return x, (self.y[rows] if isinstance(rows, slice) else self.y.take(rows, axis=0))
 
+    def batch(self, rows: NDArray[np.intp] | slice, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
+        """`take`, and a look at what it gave: somebody's own may give less than it was asked for."""
+        taken = self.take(rows, rng)
+        wanted = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
+        if not isinstance(taken, tuple) or len(taken) != 2:
+            raise TypeError(f"{type(self).__name__}: take must return a pair (x, y), got {type(taken).__name__}")
+        for name, array in zip("xy", taken, strict=True):
+            if len(array) != wanted if array is not None else name == "x":
+                got = "None" if array is None else f"{len(array)}"
+                raise ValueError(f"{type(self).__name__}: take was asked for {wanted} rows, its {name} has {got}")
+        return taken
+
     def draw(
         self, batch_size: int, rng: np.random.Generator | None = None, shuffle: bool = True
     ) -> Iterator[tuple[Any, Any]]:
@@ -55,4 +75,4 @@ class Batches:
         order = rng.permutation(len(self)) if rng is not None and shuffle else None
         for start in range(0, len(self), batch_size):
             rows = slice(start, start + batch_size)
-            yield self.take(rows if order is None else order[rows], rng)
+            yield self.batch(rows if order is None else order[rows], rng)

@@ -92,7 +92,7 @@ class Layer:
         dtype = self.dtype
         if dtype is None:  # a layer without parameters also works unbuilt
             x = np.asarray(x)
-            dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
+            dtype = np.dtype(np.float64 if x.dtype.kind == "f" and x.dtype.itemsize == 8 else np.float32)
         x = np.ascontiguousarray(x, dtype=dtype)
         if self.input_shape is not None and x.shape[1:] != self.input_shape:
             expected = ", ".join(["batch", *map(str, self.input_shape)])

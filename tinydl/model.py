@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from .kernels import memory
 from .kernels.threads import one_blas_thread
 from .layer import Layer, Shape
 from .layers import Container, Conv2D, Dense, Sequential, Sigmoid, Softmax
+from .layers.pooling import Pool2D
 from .losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from .metrics import METRICS, Metric
 from .optimizers import Optimizer
@@ -65,6 +67,7 @@ class Model:
         self._check_layers()
         self.rng = np.random.default_rng(self.seed)
         self.output_shape = self.root.build(self.input_shape, self.rng, self.dtype)
+        self._warn_of_channels_first()
         for layer in self.root.walk():
             layer.in_model = True
         self.optimizer: Optimizer | None = None
@@ -97,6 +100,16 @@ class Model:
                             f"Model: {layer.label} holds the layer self.{name}, which its sublayers() does not list, "
                             "so it would not be trained: derive from Container and list it"
                         )
+
+    def _warn_of_channels_first(self) -> None:
+        """Images declared as (3, 32, 32) would train, as 3 pixels high with 32 channels."""
+        shape, first = self.input_shape, next(iter(self._leaves()))
+        if isinstance(first, Conv2D | Pool2D) and shape[0] in (1, 3) and shape[1] == shape[2] > 4:
+            warnings.warn(
+                f"Model: input_shape {shape} is {shape[0]} pixels high with {shape[2]} channels; if the images are "
+                f"channels first, say {(*shape[1:], shape[0])} and put channels last, x.transpose(0, 2, 3, 1)",
+                stacklevel=3,
+            )
 
     def _lay_out(self) -> None:
         """Move all parameters into one vector and all gradients into another; layers get views of the same shapes."""
@@ -206,7 +219,7 @@ class Model:
         self._compiled("train_on_batch")
         batch = self._check_data("train_on_batch", x, y)
         with one_blas_thread():
-            return self.step(*batch.take(slice(None)))[0]
+            return self.step(*batch.batch(slice(None)))[0]
 
     def step(self, x: NDArray, y: NDArray) -> tuple[float, NDArray]:
         """`train_on_batch` without its checks: the loss before the step, and the predictions."""
@@ -243,6 +256,8 @@ class Model:
     def _explain_non_finite(self, value: float, x: NDArray) -> str:
         bad = [name for name, array in self.params.items() if not np.isfinite(array).all()]
         where = f"the parameters {', '.join(bad)} are not finite" if bad else "all outputs are finite, the loss is not"
+        if not np.isfinite(x).all():
+            return f"the loss became {value}: the batch itself holds NaN or infinity. It has changed nothing"
         for layer in self.layers if not bad else ():
             x = layer.forward(x, True)
             if not np.isfinite(x).all():
@@ -330,6 +345,7 @@ class Model:
         self._compiled("evaluate")
         batch_size = self._rows_at_a_time("evaluate", batch_size)
         values = list(self.figures(self._check_data("evaluate", x, y), batch_size).values())
+        memory.release()
         return values if self.metrics else values[0]
 
     def _rows_at_a_time(self, method: str, batch_size: int | None) -> int:
@@ -355,13 +371,15 @@ class Model:
         batch_size = self._rows_at_a_time("predict", batch_size)
         y = np.empty((len(data), *self.output_shape), self.dtype)
         for start in range(0, len(data), batch_size):
-            chunk = self.root.forward(data.take(slice(start, start + batch_size))[0])
+            chunk = self.root.forward(data.batch(slice(start, start + batch_size))[0])
             if chunk.shape[1:] != self.output_shape:
                 raise ValueError(
                     f"predict: {self.layers[-1].label} gave an output of shape {chunk.shape}, its build had promised "
                     f"{('n', *self.output_shape)}"
                 )
             y[start : start + batch_size] = chunk
+        del chunk
+        memory.release()
         return y
 
     def _check_x(self, method: str, x: ArrayLike | Batches) -> Batches:

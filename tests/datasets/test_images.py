@@ -459,3 +459,15 @@ def test_importing_is_light() -> None:
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
     assert process.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("returned", [None, [1], 3.0])
+def test_an_augmentation_that_returns_no_array_is_refused(returned: Any) -> None:
+    images = Images(np.zeros((4, 8, 8, 3), np.uint8), np.zeros(4, np.int64), ("a",)).augmented(lambda x, rng: returned)
+    with pytest.raises(ValueError, match=f"must return a new array of the shape .* got {type(returned).__name__}"):
+        images.take(slice(None), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4, 8), (2, 1, 1, 8), (2, 3, 3, 64)])
+def test_small_maps_of_many_channels_are_images(shape: tuple[int, ...]) -> None:
+    assert len(Images(np.zeros(shape, np.float32), np.zeros(2, np.int64), ("a",))) == 2

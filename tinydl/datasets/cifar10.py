@@ -175,12 +175,14 @@ def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
         with _opened(archive) as file, tarfile.open(fileobj=file, mode="r|") as tar:
             for member in tar:
                 name = member.name.rpartition("/")[2]
+                if member.size > _LARGEST:  # of whatever kind: to skip it takes reading it
+                    raise ValueError(
+                        f"{archive}: {name}: {member.size:,} bytes are more than any of CIFAR-10's files has"
+                    )
                 stream = tar.extractfile(member) if member.isreg() and name in wanted else None
                 if stream is None:
                     continue
                 where = f"{archive}: {name}"
-                if member.size > _LARGEST:
-                    raise ValueError(f"{where}: {member.size:,} bytes are more than any of CIFAR-10's files has")
                 wanted.remove(name)  # a second file of the name is not read
                 yield name, (where, stream.read())
             while file.read(2**20):  # gzip's own checksum comes last
@@ -367,7 +369,7 @@ _ADMITTED: dict[tuple[str, str], type[_StandIn]] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):  # the one in Python: that in C takes gigabytes where a file of 7 bytes says so
     """Plain containers, numbers, text and arrays of numbers; whatever else a pickle names is refused."""
 
     def find_class(self, module: str, name: str) -> Any:

@@ -124,10 +124,12 @@ class Images(Batches):
     def _augment(self, function: Augmentation, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         images.flags.writeable = False  # they may be the data set's own, when the rows are a slice
         changed = function(images, rng)
-        if changed.shape != images.shape or changed.dtype != images.dtype:
+        array = isinstance(changed, np.ndarray)
+        if not array or changed.shape != images.shape or changed.dtype != images.dtype:
+            got = f"{changed.shape} {changed.dtype}" if array else f"{type(changed).__name__}"
             raise ValueError(
-                f"Images: the augmentation {getattr(function, '__name__', function)} must return images of the shape "
-                f"and dtype it was given, {images.shape} {images.dtype}; got {changed.shape} {changed.dtype}"
+                f"Images: the augmentation {getattr(function, '__name__', function)} must return a new array of the "
+                f"shape and dtype it was given, {images.shape} {images.dtype}; got {got}"
             )
         return changed
 
@@ -270,7 +272,7 @@ def _images(images: NDArray[Any]) -> NDArray[Any]:
         raise ValueError(f"{expected}; got {shape}: for images of one channel give images[..., np.newaxis]")
     if len(shape) != 4 or 0 in shape:
         raise ValueError(f"{expected}; got {shape}")
-    if shape[1] <= 4 < shape[3]:
+    if shape[1] in (1, 3, 4) and min(shape[2:]) > 4:
         raise ValueError(
             f"{expected}; got {shape}, which seems to be (n, channels, height, width): "
             "give images.transpose(0, 2, 3, 1)"

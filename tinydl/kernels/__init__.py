@@ -50,7 +50,10 @@ _CHOICES = {"compiled": _COMPILED, "reference": _REFERENCE}
 
 @contextmanager
 def using(which: str) -> Iterator[None]:
-    """Run a block on the "reference" (plain NumPy) or the "compiled" (Numba) kernels."""
+    """Run a block on the "reference" (plain NumPy) or the "compiled" (Numba) kernels.
+
+    The switch is the library's, not the thread's: blocks in two threads must not overlap.
+    """
     if which not in _CHOICES:
         raise ValueError(f"kernels: expected one of {sorted(_CHOICES)}, got {which!r}")
     before = {name: globals()[name] for name in _COMPILED}

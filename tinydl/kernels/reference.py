@@ -1,6 +1,7 @@
 """Plain NumPy: the definition of every kernel, written to be read.
 
-Each function here has a compiled twin of the same name and signature in this package; tests prove the twins equal.
+The kernels that `kernels/__init__.py` names have compiled twins of the same name and signature in this package; tests
+prove the twins equal. What else stands here helps to define them.
 `TINYDL_KERNELS=reference` (or `with kernels.using("reference")`) runs the whole library on this file.
 
 Sizes: n rows of a batch (or images), i inputs, u units, p entries of a flat vector; of images h x w pixels and c

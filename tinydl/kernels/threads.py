@@ -114,8 +114,17 @@ def _hand_out(
     with _lock, suppress(RuntimeError):
         for one in ranges:
             if _pool is None:
-                _pool = ThreadPoolExecutor(max(1, _threads - 1), "tinydl", initializer=_set_blas, initargs=([],))
-            taken.append(_pool.submit(task, *one))
+                _pool = ThreadPoolExecutor(max(1, _threads - 1), "tinydl")
+            taken.append(_pool.submit(_work, task, *one))
+
+
+def _work(task: Callable[[int, int, int], object], part: int, start: int, stop: int) -> None:
+    """A range, in a worker; where a BLAS library counts threads for each thread apart, the worker must say 1 too."""
+    if not getattr(_own, "said", False):
+        with _lock:  # whoever waits for this range is inside one_blas_thread meanwhile
+            _set_blas([])
+        _own.said = True
+    task(part, start, stop)
 
 
 @cache
@@ -127,7 +136,7 @@ def _blas() -> list[Any]:
 def _set_blas(threads: list[int]) -> None:
     """So many threads for each of the libraries, or 1 for all.
 
-    (Where a library keeps the number for each thread apart, every worker begins with this.) threadpoolctl lets one
+    threadpoolctl lets one
     thread of a program set OpenBLAS' number, the first that asks, and ignores all others. It is set under a lock of
     ours here, and nobody's afterwards.
     """

@@ -23,7 +23,7 @@ The transforms only add and scale a few numbers a pixel; the products are 2.6 (3
 The price is roundoff: in float32 an error of some 3e-6 of the largest output, where im2col has 5e-7. And an infinite
 pixel makes NaN of all outputs of its tile, not only of those it belongs to.
 
-Sizes: t tiles in a chunk, c channels, f filters; a chunk's V and M stay in the cache.
+Sizes: t tiles in a chunk, c channels, f filters; a chunk's V and M stay in the processor's caches.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ class LocalResponseNorm(Layer):
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
+        check_image(self.label, x.shape[1:])
         y, s = kernels.local_response_norm_forward(x, self.size, self.alpha, self.beta, self.k)
         self._x, self._s = x, s
         return y

@@ -129,6 +129,7 @@ class GlobalAveragePool2D(Layer):
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
+        check_image(self.label, x.shape[1:])
         self._y = y = x.mean(axis=(1, 2), dtype=x.dtype)
         self._x_shape = x.shape
         return y
