@@ -3,7 +3,9 @@
     tinydl.set_num_threads(2)          # or TINYDL_NUM_THREADS=2 in the environment; default: the cores there are
 
 Compiled kernels release Python's lock, so ordinary Python threads can run them side by side: `share` cuts a piece of
-work into ranges and runs one of them here, the others in a pool of workers. Nothing else in the process is parallel:
+work into ranges, for this thread and some workers. (A pool of the standard library would do, at twice the time to hand
+a range over: some 60 us, for each of the 25 shared kernels in a training step.) Nothing else in the process is
+parallel:
 
 - BLAS is held at one thread while kernels run. Its own workers spin between two calls and steal the cores from ours; on
   a busy machine a step then waits for a worker that is not running, for many times its own length.
@@ -18,10 +20,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from numbers import Integral
+from queue import SimpleQueue
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -48,7 +50,7 @@ def _is_number(text: str) -> bool:
 
 _threads = _wanted()
 _lock = threading.Lock()
-_pool: ThreadPoolExecutor | None = None
+_queue: SimpleQueue[_Piece | None] | None = None  # where the workers wait
 _users = 0  # how many are inside one_blas_thread, and this thread's share of them
 _own = threading.local()
 _threads_before: list[int] = []  # of each BLAS library
@@ -64,13 +66,14 @@ def set_num_threads(threads: int) -> None:
 
     Raises ValueError unless it is a whole number of 1 or more.
     """
-    global _threads, _pool
+    global _threads, _queue
     if isinstance(threads, bool) or not isinstance(threads, Integral) or threads < 1:
         raise ValueError(f"set_num_threads: expected a whole number of 1 or more, got {threads!r}")
     with _lock:
-        if _pool is not None:
-            _pool.shutdown(wait=False)  # what it was given is still done
-        _threads, _pool = int(threads), None
+        if _queue is not None:
+            for _ in range(_threads - 1):
+                _queue.put(None)
+        _threads, _queue = int(threads), None
 
 
 def parts_for(count: int, work: float) -> int:
@@ -84,47 +87,81 @@ def share(parts: int, count: int, task: Callable[[int, int, int], object]) -> No
     An exception in any of them is raised here, after the others have ended: no thread goes on writing into arrays that
     the caller may by then have given up (Ctrl-C included).
     """
-    ranges = [(part, count * part // parts, count * (part + 1) // parts) for part in range(parts)]
-    others: list[Future[object]] = []
+    pieces = [_Piece(task, part, count * part // parts, count * (part + 1) // parts) for part in range(parts)]
     with one_blas_thread():
         trouble: BaseException | None = None
         try:
-            _hand_out(task, ranges[1:], others)
-            for mine in [ranges[0], *ranges[1 + len(others) :]]:
-                task(*mine)
-        except BaseException as error:
+            _offer(pieces[1:])
+        except BaseException as error:  # Ctrl-C
             trouble = error
-        for other in others:
-            waiting = True
-            while waiting:
+        for piece in pieces:  # the first, and whatever no worker has begun by then
+            while not piece.ended:
                 try:
-                    its_own = other.exception()  # waits until it is done
-                    trouble, waiting = trouble or its_own, False
+                    if piece.claim():
+                        piece.do()
+                    else:
+                        piece.done.acquire()  # its worker releases it
                 except BaseException as error:  # Ctrl-C
                     trouble = error
+            trouble = trouble or piece.error
         if trouble is not None:
             raise trouble
 
 
-def _hand_out(
-    task: Callable[[int, int, int], object], ranges: list[tuple[int, int, int]], taken: list[Future[object]]
-) -> None:
-    """Give ranges to the workers, those that they take: none once the interpreter is shutting down."""
-    global _pool
-    with _lock, suppress(RuntimeError):
-        for one in ranges:
-            if _pool is None:
-                _pool = ThreadPoolExecutor(max(1, _threads - 1), "tinydl")
-            taken.append(_pool.submit(_work, task, *one))
+class _Piece:
+    """A range to be worked on, by whoever claims it first."""
+
+    def __init__(self, task: Callable[[int, int, int], object], *arguments: int) -> None:
+        self.task, self.arguments = task, arguments
+        self.owner: dict[str, int] = {}
+        self.error: BaseException | None = None
+        self.ended = False
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def claim(self) -> bool:
+        """Whether it is this thread's to do. (One step, and as good twice as once: Ctrl-C may come between any two.)"""
+        me = threading.get_ident()
+        return self.owner.setdefault("thread", me) == me
+
+    def do(self, tell_blas: bool = False) -> None:
+        """Do it; what goes wrong is kept for the thread that waits."""
+        try:
+            if tell_blas:
+                with _lock:
+                    _set_blas([])
+            self.task(*self.arguments)
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.ended = True
+            self.done.release()
 
 
-def _work(task: Callable[[int, int, int], object], part: int, start: int, stop: int) -> None:
-    """A range, in a worker; where a BLAS library counts threads for each thread apart, the worker must say 1 too."""
-    if not getattr(_own, "said", False):
-        with _lock:  # whoever waits for this range is inside one_blas_thread meanwhile
-            _set_blas([])
-        _own.said = True
-    task(part, start, stop)
+def _offer(pieces: list[_Piece]) -> None:
+    """Let the workers have them."""
+    global _queue
+    if not pieces:
+        return
+    with _lock:
+        if _queue is None:
+            _queue = SimpleQueue()
+            for number in range(_threads - 1):
+                with suppress(RuntimeError):  # the interpreter is shutting down: whoever offers does all by himself
+                    threading.Thread(target=_work, args=(_queue,), name=f"tinydl-{number + 1}", daemon=True).start()
+        queue = _queue
+    for piece in pieces:
+        queue.put(piece)
+
+
+def _work(queue: SimpleQueue[_Piece | None]) -> None:
+    """What a worker does, until it is told to stop."""
+    new = True
+    while (piece := queue.get()) is not None:
+        if piece.claim():
+            piece.do(tell_blas=new)  # for libraries that count threads for each thread apart
+            new = False
+        del piece  # or its arrays would wait with it for the next one
 
 
 @cache
@@ -136,9 +173,8 @@ def _blas() -> list[Any]:
 def _set_blas(threads: list[int]) -> None:
     """So many threads for each of the libraries, or 1 for all.
 
-    threadpoolctl lets one
-    thread of a program set OpenBLAS' number, the first that asks, and ignores all others. It is set under a lock of
-    ours here, and nobody's afterwards.
+    threadpoolctl lets one thread of a program set OpenBLAS' number, the first that asks, and ignores all others. It is
+    set under a lock of ours here, and nobody's afterwards.
     """
     libraries = _blas()
     for library, number in zip(libraries, threads or [1] * len(libraries), strict=True):
@@ -171,10 +207,10 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def _after_fork() -> None:
-    """A forked process has only one of its parent's threads, the one that forked: no pool, nobody else to release
+    """A forked process has only one of its parent's threads, the one that forked: no workers, nobody else to release
     a lock or to leave one_blas_thread."""
-    global _lock, _pool, _users
-    _lock, _pool = threading.Lock(), None
+    global _lock, _queue, _users
+    _lock, _queue = threading.Lock(), None
     others, _users = _users, getattr(_own, "depth", 0)
     if others and not _users:
         _set_blas(_threads_before)
