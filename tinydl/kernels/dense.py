@@ -14,23 +14,24 @@ from .blas import gemm, product
 from .compile import kernel
 from .elementwise import bias_and_relu, finish
 from .reference import RELU, SIGMOID, activation_gradient
-from .threads import parts_for, share
+from .threads import WORTH_SHARING, parts_for, share
 
 
 def dense_forward(x: NDArray, W: NDArray, b: NDArray, activation: int) -> NDArray:
     """See reference.dense_forward."""
-    n, units = len(x), W.shape[1]
-    parts = parts_for(units // 16, W.size * n)
-    if parts == 1:
+    if len(x) * W.size < WORTH_SHARING:  # first, as small networks do little else
         y = _affine(x, W, b, activation == RELU)
     else:
+        n, units = len(x), W.shape[1]
         y = np.empty((n, units), x.dtype)
+        parts = parts_for(max(1, units // 16), W.size * n)
 
         def work(part: int, start: int, stop: int) -> None:
             _affine_part(x, W, b, activation == RELU, 16 * start, units if part == parts - 1 else 16 * stop, y)
 
-        share(parts, units // 16, work)
-    finish(y, activation)
+        share(parts, max(1, units // 16), work)
+    if activation > RELU:
+        finish(y, activation)
     return y
 
 
@@ -60,12 +61,12 @@ def dense_backward(
     accumulate: bool = True,
 ) -> NDArray:  # fmt: skip
     """See reference.dense_backward."""
-    n, inputs = x.shape
-    parts = parts_for(inputs // 16, 2 * W.size * n)
     if not accumulate:
         db[...] = 0
-    if parts == 1:
+    if 2 * len(x) * W.size < WORTH_SHARING:
         return _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate)
+    n, inputs = x.shape
+    parts = parts_for(max(1, inputs // 16), 2 * W.size * n)
     da = activation_gradient(dy, y, activation)
     if db.size:
         db += da.sum(axis=0)
@@ -75,7 +76,7 @@ def dense_backward(
     def work(part: int, start: int, stop: int) -> None:
         _backward_part(da, da_T, x, W, 16 * start, inputs if part == parts - 1 else 16 * stop, dW, accumulate, dx)
 
-    share(parts, inputs // 16, work)
+    share(parts, max(1, inputs // 16), work)
     return dx
 
 

@@ -29,14 +29,20 @@ def finish(y: NDArray, activation: int) -> None:
 def bias_and_relu(y, at, rows, columns, b, b_at, relu):  # type: ignore[no-untyped-def]
     """rows x columns numbers of y + b (nothing is added if b is empty), then max(., 0) of them, in place."""
     zero, width, first = y.dtype.type(0), np.uintp(columns), np.uintp(b_at)
+    if not b.size:
+        start = np.uintp(at)
+        for k in range(np.uintp(rows * columns if relu else 0)):
+            y[start + k] = zero if y[start + k] < zero else y[start + k]  # so written, NaN passes through
+        return
     for i in range(rows):
         row = np.uintp(at + i * columns)
-        if b.size:
-            for j in range(width):
-                y[row + j] += b[first + j]
         if relu:
             for j in range(width):
-                y[row + j] = zero if y[row + j] < zero else y[row + j]  # so written, NaN passes through
+                a = y[row + j] + b[first + j]
+                y[row + j] = zero if a < zero else a
+        else:
+            for j in range(width):
+                y[row + j] += b[first + j]
 
 
 @kernel()

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .compile import kernel
-from .threads import parts_for, share
+from .threads import WORTH_SHARING, parts_for, share
 
 COST = 4  # multiply-adds that an entry costs: it is read from memory, not from a cache
+SMALL = WORTH_SHARING // COST  # entries
 
 
 @kernel(inline="always")
@@ -83,11 +84,17 @@ def sgd(
     p: NDArray, g: NDArray, v: NDArray, learning_rate: float, momentum: float, nesterov: bool, weight_decay: float
 ) -> None:
     """See reference.sgd."""
+    if p.size < SMALL:
+        _sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay)
+        return
     _by_ranges(_sgd, [p, g, v], learning_rate, momentum, nesterov, weight_decay)
 
 
 def rmsprop(p: NDArray, g: NDArray, v: NDArray, learning_rate: float, rho: float, epsilon: float) -> None:
     """See reference.rmsprop."""
+    if p.size < SMALL:
+        _rmsprop(p, g, v, learning_rate, rho, epsilon)
+        return
     _by_ranges(_rmsprop, [p, g, v], learning_rate, rho, epsilon)
 
 
@@ -96,18 +103,17 @@ def adam(
     learning_rate: float, beta1: float, beta2: float, epsilon: float, weight_decay: float,
 ) -> None:  # fmt: skip
     """See reference.adam."""
+    if p.size < SMALL:
+        _adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay)
+        return
     _by_ranges(_adam, [p, g, m, v], t, learning_rate, beta1, beta2, epsilon, weight_decay)
 
 
 def _by_ranges(step, vectors, *arguments):  # type: ignore[no-untyped-def]
     """A step, each thread on a range of the vectors of its own (an empty one stays empty)."""
     size = vectors[0].size
-    parts = parts_for(size, COST * size)
-    if parts == 1:
-        step(*vectors, *arguments)
-        return
 
     def work(part: int, start: int, stop: int) -> None:
         step(*(vector[start:stop] for vector in vectors), *arguments)
 
-    share(parts, size, work)
+    share(parts_for(size, COST * size), size, work)

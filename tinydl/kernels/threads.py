@@ -78,6 +78,8 @@ def set_num_threads(threads: int) -> None:
 
 def parts_for(count: int, work: float) -> int:
     """Into how many ranges `count` units are best cut, when they are `work` multiply-adds in all."""
+    if work < WORTH_SHARING:  # first, as small networks ask a few times a step
+        return 1
     return max(1, min(_threads, count, int(2 * work / WORTH_SHARING)))
 
 

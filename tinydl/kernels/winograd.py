@@ -44,7 +44,7 @@ from .threads import parts_for, share
 
 POINTS = (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2))  # and infinity
 SIZE = len(POINTS) + 1  # of a tile's side
-FEWEST_CHANNELS = 32  # below, transforms cost more than products save (benchmarks/convolution.py)
+FEWEST_CHANNELS = 16  # below, transforms cost more than products save (benchmarks/convolution.py)
 CHUNK = 3 << 17  # numbers in V and M of a chunk, 1.5 MB of float32; but
 FEWEST_TILES = 60  # in a chunk, as U and dU are gone through once for each
 
