@@ -2,7 +2,7 @@
 
 The product itself is BLAS; what is won here is everything around it: one call from Python for the whole layer, no
 temporary for x @ W or x @ W + b, the gradient accumulated by the product (beta = 1) instead of by a second pass, and
-large layers shared by threads: forward by columns of W, backward by its rows.
+large layers shared by threads: forward by columns of W, backward by its rows, in ranges of 16 (a line of the cache).
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ def dense_backward(
 
 @kernel()
 def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):  # type: ignore[no-untyped-def]
+    """All of it at once, for layers too small to share; db holds zeros already unless it is to be added to."""
     n, units = dy.shape
     da = dy
     if activation != 0:
@@ -114,7 +115,7 @@ def _backward_part(da, da_T, x, W, start, stop, dW, accumulate, dx):  # type: ig
     """Inputs start .. stop - 1: their rows of dW, their columns of dx (by dx.T = W @ da.T: W is not transposed)."""
     n, inputs = x.shape
     units = W.shape[1]
-    rows = 60
+    rows = 60  # at a time: with 128 units and 128 rows of a batch they are a bite, see blas.py
     dx_T = np.empty((rows, n), x.dtype)
     flat_x, flat_W, flat_dW = x.reshape(-1), W.reshape(-1), dW.reshape(-1)
     flat_da, flat_da_T, flat_dx_T = da.reshape(-1), da_T.reshape(-1), dx_T.reshape(-1)

@@ -12,7 +12,8 @@ parallel:
 - Numba's parallel loops are not used. Its default threading layer aborts the process when two Python threads enter it
   at once, and its OpenMP layer when a process forks after use. Python threads do neither.
 
-Which thread does what depends on the number of threads alone, so a run is the same to the bit whenever that is.
+What the ranges are depends on the number of threads alone, and each has sums of its own, whichever thread works on it:
+so a run is the same to the bit whenever the number of threads is.
 """
 
 from __future__ import annotations
