@@ -410,7 +410,7 @@ def picture(speeds: dict[str, list[float]], source: str, path: str) -> None:
     shades = [colours.get(name.split(",")[0], GREY) for name in speeds]
     ax.barh(list(speeds), medians, 0.7, color=shades, xerr=errors, error_kw={"lw": 1.2, "capsize": 3})
     for at, (median, values) in enumerate(zip(medians, speeds.values(), strict=True)):
-        times = f"  (tinydl {medians[0] / median:.1f} x)" if at and next(iter(speeds)) == OURS else ""
+        times = f"  (tinydl {medians[0] / median:.2f} x)" if at and next(iter(speeds)) == OURS else ""
         ax.text(max(values), at, f"  {median:.0f}{times}", va="center", fontsize=10)
     ax.set_xlim(0, 1.25 * max(map(max, speeds.values())))
     ax.invert_yaxis()
