@@ -287,13 +287,3 @@ def test_im2col_by_hand() -> None:
         "Largest difference to the numbers above: none.",
     ):
         assert line in printed.splitlines()
-
-
-def test_zero_filters() -> None:
-    printed = run("zero_filters.py", "--steps", 20).stdout
-    assert "the loss stays at ln 10 = 2.3026" in printed
-    assert printed.endswith("The only gradient that is not zero: dense_2.b, the last bias.\n")
-    first = next(line.split() for line in printed.splitlines() if line.startswith("1 "))
-    assert first[1] == "2.3026"
-    done = run("zero_filters.py", "--steps", 0, check=False)
-    assert "--steps must be 1 or more" in done.stderr.splitlines()[-1]

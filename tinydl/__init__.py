@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from . import models
-from .kernels.threads import num_threads, set_num_threads
-from .model import Model
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import models
+    from .kernels.threads import num_threads, set_num_threads
+    from .model import Model
 
 __all__ = ["Model", "models", "num_threads", "set_num_threads"]
 __version__ = "0.1.0"
+
+_HOME = {"Model": "model", "models": "models", "num_threads": "kernels.threads", "set_num_threads": "kernels.threads"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for when it is asked for: every pytest run imports this package, for its plugin."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{_HOME[name]}", __name__)
+    return module if name == _HOME[name] else getattr(module, name)

@@ -113,7 +113,7 @@ class BinaryCrossEntropy(Loss):
 
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
         z, y = self._remember(y_pred, y_true)
-        return float(np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))))
+        return np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(np.where(z > 0, -z, z)))).item()
 
     def backward(self) -> NDArray:
         z, y = self._recall()
@@ -190,7 +190,7 @@ class SoftmaxCrossEntropy(Loss):
             q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
         self._y_pred, self._y_true = e / total * q.sum(axis=1, keepdims=True), q
         # 0 log 0 is 0: where q is 0 the term is left out, even if p is 0 and its logarithm infinite
-        return -float(np.sum(q * np.where(q > 0, log_p, 0))) / len(z)
+        return -np.sum(q * np.where(q > 0, log_p, 0)).item() / len(z)
 
     def backward(self) -> NDArray:
         p, q = self._recall()

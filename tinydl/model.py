@@ -115,7 +115,9 @@ class Model:
         """Move all parameters into one vector and all gradients into another; layers get views of the same shapes."""
         entries = [(layer, key) for layer in self._leaves() for key in layer.params]
         total = sum(layer.params[key].size for layer, key in entries)
-        self.parameters, self.gradients = np.empty(total, self.dtype), np.zeros(total, self.dtype)
+        # A copy in complex numbers, for the complex-step derivative, has complex parameters.
+        dtype = np.result_type(self.dtype, *(layer.params[key].dtype for layer, key in entries))
+        self.parameters, self.gradients = np.empty(total, dtype), np.zeros(total, dtype)
         start = 0
         for layer, key in entries:
             old = layer.params[key]

@@ -1,6 +1,7 @@
-"""Check a hand-written backward against finite differences of its forward.
+"""Check a hand-written backward against the derivative of its forward, found from forward values alone.
 
     check_layer(Dense(4), x=(3, 5))            one layer, built or not, tinydl's or anyone's
+    check_function(f, backward, a, b)          a plain function of arrays and its backward
     check_loss(MeanSquaredError(), y_pred, y)  one loss
     check_model(model, x, y)                   a model, its loss and its penalties together
     numerical_gradient(f, x)                   the plain central difference, for study
@@ -14,7 +15,7 @@ What it proves: that backward is the derivative of forward. It cannot know that 
 
 from __future__ import annotations
 
-from tinydl.gradcheck.check import check_layer, check_loss, check_model
+from tinydl.gradcheck.check import check_function, check_layer, check_loss, check_model
 from tinydl.gradcheck.numeric import numerical_gradient
 from tinydl.gradcheck.report import ArrayReport, GradientCheckError, GradientCheckReport
 
@@ -22,6 +23,7 @@ __all__ = [
     "ArrayReport",
     "GradientCheckError",
     "GradientCheckReport",
+    "check_function",
     "check_layer",
     "check_loss",
     "check_model",

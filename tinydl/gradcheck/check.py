@@ -1,19 +1,19 @@
-"""check_layer, check_loss, check_model: backward against finite differences, array by array."""
+"""check_layer, check_function, check_loss, check_model: backward against the derivative of forward, array by array."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinydl.gradcheck.adapters import LossAsLayer, ModelAsLayer
+from tinydl.gradcheck.adapters import FunctionAsLayer, LossAsLayer, ModelAsLayer
 from tinydl.gradcheck.arguments import Options, input_point, label, need_methods
-from tinydl.gradcheck.contract import check_float32, check_memory_layout, check_rules
-from tinydl.gradcheck.objects import Runner, copy_as
-from tinydl.gradcheck.probing import failure_message, probe_all
-from tinydl.gradcheck.report import GradientCheckError, GradientCheckReport
+from tinydl.gradcheck.objects import copy_as
+from tinydl.gradcheck.report import GradientCheckReport
+from tinydl.gradcheck.run import run_check
 
 
 def check_layer(
@@ -27,8 +27,11 @@ def check_layer(
     probes: int = 64,
     zero_ok: Sequence[str] = (),
     seed: int = 0,
+    method: str = "auto",
+    mode: str = "sampled",
+    directions: int = 1,
 ) -> GradientCheckReport:
-    """Check a layer's backward against finite differences of its forward, in float64.
+    """Check a layer's backward against the derivative of its forward, in float64.
 
     With a random upstream gradient dy ~ N(0, 1) and L = sum(dy * forward(x)) + penalty(), every entry tried
     (up to `probes` of x and of each parameter, at random) must satisfy
@@ -36,17 +39,32 @@ def check_layer(
         |analytic - numeric| <= atol + rtol max(|analytic|, |numeric|)
 
     (where an array's gradients are all below 1, atol shrinks with them, down to the measured roundoff). The
-    numeric value comes from seven forward passes a probe, at 100 `step` where the forward is smooth so far
-    out, else at 10, 1, 1/10 or 1/100 of it. Entries whose forward values show a kink even there, as relu
-    has at 0, or drown in roundoff, are replaced by others; more than half of them is an error. So is a check
-    that cannot fail: an array whose numeric gradients are all zero, unless `zero_ok` names it.
+    numeric value comes from forward values alone, by one of two methods:
 
-    Arrays among the attributes that forward reads, but `params` does not list, are named in the report's notes; with
-    a gradient beside them (self.W and self.dW) they are refused, as they would go unchecked.
+        complex   Im L(x + i h) / h with h = 1e-30, exact to about 1e-16; needs a forward that takes complex
+                  numbers and is analytic, which is tried out first (see complex_step.py)
+        central   seven forward passes a probe, at 100 `step` where the forward is smooth so far out, else at
+                  10, 1, 1/10 or 1/100 of it
+
+    "auto" takes the complex step where it can, else central differences, and the report says why.
+
+    Entries whose forward values show a kink, as relu has at 0 (with central differences: within the narrowest
+    step), or drown in roundoff, are replaced by others, counted and named; more than half of them is an error.
+    So is a check that cannot fail: an array whose numeric gradients are all zero, unless `zero_ok` names it.
+
+    mode="directional" moves all arrays at once along `directions` random directions instead: two forward passes
+    each, for networks too large to be probed entry by entry.
+
+    A layer without `params` may keep its parameters and their gradients as attributes, self.W and self.dW. Other
+    arrays among the attributes that forward reads, but nothing lists, are named in the report's notes.
 
     Also checked: x, dy and earlier outputs are left alone, grads accumulate and zero_grad resets them,
     shapes and dtypes are right (no float64 in a float32 run), and arrays that are not contiguous give the
     same result.
+
+    A failure names the array, the entry, both values and, where one of the usual suspects explains all probes,
+    the likely cause: a factor, a transposed or flipped result, a missing term or road, `=` for `+=`, a stale
+    cache, noise drawn anew, and others (see diagnosis/).
 
     The layer itself is not touched. A layer not yet built is built as a copy, and its parameters and state
     are moved off their initial values by 0.1 N(0, 1) (state by its absolute value, for the variances' sake):
@@ -55,26 +73,34 @@ def check_layer(
     Args:
         layer: tinydl's or anyone's object with forward(x) or forward(x, training) and backward(dy); dicts
             `params` and `grads` if it has parameters; `state`, `penalty` and `zero_grad` are used if there.
-            Random generators among its attributes, and NumPy's global one, are replayed.
+            Random generators among its attributes, and NumPy's global one, are replayed. Or a pair of plain
+            functions (forward, backward), as in `check_function`.
         x: an array with the batch axis first, or its shape, to draw N(0, 1) from.
         training: what forward is told.
         rtol, atol: the tolerance.
-        step: step of an entry of size up to 1; a larger entry takes a proportionally larger one.
+        step: step of central differences for an entry of size up to 1; a larger entry takes a larger one.
         probes: entries tried per array.
         zero_ok: names of arrays ("x", "W", "dense_1.b") whose gradient may be all zero.
         seed: of x, dy, the build and the choice of entries.
+        method: "auto", "complex" or "central".
+        mode: "sampled" or "directional".
+        directions: how many, in directional mode.
 
     Returns:
-        The report; print it for a table.
+        The report; print it for a table, or its `to_json()`.
 
     Raises:
         GradientCheckError: backward is wrong, or a rule is broken; says where and, where it can, why.
-        TypeError, ValueError: the arguments make no check.
+        TypeError, ValueError: the arguments make no check; ValueError too when method="complex" cannot be.
 
     Example:
         check_layer(Dense(4, activation="relu"), x=(3, 5))
     """
-    options = Options.of("check_layer", rtol, atol, step, probes, zero_ok, seed)
+    options = Options.of(
+        "check_layer", rtol, atol, step, probes, zero_ok, seed, method, mode, directions
+    )  # fmt: skip
+    if isinstance(layer, tuple) and len(layer) == 2 and all(callable(function) for function in layer):
+        return _check_functions("check_layer", *layer, {"x": input_point("check_layer", "x", x, options)}, options)
     need_methods("check_layer", layer, "layer")
     point = input_point("check_layer", "x", x, options)
 
@@ -85,7 +111,50 @@ def check_layer(
             _leave_initial_values(clone, options.rng(3))
         return clone
 
-    return _check(make, point, "x", label(layer), training, options)
+    return run_check(make, point, "x", label(layer), training, options, alone=True)
+
+
+def check_function(
+    f: Callable[..., Any],
+    backward: Callable[..., Any],
+    *arrays: NDArray[Any] | tuple[int, ...],
+    rtol: float = 1e-6,
+    atol: float = 1e-8,
+    step: float = 1e-5,
+    probes: int = 64,
+    zero_ok: Sequence[str] = (),
+    seed: int = 0,
+    method: str = "auto",
+    mode: str = "sampled",
+    directions: int = 1,
+) -> GradientCheckReport:
+    """Check a plain function of arrays and its hand-written backward.
+
+        f(*arrays) -> y                  backward(dy, *arrays) -> a gradient for each array, or the one alone
+        f(*arrays) -> (y, cache)         backward(dy, cache)   -> the same
+
+    y is an array or a number. Arrays of integers (labels, indices) are handed on and not differentiated; their
+    gradient is left out, or None. A tuple stands for a shape, to draw N(0, 1) from. Messages call the arrays by the
+    names of f's arguments. Otherwise as `check_layer`; what a float32 run gives is not looked at.
+
+    Example:
+        check_function(np.multiply, lambda dy, a, b: (dy * b, dy * a), (3, 5), (3, 5))
+    """
+    options = Options.of(
+        "check_function", rtol, atol, step, probes, zero_ok, seed, method, mode, directions
+    )  # fmt: skip
+    for name, function in (("f", f), ("backward", backward)):
+        if not callable(function):
+            raise TypeError(f"check_function: {name} must be a function, got {function!r:.60}")
+    points: dict[str, NDArray[Any]] = {}
+    for position, (name, array) in enumerate(zip(_argument_names(f, len(arrays)), arrays, strict=True)):
+        if isinstance(array, np.ndarray) and array.dtype.kind in "iub":
+            points[name] = array.copy()
+        else:
+            points[name] = input_point("check_function", name, array, options, position)
+    if not any(array.dtype.kind == "f" for array in points.values()):
+        raise TypeError("check_function: there is no array of floating-point numbers to differentiate by")
+    return _check_functions("check_function", f, backward, points, options)
 
 
 def check_loss(
@@ -99,6 +168,9 @@ def check_loss(
     probes: int = 64,
     zero_ok: Sequence[str] = (),
     seed: int = 0,
+    method: str = "auto",
+    mode: str = "sampled",
+    directions: int = 1,
 ) -> GradientCheckReport:
     """Check a loss: backward() must be d forward(y_pred, y_true) / d y_pred.
 
@@ -108,11 +180,13 @@ def check_loss(
     Raises:
         GradientCheckError, TypeError, ValueError: as `check_layer`.
     """
-    options = Options.of("check_loss", rtol, atol, step, probes, zero_ok, seed)
+    options = Options.of(
+        "check_loss", rtol, atol, step, probes, zero_ok, seed, method, mode, directions
+    )  # fmt: skip
     need_methods("check_loss", loss, "loss")
     point = input_point("check_loss", "y_pred", y_pred, options)
     pair = LossAsLayer(loss, np.array(y_true))
-    return _check(lambda dtype: copy_as(pair, dtype), point, "y_pred", label(loss), True, options)
+    return run_check(lambda dtype: copy_as(pair, dtype), point, "y_pred", label(loss), True, options)
 
 
 def check_model(
@@ -128,6 +202,9 @@ def check_model(
     probes: int = 64,
     zero_ok: Sequence[str] = (),
     seed: int = 0,
+    method: str = "auto",
+    mode: str = "sampled",
+    directions: int = 1,
 ) -> GradientCheckReport:
     """Check a model as a whole: d(loss + penalties) by x and by every parameter, at the model's own values.
 
@@ -137,7 +214,9 @@ def check_model(
     Raises:
         GradientCheckError, TypeError, ValueError: as `check_layer`; ValueError too when there is no loss.
     """
-    options = Options.of("check_model", rtol, atol, step, probes, zero_ok, seed)
+    options = Options.of(
+        "check_model", rtol, atol, step, probes, zero_ok, seed, method, mode, directions
+    )  # fmt: skip
     need_methods("check_model", model, "model")
     if loss is None:
         loss = getattr(model, "loss", None)
@@ -149,55 +228,17 @@ def check_model(
     def make(dtype: DTypeLike) -> Any:
         return ModelAsLayer(_as_dtype(model, dtype), copy_as(LossAsLayer(loss, np.array(y)), dtype))
 
-    return _check(make, point, "x", label(model), training, options)
+    return run_check(make, point, "x", label(model), training, options)
 
 
-def _check(
-    make: Callable[[DTypeLike], Any],
-    x: NDArray[np.float64],
-    x_name: str,
-    name: str,
-    training: bool,
-    options: Options,
+def _check_functions(
+    owner: str, f: Callable[..., Any], backward: Callable[..., Any], points: dict[str, NDArray[Any]], options: Options
 ) -> GradientCheckReport:
-    """Check what make(dtype) makes, a fresh copy of the layer in that dtype, at x."""
-    global_state = np.random.get_state()  # noqa: NPY002  (a layer that draws from it shall leave no trace)
-    try:
-        runner = Runner(make(np.float64), training, x)
-        names = [x_name, *runner.params]
-        unknown = [array for array in options.zero_ok if array not in names]
-        if unknown:
-            raise ValueError(f"zero_ok names {unknown}, but the arrays of {name} are {names}")
-        rng = options.rng(4)
-        gradients = check_rules(runner, x, name, x_name, rng)
-        rows = probe_all(runner, x, x_name, gradients, options, rng)
-        report = GradientCheckReport(name, options.step, options.seed, rows, _notes(runner, x, name))
-        if not report.passed:
-            raise GradientCheckError(failure_message(report, options), report)
-        dy = gradients["dy"]
-        check_memory_layout(runner, x, dy, name, x_name)
-        x32 = x.astype(np.float32)
-        check_float32(Runner(make(np.float32), training, x32), x32, dy.astype(np.float32), name, x_name)
-        return report
-    finally:
-        np.random.set_state(global_state)  # noqa: NPY002
-
-
-def _notes(runner: Runner, x: NDArray[np.float64], name: str) -> list[str]:
-    """Say which arrays were not checked; refuse those that are plainly parameters, with a gradient beside them."""
-    unlisted = runner.unlisted(x)
-    attributes = getattr(runner.layer, "__dict__", {})
-    for array in unlisted:
-        for gradient in (f"d{array}", f"grad_{array}", f"{array}_grad"):
-            if gradient in attributes and np.shape(attributes[gradient]) == attributes[array].shape:
-                raise GradientCheckError(
-                    f"gradient check of {name} FAILED: self.{array} looks like a parameter, with its gradient in "
-                    f"self.{gradient}, but params does not list it, so it cannot be checked: keep both in dicts, "
-                    f"self.params = {{{array!r}: ...}} and self.grads = {{{array!r}: ...}}"
-                )
-    if not unlisted:
-        return []
-    return [f"forward also reads {', '.join(unlisted)}, not listed in params: gradients by them were not checked"]
+    x_name = next(name for name, array in points.items() if array.dtype.kind == "f")
+    whole = FunctionAsLayer(f, backward, points, x_name)
+    return run_check(
+        lambda dtype: copy_as(whole, dtype), points[x_name], x_name, whole.name, True, options, float32=False
+    )  # fmt: skip
 
 
 def _as_dtype(thing: Any, dtype: DTypeLike) -> Any:
@@ -210,3 +251,13 @@ def _leave_initial_values(layer: Any, rng: np.random.Generator) -> None:
     for value in getattr(layer, "state", {}).values():
         if value.dtype.kind == "f":
             value += 0.1 * np.abs(rng.standard_normal(value.shape))
+
+
+def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
+    """f's own names for its first arguments; x0, x1, ... where it has none."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        parameters = {}.values()
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [names[k] if k < len(names) else f"x{k}" for k in range(count)]

@@ -33,7 +33,10 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
         raise refuse(f"forward modifies its input {x_name} in place; work on a copy")
     _right_dtype(y, x.dtype, "y", label)
     if not np.all(np.isfinite(y)):
-        raise refuse("forward gives NaN or infinity for this input")
+        raise refuse(
+            f"forward gives NaN or infinity for this input: {_not_finite(y)}; the logarithm of 0, a "
+            "division by 0, an exp too large? (Softmax and logarithm belong together, in one loss on logits.)"
+        )
     y_before = y.copy()
     if not _close(runner.forward(x), y_before):
         raise refuse(
@@ -41,7 +44,7 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
             "draws random numbers from a generator that is no attribute of the layer and cannot be replayed"
         )
 
-    dy = _upstream(y, rng)
+    dy = _upstream(runner, y, rng)
     dy_before = dy.copy()
     runner.zero_grad()
     y = runner.forward(x)
@@ -55,7 +58,7 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
         raise refuse("backward overwrites the y that forward had handed out")
     for name, value in runner.params.items():
         if name in params_before and not _same_bits(value, params_before[name]):
-            raise refuse(f"forward or backward changes the parameter {name}; that is the optimizer's work")
+            raise refuse(f"forward or backward changes the parameter {name} in place; that is an optimizer's work")
     _right_shape(dx, x, x_name, label)
     for name, value in runner.params.items():
         if name not in grads:
@@ -65,14 +68,14 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
     for name, gradient in gradients.items():
         _right_dtype(gradient, x.dtype, f"d{name}", label)
         if not np.all(np.isfinite(gradient)):
-            raise refuse(f"backward gives NaN or infinity in d{name}")
+            raise refuse(f"backward gives NaN or infinity in d{name}: {_not_finite(gradient)}")
     first = {name: gradient.copy() for name, gradient in gradients.items()}
 
     other = rng.permuted(x.ravel()).reshape(x.shape)
     runner.forward(other)
     if not _same_bits(y, y_before):
         raise refuse("a later forward overwrites the y handed out before: hand out a new array, not a reused buffer")
-    runner.backward(_upstream(y, rng))
+    runner.backward(_upstream(runner, y, rng))
     if not _same_bits(dx, first[x_name]):
         raise refuse("a later backward overwrites the dx handed out before: hand out a new array")
     _check_accumulation(runner, x, dy, first, label)
@@ -125,9 +128,10 @@ def check_float32(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str,
             _right_dtype(value, x.dtype, f"state[{name!r}]", label)
 
 
-def _upstream(y: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Random: under ones the errors of softmax and batch norm cancel. A y of no axes is an objective: 1."""
-    return rng.standard_normal(y.shape) if y.ndim else np.ones(())
+def _upstream(runner: Runner, y: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    """Random: under ones the errors of softmax and batch norm cancel. Nothing stands above an objective: 1."""
+    is_objective = getattr(runner.layer, "is_objective", False)
+    return np.ones(()) if is_objective else np.asarray(rng.standard_normal(y.shape))
 
 
 def _one_pass(runner: Runner, x: NDArray[Any], dy: NDArray[Any], x_name: str) -> Arrays:
@@ -143,6 +147,11 @@ def _sliced(array: NDArray[Any]) -> NDArray[Any]:
     wider = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, dtype=array.dtype)
     wider[..., ::2] = array
     return wider[..., ::2]
+
+
+def _not_finite(array: NDArray[Any]) -> str:
+    bad = np.argwhere(~np.isfinite(array))
+    return f"{len(bad)} of {array.size} entries, the first at {bad[0].tolist()}, {array[tuple(bad[0])]}"
 
 
 def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:

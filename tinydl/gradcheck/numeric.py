@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import EllipsisType
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Vector = NDArray[np.float64]
+from tinydl.gradcheck.arguments import Options
+from tinydl.gradcheck.objective import Objective, Vector, Where, moved, part
 
 # Steps tried for one entry, as multiples of `step`: a wide one for accuracy, then narrower ones that may fit
 # between two kinks.
@@ -93,18 +94,60 @@ def numerical_gradient(
 class Slope:
     """The derivative of the objective in one direction, as its forward values tell it."""
 
-    value: float
-    without_penalty: float  # the same, leaving penalty() out of the objective
+    outputs: Vector  # the derivative of each output, the penalty last
+    weights: Vector  # dy, and 1 for the penalty
     uncertainty: float  # what roundoff may do to value
-    terms: float  # sum |terms| that value is the sum of
+
+    @cached_property
+    def value(self) -> float:
+        return float(self.weights @ self.outputs)
+
+    @property
+    def without_penalty(self) -> float:
+        """The same, leaving penalty() out of the objective."""
+        return float(self.weights[:-1] @ self.outputs[:-1])
+
+    @property
+    def terms(self) -> float:
+        """sum |terms| that value is the sum of."""
+        return float(np.abs(self.weights) @ np.abs(self.outputs))
+
+
+class CentralDifferences:
+    """The oracle for any forward: differences of its values, at a step chosen for each probe."""
+
+    method = "central differences"
+
+    def __init__(self, objective: Objective, options: Options) -> None:
+        self.objective = objective
+        self.base = objective.evaluate()
+        self._step = options.step
+        self._rng = options.rng(5)
+        self._noise: dict[str, Vector] = {}
+
+    def slope(self, name: str, where: Where, direction: Any = 1.0) -> Slope | None:
+        """The slope as one entry of an array (or, where = ..., all of it along a direction) moves; None at a kink."""
+        values = self.objective.arrays[name]
+        if name not in self._noise:
+            self._noise[name] = roundoff(self.objective.evaluate, [values], self.base, self._rng)
+        size = np.sqrt(np.mean(values**2)) if where is ... else abs(values[where])
+        with moved([part(values, where)], [direction]) as move:
+            step = self._step * max(1.0, float(size))
+            return slope_along(
+                self.objective.evaluate, move, self.objective.weights, self.base, self._noise[name], step
+            )
 
 
 def roundoff(
-    evaluate: Callable[[], Vector], array: NDArray[np.float64], base: Vector, rng: np.random.Generator
+    evaluate: Callable[[], Vector],
+    arrays: Sequence[NDArray[np.float64]],
+    base: Vector,
+    rng: np.random.Generator,
+    rounds: int = 4,
 ) -> Vector:
     """Standard deviation of the roundoff in each output, measured.
 
-    The array is moved by tiny steps d along a random direction. With E_k = f(k d) + f(-k d) - 2 f(0),
+    The arrays are moved by tiny steps d along a random direction. With E_k = f(k d) + f(-k d) - 2 f(0),
 
         E_3 - 3 E_2 + 3 E_1  =  O(d^4)  +  roundoff of 2 (1 + 9 + 9) + 4 = 42 variances
 
@@ -112,38 +155,38 @@ def roundoff(
     curvature to k^2. What is left is roundoff, however large the numbers that the layer subtracts from each
     other inside. (eps * |y| would not see those.)
     """
-    saved = array.copy()
-    scale = NOISE_STEP * np.maximum(1.0, np.abs(saved))
-    rounds = 4
     squares = np.zeros_like(base)
-    try:
-        for _ in range(rounds):
-            d = scale * rng.uniform(0.5, 1.0, saved.shape) * rng.choice([-1.0, 1.0], saved.shape)
-            left_over = np.zeros_like(base)
+    for _ in range(rounds):
+        d = [
+            NOISE_STEP * np.maximum(1.0, np.abs(array)) * rng.uniform(0.5, 1.0, array.shape) * _signs(array, rng)
+            for array in arrays
+        ]
+        left_over = np.zeros_like(base)
+        with moved(arrays, d) as move:
             for k, coefficient in ((1.0, 3.0), (2.0, -3.0), (3.0, 1.0)):
                 for side in (k, -k):
-                    array[...] = saved + side * d
+                    move(side)
                     left_over += coefficient * (evaluate() - base)
-            squares += left_over**2
-    finally:
-        array[...] = saved
+        squares += left_over**2
     squares[~np.isfinite(squares)] = 0.0  # a step outside f's domain says nothing about roundoff
     measured = np.sqrt(squares / (42.0 * rounds))
     typical = np.sqrt(np.mean(measured**2))
     return np.maximum(np.maximum(measured, 0.25 * typical), np.finfo(np.float64).eps * np.abs(base))
 
 
-def slope_at(
+def _signs(array: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    return rng.choice([-1.0, 1.0], array.shape)
+
+
+def slope_along(
     evaluate: Callable[[], Vector],
-    array: NDArray[np.float64],
-    where: tuple[int, ...] | EllipsisType,
-    direction: float | NDArray[np.float64],
+    move: Callable[[float], None],
     weights: Vector,
     base: Vector,
     noise: Vector,
     step: float,
 ) -> Slope | None:
-    """d/dt sum(weights * evaluate()) at t = 0, as array[where] moves by t * direction; None at a kink.
+    """d/dt sum(weights * evaluate()) at t = 0, after move(t); None at a kink.
 
     With f_k = f(k s):
 
@@ -168,19 +211,15 @@ def slope_at(
     itself (relu at 0) is the case t = 0. Jumps and infinities are caught the same way.
 
     The differences are taken per output element and only then weighted and summed. What backward says plays
-    no part in any of this.
+    no part in any of this. The caller moves back.
     """
-    old = array[where].copy()
     changes = np.zeros((OFFSETS.size, base.size))  # f_k - f_0
     for factor in STEP_FACTORS:
         s = factor * step
-        try:
-            for row, offset in zip(changes, OFFSETS, strict=True):
-                if offset != 0.0:
-                    array[where] = old + offset * s * direction
-                    row[:] = evaluate() - base
-        finally:
-            array[where] = old
+        for row, offset in zip(changes, OFFSETS, strict=True):
+            if offset != 0.0:
+                move(offset * s)
+                row[:] = evaluate() - base
         if not np.all(np.isfinite(changes)):
             continue  # outside f's domain: come closer
         moved = np.any(changes != 0.0, axis=0)
@@ -192,11 +231,5 @@ def slope_at(
             for difference in (FIFTH_DIFFERENCE, SIXTH_DIFFERENCE)
         )
         if smooth:
-            terms = weights * (SLOPE @ changes) / s
-            return Slope(
-                value=float(np.sum(terms)),
-                without_penalty=float(np.sum(terms[:-1])),
-                uncertainty=SIGMAS * float(np.linalg.norm(SLOPE)) * spread / s,
-                terms=float(np.sum(np.abs(terms))),
-            )
+            return Slope(SLOPE @ changes / s, weights, SIGMAS * float(np.linalg.norm(SLOPE)) * spread / s)
     return None

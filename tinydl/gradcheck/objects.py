@@ -91,14 +91,25 @@ class Runner:
     differ only by what was changed between them: the same dropout mask, the same running mean.
     """
 
-    def __init__(self, layer: Any, training: bool, x: NDArray[Any]) -> None:
+    def __init__(self, layer: Any, training: bool, first_x: NDArray[Any] | None) -> None:
+        """first_x: what forward sees once before anything is checked (None: it has seen something already).
+
+        Some layers make parameters and generators on first use. And one that goes on using what it kept from its
+        first input shows it, if that was another than x.
+        """
         self.layer = layer
+        self.training = training
         self._keywords = {"training": training} if self.takes_training(layer) else {}
-        layer.forward(x.copy(), **self._keywords)  # some layers make parameters and generators on first use
+        self._global: Any = None  # NumPy's global state, for a layer that draws from it: setting it takes 50 us
+        if first_x is not None:
+            before: Any = np.random.get_state()  # noqa: NPY002
+            layer.forward(first_x.copy(), **self._keywords)
+            after: Any = np.random.get_state()  # noqa: NPY002
+            if before[2:] != after[2:] or not np.array_equal(before[1], after[1]):
+                self._global = after
         self._generators: list[tuple[np.random.Generator, Any]] = []
         self._legacy: list[tuple[np.random.RandomState, Any]] = []
         self._states: list[tuple[Arrays, Arrays]] = []
-        self._global = np.random.get_state()  # noqa: NPY002  (kept as it was, for layers that draw from it)
         for thing in walk(layer):
             if isinstance(thing, np.random.Generator):
                 self._generators.append((thing, thing.bit_generator.state))
@@ -122,13 +133,21 @@ class Runner:
             generator.bit_generator.state = bits
         for legacy, bits in self._legacy:
             legacy.set_state(bits)
-        np.random.set_state(self._global)  # noqa: NPY002
+        if self._global is not None:
+            np.random.set_state(self._global)  # noqa: NPY002
         for live, saved in self._states:
             for key, value in saved.items():
                 if isinstance(live.get(key), np.ndarray) and live[key].shape == value.shape:
                     live[key][...] = value
                 else:
                     live[key] = value.copy()
+
+    def as_complex(self) -> Runner:
+        """The same on a copy in complex numbers, which starts from the same random numbers."""
+        self.rewind()
+        twin = Runner(copy_as(self.layer, np.complex128), self.training, None)
+        twin._global = self._global
+        return twin
 
     def forward(self, x: NDArray[Any]) -> Any:
         self.rewind()
@@ -137,8 +156,9 @@ class Runner:
     def backward(self, dy: NDArray[Any]) -> Any:
         return self.layer.backward(dy)
 
-    def penalty(self) -> float:
-        return float(self.layer.penalty()) if hasattr(self.layer, "penalty") else 0.0
+    def penalty(self) -> Any:
+        """A number, complex if the layer is."""
+        return np.asarray(self.layer.penalty()).item() if hasattr(self.layer, "penalty") else 0.0
 
     def zero_grad(self) -> None:
         if hasattr(self.layer, "zero_grad"):
@@ -156,12 +176,12 @@ class Runner:
         return _arrays(self.layer, "grads")
 
     def unlisted(self, x: NDArray[Any]) -> list[str]:
-        """Attributes that are arrays which forward reads, though neither `params` nor `state` lists them.
+        """Attributes that are arrays which forward or penalty read, though neither `params` nor `state` lists them.
 
         Found by moving each a little: what only caches a pass is overwritten by the next, and changes nothing.
         """
         listed = [*self.params.values(), *self.grads.values(), *(array for _, array in self.state)]
-        before = np.array(self.forward(x))
+        before = np.append(self.forward(x), self.penalty())
         found = []
         for name, array in list(getattr(self.layer, "__dict__", {}).items()):
             if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or not array.flags.writeable:
@@ -171,9 +191,9 @@ class Runner:
             saved = array.copy()
             array += 1e-3 * (1.0 + np.abs(array))
             try:
-                if not np.array_equal(self.forward(x), before, equal_nan=True):
+                if not np.array_equal(np.append(self.forward(x), self.penalty()), before, equal_nan=True):
                     found.append(name)
-            except Exception:  # whatever it is, forward read the array
+            except Exception:  # whatever it is, the array was read
                 found.append(name)
             finally:
                 array[...] = saved

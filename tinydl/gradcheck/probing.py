@@ -2,83 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from types import EllipsisType
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinydl.gradcheck.arguments import Options
-from tinydl.gradcheck.diagnosis import Evidence, likely_cause
-from tinydl.gradcheck.numeric import Slope, Vector, roundoff, slope_at
-from tinydl.gradcheck.objects import Runner
-from tinydl.gradcheck.report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport, GradientCheckReport
+from tinydl.gradcheck.diagnosis import Evidence, Scene, likely_cause
+from tinydl.gradcheck.numeric import Slope
+from tinydl.gradcheck.objective import Objective, Where
+from tinydl.gradcheck.report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport, GradientCheckReport, grad_name
 
+FLOAT32 = 1e-9  # relative: more than the roundoff of float64, less than that of float32 (6e-8)
 CANCELLED = 1e-10  # a sum this small beside its terms is zero: sum_i dy_i y_i' under a dy of ones, say
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One array whose gradient is on trial: the values that forward reads, and what backward gave."""
+class Oracle(Protocol):
+    """Whoever tells the slope of the objective from forward values: central differences, the complex step."""
 
-    name: str
-    values: NDArray[np.float64]
-    gradient: NDArray[np.float64]
-    slope: Callable[[tuple[int, ...] | EllipsisType, Any, float], Slope | None]  # (where, direction, step)
-    x_shape: tuple[int, ...]
+    method: str
+    objective: Objective
 
-
-def probe_all(
-    runner: Runner,
-    x: NDArray[np.float64],
-    x_name: str,
-    gradients: dict[str, NDArray[Any]],
-    options: Options,
-    rng: np.random.Generator,
-) -> dict[str, ArrayReport]:
-    """A row for x and for each parameter, given the upstream gradient "dy" and what backward made of it."""
-    weights = np.append(gradients["dy"], 1.0)  # the penalty is one more output, its upstream gradient 1
-
-    def evaluate() -> Vector:
-        try:
-            y = runner.forward(x)
-            return np.append(y, runner.penalty())  # a flat copy: y may be a view of x, or a buffer
-        except ValueError:  # a step that left the domain, and a forward that says so
-            return np.full(weights.shape, np.nan)
-
-    base = evaluate()
-    rows = {}
-    with np.errstate(all="ignore"):  # a step may leave the domain of log; slope_at sees that by itself
-        for name, values in {x_name: x, **runner.params}.items():
-            noise = roundoff(evaluate, values, base, rng)
-
-            def slope(
-                where: tuple[int, ...] | EllipsisType,
-                direction: Any,
-                step: float,
-                values: NDArray[np.float64] = values,
-                noise: Vector = noise,
-            ) -> Slope | None:
-                return slope_at(evaluate, values, where, direction, weights, base, noise, step)
-
-            rows[name] = _probe(Candidate(name, values, gradients[name], slope, x.shape), options, rng)
-    return rows
+    def slope(self, name: str, where: Where, direction: float | NDArray[np.float64] = 1.0) -> Slope | None:
+        """As one entry of an array moves, or (where = ...) all of it along a direction; None where there is none."""
+        ...
 
 
-def _probe(array: Candidate, options: Options, rng: np.random.Generator) -> ArrayReport:
+def probe_all(oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator) -> dict[str, ArrayReport]:
+    """A row for x and for each parameter."""
+    with np.errstate(all="ignore"):  # a step may leave the domain of log; the oracle sees that by itself
+        return {name: probe(oracle, name, scene, options, rng) for name in scene.objective.arrays}
+
+
+def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.random.Generator) -> ArrayReport:
     """Compare up to `probes` entries with their slopes; if there are more, all of them along one line."""
-    row = ArrayReport(array.name, array.gradient.shape)
+    gradient = scene.gradients[name]
+    row = ArrayReport(name, gradient.shape, oracle.method)
     indices: list[tuple[int, ...]] = []
     slopes: list[Slope] = []
     drowned = 0
-    count = array.gradient.size
+    count = gradient.size
     for entry in rng.choice(count, size=min(count, 2 * options.probes), replace=False):
         if len(slopes) == options.probes or row.dropped > options.probes:
             break
-        index = tuple(int(i) for i in np.unravel_index(entry, array.gradient.shape))
-        slope = array.slope(index, 1.0, options.step * max(1.0, abs(float(array.values[index]))))
+        index = tuple(int(i) for i in np.unravel_index(entry, gradient.shape))
+        slope = oracle.slope(name, index)
         if slope is None or slope.uncertainty > options.atol + options.rtol * abs(slope.value):
             drowned += slope is not None
             row.dropped += 1
@@ -92,21 +60,22 @@ def _probe(array: Candidate, options: Options, rng: np.random.Generator) -> Arra
         row.detail = (
             f"{row.dropped} of {row.dropped + row.probes} entries of {row.name} tried have no usable "
             f"derivative here ({row.dropped - drowned} at a kink, a jump or the edge of forward's domain, "
-            f"{drowned} drowned in roundoff), the first at {row.dropped_indices[0]}; "
+            f"{drowned} drowned in roundoff), the first at {row.name}{list(row.dropped_indices[0])}; "
             "choose another x, fewer rows, or a smaller step"
         )
         return row
-    _judge(row, array, indices, slopes, options)
+    _judge(row, indices, slopes, scene, options)
     if row.verdict in (OK, VACUOUS) and row.probes < count:
-        _judge_along_a_line(row, array, options, rng)
+        _judge_along_a_line(row, oracle, scene, options, rng)
     return row
 
 
 def _judge(
-    row: ArrayReport, array: Candidate, indices: list[tuple[int, ...]], slopes: list[Slope], options: Options
+    row: ArrayReport, indices: list[tuple[int, ...]], slopes: list[Slope], scene: Scene, options: Options
 ) -> None:
     """Fill in the row's errors and verdict from the entries probed."""
-    analytic = np.array([array.gradient[index] for index in indices])
+    gradient = scene.gradients[row.name]
+    analytic = np.array([gradient[index] for index in indices])
     numeric = np.array([slope.value for slope in slopes])
     uncertainty = np.array([slope.uncertainty for slope in slopes])
     terms = np.array([slope.terms for slope in slopes])
@@ -119,6 +88,8 @@ def _judge(
     floor = options.atol if no_gradient else np.minimum(options.atol, options.atol * largest + uncertainty)
     wrong = error > floor + options.rtol * size
     row.max_abs_error = float(np.max(error, initial=0.0))
+    if not np.any(wrong) and np.any(error > uncertainty) and _is_float32(gradient) and not _is_float32(numeric):
+        wrong = (error > uncertainty) & (error > FLOAT32 * size)  # within rtol, but not what float64 gives
     if np.any(wrong):
         row.verdict = WRONG
     elif no_gradient:
@@ -127,52 +98,71 @@ def _judge(
         row.max_relative_error = float(np.max(relative))
 
     if row.verdict == VACUOUS:
+        mend = f"choose an input at which {row.name} matters, or pass zero_ok=({row.name!r},) if it never does"
         row.detail = (
-            f"the check of {row.name} is vacuous: all {row.probes} numeric gradients are zero (the largest "
-            f"is {np.max(np.abs(numeric), initial=0.0):.1e}), so a backward of zeros would pass; choose an "
-            f"input at which {row.name} matters, or pass zero_ok=({row.name!r},) if it never does"
+            f"the check of {row.name} is vacuous: all {row.probes} numeric gradients are zero (the largest is "
+            f"{np.max(np.abs(numeric), initial=0.0):.1e}), so a backward of zeros would pass; "
+            f"{_dead(row.name, scene) or mend}"
         )
     elif row.verdict == WRONG:
         worst = int(np.argmax(np.where(wrong, relative, 0.0)))
-        evidence = Evidence(
-            name=row.name,
-            indices=indices,
-            analytic=analytic,
-            numeric=numeric,
-            without_penalty=np.array([slope.without_penalty for slope in slopes]),
-            wrong=wrong,
-            gradient=array.gradient,
-            x_shape=array.x_shape,
-        )
-        cause = likely_cause(evidence)
+        row.cause = likely_cause(Evidence(row.name, indices, analytic, numeric, slopes, wrong, scene))
         row.detail = (
-            f"d{row.name} is wrong in {np.count_nonzero(wrong)} of {row.probes} probes; "
-            f"worst at {row.name}{list(indices[worst])}: analytic {analytic[worst]:.10g}, "
+            f"{grad_name(row.name)} is wrong in {np.count_nonzero(wrong)} of {row.probes} probes"
+            f"{_where(indices, wrong)}; worst at {row.name}{list(indices[worst])}: analytic {analytic[worst]:.10g}, "
             f"numeric {numeric[worst]:.10g}, relative error {error[worst] / size[worst]:.1e}"
-            + (f"\n    likely cause: {cause}" if cause else "")
+            + (f"\n    likely cause: {row.cause}" if row.cause else "")
         )
 
 
-def _judge_along_a_line(row: ArrayReport, array: Candidate, options: Options, rng: np.random.Generator) -> None:
+def _dead(name: str, scene: Scene) -> str | None:
+    """Another array of zeros, which would explain it."""
+    zeros = [other for other, a in scene.objective.arrays.items() if other != name and a.ndim > 1 and not np.any(a)]
+    if not zeros:
+        return None
+    return f"{', '.join(zeros)} {'is' if len(zeros) == 1 else 'are'} all zero, and let nothing through"
+
+
+def _is_float32(values: NDArray[np.float64]) -> bool:
+    """Whether float32 holds all of them; a few numbers such as 0 or 0.5 do not count as evidence."""
+    return bool(np.count_nonzero(values) > 3 and np.all(values.astype(np.float32) == values))
+
+
+def _where(indices: list[tuple[int, ...]], wrong: NDArray[np.bool_]) -> str:
+    """ ", all of them at index 0 of axis 1", if the wrong probes and the right ones part along an axis."""
+    places = np.array(indices).reshape(len(indices), -1)
+    for axis in range(places.shape[1]):
+        bad, good = np.unique(places[wrong, axis]), np.unique(places[~wrong, axis])
+        if len(good) and not set(bad) & set(good) and np.count_nonzero(wrong) > len(bad):
+            few, which = (bad, "at") if len(bad) <= len(good) else (good, "anywhere but at")
+            if len(few) <= 3:
+                return f", all of them {which} index {' or '.join(map(str, few))} of axis {axis}"
+    return ""
+
+
+def _judge_along_a_line(
+    row: ArrayReport, oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator
+) -> None:
     """One more probe that no entry escapes: all of them moved along a random direction v, |v| = 1.
 
     The slope must be sum(gradient * v) to within rtol of that sum's typical size, the norm of gradient * v.
     Where the way is not smooth, this probe says nothing. Where it is not level, the check is not vacuous
     after all: the gradient is sparse, and the entries probed happened to be zeros.
     """
-    v = rng.standard_normal(array.values.shape)
+    gradient = scene.gradients[row.name]
+    v = rng.standard_normal(gradient.shape)
     v /= np.linalg.norm(v)
-    slope = array.slope(..., v, options.step * max(1.0, float(np.sqrt(np.mean(array.values**2)))))
+    slope = oracle.slope(row.name, ..., v)
     if slope is None:
         return
-    analytic = float(np.sum(array.gradient * v))
-    typical = float(np.linalg.norm(array.gradient * v))
+    analytic = float(np.sum(gradient * v))
+    typical = float(np.linalg.norm(gradient * v))
     floor = min(options.atol, options.atol * typical + slope.uncertainty)
     if abs(analytic - slope.value) > floor + options.rtol * max(typical, abs(slope.value)):
         row.verdict = WRONG
         row.detail = (
-            f"d{row.name} is right in all {row.probes} probes but wrong elsewhere: along a random "
-            f"direction through all {array.gradient.size} entries analytic {analytic:.10g}, "
+            f"{grad_name(row.name)} is right in all {row.probes} probes but wrong elsewhere: along a random "
+            f"direction through all {gradient.size} entries analytic {analytic:.10g}, "
             f"numeric {slope.value:.10g}; raise probes to find the entry"
         )
     elif row.verdict == VACUOUS and abs(slope.value) > max(slope.uncertainty, CANCELLED * slope.terms):

@@ -1,11 +1,19 @@
-"""What a check found: one row an array, printed as a table; and the error that a failed check raises."""
+"""What a check found: one row an array, printed as a table or as JSON; and the error that a failed check raises."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 OK, ZERO, WRONG, VACUOUS, KINKS = "ok", "zero, as allowed", "WRONG", "VACUOUS", "NOT SMOOTH"
+MOST_SHOWN = 4  # dropped entries of an array in the table
+
+
+def grad_name(name: str) -> str:
+    """What messages call the gradient of an array."""
+    return f"the gradient of {name}" if "." in name else f"d{name}"
 
 
 @dataclass
@@ -20,13 +28,15 @@ class ArrayReport:
 
     name: str
     shape: tuple[int, ...]
-    probes: int = 0  # entries compared
+    method: str  # where the numeric values come from: "complex step" or "central differences"
+    probes: int = 0  # entries compared (or directions, where the whole array moves along them)
     dropped: int = 0  # entries not compared, because their forward values show a kink or drown in roundoff
     dropped_indices: list[tuple[int, ...]] = field(default_factory=list)
     max_abs_error: float = 0.0
     max_relative_error: float = 0.0
     verdict: str = OK
-    detail: str = ""  # the diagnosis, when the verdict is not good
+    detail: str = ""  # what is wrong, when the verdict is not good
+    cause: str | None = None  # the likely cause, where one fits
 
     @property
     def passed(self) -> bool:
@@ -35,7 +45,7 @@ class ArrayReport:
 
 @dataclass
 class GradientCheckReport:
-    """The rows by array name in `arrays`; `print(report)` shows them as a table."""
+    """The rows by array name in `arrays`; `print(report)` shows them as a table, `to_json()` as JSON."""
 
     subject: str
     step: float
@@ -48,6 +58,23 @@ class GradientCheckReport:
         return all(row.passed for row in self.arrays.values())
 
     @property
+    def probes(self) -> int:
+        return sum(row.probes for row in self.arrays.values())
+
+    @property
+    def dropped(self) -> int:
+        return sum(row.dropped for row in self.arrays.values())
+
+    @property
+    def method(self) -> str:
+        return ", ".join(dict.fromkeys(row.method for row in self.arrays.values()))
+
+    @property
+    def verdict(self) -> str:
+        """ "ok", or the first that is not."""
+        return next((row.verdict for row in self.arrays.values() if not row.passed), OK)
+
+    @property
     def max_relative_error(self) -> float:
         return max(row.max_relative_error for row in self.arrays.values())
 
@@ -55,17 +82,44 @@ class GradientCheckReport:
     def max_abs_error(self) -> float:
         return max(row.max_abs_error for row in self.arrays.values())
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, dicts, strings and numbers: all that the report holds, and whether it passed."""
+        rows = [
+            {**asdict(row), "shape": list(row.shape), "dropped_indices": [list(i) for i in row.dropped_indices],
+             "passed": row.passed}
+            for row in self.arrays.values()
+        ]  # fmt: skip
+        return {
+            "subject": self.subject,
+            "passed": self.passed,
+            "max_relative_error": self.max_relative_error,
+            "step": self.step,
+            "seed": self.seed,
+            "arrays": rows,
+            "notes": list(self.notes),
+        }
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """`to_dict()` as JSON."""
+        return json.dumps(self.to_dict(), indent=indent)
+
     def __str__(self) -> str:
-        table = [("array", "shape", "probes", "dropped", "max abs error", "max rel error", "verdict")]
+        table = [("array", "shape", "probes", "dropped", "max abs error", "max rel error", "method", "verdict")]
         for row in self.arrays.values():
             errors = (f"{row.max_abs_error:.1e}", f"{row.max_relative_error:.1e}") if row.probes else ("-", "-")
-            table.append((row.name, str(row.shape), str(row.probes), str(row.dropped), *errors, row.verdict))
+            counts = (str(row.probes), str(row.dropped))
+            table.append((row.name, str(row.shape), *counts, *errors, row.method, row.verdict))
         widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
 
         def lines() -> Iterator[str]:
             yield f"gradient check of {self.subject} {'passed' if self.passed else 'FAILED'}"
             for line in table:
                 yield ("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+            for row in self.arrays.values():
+                if row.dropped_indices:
+                    shown = ", ".join(f"{row.name}{list(index)}" for index in row.dropped_indices[:MOST_SHOWN])
+                    more = f" and {row.dropped - MOST_SHOWN} more" if row.dropped > MOST_SHOWN else ""
+                    yield f"  dropped, as forward has no usable derivative there: {shown}{more}"
             for note in self.notes:
                 yield f"  note: {note}"
 
@@ -74,6 +128,8 @@ class GradientCheckReport:
 
 class GradientCheckError(AssertionError):
     """A gradient is wrong, or a rule of the layer contract is broken; `report` is None before any probe."""
+
+    __module__ = "tinydl.gradcheck"  # where users know it from: tracebacks show it
 
     def __init__(self, message: str, report: GradientCheckReport | None = None) -> None:
         super().__init__(message)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from . import reference
 from .blas import gemm, product
 from .compile import kernel
 from .elementwise import bias_and_relu, finish
@@ -19,6 +20,8 @@ from .threads import WORTH_SHARING, parts_for, share
 
 def dense_forward(x: NDArray, W: NDArray, b: NDArray, activation: int) -> NDArray:
     """See reference.dense_forward."""
+    if x.dtype.kind == "c":
+        return reference.dense_forward(x, W, b, activation)
     if len(x) * W.size < WORTH_SHARING:  # first, as small networks do little else
         y = _affine(x, W, b, activation == RELU)
     else:

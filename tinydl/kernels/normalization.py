@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from . import reference
 from .compile import kernel
 from .memory import empty
 from .threads import parts_for, share
@@ -14,6 +15,8 @@ WORK = 50  # multiply-adds that a power costs
 
 def local_response_norm_forward(x: NDArray, size: int, alpha: float, beta: float, k: float) -> tuple[NDArray, NDArray]:
     """See reference.local_response_norm_forward."""
+    if x.dtype.kind == "c":
+        return reference.local_response_norm_forward(x, size, alpha, beta, k)
     x = np.ascontiguousarray(x)
     y, s = empty(x.shape, x.dtype), empty(x.shape, x.dtype)
     c = x.shape[-1]

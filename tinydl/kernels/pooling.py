@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from . import reference
 from .compile import kernel
 from .memory import empty
 from .reference import Padding, output_size
@@ -13,6 +14,8 @@ from .threads import parts_for, share
 
 def max_pool_forward(x: NDArray, kh: int, kw: int, sh: int, sw: int, padding: Padding) -> tuple[NDArray, NDArray]:
     """See reference.max_pool_forward."""
+    if x.dtype.kind == "c":
+        return reference.max_pool_forward(x, kh, kw, sh, sw, padding)
     x = np.ascontiguousarray(x)
     y = _output(x, kh, kw, sh, sw, padding)
     where = empty(y.shape, np.uint16)
@@ -41,6 +44,8 @@ def max_pool_backward(
 
 def average_pool_forward(x: NDArray, kh: int, kw: int, sh: int, sw: int, padding: Padding) -> NDArray:
     """See reference.average_pool_forward."""
+    if x.dtype.kind == "c":
+        return reference.average_pool_forward(x, kh, kw, sh, sw, padding)
     x = np.ascontiguousarray(x)
     y = _output(x, kh, kw, sh, sw, padding)
     top, left = padding[0][0], padding[1][0]

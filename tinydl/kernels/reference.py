@@ -4,6 +4,9 @@ The kernels that `kernels/__init__.py` names have compiled twins of the same nam
 prove the twins equal. What else stands here helps to define them.
 `TINYDL_KERNELS=reference` (or `with kernels.using("reference")`) runs the whole library on this file.
 
+The forward kernels also take complex arrays, for the complex-step derivative: they must stay analytic wherever the
+function has a derivative (no abs, no float()). The compiled twins hand complex arrays on to these.
+
 Sizes: n rows of a batch (or images), i inputs, u units, p entries of a flat vector; of images h x w pixels and c
 channels in, oh x ow pixels and f filters out, kh x kw the window, sh, sw the strides.
 """
@@ -23,7 +26,7 @@ LINEAR, RELU, SIGMOID, TANH = range(4)
 
 def sigmoid(a: NDArray) -> NDArray:
     """1 / (1 + exp(-a)), by e = exp(-|a|), which never overflows: 1 / (1 + e) for a >= 0, else e / (1 + e)."""
-    e = np.exp(-np.abs(a))
+    e = np.exp(np.where(a >= 0, -a, a))  # not np.abs, which has no complex derivative
     return np.where(a >= 0, a.dtype.type(1), e) / (1 + e)
 
 
@@ -225,7 +228,7 @@ def _sum_around(v: NDArray, size: int, backwards: bool = False) -> NDArray:
 
 def mean_squared_error(y_pred: NDArray, y_true: NDArray) -> float:
     """mean((y_pred - y_true)^2) over every entry."""
-    return float(np.mean((y_pred - y_true) ** 2))
+    return np.mean((y_pred - y_true) ** 2).item()
 
 
 def mean_squared_error_gradient(y_pred: NDArray, y_true: NDArray) -> NDArray:

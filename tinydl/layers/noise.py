@@ -54,7 +54,7 @@ class Dropout(Noise):
         self._x = x = self.as_input(x)
         self._mask = mask = None
         if training and self.rate:
-            keep = self.generator().random(x.shape, dtype=x.dtype) >= self.rate
+            keep = self.generator().random(x.shape, dtype=x.real.dtype) >= self.rate
             self._mask = mask = keep * x.dtype.type(1 / (1 - self.rate))
         return x if mask is None else x * mask
 
@@ -79,7 +79,7 @@ class MaskingNoise(Noise):
         self._x = x = self.as_input(x)
         self._mask = mask = None
         if training and self.rate:
-            self._mask = mask = (self.generator().random(x.shape, dtype=x.dtype) >= self.rate).astype(x.dtype)
+            self._mask = mask = (self.generator().random(x.shape, dtype=x.real.dtype) >= self.rate).astype(x.dtype)
         return x if mask is None else x * mask
 
 
@@ -100,6 +100,6 @@ class GaussianNoise(Noise):
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._x = x = self.as_input(x)
         if training and self.stddev:
-            noise = self.generator().standard_normal(x.shape, dtype=x.dtype)
+            noise = self.generator().standard_normal(x.shape, dtype=x.real.dtype)
             return x + x.dtype.type(self.stddev) * noise
         return x

@@ -46,7 +46,8 @@ class ActivityL1(Penalty):
         self.factor = checks.number("ActivityL1", "factor", factor, 0)
 
     def penalty(self) -> float:
-        return 0.0 if self._x is None else self.factor / len(self._x) * float(np.abs(self._x).sum())
+        x = self._x
+        return 0.0 if x is None else self.factor / len(x) * np.where(x > 0, x, -x).sum().item()  # of abs, analytic
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._x)
@@ -91,7 +92,7 @@ class KLSparsity(Penalty):
         if self._x is None:
             return 0.0
         r, rho = self._mean_activation(), self.rho
-        return self.factor * float((rho * np.log(rho / r) + (1 - rho) * np.log((1 - rho) / (1 - r))).sum())
+        return self.factor * (rho * np.log(rho / r) + (1 - rho) * np.log((1 - rho) / (1 - r))).sum().item()
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._x)
@@ -167,7 +168,7 @@ class ContractivePenalty(Container):
         if self._h is None:
             return 0.0
         d, _, s = self._derivatives()
-        return self.factor / len(d) * float(np.einsum("nj,nj->j", d, d) @ s)
+        return self.factor / len(d) * (np.einsum("nj,nj->j", d, d) @ s).item()
 
     def backward(self, dy: NDArray) -> NDArray | None:
         dy = self.as_gradient(dy, self._h)

@@ -17,7 +17,8 @@ def cifar_cnn(seed: int = 0, dtype: DTypeLike = "float32", filter_initializer: s
     """Five convolutions and four dense layers on 32x32 RGB images: 9,312,202 parameters, 40.2 million multiply-adds.
 
     filter_initializer: "zeros" is the book's own choice, and cannot learn. All activations behind the first convolution
-    are 0, so every gradient is 0 too but that of the last bias, and the loss stays at ln 10 (examples/zero_filters.py).
+    are 0, so every gradient is 0 too but that of the last bias, and the loss stays at ln 10: see
+    examples/museum/zero_filters.py.
     """
 
     def conv(filters: int, kernel_size: int) -> Conv2D:

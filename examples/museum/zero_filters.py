@@ -2,11 +2,14 @@
 
 The same small network, once with its convolutions at zero and once by He et al.'s rule, takes a few steps on digits:
 
-    python examples/zero_filters.py
+    python examples/museum/zero_filters.py
 
 With zero filters every feature is 0, whatever the image. So no gradient reaches a weight: dW of the layer above is
 features times something, and what goes down to the filters is multiplied by relu'(0) = 0. Only the last bias learns,
 how often each class comes up, and the loss stays where guessing among 10 classes is: ln 10 = 2.3026.
+
+Nothing is wrong with the backward, and the gradient checker does not say so: it refuses to check gradients that are all
+zero. The right measurement is the size of each array's gradient, and the loss against that of guessing.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import numpy as np
 
 from tinydl import Model
 from tinydl.datasets import digits
+from tinydl.gradcheck import GradientCheckError, check_model
 from tinydl.layers import Conv2D, Dense, Flatten, MaxPool2D
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
@@ -68,6 +72,14 @@ def main() -> None:
     print(f"\nWith zero filters the loss stays at ln 10 = {math.log(10):.4f} (a mean of "
           f"{np.mean(losses['zeros']):.4f} over {args.steps} steps).")  # fmt: skip
     print(f"The only gradient that is not zero: {', '.join(alive)}, the last bias.")
+
+    for start in ("zeros", "he_normal"):
+        model = build(start, train.sample_shape, args.seed)
+        print(f"\nFilters by {start}, before training:")
+        try:
+            print(check_model(model, (4, *train.sample_shape), y[:4], loss=SoftmaxCrossEntropy()))
+        except GradientCheckError as error:
+            print(error)
 
 
 if __name__ == "__main__":

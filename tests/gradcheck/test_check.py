@@ -23,8 +23,7 @@ from tinydl.gradcheck import (
     check_model,
     numerical_gradient,
 )
-from tinydl.gradcheck.diagnosis import SUSPECTS
-from tinydl.gradcheck.numeric import FIFTH_DIFFERENCE, OFFSETS, SIXTH_DIFFERENCE, SLOPE, roundoff, slope_at
+from tinydl.gradcheck.numeric import FIFTH_DIFFERENCE, OFFSETS, SIXTH_DIFFERENCE, SLOPE, roundoff, slope_along
 from tinydl.gradcheck.objects import Runner, copy_as
 
 Array = NDArray[Any]
@@ -681,7 +680,7 @@ def test_wrong_dx_does_not_blame_the_right_parameters(bug: type) -> None:
 def test_a_bug_inside_a_container_is_named_by_its_dotted_name(position: int) -> None:
     layers = [Linear(5, 5, seed) for seed in range(3)]
     layers[position] = FactorTwo(5, 5)
-    with pytest.raises(GradientCheckError, match=rf"d{position}\.W is wrong(.|\n)*2 times"):
+    with pytest.raises(GradientCheckError, match=rf"the gradient of {position}\.W is wrong(.|\n)*2 times"):
         check_layer(Chain(*layers), x=(3, 5))
 
 
@@ -737,15 +736,6 @@ def test_an_entry_that_is_not_probed_does_not_escape_when_all_gradients_are_smal
     wrong.off = 1e-9
     with pytest.raises(GradientCheckError, match="dW is right in all 4 probes but wrong elsewhere"):
         check_layer(wrong, x=(3, 60), probes=4)
-
-
-def test_every_suspect_of_the_diagnosis_speaks_for_some_bug() -> None:
-    spoken = set()
-    for bug, shape, _ in BUGS:
-        with pytest.raises(GradientCheckError) as caught:
-            check_layer(bug(), x=shape)
-        spoken |= {line.strip() for line in str(caught.value).splitlines() if "likely cause" in line}
-    assert len(spoken) >= len(SUSPECTS)
 
 
 # --- checks that cannot fail ----------------------------------------------------------------------
@@ -1013,9 +1003,9 @@ def test_a_model_is_copied_by_its_own_astype() -> None:
 
 def test_wrong_models_fail() -> None:
     labels = np.array([0, 1, 2, 0])
-    with pytest.raises(GradientCheckError, match=r"d2\.W is wrong(.|\n)*2 times the right one"):
+    with pytest.raises(GradientCheckError, match=r"of 2\.W is wrong(.|\n)*2 times the right one"):
         check_model(TinyModel(Linear(), Tanh(), FactorTwo(4, 3)), (4, 5), labels, loss=CrossEntropy())
-    with pytest.raises(GradientCheckError, match=r"d0\.W is wrong(.|\n)*without the penalty"):
+    with pytest.raises(GradientCheckError, match=r"of 0\.W is wrong(.|\n)*without the penalty"):
         check_model(TinyModel(Linear(5, 3), PenaltyForgotten()), (4, 5), labels, loss=CrossEntropy())
     with pytest.raises(ValueError, match="there is no loss; compile the model first"):
         check_model(TinyModel(Linear()), (4, 5), labels)
@@ -1038,7 +1028,7 @@ def test_report_prints_a_table_and_gives_rows() -> None:
         "shape",
         "probes",
         "dropped",
-        *["max", "abs", "error", "max", "rel", "error", "verdict"],
+        *["max", "abs", "error", "max", "rel", "error", "method", "verdict"],
     ]
     assert [line.split()[0] for line in lines[2:]] == ["x", "W", "b"]
     assert all(line.endswith("ok") for line in lines[2:])
@@ -1207,12 +1197,14 @@ def _slope(f: Any, x: float) -> Any:
     def evaluate() -> Array:
         return np.append(f(array), 0.0)
 
+    def move(distance: float) -> None:
+        array[0] = x + distance
+
     with np.errstate(all="ignore"):
         base = evaluate()
-        noise = roundoff(evaluate, array, base, np.random.default_rng(0))
-        result = slope_at(evaluate, array, (0,), 1.0, np.ones(2), base, noise, 1e-5 * max(1.0, abs(x)))
-    assert array[0] == x
-    return result
+        noise = roundoff(evaluate, [array], base, np.random.default_rng(0))
+        assert array[0] == x
+        return slope_along(evaluate, move, np.ones(2), base, noise, 1e-5 * max(1.0, abs(x)))
 
 
 @pytest.mark.parametrize(
@@ -1293,4 +1285,4 @@ def test_a_gradient_that_drowns_in_roundoff_is_dropped_and_reported() -> None:
             return dy * 1
 
     with pytest.raises(GradientCheckError, match=r"8 of 8 entries of x tried .*, 8 drowned in roundoff"):
-        check_layer(Drowned(), x=(3, 4), probes=7)
+        check_layer(Drowned(), x=(3, 4), probes=7, method="central")

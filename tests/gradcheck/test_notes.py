@@ -45,11 +45,41 @@ class Half(Frozen):
         return dy @ self.W.T
 
 
-def test_a_parameter_with_its_gradient_beside_it_must_be_listed() -> None:
-    with pytest.raises(
-        GradientCheckError, match=r"self.W looks like a parameter, with its gradient in self.dW, but params"
-    ):
+def test_parameters_and_gradients_as_attributes_are_checked() -> None:
+    with pytest.raises(GradientCheckError, match=r"Attributes FAILED\n  dW is wrong in(.|\n)*every entry is 17 times"):
         check_layer(Attributes(), (4, 3))
+
+    class Right(Attributes):
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            dx = super().backward(dy)
+            self.dW = self.x.T @ dy
+            return dx
+
+    class Adding(Attributes):
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            self.dW = getattr(self, "dW", np.zeros_like(self.W))
+            self.db = getattr(self, "db", np.zeros_like(self.b))
+            self.dW += self.x.T @ dy
+            self.db += dy.sum(axis=0)
+            return dy @ self.W.T
+
+    for layer in (Right(), Adding()):
+        report = check_layer(layer, (4, 3))
+        assert list(report.arrays) == ["x", "W", "b"]
+        assert report.notes == []
+        assert not hasattr(layer, "dW")
+
+
+def test_a_parameter_with_its_gradient_beside_it_must_be_listed_if_others_are() -> None:
+    class Mixed(Half):
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            self.db = dy.sum(axis=0)
+            return super().backward(dy)
+
+    with pytest.raises(
+        GradientCheckError, match=r"self.b looks like a parameter, with its gradient in self.db, but params"
+    ):
+        check_layer(Mixed(), (4, 3))
 
 
 def test_arrays_that_were_not_checked_are_named() -> None:

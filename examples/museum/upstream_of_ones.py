@@ -1,0 +1,131 @@
+"""A gradient check with an upstream gradient of ones, under which softmax and batch norm have no gradient at all.
+
+The outputs of a softmax add up to 1 whatever the input, those of a normalisation to 0. So y.sum(), the first objective
+that comes to mind for a check, is a constant: the right gradient is 0, and so is that of many a wrong backward:
+
+    python examples/museum/upstream_of_ones.py
+
+tinydl's checker draws the upstream gradient at random. Asked to check y.sum() all the same, it refuses: where every
+right gradient is 0, a backward of zeros would pass.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl.gradcheck import GradientCheckError, check_layer, numerical_gradient
+from tinydl.layers import Layer
+
+TOLERANCE = 1e-6
+
+# y_j = exp(x_j) / sum_k exp(x_k)
+SOFTMAX = {
+    "right": lambda y, dy: y * (dy - (dy * y).sum(axis=1, keepdims=True)),
+    "zeros": lambda y, dy: np.zeros_like(dy),
+    "doubled": lambda y, dy: 2 * y * (dy - (dy * y).sum(axis=1, keepdims=True)),
+    "plain mean": lambda y, dy: y * (dy - dy.mean(axis=1, keepdims=True)),  # y should weigh it
+    "diagonal": lambda y, dy: y * (1 - y) * dy,  # what reaches the other classes through the sum is missing
+}
+# y = (x - mean) / std over the rows: batch norm without its parameters
+NORMALISE = {
+    "right": lambda y, std, dy: (dy - dy.mean(axis=0) - y * (dy * y).mean(axis=0)) / std,
+    "std constant": lambda y, std, dy: (dy - dy.mean(axis=0)) / std,  # as if std did not depend on x
+    "both constant": lambda y, std, dy: dy / std,  # nor the mean
+}
+
+
+class Named(Layer):
+    """A layer with the backward of that name."""
+
+    name: str
+    backwards: dict[str, Callable[..., NDArray]]
+    kept: tuple[NDArray, ...]  # by forward, for backward; y first
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def backward(self, dy: NDArray) -> NDArray:
+        return self.backwards[self.name](*self.kept, dy)
+
+
+class Softmax(Named):
+    """Each row as probabilities."""
+
+    backwards = SOFTMAX
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.kept = (e / e.sum(axis=1, keepdims=True),)
+        return self.kept[0]
+
+
+class Normalise(Named):
+    """Each column with mean 0 and standard deviation 1."""
+
+    backwards = NORMALISE
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        std = np.sqrt(x.var(axis=0) + x.dtype.type(1e-5))
+        self.kept = ((x - x.mean(axis=0)) / std, std)
+        return self.kept[0]
+
+
+class SumOf(Layer):
+    """y.sum() of a layer, as an objective."""
+
+    def __init__(self, layer: Named) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        return np.asarray(self.layer.forward(x).sum())
+
+    def backward(self, dy: NDArray) -> NDArray:
+        return self.layer.backward(np.full_like(self.layer.kept[0], dy))
+
+
+def error_under_ones(layer: Named, x: NDArray) -> float:
+    """The check as it is often written: the largest difference to the numeric gradient of y.sum()."""
+    ones = np.ones_like(layer.forward(x))
+    return float(np.abs(layer.backward(ones) - numerical_gradient(layer.forward, x, ones)).max())
+
+
+def complaint(layer: Layer, x: NDArray) -> str:
+    """What tinydl's checker says; nothing if the layer passes."""
+    try:
+        check_layer(layer, x)
+    except GradientCheckError as error:
+        return str(error)
+    return ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    if args.seed < 0:
+        parser.error("--seed must be 0 or more")
+    x = np.random.default_rng(args.seed).standard_normal((6, 4))
+    complaints, passed = [], {"ones": 0, "random": 0}
+    print(f"{'backward of':<28}{'error under ones':>18}{'ones':>10}{'random':>10}")
+    layers: list[Named] = [*map(Softmax, SOFTMAX), *map(Normalise, NORMALISE)]
+    for layer in layers:
+        error, message = error_under_ones(layer, x), complaint(layer, x)
+        passes = {"ones": error < TOLERANCE, "random": not message}
+        words = "".join(f"{'passes' if verdict else 'fails':>10}" for verdict in passes.values())
+        print(f"{f'{type(layer).__name__}, {layer.name}':<28}{error:>18.1e}{words}")
+        if layer.name != "right":
+            complaints.append(message)
+            passed = {upstream: count + passes[upstream] for upstream, count in passed.items()}
+    print(f"{f'of {len(complaints)} wrong ones pass':<46}{passed['ones']:>10}{passed['random']:>10}\n")
+    print("\n\n".join(complaints))
+    print(f"\nAsked to check y.sum():\n{complaint(SumOf(Softmax('zeros')), x)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""The complex step: exact where forward is analytic, refused where it is not, and never fooled."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tinydl.gradcheck import GradientCheckError, check_layer, check_loss, check_model
+from tinydl.layers import ActivityL1, Dense, Dropout, Layer, ReLU, Sequential, Tanh
+from tinydl.losses import MeanSquaredError
+from tinydl.models import deep_autoencoder
+
+Array = NDArray[Any]
+
+
+class Square:
+    """y = x^2, in a way that a subclass spoils for complex numbers."""
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return self.square(x)
+
+    def square(self, x: Array) -> Array:
+        return x * x
+
+    def backward(self, dy: Array) -> Array:
+        return 2 * self.x * dy
+
+
+def test_it_is_exact_where_central_differences_are_not() -> None:
+    for layer in (
+        Dense(4, "tanh"),
+        Dense(4, "sigmoid"),
+        Tanh(),
+        Sequential([Dense(6, "relu"), Dropout(0.3), Dense(2)]),
+    ):
+        exact, near = (check_layer(layer, (5, 3), method=method) for method in ("complex", "central"))
+        assert exact.max_relative_error < 1e-14 < near.max_relative_error < 1e-8
+        assert {row.method for row in exact.arrays.values()} == {"complex step"}
+        assert {row.method for row in near.arrays.values()} == {"central differences"}
+
+
+def test_auto_takes_it_where_it_can() -> None:
+    assert check_layer(Dense(4), (5, 3)).arrays["W"].method == "complex step"
+    assert check_loss(MeanSquaredError(), (5, 3), np.ones((5, 3))).arrays["y_pred"].method == "complex step"
+    report = check_model(deep_autoencoder(5), (6, 5), np.ones((6, 5)), loss=MeanSquaredError())
+    assert report.max_relative_error < 1e-12
+    assert report.notes == []
+
+
+class ByAbs(Square):
+    """|x|^2 has no complex derivative, and says nothing about it."""
+
+    def square(self, x: Array) -> Array:
+        return np.asarray(np.abs(x) ** 2, dtype=x.dtype)
+
+
+class ByReal(Square):
+    def square(self, x: Array) -> Array:
+        return x * x.real
+
+
+class ByConjugate(Square):
+    def square(self, x: Array) -> Array:
+        return (x * np.conj(x)).astype(x.dtype)
+
+
+class IntoFloats(Square):
+    """An array of floats takes the result: NumPy only warns."""
+
+    def square(self, x: Array) -> Array:
+        y = np.empty(x.shape, np.float32 if x.dtype == np.float32 else np.float64)
+        y[...] = x * x
+        return y
+
+
+class RealOut(Square):
+    def square(self, x: Array) -> Array:
+        return (x * x).real
+
+
+class Raises(Square):
+    def square(self, x: Array) -> Array:
+        if np.iscomplexobj(x):
+            raise TypeError("floats only, please")
+        return x * x
+
+
+class OtherValues(Square):
+    def square(self, x: Array) -> Array:
+        return 2 * x * x if np.iscomplexobj(x) else x * x
+
+
+class InOneEntry(Square):
+    """One entry of twelve goes through abs."""
+
+    def square(self, x: Array) -> Array:
+        y = x * x
+        y[1, 2] = np.abs(x[1, 2]) ** 2
+        return y
+
+
+class InThePenalty(Square):
+    """The outputs are analytic, a small penalty is not."""
+
+    def penalty(self) -> Any:
+        return 1e-6 * np.sum(np.abs(self.x) ** 4)
+
+    def backward(self, dy: Array) -> Array:
+        return 2 * self.x * dy + 4e-6 * self.x**3
+
+
+WHY = {
+    ByAbs: "or penalty drop the imaginary part somewhere",
+    ByReal: "or penalty drop the imaginary part somewhere",
+    ByConjugate: "or penalty drop the imaginary part somewhere",
+    InOneEntry: "or penalty drop the imaginary part somewhere",
+    InThePenalty: "or penalty drop the imaginary part somewhere",
+    IntoFloats: r"does not take complex numbers \(ComplexWarning: Casting complex values to real",
+    RealOut: "gives real numbers for complex ones",
+    Raises: r"does not take complex numbers \(TypeError: floats only, please\)",
+    OtherValues: "gives other values for complex numbers than for real ones",
+}
+
+
+@pytest.mark.parametrize("layer", WHY, ids=lambda layer: layer.__name__)
+def test_where_it_cannot_be_it_says_why(layer: type) -> None:
+    with pytest.raises(ValueError, match=rf"method='complex' cannot check {layer.__name__}: forward {WHY[layer]}"):
+        check_layer(layer(), (3, 4), method="complex")
+    report = check_layer(layer(), (3, 4))  # auto
+    assert {row.method for row in report.arrays.values()} == {"central differences"}
+    assert len(report.notes) == 1
+    assert report.notes[0].startswith("by central differences, not the complex step: forward")
+
+
+@pytest.mark.parametrize("layer", WHY, ids=lambda layer: layer.__name__)
+def test_a_bug_is_found_behind_any_of_them(layer: type) -> None:
+    wrong = type("Wrong", (layer,), {"backward": lambda self, dy: 1.001 * layer.backward(self, dy)})
+    with pytest.raises(GradientCheckError, match=r"every entry is 1\.001 times the right one"):
+        check_layer(wrong(), (3, 4))
+
+
+def test_nothing_is_changed_and_nothing_is_warned_of() -> None:
+    layer = Sequential([Dense(4, "relu"), Dropout(0.5), ActivityL1(0.1)])
+    layer.build((3,), np.random.default_rng(0), np.float64)
+    before = {name: value.copy() for name, value in layer.params.items()}
+    state = layer.layers[1].rng.bit_generator.state
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_layer(layer, (5, 3), method="complex")
+    assert all(
+        value.dtype == np.float64 and np.array_equal(value, before[name]) for name, value in layer.params.items()
+    )
+    assert layer.layers[1].rng.bit_generator.state == state
+
+
+# --- kinks ----------------------------------------------------------------------------------------
+
+
+def test_a_kink_at_the_point_is_dropped_one_beside_it_is_not() -> None:
+    x = np.array([[0.0, 1e-7, -1e-7, 1e-5, -3.0, 2.0]])
+    assert check_layer(ReLU(), x, method="complex").arrays["x"].dropped_indices == [(0, 0)]
+    near = check_layer(ReLU(), x, method="central").arrays["x"]
+    assert sorted(near.dropped_indices) == [(0, 0), (0, 1), (0, 2)]  # no step fits beside these
+
+
+@pytest.mark.parametrize("method", ["complex", "central"])
+def test_whichever_slope_backward_takes_at_a_kink_passes(method: str) -> None:
+    """There is no derivative to compare with: not 0, not 1, nor anything else."""
+
+    class Other(ReLU):
+        at_zero = 0.0
+
+        def backward(self, dy: Array) -> Array:
+            dx = super().backward(dy)
+            dx[0, 0] = self.at_zero * dy[0, 0]
+            return dx
+
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    x[0, 0] = 0
+    for slope in (0.0, 0.5, 1.0, 17.0):
+        layer = Other()
+        layer.at_zero = slope
+        assert check_layer(layer, x, method=method).arrays["x"].dropped_indices == [(0, 0)]
+
+
+def test_near_kinks_do_no_harm() -> None:
+    """A deep relu network: central differences find steps that fit, at a price; the complex step needs none."""
+    model = deep_autoencoder(5)
+    x = np.random.default_rng(0).normal(size=(6, 5))
+    exact = check_model(model, x, x, loss=MeanSquaredError(), method="complex")
+    assert sum(row.dropped for row in exact.arrays.values()) == 0
+    assert exact.max_relative_error < 1e-12
+
+
+def test_the_report_says_where_probes_were_dropped() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    x[0, :2] = x[1, :3] = 0
+    text = str(check_layer(ReLU(), x))
+    assert "dropped, as forward has no usable derivative there: x[" in text
+    assert "and 1 more" in text
+
+
+def test_a_float32_run_in_disguise_is_noted() -> None:
+    class Rounded(Layer):
+        """Its derivative goes through float32 on the way, and is a float64 number again."""
+
+        def forward(self, x: Array, training: bool = False) -> Array:
+            self.y = np.tanh(x)
+            return self.y
+
+        def backward(self, dy: Array) -> Array:
+            return dy * (1 - self.y**2).astype(np.float32).astype(dy.dtype)
+
+    report = check_layer(Rounded(), (5, 3))
+    assert "is something in backward rounded to float32?" in report.notes[0]

@@ -1,0 +1,155 @@
+"""The complex-step derivative: exact to the last digits, for a forward that accepts complex numbers."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl.gradcheck.arguments import Options
+from tinydl.gradcheck.numeric import NOISE_STEP, SIGMAS, CentralDifferences, Slope, roundoff, slope_along
+from tinydl.gradcheck.objective import Objective, Vector, Where, moved, part
+
+H = 1e-30  # its square is nothing beside 1
+SAME_VALUE = 1e-9  # forward's real part and its value for real numbers, relative to the largest output
+ASIDE = 1e-2  # how far, in units of an array's size
+SAME_SLOPE = 1e-5  # complex step and central differences, relative, output by output
+
+
+class NotAnalyticError(Exception):
+    """Why forward has no complex-step derivative."""
+
+
+class ComplexStep:
+    """f'(x) = Im f(x + i h) / h.
+
+    For an analytic f, f(x + i h) = f(x) + i h f'(x) - h^2 f''(x) / 2 - ...: nothing is subtracted, so h can be
+    1e-30, there is no truncation error, and what is left is the roundoff of f itself, near 1e-16. Kinks beside
+    the point do no harm: nothing is moved along the real axis.
+
+    That holds only for code that stays analytic, and abs, real, conj, or an array of floats in the middle are not:
+    they drop the imaginary part without a word. So before anything is believed, a complex copy of the layer must
+    give the same values as the layer itself, and, along a random direction through all arrays at once, the
+    slope that central differences give, in every output. What backward says plays no part in it.
+
+    A kink at the very point (relu at 0) is found from real values: with E(h) = f(h) + f(-h) - 2 f(0) a smooth f
+    has E(2h) - 4 E(h) = O(h^4), a kink of strength k has -2 k h. All entries are tried at once, one by one only
+    if a kink shows.
+
+    Reference: Squire & Trapp 1998; Martins, Sturdza & Alonso 2003.
+
+    Raises:
+        NotAnalyticError: by the constructor, saying why.
+    """
+
+    method = "complex step"
+
+    def __init__(self, objective: Objective, central: CentralDifferences, options: Options) -> None:
+        self.objective, self._base = objective, central.base
+        self._complex = _complex_copy(objective, central.base)
+        rng = options.rng(6)
+        arrays = list(objective.arrays.values())
+        self._noise = roundoff(objective.evaluate, arrays, central.base, rng, rounds=2)
+        self._variances = (objective.weights * self._noise) ** 2
+        self._scales = {
+            name: min(1.0, float(np.sqrt(np.mean(array**2))) or 1.0) for name, array in objective.arrays.items()
+        }
+        direction, aside = ([_direction(array, rng) for array in arrays] for _ in range(2))
+        with moved(arrays, direction) as move:
+            self._kinks = self._kink_along(move)
+        # A kink at the very point leaves no slope to confirm anything by: then a little way aside.
+        if not any(self._confirmed(direction, aside, distance, options.step) for distance in (0.0, ASIDE)):
+            raise NotAnalyticError("forward is not smooth along a line through all arrays, so nothing confirms it")
+
+    def slope(self, name: str, where: Where, direction: Any = 1.0) -> Slope | None:
+        """The slope as one entry of an array (or, where = ..., all of it along a direction) moves; None at a kink."""
+        values = self.objective.arrays[name]
+        if self._kinks:
+            with moved([part(values, where)], [direction]) as move:
+                if self._kink_along(move):
+                    return None
+        return self._slope({name: (where, direction)}, self._scales[name])
+
+    def along(self, direction: dict[str, Any]) -> tuple[float, float] | None:
+        """(slope, uncertainty) as several arrays move together; None where there is none."""
+        slope = self._slope({name: (..., v) for name, v in direction.items()}, 1.0)
+        return None if slope is None else (slope.value, slope.uncertainty)
+
+    def _slope(self, steps: dict[str, tuple[Where, Any]], scale: float) -> Slope | None:
+        """scale: the size of what is moved, if below 1; the roundoff of a derivative by it is as much larger."""
+        outputs = self._outputs(steps)
+        spread = SIGMAS * math.sqrt(self._variances @ (outputs != 0.0)) / scale
+        slope = Slope(outputs, self.objective.weights, spread)
+        return slope if math.isfinite(slope.value) else None
+
+    def _outputs(self, steps: dict[str, tuple[Where, Any]]) -> Vector:
+        """d(every output) as arrays move along the imaginary axis."""
+        arrays = [part(self._complex.arrays[name], where) for name, (where, _) in steps.items()]
+        with moved(arrays, [1j * direction for _, direction in steps.values()]) as move:
+            move(H)
+            return self._complex.evaluate().imag / H
+
+    def _kink_along(self, move: Any) -> bool:
+        """E(2h) - 4 E(h) is more than roundoff, whose variances add up to 2 + 2 * 16 + 36 = 70."""
+        second = []
+        for h in (NOISE_STEP, 2 * NOISE_STEP):
+            move(h)
+            ahead = self.objective.evaluate()
+            move(-h)
+            second.append(ahead + self.objective.evaluate() - 2.0 * self._base)
+        left_over = np.abs(second[1] - 4.0 * second[0])
+        return bool(np.any(~(left_over <= SIGMAS * np.sqrt(70.0) * self._noise)))  # NaN: at the edge of the domain
+
+    def _confirmed(self, direction: list[Any], aside: list[Any], distance: float, step: float) -> bool:
+        """Compare with central differences; False where forward is not smooth, NotAnalyticError where they differ."""
+        arrays, twins = (list(o.arrays.values()) for o in (self.objective, self._complex))
+        with moved(arrays, aside) as shift, moved(twins, aside) as shift_twins:
+            shift(distance)
+            shift_twins(distance)
+            base = self.objective.evaluate()
+            with moved(arrays, direction) as move:
+                expected = slope_along(self.objective.evaluate, move, self.objective.weights, base, self._noise, step)
+            if expected is None:
+                return False
+            got = self._outputs({name: (..., v) for name, v in zip(self.objective.arrays, direction, strict=True)})
+        size = np.abs(expected.outputs)
+        allowed = SAME_SLOPE * size + 1e-7 * np.max(size) + expected.uncertainty
+        if not np.all(np.abs(got - expected.outputs) <= allowed):  # also when got is NaN
+            raise NotAnalyticError(
+                "forward or penalty drop the imaginary part somewhere (abs, real, var, an array of floats?)"
+            )
+        return True
+
+
+def _direction(array: NDArray[Any], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Random, of length 1 in units of the array's own size."""
+    v = rng.standard_normal(array.shape)
+    return v / np.linalg.norm(v) * max(1.0, float(np.sqrt(np.mean(array**2))))
+
+
+def _complex_copy(objective: Objective, base: Vector) -> Objective:
+    """The objective on complex numbers, if forward takes them and gives the values that it gave."""
+    method = "forward"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            clone = objective.as_complex()
+            values = clone.runner.forward(clone.x)
+            method = "penalty"
+            penalty = clone.runner.penalty()
+    except Exception as error:  # whatever stops it: the copy is not needed
+        reason = str(error).strip().splitlines()
+        raise NotAnalyticError(
+            f"{method} does not take complex numbers ({type(error).__name__}{f': {reason[0]:.120}' if reason else ''})"
+        ) from error
+    if not np.iscomplexobj(values):
+        raise NotAnalyticError("forward gives real numbers for complex ones")
+    flat = np.append(values, penalty)
+    if flat.shape != base.shape or not np.all(
+        np.abs(flat.real - base) <= SAME_VALUE * np.max(np.abs(base), initial=1.0)
+    ):
+        raise NotAnalyticError("forward gives other values for complex numbers than for real ones")
+    return clone

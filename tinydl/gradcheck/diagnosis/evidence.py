@@ -1,0 +1,118 @@
+"""What is known of a wrong gradient, and when two gradients count as the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from tinydl.gradcheck.numeric import Slope
+from tinydl.gradcheck.objective import Objective, Vector, Where
+
+SAME = 1e-5  # two gradients that agree to this, relative to the larger, are called the same
+MOST_ENTRIES = 2048  # of an array of which every entry may be probed for a diagnosis
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The check as a whole: what every array's diagnosis may look at, or try out."""
+
+    objective: Objective
+    gradients: dict[str, NDArray[Any]]  # what backward gave, by the name of what it is the gradient of; "dy" too
+    make: Callable[[DTypeLike], Any]  # a fresh copy of the layer
+    slope: Callable[[str, Where], Slope | None]
+    base: Vector  # the outputs at the point, the penalty last
+
+    @property
+    def y(self) -> NDArray[np.float64]:
+        return self.base[:-1].reshape(self.objective.dy.shape)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An array whose gradient is wrong; entry k of `analytic` belongs to entry k of `numeric` and of `indices`."""
+
+    name: str
+    indices: list[tuple[int, ...]]
+    analytic: Vector
+    numeric: Vector
+    slopes: list[Slope]
+    wrong: NDArray[np.bool_]
+    scene: Scene
+
+    @property
+    def gradient(self) -> NDArray[Any]:
+        """The whole of what backward gave."""
+        return self.scene.gradients[self.name]
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        return self.scene.objective.arrays[self.name]
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        return self.scene.objective.x
+
+    @property
+    def dy(self) -> NDArray[np.float64]:
+        return self.scene.objective.dy
+
+    @property
+    def without_penalty(self) -> Vector:
+        """The numeric gradient of the objective without penalty()."""
+        return np.array([slope.without_penalty for slope in self.slopes])
+
+    @cached_property
+    def terms(self) -> NDArray[np.float64]:
+        """(probes, outputs): what each output of y adds to each numeric value."""
+        return np.array([slope.outputs[:-1] for slope in self.slopes]) * self.dy.ravel()
+
+    def at_probes(self, array: NDArray[Any]) -> Vector:
+        """The entries of an array (of this one's shape, or one that broadcasts to it) at the probes."""
+        whole = np.broadcast_to(array, self.gradient.shape)
+        return np.array([whole[index] for index in self.indices])
+
+    @cached_property
+    def whole_numeric(self) -> NDArray[np.float64] | None:
+        """The numeric gradient of every entry, NaN where there is none; None for arrays that would take too long."""
+        if self.gradient.size > MOST_ENTRIES:
+            return None
+        whole = np.full(self.gradient.shape, np.nan)
+        for index, value in zip(self.indices, self.numeric, strict=True):
+            whole[index] = value
+        for place in np.argwhere(np.isnan(whole)):
+            entry = tuple(int(i) for i in place)
+            slope = self.scene.slope(self.name, entry)
+            if slope is not None:
+                whole[entry] = slope.value
+        return whole
+
+    def others(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Arrays that a term or a factor of this gradient may have been forgotten of, with how to call them."""
+        objective = self.scene.objective
+        x_name = objective.x_name
+        yield "dy", self.dy
+        yield x_name, self.x
+        yield "y", self.scene.y
+        for name, value in objective.arrays.items():
+            if name != x_name:
+                yield name, value
+        for name, gradient in self.scene.gradients.items():
+            if name not in ("dy", self.name):
+                yield f"d{name}", gradient
+
+    def matching(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Those of `others` that have this array's shape, or that broadcast to it along the last axes."""
+        for name, array in self.others():
+            if array.size > 1 and array.shape == self.gradient.shape[self.gradient.ndim - array.ndim :]:
+                yield name, array
+
+
+def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Equal to SAME, entry by entry; entries that are almost zero by the size of the largest."""
+    size = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
+    return bool(np.all(np.abs(a - b) <= SAME * np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-3 * size)))

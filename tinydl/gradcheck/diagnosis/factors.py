@@ -1,0 +1,138 @@
+"""Suspects: the gradient is the right one times something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl.gradcheck.diagnosis.evidence import SAME, Evidence, same
+
+Function = Callable[[NDArray[Any]], NDArray[Any]]
+
+# Factors that a backward pass forgets, or has once too often: most are derivatives.
+FACTORS: tuple[tuple[str, Function], ...] = (
+    ("{}", lambda u: u),
+    ("(1 - {})", lambda u: 1 - u),
+    ("(1 - {}^2)", lambda u: 1 - u * u),
+    ("{} (1 - {})", lambda u: u * (1 - u)),
+    ("{}^2", lambda u: u * u),
+    ("1 / {}", lambda u: 1 / u),
+    ("1 / {}^2", lambda u: 1 / (u * u)),
+    ("exp({})", np.exp),
+)
+
+
+def all_zero(e: Evidence) -> str | None:
+    """Backward gives nothing."""
+    if np.any(e.gradient != 0.0):
+        return None
+    return "backward gives all zeros: a gradient never computed, or never added to grads"
+
+
+def not_read(e: Evidence) -> str | None:
+    """Forward does not use the array."""
+    if np.any(e.numeric != 0.0):
+        return None
+    return f"forward does not depend on {e.name} at all: it may read another copy of it"
+
+
+def constant_factor(e: Evidence) -> str | None:
+    """-1, 2, 1/2, N, 1/N or another factor on every entry."""
+    largest = int(np.argmax(np.abs(e.numeric)))
+    factor = e.analytic[largest] / e.numeric[largest] if e.numeric[largest] else 0.0
+    if factor == 0.0 or not same(e.analytic, factor * e.numeric):
+        return None
+    if np.isclose(factor, -1.0, rtol=SAME):
+        return "the sign is flipped: every entry is -1 times the right one"
+    text = f"every entry is {factor:.6g} times the right one"
+    named = _named(abs(factor), e.x.shape)
+    if not named and np.count_nonzero(e.numeric) < 2:
+        return None  # one entry is some multiple of anything
+    sign = " (and the sign is flipped)" if factor < 0 else ""
+    return f"{text}: {'; or '.join(named) or 'a constant factor is missing or too many'}{sign}"
+
+
+def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
+    """What a positive factor is known as."""
+
+    def is_(value: float) -> bool:
+        return bool(np.isclose(factor, value, rtol=SAME))
+
+    n = shape[0] if shape else 1
+    names = []
+    if n > 1 and is_(1.0 / n):
+        names.append(f"1/N with the batch size N = {n}; the mean belongs in the loss, not in a layer")
+    if n > 1 and is_(n):
+        names.append(f"N, the batch size {n}; a 1/N is missing, or a mean was taken for a sum")
+    if is_(2.0):
+        names.append("a term is added twice, or a 1/2 is missing")
+    if is_(0.5):
+        names.append("a factor 2 is missing (the derivative of a square?), or one of two equal terms")
+    if names:
+        return names
+    sizes = [(size, f"the length of x's axis {axis}") for axis, size in enumerate(shape) if axis]
+    if len(shape) > 2:
+        sizes += [(int(np.prod(shape[1:-1])), "the number of pixels (or places) of a sample")]
+        sizes += [(int(np.prod(shape[:-1])), "all of x's rows, N times the places of a sample")]
+    sizes += [(int(np.prod(shape)), "the number of entries of x")]
+    for size, what in sizes:
+        for value, name in ((size, "n"), (1.0 / size, "1/n")):
+            if size > 2 and is_(value):
+                return [f"{name} with n = {size}, {what}"]
+    return []
+
+
+def _ratio_is(e: Evidence, upper: NDArray[Any], lower: NDArray[Any]) -> str | None:
+    """upper = c lower f(C), with C one of the arrays about, f one of FACTORS and c a constant: what to call it."""
+    if np.count_nonzero(lower) < 3 or np.any((lower == 0) != (upper == 0)):
+        return None
+    for name, array in e.matching():
+        if name.startswith("d"):
+            continue
+        values = e.at_probes(array)
+        for text, function in FACTORS:
+            with np.errstate(all="ignore"):
+                factor = function(values)
+            if not np.all(np.isfinite(factor)) or np.ptp(factor) <= SAME * np.max(np.abs(factor)):
+                continue  # a constant: another suspect's
+            largest = int(np.argmax(np.abs(lower * factor)))
+            c = upper[largest] / (lower * factor)[largest]
+            if same(upper, c * lower * factor):
+                shown = text.format(*[name] * text.count("{}"))
+                return shown if np.isclose(c, 1.0, rtol=SAME) else f"{c:.6g} {shown}"
+    return None
+
+
+def missing_factor(e: Evidence) -> str | None:
+    """The derivative of an activation, or the weight of a scale, is not multiplied by."""
+    factor = _ratio_is(e, e.numeric, e.analytic)
+    return None if factor is None else f"a factor is missing, entry by entry: {factor}"
+
+
+def too_many_factors(e: Evidence) -> str | None:
+    """Something is multiplied by that should not be."""
+    factor = _ratio_is(e, e.analytic, e.numeric)
+    return None if factor is None else f"every entry is multiplied by its {factor}, which does not belong there"
+
+
+def factor_along_an_axis(e: Evidence) -> str | None:
+    """A factor that depends on one index only: a scale, a row's sum."""
+    whole = e.whole_numeric
+    if whole is None or whole.ndim < 2 or np.isnan(whole).any() or np.any((whole == 0) != (e.gradient == 0)):
+        return None
+    with np.errstate(all="ignore"):
+        ratio = e.gradient / whole
+    for axis in range(whole.ndim):
+        if whole.shape[axis] < 2:
+            continue
+        rows = np.moveaxis(ratio, axis, 0).reshape(whole.shape[axis], -1)
+        if rows.shape[1] > 1 and same(np.nan_to_num(rows, nan=1.0), np.nan_to_num(rows[:, :1], nan=1.0)):
+            return (
+                f"the factor on the right gradient depends on the index of axis {axis} alone: "
+                f"{', '.join(f'{value:.4g}' for value in rows[:4, 0])}{', ...' if len(rows) > 4 else ''}; a scale or a "
+                "sum along the other axes is missing or wrong"
+            )
+    return None

@@ -1,0 +1,94 @@
+"""Suspects: the right numbers in the wrong places."""
+
+from __future__ import annotations
+
+from itertools import combinations, permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl.gradcheck.diagnosis.evidence import Evidence, same
+
+
+def _fits(e: Evidence, rearranged: NDArray[Any]) -> bool:
+    return same(e.at_probes(rearranged), e.numeric) and not np.array_equal(rearranged, e.gradient)
+
+
+def axes_exchanged(e: Evidence) -> str | None:
+    """Transposed: rows and columns of a square matrix, height and width."""
+    g = e.gradient
+    for order in permutations(range(g.ndim)):
+        if g.transpose(order).shape == g.shape and _fits(e, g.transpose(order)):
+            if g.ndim == 2:
+                return "the gradient is transposed"
+            moved = [axis for axis, source in enumerate(order) if axis != source]
+            return f"the gradient is transposed: its axes {_listed(moved)} are exchanged"
+    for a, b in combinations(range(g.ndim), 2):  # of different length: the memory is read in the order of the other
+        if g.shape[a] != g.shape[b]:
+            shape = list(g.shape)
+            shape[a], shape[b] = shape[b], shape[a]
+            if _fits(e, g.reshape(shape).swapaxes(a, b)):
+                return (
+                    f"axes {a} and {b} are exchanged in memory: the numbers are laid out for shape {tuple(shape)}, "
+                    f"then reshaped to {g.shape}; transpose instead"
+                )
+    return None
+
+
+def fortran_order(e: Evidence) -> str | None:
+    """Reshaped in the wrong order."""
+    g = e.gradient
+    for rearranged in (g.ravel().reshape(g.shape, order="F"), g.ravel(order="F").reshape(g.shape)):
+        if _fits(e, rearranged):
+            return "the numbers are right but in the wrong order: a reshape reads columns first where rows come first"
+    return None
+
+
+def reversed_axis(e: Evidence) -> str | None:
+    """Flipped along some axes: a kernel turned round."""
+    axes = [axis for axis, size in enumerate(e.gradient.shape) if size > 1]
+    for count in range(1, len(axes) + 1):
+        for flipped in combinations(axes, count):
+            if _fits(e, np.flip(e.gradient, flipped)):
+                return f"the gradient is flipped along axis {_listed(flipped)}"
+    return None
+
+
+def shifted(e: Evidence) -> str | None:
+    """Off by one."""
+    for axis, size in enumerate(e.gradient.shape):
+        if size < 3:
+            continue
+        for step in (1, -1):
+            # The end may be lost in the shift, so only what stays inside is compared.
+            inside = [k for k, index in enumerate(e.indices) if 0 <= index[axis] + step < size]
+            if len(inside) < max(3, len(e.indices) // 2):
+                continue
+            moved = e.at_probes(np.roll(e.gradient, -step, axis))[inside]
+            if np.any(e.wrong[inside]) and np.count_nonzero(moved) > 1 and same(moved, e.numeric[inside]):
+                return f"the gradient is off by one along axis {axis}: entry i holds what belongs to entry i {-step:+d}"
+    return None
+
+
+def misplaced(e: Evidence) -> str | None:
+    """The right values, all of them or nearly, in the wrong places."""
+    whole = e.whole_numeric
+    if whole is None or np.isnan(whole).any():
+        return None
+    right, given = (np.sort(a[a != 0].ravel()) for a in (whole, e.gradient))
+    if len(given) < 4 or len(right) < 4:
+        return None
+    nearest = np.clip(np.searchsorted(right, given), 1, len(right) - 1)
+    distance = np.minimum(np.abs(right[nearest] - given), np.abs(right[nearest - 1] - given))
+    found = np.count_nonzero(distance <= 1e-9 * np.max(np.abs(right)))
+    if found < 0.7 * len(given):
+        return None
+    return (
+        f"{found} of the {len(given)} values that backward gives are right ones, in the wrong places: a wrong index, "
+        "or height and width taken for each other"
+    )
+
+
+def _listed(axes: Any) -> str:
+    return " and ".join(map(str, axes))

@@ -1,0 +1,154 @@
+"""Suspects: one part of a sum is missing, kept alone, or let through where it should not be."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl.gradcheck.diagnosis.evidence import SAME, Evidence, same
+
+
+def penalty_missing(e: Evidence) -> str | None:
+    """The objective without the penalty has this gradient."""
+    if same(e.without_penalty, e.numeric) or not same(e.analytic, e.without_penalty):
+        return None
+    return "this is the gradient without the penalty: backward must add the gradient of penalty() too"
+
+
+def penalty_alone(e: Evidence) -> str | None:
+    """The penalty's own gradient, and nothing of dy."""
+    penalty = e.numeric - e.without_penalty
+    if not np.any(penalty) or same(e.without_penalty, 0 * penalty) or not same(e.analytic, penalty):
+        return None
+    return "this is the gradient of penalty() alone: backward must add to it what dy brings"
+
+
+def penalty_scaled(e: Evidence) -> str | None:
+    """The layer's part is right, the penalty's has another factor."""
+    penalty, given = e.numeric - e.without_penalty, e.analytic - e.without_penalty
+    size = np.max(np.abs(e.numeric), initial=0.0)
+    largest = int(np.argmax(np.abs(penalty)))
+    if np.count_nonzero(np.abs(penalty) > 1e-7 * size) < 2:
+        return None
+    factor = given[largest] / penalty[largest]
+    if np.any(np.abs(given - factor * penalty) > SAME * np.abs(given) + 1e-9 * size):
+        return None
+    n = len(e.x)
+    known = {n: f"N, the batch size {n}", 1 / n: f"1/N, N = {n} the batch size", -1.0: "the sign is flipped"}
+    name = next((f": {text}" for value, text in known.items() if np.isclose(factor, value, rtol=SAME)), "")
+    return f"the part that comes from penalty() is {factor:.6g} times the right one{name}; the rest is right"
+
+
+def assigned_for_added(e: Evidence) -> str | None:
+    """Of several contributions to an entry only the last (or first) is kept."""
+    y_shape = e.dy.shape
+    for axes in range(len(y_shape), 0, -1):
+        groups = e.terms.reshape(len(e.indices), *y_shape[:axes], -1).sum(axis=-1).reshape(len(e.indices), -1)
+        present = groups != 0
+        if np.max(np.count_nonzero(present, axis=1), initial=0) < 2:
+            continue
+        for order in (-1, 1):  # the last of an entry's groups, or the first
+            places = np.argmax(present[:, ::order], axis=1)
+            kept = groups[:, ::order][np.arange(len(groups)), places]
+            if same(kept, e.analytic):
+                return (
+                    "of several terms that should be summed only one is kept: `=` where `+=` is needed "
+                    "(windows that overlap, rows, a value used more than once)"
+                )
+    return None
+
+
+def diagonal_only(e: Evidence) -> str | None:
+    """Each entry as if its own output were all that it reaches."""
+    if e.dy.shape != e.gradient.shape or e.dy.size < 2:
+        return None
+    own = [np.ravel_multi_index(index, e.dy.shape) for index in e.indices]
+    if not same(e.terms[np.arange(len(own)), own], e.analytic):
+        return None
+    return "only the diagonal of the Jacobian: y_i's dependence on x_i; every x_i reaches other outputs too"
+
+
+def mask_missing(e: Evidence) -> str | None:
+    """Wrong only where the right gradient is 0."""
+    if np.any(e.numeric[e.wrong] != 0.0):
+        return None
+    return "it is wrong only where the forward is flat: backward lets dy through where it should be masked"
+
+
+def mask_too_wide(e: Evidence) -> str | None:
+    """Wrong only where backward gives 0."""
+    if np.any(e.analytic[e.wrong] != 0.0):
+        return None
+    return "it is wrong only where backward gives 0: a mask drops too much, or is not the one forward used"
+
+
+def missing_term(e: Evidence) -> str | None:
+    """What lacks, or is too much, is a multiple of an array at hand."""
+    lacking = e.numeric - e.analytic
+    if np.count_nonzero(lacking) < 3:
+        return None
+    for name, array in e.matching():
+        values = e.at_probes(array)
+        largest = int(np.argmax(np.abs(values)))
+        c = lacking[largest] / values[largest] if values[largest] else 0.0
+        if c == 0.0 or not same(lacking, c * values):
+            continue
+        term = name if np.isclose(abs(c), 1.0, rtol=SAME) else f"{abs(c):.6g} {name}"
+        hint = " (the road that leads past the layer, as in a residual block)" if name == "dy" else ""
+        hint = " (weight decay, or a penalty on it)" if name == e.name else hint
+        if c > 0:
+            return f"a term is missing, and it is equal to {term}{hint}"
+        return f"a term too many, equal to {term}{hint}, or its sign is wrong"
+    return None
+
+
+def missing_road(e: Evidence) -> str | None:
+    """What lacks is the same along an axis, or in proportion to x or y along it: a mean, a variance, a sum."""
+    whole = e.whole_numeric
+    if whole is None or np.isnan(whole).any():
+        return None
+    lacking = whole - e.gradient
+    scale = np.max(np.abs(lacking), initial=0.0)
+    x, y = e.x, e.scene.y
+    shaped = [(name, array) for name, array in (("x", x), ("y", y)) if array.shape == whole.shape]
+    axes_sets = [tuple(range(whole.ndim - 1)), (0,), (whole.ndim - 1,)]
+    if whole.ndim == 4:
+        axes_sets.append((1, 2))
+    for axes in dict.fromkeys(axes_sets):
+        count = int(np.prod([whole.shape[axis] for axis in axes]))
+        rows = _along(lacking, axes, count)
+        if count >= 3 and np.all(np.abs(rows - rows.mean(axis=0)) <= SAME * scale):
+            return (
+                f"what is missing is the same for all entries along axis {_listed(axes)}: the road through a mean or a "
+                "sum over it is left out or weighted wrongly"
+            )
+        for constant, least in ((False, 3), (True, 4)):
+            if count < least:
+                continue
+            for name, array in shaped:
+                if np.all(np.abs(rows - _fit(rows, _along(array, axes, count), constant)) <= SAME * scale):
+                    also = "a constant plus " if constant else ""
+                    what = "mean and the variance (or norm)" if constant else "sum, a variance or a norm"
+                    return (
+                        f"what is missing is, along axis {_listed(axes)}, {also}a multiple of {name}: the road through "
+                        f"a {what} over it is left out or weighted wrongly"
+                    )
+    return None
+
+
+def _along(array: NDArray[np.float64], axes: tuple[int, ...], count: int) -> NDArray[np.float64]:
+    """(entries along the axes, all the rest)."""
+    return np.moveaxis(array, axes, range(len(axes))).reshape(count, -1)
+
+
+def _fit(rows: NDArray[np.float64], v: NDArray[np.float64], constant: bool) -> NDArray[np.float64]:
+    """The best c v, or b + c v, for each column of rows."""
+    b = rows.mean(axis=0) if constant else np.zeros(rows.shape[1])
+    u = v - v.mean(axis=0) if constant else v
+    square = np.sum(u * u, axis=0)
+    c = np.sum(u * (rows - b), axis=0) / np.where(square == 0, 1, square)
+    return b + c * u
+
+
+def _listed(axes: tuple[int, ...]) -> str:
+    return " and ".join(map(str, axes))

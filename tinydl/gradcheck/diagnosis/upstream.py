@@ -1,0 +1,50 @@
+"""Suspects: dy is not used as it should be."""
+
+from __future__ import annotations
+
+from itertools import combinations, permutations
+
+import numpy as np
+
+from tinydl.gradcheck.diagnosis.evidence import Evidence, same
+
+
+def only_some_rows(e: Evidence) -> str | None:
+    """The first (or last) row of the batch alone is differentiated."""
+    n = e.dy.shape[0] if e.dy.ndim else 1
+    if n < 2:
+        return None
+    by_row = e.terms.reshape(len(e.indices), n, -1).sum(axis=2)
+    for which, row in (("first", 0), ("last", -1)):
+        if np.any(by_row[:, row]) and same(by_row[:, row], e.analytic):
+            return f"this is what the {which} row of the batch contributes: the other {n - 1} are left out"
+        if same(by_row.sum(axis=1) - by_row[:, row], e.analytic):
+            return f"the {which} row of the batch is left out"
+    return None
+
+
+def dy_ignored(e: Evidence) -> str | None:
+    """The gradient of the plain sum of the outputs."""
+    sensitivities = np.array([slope.outputs[:-1] for slope in e.slopes])
+    if e.dy.size < 2 or not same(sensitivities.sum(axis=1), e.analytic):
+        return None
+    return "dy is not used: this is the gradient for an upstream gradient of ones"
+
+
+def dy_rearranged(e: Evidence) -> str | None:
+    """dy is read transposed or flipped."""
+    sensitivities = np.array([slope.outputs[:-1] for slope in e.slopes])
+    dy = e.dy
+    ways = [(f"with its axes in the order {order}", dy.transpose(order)) for order in permutations(range(dy.ndim))]
+    axes = [axis for axis, size in enumerate(dy.shape) if size > 1]
+    for count in range(1, len(axes) + 1):
+        for flipped in combinations(axes, count):
+            ways.append((f"flipped along axis {' and '.join(map(str, flipped))}", np.flip(dy, flipped)))
+    for how, other in ways:
+        if (
+            other.shape == dy.shape
+            and not np.array_equal(other, dy)
+            and same(sensitivities @ other.ravel(), e.analytic)
+        ):
+            return f"dy is read in the wrong order: this is the gradient for dy {how}"
+    return None

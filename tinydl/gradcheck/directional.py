@@ -1,0 +1,119 @@
+"""The whole of a large network at once: all arrays moved along random directions."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl.gradcheck.arguments import Options
+from tinydl.gradcheck.complex_step import ComplexStep
+from tinydl.gradcheck.diagnosis import Scene
+from tinydl.gradcheck.numeric import CentralDifferences
+from tinydl.gradcheck.objective import moved
+from tinydl.gradcheck.probing import probe
+from tinydl.gradcheck.report import KINKS, OK, VACUOUS, WRONG, ArrayReport
+
+ALL = "all arrays"
+STEPS = (2e-8, 2e-9, 2e-7, 2e-6)  # relative to each array's size; the first mostly does
+UNSURE = 1e-5  # a slope less certain than this is not used
+MARGIN = 3.0  # kinks on both sides may partly hide each other in the second difference
+
+Direction = dict[str, NDArray[np.float64]]
+
+
+def check_directions(
+    oracle: CentralDifferences | ComplexStep, scene: Scene, options: Options, rng: np.random.Generator
+) -> dict[str, ArrayReport]:
+    """d/dt L(all arrays + t v) against sum(gradient * v), for random v: two forward passes a direction.
+
+    One number tests every entry of every gradient: a wrong one is missed with probability zero, if it is not lost
+    beside the others (rtol is relative to the norm of gradient * v). With f_+ and f_- the outputs a step s ahead and
+    behind,
+
+        slope        (f_+ - f_-) / 2s
+        uncertainty  3 norm(weights (f_+ - 2 f_0 + f_-)) / 2s     kinks crossed, curvature and roundoff alike
+
+    as a kink of strength k at distance t adds k (s - t) to the second difference and k (s - t) / 2s to the slope. The
+    uncertainty is allowed for; where it is too large another step is tried, then another direction. (The complex step
+    takes one pass, and has no kinks to fear.) Only when the sum is wrong each array is moved alone, to find the wrong
+    one, which is then probed entry by entry for a diagnosis. What backward says has no part in what is dropped.
+    """
+    names = list(scene.objective.arrays)
+    with np.errstate(all="ignore"):
+        row = _check(ALL, names, oracle, scene, options, rng)
+        if row.verdict != WRONG:
+            return {ALL: row}
+        rows = {ALL: row, **{name: _check(name, [name], oracle, scene, options, rng) for name in names}}
+        for name in names:
+            if rows[name].verdict == WRONG:
+                probed = probe(oracle, name, scene, options, rng)
+                rows[name] = probed if probed.verdict == WRONG else rows[name]
+        return rows
+
+
+def _check(
+    label: str,
+    names: list[str],
+    oracle: CentralDifferences | ComplexStep,
+    scene: Scene,
+    options: Options,
+    rng: np.random.Generator,
+) -> ArrayReport:
+    size = sum(scene.gradients[name].size for name in names)
+    row = ArrayReport(label, (size,) if len(names) > 1 else scene.gradients[names[0]].shape, oracle.method)
+    while row.probes < options.directions and row.dropped < 2 * options.directions:
+        v = {name: _direction(scene.objective.arrays[name], rng) for name in names}
+        products = {name: scene.gradients[name] * v[name] for name in names}
+        analytic = float(sum(np.sum(product) for product in products.values()))
+        typical = float(np.sqrt(sum(np.sum(product**2) for product in products.values())))
+        found = oracle.along(v) if isinstance(oracle, ComplexStep) else _slope(v, scene, options)
+        if found is None:
+            row.dropped += 1
+            continue
+        numeric, uncertainty = found
+        row.probes += 1
+        scale = max(typical, abs(numeric), np.finfo(np.float64).tiny)
+        error = abs(analytic - numeric)
+        row.max_abs_error = max(row.max_abs_error, error)
+        row.max_relative_error = max(row.max_relative_error, error / scale)
+        if error > min(options.atol, options.atol * scale) + options.rtol * scale + uncertainty:
+            row.verdict = WRONG
+            row.detail = (
+                f"along a random direction through {label} analytic {analytic:.10g}, numeric {numeric:.10g}, "
+                f"relative error {error / scale:.1e}"
+            )
+        elif abs(numeric) <= uncertainty and typical <= uncertainty and row.verdict == OK:
+            row.verdict = VACUOUS
+            row.detail = f"the check of {label} is vacuous: the slope along a random direction is {numeric:.1e}"
+    if row.dropped > row.probes:
+        row.verdict = KINKS
+        row.detail = (
+            f"along {row.dropped} of {row.dropped + row.probes} random directions through {label} there is no usable "
+            "derivative here (kinks, or the edge of forward's domain); choose another x, or method='complex'"
+        )
+    return row
+
+
+def _direction(array: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """N(0, 1) in units of the array's own size."""
+    return rng.standard_normal(array.shape) * (float(np.sqrt(np.mean(array**2))) or 1.0)
+
+
+def _slope(v: Direction, scene: Scene, options: Options) -> tuple[float, float] | None:
+    """(slope, uncertainty) at the first step that is sure to rtol, else at the surest; None if none will do."""
+    objective, found = scene.objective, []
+    with moved([objective.arrays[name] for name in v], list(v.values())) as move:
+        for s in STEPS:
+            move(s)
+            ahead = objective.evaluate()
+            move(-s)
+            behind = objective.evaluate()
+            numeric = float(np.sum(objective.weights * (ahead - behind))) / (2 * s)
+            second = float(np.linalg.norm(objective.weights * (ahead - 2 * scene.base + behind)))
+            uncertainty = MARGIN * second / (2 * s)
+            if np.isfinite(uncertainty) and np.isfinite(numeric):
+                found.append((uncertainty, numeric))
+                if uncertainty <= options.rtol * abs(numeric):
+                    break
+    uncertainty, numeric = min(found, default=(np.inf, 0.0))
+    return (numeric, uncertainty) if uncertainty <= options.atol + UNSURE * abs(numeric) else None

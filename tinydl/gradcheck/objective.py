@@ -1,0 +1,66 @@
+"""What a check differentiates: every output of a layer, and its penalty, as functions of x and the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl.gradcheck.objects import Runner
+
+Vector = NDArray[np.float64]
+Where = tuple[int, ...] | EllipsisType  # an entry of an array, or all of it
+
+
+class Objective:
+    """L = sum(dy * forward(x)) + penalty(), kept as its terms: L = sum(weights * evaluate()).
+
+    Attributes:
+        arrays: the arrays that may be moved, in place: x and the parameters, by name.
+        weights: dy, flat, and 1 for the penalty, which is one more output.
+    """
+
+    def __init__(self, runner: Runner, x: NDArray[Any], x_name: str, dy: NDArray[np.float64]) -> None:
+        self.runner = runner
+        self.x, self.x_name = x, x_name
+        self.dy = dy
+        self.arrays: dict[str, NDArray[Any]] = {x_name: x, **runner.params}
+        self.weights: Vector = np.append(dy, 1.0)
+
+    def evaluate(self) -> NDArray[Any]:
+        """All outputs, then the penalty: a copy, as y may be a view of x, or a buffer."""
+        try:
+            return np.append(self.runner.forward(self.x), self.runner.penalty())
+        except ValueError:  # a step that left the domain, and a forward that says so
+            return np.full(self.weights.shape, np.nan)
+
+    def as_complex(self) -> Objective:
+        """The same objective on a complex copy of the layer, with the same random numbers in store."""
+        return Objective(self.runner.as_complex(), self.x.astype(np.complex128), self.x_name, self.dy)
+
+
+def part(array: NDArray[Any], where: Where) -> NDArray[Any]:
+    """A view of one entry of an array, or of all of it."""
+    if where is ... or not where:
+        return array
+    return array[where[:-1]][where[-1] : where[-1] + 1]
+
+
+@contextmanager
+def moved(arrays: Sequence[NDArray[Any]], direction: Sequence[Any]) -> Iterator[Callable[[float], None]]:
+    """A function that moves arrays, in place, to a distance from where they were; at the end they are put back."""
+    saved = [array.copy() for array in arrays]
+
+    def move(distance: float) -> None:
+        for array, old, v in zip(arrays, saved, direction, strict=True):
+            array[...] = old + distance * v
+
+    try:
+        yield move
+    finally:
+        for array, old in zip(arrays, saved, strict=True):
+            array[...] = old

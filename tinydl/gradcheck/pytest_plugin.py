@@ -1,0 +1,199 @@
+"""The pytest fixture `gradcheck`, and a record of what it checked.
+
+    def test_swish(gradcheck):
+        gradcheck(Swish(), x=(5, 3))                     check_layer
+        gradcheck.loss(Huber(), y_pred, y_true)          check_loss
+        gradcheck.model(model, x, y)                     check_model
+        gradcheck.function(f, backward, a, b)            check_function
+
+    pytest --gradcheck-report                            a table of all checks at the end of the run
+    pytest --gradcheck-json=checks.json                  the same and all arrays as JSON
+
+Arguments, options and the report returned are those of the functions on the right. A failure shows the line of the
+test and the checker's message; a crash in your own forward or backward also shows the way there.
+
+Every pytest run in the environment imports this module: what a check needs is imported by the check.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tinydl.gradcheck.report import GradientCheckReport
+
+CHECKS = pytest.StashKey[list[dict[str, Any]]]()
+
+
+class GradCheck:
+    """Checks for one test. The frames between the test and its own forward and backward are not shown."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+
+    def __call__(self, layer: Any, x: Any, **options: Any) -> GradientCheckReport:
+        """check_layer."""
+        __tracebackhide__ = True
+        return self._run("check_layer", layer, x, **options)
+
+    def loss(self, loss: Any, y_pred: Any, y_true: Any, **options: Any) -> GradientCheckReport:
+        """check_loss."""
+        __tracebackhide__ = True
+        return self._run("check_loss", loss, y_pred, y_true, **options)
+
+    def model(self, model: Any, x: Any, y: Any, **options: Any) -> GradientCheckReport:
+        """check_model."""
+        __tracebackhide__ = True
+        return self._run("check_model", model, x, y, **options)
+
+    def function(self, f: Any, backward: Any, *arrays: Any, **options: Any) -> GradientCheckReport:
+        """check_function."""
+        __tracebackhide__ = True
+        return self._run("check_function", f, backward, *arrays, **options)
+
+    def _run(self, check: str, subject: Any, *arguments: Any, **options: Any) -> GradientCheckReport:
+        __tracebackhide__ = True
+        from tinydl import gradcheck
+
+        try:
+            report = getattr(gradcheck, check)(subject, *arguments, **options)
+        except Exception as error:
+            if isinstance(error, gradcheck.GradientCheckError):
+                self._record(subject, error.report, str(error))
+            if self._item.config.getoption("fulltrace"):
+                raise
+            theirs = _outside(Path(gradcheck.__file__).parent, error.__traceback__)
+            if theirs is not None:
+                raise error.with_traceback(theirs)  # noqa: B904  (the error itself)
+            if isinstance(error, gradcheck.GradientCheckError | TypeError | ValueError):
+                raise error.with_traceback(None) from None  # the checker's own words, which need no story
+            raise
+        self._record(subject, report)
+        return report
+
+    def _record(self, subject: Any, report: GradientCheckReport | None, message: str = "") -> None:
+        """Keep it with the test, as plain values: pytest-xdist's workers send them to the main process."""
+        check = {
+            "test": self._item.nodeid,
+            "subject": report.subject if report else _name(subject),
+            "passed": not message,
+            "probes": report.probes if report else 0,
+            "dropped": report.dropped if report else 0,
+            "max_relative_error": report.max_relative_error if report else None,
+            "method": report.method if report else "",
+            "verdict": report.verdict if report else "RULE BROKEN",
+            "message": message,
+            "report": report.to_dict() if report else None,
+        }
+        self._item.stash.setdefault(CHECKS, []).append(check)
+
+
+def _outside(folder: Path, trace: TracebackType | None) -> TracebackType | None:
+    """The frames of code that is not in that folder."""
+    frames = []
+    while trace is not None:
+        if folder not in Path(trace.tb_frame.f_code.co_filename).parents:
+            frames.append(trace)
+        trace = trace.tb_next
+    kept: TracebackType | None = None
+    for frame in reversed(frames):
+        kept = TracebackType(kept, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return kept
+
+
+def _name(subject: Any) -> str:
+    if isinstance(subject, tuple):  # forward, backward
+        return _name(subject[0])
+    return getattr(subject, "__name__", type(subject).__name__)
+
+
+@pytest.fixture
+def gradcheck(request: pytest.FixtureRequest) -> GradCheck:
+    """Check a hand-written backward: gradcheck(layer, x=(5, 3)); also gradcheck.loss, .model and .function."""
+    return GradCheck(request.node)
+
+
+class Records:
+    """The checks of all tests, in the order in which they ran."""
+
+    def __init__(self, table: bool, path: Path | None) -> None:
+        self.table = table
+        self.path = path
+        self.checks: list[dict[str, Any]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.checks += getattr(report, "gradient_checks", [])
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the JSON file, whole or not at all."""
+        if self.path is not None:
+            failed = sum(not check["passed"] for check in self.checks)
+            document = {"passed": not failed, "checks": len(self.checks), "failed": failed, "cases": self.checks}
+            temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+            temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            os.replace(temporary, self.path)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.table:
+            terminalreporter.section("gradient checks")
+            for line, check in zip(table(self.checks), [None, *self.checks], strict=True):
+                terminalreporter.line(line, red=check is not None and not check["passed"])
+        if self.path is not None:
+            terminalreporter.line(f"{len(self.checks)} gradient checks written to {self.path}")
+
+
+def table(checks: list[dict[str, Any]]) -> list[str]:
+    """A line for the heads of the columns, then one for each check."""
+    rows = [("test", "subject", "probes", "dropped", "max rel error", "method", "verdict")]
+    for check in checks:
+        error = "-" if check["max_relative_error"] is None else f"{check['max_relative_error']:.1e}"
+        counts = (str(check["probes"]), str(check["dropped"]))
+        rows.append((check["test"], check["subject"], *counts, error, check["method"], check["verdict"]))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--gradcheck-report and --gradcheck-json."""
+    group = parser.getgroup("gradcheck", "checks of hand-written gradients")
+    group.addoption("--gradcheck-report", action="store_true", help="show a table of all gradient checks at the end")
+    group.addoption("--gradcheck-json", metavar="PATH", help="write all gradient checks to a JSON file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen to the reports, if anyone wants to see them."""
+    wanted, path = config.getoption("gradcheck_report"), config.getoption("gradcheck_json")
+    if (wanted or path) and not hasattr(config, "workerinput"):  # pytest-xdist's workers report to the main process
+        config.pluginmanager.register(Records(wanted, _writable(path) if path else None))
+
+
+def _writable(name: str) -> Path:
+    """The path, absolute, as a test may change the directory; refused now rather than after all tests."""
+    path = Path(name).expanduser().absolute()
+    if path.is_dir():
+        raise pytest.UsageError(
+            f"--gradcheck-json: expected a file, got the directory {name}; try {path / 'checks.json'}"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(f"--gradcheck-json: cannot make the folder of {name}: {error}") from error
+    return path
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let what was recorded travel with the test's report."""
+    report = yield
+    checks = item.stash.get(CHECKS, [])
+    if checks:
+        report.gradient_checks = checks  # type: ignore[attr-defined]
+        del item.stash[CHECKS]
+    return report

@@ -1,0 +1,129 @@
+"""How a check is carried out: the rules of the contract, an oracle for the slopes, the probes, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from tinydl.gradcheck.adapters import AttributesAsLayer, gradient_beside
+from tinydl.gradcheck.arguments import Options
+from tinydl.gradcheck.complex_step import ComplexStep, NotAnalyticError
+from tinydl.gradcheck.contract import check_float32, check_memory_layout, check_rules
+from tinydl.gradcheck.diagnosis import Scene
+from tinydl.gradcheck.directional import check_directions
+from tinydl.gradcheck.numeric import CentralDifferences
+from tinydl.gradcheck.objective import Objective
+from tinydl.gradcheck.objects import Runner
+from tinydl.gradcheck.probing import FLOAT32, failure_message, probe_all
+from tinydl.gradcheck.report import OK, GradientCheckError, GradientCheckReport
+
+
+def run_check(
+    make: Callable[[DTypeLike], Any],
+    x: NDArray[np.float64],
+    x_name: str,
+    name: str,
+    training: bool,
+    options: Options,
+    float32: bool = True,
+    alone: bool = False,
+) -> GradientCheckReport:
+    """Check what make(dtype) makes, a fresh copy of the layer in that dtype, at x.
+
+    float32: look at a float32 run, too. alone: somebody's layer, whose x could have been another, and which may keep
+    its parameters as attributes.
+    """
+    global_state = np.random.get_state()  # noqa: NPY002  (a layer that draws from it shall leave no trace)
+    try:
+        pairs = _attribute_pairs(make(np.float64), x.copy(), training) if alone else {}
+        if pairs:
+            make = _keeping_attributes(make, pairs)
+        rng = options.rng(4)
+        runner = Runner(make(np.float64), training, rng.permuted(x.ravel()).reshape(x.shape))
+        names = [x_name, *runner.params]
+        unknown = [array for array in options.zero_ok if array not in names]
+        if unknown:
+            raise ValueError(f"zero_ok names {unknown}, but the arrays of {name} are {names}")
+        gradients = check_rules(runner, x, name, x_name, rng)
+        objective = Objective(runner, x, x_name, gradients["dy"])
+        notes = _unlisted(runner, x, name)
+        central = CentralDifferences(objective, options)
+        oracle = _choose(central, options, name, notes)
+        scene = Scene(objective, gradients, make, oracle.slope, central.base)
+        check = check_directions if options.mode == "directional" else probe_all
+        rows = check(oracle, scene, options, rng)
+        notes += [
+            f"d{row.name} is right to {row.max_relative_error:.0e} only, where the complex step is exact to about "
+            "1e-15: is something in backward rounded to float32?"
+            for row in rows.values()
+            if row.method == ComplexStep.method and row.verdict == OK and row.max_relative_error > FLOAT32
+        ]
+        if alone and x.ndim == 4 and x.shape[1] == x.shape[2]:
+            notes.append("x is square, so that height and width taken for each other need not show: try H != W, too")
+        report = GradientCheckReport(name, options.step, options.seed, rows, notes)
+        if not report.passed:
+            raise GradientCheckError(failure_message(report, options), report)
+        check_memory_layout(runner, x, objective.dy, name, x_name)
+        if float32:
+            x32 = x.astype(np.float32)
+            runner32 = Runner(make(np.float32), training, x32)
+            check_float32(runner32, x32, objective.dy.astype(np.float32), name, x_name)
+        return report
+    finally:
+        np.random.set_state(global_state)  # noqa: NPY002
+
+
+def _choose(
+    central: CentralDifferences, options: Options, name: str, notes: list[str]
+) -> CentralDifferences | ComplexStep:
+    """The oracle that was asked for; "auto": the complex step where it can be, with a note where it cannot."""
+    if options.method == "central" or (options.method == "auto" and options.mode == "directional"):
+        return central
+    try:
+        with np.errstate(all="ignore"):
+            return ComplexStep(central.objective, central, options)
+    except NotAnalyticError as error:
+        if options.method == "complex":
+            raise ValueError(f"method='complex' cannot check {name}: {error}; use method='central'") from error
+        notes.append(f"by central differences, not the complex step: {error}")
+        return central
+
+
+def _unlisted(runner: Runner, x: NDArray[np.float64], name: str) -> list[str]:
+    """Say which arrays were not checked; refuse those that are plainly parameters, with a gradient beside them."""
+    unlisted = runner.unlisted(x)
+    for array in unlisted:
+        gradient = gradient_beside(runner.layer, array)
+        if gradient:
+            raise GradientCheckError(
+                f"gradient check of {name} FAILED: self.{array} looks like a parameter, with its gradient in "
+                f"self.{gradient}, but params does not list it, so it cannot be checked: keep both in dicts, "
+                f"self.params = {{{array!r}: ...}} and self.grads = {{{array!r}: ...}}"
+            )
+    if not unlisted:
+        return []
+    return [f"forward also reads {', '.join(unlisted)}, not listed in params: gradients by them were not checked"]
+
+
+def _attribute_pairs(layer: Any, x: NDArray[np.float64], training: bool) -> dict[str, str]:
+    """{"W": "dW"}: what a layer without `params` keeps as attributes, seen after one pass of a copy."""
+    if getattr(layer, "params", None) or not hasattr(layer, "__dict__"):
+        return {}
+    runner = Runner(layer, training, x)
+    y = runner.forward(x)
+    if runner.params or not isinstance(y, np.ndarray):
+        return {}
+    runner.backward(np.ones_like(y))
+    floats = [name for name, value in vars(layer).items() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
+    pairs = {name: gradient_beside(layer, name) for name in floats}
+    if not any(pairs.values()):
+        return {}
+    read = runner.unlisted(x)  # what forward only caches (self.x beside self.dx) is no parameter
+    return {name: gradient for name, gradient in pairs.items() if gradient and name in read}
+
+
+def _keeping_attributes(make: Callable[[DTypeLike], Any], pairs: dict[str, str]) -> Callable[[DTypeLike], Any]:
+    return lambda dtype: AttributesAsLayer(make(dtype), pairs)
