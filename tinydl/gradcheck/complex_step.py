@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydl.gradcheck.arguments import Options
-from tinydl.gradcheck.numeric import NOISE_STEP, SIGMAS, CentralDifferences, Slope, roundoff, slope_along
+from tinydl.gradcheck.numeric import (
+    SIGMAS,
+    CentralDifferences,
+    Slope,
+    roundoff,
+    second_differences,
+    shows_kink,
+    slope_along,
+)
 from tinydl.gradcheck.objective import Objective, Vector, Where, moved, part
 
 H = 1e-30  # its square is nothing beside 1
@@ -35,9 +43,8 @@ class ComplexStep:
     give the same values as the layer itself, and, along a random direction through all arrays at once, the
     slope that central differences give, in every output. What backward says plays no part in it.
 
-    A kink at the very point (relu at 0) is found from real values: with E(h) = f(h) + f(-h) - 2 f(0) a smooth f
-    has E(2h) - 4 E(h) = O(h^4), a kink of strength k has -2 k h. All entries are tried at once, one by one only
-    if a kink shows.
+    A kink at the very point (relu at 0) is found from real values (see shows_kink). All entries are tried at once, one
+    by one only if a kink shows.
 
     Reference: Squire & Trapp 1998; Martins, Sturdza & Alonso 2003.
 
@@ -52,25 +59,26 @@ class ComplexStep:
         self._complex = _complex_copy(objective, central.base)
         rng = options.rng(6)
         arrays = list(objective.arrays.values())
-        self._noise = roundoff(objective.evaluate, arrays, central.base, rng, rounds=2)
+        differences = second_differences(objective.evaluate, arrays, central.base, rng, rounds=2)
+        self._noise = roundoff(differences, central.base)
+        self._kinks = shows_kink(differences, self._noise)
+        self._rng = rng
         self._variances = (objective.weights * self._noise) ** 2
         self._scales = {
             name: min(1.0, float(np.sqrt(np.mean(array**2))) or 1.0) for name, array in objective.arrays.items()
         }
         direction, aside = ([_direction(array, rng) for array in arrays] for _ in range(2))
-        with moved(arrays, direction) as move:
-            self._kinks = self._kink_along(move)
         # A kink at the very point leaves no slope to confirm anything by: then a little way aside.
         if not any(self._confirmed(direction, aside, distance, options.step) for distance in (0.0, ASIDE)):
             raise NotAnalyticError("forward is not smooth along a line through all arrays, so nothing confirms it")
 
     def slope(self, name: str, where: Where, direction: Any = 1.0) -> Slope | None:
         """The slope as one entry of an array (or, where = ..., all of it along a direction) moves; None at a kink."""
-        values = self.objective.arrays[name]
         if self._kinks:
-            with moved([part(values, where)], [direction]) as move:
-                if self._kink_along(move):
-                    return None
+            entry = [part(self.objective.arrays[name], where)]
+            differences = second_differences(self.objective.evaluate, entry, self._base, self._rng, rounds=1)
+            if shows_kink(differences, self._noise):
+                return None
         return self._slope({name: (where, direction)}, self._scales[name])
 
     def along(self, direction: dict[str, Any]) -> tuple[float, float] | None:
@@ -92,24 +100,13 @@ class ComplexStep:
             move(H)
             return self._complex.evaluate().imag / H
 
-    def _kink_along(self, move: Any) -> bool:
-        """E(2h) - 4 E(h) is more than roundoff, whose variances add up to 2 + 2 * 16 + 36 = 70."""
-        second = []
-        for h in (NOISE_STEP, 2 * NOISE_STEP):
-            move(h)
-            ahead = self.objective.evaluate()
-            move(-h)
-            second.append(ahead + self.objective.evaluate() - 2.0 * self._base)
-        left_over = np.abs(second[1] - 4.0 * second[0])
-        return bool(np.any(~(left_over <= SIGMAS * np.sqrt(70.0) * self._noise)))  # NaN: at the edge of the domain
-
     def _confirmed(self, direction: list[Any], aside: list[Any], distance: float, step: float) -> bool:
         """Compare with central differences; False where forward is not smooth, NotAnalyticError where they differ."""
         arrays, twins = (list(o.arrays.values()) for o in (self.objective, self._complex))
         with moved(arrays, aside) as shift, moved(twins, aside) as shift_twins:
             shift(distance)
             shift_twins(distance)
-            base = self.objective.evaluate()
+            base = self.objective.evaluate() if distance else self._base
             with moved(arrays, direction) as move:
                 expected = slope_along(self.objective.evaluate, move, self.objective.weights, base, self._noise, step)
             if expected is None:

@@ -129,7 +129,8 @@ class CentralDifferences:
         """The slope as one entry of an array (or, where = ..., all of it along a direction) moves; None at a kink."""
         values = self.objective.arrays[name]
         if name not in self._noise:
-            self._noise[name] = roundoff(self.objective.evaluate, [values], self.base, self._rng)
+            differences = second_differences(self.objective.evaluate, [values], self.base, self._rng, rounds=4)
+            self._noise[name] = roundoff(differences, self.base)
         size = np.sqrt(np.mean(values**2)) if where is ... else abs(values[where])
         with moved([part(values, where)], [direction]) as move:
             step = self._step * max(1.0, float(size))
@@ -138,40 +139,55 @@ class CentralDifferences:
             )
 
 
-def roundoff(
+def second_differences(
     evaluate: Callable[[], Vector],
     arrays: Sequence[NDArray[np.float64]],
     base: Vector,
     rng: np.random.Generator,
-    rounds: int = 4,
-) -> Vector:
-    """Standard deviation of the roundoff in each output, measured.
+    rounds: int,
+) -> NDArray[np.float64]:
+    """E_k = f(k d) + f(-k d) - 2 f(0) for k = 1, 2, 3 and tiny steps d of all arrays in a random direction.
 
-    The arrays are moved by tiny steps d along a random direction. With E_k = f(k d) + f(-k d) - 2 f(0),
-
-        E_3 - 3 E_2 + 3 E_1  =  O(d^4)  +  roundoff of 2 (1 + 9 + 9) + 4 = 42 variances
-
-    since the slope cancels within each E, a kink at the point itself makes E_k proportional to k, and
-    curvature to k^2. What is left is roundoff, however large the numbers that the layer subtracts from each
-    other inside. (eps * |y| would not see those.)
+    (rounds, 3, outputs). The slope cancels in E_k, curvature leaves k^2 d^2 f'', a kink at the point itself something
+    in proportion to k d, and there is roundoff, however large the numbers that f subtracts from each other inside.
     """
-    squares = np.zeros_like(base)
-    for _ in range(rounds):
+    differences = np.zeros((rounds, 3, base.size))
+    for of_round in differences:
         d = [
             NOISE_STEP * np.maximum(1.0, np.abs(array)) * rng.uniform(0.5, 1.0, array.shape) * _signs(array, rng)
             for array in arrays
         ]
-        left_over = np.zeros_like(base)
         with moved(arrays, d) as move:
-            for k, coefficient in ((1.0, 3.0), (2.0, -3.0), (3.0, 1.0)):
+            for k, difference in enumerate(of_round, start=1):
                 for side in (k, -k):
                     move(side)
-                    left_over += coefficient * (evaluate() - base)
-        squares += left_over**2
-    squares[~np.isfinite(squares)] = 0.0  # a step outside f's domain says nothing about roundoff
-    measured = np.sqrt(squares / (42.0 * rounds))
+                    difference += evaluate() - base
+    return differences
+
+
+def roundoff(differences: NDArray[np.float64], base: Vector) -> Vector:
+    """Standard deviation of the roundoff in each output, measured from second differences.
+
+        E_3 - 3 E_2 + 3 E_1  =  O(d^4)  +  roundoff of 2 (1 + 9 + 9) + 4 = 42 variances
+
+    since what a kink leaves, in proportion to k, and curvature, to k^2, cancel. (eps * |f| would not see what was lost
+    inside.)
+    """
+    left_over = differences[:, 2] - 3.0 * differences[:, 1] + 3.0 * differences[:, 0]
+    left_over[~np.isfinite(left_over)] = 0.0  # a step outside f's domain says nothing about roundoff
+    measured = np.sqrt(np.mean(left_over**2, axis=0) / 42.0)
     typical = np.sqrt(np.mean(measured**2))
     return np.maximum(np.maximum(measured, 0.25 * typical), np.finfo(np.float64).eps * np.abs(base))
+
+
+def shows_kink(differences: NDArray[np.float64], noise: Vector) -> bool:
+    """Whether there is a kink (or the edge of the domain, NaN) at the very point.
+
+    E_2 - 4 E_1 is O(d^4) for a smooth f, and -2 d for a kink of strength 1; its roundoff has 2 + 2 * 16 + 36 = 70
+    variances.
+    """
+    left_over = np.abs(differences[:, 1] - 4.0 * differences[:, 0])
+    return bool(np.any(~(left_over <= SIGMAS * np.sqrt(70.0) * noise)))
 
 
 def _signs(array: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
