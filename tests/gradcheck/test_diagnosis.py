@@ -272,6 +272,14 @@ PLANTED: dict[str, tuple[Any, Any, str]] = {
     "a kink": (RelU, np.zeros((3, 4)), r"12 of 12 entries of x tried have no usable derivative here \(12 at a kink"),
     "mask forgotten": (changed(RelU, backward=lambda s, dy: dy * 1), (4, 5), "lets dy through where it should be masked"),
     "mask too wide": (changed(RelU, backward=lambda s, dy: dy * (s.x > 0.5)), (6, 6), "a mask drops too much"),
+    "mask inverted": (changed(RelU, backward=lambda s, dy: dy * (s.x <= 0)), (4, 5), "the mask is inverted"),
+    "wrong axis": (changed(Affine, db=lambda s, dy: dy.sum(axis=1)), (5, 5), "this is dy summed over axis 1: the wrong one"),
+    "dy returned": (changed(Affine, dx=lambda s, dy: dy * 1), (4, 5), "this is dy as it is"),
+    "y returned": (changed(Affine, dx=lambda s, dy: s.y * 1), (4, 5), "this is y as it is"),
+    "wrong derivative": (
+        changed(Elementwise, backward=lambda s, dy: dy * np.cos(s.x)), (4, 5),
+        r"so dx = dy f'\(x\), and f' is wrong: at x = \S+, where y = \S+, backward has \S+, right is \S+",
+    ),
     "stale cache": (changed(Elementwise, forward=stale_forward), (4, 5), "a stale cache"),
     "dropout not replayed": (changed(Dropout, backward=lambda s, dy: dy * s.draw(dy)), (6, 5), "backward draws random numbers anew"),
     "penalty forgotten": (changed(Penalised, through_penalty=lambda s: 0 * s.x), (4, 5), "the gradient without the penalty"),
@@ -329,7 +337,8 @@ def _speaker(cause: str) -> str:
         "row of the batch": "only_some_rows", "dy is not used": "dy_ignored", "dy is read in": "dy_rearranged",
         "`=` where `+=`": "assigned_for_added", "should be masked": "mask_missing", "a mask drops": "mask_too_wide",
         "a term ": "missing_term", "a factor is missing, entry": "missing_factor", "multiplied by its": "too_many_factors",
-        "depends on the index of axis": "factor_along_an_axis", "what is missing is": "missing_road", "only the diagonal": "diagonal_only", "in the wrong places": "misplaced", "float32 rounding": "rounded_to_float32",
+        "depends on the index of axis": "factor_along_an_axis", "what is missing is": "missing_road", "only the diagonal": "diagonal_only", "mask is inverted": "mask_inverted", "this is dy summed": "wrong_axis",
+        "as it is": "another_array", "so dx = dy f'": "wrong_derivative", "in the wrong places": "misplaced", "float32 rounding": "rounded_to_float32",
     }  # fmt: skip
     return next(name for mark, name in marks.items() if mark in cause)
 
@@ -362,3 +371,17 @@ def test_where_it_is_wrong_is_said() -> None:
 
     with pytest.raises(GradientCheckError, match="wrong in 6 of 30 probes, all of them at index 0 of axis 1; worst"):
         check_layer(Border(), (6, 5))
+
+
+def test_a_loss_that_forgets_its_target() -> None:
+    class Forgets(MeanSquare):
+        def forward(self, y_pred: Array, y_true: Array) -> Any:
+            self.y_pred = y_pred
+            return np.mean((y_pred - y_true) ** 2)
+
+        def backward(self) -> Array:
+            return 2 * self.y_pred / self.y_pred.size
+
+    y_true = np.random.default_rng(1).normal(size=(4, 3))
+    with pytest.raises(GradientCheckError, match=r"a term too many, equal to 0\.166667 y_true"):
+        check_loss(Forgets(), (4, 3), y_true)

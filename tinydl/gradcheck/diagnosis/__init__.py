@@ -16,12 +16,14 @@ from tinydl.gradcheck.diagnosis.factors import (
     missing_factor,
     not_read,
     too_many_factors,
+    wrong_derivative,
 )
 from tinydl.gradcheck.diagnosis.layout import axes_exchanged, fortran_order, misplaced, reversed_axis, shifted
 from tinydl.gradcheck.diagnosis.replay import noise_redrawn, rounded_to_float32, stale_cache
 from tinydl.gradcheck.diagnosis.terms import (
     assigned_for_added,
     diagonal_only,
+    mask_inverted,
     mask_missing,
     mask_too_wide,
     missing_road,
@@ -30,7 +32,7 @@ from tinydl.gradcheck.diagnosis.terms import (
     penalty_missing,
     penalty_scaled,
 )
-from tinydl.gradcheck.diagnosis.upstream import dy_ignored, dy_rearranged, only_some_rows
+from tinydl.gradcheck.diagnosis.upstream import another_array, dy_ignored, dy_rearranged, only_some_rows, wrong_axis
 
 __all__ = ["Evidence", "SUSPECTS", "Scene", "likely_cause"]
 
@@ -51,8 +53,10 @@ SUSPECTS: tuple[Callable[[Evidence], str | None], ...] = (
     shifted,
     only_some_rows,
     dy_ignored,
+    wrong_axis,
     dy_rearranged,
     assigned_for_added,
+    mask_inverted,
     mask_missing,
     mask_too_wide,
     diagonal_only,
@@ -60,8 +64,10 @@ SUSPECTS: tuple[Callable[[Evidence], str | None], ...] = (
     missing_factor,
     too_many_factors,
     factor_along_an_axis,
+    another_array,
     missing_road,
     misplaced,
+    wrong_derivative,
     rounded_to_float32,
 )
 

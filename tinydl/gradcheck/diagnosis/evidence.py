@@ -101,6 +101,9 @@ class Evidence:
         for name, value in objective.arrays.items():
             if name != x_name:
                 yield name, value
+        target = getattr(objective.runner.layer, "y_true", None)  # of a loss
+        if isinstance(target, np.ndarray) and target.dtype.kind == "f":
+            yield "y_true", target
         for name, gradient in self.scene.gradients.items():
             if name not in ("dy", self.name):
                 yield f"d{name}", gradient

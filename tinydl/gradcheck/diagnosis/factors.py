@@ -118,6 +118,23 @@ def too_many_factors(e: Evidence) -> str | None:
     return None if factor is None else f"every entry is multiplied by its {factor}, which does not belong there"
 
 
+def wrong_derivative(e: Evidence) -> str | None:
+    """A layer that works entry by entry: the derivative itself is another function."""
+    if e.dy.shape != e.gradient.shape or e.name != e.scene.objective.x_name or e.dy.size < 2:
+        return None
+    own = [int(np.ravel_multi_index(index, e.dy.shape)) for index in e.indices]
+    alone = np.zeros_like(e.terms)
+    alone[np.arange(len(own)), own] = e.terms[np.arange(len(own)), own]
+    if not np.array_equal(alone, e.terms) or np.any(e.without_penalty != e.numeric):
+        return None
+    k = int(np.argmax(np.abs(e.analytic - e.numeric)))
+    dy, x, y = (array[e.indices[k]] for array in (e.dy, e.x, e.scene.y))
+    return (
+        f"y is a function of its own x alone, so dx = dy f'(x), and f' is wrong: at x = {x:.4g}, where y = {y:.4g}, "
+        f"backward has {e.analytic[k] / dy:.6g}, right is {e.numeric[k] / dy:.6g}"
+    )
+
+
 def factor_along_an_axis(e: Evidence) -> str | None:
     """A factor that depends on one index only: a scale, a row's sum."""
     whole = e.whole_numeric

@@ -68,6 +68,14 @@ def diagonal_only(e: Evidence) -> str | None:
     return "only the diagonal of the Jacobian: y_i's dependence on x_i; every x_i reaches other outputs too"
 
 
+def mask_inverted(e: Evidence) -> str | None:
+    """Zero where it should not be, and the other way round."""
+    given, right = e.analytic != 0.0, e.numeric != 0.0
+    if not np.any(right) or not np.any(given) or np.any(given == right):
+        return None
+    return "the mask is inverted: backward lets dy through exactly where forward is flat"
+
+
 def mask_missing(e: Evidence) -> str | None:
     """Wrong only where the right gradient is 0."""
     if np.any(e.numeric[e.wrong] != 0.0):

@@ -31,6 +31,25 @@ def dy_ignored(e: Evidence) -> str | None:
     return "dy is not used: this is the gradient for an upstream gradient of ones"
 
 
+def wrong_axis(e: Evidence) -> str | None:
+    """dy summed over other axes than those that the array is used along."""
+    dy = e.dy
+    for count in range(1, dy.ndim):
+        for axes in combinations(range(dy.ndim), count):
+            total = dy.sum(axis=axes)
+            if total.shape == e.gradient.shape and same(e.at_probes(total), e.analytic):
+                return f"this is dy summed over axis {' and '.join(map(str, axes))}: the wrong one"
+    return None
+
+
+def another_array(e: Evidence) -> str | None:
+    """What came in, or was at hand, goes out as it is."""
+    for name, array in e.matching():
+        if array.shape == e.gradient.shape and same(e.at_probes(array), e.analytic):
+            return f"this is {name} as it is"
+    return None
+
+
 def dy_rearranged(e: Evidence) -> str | None:
     """dy is read transposed or flipped."""
     sensitivities = np.array([slope.outputs[:-1] for slope in e.slopes])
