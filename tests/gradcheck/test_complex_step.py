@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tinydl.gradcheck import GradientCheckError, check_layer, check_loss, check_model
-from tinydl.layers import ActivityL1, Dense, Dropout, Layer, ReLU, Sequential, Tanh
+from tinydl.layers import ActivityL1, Conv2D, Dense, Dropout, KLSparsity, Layer, ReLU, Sequential, Tanh
 from tinydl.losses import MeanSquaredError
 from tinydl.models import deep_autoencoder
 
@@ -218,3 +218,15 @@ def test_a_float32_run_in_disguise_is_noted() -> None:
 
     report = check_layer(Rounded(), (5, 3))
     assert "is something in backward rounded to float32?" in report.notes[0]
+
+
+@pytest.mark.parametrize("seed", [127, 299, 801, 850, 907])
+def test_roundoff_is_not_taken_for_kinks(seed: int) -> None:
+    """Few outputs tell little of their roundoff: these are smooth."""
+    rates = np.random.default_rng(seed).uniform(0.1, 0.9, (5, 1))
+    assert check_layer(KLSparsity(0.5, 2.0), rates, seed=seed, method="complex").dropped == 0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nor_that_of_many_channels(seed: int) -> None:
+    assert check_layer(Conv2D(33, 2, padding=(2, 3)), (4, 3, 1, 33), seed=seed, method="complex").dropped == 0

@@ -100,6 +100,7 @@ def test_a_gradient_of_nothing_is_vacuous() -> None:
 
     with pytest.raises(GradientCheckError, match="the check of all arrays is vacuous"):
         check_layer(Constant(), (3, 4), mode="directional")
+    assert check_layer(Constant(), (3, 4), mode="directional", zero_ok=("x",)).verdict == "ok"
 
 
 def test_what_backward_says_has_no_part_in_what_is_dropped() -> None:

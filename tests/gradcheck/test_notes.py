@@ -63,6 +63,17 @@ def test_parameters_and_gradients_as_attributes_are_checked() -> None:
             self.db += dy.sum(axis=0)
             return dy @ self.W.T
 
+    class AlsoReads(Right):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = np.ones(3)
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            return super().forward(x * self.scale.astype(x.dtype))
+
+    assert check_layer(AlsoReads(), (4, 3)).notes == [
+        "forward also reads scale, not listed in params: gradients by them were not checked"
+    ]
     for layer in (Right(), Adding()):
         report = check_layer(layer, (4, 3))
         assert list(report.arrays) == ["x", "W", "b"]

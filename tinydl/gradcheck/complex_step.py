@@ -14,10 +14,11 @@ from tinydl.gradcheck.numeric import (
     SIGMAS,
     CentralDifferences,
     Slope,
+    kink_at,
     roundoff,
     second_differences,
-    shows_kink,
     slope_along,
+    tiny_steps,
 )
 from tinydl.gradcheck.objective import Objective, Vector, Where, moved, part
 
@@ -43,7 +44,7 @@ class ComplexStep:
     give the same values as the layer itself, and, along a random direction through all arrays at once, the
     slope that central differences give, in every output. What backward says plays no part in it.
 
-    A kink at the very point (relu at 0) is found from real values (see shows_kink). All entries are tried at once, one
+    A kink at the very point (relu at 0) is found from real values (see kink_at). All entries are tried at once, one
     by one only if a kink shows.
 
     Reference: Squire & Trapp 1998; Martins, Sturdza & Alonso 2003.
@@ -59,9 +60,10 @@ class ComplexStep:
         self._complex = _complex_copy(objective, central.base)
         rng = options.rng(6)
         arrays = list(objective.arrays.values())
-        differences = second_differences(objective.evaluate, arrays, central.base, rng, rounds=2)
-        self._noise = roundoff(differences, central.base)
-        self._kinks = shows_kink(differences, self._noise)
+        steps = [tiny_steps(arrays, rng) for _ in range(2)]
+        rounds = [second_differences(objective.evaluate, arrays, central.base, d) for d in steps]
+        self._noise = roundoff(rounds, central.base)
+        self._kinks = kink_at(objective.evaluate, arrays, central.base, self._noise, steps[0], rounds[0])
         self._rng = rng
         self._variances = (objective.weights * self._noise) ** 2
         self._scales = {
@@ -75,9 +77,10 @@ class ComplexStep:
     def slope(self, name: str, where: Where, direction: Any = 1.0) -> Slope | None:
         """The slope as one entry of an array (or, where = ..., all of it along a direction) moves; None at a kink."""
         if self._kinks:
-            entry = [part(self.objective.arrays[name], where)]
-            differences = second_differences(self.objective.evaluate, entry, self._base, self._rng, rounds=1)
-            if shows_kink(differences, self._noise):
+            evaluate, entry = self.objective.evaluate, [part(self.objective.arrays[name], where)]
+            d = tiny_steps(entry, self._rng)
+            near = second_differences(evaluate, entry, self._base, d)
+            if kink_at(evaluate, entry, self._base, self._noise, d, near):
                 return None
         return self._slope({name: (where, direction)}, self._scales[name])
 

@@ -11,7 +11,7 @@ from tinydl.gradcheck.diagnosis import Scene
 from tinydl.gradcheck.numeric import CentralDifferences
 from tinydl.gradcheck.objective import moved
 from tinydl.gradcheck.probing import probe
-from tinydl.gradcheck.report import KINKS, OK, VACUOUS, WRONG, ArrayReport
+from tinydl.gradcheck.report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport
 
 ALL = "all arrays"
 STEPS = (2e-8, 2e-9, 2e-7, 2e-6)  # relative to each array's size; the first mostly does
@@ -83,7 +83,7 @@ def _check(
                 f"relative error {error / scale:.1e}"
             )
         elif abs(numeric) <= uncertainty and typical <= uncertainty and row.verdict == OK:
-            row.verdict = VACUOUS
+            row.verdict = ZERO if set(names) <= set(options.zero_ok) else VACUOUS
             row.detail = f"the check of {label} is vacuous: the slope along a random direction is {numeric:.1e}"
     if row.dropped > row.probes:
         row.verdict = KINKS
@@ -110,7 +110,8 @@ def _slope(v: Direction, scene: Scene, options: Options) -> tuple[float, float] 
             behind = objective.evaluate()
             numeric = float(np.sum(objective.weights * (ahead - behind))) / (2 * s)
             second = float(np.linalg.norm(objective.weights * (ahead - 2 * scene.base + behind)))
-            uncertainty = MARGIN * second / (2 * s)
+            least = np.finfo(np.float64).eps * float(np.linalg.norm(objective.weights * scene.base))
+            uncertainty = (MARGIN * second + 2 * least) / (2 * s)
             if np.isfinite(uncertainty) and np.isfinite(numeric):
                 found.append((uncertainty, numeric))
                 if uncertainty <= options.rtol * abs(numeric):

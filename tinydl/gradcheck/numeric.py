@@ -129,8 +129,10 @@ class CentralDifferences:
         """The slope as one entry of an array (or, where = ..., all of it along a direction) moves; None at a kink."""
         values = self.objective.arrays[name]
         if name not in self._noise:
-            differences = second_differences(self.objective.evaluate, [values], self.base, self._rng, rounds=4)
-            self._noise[name] = roundoff(differences, self.base)
+            steps = [tiny_steps([values], self._rng) for _ in range(4)]
+            self._noise[name] = roundoff(
+                [second_differences(self.objective.evaluate, [values], self.base, d) for d in steps], self.base
+            )
         size = np.sqrt(np.mean(values**2)) if where is ... else abs(values[where])
         with moved([part(values, where)], [direction]) as move:
             step = self._step * max(1.0, float(size))
@@ -139,59 +141,70 @@ class CentralDifferences:
             )
 
 
+def tiny_steps(arrays: Sequence[NDArray[np.float64]], rng: np.random.Generator) -> list[NDArray[np.float64]]:
+    """A random direction through all arrays, in which only roundoff and kinks at the very point show."""
+    return [
+        NOISE_STEP * np.maximum(1.0, np.abs(a)) * rng.uniform(0.5, 1.0, a.shape) * rng.choice([-1.0, 1.0], a.shape)
+        for a in arrays
+    ]
+
+
 def second_differences(
     evaluate: Callable[[], Vector],
     arrays: Sequence[NDArray[np.float64]],
     base: Vector,
-    rng: np.random.Generator,
-    rounds: int,
+    d: Sequence[NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """E_k = f(k d) + f(-k d) - 2 f(0) for k = 1, 2, 3 and tiny steps d of all arrays in a random direction.
+    """E_k = f(k d) + f(-k d) - 2 f(0) for k = 1, 2, 3: (3, outputs).
 
-    (rounds, 3, outputs). The slope cancels in E_k, curvature leaves k^2 d^2 f'', a kink at the point itself something
-    in proportion to k d, and there is roundoff, however large the numbers that f subtracts from each other inside.
+    The slope cancels in E_k, curvature leaves k^2 d^2 f'', a kink at the point itself something in proportion to k d,
+    and there is roundoff, however large the numbers that f subtracts from each other inside.
     """
-    differences = np.zeros((rounds, 3, base.size))
-    for of_round in differences:
-        d = [
-            NOISE_STEP * np.maximum(1.0, np.abs(array)) * rng.uniform(0.5, 1.0, array.shape) * _signs(array, rng)
-            for array in arrays
-        ]
-        with moved(arrays, d) as move:
-            for k, difference in enumerate(of_round, start=1):
-                for side in (k, -k):
-                    move(side)
-                    difference += evaluate() - base
+    differences = np.zeros((3, base.size))
+    with moved(arrays, d) as move:
+        for k, difference in enumerate(differences, start=1):
+            for side in (k, -k):
+                move(side)
+                difference += evaluate() - base
     return differences
 
 
-def roundoff(differences: NDArray[np.float64], base: Vector) -> Vector:
-    """Standard deviation of the roundoff in each output, measured from second differences.
+def roundoff(rounds: Sequence[NDArray[np.float64]], base: Vector) -> Vector:
+    """Standard deviation of the roundoff in each output, measured from the second differences of several rounds.
 
         E_3 - 3 E_2 + 3 E_1  =  O(d^4)  +  roundoff of 2 (1 + 9 + 9) + 4 = 42 variances
 
     since what a kink leaves, in proportion to k, and curvature, to k^2, cancel. (eps * |f| would not see what was lost
     inside.)
     """
-    left_over = differences[:, 2] - 3.0 * differences[:, 1] + 3.0 * differences[:, 0]
+    left_over = np.array([e3 - 3.0 * e2 + 3.0 * e1 for e1, e2, e3 in rounds])
     left_over[~np.isfinite(left_over)] = 0.0  # a step outside f's domain says nothing about roundoff
     measured = np.sqrt(np.mean(left_over**2, axis=0) / 42.0)
     typical = np.sqrt(np.mean(measured**2))
     return np.maximum(np.maximum(measured, 0.25 * typical), np.finfo(np.float64).eps * np.abs(base))
 
 
-def shows_kink(differences: NDArray[np.float64], noise: Vector) -> bool:
-    """Whether there is a kink (or the edge of the domain, NaN) at the very point.
+def kink_at(
+    evaluate: Callable[[], Vector],
+    arrays: Sequence[NDArray[np.float64]],
+    base: Vector,
+    noise: Vector,
+    d: Sequence[NDArray[np.float64]],
+    near: NDArray[np.float64],
+) -> bool:
+    """Whether there is a kink (or the edge of the domain) at the very point; near: the second differences for d.
 
     E_2 - 4 E_1 is O(d^4) for a smooth f, and -2 d for a kink of strength 1; its roundoff has 2 + 2 * 16 + 36 = 70
-    variances.
+    variances. What stands out (few rounds may tell too little of roundoff) must also do so with ten times the step, and
+    there E_1 : E_2 : E_3 must be 1 : 2 : 3.
     """
-    left_over = np.abs(differences[:, 1] - 4.0 * differences[:, 0])
-    return bool(np.any(~(left_over <= SIGMAS * np.sqrt(70.0) * noise)))
-
-
-def _signs(array: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    return rng.choice([-1.0, 1.0], array.shape)
+    stands_out = ~(np.abs(near[1] - 4.0 * near[0]) <= SIGMAS * np.sqrt(70.0) * noise)  # also when it is NaN
+    if not np.any(stands_out):
+        return False
+    e1, e2, e3 = second_differences(evaluate, arrays, base, [10.0 * v for v in d])
+    grown = np.abs(e2 - 4.0 * e1) > 3.0 * np.abs(near[1] - 4.0 * near[0])
+    straight = (np.abs(e2 - 2.0 * e1) < 0.1 * np.abs(e2)) & (np.abs(e3 - 3.0 * e1) < 0.1 * np.abs(e3))
+    return bool(np.any(stands_out & ((grown & straight) | ~np.isfinite(e3))))
 
 
 def slope_along(

@@ -175,15 +175,15 @@ class Runner:
     def grads(self) -> Arrays:
         return _arrays(self.layer, "grads")
 
-    def unlisted(self, x: NDArray[Any]) -> list[str]:
-        """Attributes that are arrays which forward or penalty read, though neither `params` nor `state` lists them.
+    def unlisted(self, x: NDArray[Any], layer: Any) -> list[str]:
+        """Attributes of layer: arrays which forward or penalty read, though neither params nor state lists them.
 
         Found by moving each a little: what only caches a pass is overwritten by the next, and changes nothing.
         """
         listed = [*self.params.values(), *self.grads.values(), *(array for _, array in self.state)]
         before = np.append(self.forward(x), self.penalty())
         found = []
-        for name, array in list(getattr(self.layer, "__dict__", {}).items()):
+        for name, array in list(getattr(layer, "__dict__", {}).items()):
             if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or not array.flags.writeable:
                 continue
             if any(np.shares_memory(array, other) for other in listed) or np.shares_memory(array, x):

@@ -49,7 +49,7 @@ def run_check(
             raise ValueError(f"zero_ok names {unknown}, but the arrays of {name} are {names}")
         gradients = check_rules(runner, x, name, x_name, rng)
         objective = Objective(runner, x, x_name, gradients["dy"])
-        notes = _unlisted(runner, x, name)
+        notes = _unlisted(runner, x, name) if alone else []
         central = CentralDifferences(objective, options)
         oracle = _choose(central, options, name, notes)
         scene = Scene(objective, gradients, make, oracle.slope, central.base)
@@ -94,9 +94,10 @@ def _choose(
 
 def _unlisted(runner: Runner, x: NDArray[np.float64], name: str) -> list[str]:
     """Say which arrays were not checked; refuse those that are plainly parameters, with a gradient beside them."""
-    unlisted = runner.unlisted(x)
+    layer = runner.layer.layer if isinstance(runner.layer, AttributesAsLayer) else runner.layer
+    unlisted = runner.unlisted(x, layer)
     for array in unlisted:
-        gradient = gradient_beside(runner.layer, array)
+        gradient = gradient_beside(layer, array)
         if gradient:
             raise GradientCheckError(
                 f"gradient check of {name} FAILED: self.{array} looks like a parameter, with its gradient in "
@@ -121,7 +122,7 @@ def _attribute_pairs(layer: Any, x: NDArray[np.float64], training: bool) -> dict
     pairs = {name: gradient_beside(layer, name) for name in floats}
     if not any(pairs.values()):
         return {}
-    read = runner.unlisted(x)  # what forward only caches (self.x beside self.dx) is no parameter
+    read = runner.unlisted(x, layer)  # what forward only caches (self.x beside self.dx) is no parameter
     return {name: gradient for name, gradient in pairs.items() if gradient and name in read}
 
 

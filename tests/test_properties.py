@@ -1,0 +1,404 @@
+"""What holds for every layer, at configurations, data and dtypes that hypothesis searches.
+
+It draws them through tinydl/selfcheck/random_cases.py, always the same ones. The numbers themselves are compared
+elsewhere (tests/layers/test_values.py, tests/golden).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tinydl import kernels, layers, losses
+from tinydl.gradcheck.objects import walk
+from tinydl.gradcheck.report import ZERO
+from tinydl.kernels import reference, winograd
+from tinydl.layers import Dense, Dropout, Layer, ReLU, Tanh
+from tinydl.losses import Loss
+from tinydl.selfcheck.cases import Case, LayerCase, LossCase
+from tinydl.selfcheck.random_cases import LAYERS, LOSSES, MODELS, Draw, drawer
+
+Arrays = dict[str, NDArray[Any]]
+# Relative to the largest number of an array, plus as much absolutely: data are of the order of 1, and sums may cancel.
+TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
+COMMON: dict[str, Any] = {
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+EVERYTHING: dict[str, Callable[[Draw], Case]] = {**LAYERS, **LOSSES, **MODELS}
+
+
+@st.composite
+def drawn(draw: Any, make: Callable[[Draw], Any]) -> Any:
+    return make(lambda options: draw(st.sampled_from(options)))
+
+
+def close(actual: Any, expected: Any, dtype: str) -> None:
+    limit = TOLERANCE[dtype] * (1 + np.max(np.abs(expected), initial=0))
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=limit)
+
+
+def same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A case in one dtype: built layers, all alike, and what to send through them."""
+
+    case: LayerCase
+    dtype: str
+
+    @property
+    def x(self) -> NDArray[Any]:
+        return np.asarray(self.case.x, self.dtype)
+
+    @property
+    def training(self) -> bool:
+        return self.case.options["training"]
+
+    def layer(self) -> Any:
+        """Built, and off its initial values: a bias of 0 hides errors."""
+        layer = copy.deepcopy(self.case.layer)
+        rng = np.random.default_rng(self.case.options["seed"])
+        layer.build(self.x.shape[1:], rng, self.dtype)
+        for value in layer.params.values():
+            value += 0.1 * rng.standard_normal(value.shape)
+        return layer
+
+    def dy(self, layer: Any, number: int = 0) -> NDArray[Any]:
+        rng = np.random.default_rng([self.case.options["seed"], number])
+        return rng.standard_normal((len(self.x), *layer.output_shape)).astype(self.dtype)
+
+    def one_pass(self, layer: Any) -> Arrays:
+        return {"y": layer.forward(self.x, self.training), **backward(layer, self.dy(layer))}
+
+
+def backward(layer: Any, dy: NDArray[Any]) -> Arrays:
+    """All that comes of one more dy."""
+    layer.zero_grad()
+    dx = layer.backward(dy)
+    return {"dx": dx, **{name: value.copy() for name, value in layer.grads.items()}}
+
+
+# --- properties -----------------------------------------------------------------------------------------------------
+
+
+def shapes_and_dtypes_are_those_promised(sample: Sample) -> None:
+    """The dtype: of every array that the layer gives or keeps, its caches too."""
+    layer = sample.layer()
+    y = layer.forward(sample.x, sample.training)
+    assert y.shape == (len(sample.x), *layer.output_shape)
+    arrays = {"y": y, **backward(layer, sample.dy(layer))}
+    assert arrays["dx"].shape == sample.x.shape
+    assert {name: value.shape for name, value in layer.grads.items()} == {
+        name: value.shape for name, value in layer.params.items()
+    }
+    held = [*arrays.values(), *(thing for thing in walk(layer) if isinstance(thing, np.ndarray))]
+    assert {array.dtype.name for array in held if array.dtype.kind == "f"} == {sample.dtype}
+
+
+def the_same_seed_gives_the_same_bits(sample: Sample) -> None:
+    first, second = sample.layer(), sample.layer()
+    for _ in range(2):  # noise is another in the second pass, but again the same in both
+        one, other = sample.one_pass(first), sample.one_pass(second)
+        assert [name for name in one if not same_bits(one[name], other[name])] == []
+    assert first.penalty() == second.penalty()
+
+
+def gradients_add_up(sample: Sample) -> None:
+    layer = sample.layer()
+    once = sample.one_pass(layer)
+    dx = layer.backward(sample.dy(layer))
+    assert same_bits(dx, once["dx"])
+    for name, gradient in layer.grads.items():
+        close(gradient, 2 * once[name], sample.dtype)
+
+
+def arrays_of_others_are_left_alone(sample: Sample) -> None:
+    """x, dy, and what was handed out before."""
+    layer = sample.layer()
+    x, dy = sample.x, sample.dy(layer)
+    y = layer.forward(x, sample.training)
+    kept = y.copy()
+    dx = layer.backward(dy)
+    assert same_bits(x, sample.x)
+    assert same_bits(dy, sample.dy(layer))
+    assert same_bits(y, kept)
+    kept_dx = dx.copy()
+    layer.forward(x[::-1], sample.training)
+    layer.backward(dy[::-1])
+    assert same_bits(y, kept)
+    assert same_bits(dx, kept_dx)
+
+
+def compiled_kernels_are_the_reference(sample: Sample) -> None:
+    layer, twin = sample.layer(), sample.layer()
+    compiled = sample.one_pass(layer)
+    with kernels.using("reference"):
+        expected = sample.one_pass(twin)
+        penalty = twin.penalty()
+    close(compiled["y"], expected["y"], sample.dtype)
+    close(layer.penalty(), penalty, sample.dtype)
+    # A sum within roundoff of 0 may be above it for one and below for the other: relu then has two slopes.
+    assume(np.array_equal(compiled["y"] == 0, expected["y"] == 0))
+    for name, value in expected.items():
+        close(compiled[name], value, sample.dtype)
+
+
+def rows_do_not_see_each_other(sample: Sample) -> None:
+    """Outside training."""
+    layer = sample.layer()
+    together = layer.forward(sample.x)
+    alone = [layer.forward(sample.x[row : row + 1]) for row in range(len(sample.x))]
+    close(together, np.concatenate(alone), sample.dtype)
+
+
+def backward_is_linear(sample: Sample) -> None:
+    """But for what a penalty adds, whatever dy is; and where there is none, dy = 0 gives 0."""
+    layer = sample.layer()
+    layer.forward(sample.x, sample.training)
+    dy, other = sample.dy(layer), sample.dy(layer, 1)
+    nothing = backward(layer, np.zeros_like(dy))
+    one, two = backward(layer, dy), backward(layer, other)
+    if layer.penalty() == 0:
+        assert [name for name, value in nothing.items() if np.any(value)] == []
+    for name, value in backward(layer, 2 * dy - 3 * other).items():
+        close(value, 2 * one[name] - 3 * two[name] + 2 * nothing[name], sample.dtype)
+
+
+PROPERTIES: dict[str, Callable[[Sample], None]] = {
+    function.__name__: function
+    for function in (
+        shapes_and_dtypes_are_those_promised,
+        the_same_seed_gives_the_same_bits,
+        gradients_add_up,
+        arrays_of_others_are_left_alone,
+        compiled_kernels_are_the_reference,
+        rows_do_not_see_each_other,
+        backward_is_linear,
+    )
+}
+
+
+@pytest.mark.parametrize("holds", PROPERTIES)
+@pytest.mark.parametrize("name", LAYERS)
+@settings(max_examples=40, **COMMON)
+@given(data=st.data())
+def test_layer(name: str, holds: str, data: st.DataObject) -> None:
+    case = data.draw(drawn(LAYERS[name]))
+    PROPERTIES[holds](Sample(case, data.draw(st.sampled_from(("float32", "float64")))))
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+@settings(max_examples=30, **COMMON)
+@given(data=st.data())
+def test_the_gradient_check_passes(name: str, data: st.DataObject) -> None:
+    case, method = data.draw(drawn(EVERYTHING[name])), data.draw(st.sampled_from(("complex", "central")))
+    assert case.check(method=method).passed
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@settings(max_examples=40, **COMMON)
+@given(data=st.data())
+def test_loss(name: str, data: st.DataObject) -> None:
+    """It keeps the dtype and its arguments, and it is a mean over rows: the batch twice over has the same loss."""
+    case: LossCase = data.draw(drawn(LOSSES[name]))
+    dtype = data.draw(st.sampled_from(("float32", "float64")))
+    y_pred = np.asarray(case.y_pred, dtype)
+    y_true = case.y_true if case.y_true.dtype.kind == "i" else case.y_true.astype(dtype)
+    before = y_pred.copy(), y_true.copy()
+    value = case.loss.forward(y_pred, y_true)
+    gradient = case.loss.backward()
+    assert type(value) is float
+    assert value >= 0
+    assert gradient.shape == y_pred.shape
+    assert gradient.dtype == dtype
+    assert same_bits(y_pred, before[0])
+    assert same_bits(y_true, before[1])
+    close(case.loss.forward(np.concatenate([y_pred, y_pred]), np.concatenate([y_true, y_true])), value, dtype)
+    close(case.loss.backward(), np.concatenate([gradient, gradient]) / 2, dtype)
+
+
+# --- the draws ------------------------------------------------------------------------------------------------------
+
+
+def draws(make: Callable[[Draw], Any], count: int) -> list[Any]:
+    return [make(drawer(np.random.default_rng(seed))) for seed in range(count)]
+
+
+def test_every_public_layer_and_every_loss_is_drawn() -> None:
+    assert set(LAYERS) == set(layers.__all__) - {"Layer", "Container"}
+    for name in LAYERS:
+        assert type(draws(LAYERS[name], 1)[0].layer).__name__ == name
+    every = {kind.__name__ for kind in vars(losses).values() if isinstance(kind, type) and issubclass(kind, Loss)}
+    assert set(LOSSES) == every - {"Loss"}
+    for name in LOSSES:
+        assert type(draws(LOSSES[name], 1)[0].loss).__name__ == name
+
+
+def form(padding: Any) -> Any:
+    """The word itself, or of what the numbers are made."""
+    if isinstance(padding, tuple):
+        return tuple, type(padding[0])
+    return padding if isinstance(padding, str) else int
+
+
+FORMS = {"valid", "same", int, (tuple, int), (tuple, tuple)}
+
+
+@pytest.mark.parametrize("name", ["Conv2D", "MaxPool2D", "AveragePool2D"])
+def test_windows_of_every_form_are_drawn(name: str) -> None:
+    cases = draws(LAYERS[name], 400)
+    windows = [getattr(case.layer, "kernel_size", None) or case.layer.pool_size for case in cases]
+    pairs = [(case.layer, *sizes) for case, sizes in zip(cases, windows, strict=True)]
+    assert {form(case.layer.padding) for case in cases} == FORMS
+    assert {len(case.x) == 1 for case in cases} == {True, False}
+    assert {case.x.shape[1] == case.x.shape[2] for case in cases} == {True, False}
+    assert {kh == kw for _, kh, kw in pairs} == {True, False}
+    assert {sh == sw for sh, sw in (case.layer.strides for case in cases)} == {True, False}
+    # overlapping, side by side, with gaps between them
+    assert {int(np.sign(layer.strides[0] - kh)) for layer, kh, _ in pairs} == {-1, 0, 1}
+
+
+def test_convolutions_take_both_ways() -> None:
+    cases = draws(LAYERS["Conv2D"], 400)
+    shapes = [(*case.layer.kernel_size, case.x.shape[3], case.layer.filters) for case in cases]
+    ways = {winograd.suits(shape, *case.layer.strides) for shape, case in zip(shapes, cases, strict=True)}
+    assert ways == {True, False}
+
+
+def test_chains_hold_every_layer() -> None:
+    seen = {type(part).__name__ for case in draws(LAYERS["Sequential"], 400) for part in case.layer.walk()}
+    assert seen == set(LAYERS)
+
+
+# Those with a relu or a mask; over a single class softmax never has a gradient.
+MAY_BE_SILENT = [
+    "Dense", "ContractivePenalty", "Conv2D", "ReLU", "LeakyReLU", "Dropout", "MaskingNoise", "Sequential",
+    "Model of rows", "Model of images",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAY_BE_SILENT)
+def test_gradients_that_may_be_zero_seldom_are(name: str) -> None:
+    """A check at a point where nothing moves proves little."""
+    reports = [case.check() for case in [case for case in draws(EVERYTHING[name], 100) if case.options["zero_ok"]][:10]]
+    silent = [report for report in reports if any(row.verdict == ZERO for row in report.arrays.values())]
+    assert len(reports) == 10
+    assert len(silent) <= 4
+
+
+@pytest.mark.parametrize("name", sorted(set(EVERYTHING) - set(MAY_BE_SILENT)))
+def test_other_gradients_may_not_be_zero(name: str) -> None:
+    for case in draws(EVERYTHING[name], 40):
+        classes = {"Softmax": "x", "SoftmaxCrossEntropy": "y_pred"}.get(name)
+        one_class = classes is not None and getattr(case, classes).shape[-1] == 1
+        assert bool(case.options["zero_ok"]) == one_class
+
+
+# --- each property can fail -----------------------------------------------------------------------------------------
+
+
+class GivesFloat64(Tanh):
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        return super().backward(dy) * np.sqrt(np.ones(1))
+
+
+class KeepsFloat64(Tanh):
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        self.scratch = np.zeros(x.shape)
+        return super().forward(x)
+
+
+class PromisesTooMuch(Dense):
+    def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
+        super().build(input_shape, rng, dtype)
+        self.output_shape = (self.units, 1)
+        return self.output_shape
+
+
+class DrawsFromNowhere(Dropout):
+    def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
+        shape = super().build(input_shape, rng, dtype)
+        self.rng = np.random.default_rng()
+        return shape
+
+
+class Assigns(Dense):
+    def backward(self, dy: NDArray[Any]) -> Any:
+        self.zero_grad()
+        return super().backward(dy)
+
+
+class WritesIntoDy(ReLU):
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        dy[self._y <= 0] = 0
+        return dy.copy()
+
+
+class WritesIntoX(ReLU):
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        return super().forward(np.maximum(x, 0, out=x))
+
+
+class ReusesItsBuffer(Tanh):
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        y = super().forward(x)
+        self.buffer = getattr(self, "buffer", y)
+        self.buffer[...] = y
+        return self.buffer
+
+
+class HasAnotherReference(Dense):
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        y = super().forward(x)
+        return y + y.dtype.type(1e-3) if kernels.dense_forward is reference.dense_forward else y
+
+
+class CentresTheBatch(Tanh):
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        return super().forward(x - x.mean(axis=0))
+
+
+class SquaresDy(Tanh):
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        return super().backward(dy) * dy
+
+
+class AddsToDy(Tanh):
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        return super().backward(dy) + dy.dtype.type(0.1)
+
+
+CULPRITS: list[tuple[Callable[[Sample], None], Layer]] = [
+    (shapes_and_dtypes_are_those_promised, GivesFloat64()),
+    (shapes_and_dtypes_are_those_promised, KeepsFloat64()),
+    (shapes_and_dtypes_are_those_promised, PromisesTooMuch(3)),
+    (the_same_seed_gives_the_same_bits, DrawsFromNowhere(0.5)),
+    (gradients_add_up, Assigns(3)),
+    (arrays_of_others_are_left_alone, WritesIntoDy()),
+    (arrays_of_others_are_left_alone, WritesIntoX()),
+    (arrays_of_others_are_left_alone, ReusesItsBuffer()),
+    (compiled_kernels_are_the_reference, HasAnotherReference(3)),
+    (rows_do_not_see_each_other, CentresTheBatch()),
+    (backward_is_linear, SquaresDy()),
+    (backward_is_linear, AddsToDy()),
+]
+
+
+@pytest.mark.parametrize(("holds", "layer"), CULPRITS, ids=lambda value: getattr(value, "__name__", repr(value)))
+def test_a_layer_that_breaks_it_is_found(holds: Callable[[Sample], None], layer: Layer) -> None:
+    x = np.random.default_rng(0).normal(size=(4, 5))
+    with pytest.raises(AssertionError):
+        holds(Sample(LayerCase(layer, x, {"training": True, "seed": 0}), "float32"))
