@@ -538,7 +538,7 @@ class ReusedOutput(Tanh):
     buffer: Array | None = None
 
     def forward(self, x: Array) -> Array:
-        if self.buffer is None or self.buffer.dtype != x.dtype:
+        if self.buffer is None or self.buffer.dtype != x.dtype or self.buffer.shape != x.shape:
             self.buffer = np.empty_like(x)
         self.y = np.tanh(x, out=self.buffer)
         return self.y
@@ -546,7 +546,7 @@ class ReusedOutput(Tanh):
 
 class ReusedGradient(Tanh):
     def backward(self, dy: Array) -> Array:
-        if not hasattr(self, "dx"):
+        if not hasattr(self, "dx") or self.dx.shape != dy.shape:
             self.dx = np.empty_like(dy)
         return np.multiply(dy, 1 - self.y**2, out=self.dx)
 

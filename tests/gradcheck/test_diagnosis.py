@@ -172,9 +172,39 @@ def changed(base: type, **methods: Any) -> type:
 
 
 def stale_forward(self: Any, x: Array) -> Array:
-    if not hasattr(self, "y"):
+    if not hasattr(self, "y") or self.y.shape != x.shape:
         self.x, self.y = x, np.tanh(x)
     return np.tanh(x)
+
+
+def stale_shape(self: Any, x: Array) -> Array:
+    self.shape = getattr(self, "shape", x.shape)
+    self.y = np.tanh(x)
+    return self.y
+
+
+def reshaped(self: Any, dy: Array) -> Array:
+    return np.broadcast_to((dy * (1 - self.y**2))[: self.shape[0]], self.shape).copy()
+
+
+def into_buffer(self: Any, dy: Array) -> Array:
+    dx = np.empty(self.shape, dy.dtype)
+    dx[...] = dy * (1 - self.y**2)
+    return dx
+
+
+class Moody(Plain):
+    """Scaled while training; the scale stays when it no longer is."""
+
+    scale: Any = 1
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        if not training:
+            self.scale = 3
+        return x * x.dtype.type(1 if training else 3)
+
+    def backward(self, dy: Array) -> Array:
+        return dy * dy.dtype.type(self.scale)
 
 
 def assign_windows(self: Any, dy: Array) -> Array:
@@ -281,6 +311,12 @@ PLANTED: dict[str, tuple[Any, Any, str]] = {
         r"so dx = dy f'\(x\), and f' is wrong: at x = \S+, where y = \S+, backward has \S+, right is \S+",
     ),
     "stale cache": (changed(Elementwise, forward=stale_forward), (4, 5), "a stale cache"),
+    "stale shape": (changed(Elementwise, forward=stale_shape, backward=reshaped), (4, 5), r"dx has shape \(3, 5\), but x has \(4, 5\)"),
+    "stale buffer": (
+        changed(Elementwise, forward=stale_shape, backward=into_buffer), (4, 5),
+        r"after a batch of 3 rows one of 4 crashes \(ValueError: .*\): something of the earlier one is kept",
+    ),
+    "stale mode": (Moody, (6, 5), "a stale cache"),
     "dropout not replayed": (changed(Dropout, backward=lambda s, dy: dy * s.draw(dy)), (6, 5), "backward draws random numbers anew"),
     "penalty forgotten": (changed(Penalised, through_penalty=lambda s: 0 * s.x), (4, 5), "the gradient without the penalty"),
     "penalty alone": (changed(Penalised, through_y=lambda s, dy: 0 * dy), (4, 5), r"the gradient of penalty\(\) alone"),

@@ -114,7 +114,8 @@ def _judge(
     floor = options.atol if no_gradient else np.minimum(options.atol, options.atol * largest + uncertainty)
     wrong = error > floor + options.rtol * size
     row.max_abs_error = float(np.max(error, initial=0.0))
-    if not np.any(wrong) and np.any(error > uncertainty) and _is_float32(gradient) and not _is_float32(numeric):
+    rounded = not no_gradient and _is_float32(gradient) and not _is_float32(numeric)
+    if rounded and not np.any(wrong):
         wrong = (error > uncertainty) & (error > FLOAT32 * size)  # within rtol, but not what float64 gives
     if np.any(wrong):
         row.verdict = WRONG
@@ -150,8 +151,8 @@ def _dead(name: str, scene: Scene) -> str | None:
 
 
 def _is_float32(values: NDArray[np.float64]) -> bool:
-    """Whether float32 holds all of them; a few numbers such as 0 or 0.5 do not count as evidence."""
-    return bool(np.count_nonzero(values) > 3 and np.all(values.astype(np.float32) == values))
+    """Whether float32 holds all of them, and they are not all 0."""
+    return bool(np.any(values) and np.all(values.astype(np.float32) == values))
 
 
 def _where(indices: list[tuple[int, ...]], wrong: NDArray[np.bool_]) -> str:

@@ -1,0 +1,316 @@
+"""Who finds the mutants: tinydl's checker, torch.autograd.gradcheck or scipy.optimize.check_grad.
+
+    python benchmarks/gradient_checkers.py               # all mutants of all layers and losses
+    python benchmarks/gradient_checkers.py --every 10    # every tenth
+
+The mutants' own inputs are tiny and chosen to tell (tinydl/selfcheck), which suits whoever probes every entry. So every
+`--usual-every`th mutant is checked at one input of usual size as well.
+
+Each mutant is a layer or a loss of tinydl with one mistake planted in its source (tinydl/selfcheck). Every checker gets
+it at the same inputs, one after another until one of them shows the mistake, with its own defaults:
+
+    tinydl            check_layer and check_loss, the oracle chosen by itself
+    tinydl, central   the same by central differences alone
+    torch             the layer wrapped as an autograd.Function; full Jacobians by central differences
+    torch, fast_mode  random projections of them
+    scipy             sum(dy * y) + penalty as a function of one flat vector, with a random dy; forward differences. It
+                      returns the length of the error: wrong is what exceeds `--scipy-limit` times the gradient's length
+
+All run in one process on one thread, taking turns mutant by mutant. What counts are mutants that change the gradient,
+and those that break a rule that layers keep, such as leaving dy alone, which no peer claims to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import time
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from side_by_side import machine, optional, use_threads
+
+use_threads(1)
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import check_grad
+from tqdm import tqdm
+
+from tinydl import kernels
+from tinydl.gradcheck import GradientCheckError
+from tinydl.gradcheck.objects import Runner
+from tinydl.layers import (
+    ActivityL1,
+    AveragePool2D,
+    ContractivePenalty,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    GlobalAveragePool2D,
+    KLSparsity,
+    LeakyReLU,
+    LocalResponseNorm,
+    MaskingNoise,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from tinydl.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+from tinydl.selfcheck.cases import LayerCase, LossCase
+from tinydl.selfcheck.mutants import Target, installed, judge, targets
+
+torch = optional("torch")
+Case = LayerCase | LossCase
+ROWS, IMAGES = (32, 30), (2, 8, 8, 8)
+LABELS = np.arange(32) % 10
+POSITIVE = np.random.default_rng(0).uniform(0.1, 0.9, ROWS)
+USUAL: list[Case] = [
+    *(LayerCase(layer, ROWS) for layer in (ReLU(), LeakyReLU(0.1), Sigmoid(), Tanh(), Softmax(), Dropout(0.3))),
+    *(LayerCase(layer, ROWS) for layer in (MaskingNoise(0.3), GaussianNoise(0.3), ActivityL1(0.1), Dense(40, "tanh"))),
+    *(LayerCase(layer, ROWS) for layer in (ContractivePenalty(Dense(40, "sigmoid"), 0.1),)),
+    LayerCase(Sequential([Dense(40, "tanh"), Dropout(0.3), Dense(10)]), ROWS),
+    LayerCase(KLSparsity(0.1, 0.1), POSITIVE),
+    *(LayerCase(layer, IMAGES) for layer in (Flatten(), Conv2D(8, 3, padding="same", activation="relu"))),
+    *(LayerCase(layer, IMAGES) for layer in (MaxPool2D(3, 2, "same"), AveragePool2D(3, 2, "same"))),
+    *(LayerCase(layer, IMAGES) for layer in (GlobalAveragePool2D(), LocalResponseNorm(3, 0.1))),
+    LossCase(MeanSquaredError(), ROWS, POSITIVE),
+    LossCase(BinaryCrossEntropy(), ROWS, POSITIVE),
+    LossCase(SoftmaxCrossEntropy(0.1), (32, 10), LABELS),
+]
+WRONG, RULES = "wrong", "rules"
+
+
+class Subject:
+    """A case as plain functions of float64 arrays: what peers can be given."""
+
+    def __init__(self, case: Case) -> None:
+        rng = np.random.default_rng(0)
+        given = case.x if isinstance(case, LayerCase) else case.y_pred
+        self.x = rng.standard_normal(given) if isinstance(given, tuple) else np.array(given, dtype=np.float64)
+        self.loss: Any = None
+        self.arrays = [self.x]
+        if isinstance(case, LossCase):
+            self.loss, self.y_true = copy.deepcopy(case.loss), case.y_true
+            return
+        layer = copy.deepcopy(case.layer)
+        layer.build(self.x.shape[1:], rng, np.float64)
+        for value in layer.params.values():
+            value += 0.1 * rng.standard_normal(value.shape)
+        self.runner = Runner(layer, case.options.get("training", True), self.x)
+        self.arrays += list(layer.params.values())
+        self.dy = rng.standard_normal(self.runner.forward(self.x).shape)
+        self.has_penalty = layer.penalty() != 0.0
+
+    def forward(self) -> NDArray[Any]:
+        """y, or the value of a loss."""
+        if self.loss is not None:
+            return np.array(self.loss.forward(self.x, self.y_true))
+        return self.runner.forward(self.x)
+
+    def backward(self, dy: NDArray[Any]) -> list[NDArray[Any]]:
+        """The gradients by all arrays."""
+        if self.loss is not None:
+            return [self.loss.backward() * dy]
+        self.runner.zero_grad()
+        dx = self.runner.backward(dy)
+        return [dx, *(gradient.copy() for gradient in self.runner.grads.values())]
+
+    def objective(self) -> float:
+        """One number: the loss, or sum(dy * y) + penalty."""
+        y = self.forward()
+        return float(y) if self.loss is not None else float(np.sum(self.dy * y)) + self.runner.penalty()
+
+    def gradient(self) -> list[NDArray[Any]]:
+        """Of `objective`."""
+        self.forward()
+        return self.backward(np.ones(()) if self.loss is not None else self.dy)
+
+
+def by_tinydl(case: Case, method: str) -> str:
+    """What is wrong, in the checker's words; "" when nothing is."""
+    try:
+        case.check(method=method)
+    except GradientCheckError as error:
+        return str(error)
+    return ""
+
+
+def by_scipy(case: Case, limit: float) -> str:
+    """check_grad on the objective."""
+    subject = Subject(case)
+    sizes = np.cumsum([array.size for array in subject.arrays])[:-1]
+
+    def at(v: NDArray[Any]) -> None:
+        for array, part in zip(subject.arrays, np.split(v, sizes), strict=True):
+            array[...] = part.reshape(array.shape)
+
+    def f(v: NDArray[Any]) -> float:
+        at(v)
+        return subject.objective()
+
+    def gradient(v: NDArray[Any]) -> NDArray[Any]:
+        at(v)
+        return np.concatenate([g.ravel() for g in subject.gradient()])
+
+    v = np.concatenate([array.ravel() for array in subject.arrays])
+    error = check_grad(f, gradient, v)
+    return "" if error <= limit * np.linalg.norm(gradient(v)) else f"{error:.3g}"
+
+
+def by_torch(case: Case, fast_mode: bool) -> str:
+    """The layer as an autograd.Function; one with a penalty, or a loss, as the one number that it adds up to."""
+    subject = Subject(case)
+    scalar = subject.loss is not None or subject.has_penalty
+
+    class Wrapped(torch.autograd.Function):  # type: ignore[name-defined]
+        @staticmethod
+        def forward(ctx: Any, *tensors: Any) -> Any:
+            for array, tensor in zip(subject.arrays, tensors, strict=True):
+                array[...] = tensor.detach().numpy()
+            return torch.tensor(np.array(subject.objective() if scalar else subject.forward()))
+
+        @staticmethod
+        def backward(ctx: Any, dy: Any) -> Any:
+            upstream = dy.numpy().copy()
+            if not scalar or subject.loss is not None:
+                gradients = subject.backward(upstream)
+            else:
+                gradients = [upstream * g for g in subject.backward(subject.dy)]
+            return tuple(torch.tensor(np.array(gradient)) for gradient in gradients)
+
+    inputs = tuple(torch.tensor(array.copy(), requires_grad=True) for array in subject.arrays)
+    try:
+        torch.autograd.gradcheck(Wrapped.apply, inputs, fast_mode=fast_mode)
+    except torch.autograd.gradcheck.GradcheckError as error:
+        return str(error)
+    return ""
+
+
+def contestants(scipy_limit: float) -> dict[str, Callable[[Case], str]]:
+    """Who takes part, by name."""
+    found: dict[str, Callable[[Case], str]] = {
+        "tinydl": lambda case: by_tinydl(case, "auto"),
+        "tinydl, central": lambda case: by_tinydl(case, "central"),
+    }
+    if torch is not None:
+        found["torch"] = lambda case: by_torch(case, False)
+        found["torch, fast_mode"] = lambda case: by_torch(case, True)
+    found["scipy"] = lambda case: by_scipy(case, scipy_limit)
+    return found
+
+
+def tried(check: Callable[[Case], str], cases: list[Case]) -> tuple[str, float]:
+    """What the first case that shows a mistake shows, and the seconds that it took to get there."""
+    start = time.perf_counter()
+    for case in cases:
+        try:
+            message = check(case)
+        except Exception as error:  # a peer may stumble over what it was not made for: it has noticed
+            message = f"{type(error).__name__}: {error}"
+        if message:
+            return message, time.perf_counter() - start
+    return "", time.perf_counter() - start
+
+
+class Score:
+    """What the contestants did at one kind of input."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.caught: dict[str, Counter[str]] = defaultdict(Counter)
+        self.named, self.alarms, self.total = Counter[str](), Counter[str](), Counter[str]()
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.right = 0
+
+    def mutant(self, kind: str, checks: dict[str, Callable[[Case], str]], cases: list[Case]) -> None:
+        """All of them on one mutant, which is installed."""
+        self.total[kind] += 1
+        for name, check in checks.items():
+            message, took = tried(check, cases)
+            self.seconds[name] += took
+            self.caught[name][kind] += bool(message)
+            self.named[name] += kind == WRONG and "likely cause" in message
+
+    def correct(self, checks: dict[str, Callable[[Case], str]], cases: list[Case]) -> None:
+        """All of them on layers without a mistake."""
+        self.right += len(cases)
+        for name, check in checks.items():
+            for case in cases:
+                self.alarms[name] += bool(tried(check, [case])[0])
+
+    def show(self) -> None:
+        """As a table."""
+        wrong, rules = self.total[WRONG], self.total[RULES]
+        print(f"\n{self.title}: {wrong} mutants with a wrong gradient, {rules} that break a rule\n")
+        heads = (
+            "checker",
+            "wrong gradients caught",
+            "of these a cause named",
+            "rules",
+            "false alarms",
+            "seconds",
+            "ratio",
+        )
+        print(f"| {' | '.join(heads)} |")
+        print("|---|---|---|---|---|---|---|")
+        for name, found in self.caught.items():
+            print(
+                f"| {name} | {found[WRONG]} of {wrong} ({found[WRONG] / max(1, wrong):.1%}) "
+                f"| {self.named[name] / max(1, found[WRONG]):.0%} | {found[RULES]} of {rules} "
+                f"| {self.alarms[name]} of {self.right} | {self.seconds[name]:.1f} "
+                f"| {self.seconds[name] / self.seconds['tinydl']:.2f} |"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every", type=int, default=1, help="take every Nth mutant (default: all)")
+    parser.add_argument(
+        "--usual-every", type=int, default=20, help="and of these, at usual sizes (default: every 20th)"
+    )
+    parser.add_argument("--scipy-limit", type=float, default=1e-5, help="error that scipy's is called wrong above")
+    args = parser.parse_args()
+    if args.every < 1 or args.usual_every < 1:
+        parser.error("--every and --usual-every must be 1 or more")
+    checks = contestants(args.scipy_limit)
+    print(machine())
+    warnings.simplefilter("ignore")
+    usual = {type(case.layer if isinstance(case, LayerCase) else case.loss): case for case in USUAL}
+    own, large = Score("At the mutants' own tiny inputs"), Score("At inputs of usual size")
+    mutants = [(target, site, mutant) for target in targets() for site, mutant in target.mutants()][:: args.every]
+    with np.errstate(all="ignore"):
+        for number, (target, site, mutant) in enumerate(tqdm(mutants, unit="mutant")):
+            verdict = judge(target, site, mutant)
+            if verdict.kind not in ("caught", "MISSED"):
+                continue
+            kind = kind_of(target, site, mutant, verdict.kind)
+            with installed(site, mutant.function):
+                own.mutant(kind, checks, target.cases)
+                if number % args.usual_every == 0:
+                    large.mutant(kind, checks, [usual[target.subject]])
+        with kernels.using("reference"):
+            own.correct(checks, [case for target in targets() for case in target.cases])
+            large.correct(checks, USUAL)
+    own.show()
+    large.show()
+
+
+def kind_of(target: Target, site: Any, mutant: Any, verdict: str) -> str:
+    """Whether the gradient is wrong, or a rule is broken."""
+    if verdict == "MISSED":
+        return WRONG
+    with installed(site, mutant.function):
+        message = tried(lambda case: by_tinydl(case, "auto"), target.cases)[0]
+    return WRONG if "is wrong" in message or "vacuous" in message else RULES
+
+
+if __name__ == "__main__":
+    main()

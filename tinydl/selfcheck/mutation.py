@@ -1,0 +1,143 @@
+"""Mutants of a function: its syntax tree changed in one place, in one of a list of ways, and compiled again.
+
+    for mutant in mutants_of(dense_backward):
+        print(mutant.operator, "|", mutant.change)        += to =  |  dW += x.T @ da  ->  dW = x.T @ da
+
+The list is in operators.py. What checks arguments (`if ...: raise`) is left as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from textwrap import indent
+from types import FunctionType
+from typing import Any, cast
+
+from .operators import OPERATORS, Change, Place
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A changed function, to be put in the place of the original."""
+
+    operator: str
+    change: str  # the statement before -> after
+    source: str  # of the whole function, changed
+    function: FunctionType
+
+
+def mutants_of(function: FunctionType) -> Iterator[Mutant]:
+    """Every mutant of a function, a method or a lambda, in the order of its source, no two of them alike."""
+    definition = definition_of(function)
+    seen = {ast.unparse(definition)}
+    for place in list(_places(definition)):
+        before = _shown(place.statement)
+        for name, operator in OPERATORS.items():
+            for new in list(operator(place)):
+                with _replaced(place, new):
+                    source = ast.unparse(ast.fix_missing_locations(definition))
+                    if source in seen:
+                        continue
+                    seen.add(source)
+                    whole = new if place.node is place.statement else place.statement
+                    after = "; ".join(map(_shown, whole if isinstance(whole, list) else [whole]))
+                    yield Mutant(name, f"{before}  ->  {after}", source, compiled(source, function))
+
+
+@lru_cache
+def _module(path: str) -> ast.Module:
+    return ast.parse(Path(path).read_text(encoding="utf-8"))
+
+
+def definition_of(function: FunctionType) -> ast.FunctionDef:
+    """The function's own tree, without its docstring; a lambda's as that of a def with one return."""
+    code = function.__code__
+    found = []
+    for node in ast.walk(_module(code.co_filename)):
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            first = min([node.lineno, *(line.lineno for line in getattr(node, "decorator_list", []))])
+            name = node.name if isinstance(node, ast.FunctionDef) else "<lambda>"
+            arguments = tuple(argument.arg for argument in node.args.args)
+            if (first, name, arguments) == (code.co_firstlineno, code.co_name, code.co_varnames[: code.co_argcount]):
+                found.append(node)
+    if len(found) != 1:
+        raise ValueError(f"mutants_of: {len(found)} definitions of {function.__qualname__} in its file, expected one")
+    node = copy.deepcopy(found[0])
+    if isinstance(node, ast.Lambda):
+        definition = cast(ast.FunctionDef, ast.parse("def function(): pass").body[0])
+        definition.args, definition.body = node.args, [ast.Return(node.body)]
+        return ast.fix_missing_locations(definition)
+    node.decorator_list = []
+    if ast.get_docstring(node) is not None and len(node.body) > 1:
+        del node.body[0]
+    return node
+
+
+def _places(definition: ast.FunctionDef) -> Iterator[Place]:
+    """Every node below the body, outermost first; not argument checks, annotations and defaults."""
+
+    def below(parent: ast.AST, statement: ast.stmt | None) -> Iterator[Place]:
+        for field, value in ast.iter_fields(parent):
+            if field in ("annotation", "returns", "decorator_list"):
+                continue
+            for node in value if isinstance(value, list) else [value]:
+                if not isinstance(node, ast.expr | ast.stmt | ast.keyword) or _is_guard(node):
+                    continue
+                inside = node if isinstance(node, ast.stmt) else statement
+                if inside is None:  # a default of an argument
+                    continue
+                yield Place(node, parent, field, inside, definition)
+                yield from below(node, inside)
+
+    return below(definition, None)
+
+
+def _is_guard(node: ast.AST) -> bool:
+    return isinstance(node, ast.Raise) or (
+        isinstance(node, ast.If) and isinstance(node.body[-1], ast.Raise) and not node.orelse
+    )
+
+
+@contextmanager
+def _replaced(place: Place, new: Change) -> Iterator[None]:
+    """Within the block something else stands at a place."""
+    held = getattr(place.parent, place.field)
+    if isinstance(held, list):
+        before = list(held)
+        at = next(i for i, node in enumerate(held) if node is place.node)
+        held[at : at + 1] = new if isinstance(new, list) else [new]
+    else:
+        setattr(place.parent, place.field, new)
+    try:
+        yield
+    finally:
+        if isinstance(held, list):
+            held[:] = before
+        else:
+            setattr(place.parent, place.field, held)
+
+
+def compiled(source: str, original: FunctionType) -> FunctionType:
+    """The source as a function among the original's globals and, for super() above all, in its closure."""
+    cells = dict(zip(original.__code__.co_freevars, original.__closure__ or (), strict=True))
+    # What a mutant leaves unwritten would differ from run to run.
+    source = source.replace("np.empty(", "np.zeros(").replace("np.empty_like(", "np.zeros_like(")
+    name = "function" if original.__name__ == "<lambda>" else original.__name__
+    maker = f"def make({', '.join(cells)}):\n{indent(source, '    ')}\n    return {name}"
+    namespace: dict[str, Any] = {}
+    exec(compile(maker, "<mutant>", "exec"), original.__globals__, namespace)
+    function = cast(FunctionType, namespace["make"](*(cell.cell_contents for cell in cells.values())))
+    function.__qualname__ = original.__qualname__
+    return function
+
+
+def _shown(statement: ast.AST) -> str:
+    """A statement on one line; of a block its head only."""
+    lines = ast.unparse(statement).splitlines()
+    return lines[0] if hasattr(statement, "body") else " ".join(lines)
