@@ -65,7 +65,7 @@ from tinydl.layers import (
 )
 from tinydl.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.selfcheck.cases import LayerCase, LossCase
-from tinydl.selfcheck.mutants import Target, installed, judge, targets
+from tinydl.selfcheck.mutants import CAUGHT, MISSED, Verdict, installed, judge, targets
 
 torch = optional("torch")
 Case = LayerCase | LossCase
@@ -289,9 +289,9 @@ def main() -> None:
     with np.errstate(all="ignore"):
         for number, (target, site, mutant) in enumerate(tqdm(mutants, unit="mutant")):
             verdict = judge(target, site, mutant)
-            if verdict.kind not in ("caught", "MISSED"):
+            if verdict.kind not in (CAUGHT, MISSED):
                 continue
-            kind = kind_of(target, site, mutant, verdict.kind)
+            kind = kind_of(verdict)
             with installed(site, mutant.function):
                 own.mutant(kind, checks, target.cases)
                 if number % args.usual_every == 0:
@@ -303,13 +303,10 @@ def main() -> None:
     large.show()
 
 
-def kind_of(target: Target, site: Any, mutant: Any, verdict: str) -> str:
-    """Whether the gradient is wrong, or a rule is broken."""
-    if verdict == "MISSED":
-        return WRONG
-    with installed(site, mutant.function):
-        message = tried(lambda case: by_tinydl(case, "auto"), target.cases)[0]
-    return WRONG if "is wrong" in message or "vacuous" in message else RULES
+def kind_of(verdict: Verdict) -> str:
+    """Whether the gradient is wrong, or a rule is broken: by the strict check of the mutants' judge."""
+    of_gradient = ("likely cause", "is wrong", "vacuous", "no usable derivative")
+    return WRONG if verdict.kind == MISSED or any(mark in verdict.why for mark in of_gradient) else RULES
 
 
 if __name__ == "__main__":
