@@ -145,6 +145,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.traceback and error.__cause__ is not None:
             traceback.print_exception(error.__cause__)
         print(f"gradcheck: {error}", file=sys.stderr)
+        if arguments.json:
+            print(json.dumps({"tinydl": __version__, "passed": False, "error": str(error)}, indent=2))
         return 2
     except KeyboardInterrupt:
         print("gradcheck: interrupted", file=sys.stderr)

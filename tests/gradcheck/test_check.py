@@ -657,7 +657,11 @@ BUGS: list[tuple[type, tuple[int, ...], str]] = [
     (PenaltyForgotten, (3, 5), "dx is wrong(.|\n)*the gradient without the penalty"),
     (PenaltyWithoutN, (3, 5), "dx is wrong in 15 of 15 probes"),
     (UpdatesItself, (3, 5), "changes the parameter b"),
-    (ReadsAnotherCopy, (3, 5), "dW is wrong(.|\n)*forward does not depend on W"),
+    (
+        ReadsAnotherCopy,
+        (3, 5),
+        r"forward reads self\.\w+, another array than params\['W'\]|which looks like a parameter",
+    ),
     (OneGradientMissing, (3, 5), r"grads has no 'b' after backward, only \['W'\]"),
     (ReturnsNothing, (3, 5), "backward must return an array, got NoneType; return dL/dx"),
     (WrongOnSlices, (3, 5), "y comes out different when x and dy are sliced"),
@@ -1007,7 +1011,7 @@ def test_a_model_is_copied_by_its_own_astype() -> None:
             return copy_as(self, dtype)
 
     assert check_model(WithAstype(Linear(5, 3)), (4, 5), np.zeros((4, 3)), loss=MeanSquare()).passed
-    assert asked == ["float64", "float32"]
+    assert set(asked) == {"float64", "float32"}
 
 
 def test_wrong_models_fail() -> None:

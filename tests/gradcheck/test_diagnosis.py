@@ -294,7 +294,7 @@ PLANTED: dict[str, tuple[Any, Any, str]] = {
     "only the diagonal": (changed(Softmax, backward=lambda s, dy: dy * s.y * (1 - s.y)), (4, 5), "only the diagonal of the Jacobian"),
     "misplaced": (
         changed(Image, backward=lambda s, dy: np.random.default_rng(5).permutation((3 * s.x**2 * dy).ravel()).reshape(dy.shape)),
-        (2, 3, 4, 3), "72 of the 72 values that backward gives are right ones, in the wrong places",
+        (2, 3, 4, 3), "of the 7[012] wrong values are right ones of other places",
     ),
     "dy modified": (changed(Elementwise, backward=writes_into_dy), (4, 5), "backward modifies dy in place"),
     "x modified": (changed(Elementwise, backward=writes_into_x), (4, 5), "backward modifies the input x in place"),
@@ -374,7 +374,7 @@ def _speaker(cause: str) -> str:
         "`=` where `+=`": "assigned_for_added", "should be masked": "mask_missing", "a mask drops": "mask_too_wide",
         "a term ": "missing_term", "a factor is missing, entry": "missing_factor", "multiplied by its": "too_many_factors",
         "depends on the index of axis": "factor_along_an_axis", "what is missing is": "missing_road", "only the diagonal": "diagonal_only", "mask is inverted": "mask_inverted", "this is dy summed": "wrong_axis",
-        "as it is": "another_array", "so dx = dy f'": "wrong_derivative", "in the wrong places": "misplaced", "float32 rounding": "rounded_to_float32",
+        "as it is": "another_array", "so dx = dy f'": "wrong_derivative", "right ones of other places": "misplaced", "float32 rounding": "rounded_to_float32",
     }  # fmt: skip
     return next(name for mark, name in marks.items() if mark in cause)
 

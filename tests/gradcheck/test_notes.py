@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinydl.gradcheck import GradientCheckError, check_layer
+from tinydl.gradcheck import GradientCheckError, check_function, check_layer, check_model
 from tinydl.layers import ContractivePenalty, Dense, Dropout, Sequential
 
 
@@ -71,26 +71,172 @@ def test_parameters_and_gradients_as_attributes_are_checked() -> None:
         def forward(self, x: np.ndarray) -> np.ndarray:
             return super().forward(x * self.scale.astype(x.dtype))
 
-    assert check_layer(AlsoReads(), (4, 3)).notes == [
+    assert check_layer(AlsoReads(), (4, 3)).notes[1:] == [
         "forward also reads scale, not listed in params: gradients by them were not checked"
     ]
     for layer in (Right(), Adding()):
         report = check_layer(layer, (4, 3))
         assert list(report.arrays) == ["x", "W", "b"]
-        assert report.notes == []
+        assert report.notes == ["b: moved off 0 or 1, where errors hide, by 0.1 N(0, 1)"]
         assert not hasattr(layer, "dW")
 
 
-def test_a_parameter_with_its_gradient_beside_it_must_be_listed_if_others_are() -> None:
+def refused(layer: object, message: str) -> None:
+    with pytest.raises(GradientCheckError, match=message):
+        check_layer(layer, (4, 3))
+
+
+def test_parameters_that_would_go_unchecked_are_refused() -> None:
     class Mixed(Half):
         def backward(self, dy: np.ndarray) -> np.ndarray:
             self.db = dy.sum(axis=0)
             return super().backward(dy)
 
+    class ForgetsB(Attributes):
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            self.dW = self.x.T @ dy
+            return dy @ self.W.T
+
+    class WrongShape(ForgetsB):
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            self.db = dy
+            return super().backward(dy)
+
+    class Nested:
+        def __init__(self) -> None:
+            self.layers = [Attributes(), Attributes()]
+            self.layers[1].W, self.layers[1].b = np.ones((2, 2)), np.zeros(2)
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            for layer in self.layers:
+                x = layer.forward(x)
+            return x
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            for layer in reversed(self.layers):
+                dy = layer.backward(dy)
+            return dy
+
+    class Lists(Frozen):
+        def __init__(self) -> None:
+            super().__init__()
+            self.Ws, self.dWs = [self.W.copy()], [np.zeros_like(self.W)]
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            self.x = x
+            return x @ self.Ws[0]
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            self.dWs[0] = self.x.T @ dy
+            return dy @ self.Ws[0].T
+
+    class Number(Attributes):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = 0.25
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            self.da = float(dy.sum())
+            return super().backward(dy)
+
+    refused(
+        Mixed(), r"forward reads self\.b, which looks like a parameter, with its gradient in db, but params does not"
+    )
+    refused(ForgetsB(), r"forward reads self\.b, which looks like a parameter, but backward leaves no gradient of it")
+    refused(WrongShape(), r"forward reads self\.b, of shape \(2,\), but self\.db has \(4, 2\)")
+    refused(Half(), r"forward reads self\.b, which looks like a parameter, but backward leaves no gradient of it")
+    refused(Nested(), r"forward reads self\.layers\[\d\]\.\w, which looks like a parameter, with its gradient in d\w")
+    refused(Number(), "self.a and self.da are numbers; make them arrays")
+    refused(Lists(), r"forward reads self\.Ws\[0\], which looks like a parameter, with its gradient in dWs")
+
+
+def test_a_users_model_is_looked_through_too() -> None:
+    class Mean:
+        def forward(self, y_pred: np.ndarray, y_true: np.ndarray) -> np.ndarray:
+            self.d = y_pred - y_true
+            return np.mean(self.d**2)
+
+        def backward(self) -> np.ndarray:
+            return 2 / self.d.size * self.d
+
+    with pytest.raises(GradientCheckError, match=r"dW is wrong(.|\n)*every entry is 17 times"):
+        check_model(Attributes(), (4, 3), np.zeros((4, 2)), loss=Mean())
+
+
+def test_zeros_ones_and_identities_are_left() -> None:
+    """A layer norm that forgets its gamma of ones, a bias read twice."""
+
+    class Scale(Attributes):
+        def __init__(self) -> None:
+            self.gamma = np.ones(3)
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            self.x = x
+            return self.gamma * x
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            self.dgamma = (dy * self.x).sum(axis=0)
+            return dy
+
+    layer = Scale()
+    refused(layer, "dx is wrong")
+    assert np.all(layer.gamma == 1)
+    with pytest.raises(GradientCheckError, match=r"dx is wrong(.|\n)*note: gamma: moved off 0 or 1, where errors hide"):
+        check_function(lambda x, gamma: gamma * x, lambda dy, x, gamma: (dy, (dy * x).sum(axis=0)), (4, 3), np.ones(3))
+
+
+def test_what_is_no_parameter_is_not_taken_for_one() -> None:
+    class Step(Frozen):
+        """t and dt: no gradient, though they are called like one."""
+
+        def __init__(self) -> None:
+            self.t, self.dt = np.ones(3), np.full(3, 0.1)
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            return x + (self.t * self.dt).astype(x.dtype)
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return dy * 1
+
+    class Lazy(Attributes):
+        """W is made when the first input comes."""
+
+        def __init__(self) -> None:
+            self.W = None
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            if self.W is None:
+                self.W = np.full((x.shape[1], 2), 0.3, x.dtype)
+            self.x = x
+            return x @ self.W
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            self.dW = self.x.T @ dy
+            return dy @ self.W.T
+
+    assert list(check_layer(Step(), (4, 3)).arrays) == ["x"]
+    assert list(check_layer(Lazy(), (4, 3)).arrays) == ["x", "W"]
+
+
+def test_a_mode_that_cannot_be_set_is_no_mode() -> None:
+    class Other(Frozen):
+        def forward(self, x: np.ndarray, is_training: bool = True) -> np.ndarray:
+            return super().forward(x)
+
+    with pytest.raises(ValueError, match="training=False: the mode of Other cannot be set: its argument 'is_training'"):
+        check_layer(Other(), (4, 3), training=False)
+
+
+def test_float64_only_is_allowed_when_asked_for() -> None:
+    class Leaks(Frozen):
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            return x.astype(np.float64) @ self.W.astype(np.float64)
+
     with pytest.raises(
-        GradientCheckError, match=r"self.b looks like a parameter, with its gradient in self.db, but params"
+        GradientCheckError, match="the gradients themselves are right, and float32=False leaves this out"
     ):
-        check_layer(Mixed(), (4, 3))
+        check_layer(Leaks(), (4, 3))
+    assert check_layer(Leaks(), (4, 3), float32=False).passed
 
 
 def test_arrays_that_were_not_checked_are_named() -> None:
@@ -98,9 +244,8 @@ def test_arrays_that_were_not_checked_are_named() -> None:
     before = layer.W.copy()
     report = check_layer(layer, (4, 3))
     assert report.notes == ["forward also reads W, b, not listed in params: gradients by them were not checked"]
-    assert report.notes[0] in str(report)
+    assert report.notes[0] in str(report) == repr(report)
     np.testing.assert_array_equal(layer.W, before)
-    assert check_layer(Half(), (4, 3)).notes[0].startswith("forward also reads b,")
 
 
 def test_caches_and_listed_arrays_are_no_note() -> None:

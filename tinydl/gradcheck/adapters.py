@@ -81,47 +81,6 @@ class ModelAsLayer:
         return getattr(self.model, "grads", {})
 
 
-class AttributesAsLayer:
-    """A layer that keeps a parameter in self.W and its gradient in self.dW, without the dicts `params` and `grads`.
-
-    Whether its backward assigns its gradients or adds to them, they are taken as those of one pass.
-    """
-
-    def __init__(self, layer: Any, pairs: dict[str, str]) -> None:
-        self.layer, self.pairs = layer, pairs  # the gradient's attribute by the parameter's
-        self.grads = {name: np.zeros_like(getattr(layer, name)) for name in pairs}
-        self._training = Runner.takes_training(layer)
-
-    def forward(self, x: NDArray[Any], training: bool = False) -> Any:
-        return self.layer.forward(x, training=training) if self._training else self.layer.forward(x)
-
-    def backward(self, dy: NDArray[Any]) -> Any:
-        for gradient in self.pairs.values():
-            array = getattr(self.layer, gradient, None)
-            if isinstance(array, np.ndarray):
-                array[...] = 0
-        dx = self.layer.backward(dy)
-        for name, gradient in self.pairs.items():
-            self.grads[name] += getattr(self.layer, gradient)
-        return dx
-
-    def penalty(self) -> Any:
-        return self.layer.penalty() if hasattr(self.layer, "penalty") else 0.0
-
-    @property
-    def params(self) -> dict[str, NDArray[Any]]:
-        return {name: getattr(self.layer, name) for name in self.pairs}
-
-
-def gradient_beside(layer: Any, name: str) -> str | None:
-    """The attribute that by its name and shape holds the gradient of another one: dW, grad_W or W_grad."""
-    attributes = getattr(layer, "__dict__", {})
-    for gradient in (f"d{name}", f"grad_{name}", f"{name}_grad"):
-        if gradient in attributes and np.shape(attributes[gradient]) == np.shape(attributes[name]):
-            return gradient
-    return None
-
-
 class FunctionAsLayer:
     """y = f(*arrays) and its hand-written backward seen as a layer: one array is x, the others are parameters.
 

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from tinydl.gradcheck.adapters import FunctionAsLayer, LossAsLayer, ModelAsLayer
 from tinydl.gradcheck.arguments import Options, input_point, label, need_methods
+from tinydl.gradcheck.attributes import off_hiding_places, prepared
 from tinydl.gradcheck.objects import copy_as
 from tinydl.gradcheck.report import GradientCheckReport
 from tinydl.gradcheck.run import run_check
@@ -30,6 +31,7 @@ def check_layer(
     method: str = "auto",
     mode: str = "sampled",
     directions: int = 1,
+    float32: bool = True,
 ) -> GradientCheckReport:
     """Check a layer's backward against the derivative of its forward, in float64.
 
@@ -56,7 +58,8 @@ def check_layer(
     each, for networks too large to be probed entry by entry.
 
     A layer without `params` may keep its parameters and their gradients as attributes, self.W and self.dW. Other
-    arrays among the attributes that forward reads, but nothing lists, are named in the report's notes.
+    arrays that forward reads, but nothing lists, are named in the report's notes, or refused, if they look like
+    parameters.
 
     Also checked: x, dy and earlier outputs are left alone, grads accumulate and zero_grad resets them,
     shapes and dtypes are right (no float64 in a float32 run), and arrays that are not contiguous give the
@@ -68,7 +71,8 @@ def check_layer(
 
     The layer itself is not touched. A layer not yet built is built as a copy, and its parameters and state
     are moved off their initial values by 0.1 N(0, 1) (state by its absolute value, for the variances' sake):
-    biases of 0 and scales of 1 hide errors. A built layer is checked at its own values.
+    biases of 0 and scales of 1 hide errors. A built layer is checked at its own values; of a layer that knows no
+    `build`, arrays that are all 0, all 1 or an identity are moved.
 
     Args:
         layer: tinydl's or anyone's object with forward(x) or forward(x, training) and backward(dy); dicts
@@ -85,6 +89,7 @@ def check_layer(
         method: "auto", "complex" or "central".
         mode: "sampled" or "directional".
         directions: how many, in directional mode.
+        float32: whether a float32 run, too, is looked at: nothing in it may be float64.
 
     Returns:
         The report; print it for a table, or its `to_json()`.
@@ -111,7 +116,8 @@ def check_layer(
             _leave_initial_values(clone, options.rng(3))
         return clone
 
-    return run_check(make, point, "x", label(layer), training, options, alone=True)
+    made, notes = prepared(make, point, training, lambda: options.rng(7))
+    return run_check(made, point, "x", label(layer), training, options, float32, alone=True, notes=notes)
 
 
 def check_function(
@@ -171,6 +177,7 @@ def check_loss(
     method: str = "auto",
     mode: str = "sampled",
     directions: int = 1,
+    float32: bool = True,
 ) -> GradientCheckReport:
     """Check a loss: backward() must be d forward(y_pred, y_true) / d y_pred.
 
@@ -186,7 +193,7 @@ def check_loss(
     need_methods("check_loss", loss, "loss")
     point = input_point("check_loss", "y_pred", y_pred, options)
     pair = LossAsLayer(loss, np.array(y_true))
-    return run_check(lambda dtype: copy_as(pair, dtype), point, "y_pred", label(loss), True, options)
+    return run_check(lambda dtype: copy_as(pair, dtype), point, "y_pred", label(loss), True, options, float32)
 
 
 def check_model(
@@ -205,6 +212,7 @@ def check_model(
     method: str = "auto",
     mode: str = "sampled",
     directions: int = 1,
+    float32: bool = True,
 ) -> GradientCheckReport:
     """Check a model as a whole: d(loss + penalties) by x and by every parameter, at the model's own values.
 
@@ -225,10 +233,12 @@ def check_model(
     need_methods("check_model", loss, "loss")
     point = input_point("check_model", "x", x, options)
 
-    def make(dtype: DTypeLike) -> Any:
-        return ModelAsLayer(_as_dtype(model, dtype), copy_as(LossAsLayer(loss, np.array(y)), dtype))
+    make_model, notes = prepared(lambda dtype: _as_dtype(model, dtype), point, training, lambda: options.rng(7))
 
-    return run_check(make, point, "x", label(model), training, options)
+    def make(dtype: DTypeLike) -> Any:
+        return ModelAsLayer(make_model(dtype), copy_as(LossAsLayer(loss, np.array(y)), dtype))
+
+    return run_check(make, point, "x", label(model), training, options, float32, notes=notes)
 
 
 def _check_functions(
@@ -236,9 +246,13 @@ def _check_functions(
 ) -> GradientCheckReport:
     x_name = next(name for name, array in points.items() if array.dtype.kind == "f")
     whole = FunctionAsLayer(f, backward, points, x_name)
-    return run_check(
-        lambda dtype: copy_as(whole, dtype), points[x_name], x_name, whole.name, True, options, float32=False
-    )  # fmt: skip
+    moved = off_hiding_places(whole, options.rng(7))
+    notes = [f"{', '.join(moved)}: moved off 0 or 1, where errors hide, by 0.1 N(0, 1)"] if moved else []
+
+    def make(dtype: DTypeLike) -> Any:
+        return copy_as(whole, dtype)
+
+    return run_check(make, points[x_name], x_name, whole.name, True, options, float32=False, notes=notes)
 
 
 def _as_dtype(thing: Any, dtype: DTypeLike) -> Any:

@@ -17,7 +17,7 @@ from tinydl.gradcheck.numeric import (
     kink_at,
     roundoff,
     second_differences,
-    slope_along,
+    slopes_with_bounds,
     tiny_steps,
 )
 from tinydl.gradcheck.objective import Objective, Vector, Where, moved, part
@@ -25,7 +25,7 @@ from tinydl.gradcheck.objective import Objective, Vector, Where, moved, part
 H = 1e-30  # its square is nothing beside 1
 SAME_VALUE = 1e-9  # forward's real part and its value for real numbers, relative to the largest output
 ASIDE = 1e-2  # how far, in units of an array's size
-SAME_SLOPE = 1e-5  # complex step and central differences, relative, output by output
+SAME_SLOPE = 1e-7  # complex step and central differences, relative, output by output
 
 
 class NotAnalyticError(Exception):
@@ -41,8 +41,8 @@ class ComplexStep:
 
     That holds only for code that stays analytic, and abs, real, conj, or an array of floats in the middle are not:
     they drop the imaginary part without a word. So before anything is believed, a complex copy of the layer must
-    give the same values as the layer itself, and, along a random direction through all arrays at once, the
-    slope that central differences give, in every output. What backward says plays no part in it.
+    give the same values as the layer itself and, along a random direction through each array, the slope that central
+    differences give, in every output by itself and in the penalty. What backward says plays no part in it.
 
     A kink at the very point (relu at 0) is found from real values (see kink_at). All entries are tried at once, one
     by one only if a kink shows.
@@ -69,10 +69,10 @@ class ComplexStep:
         self._scales = {
             name: min(1.0, float(np.sqrt(np.mean(array**2))) or 1.0) for name, array in objective.arrays.items()
         }
-        direction, aside = ([_direction(array, rng) for array in arrays] for _ in range(2))
-        # A kink at the very point leaves no slope to confirm anything by: then a little way aside.
-        if not any(self._confirmed(direction, aside, distance, options.step) for distance in (0.0, ASIDE)):
-            raise NotAnalyticError("forward is not smooth along a line through all arrays, so nothing confirms it")
+        names = list(objective.arrays)
+        lines = [names] if options.mode == "directional" else [[name] for name in names]
+        for line in lines:
+            self._confirm(line, options.step, rng)
 
     def slope(self, name: str, where: Where, direction: Any = 1.0) -> Slope | None:
         """The slope as one entry of an array (or, where = ..., all of it along a direction) moves; None at a kink."""
@@ -92,8 +92,8 @@ class ComplexStep:
     def _slope(self, steps: dict[str, tuple[Where, Any]], scale: float) -> Slope | None:
         """scale: the size of what is moved, if below 1; the roundoff of a derivative by it is as much larger."""
         outputs = self._outputs(steps)
-        spread = SIGMAS * math.sqrt(self._variances @ (outputs != 0.0)) / scale
-        slope = Slope(outputs, self.objective.weights, spread)
+        spread = SIGMAS * math.sqrt(float(np.sum(self._variances[outputs != 0.0]))) / scale
+        slope = Slope.of(outputs, self.objective.weights, spread)
         return slope if math.isfinite(slope.value) else None
 
     def _outputs(self, steps: dict[str, tuple[Where, Any]]) -> Vector:
@@ -103,31 +103,38 @@ class ComplexStep:
             move(H)
             return self._complex.evaluate().imag / H
 
-    def _confirmed(self, direction: list[Any], aside: list[Any], distance: float, step: float) -> bool:
-        """Compare with central differences; False where forward is not smooth, NotAnalyticError where they differ."""
-        arrays, twins = (list(o.arrays.values()) for o in (self.objective, self._complex))
-        with moved(arrays, aside) as shift, moved(twins, aside) as shift_twins:
-            shift(distance)
-            shift_twins(distance)
-            base = self.objective.evaluate() if distance else self._base
-            with moved(arrays, direction) as move:
-                expected = slope_along(self.objective.evaluate, move, self.objective.weights, base, self._noise, step)
+    def _confirm(self, names: list[str], step: float, rng: np.random.Generator) -> None:
+        """Compare with central differences, output by output, as these arrays move; NotAnalyticError where they differ.
+
+        A kink at the very point leaves no slope to confirm anything by: then a little way aside.
+        """
+        arrays, twins = ([objective.arrays[name] for name in names] for objective in (self.objective, self._complex))
+        direction, aside = (_direction(arrays, rng) for _ in range(2))
+        for distance in (0.0, ASIDE):
+            with moved(arrays, aside) as shift, moved(twins, aside) as shift_twins:
+                shift(distance)
+                shift_twins(distance)
+                base = self.objective.evaluate() if distance else self._base
+                with moved(arrays, direction) as move:
+                    expected = slopes_with_bounds(self.objective.evaluate, move, base, self._noise, step)
+                got = self._outputs({name: (..., v) for name, v in zip(names, direction, strict=True)})
             if expected is None:
-                return False
-            got = self._outputs({name: (..., v) for name, v in zip(self.objective.arrays, direction, strict=True)})
-        size = np.abs(expected.outputs)
-        allowed = SAME_SLOPE * size + 1e-7 * np.max(size) + expected.uncertainty
-        if not np.all(np.abs(got - expected.outputs) <= allowed):  # also when got is NaN
-            raise NotAnalyticError(
-                "forward or penalty drop the imaginary part somewhere (abs, real, var, an array of floats?)"
-            )
-        return True
+                continue
+            slopes, bounds = expected
+            size = np.maximum(np.abs(slopes), np.abs(got))
+            if not np.all(np.abs(got - slopes) <= SAME_SLOPE * size + bounds):  # also when got is NaN
+                raise NotAnalyticError(
+                    "forward or penalty drop the imaginary part somewhere (abs, real, var, an array of floats?)"
+                )
+            return
+        raise NotAnalyticError("forward is not smooth along a line through its arrays, so nothing confirms it")
 
 
-def _direction(array: NDArray[Any], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Random, of length 1 in units of the array's own size."""
-    v = rng.standard_normal(array.shape)
-    return v / np.linalg.norm(v) * max(1.0, float(np.sqrt(np.mean(array**2))))
+def _direction(arrays: list[NDArray[Any]], rng: np.random.Generator) -> list[NDArray[np.float64]]:
+    """Random, each entry in units of its own size if that is above 1, of length 1 in all."""
+    v = [rng.standard_normal(array.shape) for array in arrays]
+    length = math.sqrt(sum(float(np.sum(part**2)) for part in v)) or 1.0
+    return [part / length * np.maximum(1.0, np.abs(array)) for part, array in zip(v, arrays, strict=True)]
 
 
 def _complex_copy(objective: Objective, base: Vector) -> Objective:

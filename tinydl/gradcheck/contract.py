@@ -118,7 +118,7 @@ def check_memory_layout(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label
 
 
 def check_float32(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str, x_name: str) -> None:
-    """Nothing of a float32 run may be float64."""
+    """Nothing of a float32 run may be float64. (That the gradients are right has been seen before.)"""
     for name, value in runner.params.items():
         _right_dtype(value, x.dtype, f"the parameter {name}", label)
     for name, result in _one_pass(runner, x, dy, x_name).items():
@@ -185,8 +185,8 @@ def _right_shape(gradient: NDArray[Any], value: NDArray[Any], name: str, label: 
 def _right_dtype(value: NDArray[Any], dtype: np.dtype[Any], name: str, label: str) -> None:
     if value.dtype != dtype:
         mend = (
-            "np.zeros(shape), masks divided by a number and NumPy scalars such as np.sqrt(2) make float64; "
-            "give a dtype, use math.sqrt"
+            "np.zeros(shape), masks divided by a number and NumPy scalars such as np.sqrt(2) make float64; give a "
+            "dtype, use math.sqrt; the gradients themselves are right, and float32=False leaves this out"
             if dtype == np.float32
             else "a hard-wired dtype forbids the precise check; follow the dtype of the parameters or of x"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,10 @@ SLOPE = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60.0
 FIFTH_DIFFERENCE = np.array([-1.0, 4.0, -5.0, 0.0, 5.0, -4.0, 1.0])
 SIXTH_DIFFERENCE = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
 
+SURE = 1e-7  # a slope that is known to this needs no other step
 SMOOTHNESS = 1e-8  # largest 5th or 6th difference of a smooth function, relative to its first difference
 SIGMAS = 10.0  # how many standard deviations of roundoff count as certainly more than roundoff
+MOST_OUTPUTS = 20_000  # that are kept with a slope
 NOISE_STEP = 1e-8  # relative step at which only roundoff is left
 
 
@@ -94,23 +95,23 @@ def numerical_gradient(
 class Slope:
     """The derivative of the objective in one direction, as its forward values tell it."""
 
-    outputs: Vector  # the derivative of each output, the penalty last
-    weights: Vector  # dy, and 1 for the penalty
+    value: float
+    without_penalty: float  # the same, leaving penalty() out of the objective
     uncertainty: float  # what roundoff may do to value
+    terms: float  # sum |terms| that value is the sum of
+    outputs: Vector | None  # the derivative of each output, the penalty last; not kept where there are very many
 
-    @cached_property
-    def value(self) -> float:
-        return float(self.weights @ self.outputs)
-
-    @property
-    def without_penalty(self) -> float:
-        """The same, leaving penalty() out of the objective."""
-        return float(self.weights[:-1] @ self.outputs[:-1])
-
-    @property
-    def terms(self) -> float:
-        """sum |terms| that value is the sum of."""
-        return float(np.abs(self.weights) @ np.abs(self.outputs))
+    @classmethod
+    def of(cls, outputs: Vector, weights: Vector, uncertainty: float) -> Slope:
+        """weights: dy, and 1 for the penalty."""
+        value = float(weights @ outputs)
+        return cls(
+            value=value,
+            without_penalty=value - float(outputs[-1]),
+            uncertainty=uncertainty,
+            terms=float(np.abs(weights) @ np.abs(outputs)),
+            outputs=outputs if outputs.size <= MOST_OUTPUTS else None,
+        )
 
 
 class CentralDifferences:
@@ -207,6 +208,37 @@ def kink_at(
     return bool(np.any(stands_out & ((grown & straight) | ~np.isfinite(e3))))
 
 
+def slopes_with_bounds(
+    evaluate: Callable[[], Vector], move: Callable[[float], None], base: Vector, noise: Vector, step: float
+) -> tuple[Vector, Vector] | None:
+    """The slope of every output by itself, and how wrong it may be; None where some output is never smooth.
+
+    As in `slope_along`, but nothing is measured by the size of another output: a kink or curvature can have moved an
+    output's slope by (|5th difference| + |6th difference|) / s at most, roundoff by 10 standard deviations.
+    """
+    norms = [float(np.linalg.norm(difference)) for difference in (SLOPE, FIFTH_DIFFERENCE, SIXTH_DIFFERENCE)]
+    slopes, bounds = np.zeros_like(base), np.full_like(base, np.inf)
+    smooth = np.zeros(base.shape, bool)
+    for factor in STEP_FACTORS:
+        s = factor * step
+        changes = np.zeros((OFFSETS.size, base.size))
+        for row, offset in zip(changes, OFFSETS, strict=True):
+            if offset != 0.0:
+                move(offset * s)
+                row[:] = evaluate() - base
+        if not np.all(np.isfinite(changes)):
+            continue
+        at_s = SLOPE @ changes / s
+        curved = np.abs(FIFTH_DIFFERENCE @ changes) + np.abs(SIXTH_DIFFERENCE @ changes)
+        bounds_at_s = (curved + SIGMAS * norms[0] * noise) / s
+        better = bounds_at_s < bounds  # each output by the step that suits it
+        slopes, bounds = np.where(better, at_s, slopes), np.where(better, bounds_at_s, bounds)
+        smooth |= curved <= np.maximum(1e-3 * s * np.abs(at_s), SIGMAS * (norms[1] + norms[2]) * noise)
+        if np.all(smooth & (bounds <= SURE * np.abs(slopes))):
+            break
+    return (slopes, bounds) if np.all(smooth) else None
+
+
 def slope_along(
     evaluate: Callable[[], Vector],
     move: Callable[[float], None],
@@ -260,5 +292,5 @@ def slope_along(
             for difference in (FIFTH_DIFFERENCE, SIXTH_DIFFERENCE)
         )
         if smooth:
-            return Slope(SLOPE @ changes / s, weights, SIGMAS * float(np.linalg.norm(SLOPE)) * spread / s)
+            return Slope.of(SLOPE @ changes / s, weights, SIGMAS * float(np.linalg.norm(SLOPE)) * spread / s)
     return None

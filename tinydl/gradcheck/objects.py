@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,16 @@ def _array_as(array: NDArray[Any], target: np.dtype[Any], bases: dict[int, NDArr
     start = (array.__array_interface__["data"][0] - base.__array_interface__["data"][0]) // base.itemsize
     strides = tuple(stride // base.itemsize * target.itemsize for stride in array.strides)
     return np.ndarray(array.shape, target, buffer=new_base, offset=start * target.itemsize, strides=strides)
+
+
+@contextmanager
+def global_random_state_kept() -> Iterator[None]:
+    """A layer that draws from NumPy's global generator shall leave no trace."""
+    before = np.random.get_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
 
 
 class Runner:
@@ -174,30 +185,6 @@ class Runner:
     @property
     def grads(self) -> Arrays:
         return _arrays(self.layer, "grads")
-
-    def unlisted(self, x: NDArray[Any], layer: Any) -> list[str]:
-        """Attributes of layer: arrays which forward or penalty read, though neither params nor state lists them.
-
-        Found by moving each a little: what only caches a pass is overwritten by the next, and changes nothing.
-        """
-        listed = [*self.params.values(), *self.grads.values(), *(array for _, array in self.state)]
-        before = np.append(self.forward(x), self.penalty())
-        found = []
-        for name, array in list(getattr(layer, "__dict__", {}).items()):
-            if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or not array.flags.writeable:
-                continue
-            if any(np.shares_memory(array, other) for other in listed) or np.shares_memory(array, x):
-                continue
-            saved = array.copy()
-            array += 1e-3 * (1.0 + np.abs(array))
-            try:
-                if not np.array_equal(np.append(self.forward(x), self.penalty()), before, equal_nan=True):
-                    found.append(name)
-            except Exception:  # whatever it is, the array was read
-                found.append(name)
-            finally:
-                array[...] = saved
-        return found
 
     @property
     def state(self) -> list[tuple[str, NDArray[Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 import numpy as np
@@ -42,6 +43,7 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
     found: dict[tuple[int, ...], Slope] = {}
     drowned: list[tuple[int, ...]] = []
     count = gradient.size
+    start = time.perf_counter()
     for entry in rng.choice(count, size=min(count, 2 * options.probes), replace=False):
         if len(found) == options.probes or row.dropped > options.probes:
             break
@@ -50,7 +52,7 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
         if slope is None:
             row.dropped += 1
             row.dropped_indices.append(index)
-        elif slope.uncertainty > options.atol + options.rtol * abs(slope.value):
+        elif not slope.uncertainty <= options.atol + options.rtol * abs(slope.value):  # also when it is NaN
             row.dropped += 1
             drowned.append(index)
         else:
@@ -67,10 +69,15 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
             f"{row.dropped} of {row.dropped + row.probes} entries of {row.name} tried have no usable "
             f"derivative here ({row.dropped - len(drowned)} at a kink, a jump or the edge of forward's domain, "
             f"{len(drowned)} drowned in roundoff), the first at {row.name}{list(row.dropped_indices[0])}; "
-            "choose another x, fewer rows, or a smaller step"
+            + (
+                "forward computes in float32 somewhere"
+                if _is_float32(scene.base)
+                else "choose another x, or fewer rows"
+            )
         )
         return row
-    _judge(row, list(found), list(found.values()), scene, options)
+    seconds = (time.perf_counter() - start) / (row.probes + row.dropped)
+    _judge(row, list(found), list(found.values()), scene, options, seconds)
     if row.verdict in (OK, VACUOUS) and row.probes < count:
         _judge_along_a_line(row, oracle, scene, options, rng)
     return row
@@ -98,7 +105,12 @@ def _all_zero(slopes: list[Slope]) -> bool:
 
 
 def _judge(
-    row: ArrayReport, indices: list[tuple[int, ...]], slopes: list[Slope], scene: Scene, options: Options
+    row: ArrayReport,
+    indices: list[tuple[int, ...]],
+    slopes: list[Slope],
+    scene: Scene,
+    options: Options,
+    seconds: float,
 ) -> None:
     """Fill in the row's errors and verdict from the entries probed."""
     gradient = scene.gradients[row.name]
@@ -133,7 +145,7 @@ def _judge(
         )
     elif row.verdict == WRONG:
         worst = int(np.argmax(np.where(wrong, relative, 0.0)))
-        row.cause = likely_cause(Evidence(row.name, indices, analytic, numeric, slopes, wrong, scene))
+        row.cause = likely_cause(Evidence(row.name, indices, analytic, numeric, slopes, wrong, scene, seconds))
         row.detail = (
             f"{grad_name(row.name)} is wrong in {np.count_nonzero(wrong)} of {row.probes} probes"
             f"{_where(indices, wrong)}; worst at {row.name}{list(indices[worst])}: analytic {analytic[worst]:.10g}, "

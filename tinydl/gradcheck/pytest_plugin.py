@@ -65,8 +65,8 @@ class GradCheck:
         try:
             report = getattr(gradcheck, check)(subject, *arguments, **options)
         except Exception as error:
-            if isinstance(error, gradcheck.GradientCheckError):
-                self._record(subject, error.report, str(error))
+            of_check = isinstance(error, gradcheck.GradientCheckError)
+            self._record(subject, getattr(error, "report", None), str(error), "RULE BROKEN" if of_check else "CRASHED")
             if self._item.config.getoption("fulltrace"):
                 raise
             theirs = _outside(Path(gradcheck.__file__).parent, error.__traceback__)
@@ -75,20 +75,20 @@ class GradCheck:
             if isinstance(error, gradcheck.GradientCheckError | TypeError | ValueError):
                 raise error.with_traceback(None) from None  # the checker's own words, which need no story
             raise
-        self._record(subject, report)
+        self._record(subject, report, "", "ok")
         return report
 
-    def _record(self, subject: Any, report: GradientCheckReport | None, message: str = "") -> None:
+    def _record(self, subject: Any, report: GradientCheckReport | None, message: str, verdict: str) -> None:
         """Keep it with the test, as plain values: pytest-xdist's workers send them to the main process."""
         check = {
             "test": self._item.nodeid,
             "subject": report.subject if report else _name(subject),
-            "passed": not message,
+            "passed": verdict == "ok",
             "probes": report.probes if report else 0,
             "dropped": report.dropped if report else 0,
             "max_relative_error": report.max_relative_error if report else None,
             "method": report.method if report else "",
-            "verdict": report.verdict if report else "RULE BROKEN",
+            "verdict": report.verdict if report else verdict,
             "message": message,
             "report": report.to_dict() if report else None,
         }

@@ -43,7 +43,7 @@ class ArrayReport:
         return self.verdict in (OK, ZERO)
 
 
-@dataclass
+@dataclass(repr=False)
 class GradientCheckReport:
     """The rows by array name in `arrays`; `print(report)` shows them as a table, `to_json()` as JSON."""
 
@@ -102,6 +102,9 @@ class GradientCheckReport:
     def to_json(self, indent: int | None = 2) -> str:
         """`to_dict()` as JSON."""
         return json.dumps(self.to_dict(), indent=indent)
+
+    def __repr__(self) -> str:
+        return str(self)  # what a notebook or a prompt shows: the notes are for reading
 
     def __str__(self) -> str:
         table = [("array", "shape", "probes", "dropped", "max abs error", "max rel error", "method", "verdict")]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinydl.gradcheck.adapters import AttributesAsLayer, gradient_beside
+from tinydl.gradcheck.adapters import FunctionAsLayer, LossAsLayer, ModelAsLayer
 from tinydl.gradcheck.arguments import Options
+from tinydl.gradcheck.attributes import AttributesAsLayer, unlisted_notes
 from tinydl.gradcheck.complex_step import ComplexStep, NotAnalyticError
 from tinydl.gradcheck.contract import check_float32, check_memory_layout, check_rules
 from tinydl.gradcheck.diagnosis import Scene
 from tinydl.gradcheck.directional import check_directions
 from tinydl.gradcheck.numeric import CentralDifferences
 from tinydl.gradcheck.objective import Objective
-from tinydl.gradcheck.objects import Runner
+from tinydl.gradcheck.objects import Runner, global_random_state_kept
 from tinydl.gradcheck.probing import FLOAT32, failure_message, probe_all
 from tinydl.gradcheck.report import OK, GradientCheckError, GradientCheckReport
 
@@ -30,17 +32,15 @@ def run_check(
     options: Options,
     float32: bool = True,
     alone: bool = False,
+    notes: Sequence[str] = (),
 ) -> GradientCheckReport:
     """Check what make(dtype) makes, a fresh copy of the layer in that dtype, at x.
 
-    float32: look at a float32 run, too. alone: somebody's layer, whose x could have been another, and which may keep
-    its parameters as attributes.
+    float32: look at a float32 run, too. alone: somebody's layer, whose x could have been another. notes: what is known
+    already.
     """
-    global_state = np.random.get_state()  # noqa: NPY002  (a layer that draws from it shall leave no trace)
-    try:
-        pairs = _attribute_pairs(make(np.float64), x.copy(), training) if alone else {}
-        if pairs:
-            make = _keeping_attributes(make, pairs)
+    with global_random_state_kept():
+        _refuse_other_mode(_inside(make(np.float64)), training, name)
         rng = options.rng(4)
         other = rng.permuted(x.ravel()).reshape(x.shape)
         runner = _used(make, training, other, name) if alone else Runner(make(np.float64), training, other)
@@ -50,7 +50,7 @@ def run_check(
             raise ValueError(f"zero_ok names {unknown}, but the arrays of {name} are {names}")
         gradients = check_rules(runner, x, name, x_name, rng)
         objective = Objective(runner, x, x_name, gradients["dy"])
-        notes = _unlisted(runner, x, name) if alone else []
+        notes = [*notes, *unlisted_notes(runner, _inside(runner.layer), x, name)]
         central = CentralDifferences(objective, options)
         oracle = _choose(central, options, name, notes)
         scene = Scene(objective, gradients, make, oracle.slope, central.base)
@@ -73,8 +73,27 @@ def run_check(
             runner32 = Runner(make(np.float32), training, x32)
             check_float32(runner32, x32, objective.dy.astype(np.float32), name, x_name)
         return report
-    finally:
-        np.random.set_state(global_state)  # noqa: NPY002
+
+
+def _refuse_other_mode(layer: Any, training: bool, name: str) -> None:
+    """training=False must not be passed over in silence."""
+    if training or layer is None or Runner.takes_training(layer):
+        return
+    try:
+        names = [each for each in inspect.signature(layer.forward).parameters if "train" in each.lower()]
+    except (TypeError, ValueError):
+        names = []
+    if names or hasattr(layer, "training"):
+        which = f"argument {names[0]!r} is" if names else "self.training is"
+        raise ValueError(f"training=False: the mode of {name} cannot be set: its {which} not forward's `training`")
+
+
+def _inside(layer: Any) -> Any:
+    """What the adapters are put around; None where that is a loss or a function, whose arrays are no parameters."""
+    if isinstance(layer, LossAsLayer | FunctionAsLayer):
+        return None
+    layer = layer.model if isinstance(layer, ModelAsLayer) else layer
+    return layer.layer if isinstance(layer, AttributesAsLayer) else layer
 
 
 def _used(make: Callable[[DTypeLike], Any], training: bool, other: NDArray[np.float64], name: str) -> Runner:
@@ -120,41 +139,3 @@ def _choose(
             raise ValueError(f"method='complex' cannot check {name}: {error}; use method='central'") from error
         notes.append(f"by central differences, not the complex step: {error}")
         return central
-
-
-def _unlisted(runner: Runner, x: NDArray[np.float64], name: str) -> list[str]:
-    """Say which arrays were not checked; refuse those that are plainly parameters, with a gradient beside them."""
-    layer = runner.layer.layer if isinstance(runner.layer, AttributesAsLayer) else runner.layer
-    unlisted = runner.unlisted(x, layer)
-    for array in unlisted:
-        gradient = gradient_beside(layer, array)
-        if gradient:
-            raise GradientCheckError(
-                f"gradient check of {name} FAILED: self.{array} looks like a parameter, with its gradient in "
-                f"self.{gradient}, but params does not list it, so it cannot be checked: keep both in dicts, "
-                f"self.params = {{{array!r}: ...}} and self.grads = {{{array!r}: ...}}"
-            )
-    if not unlisted:
-        return []
-    return [f"forward also reads {', '.join(unlisted)}, not listed in params: gradients by them were not checked"]
-
-
-def _attribute_pairs(layer: Any, x: NDArray[np.float64], training: bool) -> dict[str, str]:
-    """{"W": "dW"}: what a layer without `params` keeps as attributes, seen after one pass of a copy."""
-    if getattr(layer, "params", None) or not hasattr(layer, "__dict__"):
-        return {}
-    runner = Runner(layer, training, x)
-    y = runner.forward(x)
-    if runner.params or not isinstance(y, np.ndarray):
-        return {}
-    runner.backward(np.ones_like(y))
-    floats = [name for name, value in vars(layer).items() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
-    pairs = {name: gradient_beside(layer, name) for name in floats}
-    if not any(pairs.values()):
-        return {}
-    read = runner.unlisted(x, layer)  # what forward only caches (self.x beside self.dx) is no parameter
-    return {name: gradient for name, gradient in pairs.items() if gradient and name in read}
-
-
-def _keeping_attributes(make: Callable[[DTypeLike], Any], pairs: dict[str, str]) -> Callable[[DTypeLike], Any]:
-    return lambda dtype: AttributesAsLayer(make(dtype), pairs)

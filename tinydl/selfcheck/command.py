@@ -84,7 +84,7 @@ def check_library(options: dict[str, Any]) -> list[Outcome]:
             rows.set_postfix_str(name, refresh=False)
             try:
                 outcomes.append(outcome(kind, name, partial(check, **options)))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise CannotCheckError(f"{kind} {name}: {described(error)}") from error
     return outcomes
 
@@ -96,7 +96,7 @@ def check_target(
     layer = made(target, arguments)
     try:
         return outcome("layer", target, partial(check_layer, layer, shape, **options))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         crash = f"{target} crashed, called with an x of shape {shape}: " if place(error) else ""
         raise CannotCheckError(crash + described(error)) from error
 

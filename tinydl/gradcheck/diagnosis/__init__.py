@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinydl.gradcheck.diagnosis.evidence import Evidence, Scene, same
+from tinydl.gradcheck.diagnosis.evidence import Evidence, Scene, only_wrong, same
 from tinydl.gradcheck.diagnosis.factors import (
     all_zero,
     constant_factor,
@@ -75,6 +75,9 @@ SUSPECTS: tuple[Callable[[Evidence], str | None], ...] = (
 def likely_cause(evidence: Evidence) -> str | None:
     """The first suspect that explains the probes, in words; None when none does."""
     # Where it is right to five digits, five digits convict nobody: only who is known by the small error may speak.
+    # Small entries that are wrong beside large ones that are right are looked at by themselves.
+    if same(evidence.analytic, evidence.numeric):
+        evidence = only_wrong(evidence)
     for suspect in (rounded_to_float32,) if same(evidence.analytic, evidence.numeric) else SUSPECTS:
         cause = suspect(evidence)
         if cause is not None:

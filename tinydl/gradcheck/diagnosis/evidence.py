@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,8 @@ from tinydl.gradcheck.numeric import Slope
 from tinydl.gradcheck.objective import Objective, Vector, Where
 
 SAME = 1e-5  # two gradients that agree to this, relative to the larger, are called the same
-MOST_ENTRIES = 2048  # of an array of which every entry may be probed for a diagnosis
+MOST_ENTRIES = 2048  # of an array of which every entry may be probed for a diagnosis,
+MOST_SECONDS = 2.0  # if that takes no longer
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Evidence:
     slopes: list[Slope]
     wrong: NDArray[np.bool_]
     scene: Scene
+    seconds: float  # that a probe takes
 
     @property
     def gradient(self) -> NDArray[Any]:
@@ -67,9 +69,15 @@ class Evidence:
         return np.array([slope.without_penalty for slope in self.slopes])
 
     @cached_property
-    def terms(self) -> NDArray[np.float64]:
+    def sensitivities(self) -> NDArray[np.float64] | None:
+        """(probes, outputs): the derivative of each output of y by each entry; None where there are too many."""
+        rows = [slope.outputs[:-1] for slope in self.slopes if slope.outputs is not None]
+        return np.array(rows) if len(rows) == len(self.slopes) else None
+
+    @cached_property
+    def terms(self) -> NDArray[np.float64] | None:
         """(probes, outputs): what each output of y adds to each numeric value."""
-        return np.array([slope.outputs[:-1] for slope in self.slopes]) * self.dy.ravel()
+        return None if self.sensitivities is None else self.sensitivities * self.dy.ravel()
 
     def at_probes(self, array: NDArray[Any]) -> Vector:
         """The entries of an array (of this one's shape, or one that broadcasts to it) at the probes."""
@@ -79,7 +87,7 @@ class Evidence:
     @cached_property
     def whole_numeric(self) -> NDArray[np.float64] | None:
         """The numeric gradient of every entry, NaN where there is none; None for arrays that would take too long."""
-        if self.gradient.size > MOST_ENTRIES:
+        if self.gradient.size > MOST_ENTRIES or self.gradient.size * self.seconds > MOST_SECONDS:
             return None
         whole = np.full(self.gradient.shape, np.nan)
         for index, value in zip(self.indices, self.numeric, strict=True):
@@ -113,6 +121,15 @@ class Evidence:
         for name, array in self.others():
             if array.size > 1 and array.shape == self.gradient.shape[self.gradient.ndim - array.ndim :]:
                 yield name, array
+
+
+def only_wrong(e: Evidence) -> Evidence:
+    """What is known of the wrong probes."""
+    kept = np.flatnonzero(e.wrong)
+    return replace(
+        e, indices=[e.indices[k] for k in kept], analytic=e.analytic[kept], numeric=e.numeric[kept],
+        slopes=[e.slopes[k] for k in kept], wrong=e.wrong[kept],
+    )  # fmt: skip
 
 
 def same(a: NDArray[Any], b: NDArray[Any]) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydl.gradcheck.diagnosis.evidence import SAME, Evidence, same
+from tinydl.gradcheck.objective import moved
 
 Function = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -36,7 +37,13 @@ def not_read(e: Evidence) -> str | None:
     """Forward does not use the array."""
     if np.any(e.numeric != 0.0):
         return None
-    return f"forward does not depend on {e.name} at all: it may read another copy of it"
+    objective, rng = e.scene.objective, np.random.default_rng(0)
+    with moved([e.values], [rng.standard_normal(e.values.shape)]) as move:
+        move(1.0)
+        elsewhere = objective.evaluate()
+    if np.array_equal(elsewhere, e.scene.base, equal_nan=True):
+        return f"forward does not depend on {e.name} at all: it may read another copy of it"
+    return f"forward is flat in {e.name} here, but not constant: a round, an argmax, a comparison?"
 
 
 def constant_factor(e: Evidence) -> str | None:
@@ -63,8 +70,9 @@ def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
 
     n = shape[0] if shape else 1
     names = []
+    also = "".join(f" (or n = {n}, the length of axis {axis})" for axis, size in enumerate(shape) if axis and size == n)
     if n > 1 and is_(1.0 / n):
-        names.append(f"1/N with the batch size N = {n}; the mean belongs in the loss, not in a layer")
+        names.append(f"1/N with the batch size N = {n}{also}; the mean belongs in the loss, not in a layer")
     if n > 1 and is_(n):
         names.append(f"N, the batch size {n}; a 1/N is missing, or a mean was taken for a sum")
     if is_(2.0):
@@ -81,8 +89,9 @@ def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
     for size, what in sizes:
         for value, name in ((size, "n"), (1.0 / size, "1/n")):
             if size > 2 and is_(value):
-                return [f"{name} with n = {size}, {what}"]
-    return []
+                names.append(f"{name} with n = {size}, {what}")
+    roots = [size for size in shape[1:] if size > 1 and (is_(size**0.5) or is_(size**-0.5))]
+    return names[:2] or [f"the square root of {size} or its inverse" for size in roots[:1]]
 
 
 def _ratio_is(e: Evidence, upper: NDArray[Any], lower: NDArray[Any]) -> str | None:
@@ -120,7 +129,7 @@ def too_many_factors(e: Evidence) -> str | None:
 
 def wrong_derivative(e: Evidence) -> str | None:
     """A layer that works entry by entry: the derivative itself is another function."""
-    if e.dy.shape != e.gradient.shape or e.name != e.scene.objective.x_name or e.dy.size < 2:
+    if e.terms is None or e.dy.shape != e.gradient.shape or e.name != e.scene.objective.x_name or e.dy.size < 2:
         return None
     own = [int(np.ravel_multi_index(index, e.dy.shape)) for index in e.indices]
     alone = np.zeros_like(e.terms)

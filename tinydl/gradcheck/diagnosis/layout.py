@@ -76,16 +76,18 @@ def misplaced(e: Evidence) -> str | None:
     whole = e.whole_numeric
     if whole is None or np.isnan(whole).any():
         return None
-    right, given = (np.sort(a[a != 0].ravel()) for a in (whole, e.gradient))
-    if len(given) < 4 or len(right) < 4:
+    size = np.max(np.abs(whole))
+    wrong = (e.gradient != 0) & (np.abs(e.gradient - whole) > 1e-6 * size)
+    right, given = np.sort(whole[whole != 0].ravel()), e.gradient[wrong]
+    if len(np.unique(given)) < max(4, 0.7 * len(given)) or len(right) < 4:
         return None
     nearest = np.clip(np.searchsorted(right, given), 1, len(right) - 1)
     distance = np.minimum(np.abs(right[nearest] - given), np.abs(right[nearest - 1] - given))
-    found = np.count_nonzero(distance <= 1e-9 * np.max(np.abs(right)))
+    found = np.count_nonzero(distance <= 1e-9 * size)
     if found < 0.7 * len(given):
         return None
     return (
-        f"{found} of the {len(given)} values that backward gives are right ones, in the wrong places: a wrong index, "
+        f"{found} of the {len(given)} wrong values are right ones of other places: a wrong index, "
         "or height and width taken for each other"
     )
 

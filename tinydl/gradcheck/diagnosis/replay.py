@@ -53,7 +53,8 @@ def rounded_to_float32(e: Evidence) -> str | None:
     """Right to seven digits of the largest entry, and no more."""
     error = np.abs(e.analytic - e.numeric)
     size = np.max(np.abs(e.numeric), initial=0.0)
-    if np.max(error) > 1e-6 * size or np.mean(error > 1e-10 * size) < 0.5:
+    itself = error > 1e-5 * np.maximum(np.abs(e.analytic), np.abs(e.numeric))
+    if np.any(itself & e.wrong) or np.max(error) > 1e-6 * size or np.mean(error > 1e-10 * size) < 0.5:
         return None
     held = np.all(e.gradient.astype(np.float32) == e.gradient)
     how = "all its numbers are float32 numbers" if held else f"it is off by {np.max(error) / size:.0e} of the largest"

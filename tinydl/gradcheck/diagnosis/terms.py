@@ -42,6 +42,8 @@ def penalty_scaled(e: Evidence) -> str | None:
 def assigned_for_added(e: Evidence) -> str | None:
     """Of several contributions to an entry only the last (or first) is kept."""
     y_shape = e.dy.shape
+    if e.terms is None:
+        return None
     for axes in range(len(y_shape), 0, -1):
         groups = e.terms.reshape(len(e.indices), *y_shape[:axes], -1).sum(axis=-1).reshape(len(e.indices), -1)
         present = groups != 0
@@ -60,7 +62,7 @@ def assigned_for_added(e: Evidence) -> str | None:
 
 def diagonal_only(e: Evidence) -> str | None:
     """Each entry as if its own output were all that it reaches."""
-    if e.dy.shape != e.gradient.shape or e.dy.size < 2:
+    if e.terms is None or e.dy.shape != e.gradient.shape or e.dy.size < 2:
         return None
     own = [np.ravel_multi_index(index, e.dy.shape) for index in e.indices]
     if not same(e.terms[np.arange(len(own)), own], e.analytic):
@@ -118,7 +120,8 @@ def missing_road(e: Evidence) -> str | None:
     lacking = whole - e.gradient
     scale = np.max(np.abs(lacking), initial=0.0)
     x, y = e.x, e.scene.y
-    shaped = [(name, array) for name, array in (("x", x), ("y", y)) if array.shape == whole.shape]
+    named = ((e.scene.objective.x_name, x), ("y", y))
+    shaped = [(name, array) for name, array in named if array.shape == whole.shape]
     axes_sets = [tuple(range(whole.ndim - 1)), (0,), (whole.ndim - 1,)]
     if whole.ndim == 4:
         axes_sets.append((1, 2))

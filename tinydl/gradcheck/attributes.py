@@ -1,0 +1,220 @@
+"""Parameters that a layer keeps in another way than in the dict `params`: found, checked, or refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from tinydl.gradcheck.objects import Runner, global_random_state_kept
+from tinydl.gradcheck.report import GradientCheckError
+
+# W, W1, Wxh, b, bias, gamma ...: what a parameter is called.
+PARAMETER = re.compile(r"_*(w[a-z]{0,2}|b[a-z]{0,2}|weights?|bias(es)?|gamma|beta|kernel)_?\d*", re.IGNORECASE)
+
+
+class AttributesAsLayer:
+    """A layer that keeps a parameter in self.W and its gradient in self.dW, without the dicts `params` and `grads`.
+
+    Whether its backward assigns its gradients or adds to them, they are taken as those of one pass.
+    """
+
+    def __init__(self, layer: Any, pairs: dict[str, str]) -> None:
+        self.layer, self.pairs = layer, pairs  # the gradient's attribute by the parameter's
+        self.grads: dict[str, NDArray[Any]] = {}
+        self._training = Runner.takes_training(layer)
+
+    def forward(self, x: NDArray[Any], training: bool = False) -> Any:
+        return self.layer.forward(x, training=training) if self._training else self.layer.forward(x)
+
+    def backward(self, dy: NDArray[Any]) -> Any:
+        for gradient in self.pairs.values():
+            array = getattr(self.layer, gradient, None)
+            if isinstance(array, np.ndarray):
+                array[...] = 0
+        dx = self.layer.backward(dy)
+        for name, gradient in self.pairs.items():
+            self.grads.setdefault(name, np.zeros_like(getattr(self.layer, name)))
+            self.grads[name] += getattr(self.layer, gradient)
+        return dx
+
+    def penalty(self) -> Any:
+        return self.layer.penalty() if hasattr(self.layer, "penalty") else 0.0
+
+    @property
+    def params(self) -> dict[str, NDArray[Any]]:
+        held = {name: getattr(self.layer, name) for name in self.pairs}
+        return {name: array for name, array in held.items() if isinstance(array, np.ndarray)}  # None before first use
+
+
+def attribute_pairs(layer: Any, x: NDArray[Any], training: bool) -> dict[str, str]:
+    """{"W": "dW"}: what a layer without `params` keeps as attributes, seen after one pass (of a copy)."""
+    if getattr(layer, "params", None) or not hasattr(layer, "__dict__"):
+        return {}
+    runner = Runner(layer, training, x)
+    y = runner.forward(x)
+    if runner.params or not isinstance(y, np.ndarray):
+        return {}
+    before = {name: np.copy(value) for name, value in vars(layer).items() if isinstance(value, np.ndarray)}
+    runner.backward(np.ones_like(y))
+    pairs = {}
+    for name, value in vars(layer).items():
+        gradient = gradient_beside(vars(layer), name)
+        if gradient is None or not isinstance(value, np.ndarray | float | np.floating):
+            continue
+        given = vars(layer)[gradient]
+        if gradient in before and np.array_equal(before[gradient], given):
+            continue  # not of backward's making
+        if isinstance(value, float | np.floating) and isinstance(given, float | np.floating):
+            raise GradientCheckError(
+                f"gradient check of {type(layer).__name__} FAILED: self.{name} and self.{gradient} are numbers; make "
+                "them arrays of one entry, so that they can be checked"
+            )
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and np.shape(given) == value.shape:
+            pairs[name] = gradient
+    if not pairs:
+        return {}
+    read = {path for path, _, _ in read_arrays(runner, layer, x)}  # what forward only caches is no parameter
+    return {name: gradient for name, gradient in pairs.items() if name in read}
+
+
+def gradient_beside(attributes: dict[str, Any], name: str) -> str | None:
+    """The attribute that by its name holds the gradient of another one: dW, grad_W, W_grad, ..."""
+    wanted = {f"d{name}", f"d_{name}", f"grad_{name}", f"grads_{name}", f"grad{name}", f"{name}_grad"}
+    if name == "data":
+        wanted.add("grad")
+    low = {each.lower() for each in wanted}
+    return next((other for other in attributes if other.lower() in low and other != name), None)
+
+
+def unlisted_notes(runner: Runner, layer: Any, x: NDArray[Any], name: str) -> list[str]:
+    """Say which arrays were not checked; refuse those that are plainly parameters."""
+    found = read_arrays(runner, layer, x)
+    learns = bool(runner.params)
+    for path, holder, key in found:
+        attributes = vars(holder) if hasattr(holder, "__dict__") else {}
+        gradient = gradient_beside(attributes, key)
+        if any(other is holder and also == gradient for _, other, also in found):
+            gradient = None  # forward reads that one, too: t and dt, say
+        if gradient is not None and attributes[gradient] is None:
+            gradient = None
+        refused = f"gradient check of {name} FAILED: forward reads self.{path}"
+        value, given = attributes.get(key), attributes.get(gradient or "")
+        if isinstance(value, np.ndarray) and isinstance(given, np.ndarray) and value.shape != given.shape:
+            raise GradientCheckError(
+                f"{refused}, of shape {value.shape}, but self.{gradient} has "
+                f"{given.shape}; a gradient has the shape of what it is the gradient of"
+            )
+        if key in runner.params:
+            raise GradientCheckError(
+                f"{refused}, another array than params[{key!r}]: keep one array in both places, and change it in place"
+            )
+        if gradient is not None or "params[" in path:
+            where = f", with its gradient in {gradient}" if gradient else ""
+            raise GradientCheckError(
+                f"{refused}, which looks like a parameter{where}, but params does not list it, so it cannot be "
+                "checked: give the layer dicts `params` and `grads` that hold the arrays themselves, those of layers "
+                "inside it, too"
+            )
+        if learns and PARAMETER.fullmatch(key):
+            raise GradientCheckError(
+                f"{refused}, which looks like a parameter, but backward leaves no gradient of it, neither in grads nor "
+                f"in self.d{key}; if it is a constant, keep it in the dict `state`"
+            )
+    if not found:
+        return []
+    paths = ", ".join(path for path, _, _ in found)
+    return [f"forward also reads {paths}, not listed in params: gradients by them were not checked"]
+
+
+def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, Any, str]]:
+    """Arrays anywhere in the layer that forward or penalty read, though params, grads and state do not list them.
+
+    Found by moving them a little: what only caches a pass is overwritten by the next, and changes nothing.
+    """
+    listed = [*runner.params.values(), *runner.grads.values(), *(array for _, array in runner.state), x]
+    candidates = [
+        (path, holder, key, array)
+        for path, holder, key, array in _arrays_in(layer)
+        if not any(np.shares_memory(array, other) for other in listed)
+    ]
+    before = np.append(runner.forward(x), runner.penalty())
+
+    def matters(arrays: list[NDArray[Any]]) -> bool:
+        saved = [array.copy() for array in arrays]
+        for array in arrays:
+            array += 1e-3 * (1.0 + np.abs(array))
+        try:
+            return not np.array_equal(np.append(runner.forward(x), runner.penalty()), before, equal_nan=True)
+        except Exception:  # whatever it is, they were read
+            return True
+        finally:
+            for array, old in zip(arrays, saved, strict=True):
+                array[...] = old
+
+    if not candidates or not matters([array for *_, array in candidates]):
+        return []
+    return [(path, holder, key) for path, holder, key, array in candidates if matters([array])]
+
+
+def _arrays_in(root: Any) -> Iterator[tuple[str, Any, str, NDArray[Any]]]:
+    """(path, object, attribute, array) of every writeable array of floats reachable from root's attributes."""
+    seen: set[int] = set()
+    waiting: list[tuple[str, Any, str, Any]] = [("", None, "", root)]
+    while waiting:
+        path, holder, key, thing = waiting.pop()
+        if id(thing) in seen or hasattr(thing, "__name__"):  # classes, functions and modules are everybody's
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, np.ndarray):
+            if thing.dtype.kind == "f" and thing.flags.writeable:
+                yield path, holder, key, thing
+        elif isinstance(thing, dict):
+            waiting += [(f"{path}[{each!r}]", holder, key, value) for each, value in reversed(thing.items())]
+        elif isinstance(thing, list | tuple):
+            waiting += [(f"{path}[{k}]", holder, key, value) for k, value in reversed(list(enumerate(thing)))]
+        elif hasattr(thing, "__dict__"):
+            inner = reversed(vars(thing).items())
+            waiting += [(f"{path}.{each}".lstrip("."), thing, each, value) for each, value in inner]
+
+
+def prepared(
+    make: Callable[[DTypeLike], Any], x: NDArray[np.float64], training: bool, rng: Callable[[], np.random.Generator]
+) -> tuple[Callable[[DTypeLike], Any], list[str]]:
+    """make, but with parameters found and off 0 and 1; and a note, if any were moved.
+
+    What has a `build` method, or is a model of ours with `astype`, has been seen to already, or is meant as it is.
+    """
+    with global_random_state_kept():
+        bare = make(np.float64)
+        pairs = attribute_pairs(bare, x.copy(), training)
+    foreign = not hasattr(bare, "built") and not hasattr(bare, "astype")
+
+    def made(dtype: DTypeLike) -> Any:
+        layer = AttributesAsLayer(make(dtype), pairs) if pairs else make(dtype)
+        if foreign:
+            off_hiding_places(layer, rng())
+        return layer
+
+    moved = off_hiding_places(AttributesAsLayer(make(np.float64), pairs) if pairs else bare, rng()) if foreign else []
+    return made, [f"{', '.join(moved)}: moved off 0 or 1, where errors hide, by 0.1 N(0, 1)"] if moved else []
+
+
+def off_hiding_places(layer: Any, rng: np.random.Generator) -> list[str]:
+    """Move parameters (and state) that are all 0, all 1 or an identity by 0.1 N(0, 1), in place. Their names."""
+    moved = []
+    for kind in ("params", "state"):
+        arrays = getattr(layer, kind, None)
+        for name, value in arrays.items() if isinstance(arrays, dict) else ():
+            if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or not value.size:
+                continue
+            square = value.ndim == 2 and value.shape[0] == value.shape[1] > 1
+            identity = square and np.array_equal(value, np.eye(len(value)))
+            if np.all(value == 0) or np.all(value == 1) or identity:
+                step = 0.1 * rng.standard_normal(value.shape)
+                value += step if kind == "params" else np.abs(step)  # of a variance nothing below 0
+                moved.append(name)
+    return moved
