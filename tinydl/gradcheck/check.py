@@ -69,7 +69,8 @@ def check_layer(
     the likely cause: a factor, a transposed or flipped result, a missing term or road, `=` for `+=`, a stale
     cache, noise drawn anew, and others (see diagnosis/).
 
-    The layer itself is not touched. A layer not yet built is built as a copy, and its parameters and state
+    The layer itself is not touched. (One that draws from NumPy's global generator must not be checked in two threads at
+    once: there is only one.) A layer not yet built is built as a copy, and its parameters and state
     are moved off their initial values by 0.1 N(0, 1) (state by its absolute value, for the variances' sake):
     biases of 0 and scales of 1 hide errors. A built layer is checked at its own values; of a layer that knows no
     `build`, arrays that are all 0, all 1 or an identity are moved.
