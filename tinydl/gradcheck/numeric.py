@@ -230,7 +230,8 @@ def slopes_with_bounds(
             continue
         at_s = SLOPE @ changes / s
         curved = np.abs(FIFTH_DIFFERENCE @ changes) + np.abs(SIXTH_DIFFERENCE @ changes)
-        bounds_at_s = (curved + SIGMAS * norms[0] * noise) / s
+        moved_at_all = np.any(changes != 0.0, axis=0)
+        bounds_at_s = (curved + SIGMAS * norms[0] * noise * moved_at_all) / s
         better = bounds_at_s < bounds  # each output by the step that suits it
         slopes, bounds = np.where(better, at_s, slopes), np.where(better, bounds_at_s, bounds)
         smooth |= curved <= np.maximum(1e-3 * s * np.abs(at_s), SIGMAS * (norms[1] + norms[2]) * noise)
