@@ -230,3 +230,45 @@ def test_roundoff_is_not_taken_for_kinks(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_nor_that_of_many_channels(seed: int) -> None:
     assert check_layer(Conv2D(33, 2, padding=(2, 3)), (4, 3, 1, 33), seed=seed, method="complex").dropped == 0
+
+
+class Unscaled:
+    """A column of large numbers, and beside what it makes of the outputs a small penalty through abs."""
+
+    def __init__(self, forgets: bool) -> None:
+        self.W = 0.3 * np.random.default_rng(2).standard_normal((6, 3))
+        self.forgets = forgets
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return x @ self.W
+
+    def penalty(self) -> Any:
+        return 1e-3 * np.sum(np.abs(self.W) ** 2)
+
+    def backward(self, dy: Array) -> Array:
+        self.dW = self.x.T @ dy + (0 if self.forgets else 2e-3 * self.W)
+        return dy @ self.W.T
+
+
+def test_what_is_small_beside_other_outputs_is_confirmed_by_itself() -> None:
+    x = np.random.default_rng(1).standard_normal((8, 6))
+    x[:, 0] = np.arange(8) * 1e4 + 3e4
+    report = check_layer(Unscaled(False), x)
+    assert report.method == "central differences"
+    with pytest.raises(GradientCheckError, match="this is the gradient without the penalty"):
+        check_layer(Unscaled(True), x)
+
+
+def test_a_small_part_of_an_output_is_too() -> None:
+    def small(x: Array) -> Array:
+        return x + 1e-6 * np.abs(x) ** 2
+
+    assert check_layer((small, lambda dy, x: dy * (1 + 2e-6 * x)), (4, 5)).method == "central differences"
+    with pytest.raises(GradientCheckError, match="dx is wrong"):
+        check_layer((small, lambda dy, x: dy * 1), (4, 5))
+
+
+def test_an_overflow_does_not_pass() -> None:
+    with pytest.raises(GradientCheckError, match="20 drowned in roundoff"):
+        check_layer((lambda x: x * 1e200, lambda dy, x: dy), (4, 5))
