@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from tinydl.gradcheck.objective import moved
 from tinydl.gradcheck.objects import Runner, global_random_state_kept
 from tinydl.gradcheck.report import GradientCheckError
 
@@ -141,21 +142,19 @@ def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, 
         for path, holder, key, array in _arrays_in(layer)
         if not any(np.shares_memory(array, other) for other in listed)
     ]
-    before = np.append(runner.forward(x), runner.penalty())
+    if not candidates:
+        return []
+    before = runner.values(x)
 
     def matters(arrays: list[NDArray[Any]]) -> bool:
-        saved = [array.copy() for array in arrays]
-        for array in arrays:
-            array += 1e-3 * (1.0 + np.abs(array))
-        try:
-            return not np.array_equal(np.append(runner.forward(x), runner.penalty()), before, equal_nan=True)
-        except Exception:  # whatever it is, they were read
-            return True
-        finally:
-            for array, old in zip(arrays, saved, strict=True):
-                array[...] = old
+        with moved(arrays, [1e-3 * (1.0 + np.abs(array)) for array in arrays]) as move:
+            move(1.0)
+            try:
+                return not np.array_equal(runner.values(x), before, equal_nan=True)
+            except Exception:  # whatever it is, they were read
+                return True
 
-    if not candidates or not matters([array for *_, array in candidates]):
+    if not matters([array for *_, array in candidates]):
         return []
     return [(path, holder, key) for path, holder, key, array in candidates if matters([array])]
 
@@ -193,19 +192,22 @@ def prepared(
         pairs = attribute_pairs(bare, x.copy(), training)
     foreign = not hasattr(bare, "built") and not hasattr(bare, "astype")
 
-    def made(dtype: DTypeLike) -> Any:
-        layer = AttributesAsLayer(make(dtype), pairs) if pairs else make(dtype)
-        if foreign:
-            off_hiding_places(layer, rng())
+    def with_pairs(dtype: DTypeLike) -> Any:
+        return AttributesAsLayer(make(dtype), pairs) if pairs else make(dtype)
+
+    def off_zero(dtype: DTypeLike) -> Any:
+        layer = with_pairs(dtype)
+        off_hiding_places(layer, rng())
         return layer
 
-    moved = off_hiding_places(AttributesAsLayer(make(np.float64), pairs) if pairs else bare, rng()) if foreign else []
-    return made, [f"{', '.join(moved)}: moved off 0 or 1, where errors hide, by 0.1 N(0, 1)"] if moved else []
+    if not foreign:
+        return with_pairs, []
+    return off_zero, off_hiding_places(with_pairs(np.float64), rng())
 
 
 def off_hiding_places(layer: Any, rng: np.random.Generator) -> list[str]:
-    """Move parameters (and state) that are all 0, all 1 or an identity by 0.1 N(0, 1), in place. Their names."""
-    moved = []
+    """Move parameters (and state) that are all 0, all 1 or an identity by 0.1 N(0, 1), in place; a note says so."""
+    names = []
     for kind in ("params", "state"):
         arrays = getattr(layer, kind, None)
         for name, value in arrays.items() if isinstance(arrays, dict) else ():
@@ -216,5 +218,5 @@ def off_hiding_places(layer: Any, rng: np.random.Generator) -> list[str]:
             if np.all(value == 0) or np.all(value == 1) or identity:
                 step = 0.1 * rng.standard_normal(value.shape)
                 value += step if kind == "params" else np.abs(step)  # of a variance nothing below 0
-                moved.append(name)
-    return moved
+                names.append(name)
+    return [f"{', '.join(names)}: moved off 0 or 1, where errors hide, by 0.1 N(0, 1)"] if names else []

@@ -102,11 +102,9 @@ def check_layer(
     Example:
         check_layer(Dense(4, activation="relu"), x=(3, 5))
     """
-    options = Options.of(
-        "check_layer", rtol, atol, step, probes, zero_ok, seed, method, mode, directions
-    )  # fmt: skip
+    options = Options.of("check_layer", rtol, atol, step, probes, zero_ok, seed, method, mode, directions)
     if isinstance(layer, tuple) and len(layer) == 2 and all(callable(function) for function in layer):
-        return _check_functions("check_layer", *layer, {"x": input_point("check_layer", "x", x, options)}, options)
+        return _check_functions(*layer, {"x": input_point("check_layer", "x", x, options)}, options)
     need_methods("check_layer", layer, "layer")
     point = input_point("check_layer", "x", x, options)
 
@@ -147,9 +145,7 @@ def check_function(
     Example:
         check_function(np.multiply, lambda dy, a, b: (dy * b, dy * a), (3, 5), (3, 5))
     """
-    options = Options.of(
-        "check_function", rtol, atol, step, probes, zero_ok, seed, method, mode, directions
-    )  # fmt: skip
+    options = Options.of("check_function", rtol, atol, step, probes, zero_ok, seed, method, mode, directions)
     for name, function in (("f", f), ("backward", backward)):
         if not callable(function):
             raise TypeError(f"check_function: {name} must be a function, got {function!r:.60}")
@@ -161,7 +157,7 @@ def check_function(
             points[name] = input_point("check_function", name, array, options, position)
     if not any(array.dtype.kind == "f" for array in points.values()):
         raise TypeError("check_function: there is no array of floating-point numbers to differentiate by")
-    return _check_functions("check_function", f, backward, points, options)
+    return _check_functions(f, backward, points, options)
 
 
 def check_loss(
@@ -188,9 +184,7 @@ def check_loss(
     Raises:
         GradientCheckError, TypeError, ValueError: as `check_layer`.
     """
-    options = Options.of(
-        "check_loss", rtol, atol, step, probes, zero_ok, seed, method, mode, directions
-    )  # fmt: skip
+    options = Options.of("check_loss", rtol, atol, step, probes, zero_ok, seed, method, mode, directions)
     need_methods("check_loss", loss, "loss")
     point = input_point("check_loss", "y_pred", y_pred, options)
     pair = LossAsLayer(loss, np.array(y_true))
@@ -223,9 +217,7 @@ def check_model(
     Raises:
         GradientCheckError, TypeError, ValueError: as `check_layer`; ValueError too when there is no loss.
     """
-    options = Options.of(
-        "check_model", rtol, atol, step, probes, zero_ok, seed, method, mode, directions
-    )  # fmt: skip
+    options = Options.of("check_model", rtol, atol, step, probes, zero_ok, seed, method, mode, directions)
     need_methods("check_model", model, "model")
     if loss is None:
         loss = getattr(model, "loss", None)
@@ -243,12 +235,11 @@ def check_model(
 
 
 def _check_functions(
-    owner: str, f: Callable[..., Any], backward: Callable[..., Any], points: dict[str, NDArray[Any]], options: Options
+    f: Callable[..., Any], backward: Callable[..., Any], points: dict[str, NDArray[Any]], options: Options
 ) -> GradientCheckReport:
     x_name = next(name for name, array in points.items() if array.dtype.kind == "f")
     whole = FunctionAsLayer(f, backward, points, x_name)
-    moved = off_hiding_places(whole, options.rng(7))
-    notes = [f"{', '.join(moved)}: moved off 0 or 1, where errors hide, by 0.1 N(0, 1)"] if moved else []
+    notes = off_hiding_places(whole, options.rng(7))
 
     def make(dtype: DTypeLike) -> Any:
         return copy_as(whole, dtype)

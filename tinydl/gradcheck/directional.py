@@ -102,6 +102,7 @@ def _direction(array: NDArray[np.float64], rng: np.random.Generator) -> NDArray[
 def _slope(v: Direction, scene: Scene, options: Options) -> tuple[float, float] | None:
     """(slope, uncertainty) at the first step that is sure to rtol, else at the surest; None if none will do."""
     objective, found = scene.objective, []
+    least = np.finfo(np.float64).eps * float(np.linalg.norm(objective.weights * scene.base))
     with moved([objective.arrays[name] for name in v], list(v.values())) as move:
         for s in STEPS:
             move(s)
@@ -110,7 +111,6 @@ def _slope(v: Direction, scene: Scene, options: Options) -> tuple[float, float] 
             behind = objective.evaluate()
             numeric = float(np.sum(objective.weights * (ahead - behind))) / (2 * s)
             second = float(np.linalg.norm(objective.weights * (ahead - 2 * scene.base + behind)))
-            least = np.finfo(np.float64).eps * float(np.linalg.norm(objective.weights * scene.base))
             uncertainty = (MARGIN * second + 2 * least) / (2 * s)
             if np.isfinite(uncertainty) and np.isfinite(numeric):
                 found.append((uncertainty, numeric))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,6 +208,21 @@ def kink_at(
     return bool(np.any(stands_out & ((grown & straight) | ~np.isfinite(e3))))
 
 
+def seven_points(
+    evaluate: Callable[[], Vector], move: Callable[[float], None], base: Vector, step: float
+) -> Iterator[tuple[float, NDArray[np.float64]]]:
+    """(s, f_k - f_0 at k s for k = -3 .. 3), for narrower and narrower s; none where that is outside f's domain."""
+    changes = np.zeros((OFFSETS.size, base.size))
+    for factor in STEP_FACTORS:
+        s = factor * step
+        for row, offset in zip(changes, OFFSETS, strict=True):
+            if offset != 0.0:
+                move(offset * s)
+                row[:] = evaluate() - base
+        if np.all(np.isfinite(changes)):
+            yield s, changes
+
+
 def slopes_with_bounds(
     evaluate: Callable[[], Vector], move: Callable[[float], None], base: Vector, noise: Vector, step: float
 ) -> tuple[Vector, Vector] | None:
@@ -219,19 +234,11 @@ def slopes_with_bounds(
     norms = [float(np.linalg.norm(difference)) for difference in (SLOPE, FIFTH_DIFFERENCE, SIXTH_DIFFERENCE)]
     slopes, bounds = np.zeros_like(base), np.full_like(base, np.inf)
     smooth = np.zeros(base.shape, bool)
-    for factor in STEP_FACTORS:
-        s = factor * step
-        changes = np.zeros((OFFSETS.size, base.size))
-        for row, offset in zip(changes, OFFSETS, strict=True):
-            if offset != 0.0:
-                move(offset * s)
-                row[:] = evaluate() - base
-        if not np.all(np.isfinite(changes)):
-            continue
+    for s, changes in seven_points(evaluate, move, base, step):
         at_s = SLOPE @ changes / s
         curved = np.abs(FIFTH_DIFFERENCE @ changes) + np.abs(SIXTH_DIFFERENCE @ changes)
-        moved_at_all = np.any(changes != 0.0, axis=0)
-        bounds_at_s = (curved + SIGMAS * norms[0] * noise * moved_at_all) / s
+        reached = np.any(changes != 0.0, axis=0)
+        bounds_at_s = (curved + SIGMAS * norms[0] * noise * reached) / s
         better = bounds_at_s < bounds  # each output by the step that suits it
         slopes, bounds = np.where(better, at_s, slopes), np.where(better, bounds_at_s, bounds)
         smooth |= curved <= np.maximum(1e-3 * s * np.abs(at_s), SIGMAS * (norms[1] + norms[2]) * noise)
@@ -275,17 +282,9 @@ def slope_along(
     The differences are taken per output element and only then weighted and summed. What backward says plays
     no part in any of this. The caller moves back.
     """
-    changes = np.zeros((OFFSETS.size, base.size))  # f_k - f_0
-    for factor in STEP_FACTORS:
-        s = factor * step
-        for row, offset in zip(changes, OFFSETS, strict=True):
-            if offset != 0.0:
-                move(offset * s)
-                row[:] = evaluate() - base
-        if not np.all(np.isfinite(changes)):
-            continue  # outside f's domain: come closer
-        moved = np.any(changes != 0.0, axis=0)
-        spread = float(np.linalg.norm((weights * noise)[moved]))
+    for s, changes in seven_points(evaluate, move, base, step):
+        reached = np.any(changes != 0.0, axis=0)
+        spread = float(np.linalg.norm((weights * noise)[reached]))
         first = float(np.linalg.norm(weights * (changes[4] - changes[2]))) / 2.0
         smooth = all(
             float(np.linalg.norm(weights * (difference @ changes)))

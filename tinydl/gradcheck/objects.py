@@ -164,6 +164,10 @@ class Runner:
         self.rewind()
         return self.layer.forward(x, **self._keywords)
 
+    def values(self, x: NDArray[Any]) -> NDArray[Any]:
+        """All outputs of a forward pass, then the penalty: a copy, as y may be a view of x, or a buffer."""
+        return np.append(self.forward(x), self.penalty())
+
     def backward(self, dy: NDArray[Any]) -> Any:
         return self.layer.backward(dy)
 

@@ -40,7 +40,8 @@ def run_check(
     already.
     """
     with global_random_state_kept():
-        _refuse_other_mode(_inside(make(np.float64)), training, name)
+        if not training:
+            _refuse_other_mode(_inside(make(np.float64)), name)
         rng = options.rng(4)
         other = rng.permuted(x.ravel()).reshape(x.shape)
         runner = _used(make, training, other, name) if alone else Runner(make(np.float64), training, other)
@@ -75,9 +76,9 @@ def run_check(
         return report
 
 
-def _refuse_other_mode(layer: Any, training: bool, name: str) -> None:
+def _refuse_other_mode(layer: Any, name: str) -> None:
     """training=False must not be passed over in silence."""
-    if training or layer is None or Runner.takes_training(layer):
+    if layer is None or Runner.takes_training(layer):
         return
     try:
         names = [each for each in inspect.signature(layer.forward).parameters if "train" in each.lower()]
@@ -102,22 +103,26 @@ def _used(make: Callable[[DTypeLike], Any], training: bool, other: NDArray[np.fl
     What it goes on using of that, it should have overwritten. (Whoever is made for one batch size or one mode, and
     says so, is let alone.)
     """
-    fresh = Runner(make(np.float64), training, other)
+
+    def fresh() -> Runner:
+        return Runner(make(np.float64), training, other)
+
     if len(other) == 1:
-        return fresh
+        return fresh()
     layer = make(np.float64)
     try:
         Runner(layer, not training, other[:-1])
         runner = Runner(layer, training, other[:-1])
     except Exception:
-        return fresh
+        return fresh()
     try:
         runner.backward(np.ones_like(runner.forward(other)))
     except Exception as error:
+        unused = fresh()
         try:
-            fresh.backward(np.ones_like(fresh.forward(other)))
+            unused.backward(np.ones_like(unused.forward(other)))
         except Exception:  # no matter of size: the check itself will come to it
-            return fresh
+            return unused
         raise GradientCheckError(
             f"gradient check of {name} FAILED: after a batch of {len(other) - 1} rows one of {len(other)} crashes "
             f"({type(error).__name__}: {error}): something of the earlier one is kept, a shape, a cache or a buffer"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -136,3 +136,8 @@ def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
     """Equal to SAME, entry by entry; entries that are almost zero by the size of the largest."""
     size = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
     return bool(np.all(np.abs(a - b) <= SAME * np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-3 * size)))
+
+
+def listed(axes: Iterable[int]) -> str:
+    """ "0 and 2"."""
+    return " and ".join(map(str, axes))

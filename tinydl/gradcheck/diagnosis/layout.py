@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.diagnosis.evidence import Evidence, same
+from tinydl.gradcheck.diagnosis.evidence import Evidence, listed, same
 
 
 def _fits(e: Evidence, rearranged: NDArray[Any]) -> bool:
@@ -23,7 +23,7 @@ def axes_exchanged(e: Evidence) -> str | None:
             if g.ndim == 2:
                 return "the gradient is transposed"
             moved = [axis for axis, source in enumerate(order) if axis != source]
-            return f"the gradient is transposed: its axes {_listed(moved)} are exchanged"
+            return f"the gradient is transposed: its axes {listed(moved)} are exchanged"
     for a, b in combinations(range(g.ndim), 2):  # of different length: the memory is read in the order of the other
         if g.shape[a] != g.shape[b]:
             shape = list(g.shape)
@@ -51,7 +51,7 @@ def reversed_axis(e: Evidence) -> str | None:
     for count in range(1, len(axes) + 1):
         for flipped in combinations(axes, count):
             if _fits(e, np.flip(e.gradient, flipped)):
-                return f"the gradient is flipped along axis {_listed(flipped)}"
+                return f"the gradient is flipped along axis {listed(flipped)}"
     return None
 
 
@@ -90,7 +90,3 @@ def misplaced(e: Evidence) -> str | None:
         f"{found} of the {len(given)} wrong values are right ones of other places: a wrong index, "
         "or height and width taken for each other"
     )
-
-
-def _listed(axes: Any) -> str:
-    return " and ".join(map(str, axes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.diagnosis.evidence import SAME, Evidence, same
+from tinydl.gradcheck.diagnosis.evidence import SAME, Evidence, listed, same
 
 
 def penalty_missing(e: Evidence) -> str | None:
@@ -130,7 +130,7 @@ def missing_road(e: Evidence) -> str | None:
         rows = _along(lacking, axes, count)
         if count >= 3 and np.all(np.abs(rows - rows.mean(axis=0)) <= SAME * scale):
             return (
-                f"what is missing is the same for all entries along axis {_listed(axes)}: the road through a mean or a "
+                f"what is missing is the same for all entries along axis {listed(axes)}: the road through a mean or a "
                 "sum over it is left out or weighted wrongly"
             )
         for constant, least in ((False, 3), (True, 4)):
@@ -141,7 +141,7 @@ def missing_road(e: Evidence) -> str | None:
                     also = "a constant plus " if constant else ""
                     what = "mean and the variance (or norm)" if constant else "sum, a variance or a norm"
                     return (
-                        f"what is missing is, along axis {_listed(axes)}, {also}a multiple of {name}: the road through "
+                        f"what is missing is, along axis {listed(axes)}, {also}a multiple of {name}: the road through "
                         f"a {what} over it is left out or weighted wrongly"
                     )
     return None
@@ -159,7 +159,3 @@ def _fit(rows: NDArray[np.float64], v: NDArray[np.float64], constant: bool) -> N
     square = np.sum(u * u, axis=0)
     c = np.sum(u * (rows - b), axis=0) / np.where(square == 0, 1, square)
     return b + c * u
-
-
-def _listed(axes: tuple[int, ...]) -> str:
-    return " and ".join(map(str, axes))

@@ -6,7 +6,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from tinydl.gradcheck.diagnosis.evidence import Evidence, same
+from tinydl.gradcheck.diagnosis.evidence import Evidence, listed, same
 
 
 def only_some_rows(e: Evidence) -> str | None:
@@ -39,7 +39,7 @@ def wrong_axis(e: Evidence) -> str | None:
         for axes in combinations(range(dy.ndim), count):
             total = dy.sum(axis=axes)
             if total.shape == e.gradient.shape and same(e.at_probes(total), e.analytic):
-                return f"this is dy summed over axis {' and '.join(map(str, axes))}: the wrong one"
+                return f"this is dy summed over axis {listed(axes)}: the wrong one"
     return None
 
 
@@ -60,7 +60,7 @@ def dy_rearranged(e: Evidence) -> str | None:
     axes = [axis for axis, size in enumerate(dy.shape) if size > 1]
     for count in range(1, len(axes) + 1):
         for flipped in combinations(axes, count):
-            ways.append((f"flipped along axis {' and '.join(map(str, flipped))}", np.flip(dy, flipped)))
+            ways.append((f"flipped along axis {listed(flipped)}", np.flip(dy, flipped)))
     for how, other in ways:
         if (
             other.shape == dy.shape
