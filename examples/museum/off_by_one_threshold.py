@@ -80,8 +80,9 @@ def main() -> None:
         errors = [np.abs(curves_n[name] - curves_n["counted"]).max() for name in ("precision[1:]", "precision[:-1]")]
         print(f"{f'{n:,} rows, {len(thresholds_n):,} different':<34}{errors[0]:>20.3f}{errors[1]:>10.3f}")
     if args.out:
-        draw(thresholds, curves, args.out)
-        print(f"\nDrawn: {args.out}")
+        out = args.out if args.out.suffix else args.out.with_suffix(".png")
+        draw(thresholds, curves, out)
+        print(f"\nDrawn: {out}")
 
 
 if __name__ == "__main__":
