@@ -50,7 +50,7 @@ def _is_number(text: str) -> bool:
 
 
 _threads = _wanted()
-_lock = threading.Lock()
+_lock = threading.RLock()  # so that a signal's handler may fork within it
 _queue: SimpleQueue[_Piece | None] | None = None  # where the workers wait
 _users = 0  # how many are inside one_blas_thread, and this thread's share of them
 _own = threading.local()
@@ -213,11 +213,16 @@ def _after_fork() -> None:
     """A forked process has only one of its parent's threads, the one that forked: no workers, nobody else to release
     a lock or to leave one_blas_thread."""
     global _lock, _queue, _users
-    _lock, _queue = threading.Lock(), None
+    _lock, _queue = threading.RLock(), None
     others, _users = _users, getattr(_own, "depth", 0)
     if others and not _users:
         _set_blas(_threads_before)
 
 
+def _before_fork() -> None:
+    """Nobody may be setting OpenBLAS' threads: it would hold a lock of OpenBLAS, which the child could never take."""
+    _lock.acquire()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=lambda: _lock.release(), after_in_child=_after_fork)
