@@ -58,8 +58,8 @@ def positive(owner: str, name: str, value: Any, high: float = math.inf) -> float
 
 
 def one_of(owner: str, name: str, value: Any, choices: Collection[Any], hint: str = "") -> Any:
-    """A string of (or None in) `choices`; `hint` ends the message."""
-    if not isinstance(value, str | None) or value not in choices:
+    """A string or whole number of (or None in) `choices`; `hint` ends the message."""
+    if not isinstance(value, str | int | None) or isinstance(value, bool) or value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{owner}: {name} must be one of {listed}, got {value!r}{hint}")
     return value

@@ -15,6 +15,7 @@ Rules that every layer keeps:
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator
 from typing import Any
@@ -46,6 +47,7 @@ class Layer:
     rng: np.random.Generator | None = None
     input_gradient: bool = True  # while a Model trains, it clears this on a layer whose dL/dx nobody needs
     in_model: bool = False
+    original: Layer | None = None  # the layer whose arrays this one shares, if it is a `twin`
 
     def __init__(self) -> None:
         self.params, self.grads, self.state = {}, {}, {}
@@ -84,8 +86,24 @@ class Layer:
         return f"{self.name} ({type(self).__name__})" if self.name else type(self).__name__
 
     def add_parameter(self, name: str, value: NDArray) -> None:
-        self.params[name] = value
-        self.grads[name] = np.zeros_like(value)
+        if not self._shares(self.params, name, value):
+            self.params[name] = value
+            self.grads[name] = np.zeros_like(value)
+
+    def add_state(self, name: str, value: NDArray) -> None:
+        if not self._shares(self.state, name, value):
+            self.state[name] = value
+
+    def _shares(self, arrays: dict[str, NDArray], name: str, value: NDArray) -> bool:
+        """Whether the array is there already, because this is a twin."""
+        if self.original is None:
+            return False
+        if arrays[name].shape != value.shape:
+            raise ValueError(
+                f"{self.label}: this layer stands in two places, which share its {name} of shape {arrays[name].shape}; "
+                f"the input of shape {self.input_shape} at the second needs {value.shape}: use a layer of its own there"
+            )
+        return True
 
     def as_input(self, x: NDArray) -> NDArray:
         """x as a C-contiguous array of this layer's dtype, its shape checked (not copied if it is one already)."""
@@ -109,6 +127,16 @@ class Layer:
         if dy.shape != y.shape:
             raise ValueError(f"{self.label}: dy must have the shape of the last output, {y.shape}, got {dy.shape}")
         return dy
+
+    def twin(self) -> Layer:
+        """A layer for a second place in a network: the same arrays, but a memory of its own forward pass.
+
+        Both add to the same `grads`, so a layer that is used twice gets the sum, as the chain rule wants.
+        Containers make these themselves when one layer object stands in several places.
+        """
+        twin = copy.copy(self)  # params, grads and state are the very same dicts
+        twin.original, twin.name = self.original or self, None
+        return twin
 
     def sublayers(self) -> list[Layer]:
         """The layers this one is composed of; none for a plain layer. Composites derive from layers.Container."""

@@ -5,8 +5,9 @@ gradient check only proves that backward is the derivative of whatever forward c
 
 Nothing of tinydl is imported here and no test imports this file: the numbers stand on their own. JSON keeps float64
 exactly, as its shortest decimal form. Weights are in the layout (inputs, units), of convolutions (kh, kw, in, out);
-images are NHWC, where PyTorch has NCHW. images_keras.json needs TensorFlow (written with 2.21 and Keras 3.15) and is
-left as it is where that is missing: only TensorFlow defines what "same" padding is.
+images are NHWC, where PyTorch has NCHW. images_keras.json and batch_norm_keras.json need TensorFlow (written with 2.21
+and Keras 3.15) and are left as they are where that is missing: only TensorFlow defines what "same" padding is, and its
+running variance is the biased one.
 """
 
 from __future__ import annotations
@@ -461,6 +462,145 @@ def images_keras(rng: np.random.Generator) -> None:
     write("images_keras", cases)
 
 
+# --- batch normalisation, and where ways part and join ------------------------------------------------------------
+
+
+def nchw(f: Any, x: torch.Tensor) -> torch.Tensor:
+    """f, which takes channels first, of x with channels last."""
+    return f(x) if x.ndim == 2 else f(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+def batch_norm(rng: np.random.Generator) -> None:
+    """PyTorch's momentum is 1 minus ours, and its running variance the unbiased one: each step is recorded as it is."""
+    cases: dict[str, Any] = {}
+    for shape in ((7, 3), (2, 3, 4, 2), (1, 1, 2, 3)):
+        for activation in (None, "relu", "tanh"):
+            c, epsilon, momentum = shape[-1], 1e-3 if activation is None else 1e-5, 0.8
+            f = ACTIVATIONS[activation]
+            gamma, beta = tensor(1 + 0.5 * short(rng, c)), tensor(short(rng, c))
+            mean, var = torch.zeros(c), torch.ones(c)
+            steps = []
+            for training in (True, True, True, False):
+                x = tensor(2 * short(rng, *shape) + 1)
+                for array in (gamma, beta):
+                    array.grad = None
+
+                def norm(z: torch.Tensor, training: bool = training) -> torch.Tensor:
+                    return F.batch_norm(z, mean, var, gamma, beta, training, 1 - momentum, epsilon)  # noqa: B023
+
+                y = f(nchw(norm, x))
+                dy = torch.tensor(short(rng, *shape))
+                y.backward(dy)
+                steps.append({
+                    "training": training, "x": x, "dy": dy, "y": y, "dx": x.grad, "dgamma": gamma.grad.clone(),
+                    "dbeta": beta.grad.clone(), "mean": mean.clone(), "unbiased_var": var.clone(),
+                })  # fmt: skip
+            cases[f"{'x'.join(map(str, shape))}_{activation}"] = {
+                "arguments": {"momentum": momentum, "epsilon": epsilon, "activation": activation},
+                "gamma": gamma, "beta": beta, "steps": steps,
+            }  # fmt: skip
+    write("batch_norm", cases)
+
+
+def batch_norm_keras(rng: np.random.Generator) -> None:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    try:
+        import keras
+        import tensorflow as tf
+    except ImportError:
+        print("batch_norm_keras.json: left as it is, there is no TensorFlow here")
+        return
+    cases: dict[str, Any] = {}
+    for shape, arguments in (
+        ((6, 3), {}), ((2, 3, 4, 2), {"momentum": 0.7, "epsilon": 1e-4}), ((5, 4), {"momentum": 0.0, "epsilon": 0.1}),
+    ):  # fmt: skip
+        layer = keras.layers.BatchNormalization(dtype="float64", **arguments)
+        layer.build(shape)
+        c = shape[-1]
+        start = [1 + 0.5 * short(rng, c), short(rng, c), short(rng, c), 0.5 + np.abs(short(rng, c))]
+        layer.set_weights(start)
+        steps = []
+        for training in (True, True, False):
+            x = tf.constant(2 * short(rng, *shape) + 1)
+            dy = short(rng, *shape)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x, training=training)
+            dx, dgamma, dbeta = tape.gradient(y, [x, *layer.trainable_variables], tf.constant(dy))
+            steps.append({
+                "training": training, "x": x.numpy(), "dy": dy, "y": y.numpy(), "dx": dx.numpy(),
+                "dgamma": dgamma.numpy(), "dbeta": dbeta.numpy(), "weights": layer.get_weights(),
+            })  # fmt: skip
+        cases["x".join(map(str, shape))] = {"arguments": arguments, "start": start, "steps": steps}
+    write("batch_norm_keras", cases)
+
+
+def conv(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor, strides: int = 1) -> torch.Tensor:
+    """NHWC, W of (kh, kw, in, out), padded by k // 2 on all sides."""
+    y = F.conv2d(x.permute(0, 3, 1, 2), W.permute(3, 2, 0, 1), b, strides, W.shape[0] // 2)
+    return y.permute(0, 2, 3, 1)
+
+
+def blocks(rng: np.random.Generator) -> None:
+    """Residual blocks, an Inception block, a second classifier, shared layers. "weights" are in the order of tinydl."""
+    cases: dict[str, Any] = {}
+
+    def convolutions(*shapes: tuple[int, int, int]) -> list[torch.Tensor]:
+        """W, b of each (kernel, in, out)."""
+        arrays = []
+        for k, c_in, c_out in shapes:
+            arrays += [tensor(0.5 * short(rng, k, k, c_in, c_out)), tensor(short(rng, c_out))]
+        return arrays
+
+    def note(name: str, x: torch.Tensor, weights: list[torch.Tensor], y: torch.Tensor, **more: Any) -> None:
+        dy = torch.tensor(short(rng, *y.shape))
+        gradients = torch.autograd.grad(y, [x, *weights], dy)
+        cases[name] = {
+            "x": x, "weights": weights, "dy": dy, "y": y, "dx": gradients[0], "gradients": gradients[1:], **more,
+        }  # fmt: skip
+
+    for activation, f in ACTIVATIONS.items():
+        x, weights = tensor(short(rng, 2, 4, 3, 3)), convolutions((3, 3, 2), (3, 2, 3))
+        W1, b1, W2, b2 = weights
+        note(f"identity_{activation}", x, weights, f(conv(conv(x, W1, b1).relu(), W2, b2) + x), activation=activation)
+        x, weights = tensor(short(rng, 2, 4, 5, 2)), convolutions((3, 2, 3), (3, 3, 4), (1, 2, 4))
+        W1, b1, W2, b2, W3, b3 = weights
+        y = f(conv(conv(x, W1, b1, 2).relu(), W2, b2) + conv(x, W3, b3, 2))
+        note(f"projection_{activation}", x, weights, y, activation=activation)
+
+    x = tensor(short(rng, 2, 4, 3, 3))
+    weights = convolutions((1, 3, 2), (1, 3, 2), (3, 2, 3), (1, 3, 1), (5, 1, 2), (1, 3, 2))
+    one, reduce3, three, reduce5, five, pool = zip(weights[::2], weights[1::2], strict=True)
+    pooled = F.max_pool2d(x.permute(0, 3, 1, 2), 3, 1, 1).permute(0, 2, 3, 1)
+    ways = [
+        conv(x, *one).relu(), conv(conv(x, *reduce3).relu(), *three).relu(),
+        conv(conv(x, *reduce5).relu(), *five).relu(), conv(pooled, *pool).relu(),
+    ]  # fmt: skip
+    note("inception", x, weights, torch.cat(ways, dim=-1))
+
+    # a shared module: one Linear in three places, once beside itself
+    x = tensor(short(rng, 5, 4))
+    weights = [tensor(short(rng, *shape)) for shape in ((4, 4), (4,), (8, 2), (2,))]
+    W, b, V, c = weights
+    h = torch.tanh(x @ W + b)
+    h = torch.cat([torch.tanh(h @ W + b), h.relu()], dim=1)
+    note("shared", x, weights, torch.cat([torch.tanh(h[:, :4] @ W + b), h[:, 4:]], dim=1) @ V + c)
+
+    # GoogLeNet's loss: that of the output, and 0.3 that of a head half way up
+    x, labels = tensor(short(rng, 6, 5)), torch.tensor([0, 2, 1, 1, 0, 2])
+    weights = [tensor(short(rng, *shape)) for shape in ((5, 4), (4,), (4, 3), (3,), (3, 3), (3,), (4, 3), (3,))]
+    W1, b1, W2, b2, W3, b3, W4, b4 = weights
+    h = torch.tanh(x @ W1 + b1)
+    main, aux = F.cross_entropy(h @ W4 + b4, labels), F.cross_entropy(torch.tanh(h @ W2 + b2) @ W3 + b3, labels)
+    loss = main + 0.3 * aux
+    gradients = torch.autograd.grad(loss, [x, *weights])
+    cases["auxiliary"] = {
+        "x": x, "labels": labels, "weights": weights, "loss": loss, "main": main, "aux": aux, "dx": gradients[0],
+        "gradients": gradients[1:],
+    }  # fmt: skip
+    write("blocks", cases)
+
+
 if __name__ == "__main__":
     optimizers(np.random.default_rng(1))
     layers(np.random.default_rng(2))
@@ -469,3 +609,6 @@ if __name__ == "__main__":
     schedules()
     images(np.random.default_rng(5))
     images_keras(np.random.default_rng(6))
+    batch_norm(np.random.default_rng(7))
+    batch_norm_keras(np.random.default_rng(8))
+    blocks(np.random.default_rng(9))

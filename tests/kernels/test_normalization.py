@@ -36,7 +36,9 @@ def normal(dtype: Any, *shape: int) -> np.ndarray:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8, 9])
 @pytest.mark.parametrize("shape", [(2, 3, 4, 6), (1, 1, 1, 1), (3, 2, 1, 7), (2, 5), (1, 4, 3, 32)])
-@pytest.mark.parametrize(("alpha", "beta", "k"), [(1e-4, 0.75, 2.0), (0.3, 0.5, 0.5), (2.0, 1.5, 1.0)])
+@pytest.mark.parametrize(
+    ("alpha", "beta", "k"), [(1e-4, 0.75, 2.0), (0.3, 0.75, 0.5), (0.3, 0.5, 0.5), (2.0, 1.5, 1.0)]
+)
 def test_local_response_norm(
     shape: tuple[int, ...], size: int, alpha: float, beta: float, k: float, dtype: Any
 ) -> None:

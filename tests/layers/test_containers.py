@@ -152,10 +152,19 @@ def test_bad_layers_are_refused() -> None:
         Sequential([])
 
 
-def test_one_layer_in_two_places_is_refused() -> None:
+def test_one_layer_in_two_places_shares_its_weights() -> None:
+    """See test_shared.py."""
     twice = Dense(5)
-    with pytest.raises(ValueError, match="2 of its layers are called 'dense_1'; a layer object can stand in one place"):
-        built([twice, ReLU(), twice])
+    chain = built([twice, ReLU(), twice])
+    assert [layer.name for layer in chain.layers] == ["dense_1", "re_lu_1", "dense_2"]
+    assert chain.params["dense_1.W"] is chain.params["dense_2.W"]
+
+
+def test_two_layers_of_one_name_are_refused() -> None:
+    one, other = Dense(5), Dense(5)
+    one.name = other.name = "code"
+    with pytest.raises(ValueError, match=r"^Sequential: 2 of its layers are called 'code'; names must differ"):
+        built([one, other])
 
 
 def test_the_config_makes_the_same_chain() -> None:

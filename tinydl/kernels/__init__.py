@@ -13,10 +13,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import conv, dense, losses, normalization, optimizers, pooling, reference
+from . import batch_norm, conv, dense, losses, maps, normalization, optimizers, pooling, reference
+from .batch_norm import batch_norm_backward, batch_norm_forward, batch_norm_statistics
 from .conv import col2im, conv2d_backward, conv2d_forward, im2col
 from .dense import dense_backward, dense_forward
 from .losses import mean_squared_error, mean_squared_error_gradient
+from .maps import add, cut, join, relu, relu_gradient
 from .normalization import local_response_norm_backward, local_response_norm_forward
 from .optimizers import adam, rmsprop, sgd, sum_of_squares
 from .pooling import average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward
@@ -24,10 +26,11 @@ from .reference import LINEAR, RELU, SIGMOID, TANH, Padding, output_size
 
 __all__ = [
     "ACTIVATIONS", "LINEAR", "Padding", "RELU", "SIGMOID", "TANH",
-    "adam", "average_pool_backward", "average_pool_forward", "col2im", "conv2d_backward", "conv2d_forward",
-    "dense_backward", "dense_forward", "im2col", "local_response_norm_backward", "local_response_norm_forward",
-    "max_pool_backward", "max_pool_forward", "mean_squared_error", "mean_squared_error_gradient", "output_size",
-    "reference", "rmsprop", "sgd", "sum_of_squares", "using",
+    "adam", "add", "average_pool_backward", "average_pool_forward", "batch_norm_backward", "batch_norm_forward",
+    "batch_norm_statistics", "col2im", "conv2d_backward", "conv2d_forward", "cut", "dense_backward", "dense_forward",
+    "im2col", "join", "local_response_norm_backward", "local_response_norm_forward", "max_pool_backward",
+    "max_pool_forward", "mean_squared_error", "mean_squared_error_gradient", "output_size", "reference", "relu",
+    "relu_gradient", "rmsprop", "sgd", "sum_of_squares", "using",
 ]  # fmt: skip
 
 ACTIVATIONS = {None: LINEAR, "linear": LINEAR, "relu": RELU, "sigmoid": SIGMOID, "tanh": TANH}
@@ -37,6 +40,8 @@ _COMPILED = {
     for module, names in {
         conv: ("im2col", "col2im", "conv2d_forward", "conv2d_backward"),
         pooling: ("max_pool_forward", "max_pool_backward", "average_pool_forward", "average_pool_backward"),
+        batch_norm: ("batch_norm_statistics", "batch_norm_forward", "batch_norm_backward"),
+        maps: ("add", "cut", "join", "relu", "relu_gradient"),
         normalization: ("local_response_norm_forward", "local_response_norm_backward"),
         dense: ("dense_forward", "dense_backward"),
         losses: ("mean_squared_error", "mean_squared_error_gradient"),

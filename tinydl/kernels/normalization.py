@@ -1,6 +1,13 @@
-"""Local response normalisation: every channel divided by what goes on in the channels around it."""
+"""Local response normalisation: every channel divided by what goes on in the channels around it.
+
+Both kernels go through a pixel's channels in short loops without a branch, that the compiler turns into vector code:
+the sum over a window is `size` sums of shifted arrays, with zeros at both ends. A power takes some 30 times as long as
+a product; for the paper's beta it is two square roots.
+"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +17,8 @@ from .compile import kernel
 from .memory import empty
 from .threads import parts_for, share
 
-WORK = 50  # multiply-adds that a power costs
+WORK = 6  # multiply-adds that a number costs, in time
+THREE_QUARTERS = 0.75  # the paper's beta
 
 
 def local_response_norm_forward(x: NDArray, size: int, alpha: float, beta: float, k: float) -> tuple[NDArray, NDArray]:
@@ -47,29 +55,55 @@ def local_response_norm_backward(dy: NDArray, x: NDArray, s: NDArray, size: int,
 @kernel(error_model="numpy")
 def _forward(x, size, alpha, beta, k, start, stop, y, s):  # type: ignore[no-untyped-def]
     """Pixels start .. stop - 1."""
-    c = x.shape[1]
-    a, minus_beta, offset = x.dtype.type(alpha), x.dtype.type(-beta), x.dtype.type(k)
+    c, before = x.shape[1], size // 2
+    a, offset = x.dtype.type(alpha), x.dtype.type(k)
+    squares, total, power = np.zeros(c + size - 1, x.dtype), np.empty(c, x.dtype), np.empty(c, x.dtype)
     for row in range(start, stop):
         for j in range(c):
-            total = x.dtype.type(0)
-            for i in range(max(0, j - size // 2), min(c, j - size // 2 + size)):
-                total += x[row, i] * x[row, i]
-            s[row, j] = offset + a * total
-            y[row, j] = x[row, j] * s[row, j] ** minus_beta
+            squares[before + j] = x[row, j] * x[row, j]
+        _window_sums(squares, size, total)
+        for j in range(c):
+            s[row, j] = offset + a * total[j]
+        _power(s[row], beta, power)
+        for j in range(c):
+            y[row, j] = x[row, j] * power[j]
 
 
 @kernel(error_model="numpy")
 def _backward(dy, x, s, size, alpha, beta, start, stop, dx):  # type: ignore[no-untyped-def]
     """Pixels start .. stop - 1."""
-    c = x.shape[1]
-    minus_beta, factor = x.dtype.type(-beta), x.dtype.type(-2 * alpha * beta)
-    power, through_s = np.empty(c, x.dtype), np.empty(c, x.dtype)
+    c, before = x.shape[1], size - 1 - size // 2
+    factor = x.dtype.type(-2 * alpha * beta)
+    through_s, total, power = np.zeros(c + size - 1, x.dtype), np.empty(c, x.dtype), np.empty(c, x.dtype)
     for row in range(start, stop):
+        _power(s[row], beta, power)
         for j in range(c):
-            power[j] = s[row, j] ** minus_beta
-            through_s[j] = dy[row, j] * x[row, j] * power[j] / s[row, j]
-        for i in range(c):
-            total = x.dtype.type(0)
-            for j in range(max(0, i + size // 2 - size + 1), min(c, i + size // 2 + 1)):
-                total += through_s[j]
-            dx[row, i] = dy[row, i] * power[i] + factor * x[row, i] * total
+            through_s[before + j] = dy[row, j] * x[row, j] * power[j] / s[row, j]
+        _window_sums(through_s, size, total)
+        for j in range(c):
+            dx[row, j] = dy[row, j] * power[j] + factor * x[row, j] * total[j]
+
+
+@kernel()
+def _window_sums(padded, size, total):  # type: ignore[no-untyped-def]
+    """total[j] = padded[j] + .. + padded[j + size - 1]."""
+    for j in range(total.size):
+        total[j] = padded[j]
+    for i in range(1, size):
+        shift = np.uintp(i)
+        for j in range(np.uintp(total.size)):
+            total[j] += padded[shift + j]
+
+
+@kernel(error_model="numpy")
+def _power(s, beta, power):  # type: ignore[no-untyped-def]
+    """s^-beta."""
+    if beta == THREE_QUARTERS:
+        one = s.dtype.type(1)
+        for j in range(s.size):
+            root = math.sqrt(s[j])
+            power[j] = one / (root * math.sqrt(root))
+    else:
+        minus_beta = s.dtype.type(-beta)
+        for j in range(s.size):
+            power[j] = s[j] ** minus_beta

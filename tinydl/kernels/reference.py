@@ -14,6 +14,7 @@ channels in, oh x ow pixels and f filters out, kh x kw the window, sh, sw the st
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -224,6 +225,61 @@ def _sum_around(v: NDArray, size: int, backwards: bool = False) -> NDArray:
     for shift in range(size):
         total += padded[..., shift : shift + v.shape[-1]]
     return total
+
+
+def relu(x: NDArray) -> NDArray:
+    """max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+def relu_gradient(dy: NDArray, y: NDArray) -> NDArray:
+    """dy 1[y > 0]."""
+    return dy * (y > 0)
+
+
+def add(a: NDArray, b: NDArray, activation: int) -> NDArray:
+    """f(a + b), for arrays of one shape."""
+    return activate(a + b, activation)
+
+
+def join(arrays: Sequence[NDArray]) -> NDArray:
+    """Side by side, along the last axis."""
+    return np.concatenate(arrays, axis=-1)
+
+
+def cut(x: NDArray, start: int, stop: int) -> NDArray:
+    """Channels start .. stop - 1."""
+    return x[..., start:stop].copy()
+
+
+def batch_norm_statistics(x: NDArray) -> tuple[NDArray, NDArray]:
+    """Mean and (biased) variance of each channel, the last axis, over all other axes: two arrays (c,)."""
+    axes = tuple(range(x.ndim - 1))
+    mean = x.mean(axis=axes)
+    return mean, ((x - mean) ** 2).mean(axis=axes)
+
+
+def batch_norm_forward(
+    x: NDArray, mean: NDArray, var: NDArray, gamma: NDArray, beta: NDArray, epsilon: float, activation: int
+) -> NDArray:
+    """f(gamma (x - mean) / sqrt(var + epsilon) + beta), channel by channel."""
+    return activate((x - mean) * (gamma / np.sqrt(var + x.dtype.type(epsilon))) + beta, activation)
+
+
+def batch_norm_backward(
+    dy: NDArray, x: NDArray, y: NDArray, mean: NDArray, var: NDArray, gamma: NDArray, beta: NDArray, epsilon: float,
+    activation: int, training: bool, dgamma: NDArray, dbeta: NDArray,
+) -> NDArray:  # fmt: skip
+    """Adds sum(da xhat) to dgamma and sum(da) to dbeta; returns dx. training: mean and var are those of x itself."""
+    da = activation_gradient(dy, y, activation)
+    axes = tuple(range(x.ndim - 1))
+    inverse = 1 / np.sqrt(var + x.dtype.type(epsilon))
+    xhat = (x - mean) * inverse
+    dgamma += (da * xhat).sum(axis=axes)
+    dbeta += da.sum(axis=axes)
+    if not training:
+        return gamma * inverse * da
+    return gamma * inverse * (da - da.mean(axis=axes) - xhat * (da * xhat).mean(axis=axes))
 
 
 def mean_squared_error(y_pred: NDArray, y_true: NDArray) -> float:

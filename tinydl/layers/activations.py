@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import checks
+from .. import checks, kernels
 from ..kernels.reference import sigmoid
 from ..layer import Layer
 
@@ -28,12 +28,12 @@ class ReLU(Layer):
     _y: NDArray | None = None
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        self._y = y = np.maximum(self.as_input(x), 0)
+        self._y = y = kernels.relu(self.as_input(x))
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
-        y = self._y
-        return self.as_gradient(dy, y) * (y > 0)  # type: ignore[operator]
+        dy = self.as_gradient(dy, self._y)
+        return kernels.relu_gradient(dy, self._y)  # type: ignore[arg-type]
 
 
 class LeakyReLU(Layer):

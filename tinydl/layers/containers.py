@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 import numpy as np
@@ -12,12 +12,18 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..layer import Layer, Shape
 
+RETURNS = {"forward": "an array", "backward": "dL/dx"}
+
 
 class Container(Layer):
     """Base of all composites: shows the arrays of the layers below, under dotted names ("dense_1.W").
 
-    A subclass says in `sublayers` what it is made of, calls `name_sublayers` and their `build` in its own, and writes
-    `forward` and `backward`.
+    A subclass keeps the layers it is made of as attributes (or in lists), names them in `sublayers`, calls
+    `super().build`, `name_sublayers` and their `build` in its own, and writes `forward` and `backward`.
+
+    One layer object may stand in several places, in this container or further down: weights that are shared. `build`
+    puts a `twin` into every place but the first, so that each place remembers its own forward pass; all add to the
+    same `grads`, which so become the sum.
     """
 
     def sublayers(self) -> list[Layer]:
@@ -34,6 +40,37 @@ class Container(Layer):
     params = property(lambda self: self._merged("params"), lambda self, ignored: None)
     grads = property(lambda self: self._merged("grads"), lambda self, ignored: None)
     state = property(lambda self: self._merged("state"), lambda self, ignored: None)
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        self._put_twins(set())
+        return super().build(input_shape, rng, dtype)
+
+    def _put_twins(self, seen: set[int]) -> None:
+        """Into every place whose layer stood in another before."""
+
+        def own(layer: Layer) -> Layer:
+            if id(layer) in seen:
+                layer = layer.twin()
+            seen.add(id(layer))
+            if isinstance(layer, Container):
+                layer._put_twins(seen)
+            return layer
+
+        self._replace_sublayers(own)
+
+    def _replace_sublayers(self, replacement: Callable[[Layer], Layer]) -> None:
+        listed = {id(layer) for layer in self.sublayers()}
+        for name, value in list(vars(self).items()):
+            if id(value) in listed:
+                setattr(self, name, replacement(value))
+            elif isinstance(value, list) and any(id(entry) in listed for entry in value):
+                setattr(self, name, [replacement(entry) if id(entry) in listed else entry for entry in value])
+
+    def twin(self) -> Layer:
+        twin = super().twin()
+        assert isinstance(twin, Container)
+        twin._replace_sublayers(lambda layer: layer.twin())
+        return twin
 
     def zero_grad(self) -> None:
         for layer in self.sublayers():
@@ -56,10 +93,24 @@ class Container(Layer):
         names = Counter(layer.name for layer in self.sublayers())
         for name, places in names.items():
             if places > 1:
-                raise ValueError(
-                    f"{self.label}: {places} of its layers are called {name!r}; a layer object can stand in one place "
-                    "only, and names must differ"
-                )
+                raise ValueError(f"{self.label}: {places} of its layers are called {name!r}; names must differ")
+
+
+def as_layer(owner: str, argument: str, value: Layer | Sequence[Layer]) -> Layer:
+    """A layer as it is, a list of layers as the chain of them."""
+    if isinstance(value, list | tuple):
+        return Sequential(value)
+    if not isinstance(value, Layer):
+        mend = f": write {value.__name__}(...)" if isinstance(value, type) else ""
+        raise TypeError(f"{owner}: {argument} must be a layer or a list of layers, got {value!r}{mend}")
+    return value
+
+
+def returned(layer: Layer, method: str, array: NDArray | None) -> NDArray:
+    """What a layer's forward or backward gave back, refused when it forgot to."""
+    if array is None:
+        raise TypeError(f"{layer.label}: {method} returned None instead of {RETURNS[method]}")
+    return array
 
 
 class Sequential(Container):
@@ -108,9 +159,7 @@ class Sequential(Container):
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         for layer in self.layers:
-            x = layer.forward(x, training)
-            if x is None:
-                raise TypeError(f"{layer.label}: forward returned None instead of an array")
+            x = returned(layer, "forward", layer.forward(x, training))
         return x
 
     def backward(self, dy: NDArray) -> NDArray | None:
@@ -120,6 +169,6 @@ class Sequential(Container):
             if gradient is None:
                 lowest = layer.lowest_trainable()
                 if lowest is None or lowest.input_gradient:
-                    raise TypeError(f"{layer.label}: backward returned None instead of dL/dx")
+                    returned(layer, "backward", gradient)
                 break  # nothing below learns, and nobody asked for dL/dx
         return gradient

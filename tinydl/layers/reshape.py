@@ -1,4 +1,4 @@
-"""Flatten: images to rows, between convolutions and dense layers."""
+"""Other shapes for the same numbers: Flatten (images to rows), PadChannels (more channels, of zeros)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from .. import checks
 from ..layer import Layer, Shape
 
 
@@ -36,3 +37,46 @@ class Flatten(Layer):
             raise RuntimeError(f"{self.label}: backward was called before forward")
         x = self._x
         return self.as_gradient(dy, x.reshape(len(x), math.prod(x.shape[1:]))).reshape(x.shape)
+
+
+class PadChannels(Layer):
+    """More channels: those of x, then zeros. Behind AveragePool2D(1, 2), the shortcut without parameters of ResNet.
+
+    Forward    y = [ x, 0 ]
+    Backward   the zeros depend on nothing: dx is dy of the first channels
+    channels   that y shall have
+    Shapes     x (n, ..., c), y (n, ..., channels)
+    Cache      y's shape
+    Raises     ValueError when x has more channels than that
+    Reference  He, Zhang, Ren & Sun 2015, section 3.3, option A
+    Check      check_layer(PadChannels(5), x=(2, 4, 3, 3))
+    """
+
+    _y: NDArray | None = None
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = checks.positive_int("PadChannels", "channels", channels)
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        super().build(input_shape, rng, dtype)
+        self._check(input_shape)
+        self.output_shape = (*input_shape[:-1], self.channels)
+        return self.output_shape
+
+    def _check(self, input_shape: Shape) -> None:
+        if input_shape[-1] > self.channels:
+            raise ValueError(
+                f"{self.label}: expected {self.channels} channels or less, the input has {input_shape[-1]}"
+            )
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        x = self.as_input(x)
+        self._check(x.shape[1:])
+        self._y = y = np.zeros((*x.shape[:-1], self.channels), x.dtype)
+        y[..., : x.shape[-1]] = x
+        self._kept = x.shape[-1]
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        return self.as_gradient(dy, self._y)[..., : self._kept].copy()

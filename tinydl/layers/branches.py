@@ -1,0 +1,71 @@
+"""Branches: several ways at once, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .. import kernels
+from ..layer import Layer, Shape
+from .containers import Container, as_layer, returned
+
+
+class Branches(Container):
+    """All branches get the same input; their outputs stand side by side, along the channels.
+
+    Forward     y = [ b_1(x), b_2(x), ..., b_k(x) ]         concatenated along the last axis
+    Backward    dy is cut where the outputs were joined. Each branch turns its own piece into a gradient of x; x is used
+                k times, so they add:
+                    dx = J_1' dy_1 + J_2' dy_2 + ... + J_k' dy_k
+
+    branches    a list; each a layer, or a list of layers (a chain)
+    Shapes      x (n, ...); the branches' outputs (n, ..., c_i), alike but for the last axis; y (n, ..., sum_i c_i)
+    Cache       the layers' own
+    Raises      TypeError for what is no layer; ValueError for no branches, for outputs that cannot stand side by side
+    Reference   Szegedy et al. 2014 (Inception)
+    Check       check_layer(Branches([Dense(2, "tanh"), [Dense(4, "tanh"), Dense(3)]]), x=(5, 3))
+    """
+
+    _y: NDArray | None = None
+
+    def __init__(self, branches: Sequence[Layer | Sequence[Layer]]) -> None:
+        super().__init__()
+        if not isinstance(branches, list | tuple):
+            raise TypeError(f"Branches: expected a list of branches, got {branches!r}")
+        if not branches:
+            raise ValueError("Branches: expected at least one branch, got none")
+        self.branches = [as_layer("Branches", "every branch", branch) for branch in branches]
+
+    def sublayers(self) -> list[Layer]:
+        return self.branches
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        super().build(input_shape, rng, dtype)
+        self.name_sublayers()
+        shapes = [branch.build(input_shape, rng, dtype) for branch in self.branches]
+        if len({shape[:-1] for shape in shapes}) > 1:
+            each = ", ".join(f"{branch.label} {shape}" for branch, shape in zip(self.branches, shapes, strict=True))
+            raise ValueError(
+                f"{self.label}: outputs can stand side by side only if they differ in their last axis alone, got "
+                f'{each}: do all branches have the same strides, and padding="same"?'
+            )
+        self.output_shape = (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+        return self.output_shape
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        x = self.as_input(x)
+        outputs = [returned(branch, "forward", branch.forward(x, training)) for branch in self.branches]
+        self._edges = list(accumulate((output.shape[-1] for output in outputs), initial=0))
+        self._y = y = kernels.join(outputs)
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        dy = self.as_gradient(dy, self._y)
+        dx: NDArray | None = None
+        for branch, (start, stop) in zip(self.branches, pairwise(self._edges), strict=True):
+            piece = returned(branch, "backward", branch.backward(kernels.cut(dy, start, stop)))
+            dx = piece if dx is None else kernels.add(dx, piece, kernels.LINEAR)
+        return dx  # type: ignore[return-value]

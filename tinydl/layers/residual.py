@@ -1,0 +1,85 @@
+"""Residual: a block and a way around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .. import checks, kernels
+from ..layer import Layer, Shape
+from .containers import Container, as_layer, returned
+
+
+class Residual(Container):
+    """What the body computes is added to its input: the body need only learn what is to change.
+
+    Forward     y = f( body(x) + shortcut(x) )          without a shortcut: body(x) + x
+    Backward    da = dy f' goes to both terms alike. x is used twice, so its gradients add:
+                    dx = J_body' da + J_shortcut' da            without a shortcut: J_body' da + da
+                That last term reaches every block below undiminished, however deep the network is; in a plain chain
+                the gradient is a product of as many Jacobians as there are layers.
+
+    body        a layer, or a list of layers (a chain)
+    shortcut    likewise, where body(x) has another shape than x, such as Conv2D(filters, 1, strides); or None
+    activation  f, behind the sum: None, "linear", "relu", "sigmoid" or "tanh"
+    Shapes      x (n, ...); body(x), shortcut(x) and y all of one shape
+    Cache       y (and the layers' own)
+    Raises      TypeError for what is no layer; ValueError when the two shapes differ
+    Reference   He, Zhang, Ren & Sun 2015
+    Check       check_layer(Residual([Dense(4, "tanh"), Dense(3)]), x=(5, 3))
+    """
+
+    _y: NDArray | None = None
+
+    def __init__(
+        self, body: Layer | Sequence[Layer], shortcut: Layer | Sequence[Layer] | None = None,
+        activation: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.body = as_layer("Residual", "body", body)
+        self.shortcut = None if shortcut is None else as_layer("Residual", "shortcut", shortcut)
+        self.activation = checks.one_of("Residual", "activation", activation, kernels.ACTIVATIONS)
+        self._code = kernels.ACTIVATIONS[activation]
+
+    def sublayers(self) -> list[Layer]:
+        return [self.body] if self.shortcut is None else [self.body, self.shortcut]
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        super().build(input_shape, rng, dtype)
+        self.name_sublayers()
+        shape = self.body.build(input_shape, rng, dtype)
+        around = tuple(input_shape) if self.shortcut is None else self.shortcut.build(input_shape, rng, dtype)
+        if shape != around:
+            mend = ": the shortcut must change the shape as the body does"
+            if self.shortcut is None:
+                such = f"Conv2D({shape[-1]}, 1, strides)" if len(shape) == 3 else f"Dense({shape[-1]})"
+                mend = f": give a shortcut that changes the shape likewise, such as {such}"
+            raise ValueError(f"{self.label}: the body gives shape {shape}, the shortcut {around}{mend}")
+        self.output_shape = shape
+        return shape
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        x = self.as_input(x)
+        around = x
+        if self.shortcut is not None:
+            around = returned(self.shortcut, "forward", self.shortcut.forward(x, training))
+        body = returned(self.body, "forward", self.body.forward(x, training))
+        if body.shape != around.shape:  # not built, or a layer does not give what its build had promised
+            raise ValueError(
+                f"{self.label}: the body gave an output of shape {body.shape}, the shortcut {around.shape}"
+            )
+        self._y = y = kernels.add(body, around, self._code)
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        da = self.as_gradient(dy, self._y)
+        if self._code == kernels.RELU:
+            da = kernels.relu_gradient(da, self._y)  # type: ignore[arg-type]
+        elif self._code != kernels.LINEAR:
+            da = kernels.reference.activation_gradient(da, self._y, self._code)  # type: ignore[arg-type]
+        around = da
+        if self.shortcut is not None:
+            around = returned(self.shortcut, "backward", self.shortcut.backward(da))
+        return kernels.add(returned(self.body, "backward", self.body.backward(da)), around, kernels.LINEAR)
