@@ -17,13 +17,18 @@ from tinydl import Model, models
 from tinydl.callbacks import Callback, ModelCheckpoint
 from tinydl.layers import (
     ActivityL1,
+    AuxiliaryHead,
+    BatchNorm,
+    Branches,
     Container,
     ContractivePenalty,
+    Conv2D,
     Dense,
     Dropout,
     Flatten,
     GaussianNoise,
     Layer,
+    Residual,
     Sequential,
     Sigmoid,
     Softmax,
@@ -369,6 +374,104 @@ def test_weights_round_trip_in_keras_order() -> None:
     np.testing.assert_array_equal(model.parameters, before)
 
 
+def test_weights_may_be_the_models_own_in_another_order_and_are_only_read() -> None:
+    model = Model([Dense(3), BatchNorm(), Dense(3)], 3)
+    model.set_weights([np.full(weight.shape, k) for k, weight in enumerate(model.get_weights())])
+    W1, b1, W2, b2 = (model.params[f"dense_{k}.{key}"] for k in (1, 2) for key in ("W", "b"))
+    state = model.state["batch_norm_1.mean"], model.state["batch_norm_1.var"]
+    model.set_weights(
+        [W2, b2, model.params["batch_norm_1.beta"], model.params["batch_norm_1.gamma"], *state[::-1], W1, b1]
+    )
+    assert [weight.flat[0] for weight in model.get_weights()] == [6, 7, 3, 2, 5, 4, 0, 1]
+    weights = model.get_weights()  # of this dtype: not even copied
+    model.set_weights(weights)
+    model.parameters[:] = 9
+    model.state["batch_norm_1.mean"][:] = 9
+    assert [weight.flat[0] for weight in weights] == [6, 7, 3, 2, 5, 4, 0, 1]
+
+
+def test_weights_that_are_no_numbers_change_nothing() -> None:
+    model = autoencoder()
+    before, weights = model.parameters.copy(), model.get_weights()
+    with pytest.raises(ValueError, match="could not convert"):
+        model.set_weights([weights[0] + 1, *weights[1:3], ["a", "b", "c"]])
+    np.testing.assert_array_equal(model.parameters, before)
+
+
+def test_a_composite_of_ones_own_lists_its_weights_in_its_order() -> None:
+    class Reversed(Sequential):
+        """As a user may write one: Keras' order knows nothing of it, and takes its sublayers as a chain."""
+
+    class Pair(Container):
+        def __init__(self, first: Layer, second: Layer) -> None:
+            super().__init__()
+            self.first, self.second = first, second
+
+        def sublayers(self) -> list[Layer]:
+            return [self.first, self.second]
+
+        def build(self, input_shape: tuple[int, ...], rng: np.random.Generator, dtype: object) -> tuple[int, ...]:
+            super().build(input_shape, rng, dtype)  # type: ignore[arg-type]
+            self.name_sublayers()
+            self.first.build(input_shape, rng, dtype)  # type: ignore[arg-type]
+            return self.second.build(input_shape, rng, dtype)  # type: ignore[arg-type]
+
+    model = Model([Pair(Dense(4), Dense(5)), Reversed([Dense(6)])], 3)
+    assert [weight.shape for weight in model.get_weights()] == [(3, 4), (4,), (3, 5), (5,), (5, 6), (6,)]
+
+
+# --- weight decay: weights shrink, what is there once a unit does not -------------------------------------------------
+
+DECAY_OPTIMIZERS = {
+    "sgd": lambda decay: SGD(0.1, weight_decay=decay),
+    "momentum": lambda decay: SGD(0.1, momentum=0.9, nesterov=True, weight_decay=decay),
+    "adam": lambda decay: Adam(0.1, weight_decay=decay),
+}
+
+
+def decaying_layers() -> list[Layer]:
+    dense, norm = Dense(6), BatchNorm()
+    return [
+        Conv2D(2, 2), BatchNorm(), Flatten(), Dense(6), Residual([dense, norm], Dense(6)),
+        Branches([[dense, norm], AuxiliaryHead([Dense(5), BatchNorm(), Dense(2)])]), Dense(2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DECAY_OPTIMIZERS)
+def test_weight_decay_leaves_biases_gamma_and_beta_alone(name: str) -> None:
+    """With gradients of 0, nested, and once for a layer in two places."""
+    model = Model(decaying_layers(), (3, 3, 2), dtype="float64")
+    optimizer = DECAY_OPTIMIZERS[name](0.5)
+    model.compile(optimizer, MeanSquaredError())
+    assert not model.gradients.any()
+    model.parameters[:] = np.random.default_rng(0).uniform(1, 2, model.parameters.size)
+    before = {key: array.copy() for key, array in model.params.items()}
+    optimizer.step(model.parameters, model.gradients)
+    kinds = {key.split(".")[-1] for key in before}
+    assert kinds == {"W", "b", "gamma", "beta"}
+    rate = 1 - 0.1 * 0.5 * (1.9 if name == "momentum" else 1)  # Nesterov's step is g + momentum v, v = g
+    for key, array in model.params.items():
+        expected = rate * before[key] if key.endswith("W") else before[key]
+        np.testing.assert_allclose(array, expected, rtol=1e-14, err_msg=key)
+
+
+def test_copies_and_recompiled_models_decay_the_same_parts() -> None:
+    model = Model(decaying_layers(), (3, 3, 2))
+    model.compile(Adam(weight_decay=0.1), MeanSquaredError())
+    assert model.optimizer is not None
+    parts = model.optimizer.decayed
+    assert parts
+    assert sum(part.stop - part.start for part in parts) == sum(
+        {id(array): array.size for array in model.params.values() if array.ndim > 1}.values()
+    )
+    x, y = np.random.default_rng(0).normal(size=(8, 3, 3, 2)), np.ones((8, 2))
+    model.train_on_batch(x, y)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert twin.optimizer.decayed == parts
+    model.compile(model.optimizer, MeanSquaredError())
+    assert model.optimizer.decayed == parts
+
+
 # --- refused ----------------------------------------------------------------------------------------------------------
 
 X = np.zeros((5, 3), np.float32)
@@ -450,16 +553,15 @@ def test_compile_wants_objects() -> None:
         model.compile(SGD(), MeanSquaredError(), metrics=["acuracy"])
 
 
-def test_a_layer_belongs_to_one_model_and_one_place() -> None:
+def test_a_layer_belongs_to_one_model() -> None:
     layer = Dense(3)
     model = Model([layer], 3)
     weights = model.parameters.copy()
     with pytest.raises(ValueError, match=r"dense_1 \(Dense\) already belongs to a model"):
         Model([layer, Dense(3)], 3)
     np.testing.assert_array_equal(model.params["dense_1.W"].ravel(), weights[:9])
-    twice = Dense(3)
-    with pytest.raises(ValueError, match="one place only"):
-        Model([twice, twice], 3)
+    with pytest.raises(ValueError, match=r"dense_1 \(Dense\) already belongs to a model"):
+        Model([Residual(layer)], 3)
 
 
 def test_an_optimizer_belongs_to_one_model() -> None:
@@ -488,10 +590,12 @@ def test_bad_models(arguments: tuple, error: type[Exception], message: str) -> N
         Model(*arguments)
 
 
-def test_a_layer_in_two_places_of_different_containers_is_refused() -> None:
+def test_a_layer_in_two_places_of_different_containers_shares_its_weights() -> None:
+    """See layers/test_shared.py."""
     layer = Dense(3)
-    with pytest.raises(ValueError, match="stands in two places"):
-        Model([Sequential([layer]), Sequential([layer])], 3)
+    model = Model([Sequential([layer]), Sequential([layer])], 3)
+    assert model.parameters.size == 12
+    assert model.params["sequential_1.dense_1.W"] is model.params["sequential_2.dense_1.W"]
 
 
 class Hides(Layer):
@@ -617,6 +721,8 @@ def test_an_optimizer_that_has_trained_another_model_is_refused() -> None:
         (Sigmoid(), BinaryCrossEntropy()),
         (Dense(3, "sigmoid"), BinaryCrossEntropy()),
         (Sequential([Dense(3), Softmax()]), SoftmaxCrossEntropy()),
+        (Sequential([AuxiliaryHead([Dense(3), Softmax()]), Dense(3)]), SoftmaxCrossEntropy()),
+        (Residual(Dense(3), None, "sigmoid"), BinaryCrossEntropy()),
     ],
 )
 def test_probabilities_are_no_logits(last: Layer, loss: Loss) -> None:
@@ -746,8 +852,6 @@ def test_an_error_in_a_callback_still_ends_the_others() -> None:
 
 
 def test_an_input_shape_with_channels_first_is_warned_of() -> None:
-    from tinydl.layers import Conv2D
-
     with pytest.warns(
         UserWarning, match=r"input_shape \(3, 32, 32\) is 3 pixels high with 32 channels.* say \(32, 32, 3\)"
     ):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,7 @@ def ten_steps(activation: str, optimizer: Optimizer) -> tuple[list[float], dict[
     model = Model([Dense(4, activation), Dense(5)], input_shape=5, dtype="float64")
     model.set_weights([np.array(weight) for weight in start["weights"]])
     model.compile(optimizer, MeanSquaredError())
+    optimizer.decayed = None  # PyTorch's decay biases too
     losses, weights = [], {}
     for step in range(1, 11):
         losses.append(model.train_on_batch(x, x))
@@ -221,3 +224,183 @@ def test_the_config_makes_the_same_optimizer() -> None:
     assert repr(SGD()) == (
         "SGD(learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=0.0, global_clipnorm=None)"
     )
+
+
+# --- the parts that decay
+
+
+DECAYING = {
+    "sgd": lambda **more: SGD(0.1, **more),
+    "momentum": lambda **more: SGD(0.1, momentum=0.9, **more),
+    "nesterov": lambda **more: SGD(0.1, momentum=0.9, nesterov=True, **more),
+    "adam": lambda **more: Adam(0.01, **more),
+    "clip": lambda **more: Adam(0.01, global_clipnorm=1.0, **more),
+}
+PARTS = {
+    "some": [slice(0, 7), slice(9, 12), slice(20, 29)],
+    "not the first": [slice(3, 30)],
+    "to the end": [slice(11, 40)],
+    "one": [slice(39, 40)],
+    "merged": [slice(20, 25), slice(3, 5), slice(5, 9), slice(6, 8), slice(12, 12), slice(25, 40, 1)],
+    "all": [slice(0, 40)],
+    "none": [],
+    "an empty one": [slice(4, 4)],
+}
+
+
+def by_numpy(name: str, p: np.ndarray, gradients: list[np.ndarray], decay: np.ndarray) -> np.ndarray:
+    """The same steps in float64, from the formulas, weight decay an entry."""
+    p, v, m = p.astype(np.float64), np.zeros(p.shape), np.zeros(p.shape)
+    for t, g in enumerate(gradients, 1):
+        if name in ("adam", "clip"):
+            if name == "clip":
+                g = g / max(1, np.linalg.norm(g))
+            m = 0.9 * m + 0.1 * g
+            v = 0.999 * v + 0.001 * g**2
+            step = m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+            p = p - 0.01 * decay * p - 0.01 * step
+            continue
+        g = g + decay * p
+        v = (0.9 if name != "sgd" else 0) * v + g
+        p = p - 0.1 * (g + 0.9 * v if name == "nesterov" else v)
+    return p
+
+
+def steps(optimizer: Optimizer, dtype: Any = np.float64, size: int = 40) -> tuple[np.ndarray, list[np.ndarray]]:
+    rng = np.random.default_rng(3)
+    p = rng.standard_normal(size).astype(dtype)
+    gradients = [rng.standard_normal(size).astype(dtype) for _ in range(5)]
+    for g in gradients:
+        optimizer.step(p, g)
+    return p, gradients
+
+
+def start(dtype: Any = np.float64, size: int = 40) -> np.ndarray:
+    return np.random.default_rng(3).standard_normal(size).astype(dtype)
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("name", DECAYING)
+def test_only_some_parts_decay(name: str, parts: list[slice]) -> None:
+    optimizer = DECAYING[name](weight_decay=0.3)
+    optimizer.decayed = parts
+    p, gradients = steps(optimizer)
+    decay = np.zeros(40)
+    for part in parts:
+        decay[part] = 0.3
+    np.testing.assert_allclose(p, by_numpy(name, start(), gradients, decay), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("name", DECAYING)
+def test_each_part_is_updated_to_the_bit_as_a_whole_vector_would_be(name: str, parts: list[slice], dtype: Any) -> None:
+    """With the decay inside, and with none outside: parameters and slots."""
+    optimizer, full, none = (DECAYING[name](weight_decay=decay) for decay in (0.3, 0.3, 0.0))
+    optimizer.decayed = parts
+    p, p_full, p_none = (steps(each, dtype)[0] for each in (optimizer, full, none))
+    decays = np.zeros(40, bool)
+    for part in parts:
+        decays[part] = True
+    np.testing.assert_array_equal(p, np.where(decays, p_full, p_none), strict=True)
+    for slot, values in optimizer.slots.items():
+        np.testing.assert_array_equal(values, np.where(decays, full.slots[slot], none.slots[slot]), strict=True)
+
+
+@pytest.mark.parametrize("name", DECAYING)
+def test_long_vectors_with_parts(name: str) -> None:
+    """Long enough to be shared among threads."""
+    size = 1_200_000
+    optimizer, full, none = (DECAYING[name](weight_decay=decay) for decay in (0.3, 0.3, 0.0))
+    optimizer.decayed = [slice(5, 900_001), slice(900_100, size)]
+    p, p_full, p_none = (steps(each, np.float32, size)[0] for each in (optimizer, full, none))
+    expected = p_full.copy()
+    for part in (slice(0, 5), slice(900_001, 900_100)):
+        expected[part] = p_none[part]
+    np.testing.assert_array_equal(p, expected)
+
+
+@pytest.mark.parametrize("name", DECAYING)
+@pytest.mark.parametrize(("decay", "parts"), [(0.3, None), (0.0, [slice(3, 5), slice(7, 9)])])
+def test_one_call_of_the_kernel_where_no_parts_are_needed(
+    name: str, decay: float, parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[np.ndarray, float]] = []
+    kernel = "sgd" if isinstance(DECAYING[name](), SGD) else "adam"
+    monkeypatch.setattr(f"tinydl.kernels.{kernel}", lambda p, *rest: seen.append((p, rest[-1])))
+    optimizer, p = DECAYING[name](weight_decay=decay), np.ones(40)
+    optimizer.decayed = parts
+    optimizer.step(p, np.ones(40))
+    assert len(seen) == 1
+    assert seen[0][0] is p
+    assert seen[0][1] == decay
+
+
+def test_neighbouring_parts_are_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, float]] = []
+    monkeypatch.setattr("tinydl.kernels.sgd", lambda p, *rest: seen.append((p.size, rest[-1])))
+    optimizer = SGD(weight_decay=0.5)
+    optimizer.decayed = [slice(10, 20), slice(20, 26), slice(2, 4)]
+    assert optimizer.decayed == (slice(2, 4), slice(10, 26))
+    optimizer.step(np.ones(40), np.ones(40))
+    assert seen == [(2, 0.0), (2, 0.5), (6, 0.0), (16, 0.5), (14, 0.0)]
+
+
+def test_weight_decay_may_change_between_steps() -> None:
+    optimizer, p = SGD(1.0), np.ones(3)
+    optimizer.decayed = [slice(1, 2)]
+    optimizer.step(p, np.zeros(3))
+    optimizer.weight_decay = 0.5
+    optimizer.step(p, np.zeros(3))
+    assert p.tolist() == [1.0, 0.5, 1.0]
+    optimizer.decayed = None
+    optimizer.step(p, np.zeros(3))
+    assert p.tolist() == [0.5, 0.25, 0.5]
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))])
+def test_copies_know_what_decays(twin: Any) -> None:
+    optimizer = Adam(0.01, weight_decay=0.3)
+    optimizer.decayed = PARTS["some"]
+    again = twin(optimizer)
+    assert again.decayed == tuple(PARTS["some"])
+    same = Adam(0.01, weight_decay=0.3)
+    same.decayed = PARTS["some"]
+    np.testing.assert_array_equal(steps(again)[0], steps(same)[0])
+    again.decayed = None
+    assert optimizer.decayed == tuple(PARTS["some"])
+    assert "decayed" not in repr(optimizer)
+    assert "decayed" not in optimizer.get_config()
+
+
+def test_by_default_everything_decays() -> None:
+    assert all(make().decayed is None for make in MAKE.values())
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([3], r"decayed must be slices \(start, stop\) of the vector, got 3"),
+        ([(0, 3)], r"got \(0, 3\)"),
+        ([slice(0, 8, 2)], r"got slice\(0, 8, 2\)"),
+        ([slice(None, 3)], "the start of a decayed part must be a whole number of 0 or more, got None"),
+        ([slice(3, None)], "the stop of a decayed part must be a whole number of 3 or more, got None"),
+        ([slice(-3, 2)], "the start of a decayed part must be a whole number of 0 or more, got -3"),
+        ([slice(3, 2)], "the stop of a decayed part must be a whole number of 3 or more, got 2"),
+    ],
+)
+def test_parts_that_are_none(parts: Any, message: str) -> None:
+    optimizer = SGD(weight_decay=0.1)
+    optimizer.decayed = [slice(1, 2)]
+    with pytest.raises(ValueError, match=f"SGD: .*{message}"):
+        optimizer.decayed = parts
+    assert optimizer.decayed == (slice(1, 2),)
+
+
+def test_parts_of_a_longer_vector_are_refused_before_anything_changes() -> None:
+    optimizer, p = Adam(weight_decay=0.1), np.ones(8)
+    optimizer.decayed = [slice(0, 3), slice(5, 9)]
+    with pytest.raises(ValueError, match="Adam: decayed reaches to parameter 9, but there are 8"):
+        optimizer.step(p, np.ones(8))
+    assert p.tolist() == [1.0] * 8
+    assert (optimizer.iterations, optimizer.slots) == (0, {})

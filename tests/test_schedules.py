@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinydl import Model
+from tinydl.layers import Dense
+from tinydl.losses import MeanSquaredError
 from tinydl.optimizers import SGD
 from tinydl.schedules import (
     SCHEDULES,
@@ -17,6 +20,7 @@ from tinydl.schedules import (
     ExponentialDecay,
     LinearWarmup,
     OneCycle,
+    PiecewiseConstant,
     Schedule,
     StepDecay,
     as_schedule,
@@ -26,6 +30,7 @@ GOLDEN = json.loads((Path(__file__).parent / "golden" / "schedules.json").read_t
 EVERY = [
     Constant(0.1),
     StepDecay(0.1, 7, 0.5),
+    PiecewiseConstant([3, 4, 20], [0.1, 0.5, 0.01, 0.0]),
     ExponentialDecay(0.1, 3, 0.9),
     CosineDecay(0.1, 20, 0.004),
     LinearWarmup(CosineDecay(0.1, 20), 5),
@@ -44,6 +49,45 @@ EVERY = [
 def test_the_rates_are_those_of_pytorch(name: str, schedule: Schedule) -> None:
     rates = GOLDEN[name]["rates"]
     np.testing.assert_allclose([schedule(step) for step in range(len(rates))], rates, rtol=1e-13)
+
+
+def test_piecewise_constant_changes_at_its_boundaries() -> None:
+    """A boundary is the first step of the next value, as in He et al. 2015: 0.1, from step 32,000 on 0.01."""
+    schedule = PiecewiseConstant([2, 5], [0.1, 0.01, 0.001])
+    assert [schedule(step) for step in range(7)] == [0.1, 0.1, 0.01, 0.01, 0.01, 0.001, 0.001]
+    assert schedule(10**9) == 0.001
+    assert PiecewiseConstant([], [0.3])(7) == 0.3
+    assert LinearWarmup(schedule, 3)(3 + 2) == 0.01
+    assert repr(schedule) == "PiecewiseConstant(boundaries=[2, 5], values=[0.1, 0.01, 0.001])"
+
+
+def test_piecewise_constant_takes_tuples_and_arrays_and_keeps_no_hold_of_them() -> None:
+    boundaries, values = np.array([2, 5]), np.array([0.1, 0.01, 0.001])
+    schedule = PiecewiseConstant(boundaries, values)  # type: ignore[arg-type]
+    boundaries[:], values[:] = 1, 9
+    twin = PiecewiseConstant((2, 5), (0.1, 0.01, 0.001))
+    assert repr(schedule) == repr(twin)
+    assert {type(schedule(step)) for step in range(9)} == {float}
+
+
+def test_piecewise_constant_resumes(tmp_path: Path) -> None:
+    def compiled(boundaries: Any = (4, 9)) -> Model:
+        model = Model([Dense(2)], 3)
+        model.compile(SGD(PiecewiseConstant(boundaries, [0.1, 0.01, 0.001])), MeanSquaredError())
+        return model
+
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    straight, first, resumed = compiled(), compiled(), compiled([4, 9])
+    straight.fit(x, x[:, :2], epochs=4, batch_size=4, verbose=0)
+    first.fit(x, x[:, :2], epochs=2, batch_size=4, verbose=0)
+    first.save_checkpoint(tmp_path / "c")
+    resumed.load_checkpoint(tmp_path / "c")
+    assert resumed.optimizer is not None
+    assert resumed.optimizer.current_learning_rate == 0.01
+    resumed.fit(x, x[:, :2], epochs=4, batch_size=4, verbose=0, initial_epoch=2)
+    np.testing.assert_array_equal(resumed.parameters, straight.parameters)
+    with pytest.raises(ValueError, match="compile it as it was"):
+        compiled((4, 8)).load_checkpoint(tmp_path / "c")
 
 
 def test_exponential_decay_is_smooth_between_the_decay_steps() -> None:
@@ -130,6 +174,17 @@ def test_an_optimizer_counts_the_steps() -> None:
         (lambda: Constant(-1), "Constant: learning_rate must be a finite number with 0 <= learning_rate, got -1"),
         (lambda: StepDecay(0.1, 0), "StepDecay: step_size must be a whole number of 1 or more, got 0"),
         (lambda: StepDecay(0.1, 2.5), "StepDecay: step_size must be a whole number of 1 or more, got 2.5"),
+        (lambda: PiecewiseConstant([2], [0.1]), r"PiecewiseConstant: expected rising boundaries and one value more than those, got \[2\] and \[0.1\]"),
+        (lambda: PiecewiseConstant([], []), r"PiecewiseConstant: expected rising boundaries and one value more"),
+        (lambda: PiecewiseConstant([5, 2], [1, 2, 3]), r"expected rising boundaries .*got \[5, 2\] and \[1.0, 2.0, 3.0\]"),
+        (lambda: PiecewiseConstant([2, 2], [1, 2, 3]), "PiecewiseConstant: expected rising boundaries"),
+        (lambda: PiecewiseConstant([0], [1, 2]), "PiecewiseConstant: boundaries must be a whole number of 1 or more, got 0"),
+        (lambda: PiecewiseConstant([1.5], [1, 2]), "PiecewiseConstant: boundaries must be a whole number"),
+        (lambda: PiecewiseConstant([1], [1, -2]), "PiecewiseConstant: values must be a finite number with 0 <= values, got -2"),
+        (lambda: PiecewiseConstant([1], [1, "2"]), "PiecewiseConstant: values must be a finite number"),
+        (lambda: PiecewiseConstant(3, [1, 2]), "PiecewiseConstant: boundaries must be a list, got 3"),
+        (lambda: PiecewiseConstant([3], 0.1), "PiecewiseConstant: values must be a list, got 0.1"),
+        (lambda: PiecewiseConstant("12", [1, 2, 3]), "PiecewiseConstant: boundaries must be a list, got '12'"),
         (lambda: ExponentialDecay(0.1, 2, float("nan")), "ExponentialDecay: decay_rate must be a finite number"),
         (lambda: CosineDecay(0.1, -3), "CosineDecay: decay_steps must be a whole number"),
         (lambda: CosineDecay(0.1, 3, -0.1), "CosineDecay: minimum must be a finite number"),

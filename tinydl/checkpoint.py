@@ -35,13 +35,21 @@ REGISTRY: dict[str, type[Layer]] = {
 }
 
 
-def layer_to_config(value: Any) -> Any:
-    """A layer as JSON: {"layer": class, "arguments": {...}}, with layers (and lists of them) inside likewise."""
+def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
+    """A layer as JSON: {"layer": class, "arguments": {...}}, with layers (and lists of them) inside likewise.
+
+    A layer that stands in a second place is {"same_as": k}, k its number among the layers before, innermost first.
+    """
+    seen = [] if seen is None else seen
     if isinstance(value, Layer):
-        arguments = {name: layer_to_config(argument) for name, argument in value.get_config().items()}
+        original = value.original or value
+        if any(layer is original for layer in seen):
+            return {"same_as": next(k for k, layer in enumerate(seen) if layer is original)}
+        arguments = {name: layer_to_config(argument, seen) for name, argument in value.get_config().items()}
+        seen.append(original)
         return {"layer": type(value).__name__, "name": value.name, "arguments": arguments}
     if isinstance(value, list | tuple):
-        return [layer_to_config(entry) for entry in value]
+        return [layer_to_config(entry, seen) for entry in value]
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):
@@ -57,19 +65,25 @@ def object_to_config(value: Any) -> Any:
     return value
 
 
-def layer_from_config(config: Any, registry: Mapping[str, type[Layer]] = REGISTRY) -> Any:
+def layer_from_config(
+    config: Any, registry: Mapping[str, type[Layer]] = REGISTRY, seen: list[Layer] | None = None
+) -> Any:
     """The inverse of `layer_to_config`: new, unbuilt layers."""
+    seen = [] if seen is None else seen
     if isinstance(config, list):
-        return [layer_from_config(entry, registry) for entry in config]
+        return [layer_from_config(entry, registry, seen) for entry in config]
     if isinstance(config, dict):
+        if "same_as" in config:
+            return seen[checks.whole("checkpoint", "same_as", config["same_as"])]
         if config.get("layer") not in registry:
             raise ValueError(
                 f"the file needs a layer {config.get('layer')!r}, which is not tinydl's own: "
                 "pass its class, Model.load(path, custom_layers=[...])"
             )
-        arguments = {name: layer_from_config(value, registry) for name, value in config["arguments"].items()}
+        arguments = {name: layer_from_config(value, registry, seen) for name, value in config["arguments"].items()}
         layer = registry[config["layer"]](**arguments)
         layer.name = config["name"]
+        seen.append(layer)
         return layer
     return config
 

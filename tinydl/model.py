@@ -7,7 +7,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -15,14 +15,18 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from . import checkpoint, checks, training
 from .batches import Batches
 from .callbacks import Callback, History, Logs, ProgressBar
+from .keras_order import keras_order
 from .kernels import memory
 from .kernels.threads import one_blas_thread
 from .layer import Layer, Shape
-from .layers import Container, Conv2D, Dense, Sequential, Sigmoid, Softmax
+from .layers import AuxiliaryHead, Container, Conv2D, Dense, Sequential, Sigmoid, Softmax
 from .layers.pooling import Pool2D
 from .losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from .metrics import METRICS, Metric
 from .optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SKIPS_INPUT_GRADIENT = (Dense.backward, Conv2D.backward)  # they look at input_gradient; an override of them may not
 LARGE = 1 << 16  # parameters in a Dense layer, from where on it pays to write its gradient instead of adding to zeros
@@ -79,23 +83,19 @@ class Model:
         self._lay_out()
 
     def _check_layers(self) -> None:
-        """Refuse what would train wrongly without a word: layers in two places, layers that nobody lists."""
-        seen: set[int] = set()
+        """Refuse what would train wrongly without a word: layers of another model, layers that nobody lists."""
         for layer in self.root.walk():
             if layer.in_model:
                 raise ValueError(
                     f"Model: {layer.label} already belongs to a model: give each model layers of its own and copy "
                     "weights with set_weights(get_weights())"
                 )
-            if id(layer) in seen:
-                raise ValueError(f"Model: {layer!r} stands in two places; a layer object can stand in one place only")
-            seen.add(id(layer))
             below = layer.sublayers()
             if below and not isinstance(layer, Container):
                 raise TypeError(f"Model: {layer.label} is made of layers, so its class must derive from Container")
             for name, value in vars(layer).items():
                 for inner in value if isinstance(value, list | tuple) else [value]:
-                    if isinstance(inner, Layer) and not any(inner is listed for listed in below):
+                    if isinstance(inner, Layer) and name != "original" and not any(inner is one for one in below):
                         raise TypeError(
                             f"Model: {layer.label} holds the layer self.{name}, which its sublayers() does not list, "
                             "so it would not be trained: derive from Container and list it"
@@ -113,7 +113,7 @@ class Model:
 
     def _lay_out(self) -> None:
         """Move all parameters into one vector and all gradients into another; layers get views of the same shapes."""
-        entries = [(layer, key) for layer in self._leaves() for key in layer.params]
+        entries = [(layer, key) for layer in self._leaves() if layer.original is None for key in layer.params]
         total = sum(layer.params[key].size for layer, key in entries)
         # A copy in complex numbers, for the complex-step derivative, has complex parameters.
         dtype = np.result_type(self.dtype, *(layer.params[key].dtype for layer, key in entries))
@@ -128,14 +128,18 @@ class Model:
             start += old.size
         lowest = self.root.lowest_trainable()
         self._lowest = lowest if lowest and type(lowest).backward in SKIPS_INPUT_GRADIENT else None
+        shared = {id(layer.original) for layer in self._leaves()}
         self._writers = [
             layer
             for layer in _chained(self.root)
             if isinstance(layer, Dense) and type(layer).backward is Dense.backward and layer.params["W"].size >= LARGE
-        ]
+            and layer.original is None and id(layer) not in shared
+        ]  # fmt: skip
+        self._stateful = [layer for layer in self._leaves() if layer.state and layer.original is None]
+        self._heads = [layer for layer in self.root.walk() if isinstance(layer, AuxiliaryHead)]
 
     def _leaves(self) -> Iterator[Layer]:
-        """The layers that own arrays; containers only show those of the layers below."""
+        """All but containers, which only show the arrays of the layers below; twins show those of another leaf."""
         return (layer for layer in self.root.walk() if not layer.sublayers())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -190,16 +194,14 @@ class Model:
                 f"compile: this {type(optimizer).__name__} has already taken {optimizer.iterations} steps with another "
                 "model, and remembers its gradients: give each model its own optimizer"
             )
-        last = list(self._leaves())[-1]
-        for logits_loss, layer, name in (
-            (SoftmaxCrossEntropy, Softmax, "softmax"),
-            (BinaryCrossEntropy, Sigmoid, "sigmoid"),
-        ):
-            if isinstance(loss, logits_loss) and (isinstance(last, layer) or getattr(last, "activation", None) == name):
+        for head in self._heads:
+            if head.head.output_shape != self.output_shape:
                 raise ValueError(
-                    f"compile: {type(loss).__name__} takes logits and applies the {name} itself, but the model ends in "
-                    f"{last.label}, which applies it too: leave it out"
+                    f"compile: the head of {head.label} gives shape {head.head.output_shape}, the model "
+                    f"{self.output_shape}: both are held against the same targets"
                 )
+        for end in (self.root, *(head.head for head in self._heads)):
+            _refuse_probabilities(loss, end)
         chosen: dict[str, Metric] = {}
         for metric in [metrics] if isinstance(metrics, str) else metrics or ():
             name = getattr(metric, "__name__", type(metric).__name__) if callable(metric) else str(metric)
@@ -207,7 +209,21 @@ class Model:
                 raise ValueError(f"compile: two of the figures would be called {name!r}: rename the metric")
             chosen[name] = metric if callable(metric) else METRICS[checks.one_of("compile", "metrics", metric, METRICS)]
         optimizer.build(self.parameters)
+        optimizer.decayed = self._weights()
+        for head in self._heads:
+            head.expect(copy.copy(loss), None)
         self.optimizer, self.loss, self.metrics = optimizer, loss, chosen
+
+    def _weights(self) -> list[slice]:
+        """Where in the flat vector arrays of two or more dimensions lie, as weight decay leaves biases, gamma and beta
+        alone."""
+        places, start = [], 0
+        for layer in self._leaves():
+            for array in layer.params.values() if layer.original is None else ():
+                if array.ndim > 1:
+                    places.append(slice(start, start + array.size))
+                start += array.size
+        return places
 
     def _compiled(self, method: str) -> tuple[Optimizer, Loss]:
         if self.optimizer is None or self.loss is None:
@@ -226,11 +242,22 @@ class Model:
     def step(self, x: NDArray, y: NDArray) -> tuple[float, NDArray]:
         """`train_on_batch` without its checks: the loss before the step, and the predictions."""
         loss, optimizer = self.loss, self.optimizer
-        y_pred = self.root.forward(x, True)
-        value = float(loss.forward(y_pred, y)) + self.root.penalty()  # type: ignore[union-attr]
-        if not math.isfinite(value):
-            raise FloatingPointError(self._explain_non_finite(value, x))
-        self._backward_from_zero(loss.backward())  # type: ignore[union-attr]
+        before = [(layer.state, {key: array.copy() for key, array in layer.state.items()}) for layer in self._stateful]
+        for head in self._heads:
+            head.targets = y
+        try:
+            y_pred = self.root.forward(x, True)
+            value = float(loss.forward(y_pred, y)) + self.root.penalty()  # type: ignore[union-attr]
+            if not math.isfinite(value):
+                explanation = self._explain_non_finite(value, x)
+                for state, old in before:  # running statistics, which the forward passes have moved
+                    for key, array in old.items():
+                        state[key][...] = array
+                raise FloatingPointError(explanation)
+            self._backward_from_zero(loss.backward())  # type: ignore[union-attr]
+        finally:
+            for head in self._heads:  # a forward pass of the user's own, on other rows, is not theirs to judge
+                head.targets = None
         optimizer.step(self.parameters, self.gradients)  # type: ignore[union-attr]
         return value, y_pred
 
@@ -446,12 +473,11 @@ class Model:
     # --- weights and files ------------------------------------------------------------------------
 
     def _arrays(self) -> list[NDArray]:
-        return [
-            array for layer in self._leaves() for arrays in (layer.params, layer.state) for array in arrays.values()
-        ]
+        layers = keras_order(self.root)
+        return [array for layer in layers for arrays in (layer.params, layer.state) for array in arrays.values()]
 
     def get_weights(self) -> list[NDArray]:
-        """Copies of all arrays in Keras' order: layer by layer, parameters (W, b) before state."""
+        """Copies of all arrays in Keras' order: layer by layer (see keras_order), W, b; gamma, beta, mean, var."""
         return [array.copy() for array in self._arrays()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
@@ -463,7 +489,10 @@ class Model:
                 f"set_weights: expected {len(arrays)} arrays of shapes {[a.shape for a in arrays]}, "
                 f"got {len(new)} of shapes {[a.shape for a in new]}"
             )
-        converted = [weight.astype(self.dtype) for weight in new]  # all, before the first is written
+        held = (self.parameters, *self.state.values())  # what is given may be views of these, in another order
+        converted = [  # all, before the first is written
+            weight.astype(self.dtype, copy=any(np.may_share_memory(weight, array) for array in held)) for weight in new
+        ]
         for array, weight in zip(arrays, converted, strict=True):
             array[...] = weight
 
@@ -475,6 +504,8 @@ class Model:
         for layer in twin.root.walk():
             layer.dtype = twin.dtype
         for layer in twin._leaves():
+            if layer.original is not None:
+                continue
             for arrays in (layer.params, layer.grads, layer.state):
                 arrays.update({key: array.astype(dtype) for key, array in arrays.items()})
         twin._lay_out()
@@ -515,6 +546,12 @@ class Model:
         optimizer, _ = self._compiled("load_checkpoint")
         checkpoint.load_training(self, optimizer, path)
 
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """The block diagram, with branches, shapes and numbers of parameters; as PNG, given `path`."""
+        from .plots.diagram import model_diagram
+
+        return model_diagram(self, path)
+
     def summary(self) -> None:
         """Print Keras' table: each layer with its output shape and number of parameters, and the totals."""
         wide = max(29, 2 + max(len(layer.label) for layer in self.layers))  # 29, 26 and 10 are Keras' columns
@@ -523,13 +560,34 @@ class Model:
         print("=" * len(rule))
         for layer in self.layers:
             shape = f"({', '.join(['None', *map(str, layer.output_shape or ())])})"
-            count = sum(array.size for arrays in (layer.params, layer.state) for array in arrays.values())
+            count = _entries([*layer.params.values(), *layer.state.values()])
             print(f"{layer.label:<{wide}}{shape:<26}{count:<10}")
             print("=" * len(rule) if layer is self.layers[-1] else rule)
-        frozen = sum(array.size for array in self.state.values())
+        frozen = _entries(self.state.values())
         total = self.parameters.size + frozen
         print(f"Total params: {total:,}", f"Trainable params: {self.parameters.size:,}", sep="\n")
         print(f"Non-trainable params: {frozen:,}", rule, sep="\n")
+
+
+def _refuse_probabilities(loss: Loss, end: Layer) -> None:
+    """A loss that applies the softmax or sigmoid itself must not get what went through it already."""
+    last = end
+    while last.sublayers() and getattr(last, "activation", None) in (None, "linear"):
+        last = last.sublayers()[-1]
+    for logits_loss, layer, name in (
+        (SoftmaxCrossEntropy, Softmax, "softmax"),
+        (BinaryCrossEntropy, Sigmoid, "sigmoid"),
+    ):
+        if isinstance(loss, logits_loss) and (isinstance(last, layer) or getattr(last, "activation", None) == name):
+            raise ValueError(
+                f"compile: {type(loss).__name__} takes logits and applies the {name} itself, but the model ends in "
+                f"{last.label}, which applies it too: leave it out"
+            )
+
+
+def _entries(arrays: Iterable[NDArray]) -> int:
+    """How many numbers they hold; an array that two layers share counts once."""
+    return sum({id(array): array.size for array in arrays}.values())
 
 
 def _chained(layer: Layer) -> Iterator[Layer]:

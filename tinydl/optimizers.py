@@ -5,12 +5,18 @@
 g is the gradient, p the parameters, t the step number from 1, lr the learning rate (a number or a schedule).
 With `global_clipnorm` c, a gradient whose norm over ALL parameters exceeds c is first scaled to norm c, which keeps its
 direction (Pascanu et al. 2013).
+
+`weight_decay` acts, in a Model, on parameters of two or more dimensions (W of Dense and Conv2D) and not on those of one
+(b, and gamma and beta of BatchNorm): they are few and overfit little, and to pull them to 0 only takes freedom away
+(Goyal et al. 2017; He et al. 2019, "Bag of Tricks", section 3.1). A Model tells its optimizer by `decayed` where the
+former lie; in a plain vector all of it decays. PyTorch's optimizers decay everything unless told otherwise.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +38,7 @@ class Optimizer:
         self.global_clipnorm = global_clipnorm
         self.slots: dict[str, NDArray] = {}
         self.iterations = 0
+        self.decayed = None
 
     @property
     def _owner(self) -> str:
@@ -54,6 +61,42 @@ class Optimizer:
         """The rate that the next step will use."""
         return self._schedule(self.iterations)
 
+    @property
+    def decayed(self) -> Sequence[slice] | None:
+        """The parts of the vector that weight_decay acts on; None: all of it, as for plain vectors.
+
+        A Model sets it in `compile`. It reads as it is used: in order, parts that touch or overlap as one.
+        """
+        return self._decayed
+
+    @decayed.setter
+    def decayed(self, parts: Sequence[slice] | None) -> None:
+        merged: list[slice] = []
+        for start, stop in sorted(_bounds(self._owner, part) for part in parts or ()):
+            if merged and start <= merged[-1].stop:
+                merged[-1] = slice(merged[-1].start, max(stop, merged[-1].stop))
+            elif start < stop:
+                merged.append(slice(start, stop))
+        self._decayed = None if parts is None else tuple(merged)
+        # The whole vector as ranges, and whether each decays; the last goes on to the end, wherever that is.
+        self._ranges: list[tuple[slice, bool]] = []
+        end = 0
+        for part in merged:
+            if end < part.start:
+                self._ranges.append((slice(end, part.start), False))
+            self._ranges.append((part, True))
+            end = part.stop
+        self._ranges.append((slice(end, None), parts is None))
+        self._decayed_end = end
+
+    def by_decay(self, weight_decay: float, *vectors: NDArray) -> Iterator[tuple[float, Sequence[NDArray]]]:
+        """(weight_decay or 0, the vectors' parts that it is for), until the vectors are covered."""
+        if not weight_decay or self._decayed is None:
+            yield weight_decay, vectors
+            return
+        for part, decays in self._ranges:
+            yield weight_decay if decays else 0.0, [vector[part] for vector in vectors]
+
     def build(self, params: NDArray) -> None:
         """Make the slots; refused when this optimizer already trains parameters of another size."""
         for name in self.slot_names:
@@ -70,6 +113,10 @@ class Optimizer:
         """One update of params, in place."""
         if params.shape != grads.shape:
             raise ValueError(f"{self._owner}: {params.shape} parameters but {grads.shape} gradients")
+        if self._decayed_end > params.size:
+            raise ValueError(
+                f"{self._owner}: decayed reaches to parameter {self._decayed_end}, but there are {params.size}"
+            )
         self.build(params)
         if self.global_clipnorm is not None:
             norm = math.sqrt(kernels.sum_of_squares(grads))
@@ -94,12 +141,14 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent, optionally with momentum.
 
-    g <- g + weight_decay p                     (weight decay as L2: its gradient takes part in the momentum)
+    g <- g + weight_decay p                     (weight decay as L2: its gradient takes part in the momentum;
+                                                where p is decayed, see above: weights, not biases)
     momentum = 0:   p <- p - lr g
     else            v <- momentum v + g,   p <- p - lr v
     nesterov        v <- momentum v + g,   p <- p - lr (g + momentum v)
 
     Reference  Sutskever et al. 2013; the same update as PyTorch's SGD with dampening 0
+               what decays: Goyal et al. 2017, He et al. 2019
     """
 
     def __init__(
@@ -120,7 +169,8 @@ class SGD(Optimizer):
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
         velocity = self.slots["velocity"] if self.momentum else params[:0]
-        kernels.sgd(params, grads, velocity, learning_rate, self.momentum, self.nesterov, self.weight_decay)
+        for decay, (p, g, v) in self.by_decay(self.weight_decay, params, grads, velocity):
+            kernels.sgd(p, g, v, learning_rate, self.momentum, self.nesterov, decay)
 
 
 class RMSprop(Optimizer):
@@ -155,10 +205,12 @@ class Adam(Optimizer):
     m^ = m / (1 - beta1^t)                     v^ = v / (1 - beta2^t)      (both start at 0; this undoes the bias)
     p <- p - lr weight_decay p - lr m^ / (sqrt(v^) + epsilon)
 
-    The weight decay is decoupled: it acts on p directly and never enters m or v.
+    The weight decay is decoupled: it acts on p directly and never enters m or v. It acts where p is decayed (see above:
+    weights, not biases), elsewhere it is 0.
     Early in training m^ / sqrt(v^) is near +-1: every parameter moves by about lr, however small its gradient is.
 
     Reference  Kingma & Ba 2015; decoupled decay: Loshchilov & Hutter 2019; the same update as PyTorch's Adam and AdamW
+               what decays: Goyal et al. 2017, He et al. 2019
     """
 
     slot_names = ("m", "v")
@@ -179,7 +231,12 @@ class Adam(Optimizer):
         self.weight_decay = checks.number("Adam", "weight_decay", weight_decay, 0)
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
-        kernels.adam(
-            params, grads, self.slots["m"], self.slots["v"], self.iterations,
-            learning_rate, self.beta1, self.beta2, self.epsilon, self.weight_decay,
-        )  # fmt: skip
+        for decay, (p, g, m, v) in self.by_decay(self.weight_decay, params, grads, self.slots["m"], self.slots["v"]):
+            kernels.adam(p, g, m, v, self.iterations, learning_rate, self.beta1, self.beta2, self.epsilon, decay)
+
+
+def _bounds(owner: str, part: slice) -> tuple[int, int]:
+    if not isinstance(part, slice) or part.step not in (None, 1):
+        raise ValueError(f"{owner}: decayed must be slices (start, stop) of the vector, got {part!r}")
+    start = checks.whole(owner, "the start of a decayed part", part.start)
+    return start, checks.whole(owner, "the stop of a decayed part", part.stop, start)

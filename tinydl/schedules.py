@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import inspect
 import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from . import checks
@@ -53,6 +56,25 @@ class StepDecay(Schedule):
 
     def __call__(self, step: int) -> float:
         return self.learning_rate * self.decay_rate ** (step // self.step_size)
+
+
+class PiecewiseConstant(Schedule):
+    """lr(t) = values[k], k the number of boundaries b <= t: one value more than boundaries, which rise."""
+
+    def __init__(self, boundaries: Sequence[int], values: Sequence[float]) -> None:
+        for name, given in (("boundaries", boundaries), ("values", values)):
+            if isinstance(given, str) or not isinstance(given, Iterable):
+                raise ValueError(f"PiecewiseConstant: {name} must be a list, got {given!r}")
+        self.boundaries = [self._steps("boundaries", boundary) for boundary in boundaries]
+        self.values = [self._rate("values", value) for value in values]
+        if len(self.values) != len(self.boundaries) + 1 or any(a >= b for a, b in pairwise(self.boundaries)):
+            raise ValueError(
+                "PiecewiseConstant: expected rising boundaries and one value more than those, got "
+                f"{self.boundaries} and {self.values}"
+            )
+
+    def __call__(self, step: int) -> float:
+        return self.values[bisect_right(self.boundaries, step)]
 
 
 class ExponentialDecay(Schedule):
@@ -137,7 +159,7 @@ class OneCycle(Schedule):
 
 SCHEDULES: dict[str, type[Schedule]] = {
     schedule.__name__: schedule
-    for schedule in (Constant, StepDecay, ExponentialDecay, CosineDecay, LinearWarmup, OneCycle)
+    for schedule in (Constant, StepDecay, PiecewiseConstant, ExponentialDecay, CosineDecay, LinearWarmup, OneCycle)
 }
 
 

@@ -1,0 +1,95 @@
+"""The order in which Keras lists the layers of a network, so that its weights load as they are.
+
+A chain is listed as it stands. Where ways part and join again, as around a residual block, Keras' functional models go
+by depth: a layer's depth is the largest number of layers behind it on any way to the output. The deepest comes first;
+of equally deep ones, that which a walk back from the output meets first, each way in turn. So a block's projection
+does not follow its body, but stands between the body's last layers.
+
+Counted are layers as Keras would have them: the sum of a Residual is one (Add), the joining of Branches one
+(Concatenate), and an activation inside BatchNorm or Residual another (Activation), which Dense and Conv2D have in them.
+Padding in pixels, a layer in Keras, is not counted; auxiliary heads are outputs, behind the model's own.
+
+What Add was given first only its user knows. Here that is the body; keras.applications.ResNet50 has it the other way
+round, so there write Residual(shortcut, body) where a block has both: the sum is the same.
+"""
+
+from __future__ import annotations
+
+from .layer import Layer
+from .layers import AuxiliaryHead, BatchNorm, Branches, Residual
+
+
+def keras_order(root: Layer) -> list[Layer]:
+    """All layers but containers, each once, in Keras' order."""
+    graph = _Graph()
+    outputs = [graph.add(root, None)]
+    for head, x in graph.heads:
+        outputs.append(graph.add(head, x))
+    depths = graph.depths()
+    met = graph.walk_back(outputs)
+    return sorted((node for node in met if isinstance(node, Layer)), key=lambda layer: -depths[id(layer)])  # (stable)
+
+
+class _Call:
+    """A layer at one of its places. (Of Add, Concatenate and Activation there is but the call.)"""
+
+    def __init__(self, layer: Layer | None, before: list[_Call]) -> None:
+        self.what: Layer | _Call = layer or self
+        self.before = before
+
+
+class _Graph:
+    """The calls of a forward pass, in its order."""
+
+    def __init__(self) -> None:
+        self.calls: list[_Call] = []
+        self.heads: list[tuple[Layer, _Call | None]] = []
+
+    def add(self, layer: Layer, x: _Call | None) -> _Call | None:
+        """All of `layer`, applied to the output of x, or to the network's input; returns what gives its output."""
+        if isinstance(layer, Residual):
+            around = x if layer.shortcut is None else None
+            ends = [self.add(way, x) for way in layer.sublayers()]
+            return self._activation(layer, self._call(None, *ends, around))
+        if isinstance(layer, Branches):
+            return self._call(None, *[self.add(branch, x) for branch in layer.sublayers()])
+        if isinstance(layer, AuxiliaryHead):
+            self.heads.append((layer.head, x))
+            return x
+        if layer.sublayers():
+            for below in layer.sublayers():
+                x = self.add(below, x)
+            return x
+        x = self._call(layer.original or layer, x)
+        return self._activation(layer, x) if isinstance(layer, BatchNorm) else x
+
+    def _call(self, layer: Layer | None, *before: _Call | None) -> _Call:
+        self.calls.append(_Call(layer, [call for call in before if call is not None]))
+        return self.calls[-1]
+
+    def _activation(self, layer: BatchNorm | Residual, x: _Call) -> _Call:
+        return x if layer.activation in (None, "linear") else self._call(None, x)
+
+    def depths(self) -> dict[int, int]:
+        """By the id of a layer. One in several places draws each place down to the deepest met so far, as in Keras."""
+        places: dict[int, int] = {}
+        depths: dict[int, int] = {}
+        for call in reversed(self.calls):
+            what = id(call.what)
+            depths[what] = max(places.get(id(call), 0), depths.get(what, 0))
+            for one in call.before:
+                places[id(one)] = max(depths[what] + 1, places.get(id(one), 0))
+        return depths
+
+    def walk_back(self, outputs: list[_Call | None]) -> list[Layer | _Call]:
+        """From one output after the other, depth first; each once, where it is met first."""
+        met: dict[int, Layer | _Call] = {}
+        seen: set[int] = set()
+        stack = outputs[::-1]
+        while stack:
+            call = stack.pop()
+            if call is not None and id(call) not in seen:
+                seen.add(id(call))
+                met.setdefault(id(call.what), call.what)
+                stack += call.before[::-1]
+        return list(met.values())
