@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinydl import Model
 from tinydl.datasets import augmentation
 from tinydl.datasets.images import Images
+from tinydl.layers import Dense, Flatten
+from tinydl.losses import BinaryCrossEntropy, SoftmaxCrossEntropy
+from tinydl.metrics import accuracy
+from tinydl.optimizers import SGD
 
 NAMES = ("ant", "bee", "cow", "dog")
 
@@ -58,7 +63,7 @@ def test_nothing_is_copied_or_converted_before_its_turn() -> None:
     data = Images(x, y, NAMES)
     assert data.x is x
     assert data.y is y
-    for other in (data.standardised(), data.augmented(invert), data.standardised().augmented(invert)):
+    for other in (data.standardised(), data.augmented(invert), data.standardised().augmented(invert), data.mixed(1)):
         assert other.x is x
         assert other.y is y
         assert other is not data
@@ -159,12 +164,14 @@ def test_augmentation_comes_before_standardising() -> None:
     np.testing.assert_allclose(x, (1 - data.x[:4] / 255 - data.mean) / data.std, atol=1e-5)
 
 
-@pytest.mark.parametrize("function", [augmentation.random_crop, augmentation.random_flip, augmentation.crop_and_flip])
+@pytest.mark.parametrize(
+    "function", [augmentation.random_crop, augmentation.random_flip, augmentation.crop_and_flip, augmentation.cutout]
+)
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_the_bytes_stay_as_they_are(function: Any, shuffle: bool) -> None:
     data = make()
     before = data.x.copy()
-    for options in (data, data.standardised()):
+    for options in (data, data.standardised(), data.mixed(1.0)):
         for x, _ in options.augmented(function).draw(9, np.random.default_rng(0), shuffle):
             x += 1  # nor does what a caller does to a batch reach them
     np.testing.assert_array_equal(data.x, before)
@@ -195,6 +202,168 @@ def test_augmentations_that_do_not_fit() -> None:
         make().augmented(lambda images, rng: images / 255).take(slice(0, 2), rng)
     with pytest.raises(ValueError, match=r"needs a function .* got 'flip'"):
         make().augmented("flip")  # type: ignore[arg-type]
+
+
+def test_several_augmentations_follow_each_other() -> None:
+    def halve(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return images // 2
+
+    data, rows = make(), slice(3, 9)
+    for functions, expected in (
+        ((invert, halve), (255 - data.x[rows]) // 2),
+        ((halve, invert), 255 - data.x[rows] // 2),
+        ((halve, None, halve), data.x[rows] // 4),
+        ((), data.x[rows]),
+        ((None, None), data.x[rows]),
+    ):
+        x, _ = data.augmented(*functions).take(rows, np.random.default_rng(0))
+        np.testing.assert_array_equal(x, (expected / 255).astype(np.float32))
+    assert "augmented" not in repr(data.augmented(invert).augmented())
+    last = data.augmented(invert).augmented(halve)
+    np.testing.assert_array_equal(
+        last.take(rows, np.random.default_rng(0))[0], data.augmented(halve).take(rows, np.random.default_rng(0))[0]
+    )
+
+
+def test_several_augmentations_draw_from_one_generator() -> None:
+    data = make().augmented(augmentation.crop_and_flip, augmentation.cutout)
+    x, _ = data.take(np.arange(9), np.random.default_rng(5))
+    rng = np.random.default_rng(5)
+    expected = augmentation.cutout(augmentation.crop_and_flip(data.x[:9], rng), rng)
+    np.testing.assert_array_equal(x, (expected / 255).astype(np.float32))
+
+
+def test_each_of_several_augmentations_is_looked_after() -> None:
+    def in_place(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        images[:] = 0
+        return images
+
+    def smaller(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return images[:, 1:]
+
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=r"augmentation smaller must .*got \(2, 4, 6, 3\) uint8"):
+        make().augmented(invert, smaller, invert).take(slice(0, 2), rng)
+    with pytest.raises(ValueError, match="read-only"):
+        make().augmented(invert, in_place).take(slice(0, 2), rng)
+    with pytest.raises(ValueError, match=r"needs a function .* got 3"):
+        make().augmented(invert, 3)  # type: ignore[arg-type]
+
+
+def test_an_augmentation_may_keep_an_array_of_its_own() -> None:
+    own = np.zeros((4, 5, 6, 3), np.uint8)
+
+    def reuse(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        own[:] = images
+        return own
+
+    data = make().augmented(reuse, invert)
+    for _ in range(2):
+        data.take(slice(0, 4), np.random.default_rng(0))
+    assert own.flags.writeable
+
+
+# -- mixup
+
+
+def test_mixed_batches_are_augmented_and_standardised_first() -> None:
+    plain = make().standardised().augmented(augmentation.crop_and_flip)
+    rows = np.array([3, 1, 30, 8, 8, 22])
+    rng = np.random.default_rng(4)
+    x, labels = plain.take(rows, rng)
+    lam = rng.beta(0.7, 0.7)
+    partner = rng.permutation(6)
+    mixed_x, mixed_y = plain.mixed(0.7).take(rows, np.random.default_rng(4))
+    np.testing.assert_allclose(mixed_x, lam * x + (1 - lam) * x[partner], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(mixed_y, lam * np.eye(4)[labels] + (1 - lam) * np.eye(4)[labels[partner]], rtol=1e-5)
+    assert (mixed_x.dtype, mixed_y.dtype, mixed_y.shape) == (np.float32, np.float32, (6, 4))
+    assert mixed_x.flags.c_contiguous
+    np.testing.assert_allclose(mixed_y.sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("as_float", [False, True])
+def test_mixing_is_for_training_only(as_float: bool) -> None:
+    plain = Images(pixels() / 255 if as_float else pixels(), np.arange(40) % 4, NAMES)
+    before, rows = plain.x.copy(), slice(2, 12)
+    data = plain.mixed()
+    for given, expected in zip(data.take(rows), plain.take(rows), strict=True):
+        np.testing.assert_array_equal(given, expected, strict=True)
+    for off in (data.mixed(None), data.mixed(0), data.mixed(0.0)):
+        for given, expected in zip(off.take(rows, np.random.default_rng(0)), plain.take(rows), strict=True):
+            np.testing.assert_array_equal(given, expected, strict=True)
+        assert repr(off) == repr(plain)
+    data.take(rows, np.random.default_rng(0))
+    np.testing.assert_array_equal(plain.x, before)
+    np.testing.assert_array_equal(data.one_hot(), plain.one_hot())
+    assert data.labels is plain.labels
+
+
+@pytest.mark.parametrize("alpha", [-0.1, float("nan"), float("inf"), "0.2", False])
+def test_alphas_that_are_refused(alpha: Any) -> None:
+    with pytest.raises(ValueError, match="Images: alpha must be a finite number with 0 <= alpha, got"):
+        make().mixed(alpha)
+
+
+def linear(classes: int = 4, dtype: str = "float32", seed: int = 0) -> Model:
+    return Model([Flatten(), Dense(classes)], (5, 6, 3), seed=seed, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_models_train_on_mixed_images(dtype: str, smoothing: float) -> None:
+    """The figures of an epoch of one batch, computed by hand from the very batch."""
+    data = make().standardised().mixed(1.0)
+    model = linear(dtype=dtype)
+    model.compile(SGD(0.01), SoftmaxCrossEntropy(smoothing), metrics=["accuracy"])
+    logits_of_all = model.predict(data)
+    rng = np.random.default_rng()
+    rng.bit_generator.state = model.rng.bit_generator.state
+    x, y = next(data.draw(40, rng))
+    logits = model.predict(x)
+    history = model.fit(data, batch_size=40, validation_data=data, verbose=0).history
+
+    q = (1 - smoothing) * y.astype(np.float64) + smoothing / 4
+    log_p = logits - np.log(np.exp(logits.astype(np.float64)).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(history["loss"], [-(q * log_p).sum(axis=1).mean()], rtol=1e-5)
+    assert (y.max(axis=1) < 1).any(), "the batch was mixed"
+    assert history["accuracy"] == [np.mean(logits.argmax(axis=1) == y.argmax(axis=1))]
+    assert history["val_accuracy"] == [np.mean(model.predict(data).argmax(axis=1) == data.labels)]
+    assert model.evaluate(data) == pytest.approx([history["val_loss"][0], history["val_accuracy"][0]])
+    assert (model.predict(data) != logits_of_all).any()
+
+
+def test_accuracy_counts_the_larger_label() -> None:
+    y = np.array([[0.6, 0.4, 0], [0.1, 0, 0.9], [0, 0.7, 0.3], [1, 0, 0]], np.float32)
+    logits = np.array([[2, 1, 0], [0, 1, 3], [0, 1, 2], [0, 0, 5]], np.float32)
+    assert accuracy(y, logits) == 0.5
+
+
+def test_mixed_runs_are_the_same_to_the_bit() -> None:
+    data = make().standardised().augmented(augmentation.cutout).mixed(0.4)
+    results = []
+    for seed in (1, 1, 2):
+        model = linear(seed=seed)
+        model.compile(SGD(0.01, momentum=0.9), SoftmaxCrossEntropy())
+        history = model.fit(data, epochs=2, batch_size=16, verbose=0)
+        results.append((history.history["loss"], model.parameters.tobytes()))
+    assert results[0] == results[1] != results[2]
+
+
+def test_a_model_of_one_logit_trains_on_mixed_images() -> None:
+    """Its targets are a column by then, and what is mixed stays one."""
+    data = Images(pixels(), np.arange(40) % 2, ("no", "yes")).mixed(1.0)
+    model = linear(1)
+    model.compile(SGD(0.01), BinaryCrossEntropy(), metrics=["accuracy"])
+    history = model.fit(data, epochs=2, batch_size=16, validation_data=data, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_mixed_labels_need_a_class_a_logit() -> None:
+    data = make().mixed()
+    model = linear(5)
+    model.compile(SGD(0.01), SoftmaxCrossEntropy())
+    with pytest.raises(ValueError, match=r"targets must be labels \(n,\) or rows \(n, 5\), got \(32, 4\)"):
+        model.fit(data, verbose=0)
 
 
 # -- standardising
@@ -280,7 +449,7 @@ def test_a_blank_channel_has_no_std() -> None:
 
 
 def test_subsets_keep_names_and_options() -> None:
-    data = make().standardised().augmented(invert)
+    data = make().standardised().augmented(invert, augmentation.random_flip).mixed(0.5)
     mask = np.arange(40) % 3 == 0
     for rows in ([4, 1, 1], np.array([39]), slice(10, 20), mask, range(5)):
         part = data.subset(rows)
@@ -367,6 +536,7 @@ def test_repr_says_what_it_is() -> None:
     assert (
         repr(make().standardised().augmented(invert)) == "Images(40 of 5x6x3 uint8, 4 classes, standardised, augmented)"
     )
+    assert repr(make().mixed(0.2).augmented(invert)) == "Images(40 of 5x6x3 uint8, 4 classes, augmented, mixed)"
 
 
 # -- pictures

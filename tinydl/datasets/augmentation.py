@@ -1,10 +1,13 @@
 """Random changes that leave what an image shows the same: a training set that is new in every epoch.
 
 Each function takes images (n, height, width, channels) of any dtype and a generator, and returns a new array of the
-same shape and dtype; what it was given stays as it was. Give one to `Images.augmented`. The same generator state gives
-the same images.
+same shape and dtype; what it was given stays as it was. Give one or several to `Images.augmented`. The same generator
+state gives the same images.
 
-ValueError: images that are not such an array, padding that is not a whole number of 0 or more.
+`mixup` is of another kind, as it changes the labels too: `Images.mixed` does it.
+
+ValueError: images that are not such an array, padding that is not a whole number of 0 or more, and what the functions
+name themselves.
 
 Source: the recipe for CIFAR-10 of He, Zhang, Ren & Sun, "Deep Residual Learning for Image Recognition", 2015,
 section 4.2: "4 pixels are padded on each side, and a 32x32 crop is randomly sampled from the padded image or its
@@ -16,11 +19,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tinydl import checks
 
-__all__ = ["crop_and_flip", "random_crop", "random_flip"]
+__all__ = ["crop_and_flip", "cutout", "mixup", "random_crop", "random_flip"]
 
 
 def random_crop(images: NDArray[Any], rng: np.random.Generator, padding: int = 4) -> NDArray[Any]:
@@ -53,6 +56,92 @@ def random_flip(images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
 def crop_and_flip(images: NDArray[Any], rng: np.random.Generator, padding: int = 4) -> NDArray[Any]:
     """`random_crop`, then `random_flip`: what is usual for CIFAR-10."""
     return random_flip(random_crop(images, rng, padding), rng)
+
+
+def cutout(images: NDArray[Any], rng: np.random.Generator, size: int = 8, fill: ArrayLike = 0) -> NDArray[Any]:
+    """Each image with one square of `size` x `size` pixels set to `fill`: no part of what it shows is always there.
+
+    The square's centre is any pixel of the image, each as likely, so a part of the square may lie outside. (Of an even
+    number of pixels the centre is the one to the right of, and below, the middle.)
+
+    fill  a number, or one a channel, in the units of the images: 0 to 255 for bytes. The paper's 0 comes after
+          standardising, so it is the mean: functools.partial(cutout, fill=np.rint(255 * np.array(train.mean))).
+
+    ValueError: size that is not a whole number of 1 or more; fill that is not one or `channels` numbers, or that the
+    images' dtype cannot hold.
+
+    Source: DeVries & Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017; they take
+    size=16 for CIFAR-10, size=8 for CIFAR-100.
+    """
+    _require_images("cutout", images)
+    size = checks.positive_int("cutout", "size", size)
+    n, h, w, c = images.shape
+    value = _fill(fill, c, images.dtype)
+    corners = rng.integers([[h], [w]], size=(2, n)) - size // 2
+    (top, left), (bottom, right) = corners.clip(0).tolist(), (corners + size).tolist()
+    cut = images.copy()
+    for i in range(n):
+        cut[i, top[i] : bottom[i], left[i] : right[i]] = value
+    return cut
+
+
+def mixup(
+    x: NDArray[Any], y: NDArray[Any], rng: np.random.Generator, alpha: float = 0.2
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(x', y'): each row of a batch and its label blended with those of another row.
+
+    x'_i = lam x_i + (1 - lam) x_j,   y'_i = lam y_i + (1 - lam) y_j,   lam ~ Beta(alpha, alpha)
+
+    lam is one number for the whole batch, and j runs through a permutation of the rows, both as in the paper. A small
+    alpha leaves most batches nearly as they are, with alpha = 1 every lam in (0, 1) is as likely.
+
+    x      (n, ...) floats, standardised or not: the blend of standardised rows is the standardised blend
+    y      (n, classes) floats, a distribution a row, such as `Images.one_hot`
+    alpha  above 0; the paper takes 0.1 to 0.4 for ImageNet, 1 for CIFAR-10
+
+    Both results are new arrays of their dtype. `Images.mixed` does this to every batch that a model trains on.
+
+    ValueError: x that is not floats; y that is not such rows, one a row of x; alpha that is not a number above 0.
+
+    Source: Zhang, Cisse, Dauphin & Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018, figure 1.
+    """
+    if not isinstance(x, np.ndarray) or x.ndim == 0 or x.dtype.kind != "f":
+        got = str(x.dtype) if isinstance(x, np.ndarray) and x.ndim else type(x).__name__
+        raise ValueError(f"mixup: x must be an array (n, ...) of floats, got {got}")
+    if not isinstance(y, np.ndarray) or y.ndim != 2 or y.dtype.kind != "f":
+        got = f"{y.shape} {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
+        mend = "for labels that are numbers give the rows of Images.one_hot(), or use Images.mixed(alpha)"
+        raise ValueError(f"mixup: y must be rows (n, classes) of floats, got {got}: {mend}")
+    if len(x) != len(y):
+        raise ValueError(f"mixup: x has {len(x)} rows, y has {len(y)}")
+    lam = rng.beta(checks.positive("mixup", "alpha", alpha), alpha)
+    partner = rng.permutation(len(x))
+    return _blend(x, partner, lam), _blend(y, partner, lam)
+
+
+def _blend(rows: NDArray[Any], partner: NDArray[np.intp], lam: float) -> NDArray[Any]:
+    blended = rows * lam
+    others = rows.take(partner, axis=0)
+    others *= 1 - lam
+    blended += others
+    return blended
+
+
+def _fill(fill: ArrayLike, channels: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """fill in the dtype of the images, () or (channels,)."""
+    try:
+        values = np.asarray(fill)
+    except ValueError:  # rows of unequal lengths
+        values = np.asarray(None)
+    if values.dtype.kind not in "fiub" or values.shape not in ((), (channels,)):
+        raise ValueError(f"cutout: fill must be a number, or {channels}, one a channel, got {fill!r}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = values.astype(dtype)
+        held = np.isfinite(cast) if dtype.kind in "fc" else cast == values
+    if not held.all():
+        what = "finite numbers" if dtype.kind in "fc" else "numbers"
+        raise ValueError(f"cutout: fill must be {what} that the images' {dtype} can hold, got {fill!r}")
+    return cast
 
 
 def _require_images(owner: str, images: NDArray[Any]) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinydl import checks
 from tinydl.batches import Batches
+from tinydl.datasets.augmentation import mixup
 from tinydl.files import PathLike, write_whole
 
 if TYPE_CHECKING:
@@ -52,15 +53,17 @@ class Images(Batches):
         self.class_names = names
         self.mean: tuple[float, ...] | None = None
         self.std: tuple[float, ...] | None = None
-        self._augmentation: Augmentation | None = None
+        self._augmentations: tuple[Augmentation, ...] = ()
+        self._alpha = 0.0  # of mixup; 0: none
         # What a standardised pixel is multiplied by and what is then taken away, for a whole image in a row:
         # NumPy is slow where the innermost axis of a product is three channels.
         self._affine: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     def __repr__(self) -> str:
         size = "x".join(str(side) for side in self.sample_shape)
-        options = [name for name, value in (("standardised", self.mean), ("augmented", self._augmentation)) if value]
-        parts = [f"{len(self):,} of {size} {self.x.dtype}", f"{len(self.class_names)} classes", *options]
+        options = {"standardised": self.mean, "augmented": self._augmentations, "mixed": self._alpha}
+        chosen = [name for name, value in options.items() if value]
+        parts = [f"{len(self):,} of {size} {self.x.dtype}", f"{len(self.class_names)} classes", *chosen]
         return f"{type(self).__name__}({', '.join(parts)})"
 
     # -- how a batch is drawn --------------------------------------------------------------------------------
@@ -94,36 +97,65 @@ class Images(Batches):
         new._affine = np.tile(factor, pixels), np.tile(offset, pixels)
         return new
 
-    def augmented(self, function: Augmentation | None) -> Images:
-        """The same images, changed by function(images, rng) whenever a model trains on them; None: no longer.
+    def augmented(self, *functions: Augmentation | None) -> Images:
+        """The same images, changed by function(images, rng) whenever a model trains on them.
 
-        function: is given a batch as it is kept (uint8, before standardising) and must return images of the same shape
-        and dtype without changing those it got; `tinydl.datasets.augmentation` has some. Without an rng, as when a
-        model is evaluated, `take` leaves it out.
+            train.augmented(augmentation.crop_and_flip, augmentation.cutout)    # the one, then the other
+
+        functions: the first is given a batch as it is kept (uint8, before standardising), each of the others what the
+        one before it returned. A function must return images of the same shape and dtype without changing those it
+        got; `tinydl.datasets.augmentation` has some. None is left out; with nothing else, images are no longer changed.
+        Without an rng, as when a model is evaluated, `take` leaves all of them out.
 
         ValueError: no function. `take` raises it for one that returns other shapes or dtypes.
         """
-        if function is not None and not callable(function):
-            raise ValueError(f"Images: augmented needs a function (images, rng) -> images, got {function!r}")
+        chosen = tuple(function for function in functions if function is not None)
+        for function in chosen:
+            if not callable(function):
+                raise ValueError(f"Images: augmented needs a function (images, rng) -> images, got {function!r}")
         new = copy.copy(self)
-        new._augmentation = function
+        new._augmentations = chosen
+        return new
+
+    def mixed(self, alpha: float | None = 0.2) -> Images:
+        """The same images, blended by `augmentation.mixup` whenever a model trains on them; None or 0: no longer.
+
+        A batch is augmented and standardised first, then each image is blended with another and the two labels with
+        them: the y of a training batch is rows (n, classes) float32, which SoftmaxCrossEntropy takes, and of which the
+        "accuracy" counts the larger. Without an rng, as when a model is evaluated, `take` gives plain images and labels
+        that are numbers, as ever. (Compare losses and accuracies with that in mind: those of training are of the
+        blends, and are worse.)
+
+        alpha: see `augmentation.mixup`.
+
+        ValueError: an alpha that is not a number of 0 or more.
+        """
+        new = copy.copy(self)
+        new._alpha = 0.0 if alpha is None else checks.number("Images", "alpha", alpha, 0)
         return new
 
     def take(
         self, rows: NDArray[np.intp] | slice, rng: np.random.Generator | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """(x, y) of some rows: float32 (rows, height, width, channels) in [0, 1] or standardised, and labels.
 
-        rng, given while training only: for the augmentation.
+        rng, given while training only: for what `augmented` and `mixed` draw.
         """
-        images, labels = super().take(rows)
-        if self._augmentation is not None and rng is not None:
-            images = self._augment(self._augmentation, images, rng)
-        return self._as_floats(images), labels
+        images, y = super().take(rows)
+        if rng is None:
+            return self._as_floats(images), y
+        for function in self._augmentations:
+            images = self._augment(function, images, rng)
+        x = self._as_floats(images)
+        if not self._alpha:
+            return x, y
+        # Targets of a yes-or-no loss are a column of floats by now, 0 or 1, and blend as they are.
+        return mixup(x, y if y.ndim == 2 else _one_hot(y, len(self.class_names)), rng, self._alpha)
 
     def _augment(self, function: Augmentation, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-        images.flags.writeable = False  # they may be the data set's own, when the rows are a slice
-        changed = function(images, rng)
+        given = images.view()
+        given.flags.writeable = False  # they may be the data set's own, when the rows are a slice
+        changed = function(given, rng)
         array = isinstance(changed, np.ndarray)
         if not array or changed.shape != images.shape or changed.dtype != images.dtype:
             got = f"{changed.shape} {changed.dtype}" if array else f"{type(changed).__name__}"
@@ -193,9 +225,7 @@ class Images(Batches):
 
     def one_hot(self) -> NDArray[np.float32]:
         """The labels as rows (n, classes) with a single 1."""
-        rows = np.zeros((len(self), len(self.class_names)), np.float32)
-        rows[np.arange(len(self)), self.labels] = 1
-        return rows
+        return _one_hot(self.labels, len(self.class_names))
 
     def name(self, label: int) -> str:
         """The name of a class by its number. ValueError: no such class."""
@@ -241,6 +271,12 @@ class Images(Batches):
 def _unit(x: NDArray[Any]) -> int:
     """What stands for 1 in images of this dtype."""
     return 255 if x.dtype == np.uint8 else 1
+
+
+def _one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    rows = np.zeros((len(labels), classes), np.float32)
+    rows[np.arange(len(labels)), labels] = 1
+    return rows
 
 
 def _statistics(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
