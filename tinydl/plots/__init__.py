@@ -1,4 +1,4 @@
-"""Pictures of training, images and fraud detection: each function returns a Figure and, given `path`, saves a PNG.
+"""Pictures of models, training, images and fraud: each function returns a Figure and, given `path`, saves a PNG.
 
 Figures are made without pyplot: no global state, so they work without a display and in threads. Colours are
 those of Okabe & Ito (2008), which the colour-blind can tell apart. `source` names the data in the title.
@@ -6,6 +6,7 @@ those of Okabe & Ito (2008), which the colour-blind can tell apart. `source` nam
 
 from __future__ import annotations
 
+from .diagram import model_diagram
 from .frame import BLUE, COLOURS, FRAUD, GREEN, GREY, NORMAL, ORANGE, PURPLE, SKY, VERMILION
 from .fraud import (
     error_histogram,
@@ -22,6 +23,6 @@ from .training import History, accuracy_curves, loss_curves, training_curves
 __all__ = [
     "BLUE", "COLOURS", "FRAUD", "GREEN", "GREY", "History", "NORMAL", "ORANGE", "PURPLE", "SKY", "VERMILION",
     "accuracy_curves", "confusion_matrix", "error_histogram", "feature_errors", "feature_maps", "filters",
-    "fraud_overview", "loss_curves", "most_confident_mistakes", "pr_curves", "precision_recall_against_threshold",
-    "reconstructions", "roc_curves", "training_curves",
+    "fraud_overview", "loss_curves", "model_diagram", "most_confident_mistakes", "pr_curves",
+    "precision_recall_against_threshold", "reconstructions", "roc_curves", "training_curves",
 ]  # fmt: skip

@@ -1,0 +1,359 @@
+"""The block diagram of a model, such as papers draw of their networks: boxes, arrows, branches and shortcuts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import chain, groupby
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import FancyBboxPatch, PathPatch
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
+
+from tinydl import checks, layers
+from tinydl.files import PathLike
+from tinydl.layer import Layer, Shape
+from tinydl.layers.noise import Noise
+from tinydl.layers.penalties import Penalty
+from tinydl.layers.pooling import Pool2D
+from tinydl.model import Model
+
+from .frame import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, finish
+from .layout import Box, Chain, Detour, Fork, Frame, Line, Part, Placed, Plan, SideExit, Size, page
+
+NAME, SMALL, TITLE, FACTS = 8.0, 7.0, 14.0, 12.0  # sizes of the text, in points (the last one is set by `finish`)
+LINE, LAST, MARGIN = 0.145, 0.14, 0.055  # heights in inches: a line, the last line, above and below them
+EDGE = 0.25  # around the page
+TOP = 0.16  # between the title and the drawing
+KEY = "in each box: output shape, parameters"
+LARGEST = (18.0, 14.0)  # inches: a page beyond it is drawn with equal blocks collapsed
+INK = "#333333"
+
+COLOURS = {
+    "convolution": BLUE, "dense": VERMILION, "pooling": ORANGE, "normalisation": GREEN, "activation": SKY,
+    "regularisation": PURPLE, "loss": PURPLE, "joint": INK, "input": INK, "other": GREY,
+}  # fmt: skip
+KINDS = {
+    layers.Conv2D: "convolution", layers.Dense: "dense", Pool2D: "pooling", layers.GlobalAveragePool2D: "pooling",
+    layers.BatchNorm: "normalisation", layers.LocalResponseNorm: "normalisation", Noise: "regularisation",
+    Penalty: "regularisation", layers.ReLU: "activation", layers.LeakyReLU: "activation",
+    layers.Sigmoid: "activation", layers.Tanh: "activation", layers.Softmax: "activation",
+}  # fmt: skip
+PLAIN = ("joint", "input", "loss", "label")  # boxes of one line, as wide as their text
+TELLING = ("filters", "units", "channels", "size", "rate", "stddev", "negative_slope", "rho", "factor")
+
+
+def model_diagram(
+    model: Model, path: PathLike | None = None, source: str | None = None, *, collapse: bool | None = None
+) -> Figure:
+    """Draw a model's layers as boxes and the flow between them as arrows, from top to bottom, then column by column.
+
+    A box names the layer with what tells most about it ("Conv2D 64, 3x3 / 2": filters, kernel, stride; an activation
+    of its own), below that the output's shape on the left and the number of parameters on the right, if there are any.
+    BatchNorm and activations right behind a layer with parameters stand in its box, their parameters behind a "+".
+    Residual: its body, and its shortcut as a line around it, to a "+". Branches: side by side, to "concat".
+    AuxiliaryHead: beside the flow, to its loss. Other composites, whose inside only they know, are one box.
+
+    collapse  draw a run of equal blocks (the same layers, hyper-parameters and shapes) once, with "x 17" on a frame;
+              by default only if the page would otherwise be too large for a screen
+    source    named in the title, as in all pictures
+
+    TypeError: what is no Model (a model is built as soon as it exists; wrap a layer as Model(layer, input_shape)).
+    """
+    if not isinstance(model, Model):
+        raise TypeError(f"model_diagram: expected a Model, got {model!r}: wrap layers as Model(layers, input_shape)")
+    if collapse is not None:
+        collapse = checks.flag("model_diagram", "collapse", collapse)
+    plan = _laid_out(model, collapse)
+    with_norm = any(placed.box and len(placed.box.parameters) > 1 for placed in plan.boxes)
+    key = KEY + (" (+ those of BatchNorm)" if with_norm else "")
+    facts = f"input {_shape(model.input_shape)}, {model.parameters.size:,} parameters"
+    widths = (plan.right, _width(model.name, TITLE, "bold"), _width(facts, FACTS), _width(key, SMALL))
+    width = max(widths) + 2 * EDGE
+    figure = Figure(figsize=(width, 1))
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    ax.set_title(facts, pad=0)
+    finish(figure, source, None)  # it may have added lines to the title
+    titles = 0.36 + 0.21 * (ax.get_title().count("\n") + 1)
+    foot = plan.height + 0.22  # where the key stands
+    height = titles + TOP + foot + EDGE
+    figure.set_size_inches(width, height)
+    figure.suptitle(model.name, fontsize=TITLE, fontweight="bold", y=1 - 0.14 / height, va="top", parse_math=False)
+    ax.set_position((0, 0, 1, 1 - titles / height))
+    left = (width - plan.right) / 2
+    ax.set(xlim=(-left, width - left), ylim=(foot + EDGE, -TOP))
+    ax.text(plan.right / 2, foot, key, fontsize=SMALL, color=GREY, ha="center", va="center_baseline")
+    _draw(ax, plan)
+    return finish(figure, None, path)
+
+
+def _laid_out(model: Model, collapse: bool | None) -> Plan:
+    whole = Chain((Box("input", (f"input {_shape(model.input_shape)}",)), *_read(model.root).parts))
+    size = _sizes(whole)
+    plan = page(_collapsed(whole) if collapse else whole, size)
+    if collapse is None and (plan.right > LARGEST[0] or plan.height > LARGEST[1]):
+        plan = page(_collapsed(whole), size)
+    return plan
+
+
+# -- from layers to parts -------------------------------------------------------------------------------------
+
+
+def _read(*chained: Layer) -> Chain:
+    """Layers as one chain, nested Sequentials too; those that usually go together share a box."""
+    parts: list[Part] = []
+    for layer in chain.from_iterable(map(_unchained, chained)):
+        part = _part(layer)
+        before = parts[-1] if parts else None
+        if isinstance(part, Box) and isinstance(before, Box) and _joins(part, before):
+            parts[-1] = _joined(before, part)
+        else:
+            parts.append(part)
+    return Chain(tuple(parts))
+
+
+def _unchained(layer: Layer) -> Iterator[Layer]:
+    if type(layer) is layers.Sequential:
+        for inner in layer.layers:
+            yield from _unchained(inner)
+    else:
+        yield layer
+
+
+def _part(layer: Layer) -> Part:
+    """What is drawn for one layer; of composites that say in their forward what they do, what is in them."""
+    forward = type(layer).forward
+    if isinstance(layer, layers.Branches) and forward is layers.Branches.forward:
+        joint = Box("joint", (f"concat {_shape(layer.output_shape)}",))
+        return Fork(tuple(_read(branch) for branch in layer.branches), joint)
+    if isinstance(layer, layers.Residual) and forward is layers.Residual.forward:
+        joint = Box("joint", (" ".join(["+", *_activation(layer)]),))
+        return Detour(_read(layer.body), None if layer.shortcut is None else _read(layer.shortcut), joint)
+    if isinstance(layer, layers.AuxiliaryHead) and forward is layers.AuxiliaryHead.forward:
+        return SideExit(Chain((*_read(layer.head).parts, Box("loss", (f"loss x {layer.weight:g}",)))))
+    if isinstance(layer, layers.ContractivePenalty) and forward is layers.ContractivePenalty.forward:
+        encoder = _layer_box(layer.encoder)
+        return replace(encoder, lines=(*encoder.lines, _named(layer)))
+    if isinstance(layer, layers.Sequential) and forward is layers.Sequential.forward:
+        return Frame(_read(*layer.layers), Box("label", (type(layer).__name__,)), Box("label", ("",)))
+    if isinstance(layer, layers.Container):
+        return _layer_box(layer, f"{sum(not inner.sublayers() for inner in layer.walk())} layers in it")
+    return _layer_box(layer)
+
+
+def _layer_box(layer: Layer, *more: str) -> Box:
+    kind = next((kind for base, kind in KINDS.items() if isinstance(layer, base)), "other")
+    count = sum(array.size for inner in layer.walk() if not _shared(inner) for array in _own(inner))
+    return Box(kind, (_named(layer), *more), _shape(layer.output_shape), (count,) if count else ())
+
+
+def _own(layer: Layer) -> Iterable[Any]:
+    """The parameters of a layer; not those that a container only shows."""
+    return () if layer.sublayers() else layer.params.values()
+
+
+def _shared(layer: Layer) -> bool:
+    """Whether its parameters are those of a layer elsewhere, which has them in its box."""
+    return layer.original is not None and bool(layer.params)
+
+
+def _named(layer: Layer) -> str:
+    """ "Conv2D 64, 3x3 / 2, relu": the class and the hyper-parameters that tell most."""
+    told = [f"{value:g}" for key in TELLING if isinstance(value := getattr(layer, key, None), int | float)]
+    window = getattr(layer, "kernel_size", getattr(layer, "pool_size", None))
+    strides = getattr(layer, "strides", None)
+    if isinstance(window, tuple) and isinstance(strides, tuple):
+        stride = str(strides[0]) if len(set(strides)) == 1 else _shape(strides)
+        told.append(_shape(window) + (f" / {stride}" if stride != "1" else ""))
+    name = " ".join([type(layer).__name__, ", ".join(told)]).rstrip()
+    return ", ".join([name, *_activation(layer), *(["shared"] if _shared(layer) else [])])
+
+
+def _activation(layer: Layer) -> list[str]:
+    """Its name, if the layer has one built in."""
+    name = getattr(layer, "activation", None)
+    return [name] if isinstance(name, str) and name != "linear" else []
+
+
+def _shape(shape: Shape | None) -> str:
+    return "x".join(map(str, shape or ()))
+
+
+def _joins(part: Box, before: Box) -> bool:
+    """BatchNorm behind a layer that learns, and activations behind either, keep its shape and go into its box."""
+    if before.kind not in ("convolution", "dense", "normalisation") or part.shape != before.shape:
+        return False
+    first = len(before.lines) == 1 and bool(before.parameters) and before.kind != "normalisation"
+    return part.kind == "activation" or (first and part.lines[0].startswith("BatchNorm"))
+
+
+def _joined(before: Box, part: Box) -> Box:
+    first, *more = before.lines
+    return replace(
+        before, lines=(first, ", ".join([*more, *part.lines])), parameters=before.parameters + part.parameters
+    )
+
+
+# -- equal blocks ---------------------------------------------------------------------------------------------
+
+
+def _collapsed(part: Any) -> Any:
+    """The same part with runs of equal blocks (two or more, of single boxes three or more) drawn once."""
+    if isinstance(part, Fork):
+        return replace(part, branches=tuple(map(_collapsed, part.branches)))
+    if isinstance(part, Detour):
+        return replace(part, body=_collapsed(part.body), around=part.around and _collapsed(part.around))
+    if isinstance(part, SideExit):
+        return SideExit(_collapsed(part.head))
+    if isinstance(part, Frame):
+        return replace(part, inner=_collapsed(part.inner))
+    if not isinstance(part, Chain):
+        return part
+    parts: list[Part] = []
+    for block, run in groupby(part.parts):
+        times, small = len(list(run)), _collapsed(block)
+        if times >= (3 if isinstance(block, Box) else 2):
+            each = Box("label", (f"{_count(block):,} each" if _count(block) else "",))
+            parts.append(Frame(small, Box("label", (f"x {times}",)), each, times))
+        else:
+            parts += [small] * times
+    return Chain(tuple(parts))
+
+
+def _boxes(part: Part | None) -> Iterator[tuple[Box, int]]:
+    """All boxes, each with the number of times that it stands there."""
+    if isinstance(part, Box):
+        yield part, 1
+        return
+    inner: Iterable[Part | None] = ()
+    if isinstance(part, Chain):
+        inner = part.parts
+    elif isinstance(part, Fork):
+        inner = (*part.branches, part.joint)
+    elif isinstance(part, Detour):
+        inner = (part.body, part.around, part.joint)
+    elif isinstance(part, SideExit):
+        inner = (part.head,)
+    elif isinstance(part, Frame):
+        yield from ((part.title, 1), (part.note, 1))
+        inner = (part.inner,)
+    for one in inner:
+        yield from ((box, times * (part.times if isinstance(part, Frame) else 1)) for box, times in _boxes(one))
+
+
+def _count(part: Part) -> int:
+    return sum(times * sum(box.parameters) for box, times in _boxes(part))
+
+
+# -- drawing --------------------------------------------------------------------------------------------------
+
+
+@cache
+def _width(text: str, points: float, weight: str = "normal") -> float:
+    """Of a text, in inches; some more, as letters are rounded to pixels."""
+    font = FontProperties(size=points, weight=weight)
+    return 1.05 * float(TextPath((0, 0), text, prop=font).get_extents().x1) / 72 if text else 0.0
+
+
+def _parameters(box: Box) -> str:
+    return " + ".join(f"{count:,}" for count in box.parameters)
+
+
+def _weight(box: Box) -> str:
+    return "bold" if box.kind == "label" else "normal"
+
+
+def _sizes(part: Part) -> Size:
+    """What each box needs; all boxes of layers are as wide as the widest of them needs to be."""
+
+    def needed(box: Box) -> float:
+        last = [_width(text, SMALL) for text in (box.shape, _parameters(box)) if text]
+        names = [_width(line, NAME, _weight(box)) for line in box.lines]
+        return max(*names, sum(last) + 0.18 * (len(last) - 1)) + (0.04 if box.kind == "label" else 0.2)
+
+    common = max((needed(box) for box, _ in _boxes(part) if box.kind not in PLAIN), default=0.0)
+
+    def size(box: Box) -> tuple[float, float]:
+        if box.kind in PLAIN:
+            return needed(box), LINE + 2 * MARGIN - 0.03
+        return common, LINE * len(box.lines) + LAST + 2 * MARGIN
+
+    return size
+
+
+def _draw(ax: Axes, plan: Plan) -> None:
+    for frame in plan.frames:
+        _outline(ax, frame, 0.1, fc="#f5f5f5", ec="#b0b0b0", lw=0.8, ls=(0, (4, 2)), zorder=0.5)
+    pieces = [_rounded(line) for line in plan.lines]
+    heads = [_head(line) for line in plan.lines if line.arrow]
+    ax.add_patch(PathPatch(Path.make_compound_path(*pieces), fill=False, ec=INK, lw=0.9, zorder=1))
+    ax.add_patch(PathPatch(Path.make_compound_path(*heads), fc=INK, lw=0, zorder=1.5))
+    for placed in plan.boxes:
+        _draw_box(ax, placed)
+
+
+def _draw_box(ax: Axes, placed: Placed) -> None:
+    box, x, y = placed.box, placed.x, placed.y
+    assert box is not None
+    middle = x + placed.width / 2
+    style: dict[str, Any]
+    if box.kind in PLAIN:
+        if box.kind != "label":
+            colour = COLOURS[box.kind]
+            _outline(ax, placed, 0.09, fc=_tint(colour, 0.1), ec=colour, lw=0.9, zorder=2)
+        style = {"fontsize": NAME, "weight": _weight(box), "color": INK, "ha": "center", "va": "center_baseline"}
+        ax.text(middle, y + placed.height / 2, box.lines[0], **style)
+        return
+    colour = COLOURS[box.kind]
+    _outline(ax, placed, 0.045, fc=_tint(colour, 0.17), ec=colour, lw=0.9, zorder=2)
+    for number, line in enumerate(box.lines):
+        at = y + MARGIN + LINE * (number + 0.5)
+        ax.text(middle, at, line, fontsize=NAME, color="black", ha="center", va="center_baseline")
+    at = y + placed.height - MARGIN - LAST / 2
+    style = {"fontsize": SMALL, "color": INK, "va": "center_baseline"}
+    ax.text(x + 0.08, at, box.shape, ha="left", **style)
+    ax.text(x + placed.width - 0.08, at, _parameters(box), ha="right", **style)
+
+
+def _outline(ax: Axes, placed: Placed, radius: float, **style: Any) -> None:
+    corners = f"round,pad=0,rounding_size={min(radius, placed.height / 2)}"
+    ax.add_patch(FancyBboxPatch((placed.x, placed.y), placed.width, placed.height, boxstyle=corners, **style))
+
+
+def _tint(colour: str, share: float) -> tuple[float, ...]:
+    """A colour on white."""
+    return tuple(1 - share * (1 - part) for part in to_rgb(colour))
+
+
+def _rounded(line: Line, radius: float = 0.07) -> Path:
+    """A line whose corners are rounded off; one that ends in an arrowhead stops within it."""
+    points = list(line.points)
+    if line.arrow:
+        points[-1] = _towards(points[-1], points[-2], 0.03)
+    vertices, codes = [points[0]], [Path.MOVETO]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        vertices += [_towards(corner, before, radius), corner, _towards(corner, after, radius)]
+        codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
+    return Path([*vertices, points[-1]], [*codes, Path.LINETO])
+
+
+def _head(line: Line) -> Path:
+    """The triangle at the end of a line."""
+    tip, before = line.points[-1], line.points[-2]
+    x, y = _towards(tip, before, 0.075)
+    across, down = (0.033 * (y - tip[1]) / 0.075, 0.033 * (x - tip[0]) / 0.075)
+    return Path([tip, (x - across, y - down), (x + across, y + down), tip], closed=True)
+
+
+def _towards(start: tuple[float, float], goal: tuple[float, float], distance: float) -> tuple[float, float]:
+    """The point at a distance from one point on the way to another, at most half the way."""
+    dx, dy = goal[0] - start[0], goal[1] - start[1]
+    share = min(distance / (abs(dx) + abs(dy)), 0.5)
+    return start[0] + share * dx, start[1] + share * dy
