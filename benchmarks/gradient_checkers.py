@@ -44,7 +44,10 @@ from tinydl.gradcheck import GradientCheckError
 from tinydl.gradcheck.objects import Runner
 from tinydl.layers import (
     ActivityL1,
+    AuxiliaryHead,
     AveragePool2D,
+    BatchNorm,
+    Branches,
     ContractivePenalty,
     Conv2D,
     Dense,
@@ -57,14 +60,16 @@ from tinydl.layers import (
     LocalResponseNorm,
     MaskingNoise,
     MaxPool2D,
+    PadChannels,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     Softmax,
     Tanh,
 )
 from tinydl.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
-from tinydl.selfcheck.cases import LayerCase, LossCase
+from tinydl.selfcheck.cases import LayerCase, LossCase, expecting
 from tinydl.selfcheck.mutants import CAUGHT, MISSED, Verdict, installed, judge, targets
 
 torch = optional("torch")
@@ -81,6 +86,10 @@ USUAL: list[Case] = [
     *(LayerCase(layer, IMAGES) for layer in (Flatten(), Conv2D(8, 3, padding="same", activation="relu"))),
     *(LayerCase(layer, IMAGES) for layer in (MaxPool2D(3, 2, "same"), AveragePool2D(3, 2, "same"))),
     *(LayerCase(layer, IMAGES) for layer in (GlobalAveragePool2D(), LocalResponseNorm(3, 0.1))),
+    *(LayerCase(layer, IMAGES) for layer in (BatchNorm(activation="relu"), PadChannels(16))),
+    LayerCase(Residual([Conv2D(8, 3, padding="same", use_bias=False), BatchNorm()], None, "relu"), IMAGES),
+    LayerCase(Branches([Conv2D(8, 1), [Conv2D(4, 1, activation="relu"), Conv2D(8, 3, padding="same")]]), IMAGES),
+    LayerCase(expecting(AuxiliaryHead([Dense(40, "tanh"), Dense(10)]), SoftmaxCrossEntropy(), LABELS), ROWS),
     LossCase(MeanSquaredError(), ROWS, POSITIVE),
     LossCase(BinaryCrossEntropy(), ROWS, POSITIVE),
     LossCase(SoftmaxCrossEntropy(0.1), (32, 10), LABELS),

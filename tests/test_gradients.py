@@ -6,6 +6,7 @@ forward is right, the golden values prove (tests/layers/test_values.py, tests/te
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from tinydl.kernels import reference
 from tinydl.layers import (
     ActivityL1,
     AveragePool2D,
+    BatchNorm,
+    Branches,
     ContractivePenalty,
     Conv2D,
     Dense,
@@ -29,19 +32,21 @@ from tinydl.layers import (
     LocalResponseNorm,
     MaxPool2D,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     Softmax,
     Tanh,
 )
 from tinydl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
-from tinydl.selfcheck.cases import IMAGES, LAYERS, LOPSIDED, LOSSES, MODELS, RATES, ROWS, SPARSE, X
+from tinydl.selfcheck.cases import IMAGES, LAYERS, LOPSIDED, LOSSES, MODELS, RATES, ROWS, SPARSE, X, small
 
 # Largest relative errors; the checks themselves accept 1e-6. The complex step has neither truncation nor kinks beside the
 # point to fear; central differences between the kinks of hundreds of relus need steps at which roundoff shows.
 LIMITS = {"complex": 1e-12, "central": 1e-8}
 DEEP_LIMITS = {"complex": 1e-12, "central": 1e-6}
 DEEP = ("deep_autoencoder", "sparse_autoencoder", "digits_cnn")
+DIRECTIONAL = [name for name, case in MODELS.items() if case.options.get("mode") == "directional"]  # deeper still
 either_method = pytest.mark.parametrize("method", LIMITS)
 
 
@@ -65,13 +70,56 @@ def test_loss(name: str, method: str) -> None:
     tight(LOSSES[name].check(method=method), LIMITS[method])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in DIRECTIONAL])
 @pytest.mark.parametrize("training", [True, False])
 @either_method
 def test_model(name: str, training: bool, method: str) -> None:
     report = MODELS[name].check(training=training, method=method)
     tight(report, (DEEP_LIMITS if name in DEEP else LIMITS)[method])
     assert set(report.arrays) == {"x", *MODELS[name].make().params}
+
+
+@pytest.mark.parametrize("name", DIRECTIONAL)
+@pytest.mark.parametrize("training", [True, False])
+@either_method
+def test_deep_model(name: str, training: bool, method: str) -> None:
+    """Along one random direction through all arrays at once; the slopes are large, so the relative error counts."""
+    report = MODELS[name].check(training=training, method=method)
+    assert report.passed
+    assert report.max_relative_error <= DEEP_LIMITS[method], report
+    assert report.arrays["all arrays"].shape == (MODELS[name].x.size + MODELS[name].make().parameters.size,)
+
+
+@pytest.mark.parametrize("name", DIRECTIONAL)
+def test_no_array_of_a_deep_model_is_lost_beside_the_others(name: str) -> None:
+    """Every array, moved alone, has a slope that the limit of the complex step would see in the sum of all."""
+    case = MODELS[name]
+    model = case.make()
+    x = case.x.astype(np.float32)
+    value = case.loss.forward(model.forward(x, training=True), case.y) + model.penalty()
+    dx = model.backward(case.loss.backward().astype(np.float32))
+    assert np.isfinite(value)
+    sizes = {
+        array: float(np.linalg.norm(gradient * (np.sqrt(np.mean(model.params[array] ** 2)) or 1.0)))
+        for array, gradient in model.grads.items()
+    }
+    whole = float(np.linalg.norm([*sizes.values(), np.linalg.norm(dx)]))
+    assert {array: size / whole for array, size in sizes.items() if size < 1e-7 * whole} == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "divisor"), [(models.resnet_cifar, 4), (models.inception_cifar, 16), (models.cifar_cnn, 16)]
+)
+def test_a_small_model_is_the_large_one_layer_for_layer(make: Any, divisor: int) -> None:
+    large, narrow = make(), small(make, divisor, (16, 12, 3))()
+    assert [type(layer) for layer in narrow.root.walk()] == [type(layer) for layer in large.root.walk()]
+    for one, other in zip(narrow.root.walk(), large.root.walk(), strict=True):
+        if isinstance(other, Conv2D):
+            assert one.filters == -(-other.filters // divisor)
+            assert (one.kernel_size, one.strides, one.padding) == (other.kernel_size, other.strides, other.padding)
+    assert narrow.output_shape == (10,)
+    assert not any(np.all(array == array.flat[0]) for array in narrow.params.values() if array.size > 1)
+    assert any(layer.kernel_initializer == "he_normal" for layer in narrow.root.walk() if isinstance(layer, Conv2D))
 
 
 def test_every_public_layer_and_every_loss_has_a_row() -> None:
@@ -83,15 +131,17 @@ def test_every_public_layer_and_every_loss_has_a_row() -> None:
 
 
 def test_every_model_has_a_row() -> None:
-    """By the names that the models bear, each also the beginning of its row's."""
+    """By the names that the models bear, each also the beginning of its row's ("resnet20_cifar" is a resnet_cifar)."""
     names = {row: case.make().name for row, case in MODELS.items()}
-    assert set(names.values()) >= set(models.__all__)
+    assert {re.sub(r"(vgg|resnet)\d+", r"\1", name) for name in names.values()} >= set(models.__all__)
     assert [row for row, name in names.items() if not row.startswith(name)] == []
 
 
 def test_rows_know_whether_they_have_kinks() -> None:
     assert not any(LAYERS[row].smooth for row in ("ReLU", "LeakyReLU", "MaxPool2D", "ActivityL1", "Sequential(images)"))
     assert not any(LAYERS[row].smooth for row in ("Dense(relu)", "Conv2D(relu)", "ContractivePenalty(relu)"))
+    assert not any(LAYERS[row].smooth for row in ("BatchNorm(relu)", "Residual(relu)", "Branches(inception)"))
+    assert all(LAYERS[row].smooth for row in ("BatchNorm(tanh)", "Residual", "Branches", "AuxiliaryHead"))
     assert all(LAYERS[row].smooth for row in ("Dense(None)", "Conv2D(tanh)", "Softmax", "Sequential", "Dropout"))
     assert not MODELS["vanilla_autoencoder"].smooth
     assert MODELS["contractive_autoencoder(tanh)"].smooth
@@ -465,6 +515,145 @@ class NormNeighboursOfTheForward(LocalResponseNorm):
         return dy * s**-beta - 2 * self.alpha * beta * x * through_s
 
 
+class BatchNormBase(BatchNorm):
+    """BatchNorm's backward in plain NumPy, road by road, in pieces that the bugs below replace."""
+
+    def statistics(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        return self._mean, self._var
+
+    def through_mean(self, g: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
+        return g.mean(axis=axes)
+
+    def through_var(self, g: NDArray[Any], xhat: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
+        return xhat * (g * xhat).mean(axis=axes)
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        da, axes = reference.activation_gradient(dy, self._y, self._code), tuple(range(dy.ndim - 1))
+        mean, var = self.statistics()
+        inverse = 1 / np.sqrt(var + self.epsilon)
+        xhat = (self._x - mean) * inverse
+        self.grads["gamma"] += (da * xhat).sum(axis=axes)
+        self.grads["beta"] += da.sum(axis=axes)
+        g = self.params["gamma"] * da
+        return inverse * (g - self.through_mean(g, axes) - self.through_var(g, xhat, axes))
+
+
+class BatchNormWithoutMeanRoad(BatchNormBase):
+    def through_mean(self, g: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
+        return 0 * g
+
+
+class BatchNormWithoutVarianceRoad(BatchNormBase):
+    def through_var(self, g: NDArray[Any], xhat: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
+        return 0 * g
+
+
+class BatchNormOfConstants(BatchNormWithoutMeanRoad):
+    """The batch's statistics as constants: what is right in inference."""
+
+    through_var = BatchNormWithoutVarianceRoad.through_var
+
+
+class BatchNormSumRoad(BatchNormBase):
+    """A sum where the mean belongs."""
+
+    def through_mean(self, g: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
+        return g.sum(axis=axes)
+
+
+class BatchNormThreeRoadsInInference(BatchNormBase):
+    """The running statistics as functions of x."""
+
+    def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
+        return super().forward(x)
+
+
+class BatchNormRunningInBackward(BatchNormBase):
+    """Forward in training took the batch's statistics."""
+
+    def statistics(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        return self.state["mean"], self.state["var"]
+
+
+class BatchNormOfOneRow(BatchNormBase):
+    """On images: the axes of rows."""
+
+    def through_mean(self, g: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
+        return g.mean(axis=0)
+
+
+class ResidualWithoutShortcut(Residual):
+    """The gradient of the way around, forgotten."""
+
+    def backward(self, dy: NDArray[Any]) -> Any:
+        return self.body.backward(reference.activation_gradient(dy, self._y, self._code))
+
+
+class ResidualWithoutBody(Residual):
+    def backward(self, dy: NDArray[Any]) -> Any:
+        self.body.backward(dy)
+        return dy.copy()
+
+
+class ResidualInPlace(Residual):
+    """Right numbers, but they are added into dy."""
+
+    def backward(self, dy: NDArray[Any]) -> Any:
+        dy += self.body.backward(dy)
+        return dy
+
+
+class ResidualMaskOnOneWay(Residual):
+    """The relu behind the sum, for the body only."""
+
+    def backward(self, dy: NDArray[Any]) -> Any:
+        return self.body.backward(dy * (self._y > 0)) + dy
+
+
+class BranchesFromTheWrongEnd(Branches):
+    """dy is cut with the right widths at the wrong edges."""
+
+    def backward(self, dy: NDArray[Any]) -> Any:
+        last = dy.shape[-1]
+        edges = zip(self._edges, self._edges[1:], strict=False)
+        pieces = [dy[..., last - stop : last - start] for start, stop in edges]
+        return sum(branch.backward(piece) for branch, piece in zip(self.branches, pieces, strict=True))
+
+
+class BranchesKeepTheLast(Branches):
+    """= for += in dx."""
+
+    def backward(self, dy: NDArray[Any]) -> Any:
+        for branch, start, stop in zip(self.branches, self._edges, self._edges[1:], strict=False):
+            dx = branch.backward(dy[..., start:stop])
+        return dx
+
+
+class DenseWithoutTwin(Dense):
+    """In two places, but with one memory: the second forward overwrites what the first backward needs."""
+
+    def twin(self) -> Layer:
+        return self
+
+
+class DenseWithGradsOfItsOwn(Dense):
+    """The second place's gradient goes astray."""
+
+    def twin(self) -> Layer:
+        twin = super().twin()
+        twin.grads = {name: gradient.copy() for name, gradient in self.grads.items()}
+        return twin
+
+    def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
+        shape = super().build(input_shape, rng, dtype)
+        self.grads = {name: np.zeros_like(value) for name, value in self.params.items()}
+        return shape
+
+
+def in_two_branches(layer: Layer) -> Layer:
+    return Branches([layer, [Tanh(), layer]])
+
+
 PLANTED: dict[str, tuple[Layer, Any, str]] = {  # layer, x, what the message must name
     "dW misses the mask": (DenseWithoutMaskInW(4, "relu"), X, "dW is wrong"),
     "db has 1/N": (DenseMeanBias(4), X, "db is wrong"),
@@ -505,7 +694,27 @@ PLANTED: dict[str, tuple[Layer, Any, str]] = {  # layer, x, what the message mus
     "norm: no cross term": (NormWithoutCrossTerm(3, 0.1), (2, 3, 2, 6), "dx is wrong"),
     "norm: its own cross term": (NormOnlyItsOwnCrossTerm(3, 0.1), (2, 3, 2, 6), "dx is wrong"),
     "norm: neighbours": (NormNeighboursOfTheForward(4, 0.1), (2, 3, 2, 6), "dx is wrong"),
-}
+    "batch norm: no road through the mean": (BatchNormWithoutMeanRoad(), X, "(?s)dx is wrong.*the same for all entries along axis 0: the road through a mean"),
+    "batch norm: no road through the mean, images": (BatchNormWithoutMeanRoad(), IMAGES, "the same for all entries along axis 0 and 1 and 2"),
+    "batch norm: no road through the variance": (BatchNormWithoutVarianceRoad(), X, "(?s)dx is wrong.*a constant plus a multiple of x"),
+    "batch norm: statistics as constants": (BatchNormOfConstants(), X, "a mean and the variance .* over it is left out or weighted wrongly: statistics taken for constants"),
+    "batch norm: statistics as constants, relu": (BatchNormOfConstants(activation="relu"), IMAGES, "statistics taken for constants"),
+    "batch norm: a sum for a mean": (BatchNormSumRoad(), X, "(?s)dx is wrong.*the same for all entries along axis 0"),
+    "batch norm: three roads in inference": (BatchNormThreeRoadsInInference(), X, "dx is wrong"),
+    "batch norm: running statistics in backward": (BatchNormRunningInBackward(), X, "(?s)dx is wrong.*gamma is wrong"),
+    "batch norm: the axes of rows": (BatchNormOfOneRow(), IMAGES, "dx is wrong"),
+    "residual: no shortcut": (ResidualWithoutShortcut(Dense(5, "tanh")), X, r"a term is missing, and it is equal to dy \(the road that leads past"),
+    "residual: no shortcut, projection": (ResidualWithoutShortcut(Dense(4, "tanh"), Dense(4), "relu"), X, "(?s)dx is wrong.*backward gives all zeros"),
+    "residual: no body": (ResidualWithoutBody(Dense(5, "tanh")), X, "(?s)dx is wrong.*this is dy as it is"),
+    "residual: in place": (ResidualInPlace(Dense(5, "tanh")), X, "backward modifies dy in place"),
+    "residual: mask on one way": (ResidualMaskOnOneWay(Dense(5, "tanh"), None, "relu"), X, "dx is wrong"),
+    "branches: wrong edges": (BranchesFromTheWrongEnd([Dense(2), Dense(3, "tanh"), Dense(2)]), X, "(?s)dx is wrong.*W is wrong"),
+    "branches: the last one's": (BranchesKeepTheLast([Dense(2), Dense(3, "tanh")]), X, "dx is wrong"),
+    "branches: the last one's, of identities": (BranchesKeepTheLast([Flatten(), Flatten()]), X, r"`=` where `\+=` is needed"),
+    "shared: assigns": (in_two_branches(DenseThatAssigns(5, "tanh")), X, r"must add \(\+=\)"),
+    "shared: one cache": (in_two_branches(DenseWithoutTwin(5, "tanh")), X, "(?s)dx is wrong.*W is wrong"),
+    "shared: two gradients": (in_two_branches(DenseWithGradsOfItsOwn(5, "tanh")), X, "W is wrong"),
+}  # fmt: skip
 PLANTED_LOSSES: dict[str, tuple[Loss, NDArray[Any]]] = {
     "no 1/N": (MSEWithoutN(), RATES),
     "1/rows": (MSEOverRows(), RATES),
@@ -545,6 +754,9 @@ def test_a_mutant_without_its_bug_passes() -> None:
     tight(check_layer(Untouched(4, "relu"), X), LIMITS["complex"])
     tight(check_layer(ConvBase(4, (3, 2), (1, 2), LOPSIDED, "relu"), IMAGES), LIMITS["complex"])
     tight(check_layer(ConvBase(4, 3), IMAGES), LIMITS["complex"])
+    tight(check_layer(BatchNormBase(), X), LIMITS["complex"])
+    tight(check_layer(BatchNormBase(activation="relu"), IMAGES), LIMITS["complex"])
+    tight(check_layer(in_two_branches(Dense(5, "tanh")), X), LIMITS["complex"])
 
 
 # Bugs that some inputs cannot show: why the rows above have the shapes they have.
@@ -557,6 +769,11 @@ HIDDEN: dict[str, tuple[Layer, Any]] = {
     "padding counted, no padding": (AveragePoolCountsPadding(2), (2, 4, 6, 3)),
     "padding turned, even padding": (ConvPaddingOff(4, 3, padding="same"), IMAGES),
     "neighbours, odd size": (NormNeighboursOfTheForward(3, 0.1), (2, 3, 2, 6)),
+    "axes of rows, rows": (BatchNormOfOneRow(), X),
+    "mask on one way, no mask": (ResidualMaskOnOneWay(Dense(5, "tanh"), None, "relu"), 9 + np.abs(ROWS)),
+    "wrong edges, one branch": (BranchesFromTheWrongEnd([Dense(3)]), X),
+    "the last branch's, one branch": (BranchesKeepTheLast([Dense(3)]), X),
+    "one cache, one place": (Branches([DenseWithoutTwin(5, "tanh"), Tanh()]), X),
 }
 
 

@@ -283,10 +283,39 @@ def test_chains_hold_every_layer() -> None:
     assert seen == set(LAYERS)
 
 
+def test_blocks_of_every_form_are_drawn() -> None:
+    """Shortcuts with parameters, of zeros and none; layers in two places; heads that are idle and that are not."""
+    blocks = [case.layer for case in draws(LAYERS["Residual"], 200)]
+    assert {type(block.shortcut).__name__ for block in blocks} == {
+        "NoneType", "Conv2D", "Dense", "PadChannels", "Sequential",
+    }  # fmt: skip
+    assert {block.activation for block in blocks} == set(kernels.ACTIVATIONS)
+    counts = [len(case.layer.branches) for case in draws(LAYERS["Branches"], 200)]
+    assert {1, 2, 3, 4} == set(counts)
+    assert 20 < sum(map(shared, draws(LAYERS["Branches"], 200))) < 180
+    heads = draws(LAYERS["AuxiliaryHead"], 40)
+    assert {built(case).penalty() > 0 for case in heads} == {True, False}
+    assert all((built(case).penalty() > 0) == case.options["training"] for case in heads)
+    assert all(len(case.x) > 1 for case in draws(LAYERS["BatchNorm"], 200))
+
+
+def shared(case: LayerCase) -> bool:
+    parts = list(case.layer.walk())
+    return len({id(part) for part in parts}) < len(parts)
+
+
+def built(case: LayerCase) -> Layer:
+    """After a forward pass."""
+    sample = Sample(case, "float64")
+    layer: Layer = sample.layer()
+    layer.forward(sample.x, sample.training)
+    return layer
+
+
 # Those with a relu or a mask; over a single class softmax never has a gradient.
 MAY_BE_SILENT = [
-    "Dense", "ContractivePenalty", "Conv2D", "ReLU", "LeakyReLU", "Dropout", "MaskingNoise", "Sequential",
-    "Model of rows", "Model of images",
+    "Dense", "ContractivePenalty", "Conv2D", "BatchNorm", "ReLU", "LeakyReLU", "Dropout", "MaskingNoise", "Sequential",
+    "Residual", "Branches", "Model of rows", "Model of images",
 ]  # fmt: skip
 
 
@@ -304,7 +333,8 @@ def test_other_gradients_may_not_be_zero(name: str) -> None:
     for case in draws(EVERYTHING[name], 40):
         classes = {"Softmax": "x", "SoftmaxCrossEntropy": "y_pred"}.get(name)
         one_class = classes is not None and getattr(case, classes).shape[-1] == 1
-        assert bool(case.options["zero_ok"]) == one_class
+        idle = name == "AuxiliaryHead" and not case.options["training"]
+        assert bool(case.options["zero_ok"]) == (one_class or idle)
 
 
 # --- each property can fail -----------------------------------------------------------------------------------------

@@ -778,6 +778,15 @@ def test_batch_norm_of_one_row_is_vacuous() -> None:
         check_layer(BatchNorm(), x=(1, 4))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_bias_below_batch_norm_is_vacuous_and_breaks_no_rule(seed: int) -> None:
+    """Its gradient is roundoff, which does not double in two passes."""
+    layer = Chain(Linear(), BatchNorm())
+    assert check_layer(layer, x=(6, 5), zero_ok=("0.b",), seed=seed).arrays["0.b"].verdict == "zero, as allowed"
+    with pytest.raises(GradientCheckError, match=r"FAILED\n  the check of 0\.b is vacuous"):
+        check_layer(layer, x=(6, 5), seed=seed)
+
+
 def test_a_parameter_that_never_matters_is_vacuous_unless_allowed() -> None:
     layer = Linear()
     layer.add("unused", np.ones(3))

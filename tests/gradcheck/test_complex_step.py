@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tinydl.gradcheck import GradientCheckError, check_layer, check_loss, check_model
-from tinydl.layers import ActivityL1, Conv2D, Dense, Dropout, KLSparsity, Layer, ReLU, Sequential, Tanh
+from tinydl.gradcheck.report import ZERO
+from tinydl.layers import ActivityL1, BatchNorm, Conv2D, Dense, Dropout, KLSparsity, Layer, ReLU, Sequential, Tanh
 from tinydl.losses import MeanSquaredError
 from tinydl.models import deep_autoencoder
 
@@ -272,3 +273,27 @@ def test_a_small_part_of_an_output_is_too() -> None:
 def test_an_overflow_does_not_pass() -> None:
     with pytest.raises(GradientCheckError, match="20 drowned in roundoff"):
         check_layer((lambda x: x * 1e200, lambda dy, x: dy), (4, 5))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("below", "x"), [(Conv2D(3, 2), (2, 5, 4, 3)), (Dense(4), (6, 5)), (Dense(4), 100 * np.random.default_rng(0).normal(size=(6, 5)))]
+)  # fmt: skip
+def test_it_is_not_put_off_by_slopes_that_are_truly_zero(below: Layer, x: Any, seed: int) -> None:
+    """A bias that batch normalisation takes away again: roundoff from either method, and no reason to distrust one."""
+    bias = "conv2d_1.b" if isinstance(below, Conv2D) else "dense_1.b"
+    report = check_layer(Sequential([below, BatchNorm()]), x, zero_ok=[bias], seed=seed)
+    assert report.notes == []
+    assert {row.method for row in report.arrays.values()} == {"complex step"}
+    assert report.arrays[bias].verdict == ZERO
+    assert report.max_relative_error < 1e-12
+    with pytest.raises(GradientCheckError, match=f"the check of {bias} is vacuous"):
+        check_layer(Sequential([below, BatchNorm()]), x, seed=seed)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_what_drops_the_imaginary_part_is_found_at_any_size(scale: float) -> None:
+    x = scale * np.random.default_rng(0).normal(size=(3, 4))
+    for layer in (ByAbs(), ByReal(), InOneEntry()):
+        with pytest.raises(ValueError, match="drop the imaginary part"):
+            check_layer(layer, x, method="complex")

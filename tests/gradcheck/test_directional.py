@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tinydl import Model
 from tinydl.gradcheck import GradientCheckError, check_layer, check_model
-from tinydl.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Tanh
+from tinydl.layers import Branches, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential, Tanh
 from tinydl.losses import MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.models import digits_cnn
 
@@ -129,3 +129,29 @@ def test_the_loss_may_be_the_models_own() -> None:
     model = Model([Dense(3)], 4)
     x = np.ones((2, 4))
     check_model(model, x, np.zeros((2, 3)), loss=MeanSquaredError(), mode="directional")
+
+
+@pytest.mark.parametrize("method", ["central", "complex"])
+def test_an_array_under_two_names_is_moved_once(method: str) -> None:
+    """A layer that stands in two places; its gradient counts once, too."""
+    shared = Dense(5, "tanh")
+    for layer in (Sequential([shared, Dense(5), shared]), Branches([shared, [Tanh(), shared]])):
+        report = check_layer(layer, (6, 5), mode="directional", directions=3, method=method)
+        assert report.arrays["all arrays"].max_relative_error < (1e-12 if method == "complex" else 1e-6)
+    assert report.arrays["all arrays"].shape == (6 * 5 + 5 * 5 + 5,)
+    model = Model([shared, Dense(5), shared, Dense(4)], 5)
+    x = np.random.default_rng(0).normal(size=(4, 5))
+    report = check_model(model, x, LABELS, loss=SoftmaxCrossEntropy(), mode="directional", method=method)
+    assert report.arrays["all arrays"].shape == (x.size + model.parameters.size,)
+
+
+class TwiceTheBias(Dense):
+    def backward(self, dy: Array) -> Array | None:
+        self.grads["b"] += self.original is not None
+        return super().backward(dy)
+
+
+def test_a_wrong_array_under_two_names_is_found() -> None:
+    shared = TwiceTheBias(5)
+    with pytest.raises(GradientCheckError, match=r"the gradient of twice_the_bias_1\.b is wrong"):
+        check_layer(Branches([shared, [Tanh(), shared]]), (6, 5), mode="directional")

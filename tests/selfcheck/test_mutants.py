@@ -64,6 +64,10 @@ def total(x: Any) -> Any:
     return x.sum(axis=0) + np.mean(x, axis=(1, 2))
 
 
+def along(x: Any, axes: Any) -> Any:
+    return x.sum(axis=axes)
+
+
 def contract(a: Any, b: Any) -> Any:
     return np.einsum("nj,nj->j", a, b)
 
@@ -164,6 +168,7 @@ EXPECTED: list[tuple[Callable[..., Any], str, list[str]]] = [
         "return x.sum(axis=None) + np.mean(x, axis=(1, 2))", "return x.sum(axis=0) + np.mean(x, axis=(1,))",
         "return x.sum(axis=0) + np.mean(x, axis=(2,))", "return x.sum(axis=0) + np.mean(x, axis=None)",
     ]),
+    (along, "axis", ["return x.sum(axis=axes[:1])", "return x.sum(axis=axes[-1:])", "return x.sum(axis=None)"]),
     (contract, "axis", ["return np.einsum('nj,nj->n', a, b)"]),
     (total, "mean and sum", ["return x.mean(axis=0) + np.mean(x, axis=(1, 2))", "return x.sum(axis=0) + np.sum(x, axis=(1, 2))"]),
     (product, "transpose", ["return x.T @ da.T", "return x @ da"]),
@@ -324,6 +329,10 @@ def test_the_kernels_belong_to_those_who_call_them() -> None:
     assert "_sum_around" in kernels_of["LocalResponseNorm"]
     assert kernels_of["MeanSquaredError"] == {"mean_squared_error", "mean_squared_error_gradient"}
     assert kernels_of["Sigmoid"] == {"sigmoid"}
+    assert kernels_of["ReLU"] == {"relu", "relu_gradient"}
+    assert {f"batch_norm_{part}" for part in ("statistics", "forward", "backward")} <= kernels_of["BatchNorm"]
+    assert {"add", "relu_gradient", "activation_gradient"} <= kernels_of["Residual"]
+    assert {"join", "cut", "add"} <= kernels_of["Branches"]
 
 
 def test_the_originals_pass_strictly_and_recompiled_they_are_the_same() -> None:
@@ -433,7 +442,7 @@ def test_a_check_that_accepts_everything_is_found_out(monkeypatch: pytest.Monkey
 
     for name, place in (
         ("Dense", "reference.dense_backward"),
-        ("ReLU", "ReLU.backward"),
+        ("ReLU", "reference.relu_gradient"),
         ("SoftmaxCrossEntropy", "SoftmaxCrossEntropy.backward"),
     ):
         seeing = verdicts(name, place)
@@ -474,6 +483,33 @@ def test_a_check_of_x_alone_is_found_out() -> None:
     assert verdict_on("Dense", place, "sign", "dW -= x.T @ da", check=check_x_only).kind == MISSED
     assert verdict_on("Dense", place, "mean and sum", "db += da.mean(axis=0)", check=check_x_only).kind == MISSED
     assert verdict_on("Dense", place, "unchanged", "return x", check=check_x_only).kind == CAUGHT
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "operator", "after"),
+    [
+        ("BatchNorm", "reference.batch_norm_backward", "drop term", "return gamma * inverse * (da - xhat * (da * xhat).mean(axis=axes))"),
+        ("BatchNorm", "reference.batch_norm_backward", "drop term", "return gamma * inverse * (da - da.mean(axis=axes))"),
+        ("BatchNorm", "reference.batch_norm_backward", "drop term", "return gamma * inverse * (xhat * (da * xhat).mean(axis=axes))"),
+        ("BatchNorm", "reference.batch_norm_backward", "mean and sum", "return gamma * inverse * (da - da.sum(axis=axes) - xhat * (da * xhat).mean(axis=axes))"),
+        ("BatchNorm", "reference.batch_norm_backward", "branch", "if True:"),
+        ("BatchNorm", "reference.batch_norm_backward", "branch", "if False:"),
+        ("BatchNorm", "reference.batch_norm_backward", "+= to =", "dgamma[...] = (da * xhat).sum(axis=axes)"),
+        ("Residual", "reference.add", "drop term", "return activate(a, activation)"),
+        ("Residual", "reference.add", "drop term", "return activate(b, activation)"),
+        ("Residual", "reference.add", "in place", "return activate(np.add(a, b, out=a), activation)"),
+        ("Branches", "reference.cut", "off by one", "return x[..., start + 1:stop + 1].copy()"),
+        ("Branches", "Branches.backward", "branch", "dx = piece"),
+        ("PadChannels", "PadChannels.backward", "off by one", "return self.as_gradient(dy, self._y)[..., :self._kept - 1].copy()"),
+        ("AuxiliaryHead", "AuxiliaryHead.backward", "drop factor", "dhead = dhead"),
+        ("AuxiliaryHead", "AuxiliaryHead.backward", "unchanged", "return dy"),
+        ("AuxiliaryHead", "AuxiliaryHead.penalty", "drop term", "return super().penalty()"),
+    ],
+)  # fmt: skip
+def test_every_term_of_a_block_is_needed(name: str, place: str, operator: str, after: str) -> None:
+    """The three roads of batch normalisation, both terms of a residual sum, every branch's cut, the head's share."""
+    verdict = verdict_on(name, place, operator, after)
+    assert verdict.kind in (CAUGHT, CRASH), verdict
 
 
 # --- the checker ----------------------------------------------------------------------------------------------------

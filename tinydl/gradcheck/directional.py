@@ -38,7 +38,7 @@ def check_directions(
     takes one pass, and has no kinks to fear.) Only when the sum is wrong each array is moved alone, to find the wrong
     one, which is then probed entry by entry for a diagnosis. What backward says has no part in what is dropped.
     """
-    names = list(scene.objective.arrays)
+    names = _distinct(scene.objective.arrays)
     with np.errstate(all="ignore"):
         row = _check(ALL, names, oracle, scene, options, rng)
         if row.verdict != WRONG:
@@ -49,6 +49,11 @@ def check_directions(
                 probed = probe(oracle, name, scene, options, rng)
                 rows[name] = probed if probed.verdict == WRONG else rows[name]
         return rows
+
+
+def _distinct(arrays: dict[str, NDArray[np.float64]]) -> list[str]:
+    """Names of arrays, none twice: a layer that stands in two places has its arrays under two names."""
+    return list({id(array): name for name, array in reversed(arrays.items())}.values())[::-1]
 
 
 def _check(

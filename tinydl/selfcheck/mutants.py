@@ -133,7 +133,7 @@ def _used_by(function: FunctionType, subject: type) -> Iterator[Site | None]:
                 yield _method(subject, node.attr)
             elif isinstance(of, ast.Call) and isinstance(of.func, ast.Name) and of.func.id == "super":
                 yield _method(subject, node.attr, own)
-            elif isinstance(of, ast.Name) and function.__globals__.get(of.id) is kernels:
+            elif ast.unparse(of) in ("kernels", "kernels.reference") and function.__globals__.get("kernels") is kernels:
                 yield from _functions(node.attr, getattr(kernels.reference, node.attr, None))
         elif isinstance(node, ast.Name):
             yield from _functions(node.id, function.__globals__.get(node.id))

@@ -158,7 +158,10 @@ def _power(place: Place) -> Iterator[Change]:
 def _axis(place: Place) -> Iterator[Change]:
     """Another axis, all of them, or of two only one; another letter of an einsum's output."""
     node = place.node
-    if isinstance(node, ast.keyword) and node.arg == "axis":
+    if isinstance(node, ast.keyword) and node.arg == "axis" and isinstance(node.value, ast.Name):  # a tuple's
+        for form in ("A[:1]", "A[-1:]", "None"):
+            yield _changed(node, value=_expression(form, A=node.value))
+    elif isinstance(node, ast.keyword) and node.arg == "axis":
         axis = ast.literal_eval(node.value)
         others = [(axis[0],), (axis[-1],), None] if isinstance(axis, tuple) else [axis - 1, axis + 1, None]
         for other in others:

@@ -24,7 +24,10 @@ from ..kernels import ACTIVATIONS
 from ..layer import Layer, Shape
 from ..layers import (
     ActivityL1,
+    AuxiliaryHead,
     AveragePool2D,
+    BatchNorm,
+    Branches,
     ContractivePenalty,
     Conv2D,
     Dense,
@@ -37,7 +40,9 @@ from ..layers import (
     LocalResponseNorm,
     MaskingNoise,
     MaxPool2D,
+    PadChannels,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     Softmax,
@@ -45,11 +50,12 @@ from ..layers import (
 )
 from ..losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from ..model import Model
-from .cases import LayerCase, LossCase, ModelCase
+from .cases import LayerCase, LossCase, ModelCase, expecting
 
 T = TypeVar("T")
 SEEDS = range(1 << 16)
 BATCHES = range(1, 6)
+SEVERAL = range(2, 6)  # rows: of one row batch normalisation leaves nothing
 # Up to a few, and one more than the 8 or 16 numbers that compiled loops take at a time.
 WIDTHS = (1, 2, 3, 4, 5, 6, 17)
 CHANNELS = (1, 2, 3, 4, 9)
@@ -193,6 +199,14 @@ def _local_response_norm(draw: Draw, shape: Shape) -> LocalResponseNorm:
     return LocalResponseNorm(size, draw((0.1, 1e-4, 1.0)), draw((0.75, 0.5, 1.2)), draw((2.0, 1.0, 0.5)))
 
 
+def _batch_norm(draw: Draw, shape: Shape) -> BatchNorm:
+    return BatchNorm(draw((0.99, 0.9, 0.0)), draw((1e-3, 0.1)), draw(tuple(ACTIVATIONS)))
+
+
+def _pad_channels(draw: Draw, shape: Shape) -> PadChannels:
+    return PadChannels(shape[-1] + draw(range(5)))
+
+
 def _relu(draw: Draw, shape: Shape) -> ReLU:
     return ReLU()
 
@@ -246,7 +260,69 @@ def _sigmoid_and_sparsity(draw: Draw, shape: Shape) -> Sequential:
     return Sequential([Sigmoid(), _kl_sparsity(draw, shape)])
 
 
-LINKS: tuple[Make, ...] = (_relu, _leaky_relu, _sigmoid, _tanh, _dropout, _masking_noise, _gaussian_noise)
+def _auxiliary_head(draw: Draw, shape: Shape) -> AuxiliaryHead:
+    units, hidden = draw(range(2, 5)), draw((None, "tanh", "sigmoid"))
+    head: list[Layer] = [Dense(draw(WIDTHS), hidden)] if hidden else []
+    if len(shape) > 1:
+        head.insert(0, draw((Flatten(), GlobalAveragePool2D())) if len(shape) == 3 else Flatten())
+    labels = np.random.default_rng(draw(SEEDS)).integers(units, size=max(BATCHES))
+    loss = SoftmaxCrossEntropy(draw((0.0, 0.1)))
+    return expecting(AuxiliaryHead([*head, Dense(units)], draw((0.3, 1.0, 2.0))), loss, labels)
+
+
+# --- branches: layers that change an image's channels only, and so may stand side by side ---------------------------
+
+
+def _conv2d_same(draw: Draw, shape: Shape, filters: int | None = None, strides: int = 1) -> Sequential:
+    """With batch normalisation, or without; a bias below it would have no gradient."""
+    normalised, size = draw((False, True)), _number_or_pair(draw, draw(range(1, 4)), draw(range(1, 4)))
+    filters, f = filters or draw(CHANNELS), draw(tuple(ACTIVATIONS))
+    conv = Conv2D(filters, size, strides, "same", None if normalised else f, not normalised and draw((True, False)))
+    return Sequential([conv, BatchNorm(epsilon=0.1, activation=f)] if normalised else [conv])
+
+
+def _pool2d_same(draw: Draw, shape: Shape) -> Layer:
+    return draw((MaxPool2D, AveragePool2D))(draw(range(1, 4)), 1, "same")
+
+
+def _branch(draw: Draw, shape: Shape) -> Layer:
+    if len(shape) == 1:
+        rows: tuple[Make, ...] = (_dense, partial(_chain, nested=False), *ROW_LINKS)
+        return draw(rows)(draw, shape)
+    images: tuple[Make, ...] = (_conv2d_same, _conv2d_same, _pool2d_same, *LINKS)
+    return draw(images)(draw, shape)
+
+
+def _branches(draw: Draw, shape: Shape) -> Branches:
+    """Here and there a layer that stands in two of them."""
+    branches: list[Layer | list[Layer]] = [_branch(draw, shape) for _ in range(draw(range(1, 4)))]
+    if draw((False, False, True)):
+        branches.append([draw((_tanh, _sigmoid))(draw, shape), draw(branches)])  # type: ignore[list-item]
+    return Branches(branches)
+
+
+def _residual(draw: Draw, shape: Shape) -> Residual:
+    """A block as it is, with a shortcut with parameters, or with one that adds channels of zeros."""
+    shortcut: Layer | None = None
+    if len(shape) == 1:
+        body: Layer = _chain(draw, shape, nested=False)
+        units = _built(body, shape).output_shape[0]
+        if units != shape[0] or draw((False, True)):
+            ways: list[Layer] = [Dense(units, draw((None, "tanh")))]
+            shortcut = draw([*ways, PadChannels(units)] if units >= shape[0] else ways)
+    else:
+        strides, filters = draw((1, 1, 2)), draw((shape[2], shape[2] + draw(range(3))))
+        body = _conv2d_same(draw, shape, filters, strides)
+        if strides > 1 or filters != shape[2] or draw((False, True)):
+            zeros = Sequential([AveragePool2D(1, strides), PadChannels(filters)])
+            shortcut = draw((Conv2D(filters, 1, strides), zeros))
+    return Residual(body, shortcut, draw(tuple(ACTIVATIONS)))
+
+
+LINKS: tuple[Make, ...] = (
+    _relu, _leaky_relu, _sigmoid, _tanh, _dropout, _masking_noise, _gaussian_noise, _batch_norm, _pad_channels,
+    _auxiliary_head,
+)  # fmt: skip
 ROW_LINKS: tuple[Make, ...] = (_dense, _dense, _contractive, *LINKS, _activity_l1, _sigmoid_and_sparsity)
 # (Behind a wide padding the next layer's strides may step over all that the image reached.)
 IMAGE_LINKS: tuple[Make, ...] = (
@@ -263,7 +339,7 @@ def _chain(draw: Draw, shape: Shape, nested: bool = True) -> Sequential:
         if shape[-1] > 1:  # over one class softmax is constant, and would cut off all that stands before it
             links = (*links, _softmax)
         if nested:
-            links = (*links, partial(_chain, nested=False))
+            links = (*links, partial(_chain, nested=False), _residual, _branches)
         layer = draw(links)(draw, shape)
         shape = _built(layer, shape).output_shape
         chain.append(layer)
@@ -287,26 +363,32 @@ class Kind:
     shape: Callable[[Draw], Shape]
     make: Make
     data: Callable[[Draw, np.random.Generator, Shape], NDArray] = _normal
+    batches: Sequence[int] = BATCHES
 
     def __call__(self, draw: Draw) -> LayerCase:
         """A layer with data to check it at."""
         shape, seed = self.shape(draw), draw(SEEDS)
         layer = self.make(draw, shape)
-        x = self.data(draw, np.random.default_rng(seed), (draw(BATCHES), *shape))
-        zero_ok = ("x", *_built(layer, shape).params) if _may_be_silent(layer) else ()
+        x = self.data(draw, np.random.default_rng(seed), (draw(self.batches), *shape))
+        training = draw((True, False))
+        zero_ok = ("x", *_built(layer, shape).params) if _may_be_silent(layer, training) else ()
         if isinstance(layer, Softmax) and shape[-1] == 1:
             zero_ok = ("x",)  # of one class the share is 1, whatever x is
-        return LayerCase(layer, x, {"training": draw((True, False)), "seed": seed, "zero_ok": zero_ok})
+        return LayerCase(layer, x, {"training": training, "seed": seed, "zero_ok": zero_ok})
 
 
-def _may_be_silent(layer: Layer) -> bool:
+def _may_be_silent(layer: Layer, training: bool) -> bool:
     """Whether a relu or a mask may let nothing through: of a few units all may be dead, of a few numbers all dropped.
 
     All gradients are then truly 0, and the check shows that backward gives 0 there. What it cannot show at such a
-    point, most others do.
+    point, most others do. So it is with a bias (or a whole layer, in a batch of one row) below a batch normalisation,
+    and with an auxiliary head outside training.
     """
     return any(
-        isinstance(part, ReLU | LeakyReLU | Dropout | MaskingNoise) or getattr(part, "activation", None) == "relu"
+        isinstance(part, ReLU | LeakyReLU | Dropout | MaskingNoise)
+        or getattr(part, "activation", None) == "relu"
+        or (isinstance(part, BatchNorm) and training and part is not layer)
+        or (isinstance(part, AuxiliaryHead) and not training)
         for part in layer.walk()
     )
 
@@ -319,6 +401,11 @@ LAYERS: dict[str, Callable[[Draw], LayerCase]] = {
     "AveragePool2D": Kind(_images, _average_pool2d),
     "GlobalAveragePool2D": Kind(_images, _global_average_pool2d),
     "LocalResponseNorm": Kind(_images, _local_response_norm),
+    "BatchNorm": Kind(_some_axes, _batch_norm, batches=SEVERAL),
+    "PadChannels": Kind(_some_axes, _pad_channels),
+    "Residual": Kind(_rows_or_images, _residual),
+    "Branches": Kind(_rows_or_images, _branches),
+    "AuxiliaryHead": Kind(_some_axes, _auxiliary_head),
     "ReLU": Kind(_any_shape, _relu),
     "LeakyReLU": Kind(_any_shape, _leaky_relu),
     "Sigmoid": Kind(_any_shape, _sigmoid),
@@ -386,8 +473,9 @@ def _model_case(sample: Callable[[Draw], Shape], draw: Draw) -> ModelCase:
         model.parameters += 0.1 * np.random.default_rng(seed).standard_normal(model.parameters.shape)
         return model
 
-    zero_ok = ("x", *make().params) if _may_be_silent(chain) else ()
-    return ModelCase(make, x, y, loss, {"training": draw((True, False)), "seed": seed, "zero_ok": zero_ok})
+    training = draw((True, False))
+    zero_ok = ("x", *make().params) if _may_be_silent(chain, training) else ()
+    return ModelCase(make, x, y, loss, {"training": training, "seed": seed, "zero_ok": zero_ok})
 
 
 MODELS: dict[str, Callable[[Draw], ModelCase]] = {

@@ -15,7 +15,10 @@ from numpy.typing import DTypeLike, NDArray
 from ..layer import Layer, Shape
 from ..layers import (
     ActivityL1,
+    AuxiliaryHead,
     AveragePool2D,
+    BatchNorm,
+    Branches,
     Container,
     ContractivePenalty,
     Conv2D,
@@ -29,14 +32,16 @@ from ..layers import (
     LocalResponseNorm,
     MaskingNoise,
     MaxPool2D,
+    PadChannels,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     Softmax,
     Tanh,
 )
 from ..losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
-from .cases import LAYERS, LOSSES, LayerCase, LossCase
+from .cases import LAYERS, LOSSES, LayerCase, LossCase, expecting
 
 Checked = LayerCase | LossCase
 
@@ -133,10 +138,16 @@ class Lowest(Around):
 
 
 class Reused(Around):
-    """A layer that has seen another batch before, of other numbers and another size, in the other mode."""
+    """A layer that has seen another batch before, of other numbers and another size, in the other mode.
+
+    Running statistics do not remember it: those that inference uses are no function of x.
+    """
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        before = [(value, value.copy()) for value in self.state.values()]
         self.layer.forward(x[1:] * 0.7, not training)
+        for value, old in before:
+            value[...] = old
         return self.layer.forward(x, training)
 
 
@@ -220,6 +231,10 @@ def _without_dx(layer: Layer) -> Layer:
 LABELS = np.array([0, 2, 1, 2])
 
 
+def _head(head: Layer | list[Layer], weight: float = 0.3, smoothing: float = 0.0) -> AuxiliaryHead:
+    return expecting(AuxiliaryHead(head, weight), SoftmaxCrossEntropy(smoothing), LABELS)
+
+
 def _layers(x: Any, *subjects: Layer, **options: Any) -> list[Checked]:
     return [LayerCase(layer, x, options) for layer in subjects]
 
@@ -298,6 +313,36 @@ TELLING: dict[type, list[Checked]] = {
     LocalResponseNorm: [
         *_layers((2, 2, 3, 4), LocalResponseNorm(3, 0.4, 0.6, 1.5)),
         *_layers((2, 1, 2, 4), LocalResponseNorm(2, 0.4, 1.2, 0.7), Reused(LocalResponseNorm(3, 0.4, 0.6, 1.5))),
+    ],
+    BatchNorm: [
+        *_layers((4, 3), BatchNorm(0.7, 0.2), BatchNorm(0.7, 0.2, "tanh"), Reused(BatchNorm(0.7, 0.2))),
+        *_layers((3, 3), BatchNorm(0.7, 0.2, "sigmoid")),
+        *_layers((2, 3, 2, 2), BatchNorm(0.7, 0.2, "relu")),
+        *_layers((4, 3), BatchNorm(0.7, 0.2, "tanh"), Reused(BatchNorm(0.7, 0.2)), training=False),
+    ],
+    Residual: [
+        *_layers((3, 3), Residual([Dense(4, "tanh"), Dense(3)]), Reused(Residual(Dense(3, "tanh"), None, "sigmoid"))),
+        *_layers((4, 3), Residual(Dense(2, "tanh"), Dense(2), "tanh"), Residual(Dense(3, "tanh"), Tanh(), "relu")),
+        *_layers((4, 3), Residual(Dense(3, "tanh"), None, "relu"), Residual(Tanh(), None, "sigmoid")),
+        *_layers((4, 3), Residual(Flatten()), Residual([Dense(3, "sigmoid"), ActivityL1(0.3)], ActivityL1(0.2))),
+        *_layers((2, 3, 2, 2), Residual(Conv2D(3, 1, activation="tanh"), Conv2D(3, 1, activation="relu"))),
+    ],
+    Branches: [
+        *_layers((3, 3), Branches([Dense(2, "tanh"), [Dense(3, "tanh"), Dense(3)], Tanh()])),
+        *_layers((4, 3), Reused(Branches([Dense(2, "tanh"), Dense(2, "sigmoid")])), Branches([Flatten(), Flatten()])),
+        *_layers((4, 3), Branches([[Dense(3, "sigmoid"), ActivityL1(0.3)], ActivityL1(0.2)]), Branches([Dense(1)])),
+        *_layers((2, 3, 2, 2), Branches([Conv2D(3, 1, activation="relu"), MaxPool2D(3, 1, "same"), Conv2D(1, 1)])),
+    ],
+    PadChannels: [
+        *_layers((3, 3), PadChannels(5), PadChannels(3), Reused(PadChannels(4))),
+        *_layers((3, 4, 5, 2), PadChannels(3), Reused(PadChannels(5))),
+    ],
+    AuxiliaryHead: [
+        *_layers((4, 3), _head(Dense(3)), _head([Dense(4, "sigmoid"), ActivityL1(0.3), Dense(3)], 2.0, 0.1)),
+        *_layers((3, 3), _head(Dense(3, "tanh"), 1.0), Reused(_head(Dense(3)))),
+        *_layers((2, 3, 2, 2), _head([Conv2D(3, 1, activation="relu"), GlobalAveragePool2D(), Dense(3)])),
+        *_layers((3, 3), AuxiliaryHead(Dense(3)), zero_ok=("dense_1.W", "dense_1.b")),
+        *_layers((3, 3), _head(Dense(3)), training=False, zero_ok=("dense_1.W", "dense_1.b")),
     ],
     MeanSquaredError: [
         LossCase(MeanSquaredError(), (3, 4), _rows(3, 4)),

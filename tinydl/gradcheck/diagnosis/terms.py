@@ -140,9 +140,10 @@ def missing_road(e: Evidence) -> str | None:
                 if np.all(np.abs(rows - _fit(rows, _along(array, axes, count), constant)) <= SAME * scale):
                     also = "a constant plus " if constant else ""
                     what = "mean and the variance (or norm)" if constant else "sum, a variance or a norm"
+                    known = ": statistics taken for constants, as in inference?" if constant else ""
                     return (
                         f"what is missing is, along axis {listed(axes)}, {also}a multiple of {name}: the road through "
-                        f"a {what} over it is left out or weighted wrongly"
+                        f"a {what} over it is left out or weighted wrongly{known}"
                     )
     return None
 
