@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .alexnet import alexnet
 from .autoencoders import (
     contractive_autoencoder,
     deep_autoencoder,
@@ -10,13 +11,25 @@ from .autoencoders import (
     vanilla_autoencoder,
 )
 from .convolutional import cifar_cnn, digits_cnn
+from .inception import googlenet, inception_cifar
+from .lenet import lenet5
+from .resnet import resnet, resnet_cifar
+from .vgg import vgg, vgg_cifar
 
 __all__ = [
+    "alexnet",
     "cifar_cnn",
     "contractive_autoencoder",
     "deep_autoencoder",
     "denoising_autoencoder",
     "digits_cnn",
+    "googlenet",
+    "inception_cifar",
+    "lenet5",
+    "resnet",
+    "resnet_cifar",
     "sparse_autoencoder",
     "vanilla_autoencoder",
+    "vgg",
+    "vgg_cifar",
 ]

@@ -1,0 +1,170 @@
+"""The famous architectures on CIFAR-10: choose a network, a recipe, and how long you have.
+
+Without data it runs at once, on 1,797 handwritten digits that scikit-learn brings along, enlarged to 32x32:
+
+    python examples/cifar_architectures.py                                  # ResNet-20 on digits, some minutes
+    python examples/cifar_architectures.py --data --model resnet20          # 30 epochs of CIFAR-10 from TINYDL_DATA
+    python examples/cifar_architectures.py --data --model inception --minutes 60    # as many epochs as fit into an hour
+    python examples/cifar_architectures.py --data --model resnet20 --recipe paper   # 182 epochs, as He et al.
+    python examples/cifar_architectures.py --data --model vgg --resume      # go on where the run stopped, to the bit
+
+Recipes, both with SGD, momentum 0.9, batches of 128, images that are standardised, moved by up to 4 pixels and mirrored
+(digits are not), and weight decay on the weights alone, not on biases or batch normalisation:
+
+    one_cycle   the learning rate up and down once, however many epochs there are; Nesterov's momentum, decay 5e-4
+    paper       learning rate 0.1, divided by 10 after half and after three quarters of the epochs, decay 1e-4
+
+5,000 of the training images are held back, of all classes alike; the epoch with the best accuracy on them is restored
+at the end. Only then are the test images looked at, once.
+
+Written to --out: model.png (the network's block diagram), report.json, table.md, pictures, model.safetensors (the model
+that was tested), and after every epoch history.json and checkpoint.safetensors, from which --resume goes on. Ctrl-C
+ends a run cleanly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from image_runs import HISTORY, Data, Run, add_data_options, check_data_options, load_data, perform, standardised
+
+from tinydl import Model, models
+from tinydl.datasets.augmentation import crop_and_flip, cutout, random_crop
+from tinydl.datasets.images import Images
+from tinydl.losses import SoftmaxCrossEntropy
+from tinydl.optimizers import SGD
+from tinydl.schedules import OneCycle, PiecewiseConstant
+
+MODELS: dict[str, Callable[..., Model]] = {
+    "lenet5": models.lenet5,
+    "vgg": models.vgg_cifar,
+    "inception": models.inception_cifar,
+    **{f"resnet{depth}": partial(models.resnet_cifar, depth) for depth in (20, 32, 44, 56, 110)},
+}
+EPOCHS = {"one_cycle": 30, "paper": 182}  # the paper's 64,000 steps
+LEARNING_RATE = {"one_cycle": 0.2, "paper": 0.1}  # at its highest
+VALIDATION_ROWS = 5_000
+DIGIT_PIXELS = 4  # a digit's pixel becomes so many, on each side
+TRIAL_STEPS = 8  # by which --minutes is turned into epochs
+
+
+def sgd(args: argparse.Namespace, steps: int) -> SGD:
+    """The optimizer of a recipe, for a run of so many steps."""
+    clip, peak = args.clip_norm or None, args.learning_rate
+    if args.recipe == "one_cycle":
+        return SGD(OneCycle(peak, steps), 0.9, nesterov=True, weight_decay=5e-4, global_clipnorm=clip)
+    divided = PiecewiseConstant([max(1, steps // 2), max(2, 3 * steps // 4)], [peak, peak / 10, peak / 100])
+    return SGD(divided, 0.9, weight_decay=1e-4, global_clipnorm=clip)
+
+
+def prepare(data: Data, args: argparse.Namespace) -> Data:
+    """Standardised images; what is drawn anew in every epoch, for the training images."""
+    if args.data is None:
+        data = Data(data.source, *(images and enlarged(images) for images in data[1:]))  # type: ignore[arg-type]
+    data = standardised(data)
+    augmentations = [random_crop if args.data is None else crop_and_flip]
+    if args.cutout:
+        mean = np.rint(255 * np.array(data.train.mean))
+        augmentations.append(partial(cutout, size=args.cutout, fill=mean))
+    return data._replace(train=data.train.augmented(*augmentations).mixed(args.mixup))
+
+
+def enlarged(images: Images) -> Images:
+    """Every pixel as a square of them: the networks halve their maps up to four times."""
+    return Images(images.x.repeat(DIGIT_PIXELS, 1).repeat(DIGIT_PIXELS, 2), images.labels, images.class_names)
+
+
+def compiled(args: argparse.Namespace, data: Data, epochs: int) -> Model:
+    """The network, ready for a run of so many epochs."""
+    model = MODELS[args.model](input_shape=data.train.sample_shape, seed=args.seed)
+    steps = epochs * math.ceil(len(data.train) / args.batch_size)
+    model.compile(sgd(args, steps), SoftmaxCrossEntropy(args.label_smoothing), metrics=["accuracy"])
+    return model
+
+
+def epochs_in(minutes: float, args: argparse.Namespace, data: Data) -> int:
+    """How many epochs fit, by some steps of a model that is then thrown away; a forward pass is a third of a step."""
+    model, rng = compiled(args, data, 1), np.random.default_rng(args.seed)
+    seconds = []
+    for _ in range(TRIAL_STEPS):
+        x, y = data.train.take(rng.integers(0, len(data.train), args.batch_size), rng)
+        start = time.perf_counter()
+        model.train_on_batch(x, y)
+        seconds.append(time.perf_counter() - start)
+    image = statistics.median(seconds[2:]) / args.batch_size
+    epoch = image * (len(data.train) + (0 if data.validation is None else len(data.validation)) / 3)
+    return max(1, int(60 * minutes / epoch))
+
+
+def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    """The options, with what follows from others filled in."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=sorted(MODELS), default="resnet20", help="default: resnet20")
+    parser.add_argument("--recipe", choices=sorted(EPOCHS), default="one_cycle", help="default: one_cycle")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--epochs", type=int, help=f"default: {EPOCHS}")
+    budget.add_argument("--minutes", type=float, help="as many epochs as fit into so many minutes of this machine")
+    add_data_options(parser)
+    parser.add_argument("--batch-size", type=int, default=128, help="default: 128")
+    parser.add_argument("--learning-rate", type=float, help=f"at its highest; default: {LEARNING_RATE}")
+    parser.add_argument("--label-smoothing", type=float, default=0.0, help="default: 0")
+    parser.add_argument("--cutout", type=int, default=0, metavar="SIZE", help="blot out a square of SIZE pixels")
+    parser.add_argument("--mixup", type=float, default=0.0, metavar="ALPHA", help="blend images and their labels")
+    parser.add_argument("--clip-norm", type=float, default=0.0, metavar="NORM", help="shorten longer gradients to it")
+    parser.add_argument("--out", type=Path, help="default: runs/MODEL_cifar or runs/MODEL_digits")
+    args = parser.parse_args()
+    args.out = args.out or Path("runs", f"{args.model}_{'digits' if args.data is None else 'cifar'}")
+    args.learning_rate = args.learning_rate or LEARNING_RATE[args.recipe]
+    check_data_options(parser, args)
+    for name in ("learning_rate", "minutes", "label_smoothing", "mixup", "clip_norm"):
+        value, high = getattr(args, name), 1.0 if name == "label_smoothing" else math.inf
+        if value is not None and not 0 <= value < high:
+            parser.error(f"--{name.replace('_', '-')} must be 0 or more, and below {high:g}")
+    if args.cutout < 0:
+        parser.error("--cutout must be 0 or more")
+    return parser, args
+
+
+def settings_of(args: argparse.Namespace, data: Data, epochs: int) -> dict[str, Any]:
+    names = (
+        "recipe", "seed", "batch_size", "learning_rate", "label_smoothing", "cutout", "mixup", "clip_norm", "all_rows",
+    )  # fmt: skip
+    return {
+        "data": data.source, "model": args.model, **{name: getattr(args, name) for name in names},
+        "epochs": epochs, "train_rows": len(data.train),
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser, args = arguments()
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        data = prepare(load_data(args, VALIDATION_ROWS if args.data is not None else 180), args)
+        epochs = args.epochs or (2 if args.quick else EPOCHS[args.recipe])
+        if args.resume:  # the schedule was made for so many, and no other
+            epochs = args.epochs or json.loads((args.out / HISTORY).read_text())["settings"]["epochs"]
+        elif args.minutes:
+            epochs = epochs_in(args.minutes, args, data)
+        model = compiled(args, data, epochs)
+    except (OSError, ValueError, ImportError, LookupError) as error:
+        parser.error(str(error))
+    model.plot(args.out / "model.png")
+    run = Run(model.name, args.out, settings_of(args, data, epochs), epochs, args.batch_size, "val_accuracy")
+    perform(parser, model, data, run, args.resume)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:  # outside fit, which ends cleanly by itself
+        sys.exit("\nInterrupted; what was finished is kept.")

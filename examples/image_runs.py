@@ -1,0 +1,298 @@
+"""A training run on labelled images, from the files to the report: what the examples on CIFAR-10 share.
+
+A run may be stopped anywhere and goes on to the bit. Written to its folder: report.json, table.md, pictures,
+model.safetensors (the model that was tested), and after every epoch history.json and checkpoint.safetensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from tinydl import Model, plots
+from tinydl.callbacks import Callback, Logs, ModelCheckpoint
+from tinydl.datasets import cifar10, digits
+from tinydl.datasets.images import Images
+from tinydl.files import write_whole
+from tinydl.losses import SoftmaxCrossEntropy
+
+HISTORY, CHECKPOINT, MODEL = "history.json", "checkpoint.safetensors", "model.safetensors"
+REPORT, TABLE = "report.json", "table.md"
+
+
+class Data(NamedTuple):
+    """The images of a run: none for validation if all rows are trained on."""
+
+    source: str
+    train: Images
+    validation: Images | None
+    test: Images
+
+
+class Run(NamedTuple):
+    """What is trained, where it is written, and what decides."""
+
+    name: str  # of the network
+    out: Path
+    settings: dict[str, Any]  # that a resumed run must have too
+    epochs: int
+    batch_size: int
+    monitor: str  # the figure that tells the best epoch, if validation images do
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Which images, how many of them, and where the run is kept."""
+    parser.add_argument(
+        "--data", nargs="?", const="", metavar="PATH",
+        help="CIFAR-10: its folder or archive; without PATH the folder that TINYDL_DATA names (default: digits)",
+    )  # fmt: skip
+    parser.add_argument("--download", action="store_true", help="with --data: fetch it (163 MB) if it is nowhere here")
+    parser.add_argument("--all-rows", action="store_true", help="no validation images: test the last epoch")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
+    parser.add_argument("--quick", action="store_true", help="a look, not a result: 2 epochs, of CIFAR-10 5,000 images")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, shuffles and validation images (default: 0)")
+
+
+def check_data_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse, in one line, what cannot be meant."""
+    for option, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+        if getattr(args, option) is not None and getattr(args, option) < least:
+            parser.error(f"--{option.replace('_', '-')} must be {least} or more")
+    if args.data is None and args.download:
+        parser.error("--download goes with --data")
+    if args.out.exists() and not args.out.is_dir():
+        parser.error(f"--out {args.out} is a file, not a folder")
+    if args.resume and not ((args.out / CHECKPOINT).is_file() and (args.out / HISTORY).is_file()):
+        parser.error(f"--resume: {args.out} holds no run to go on with")
+    if not args.resume and is_unfinished(args.out):
+        parser.error(f"{args.out} holds an unfinished run: go on with --resume, delete it, or give another --out")
+
+
+def load_data(args: argparse.Namespace, validation_rows: int) -> Data:
+    """The images, divided as the options say."""
+    rng = np.random.default_rng(args.seed)
+    if args.data is None:
+        source, (train, test) = "scikit-learn's digits", digits.load()
+    else:
+        source, (train, test) = "CIFAR-10", cifar10.load(args.data or None, download=args.download)
+        if args.quick:
+            train, test = train.split(5_000, rng)[1], test.split(2_000, rng)[1]
+            source += " (a part of it)"
+    validation: Images | None = None
+    if not args.all_rows:
+        train, validation = train.split(min(validation_rows, len(train) // 5), rng)
+    return Data(source, train, validation, test)
+
+
+def standardised(data: Data) -> Data:
+    """All by the mean and standard deviation of the training images."""
+    train = data.train.standardised()
+    mean, std = train.mean, train.std
+    validation = data.validation and data.validation.standardised(mean, std)
+    return Data(data.source, train, validation, data.test.standardised(mean, std))
+
+
+class Log(Callback):
+    """After every epoch: history.json, then the checkpoint that --resume goes on from."""
+
+    def __init__(self, out: Path, settings: dict[str, Any], history: dict[str, list[float]]) -> None:
+        self.out, self.settings, self.history = out, settings, history
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        figures = {**logs, "seconds": time.perf_counter() - self._start}
+        longer = {name: [*self.history.get(name, []), value] for name, value in figures.items()}
+        write_json(self.out / HISTORY, {"settings": self.settings, "history": longer})
+        self.model.save_checkpoint(self.out / CHECKPOINT)
+        self.history.update(longer)  # last, and at once: Ctrl-C may come anywhere
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    write_whole(path, f"{json.dumps(content, indent=1)}\n".encode())
+
+
+def best_epoch(history: dict[str, list[float]], monitor: str) -> int:
+    """The epoch, from 1, whose model is kept: the first with the best figure, or simply the last."""
+    if monitor not in history:
+        return len(history["loss"])
+    values = np.array(history[monitor])
+    return int(values.argmax() if monitor.endswith("accuracy") else values.argmin()) + 1
+
+
+def take_up(model: Model, out: Path, settings: dict[str, Any], keep: ModelCheckpoint) -> dict[str, list[float]]:
+    """Load the last checkpoint; returns the history up to it, and tells `keep` of the best epoch.
+
+    ValueError: the run was made with other settings.
+
+    A run may have been stopped anywhere, also between two of the files of an epoch. They are written in this order:
+    history, checkpoint, model.
+    """
+    saved = json.loads((out / HISTORY).read_text())
+    for name, value in settings.items():
+        if saved["settings"].get(name) != value:
+            raise ValueError(
+                f"the run in {out} was made with {name} = {saved['settings'].get(name)!r}, now it is {value!r}"
+            )
+    model.load_checkpoint(out / CHECKPOINT)
+    history = {name: values[: model.epoch] for name, values in saved["history"].items()}
+    best = best_epoch(history, keep.monitor)
+    if best == model.epoch:  # it may have been stopped before this file
+        model.save(out / MODEL)
+    if keep.save_best_only:
+        keep.best = history[keep.monitor][best - 1]
+    return history
+
+
+def is_unfinished(out: Path) -> bool:
+    """Whether --out holds a run that --resume could go on with, and that starting anew would destroy."""
+    if not (out / CHECKPOINT).exists():
+        return False
+    return not (out / REPORT).exists() or json.loads((out / REPORT).read_text()).get("interrupted", True)
+
+
+def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run, resume: bool) -> None:
+    """Train the compiled model, from the start or from where it stopped; report. Ends the program if interrupted."""
+    keep = ModelCheckpoint(run.out / MODEL, run.monitor, save_best_only=data.validation is not None)
+    history: dict[str, list[float]] = {}
+    if resume:
+        try:
+            history = take_up(model, run.out, run.settings, keep)
+        except (OSError, ValueError, LookupError) as error:
+            parser.error(f"--resume: {error}")
+        if model.epoch > run.epochs:
+            parser.error(f"--resume: the run in {run.out} has {model.epoch} epochs already: give --epochs more")
+    outdated = [REPORT, TABLE] if resume else [REPORT, TABLE, HISTORY, CHECKPOINT, MODEL]
+    for name in outdated:
+        (run.out / name).unlink(missing_ok=True)
+    shutil.rmtree(run.out / "pictures", ignore_errors=True)
+
+    held_back = "" if data.validation is None else f", {len(data.validation):,} validation"
+    print(f"{data.source}: {len(data.train):,} training{held_back}, {len(data.test):,} test images")
+    epochs = f"epochs {model.epoch + 1} to {run.epochs}" if resume else f"{run.epochs} epochs"
+    print(f"{run.name}: {model.parameters.size:,} parameters; {epochs}, batches of {run.batch_size}", flush=True)
+    try:
+        interrupted = model.fit(
+            data.train,
+            epochs=run.epochs,
+            batch_size=run.batch_size,
+            validation_data=data.validation,
+            callbacks=[Log(run.out, run.settings, history), keep],
+            initial_epoch=model.epoch,
+        ).interrupted
+    except FloatingPointError as error:
+        sys.exit(f"{error}\nThe epochs before it are kept in {run.out.resolve()}")
+    if not history:
+        sys.exit("\nInterrupted before any epoch was finished: nothing to report.")
+    finish(model, data, run, history, interrupted)
+    if interrupted:
+        sys.exit(130)
+
+
+def finish(model: Model, data: Data, run: Run, history: dict[str, list[float]], interrupted: bool) -> None:
+    """Report what was reached; of a run that was not interrupted, test the model that was kept."""
+    best, seconds = best_epoch(history, run.monitor), float(np.median(history["seconds"]))
+    report: dict[str, Any] = {
+        "data": data.source, "model": run.name, "settings": run.settings, "interrupted": interrupted,
+        "epochs": len(history["loss"]), "best_epoch": best, "train_rows": len(data.train),
+        "validation_rows": 0 if data.validation is None else len(data.validation),
+        "seconds_per_epoch": seconds, "images_per_second": len(data.train) / seconds, "history": history,
+    }  # fmt: skip
+    if not interrupted:
+        model.load_weights(run.out / MODEL)
+        report["test"], probabilities = judge(model, data.test)
+    write_json(run.out / REPORT, report)
+    plots.training_curves(
+        history,
+        best=None if data.validation is None else best,
+        source=f"{data.source}, {run.name}",
+        path=run.out / "pictures" / "curves.png",
+    )
+    if interrupted:
+        done = f"{len(history['loss'])} of {run.epochs} epochs are finished and kept in {run.out.resolve()}"
+        print(f"{done}; --resume goes on. The test images were not looked at.", flush=True)
+        return
+    text = table(report, data.test.class_names)
+    write_whole(run.out / TABLE, f"{text}\n".encode())
+    print(f"\n{text}\n", flush=True)
+    draw(model, data, report, probabilities, run.out / "pictures")
+    print(f"Written to {run.out.resolve()}: {REPORT}, {TABLE}, {MODEL}, {CHECKPOINT}, pictures/")
+
+
+def judge(model: Model, test: Images) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    """Loss, accuracy and confusion matrix on the test images, and the probabilities."""
+    logits = model.predict(test)
+    says, y, classes = logits.argmax(axis=1), test.labels, len(test.class_names)
+    matrix = np.bincount(classes * y + says, minlength=classes**2).reshape(classes, classes)
+    figures = {
+        "rows": len(test),
+        "loss": SoftmaxCrossEntropy().forward(logits, y),
+        "accuracy": float(np.mean(says == y)),
+        "confusion_matrix": matrix.tolist(),
+    }
+    return figures, softmax(logits, axis=1)
+
+
+def table(report: dict[str, Any], names: tuple[str, ...]) -> str:
+    """The result as Markdown."""
+    history, epoch = report["history"], report["best_epoch"]
+    why = "the best by the validation images" if "val_loss" in history else "the last"
+    rows = [["images", "how many", "loss", "accuracy"]]
+    rows.append(["training, as they came up, dropout on", f"{report['train_rows']:,}"])
+    rows[-1] += [f"{history['loss'][epoch - 1]:.4f}", f"{history['accuracy'][epoch - 1]:.2%}"]
+    if "val_loss" in history:
+        rows.append(["validation", f"{report['validation_rows']:,}"])
+        rows[-1] += [f"{history['val_loss'][epoch - 1]:.4f}", f"{history['val_accuracy'][epoch - 1]:.2%}"]
+    test = report["test"]
+    rows.append(["test, looked at once", f"{test['rows']:,}", f"{test['loss']:.4f}", f"{test['accuracy']:.2%}"])
+    counts = np.array(test["confusion_matrix"])
+    by_class = [["class", "right", "most often taken for"]]
+    for k, row in enumerate(counts):
+        others = np.where(np.arange(len(row)) == k, 0, row)
+        other = f"{names[others.argmax()]} ({others.max() / row.sum():.1%})" if others.any() else "-"
+        by_class.append([names[k], f"{row[k] / row.sum():.1%}", other])
+    return "\n".join([
+        f"{report['data']}, {report['model']}, seed {report['settings']['seed']}: epoch {epoch} of {report['epochs']}, "
+        f"{why}",
+        f"{report['seconds_per_epoch']:.3g} s an epoch, {report['images_per_second']:,.0f} training images a second",
+        "",
+        *markdown(rows),
+        "",
+        *markdown(by_class),
+    ])  # fmt: skip
+
+
+def markdown(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [rows[0], ["-" * width for width in widths], *rows[1:]]
+    return [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in lines]
+
+
+def draw(model: Model, data: Data, report: dict[str, Any], probabilities: NDArray[np.float32], folder: Path) -> None:
+    """All pictures of a finished run."""
+    y, names, source = data.test.labels, data.test.class_names, f"{report['data']}, {report['model']}"
+    says = probabilities.argmax(axis=1)
+    tested = f"{source}, epoch {report['best_epoch']}; {len(y):,} test images"
+    first = int(np.flatnonzero(says == y)[0]) if (says == y).any() else 0
+    filters = next(layer.params["W"] for layer in model.layers if layer.params.get("W", np.empty(0)).ndim == 4)
+    plots.filters(filters, source=f"{source}, first layer, epoch {report['best_epoch']}", path=folder / "filters.png")
+    plots.feature_maps(
+        model,
+        data.test.take(slice(first, first + 1))[0],
+        source=f'{source}; test image {first}: "{names[y[first]]}", taken for "{names[says[first]]}"',
+        path=folder / "feature_maps.png",
+    )
+    plots.confusion_matrix(y, says, names, source=tested, path=folder / "confusion_matrix.png")
+    plots.most_confident_mistakes(
+        data.test.x, y, probabilities, names, source=tested, path=folder / "confident_mistakes.png"
+    )

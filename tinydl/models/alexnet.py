@@ -1,0 +1,42 @@
+"""AlexNet, with which deep learning won ImageNet.
+
+Reference: Krizhevsky, Sutskever & Hinton 2012, ImageNet classification with deep convolutional neural networks.
+"""
+
+from __future__ import annotations
+
+from numpy.typing import DTypeLike
+
+from ..layer import Shape
+from ..layers import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D
+from ..model import Model
+
+
+def alexnet(
+    input_shape: Shape = (224, 224, 3), classes: int = 1000, seed: int = 0, dtype: DTypeLike = "float32"
+) -> Model:
+    """Five convolutions, three dense layers: 62,378,344 parameters.
+
+    All on one processor. The paper cut convolutions 2, 4 and 5 in halves for its two graphics cards, which saw nothing
+    of each other there: 60,965,224 parameters ("60 million"). It says 224x224, from which its 55x55 maps only come with
+    two pixels of padding, as here.
+    """
+
+    def conv(filters: int, kernel_size: int, strides: int = 1, padding: str | int = "same") -> Conv2D:
+        return Conv2D(filters, kernel_size, strides, padding, "relu", kernel_initializer="he_normal")
+
+    def hidden(units: int) -> Dense:
+        return Dense(units, "relu", kernel_initializer="he_normal")
+
+    return Model(
+        [
+            conv(96, 11, 4, padding=2), LocalResponseNorm(), MaxPool2D(3, 2),
+            conv(256, 5), LocalResponseNorm(), MaxPool2D(3, 2),
+            conv(384, 3), conv(384, 3), conv(256, 3), MaxPool2D(3, 2),
+            Flatten(),
+            hidden(4096), Dropout(0.5),
+            hidden(4096), Dropout(0.5),
+            Dense(classes),
+        ],
+        input_shape, seed, dtype, "alexnet",
+    )  # fmt: skip

@@ -1,0 +1,113 @@
+"""Inception: convolutions of several sizes side by side, their maps joined; GoogLeNet, and a small one for CIFAR-10.
+
+A 5x5 convolution of many channels would be dear, so 1x1 convolutions make them few first.
+
+References: Szegedy et al. 2014, Going deeper with convolutions, table 1; for CIFAR-10 Zhang, Bengio, Hardt, Recht &
+Vinyals 2017, Understanding deep learning requires rethinking generalization, figure 3.
+"""
+
+from __future__ import annotations
+
+from numpy.typing import DTypeLike
+
+from .. import checks
+from ..layer import Shape
+from ..layers import (
+    AuxiliaryHead,
+    AveragePool2D,
+    BatchNorm,
+    Branches,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool2D,
+    Layer,
+    LocalResponseNorm,
+    MaxPool2D,
+)
+from ..model import Model
+
+
+def googlenet(
+    input_shape: Shape = (224, 224, 3), classes: int = 1000, auxiliary_heads: bool = False, seed: int = 0,
+    dtype: DTypeLike = "float32",
+) -> Model:  # fmt: skip
+    """GoogLeNet, 22 layers deep: 6,998,552 parameters; with its two auxiliary heads, which only train, 13,378,280.
+
+    auxiliary_heads: classifiers behind blocks 4a and 4d, whose losses count 0.3 each (for images of 65 pixels or more).
+    ReLU stands in each convolution; normalisation behind the first pooling and before the second, as in the paper.
+    """
+
+    def conv(filters: int, kernel_size: int, strides: int = 1) -> Conv2D:
+        return Conv2D(filters, kernel_size, strides, "same", "relu", kernel_initializer="he_normal")
+
+    def inception(one: int, reduce3: int, three: int, reduce5: int, five: int, pool: int) -> Branches:
+        return Branches([
+            conv(one, 1),
+            [conv(reduce3, 1), conv(three, 3)],
+            [conv(reduce5, 1), conv(five, 5)],
+            [MaxPool2D(3, 1, "same"), conv(pool, 1)],
+        ])  # fmt: skip
+
+    def head() -> list[Layer]:
+        return [AuxiliaryHead([
+            AveragePool2D(5, 3), conv(128, 1), Flatten(),
+            Dense(1024, "relu", kernel_initializer="he_normal"), Dropout(0.7), Dense(classes),
+        ])] if auxiliary_heads else []  # fmt: skip
+
+    return Model(
+        [
+            conv(64, 7, 2), MaxPool2D(3, 2, "same"), LocalResponseNorm(),
+            conv(64, 1), conv(192, 3), LocalResponseNorm(), MaxPool2D(3, 2, "same"),
+            inception(64, 96, 128, 16, 32, 32),                 # 3a
+            inception(128, 128, 192, 32, 96, 64),               # 3b
+            MaxPool2D(3, 2, "same"),
+            inception(192, 96, 208, 16, 48, 64), *head(),       # 4a
+            inception(160, 112, 224, 24, 64, 64),               # 4b
+            inception(128, 128, 256, 24, 64, 64),               # 4c
+            inception(112, 144, 288, 32, 64, 64), *head(),      # 4d
+            inception(256, 160, 320, 32, 128, 128),             # 4e
+            MaxPool2D(3, 2, "same"),
+            inception(256, 160, 320, 32, 128, 128),             # 5a
+            inception(384, 192, 384, 48, 128, 128),             # 5b
+            GlobalAveragePool2D(), Dropout(0.4), Dense(classes),
+        ],
+        input_shape, seed, dtype, "googlenet",
+    )  # fmt: skip
+
+
+def inception_cifar(
+    width: float = 1.0, input_shape: Shape = (32, 32, 3), classes: int = 10, seed: int = 0, dtype: DTypeLike = "float32"
+) -> Model:
+    """A small Inception for 32x32 images: eight blocks of 1x1 beside 3x3 and two that halve: 1,651,114 parameters.
+
+    Batch normalisation behind each convolution. The paper's 1,649,402 are without its 1,712 gammas.
+
+    width: what all numbers of filters are multiplied by; 1 is the paper's.
+    """
+    checks.positive("inception_cifar", "width", width)
+
+    def conv(filters: int, kernel_size: int, strides: int = 1) -> list[Layer]:
+        filters = max(1, round(width * filters))
+        return [
+            Conv2D(filters, kernel_size, strides, "same", use_bias=False, kernel_initializer="he_normal"),
+            BatchNorm(0.9, 1e-5, "relu"),
+        ]
+
+    def inception(one: int, three: int) -> Branches:
+        return Branches([conv(one, 1), conv(three, 3)])
+
+    def downsample(filters: int) -> Branches:
+        return Branches([conv(filters, 3, 2), MaxPool2D(3, 2, "same")])
+
+    return Model(
+        [
+            *conv(96, 3),
+            inception(32, 32), inception(32, 48), downsample(80),
+            inception(112, 48), inception(96, 64), inception(80, 80), inception(48, 96), downsample(96),
+            inception(176, 160), inception(176, 160),
+            GlobalAveragePool2D(), Dense(classes),
+        ],
+        input_shape, seed, dtype, "inception_cifar",
+    )  # fmt: skip

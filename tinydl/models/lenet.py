@@ -1,0 +1,30 @@
+"""LeNet-5, the network that read the digits on cheques.
+
+Reference: LeCun, Bottou, Bengio & Haffner 1998, Gradient-based learning applied to document recognition, section II.B.
+"""
+
+from __future__ import annotations
+
+from numpy.typing import DTypeLike
+
+from ..layer import Shape
+from ..layers import AveragePool2D, Conv2D, Dense, Flatten
+from ..model import Model
+
+
+def lenet5(input_shape: Shape = (32, 32, 1), classes: int = 10, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
+    """Two convolutions, two subsamplings, three dense layers on 32x32 grey images: 61,706 parameters.
+
+    The variant that has become common. The paper's has 60,000: each map of C3 sees only some of S2's (900 fewer),
+    subsampling has a factor and a bias a map (44 more), the last layer compares with ten fixed pictures (850 fewer).
+    """
+    return Model(
+        [
+            Conv2D(6, 5, activation="tanh"), AveragePool2D(2),      # C1, S2
+            Conv2D(16, 5, activation="tanh"), AveragePool2D(2),     # C3, S4
+            Flatten(), Dense(120, "tanh"),                          # C5
+            Dense(84, "tanh"),                                      # F6
+            Dense(classes),
+        ],
+        input_shape, seed, dtype, "lenet5",
+    )  # fmt: skip

@@ -1,0 +1,69 @@
+"""VGG: nothing but 3x3 convolutions, two or three where others had one of 5x5 or 7x7.
+
+Two 3x3 convolutions see 5x5 pixels, with 18 weights a pair of channels where one of 5x5 has 25, and two relus.
+
+Reference: Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image recognition, table 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from numpy.typing import DTypeLike
+
+from .. import checks
+from ..layer import Shape
+from ..layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAveragePool2D, Layer, MaxPool2D
+from ..model import Model
+
+CONVOLUTIONS = {  # of 64, 128, 256, 512 and 512 filters, by the layers with weights: the paper's A, B, D and E
+    11: (1, 1, 2, 2, 2),
+    13: (2, 2, 2, 2, 2),
+    16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
+}
+
+
+def vgg(
+    depth: int = 16, input_shape: Shape = (224, 224, 3), classes: int = 1000, seed: int = 0,
+    dtype: DTypeLike = "float32",
+) -> Model:  # fmt: skip
+    """VGG11, 13, 16 or 19: 132,863,336, 133,047,848, 138,357,544 or 143,667,240 parameters.
+
+    Nine tenths of them in the first dense layers. He initialisation; the paper trained its deep networks from a
+    shallow one's weights.
+    """
+    checks.one_of("vgg", "depth", depth, CONVOLUTIONS)
+    layers: list[Layer] = []
+    for filters, convolutions in zip((64, 128, 256, 512, 512), CONVOLUTIONS[depth], strict=True):
+        for _ in range(convolutions):
+            layers.append(Conv2D(filters, 3, 1, "same", "relu", kernel_initializer="he_normal"))
+        layers.append(MaxPool2D(2))
+    layers += [
+        Flatten(),
+        Dense(4096, "relu", kernel_initializer="he_normal"), Dropout(0.5),
+        Dense(4096, "relu", kernel_initializer="he_normal"), Dropout(0.5),
+        Dense(classes),
+    ]  # fmt: skip
+    return Model(layers, input_shape, seed, dtype, f"vgg{depth}")
+
+
+def vgg_cifar(
+    filters: Sequence[int] = (32, 64, 128, 256), input_shape: Shape = (32, 32, 3), classes: int = 10, seed: int = 0,
+    dtype: DTypeLike = "float32",
+) -> Model:  # fmt: skip
+    """VGG's scheme for small images: two 3x3 convolutions and a pooling for each entry of filters, eight by default.
+
+    1,175,786 parameters. No paper's network: with batch normalisation behind each convolution (Ioffe & Szegedy 2015),
+    a mean over the last maps instead of the large dense layers, and half VGG's filters, to suit two cores.
+    """
+    layers: list[Layer] = []
+    for width in filters:
+        for _ in range(2):
+            layers += [
+                Conv2D(width, 3, 1, "same", use_bias=False, kernel_initializer="he_normal"),
+                BatchNorm(0.9, 1e-5, "relu"),
+            ]
+        layers.append(MaxPool2D(2))
+    layers += [GlobalAveragePool2D(), Dropout(0.2), Dense(classes)]
+    return Model(layers, input_shape, seed, dtype, "vgg_cifar")
