@@ -8,7 +8,7 @@ entries as constants in it, so zeros cost nothing and ones no multiplication.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -20,37 +20,49 @@ from numpy.typing import NDArray
 VECTOR = 64  # bytes
 
 
-def linear_map(matrix: NDArray) -> Callable[..., None]:
-    """A function for kernels: apply(source, at, step, target, to, apart, count) does, for all i and q < count,
+def tile_map(left: NDArray, right: NDArray, add: bool = False) -> Callable[..., None]:
+    """A function for kernels: apply(source, at, row, column, target, to, down, across, count) does, for all q < count,
 
-        target[to + i apart + q] = sum_k matrix[i, k] source[at + k step + q]
+        target[to + i down + j across + q] = sum_kl left[i, k] right[j, l] source[at + k row + l column + q]
 
-    on flat arrays of one dtype. Source and target may be the same numbers: all are read before one is written.
+    on flat arrays of one dtype: left T right' for `count` tiles T that lie side by side. With `add` it is += instead.
+    Source and target may be the same numbers: all are read before one is written. A tile of 5x5 fits the 32 registers.
     """
-    rows = matrix.tolist()
+    left_rows, right_rows = left.tolist(), right.tolist()
 
     @intrinsic
-    def apply(typingctx, source, at, step, target, to, apart, count):  # type: ignore[no-untyped-def]
+    def apply(typingctx, source, at, row, column, target, to, down, across, count):  # type: ignore[no-untyped-def]
         size = source.dtype.bitwidth // 8
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             source_at, target_at = (
                 context.make_array(kind)(context, builder, value).data
-                for kind, value in ((signature.args[0], args[0]), (signature.args[3], args[3]))
+                for kind, value in ((signature.args[0], args[0]), (signature.args[4], args[4]))
             )
-            _, at, step, _, to, apart, count = args
+            _, at, row, column, _, to, down, across, count = args
             real = context.get_value_type(source.dtype)
+
+            def times(number: int, distance: Any) -> Any:
+                return builder.mul(distance, ir.Constant(distance.type, number))
 
             def block(q: Any, lanes: int) -> None:
                 kind = ir.VectorType(real, lanes) if lanes > 1 else real
 
-                def place(base: Any, first: Any, number: int, distance: Any) -> Any:
-                    index = builder.add(first, builder.mul(distance, ir.Constant(distance.type, number)))
-                    return builder.bitcast(builder.gep(base, [builder.add(index, q)]), kind.as_pointer())
+                def place(base: Any, first: Any, i: int, y_step: Any, j: int, x_step: Any) -> Any:
+                    line = builder.gep(base, [builder.add(builder.add(first, times(i, y_step)), q)])
+                    return builder.bitcast(builder.gep(line, [times(j, x_step)]), kind.as_pointer())
 
-                inputs = [builder.load(place(source_at, at, k, step), align=size) for k in range(len(rows[0]))]
-                for i, row in enumerate(rows):
-                    builder.store(weighted_sum(builder, inputs, row), place(target_at, to, i, apart), align=size)
+                columns = []
+                for j in range(len(right_rows[0])):
+                    places = [place(source_at, at, i, row, j, column) for i in range(len(left_rows[0]))]
+                    inputs = [builder.load(pointer, align=size) for pointer in places]
+                    columns.append([weighted_sum(builder, inputs, weights) for weights in left_rows])
+                for i, half in enumerate(zip(*columns, strict=True)):
+                    for j, weights in enumerate(right_rows):
+                        result, pointer = weighted_sum(builder, half, weights), place(target_at, to, i, down, j, across)
+                        if add:
+                            result = builder.fadd(builder.load(pointer, align=size), result)
+                        builder.store(result, pointer, align=size)
 
             lanes = VECTOR // size
             whole = builder.sub(count, builder.srem(count, ir.Constant(count.type, lanes)))
@@ -61,13 +73,13 @@ def linear_map(matrix: NDArray) -> Callable[..., None]:
                 block(q, 1)
             return context.get_dummy_value()
 
-        whole_numbers = (types.intp,) * 2
-        return types.void(source, *whole_numbers, target, *whole_numbers, types.intp), codegen
+        numbers = (types.intp,) * 3
+        return types.void(source, *numbers, target, *numbers, types.intp), codegen
 
     return apply
 
 
-def weighted_sum(builder: ir.IRBuilder, inputs: list[Any], weights: list[float]) -> Any:
+def weighted_sum(builder: ir.IRBuilder, inputs: Sequence[Any], weights: Sequence[float]) -> Any:
     """LLVM code for the sum of weights times inputs."""
     total = None
     for value, weight in zip(inputs, weights, strict=True):

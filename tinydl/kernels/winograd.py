@@ -23,7 +23,10 @@ The transforms only add and scale a few numbers a pixel; the products are 2.6 (3
 The price is roundoff: in float32 an error of some 3e-6 of the largest output, where im2col has 5e-7. And an infinite
 pixel makes NaN of all outputs of its tile, not only of those it belongs to.
 
-Sizes: t tiles in a chunk, c channels, f filters; a chunk's V and M stay in the processor's caches.
+The small transforms, of 5x5 numbers or less for many channels at once, are `simd.tile_map`.
+
+Sizes: t tiles in a chunk, c channels, f filters, k the kernel's side, m = 6 - k that of a tile's outputs; a chunk's V
+and M stay in the processor's caches. Layers of many channels and few tiles go another way, in winograd_deep.py.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ from .compile import kernel
 from .elementwise import add, bias_and_relu, clear, copy, masked_gradient
 from .memory import empty
 from .reference import Padding
-from .simd import linear_map
+from .simd import tile_map
 from .threads import parts_for, share
 
 POINTS = (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2))  # and infinity
@@ -52,7 +55,7 @@ FEWEST_TILES = 60  # in a chunk, as U and dU are gone through once for each
 def suits(W_shape: tuple[int, ...], sh: int, sw: int) -> bool:
     """Whether this is the faster way for a kernel of that shape and strides."""
     kh, kw, c, f = W_shape
-    return sh == sw == 1 and kh in (2, 3) and kw in (2, 3) and min(c, f) >= FEWEST_CHANNELS
+    return sh == sw == 1 and kh == kw and kh in (2, 3) and min(c, f) >= FEWEST_CHANNELS
 
 
 @cache
@@ -87,13 +90,12 @@ def _coefficients(roots: list[Fraction]) -> list[float]:
 
 def forward(x: NDArray, W: NDArray, b: NDArray, padding: Padding, relu: bool, y: NDArray) -> None:
     """y = relu(convolution of x and W + b), as reference.conv2d_forward, written into y."""
-    (kh, kw, c, f), (n, oh, ow, _) = W.shape, y.shape
+    (k, _, c, f), tiles = W.shape, len(y) * tiles_of(y, len(W))
     U = _transformed(W)
-    tiles = n * -(-oh // (SIZE + 1 - kh)) * -(-ow // (SIZE + 1 - kw))
     top, left = padding[0][0], padding[1][0]
 
     def work(part: int, start: int, stop: int) -> None:
-        _forward_part(x, U, b, kh, kw, top, left, relu, _chunk(c, f), start, stop, y)
+        _forward_part(x, U, b, k, top, left, relu, _chunk(c, f), start, stop, y)
 
     share(parts_for(tiles, tiles * SIZE * SIZE * c * f), tiles, work)
 
@@ -102,22 +104,25 @@ def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, padding: Padding, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
 ) -> None:
     """As reference.conv2d_backward: adds to dW and db, writes dx unless that is empty."""
-    (kh, kw, c, f), (n, oh, ow, _) = W.shape, dy.shape
+    (k, _, c, f), n = W.shape, len(dy)
     U_T = _transformed(W.transpose(0, 1, 3, 2)) if dx.size else np.empty((0, 0, 0), x.dtype)
-    tiles = -(-oh // (SIZE + 1 - kh)) * -(-ow // (SIZE + 1 - kw))
-    parts = parts_for(n, 2 * n * tiles * SIZE * SIZE * c * f)
+    parts = parts_for(n, 2 * n * tiles_of(dy, k) * SIZE * SIZE * c * f)
     dU, db_parts = empty((parts, SIZE * SIZE, c, f), x.dtype), np.zeros((parts, db.size), x.dtype)
     top, left = padding[0][0], padding[1][0]
 
     def work(part: int, start: int, stop: int) -> None:
-        _backward_part(
-            dy, x, U_T, y, kh, kw, top, left, relu, _chunk(c, f), start, stop, dU[part], db_parts[part], dx
-        )  # fmt: skip
+        _backward_part(dy, x, U_T, y, k, top, left, relu, _chunk(c, f), start, stop, dU[part], db_parts[part], dx)
 
     share(parts, n, work)
     for part in dU:
-        dW += (_both_sides(kh, kw, x.dtype.name).T @ part.reshape(SIZE * SIZE, c * f)).reshape(dW.shape)
+        kernel_gradient(part.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
     db += db_parts.sum(axis=0)
+
+
+def tiles_of(y: NDArray, k: int) -> int:
+    """How many tiles make up an image of y."""
+    m = SIZE + 1 - k
+    return -(-y.shape[1] // m) * -(-y.shape[2] // m)
 
 
 def _chunk(c: int, f: int) -> int:
@@ -127,79 +132,55 @@ def _chunk(c: int, f: int) -> int:
 
 def _transformed(W: NDArray) -> NDArray:
     """U = G W G', of shape (25, c, f)."""
-    kh, kw, c, f = W.shape
+    W = np.ascontiguousarray(W)
+    k, _, c, f = W.shape
     U = empty((SIZE * SIZE, c, f), W.dtype)
-    np.matmul(_both_sides(kh, kw, W.dtype.name), W.reshape(kh * kw, c * f), out=U.reshape(SIZE * SIZE, c * f))
+
+    def work(part: int, start: int, stop: int) -> None:
+        kernel_transform(W.reshape(-1), start * f, c * f, k, U.reshape(-1), start * f, c * f, (stop - start) * f)
+
+    share(parts_for(c, W.size), c, work)
     return U
 
 
-@cache
-def _both_sides(kh: int, kw: int, dtype: str) -> NDArray:
-    """G on both sides as one matrix (25, kh kw): G_h W G_w', with W's entries in a row, is kron(G_h, G_w) W."""
-    return np.kron(matrices(kh, dtype)[1], matrices(kw, dtype)[1])
-
-
-_A2, _A3 = (linear_map(matrices(taps, "float64")[0]) for taps in (2, 3))  # these multiply by A', of 4x5 and 3x5
-_A2_T, _A3_T = (linear_map(matrices(taps, "float64")[0].T) for taps in (2, 3))
-_B, _B_T = linear_map(matrices(2, "float64")[2]), linear_map(matrices(2, "float64")[2].T)  # by B' and B; for all taps
+(_A2, _G2, _B2), (_A3, _G3, _B3) = (matrices(k, "float64") for k in (2, 3))
+_input, _input_gradient = tile_map(_B2, _B2), tile_map(_B2.T, _B2.T, add=True)  # B' is the same for both
+_kernel_2, _kernel_3 = tile_map(_G2, _G2), tile_map(_G3, _G3)
+_kernel_gradient_2, _kernel_gradient_3 = tile_map(_G2.T, _G2.T, add=True), tile_map(_G3.T, _G3.T, add=True)
+_output_2, _output_3 = tile_map(_A2, _A2), tile_map(_A3, _A3)
+_output_gradient_2, _output_gradient_3 = tile_map(_A2.T, _A2.T), tile_map(_A3.T, _A3.T)
 
 
 @kernel()
-def _input_tile(source, at, step, half, V, to, c):  # type: ignore[no-untyped-def]
-    """V = B' x B for a 5x5 tile of c channels, whose rows begin at source[at], `step` numbers apart."""
-    _B(source, at, step, half, 0, 5 * c, 5 * c)
-    for i in range(5):
-        _B(half, i * 5 * c, c, V, to + i * 5 * c, c, c)
-
-
-@kernel()
-def _input_tile_gradient(dV, at, half, dx, c):  # type: ignore[no-untyped-def]
-    """dx = B dV B'."""
-    _B_T(dV, at, 5 * c, half, 0, 5 * c, 5 * c)
-    for i in range(5):
-        _B_T(half, i * 5 * c, c, dx, i * 5 * c, c, c)
-
-
-@kernel()
-def _output_tile(M, at, half, y, f, kh, kw):  # type: ignore[no-untyped-def]
-    """y = A' M A, (6 - kh) x (6 - kw) pixels of f filters."""
-    if kh == 2:
-        _A2(M, at, 5 * f, half, 0, 5 * f, 5 * f)
+def kernel_transform(W, at, apart, k, U, to, between, count):  # type: ignore[no-untyped-def]
+    """U = G W G' for `count` pairs of channels; entries of W are `apart` from each other, positions of U `between`."""
+    if k == 2:
+        _kernel_2(W, at, 2 * apart, apart, U, to, 5 * between, between, count)
     else:
-        _A3(M, at, 5 * f, half, 0, 5 * f, 5 * f)
-    for i in range(6 - kh):
-        if kw == 2:
-            _A2(half, i * 5 * f, f, y, i * 4 * f, f, f)
-        else:
-            _A3(half, i * 5 * f, f, y, i * 3 * f, f, f)
+        _kernel_3(W, at, 3 * apart, apart, U, to, 5 * between, between, count)
 
 
 @kernel()
-def _output_tile_gradient(da, half, dM, to, f, kh, kw):  # type: ignore[no-untyped-def]
-    """dM = A da A'."""
-    row = (6 - kw) * f
-    if kh == 2:
-        _A2_T(da, 0, row, half, 0, row, row)
+def kernel_gradient(dU, at, between, k, dW, to, apart, count):  # type: ignore[no-untyped-def]
+    """dW += G' dU G, likewise."""
+    if k == 2:
+        _kernel_gradient_2(dU, at, 5 * between, between, dW, to, 2 * apart, apart, count)
     else:
-        _A3_T(da, 0, row, half, 0, row, row)
-    for i in range(5):
-        if kw == 2:
-            _A2_T(half, i * row, f, dM, to + i * 5 * f, f, f)
-        else:
-            _A3_T(half, i * row, f, dM, to + i * 5 * f, f, f)
+        _kernel_gradient_3(dU, at, 5 * between, between, dW, to, 3 * apart, apart, count)
 
 
 @kernel()
-def _input_tiles(x, top, left, m_h, m_w, across, down, start, stop, tile, half, V):  # type: ignore[no-untyped-def]
-    """V of tiles start .. stop - 1, into V (stop - start, 25, c); tile and half are scratch memory."""
+def input_tiles(x, top, left, m, across, down, start, stop, tile, V, step, between):  # type: ignore[no-untyped-def]
+    """V = B' x B of tiles start .. stop - 1. Tiles are `step` numbers apart in V, positions `between`; tile is scratch
+    memory for tiles at an edge."""
     _, h, w, c = x.shape
     source = x.reshape(-1)
     for number in range(start, stop):
         image, rest = number // (across * down), number % (across * down)
-        p0, q0 = rest // across * m_h - top, rest % across * m_w - left
-        to = (number - start) * 25 * c
+        p0, q0 = rest // across * m - top, rest % across * m - left
+        to = (number - start) * step
         if p0 >= 0 and q0 >= 0 and p0 + 5 <= h and q0 + 5 <= w:
-            _input_tile(source, ((image * h + p0) * w + q0) * c, w * c, half, V, to, c)
+            _input(source, ((image * h + p0) * w + q0) * c, w * c, c, V, to, 5 * between, between, c)
             continue
         first, last = max(0, -q0), min(5, w - q0)  # the columns inside the image
         for i in range(5):
@@ -208,72 +189,113 @@ def _input_tiles(x, top, left, m_h, m_w, across, down, start, stop, tile, half, 
             if 0 <= p0 + i < h and first < last:
                 at = ((image * h + p0 + i) * w + q0) * c
                 copy(source, at + first * c, tile, row + first * c, (last - first) * c)
-        _input_tile(tile, 0, 5 * c, half, V, to, c)
+        _input(tile, 0, 5 * c, c, V, to, 5 * between, between, c)
 
 
 @kernel()
-def _forward_part(x, U, b, kh, kw, top, left, relu, t, start, stop, y):  # type: ignore[no-untyped-def]
+def input_gradient_tiles(dV, step, between, top, left, m, across, down, start, stop, tile, dx, c0, count):  # type: ignore[no-untyped-def]
+    """dx += B dV B', for `count` channels from c0 on. Whoever comes to an image's first tile clears these of dx."""
+    _, h, w, c = dx.shape
+    target = dx.reshape(-1)
+    for number in range(start, stop):
+        image, rest = number // (across * down), number % (across * down)
+        p0, q0 = rest // across * m - top, rest % across * m - left
+        at = (number - start) * step
+        if rest == 0:
+            for pixel in range(h * w if count < c else 0):
+                clear(target, (image * h * w + pixel) * c + c0, count)
+            if count == c:
+                clear(target, image * h * w * c, h * w * c)
+        if p0 >= 0 and q0 >= 0 and p0 + 5 <= h and q0 + 5 <= w:
+            to = ((image * h + p0) * w + q0) * c + c0
+            _input_gradient(dV, at, 5 * between, between, target, to, w * c, c, count)
+            continue
+        clear(tile, 0, 25 * count)
+        _input_gradient(dV, at, 5 * between, between, tile, 0, 5 * count, count, count)
+        for i in range(max(0, -p0), min(5, h - p0)):
+            for j in range(max(0, -q0), min(5, w - q0)):
+                add(tile, (i * 5 + j) * count, target, ((image * h + p0 + i) * w + q0 + j) * c + c0, count)
+
+
+@kernel()
+def output_tiles(M, step, between, b, relu, m, across, down, start, stop, tile, y, f0, count):  # type: ignore[no-untyped-def]
+    """y = relu(A' M A + b), for `count` filters from f0 on."""
+    _, oh, ow, f = y.shape
+    target = y.reshape(-1)
+    plain = not relu and b.size == 0
+    for number in range(start, stop):
+        image, rest = number // (across * down), number % (across * down)
+        p0, q0 = rest // across * m, rest % across * m
+        rows, columns = min(m, oh - p0), min(m, ow - q0)
+        at, to = (number - start) * step, ((image * oh + p0) * ow + q0) * f + f0
+        whole = plain and rows == m and columns == m  # then it can be written where it belongs
+        out, begin, row, column = (target, to, ow * f, f) if whole else (tile, 0, m * count, count)
+        if m == 4:
+            _output_2(M, at, 5 * between, between, out, begin, row, column, count)
+        else:
+            _output_3(M, at, 5 * between, between, out, begin, row, column, count)
+        if not whole:
+            bias_and_relu(tile, 0, m * m, count, b, f0, relu)
+            for i in range(rows):
+                for j in range(columns):
+                    copy(tile, (i * m + j) * count, target, to + (i * ow + j) * f, count)
+
+
+@kernel()
+def output_gradient_tiles(dy, y, relu, db, m, across, down, start, stop, tile, dM, step, between):  # type: ignore[no-untyped-def]
+    """dM = A da A', da = dy 1[y > 0] with relu, else dy; db gains the sums of da."""
+    _, oh, ow, f = dy.shape
+    flat_dy, flat_y = dy.reshape(-1), y.reshape(-1)
+    plain = not relu and db.size == 0
+    for number in range(start, stop):
+        image, rest = number // (across * down), number % (across * down)
+        p0, q0 = rest // across * m, rest % across * m
+        rows, columns = min(m, oh - p0), min(m, ow - q0)
+        at, to = ((image * oh + p0) * ow + q0) * f, (number - start) * step
+        whole = plain and rows == m and columns == m
+        if not whole:
+            if rows < m or columns < m:
+                clear(tile, 0, m * m * f)  # what lies beyond the image has no gradient
+            for i in range(rows):
+                masked_gradient(flat_dy, flat_y, at + i * ow * f, relu, columns, f, tile, i * m * f, db)
+        source, begin, row = (flat_dy, at, ow * f) if whole else (tile, 0, m * f)
+        if m == 4:
+            _output_gradient_2(source, begin, row, f, dM, to, 5 * between, between, f)
+        else:
+            _output_gradient_3(source, begin, row, f, dM, to, 5 * between, between, f)
+
+
+@kernel()
+def _forward_part(x, U, b, k, top, left, relu, t, start, stop, y):  # type: ignore[no-untyped-def]
     """Tiles start .. stop - 1, t at a time: V, M = V @ U, y."""
-    c, f = U.shape[1], U.shape[2]
-    _, oh, ow, _ = y.shape
-    m_h, m_w = 6 - kh, 6 - kw
-    down, across = -(-oh // m_h), -(-ow // m_w)
-    V, M, flat_U, out = np.empty(25 * t * c, x.dtype), np.empty(25 * t * f, x.dtype), U.reshape(-1), y.reshape(-1)
-    tile, half = np.empty(25 * max(c, f), x.dtype), np.empty(25 * max(c, f), x.dtype)
+    c, f, m = U.shape[1], U.shape[2], 6 - k
+    down, across = -(-y.shape[1] // m), -(-y.shape[2] // m)
+    V, M, flat_U = np.empty(25 * t * c, x.dtype), np.empty(25 * t * f, x.dtype), U.reshape(-1)
+    tile = np.empty(25 * max(c, f), x.dtype)
     for first in range(start, stop, t):
         last = min(first + t, stop)
-        _input_tiles(x, top, left, m_h, m_w, across, down, first, last, tile, half, V)
+        input_tiles(x, top, left, m, across, down, first, last, tile, V, 25 * c, c)
         for p in range(25):
             product(False, last - first, f, c, V, p * c, 25 * c, flat_U, p * c * f, f, False, M, p * f, 25 * f)
-        for number in range(first, last):
-            image, rest = number // (across * down), number % (across * down)
-            p0, q0 = rest // across * m_h, rest % across * m_w
-            _output_tile(M, (number - first) * 25 * f, half, tile, f, kh, kw)
-            bias_and_relu(tile, 0, m_h * m_w, f, b, 0, relu)
-            columns = min(m_w, ow - q0)
-            for i in range(min(m_h, oh - p0)):
-                copy(tile, i * m_w * f, out, ((image * oh + p0 + i) * ow + q0) * f, columns * f)
+        output_tiles(M, 25 * f, f, b, relu, m, across, down, first, last, tile, y, 0, f)
 
 
 @kernel()
-def _backward_part(dy, x, U_T, y, kh, kw, top, left, relu, t, start, stop, dU, db, dx):  # type: ignore[no-untyped-def]
+def _backward_part(dy, x, U_T, y, k, top, left, relu, t, start, stop, dU, db, dx):  # type: ignore[no-untyped-def]
     """Images start .. stop - 1, t tiles at a time: V again, dM, dU += V' dM, dV = dM U', dx."""
-    c, f = dU.shape[1], dU.shape[2]
-    _, oh, ow, _ = dy.shape
-    _, h, w, _ = x.shape
-    m_h, m_w = 6 - kh, 6 - kw
-    down, across = -(-oh // m_h), -(-ow // m_w)
+    c, f, m = dU.shape[1], dU.shape[2], 6 - k
+    down, across = -(-dy.shape[1] // m), -(-dy.shape[2] // m)
     V, dM = np.empty(25 * t * c, x.dtype), np.empty(25 * t * f, x.dtype)
-    tile, half = np.empty(25 * max(c, f), x.dtype), np.empty(25 * max(c, f), x.dtype)
-    flat_U, flat_dU, out = U_T.reshape(-1), dU.reshape(-1), dx.reshape(-1)
-    flat_dy, flat_y = dy.reshape(-1), y.reshape(-1)
+    tile = np.empty(25 * max(c, f), x.dtype)
+    flat_U, flat_dU = U_T.reshape(-1), dU.reshape(-1)
     clear(flat_dU, 0, dU.size)
-    need_dx = dx.size > 0
-    if need_dx:
-        clear(out, start * h * w * c, (stop - start) * h * w * c)
     for first in range(start * across * down, stop * across * down, t):
         last = min(first + t, stop * across * down)
-        _input_tiles(x, top, left, m_h, m_w, across, down, first, last, tile, half, V)
-        for number in range(first, last):
-            image, rest = number // (across * down), number % (across * down)
-            p0, q0 = rest // across * m_h, rest % across * m_w
-            rows, columns = min(m_h, oh - p0), min(m_w, ow - q0)
-            if rows < m_h or columns < m_w:
-                clear(tile, 0, m_h * m_w * f)  # what lies beyond the image has no gradient
-            for i in range(rows):
-                at = ((image * oh + p0 + i) * ow + q0) * f
-                masked_gradient(flat_dy, flat_y, at, relu, columns, f, tile, i * m_w * f, db)
-            _output_tile_gradient(tile, half, dM, (number - first) * 25 * f, f, kh, kw)
+        input_tiles(x, top, left, m, across, down, first, last, tile, V, 25 * c, c)
+        output_gradient_tiles(dy, y, relu, db, m, across, down, first, last, tile, dM, 25 * f, f)
         for p in range(25):
             product(True, c, f, last - first, V, p * c, 25 * c, dM, p * f, 25 * f, True, flat_dU, p * c * f, f)
-            if need_dx:  # V[p] has done its work: dV[p] takes its place
+            if dx.size:  # V[p] has done its work: dV[p] takes its place
                 product(False, last - first, c, f, dM, p * f, 25 * f, flat_U, p * c * f, c, False, V, p * c, 25 * c)
-        for number in range(first, last if need_dx else first):
-            image, rest = number // (across * down), number % (across * down)
-            p0, q0 = rest // across * m_h - top, rest % across * m_w - left
-            _input_tile_gradient(V, (number - first) * 25 * c, half, tile, c)
-            left_edge, right_edge = max(0, -q0), min(5, w - q0)
-            for i in range(5):
-                if 0 <= p0 + i < h and left_edge < right_edge:
-                    to, at = ((image * h + p0 + i) * w + q0) * c, i * 5 * c
-                    add(tile, at + left_edge * c, out, to + left_edge * c, (right_edge - left_edge) * c)
+        if dx.size:
+            input_gradient_tiles(V, 25 * c, c, top, left, m, across, down, first, last, tile, dx, 0, c)
