@@ -105,14 +105,16 @@ def test_convolution(kh: int, kw: int, name: str, dtype: Any) -> None:
         both_ways(x, W, b[: f * (number % 3 > 0)], sh, sw, padding, code, PLAIN[dtype])
 
 
-# One for each way through the kernels: patches, 1x1 without patches, Winograd's with 2x2, 3x3 and both.
+# One for each way through the kernels: patches, 1x1 without patches, Winograd's with 2x2 and 3x3, few tiles of many
+# channels.
 WAYS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "patches": ((2, 6, 5, 3), (3, 2, 3, 4)),
     "one by one": ((2, 6, 5, 3), (1, 1, 3, 4)),
     "one by one, one pixel": ((5, 1, 1, 3), (1, 1, 3, 4)),
     "winograd 2x2": ((2, 6, 5, 32), (2, 2, 32, 33)),
     "winograd 3x3": ((2, 6, 5, 33), (3, 3, 33, 32)),
-    "winograd 3x2": ((2, 6, 5, 32), (3, 2, 32, 32)),
+    "winograd 2x2, deep": ((2, 6, 5, 130), (2, 2, 130, 128)),
+    "winograd 3x3, deep": ((2, 5, 6, 128), (3, 3, 128, 131)),
 }
 
 
@@ -158,7 +160,9 @@ def test_kernels_with_many_channels(c: int, f: int, kh: int, kw: int, dtype: Any
         ((2, 6, 7, 24), (1, 1, 24, 10), (2, 2), NONE),  # 1x1 with strides
         ((2, 6, 7, 24), (1, 1, 24, 10), (1, 1), ((0, 1), (2, 0))),  # 1x1 with padding
         ((2, 33, 35, 64), (3, 3, 64, 33), (1, 1), ((1, 1), (1, 1))),  # several chunks of tiles
-        ((2, 9, 9, 130), (2, 2, 130, 140), (1, 1), ((0, 1), (0, 1))),
+        ((1, 9, 21, 130), (2, 2, 130, 200), (1, 1), ((0, 1), (0, 1))),  # many channels: 3 and 4 blocks of them
+        ((3, 13, 6, 200), (3, 3, 200, 130), (1, 1), ((1, 1), (1, 1))),
+        ((1, 50, 50, 128), (3, 3, 128, 128), (1, 1), ((1, 2), (2, 1))),  # many tiles, too
         ((1, 9, 9, 32), (3, 3, 32, 32), (2, 1), NONE),  # strides: not Winograd's
         ((1, 9, 9, 32), (4, 3, 32, 32), (1, 1), NONE),
     ],
@@ -227,6 +231,7 @@ SHARED: dict[str, tuple[tuple[int, ...], tuple[int, ...], Any]] = {
     "one by one": ((5, 17, 9, 90), (1, 1, 90, 70), NONE),
     "winograd 2x2": ((7, 10, 11, 48), (2, 2, 48, 40), ((0, 1), (0, 1))),
     "winograd 3x3": ((5, 13, 11, 40), (3, 3, 40, 48), ((1, 1), (1, 1))),
+    "winograd 3x3, deep": ((3, 13, 11, 200), (3, 3, 200, 270), ((1, 1), (1, 1))),
 }
 
 
@@ -238,7 +243,7 @@ def test_any_number_of_threads(way: str, activation: str, dtype: Any) -> None:
     x_shape, W_shape, padding = SHARED[way]
     code = ACTIVATIONS[activation]
     x, W, b, dW, db = normal(6, dtype, x_shape, W_shape, W_shape[3], W_shape, W_shape[3])
-    W *= 0.05
+    W /= np.sqrt(np.prod(W_shape[:3]))  # so that tanh is not saturated
     y = reference.conv2d_forward(x, W, b, 1, 1, padding, code)
     (dy,) = normal(7, dtype, y.shape)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from . import reference, winograd
+from . import reference, winograd, winograd_deep
 from .blas import product
 from .compile import kernel
 from .elementwise import add, bias_and_relu, clear, copy, finish, masked_gradient
@@ -33,14 +33,15 @@ def conv2d_forward(x: NDArray, W: NDArray, b: NDArray, sh: int, sw: int, padding
     """See reference.conv2d_forward."""
     if x.dtype.kind == "c":
         return reference.conv2d_forward(x, W, b, sh, sw, padding, activation)
-    x = np.ascontiguousarray(x)
+    x, W = np.ascontiguousarray(x), np.ascontiguousarray(W)
     n, h, w, c = x.shape
     kh, kw, _, f = W.shape
     oh, ow = output_size(h, kh, sh, padding[0]), output_size(w, kw, sw, padding[1])
     y = empty((n, oh, ow, f), x.dtype)
     relu = activation == RELU
     if winograd.suits(W.shape, sh, sw):
-        winograd.forward(x, W, b, padding, relu, y)
+        way = winograd_deep if winograd_deep.suits(W, y) else winograd
+        way.forward(x, W, b, padding, relu, y)
     else:
         patches = kh * kw * c
         plain = kh == kw == sh == sw == 1 and padding == ((0, 0), (0, 0))
@@ -61,7 +62,7 @@ def conv2d_backward(
     dW: NDArray, db: NDArray, need_dx: bool,
 ) -> NDArray:  # fmt: skip
     """See reference.conv2d_backward."""
-    x, dy, y = np.ascontiguousarray(x), np.ascontiguousarray(dy), np.ascontiguousarray(y)
+    x, dy, y, W = (np.ascontiguousarray(array) for array in (x, dy, y, W))
     relu = activation == RELU
     if not relu:
         dy = activation_gradient(dy, y, activation)
@@ -69,7 +70,8 @@ def conv2d_backward(
     n, oh, ow, _ = dy.shape
     dx = empty(x.shape if need_dx else (0, 0, 0, 0), x.dtype)
     if winograd.suits(W.shape, sh, sw):
-        winograd.backward(dy, x, W, y, padding, relu, dW, db, dx)
+        way = winograd_deep if winograd_deep.suits(W, y) else winograd
+        way.backward(dy, x, W, y, padding, relu, dW, db, dx)
         return dx
     patches = kh * kw * c
     plain = kh == kw == sh == sw == 1 and padding == ((0, 0), (0, 0))

@@ -32,7 +32,6 @@ and M stay in the processor's caches. Layers of many channels and few tiles go a
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +57,7 @@ def suits(W_shape: tuple[int, ...], sh: int, sw: int) -> bool:
     return sh == sw == 1 and kh == kw and kh in (2, 3) and min(c, f) >= FEWEST_CHANNELS
 
 
-@cache
-def matrices(taps: int, dtype: str) -> tuple[NDArray, NDArray, NDArray]:
+def matrices(taps: int) -> tuple[NDArray, NDArray, NDArray]:
     """(A', G, B') of shapes (m, 5), (5, taps), (5, 5), m = 6 - taps, by Lagrange's interpolation in exact fractions.
 
     B' has the coefficients of the polynomials that vanish at all points but one, G divides by their value there.
@@ -76,7 +74,7 @@ def matrices(taps: int, dtype: str) -> tuple[NDArray, NDArray, NDArray]:
         B_T[j, : SIZE - 1] = _coefficients(others)
     A_T[-1, -1] = G[-1, -1] = 1  # infinity: only the highest power counts
     B_T[-1] = _coefficients(list(POINTS))
-    return A_T.astype(dtype), G.astype(dtype), B_T.astype(dtype)
+    return A_T, G, B_T
 
 
 def _coefficients(roots: list[Fraction]) -> list[float]:
@@ -105,7 +103,7 @@ def backward(
 ) -> None:
     """As reference.conv2d_backward: adds to dW and db, writes dx unless that is empty."""
     (k, _, c, f), n = W.shape, len(dy)
-    U_T = _transformed(W.transpose(0, 1, 3, 2)) if dx.size else np.empty((0, 0, 0), x.dtype)
+    U_T = _transformed(np.ascontiguousarray(W.transpose(0, 1, 3, 2))) if dx.size else np.empty((0, 0, 0), x.dtype)
     parts = parts_for(n, 2 * n * tiles_of(dy, k) * SIZE * SIZE * c * f)
     dU, db_parts = empty((parts, SIZE * SIZE, c, f), x.dtype), np.zeros((parts, db.size), x.dtype)
     top, left = padding[0][0], padding[1][0]
@@ -115,7 +113,7 @@ def backward(
 
     share(parts, n, work)
     for part in dU:
-        kernel_gradient(part.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
+        _add_kernel_gradient(part, dW)
     db += db_parts.sum(axis=0)
 
 
@@ -132,7 +130,6 @@ def _chunk(c: int, f: int) -> int:
 
 def _transformed(W: NDArray) -> NDArray:
     """U = G W G', of shape (25, c, f)."""
-    W = np.ascontiguousarray(W)
     k, _, c, f = W.shape
     U = empty((SIZE * SIZE, c, f), W.dtype)
 
@@ -143,7 +140,7 @@ def _transformed(W: NDArray) -> NDArray:
     return U
 
 
-(_A2, _G2, _B2), (_A3, _G3, _B3) = (matrices(k, "float64") for k in (2, 3))
+(_A2, _G2, _B2), (_A3, _G3, _B3) = (matrices(k) for k in (2, 3))
 _input, _input_gradient = tile_map(_B2, _B2), tile_map(_B2.T, _B2.T, add=True)  # B' is the same for both
 _kernel_2, _kernel_3 = tile_map(_G2, _G2), tile_map(_G3, _G3)
 _kernel_gradient_2, _kernel_gradient_3 = tile_map(_G2.T, _G2.T, add=True), tile_map(_G3.T, _G3.T, add=True)
@@ -167,6 +164,13 @@ def kernel_gradient(dU, at, between, k, dW, to, apart, count):  # type: ignore[n
         _kernel_gradient_2(dU, at, 5 * between, between, dW, to, 2 * apart, apart, count)
     else:
         _kernel_gradient_3(dU, at, 5 * between, between, dW, to, 3 * apart, apart, count)
+
+
+@kernel()
+def _add_kernel_gradient(dU, dW):  # type: ignore[no-untyped-def]
+    """The same for all pairs, in Numba's hands: it refuses a dW that does not lie in one piece."""
+    k, _, c, f = dW.shape
+    kernel_gradient(dU.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
 
 
 @kernel()
