@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinydl import kernels
-from tinydl.kernels import reference
+from tinydl.kernels import direct, reference
 from tinydl.kernels.threads import num_threads, set_num_threads
 
 COMPILED = kernels._COMPILED
@@ -105,12 +105,14 @@ def test_convolution(kh: int, kw: int, name: str, dtype: Any) -> None:
         both_ways(x, W, b[: f * (number % 3 > 0)], sh, sw, padding, code, PLAIN[dtype])
 
 
-# One for each way through the kernels: patches, 1x1 without patches, Winograd's with 2x2 and 3x3, few tiles of many
-# channels.
+# One for each way through the kernels: patches, 1x1 without patches, directly from the image (backward only without dx
+# for 5 channels), Winograd's with 2x2 and 3x3, few tiles of many channels.
 WAYS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "patches": ((2, 6, 5, 3), (3, 2, 3, 4)),
     "one by one": ((2, 6, 5, 3), (1, 1, 3, 4)),
     "one by one, one pixel": ((5, 1, 1, 3), (1, 1, 3, 4)),
+    "direct": ((2, 6, 5, 16), (3, 2, 16, 48)),
+    "direct, 5 channels": ((2, 6, 5, 5), (2, 3, 5, 32)),
     "winograd 2x2": ((2, 6, 5, 32), (2, 2, 32, 33)),
     "winograd 3x3": ((2, 6, 5, 33), (3, 3, 33, 32)),
     "winograd 2x2, deep": ((2, 6, 5, 130), (2, 2, 130, 128)),
@@ -148,10 +150,25 @@ def test_kernels_with_many_channels(c: int, f: int, kh: int, kw: int, dtype: Any
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", PADDINGS)
+@pytest.mark.parametrize(("kh", "kw"), [(3, 3), (5, 5), (2, 4), (1, 3), (7, 2)])
+@pytest.mark.parametrize(("c", "f"), [(16, 16), (32, 48), (3, 32), (1, 16)])
+def test_kernels_that_read_the_image(c: int, f: int, kh: int, kw: int, name: str, dtype: Any) -> None:
+    """Whole vectors of filters, and (for dx) of channels: strides beyond the kernel's size, too, and rows of any length
+    on which blocks of 8, 4, 2 and 1 pixels end."""
+    assert direct.suits((kh, kw, c, f), False)
+    assert direct.suits((kh, kw, c, f), True) == (c > 3)
+    for (sh, sw), (n, h, w) in zip([(1, 1), (2, 2), (2, 1), (1, 3), (4, 6)], [(2, 7, 17), (1, 9, 13), (3, 8, 9)] * 2):  # noqa: B905
+        x, W, b = normal(h, dtype, (n, h, w, c), (kh, kw, c, f), f)
+        both_ways(x, W, b, sh, sw, around(name, h, w, kh, kw, sh, sw), kernels.RELU, WINOGRAD[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("x_shape", "W_shape", "strides", "padding"),
     [
-        ((3, 40, 37, 16), (3, 3, 16, 20), (1, 1), ((1, 1), (1, 1))),  # several buffers of rows
+        ((3, 40, 37, 15), (3, 3, 15, 20), (1, 1), ((1, 1), (1, 1))),  # several buffers of rows
+        ((2, 60, 50, 16), (5, 3, 16, 32), (2, 1), ((2, 2), (1, 1))),  # also where patches are not made
         ((1, 4, 200, 40), (3, 5, 40, 31), (1, 1), NONE),  # one output row fills the buffer
         ((2, 11, 13, 15), (3, 3, 15, 150), (2, 1), NONE),  # products that are taken apart: 135 x 150
         ((5, 9, 7, 200), (1, 1, 200, 150), (1, 1), NONE),  # 1x1: x is its own patch matrix
@@ -163,8 +180,8 @@ def test_kernels_with_many_channels(c: int, f: int, kh: int, kw: int, dtype: Any
         ((1, 9, 21, 130), (2, 2, 130, 200), (1, 1), ((0, 1), (0, 1))),  # many channels: 3 and 4 blocks of them
         ((3, 13, 6, 200), (3, 3, 200, 130), (1, 1), ((1, 1), (1, 1))),
         ((1, 50, 50, 128), (3, 3, 128, 128), (1, 1), ((1, 2), (2, 1))),  # many tiles, too
-        ((1, 9, 9, 32), (3, 3, 32, 32), (2, 1), NONE),  # strides: not Winograd's
-        ((1, 9, 9, 32), (4, 3, 32, 32), (1, 1), NONE),
+        ((1, 9, 9, 33), (3, 3, 33, 31), (2, 1), NONE),  # strides: not Winograd's
+        ((1, 9, 9, 33), (4, 3, 33, 31), (1, 1), NONE),
     ],
 )
 def test_larger_sizes(x_shape: Any, W_shape: Any, strides: Any, padding: Any, dtype: Any) -> None:
@@ -229,6 +246,7 @@ def test_nan_passes_through(way: str, activation: str, which: str) -> None:
 SHARED: dict[str, tuple[tuple[int, ...], tuple[int, ...], Any]] = {
     "patches": ((7, 12, 11, 16), (3, 3, 16, 31), ((1, 1), (1, 1))),
     "one by one": ((5, 17, 9, 90), (1, 1, 90, 70), NONE),
+    "direct": ((7, 12, 11, 16), (4, 3, 16, 32), ((1, 1), (1, 2))),
     "winograd 2x2": ((7, 10, 11, 48), (2, 2, 48, 40), ((0, 1), (0, 1))),
     "winograd 3x3": ((5, 13, 11, 40), (3, 3, 40, 48), ((1, 1), (1, 1))),
     "winograd 3x3, deep": ((3, 13, 11, 200), (3, 3, 200, 270), ((1, 1), (1, 1))),

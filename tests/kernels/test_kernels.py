@@ -30,7 +30,18 @@ SIZES = [(1, 1, 1), (1, 5, 3), (7, 1, 4), (7, 5, 1), (3, 2, 2), (64, 29, 40), (5
 ACTIVATIONS = {name: code for name, code in kernels.ACTIVATIONS.items() if name}
 
 # What kernels are made of; every other module holds kernels.
-PARTS = ("reference", "blas", "compile", "threads", "memory", "elementwise", "simd", "winograd", "winograd_deep")
+PARTS = (
+    "reference",
+    "blas",
+    "compile",
+    "threads",
+    "memory",
+    "elementwise",
+    "simd",
+    "winograd",
+    "winograd_deep",
+    "direct",
+)
 COMPILED = {  # every public function of the modules that hold kernels, whether or not the package knows it
     name: function
     for module in pkgutil.iter_modules(kernels.__path__)

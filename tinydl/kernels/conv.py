@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from . import reference, winograd, winograd_deep
+from . import direct, reference, winograd, winograd_deep
 from .blas import product
 from .compile import kernel
 from .elementwise import add, bias_and_relu, clear, copy, finish, masked_gradient
@@ -42,6 +42,8 @@ def conv2d_forward(x: NDArray, W: NDArray, b: NDArray, sh: int, sw: int, padding
     if winograd.suits(W.shape, sh, sw):
         way = winograd_deep if winograd_deep.suits(W, y) else winograd
         way.forward(x, W, b, padding, relu, y)
+    elif direct.suits(W.shape, False):
+        direct.forward(x, W, b, sh, sw, padding, relu, y)
     else:
         patches = kh * kw * c
         plain = kh == kw == sh == sw == 1 and padding == ((0, 0), (0, 0))
@@ -72,6 +74,9 @@ def conv2d_backward(
     if winograd.suits(W.shape, sh, sw):
         way = winograd_deep if winograd_deep.suits(W, y) else winograd
         way.backward(dy, x, W, y, padding, relu, dW, db, dx)
+        return dx
+    if direct.suits(W.shape, need_dx):
+        direct.backward(dy, x, W, y, sh, sw, padding, relu, dW, db, dx)
         return dx
     patches = kh * kw * c
     plain = kh == kw == sh == sw == 1 and padding == ((0, 0), (0, 0))

@@ -100,3 +100,67 @@ def constant(kind: Any, weight: float) -> ir.Constant:
     if isinstance(kind, ir.VectorType):
         return ir.Constant(kind, [ir.Constant(kind.element, weight)] * kind.count)
     return ir.Constant(kind, weight)
+
+
+def register_product(rows: int, vectors: int) -> Callable[..., None]:
+    """A function for kernels: a matrix product of `rows` rows and `vectors` vectors, that are kept in registers,
+
+        c[c_at + i c_row + q] = sum_rk a[a_at + i a_row + r a_run + k a_step] b[b_at + r b_run + k b_step + q]
+
+    over r < runs and k < length, for all i < rows and q < vectors times the numbers in 64 bytes; with `add` it is +=.
+    As steps are free, `a` can be an image whose windows overlap: nothing needs to be copied into rows before.
+    """
+
+    @intrinsic
+    def apply(  # type: ignore[no-untyped-def]
+        typingctx, a, a_at, a_row, a_run, a_step, b, b_at, b_run, b_step, runs, length, c, c_at, c_row, add
+    ):
+        size = a.dtype.bitwidth // 8
+        lanes = VECTOR // size
+
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            a, b, c = (
+                context.make_array(signature.args[at])(context, builder, args[at]).data for at in (0, 5, 11)
+            )  # fmt: skip
+            _, a_at, a_row, a_run, a_step, _, b_at, b_run, b_step, runs, length, _, c_at, c_row, add = args
+            real = context.get_value_type(signature.args[0].dtype)
+            vector = ir.VectorType(real, lanes)
+            zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
+
+            def number(value: int) -> ir.Constant:
+                return ir.Constant(a_at.type, value)
+
+            def place(base: Any, at: Any, v: int) -> Any:
+                pointer = builder.gep(base, [builder.add(at, number(v * lanes))])
+                return builder.bitcast(pointer, vector.as_pointer())
+
+            lines = [builder.add(c_at, builder.mul(c_row, number(i))) for i in range(rows)]
+            results = {(i, v): place(c, lines[i], v) for i in range(rows) for v in range(vectors)}
+            sums = {key: cgutils.alloca_once(builder, vector) for key in results}  # LLVM turns them into registers
+            for key, pointer in results.items():
+                before = builder.load(pointer, align=size)
+                builder.store(builder.select(add, before, ir.Constant(vector, None)), sums[key])
+            with cgutils.for_range(builder, runs) as outer:
+                a_from = builder.add(a_at, builder.mul(outer.index, a_run))
+                b_from = builder.add(b_at, builder.mul(outer.index, b_run))
+                starts = [builder.gep(a, [builder.add(a_from, builder.mul(a_row, number(i)))]) for i in range(rows)]
+                with cgutils.for_range(builder, length) as inner:
+                    b_here = builder.add(b_from, builder.mul(inner.index, b_step))
+                    factors = [builder.load(place(b, b_here, v), align=size) for v in range(vectors)]
+                    a_here = builder.mul(inner.index, a_step)
+                    for i in range(rows):
+                        value = builder.load(builder.gep(starts[i], [a_here]))
+                        first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, zeros.type.element(0))
+                        everywhere = builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+                        for v, factor in enumerate(factors):
+                            term = builder.fmul(everywhere, factor, flags=("contract",))
+                            total = builder.fadd(builder.load(sums[i, v]), term, flags=("contract",))
+                            builder.store(total, sums[i, v])
+            for key, pointer in results.items():
+                builder.store(builder.load(sums[key]), pointer, align=size)
+            return context.get_dummy_value()
+
+        n = types.intp
+        return types.void(a, n, n, n, n, b, n, n, n, n, n, c, n, n, types.boolean), codegen
+
+    return apply

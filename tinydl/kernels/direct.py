@@ -1,0 +1,197 @@
+"""Convolution with few channels, without patches: products that read the image as it stands.
+
+Where a layer has few channels, to copy pixels into patches takes as long as to multiply. But the patch of a pixel is kh
+runs of kw c adjacent numbers of x, and the patch of its neighbour the same, sw c further on: a product that takes steps
+for its rows and its runs can read both from x (`simd.register_product`). Only the borders need a copy: a few rows of x
+at a time go into a buffer with zeros around them. All three products of a layer are of that kind:
+
+    y[pixel, f]   sum over kh runs of kw c taps:             x[pixel's place + run + tap] W[run, tap, f]
+    dW[tap, f]    sum over the rows of da, and their pixels: x[pixel's place + tap] da[pixel, f]
+    dx[pixel, c]  a convolution of da with strides of 1, see below
+
+dx at row p gets da[i] W[ki] from all i sh + ki = p + top. Those ki are a, a + sh, a + 2 sh, ... with a = (p + top) mod
+sh, and i goes down as ki goes up. So the rows with the same a (and the columns, likewise) are a convolution of da with
+a part of the kernel, every sh-th row of it, upside down: sh sw convolutions make up dx.
+
+Sizes as in conv.py; channels that are written must fill whole vectors.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compile import kernel
+from .elementwise import bias_and_relu, clear, copy, masked_gradient
+from .reference import Padding
+from .simd import register_product
+from .threads import parts_for, share
+
+BUFFER = 1 << 14  # numbers of y or da that are worked on at a time: 64 kB of float32
+WHOLE = 16  # numbers: one vector of float32, two of float64
+MOST_WEIGHTS = 1 << 17  # each row of y or dx goes through all of W, which has to stay in the L2 cache
+
+
+def suits(W_shape: tuple[int, ...], need_dx: bool) -> bool:
+    """Whether this is the faster way, for kernels that are not Winograd's."""
+    kh, kw, c, f = W_shape
+    whole = f % WHOLE == 0 and (c % WHOLE == 0 or not need_dx)
+    return whole and kh * kw > 1 and kh * kw * c * f <= MOST_WEIGHTS
+
+
+def forward(x: NDArray, W: NDArray, b: NDArray, sh: int, sw: int, padding: Padding, relu: bool, y: NDArray) -> None:
+    """y = relu(convolution of x and W + b), as reference.conv2d_forward, written into y."""
+    n, oh, ow, f = y.shape
+    rows, top, left = _rows(oh, ow, f), padding[0][0], padding[1][0]
+
+    def work(part: int, start: int, stop: int) -> None:
+        _forward_part(x, W, b, sh, sw, top, left, relu, rows, start, stop, y)
+
+    share(parts_for(n * oh, n * oh * ow * W.size), n * oh, work)
+
+
+def backward(
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, sh: int, sw: int, padding: Padding, relu: bool,
+    dW: NDArray, db: NDArray, dx: NDArray,
+) -> None:  # fmt: skip
+    """As reference.conv2d_backward: adds to dW and db, writes dx unless that is empty."""
+    n, oh, ow, f = dy.shape
+    rows, top, left = _rows(oh, ow, f), padding[0][0], padding[1][0]
+    parts = parts_for(n, 2 * n * oh * ow * W.size)
+    dW_parts, db_parts = np.zeros((parts, W.size), x.dtype), np.zeros((parts, db.size), x.dtype)
+    turned = [W[a::sh, b::sw][::-1, ::-1].transpose(0, 1, 3, 2).ravel() for a in range(sh) for b in range(sw)]
+    kernels = np.concatenate(turned)
+
+    def work(part: int, start: int, stop: int) -> None:
+        _backward_part(
+            dy, x, kernels, y, *W.shape[:2], sh, sw, top, left, relu, rows, start, stop,
+            dW_parts[part], db_parts[part], dx,
+        )  # fmt: skip
+
+    share(parts, n, work)
+    dW += dW_parts.sum(axis=0).reshape(W.shape)
+    db += db_parts.sum(axis=0)
+
+
+def _rows(oh: int, ow: int, f: int) -> int:
+    """Output rows at a time."""
+    return max(1, min(oh, BUFFER // (ow * f)))
+
+
+_8x2, _4x2, _2x2, _1x2 = (register_product(rows, 2) for rows in (8, 4, 2, 1))
+_8x1, _4x1, _2x1, _1x1 = (register_product(rows, 1) for rows in (8, 4, 2, 1))
+
+
+@kernel()
+def products(a, a_at, a_row, a_run, a_step, b, b_at, b_run, b_step, runs, length, c, c_at, c_row, rows, width, add):  # type: ignore[no-untyped-def]
+    """simd.register_product of any number of rows, and a width of whole vectors."""
+    lanes = 64 // c.itemsize
+    for j in range(0, width, 2 * lanes):
+        two, i = width - j > lanes, 0
+        while i < rows:
+            p, q, r, left = a_at + i * a_row, b_at + j, c_at + i * c_row + j, rows - i
+            if two and left >= 8:
+                _8x2(a, p, a_row, a_run, a_step, b, q, b_run, b_step, runs, length, c, r, c_row, add)
+            elif two and left >= 4:
+                _4x2(a, p, a_row, a_run, a_step, b, q, b_run, b_step, runs, length, c, r, c_row, add)
+            elif two and left >= 2:
+                _2x2(a, p, a_row, a_run, a_step, b, q, b_run, b_step, runs, length, c, r, c_row, add)
+            elif two:
+                _1x2(a, p, a_row, a_run, a_step, b, q, b_run, b_step, runs, length, c, r, c_row, add)
+            elif left >= 8:
+                _8x1(a, p, a_row, a_run, a_step, b, q, b_run, b_step, runs, length, c, r, c_row, add)
+            elif left >= 4:
+                _4x1(a, p, a_row, a_run, a_step, b, q, b_run, b_step, runs, length, c, r, c_row, add)
+            elif left >= 2:
+                _2x1(a, p, a_row, a_run, a_step, b, q, b_run, b_step, runs, length, c, r, c_row, add)
+            else:
+                _1x1(a, p, a_row, a_run, a_step, b, q, b_run, b_step, runs, length, c, r, c_row, add)
+            i += 8 if left >= 8 else 4 if left >= 4 else 2 if left >= 2 else 1
+
+
+@kernel()
+def _padded(source, image, p0, q0, rows, columns, target):  # type: ignore[no-untyped-def]
+    """rows x columns pixels of an image, from (p0, q0) on, into target; zeros where there is no image."""
+    _, h, w, c = source.shape
+    flat = source.reshape(-1)
+    first = min(max(0, -q0), columns)  # column that is in the image, and the first that is no more
+    last = max(first, min(columns, w - q0))
+    for r in range(rows):
+        p, to = p0 + r, r * columns * c
+        if 0 <= p < h:
+            clear(target, to, first * c)
+            copy(flat, ((image * h + p) * w + q0 + first) * c, target, to + first * c, (last - first) * c)
+            clear(target, to + last * c, (columns - last) * c)
+        else:
+            clear(target, to, columns * c)
+
+
+@kernel()
+def _forward_part(x, W, b, sh, sw, top, left, relu, rows, start, stop, y):  # type: ignore[no-untyped-def]
+    """Output rows start .. stop - 1 (counted through all images)."""
+    kh, kw, c, f = W.shape
+    _, oh, ow, _ = y.shape
+    width, run = ((ow - 1) * sw + kw) * c, kw * c
+    flat_W, flat_y = W.reshape(-1), y.reshape(-1)
+    window = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
+    row = start
+    while row < stop:
+        i = row % oh
+        here = min(rows, oh - i, stop - row)
+        _padded(x, row // oh, i * sh - top, -left, (here - 1) * sh + kh, width // c, window)
+        for r in range(here):
+            to = (row + r) * ow * f
+            products(
+                window, r * sh * width, sw * c, width, 1, flat_W, 0, run * f, f, kh, run, flat_y, to, f, ow, f, False
+            )  # fmt: skip
+            bias_and_relu(flat_y, to, ow, f, b, 0, relu)
+        row += here
+
+
+@kernel()
+def _backward_part(dy, x, W, y, kh, kw, sh, sw, top, left, relu, rows, start, stop, dW, db, dx):  # type: ignore[no-untyped-def]
+    """Images start .. stop - 1: their parts of dW and db are added, their dx is written."""
+    _, h, w, c = x.shape
+    _, oh, ow, f = dy.shape
+    width, run = ((ow - 1) * sw + kw) * c, kw * c
+    flat_dy, flat_y, da = dy.reshape(-1), y.reshape(-1), np.empty(rows * ow * f, x.dtype)
+    window = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
+    # Of an image's da, what dx is made of, with zeros around it; `before` of them come first.
+    rows_before, columns_before = (kh - 1) // sh, (kw - 1) // sw
+    da_rows, da_columns = rows_before + (h - 1 + top) // sh + 1, columns_before + (w - 1 + left) // sw + 1
+    around = np.zeros(da_rows * da_columns * f if dx.size else 0, x.dtype)
+    for image in range(start, stop):
+        for i in range(0, oh, rows):
+            here = min(rows, oh - i)
+            _padded(x, image, i * sh - top, -left, (here - 1) * sh + kh, width // c, window)
+            masked_gradient(flat_dy, flat_y, (image * oh + i) * ow * f, relu, here * ow, f, da, 0, db)
+            for ki in range(kh):
+                products(
+                    window, ki * width, 1, sh * width, sw * c, da, 0, ow * f, f, here, ow,
+                    dW, ki * run * f, f, run, f, True,
+                )  # fmt: skip
+            for r in range(min(here, da_rows - rows_before - i) if dx.size else 0):
+                to = ((rows_before + i + r) * da_columns + columns_before) * f
+                copy(da, r * ow * f, around, to, min(ow, da_columns - columns_before) * f)
+        if dx.size:
+            _input_gradient(around, da_columns, W, kh, kw, sh, sw, top, left, image, f, dx)
+
+
+@kernel()
+def _input_gradient(around, da_columns, W, kh, kw, sh, sw, top, left, image, f, dx):  # type: ignore[no-untyped-def]
+    """dx of an image, by sh sw convolutions of its da."""
+    _, h, w, c = dx.shape
+    flat_dx, kernel_at = dx.reshape(-1), 0
+    for a in range(sh):
+        for b in range(sw):
+            runs, taps = len(range(a, kh, sh)), len(range(b, kw, sw))
+            q = (b - left) % sw  # the first column of this kind
+            column = (q + left) // sw - (taps - 1) + (kw - 1) // sw
+            for p in range((a - top) % sh, h, sh):
+                row = (p + top) // sh - (runs - 1) + (kh - 1) // sh
+                products(
+                    around, (row * da_columns + column) * f, f, da_columns * f, 1,
+                    W, kernel_at, taps * f * c, c, runs, taps * f,
+                    flat_dx, ((image * h + p) * w + q) * c, sw * c, len(range(q, w, sw)), c, False,
+                )  # fmt: skip
+            kernel_at += runs * taps * f * c
