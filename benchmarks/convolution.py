@@ -1,16 +1,22 @@
 """Convolution and pooling by shape, forward and backward, against PyTorch and TensorFlow; and the products behind them.
 
     python benchmarks/convolution.py [--threads 2] [--rounds 5] [--batch-size 128]
+    python benchmarks/convolution.py --network resnet20 vgg16 inception
+
+The second form times the layers of whole networks instead, in milliseconds and as often as they occur, with their sum:
+ResNet-20 for 32x32 images (batch 128), VGG16 for 224x224 (batch 2) with its pools and dense layers, and layers of
+several Inception networks. A first layer's dx is left out, as in training. ReLU and batch norm are not in it.
 
 All contestants take turns in one process, float32; medians. Backward is dW, db and dx together, the forward pass before
 it not timed. GFLOP/s count the arithmetic of the direct convolution (2 n oh ow kh kw c f forward, twice that backward),
 whatever a contestant really computes; in brackets the share of what NumPy's matrix product of 2048^3 reached in the
 same turns. Winograd's way does less arithmetic, so it may exceed 100 %.
 
-For kernels of 2x2 and 3x3 tinydl has two ways, im2col and Winograd's: tinydl.kernels.winograd.suits chooses one, and
-the other one has a column of its own. PyTorch is timed on its default layout and on channels_last, with padding="same"
-as its users write it (for a 2x2 kernel it copies x into a padded image first); TensorFlow by tf.nn.conv2d inside a
-tf.function. Peers that are not installed are left out.
+For kernels of 2x2 and 3x3 with strides of 1 tinydl has two ways, Winograd's and plain products over patches (with few
+channels over the image itself): tinydl.kernels.winograd.suits chooses one, the other one has a column of its own.
+PyTorch is timed on its default layout and on channels_last, with padding="same" as its users write it (for a 2x2 kernel
+it copies x into a padded image first); TensorFlow by tf.nn.conv2d inside a tf.function. Peers that are not installed
+are left out.
 """
 
 from __future__ import annotations
@@ -50,27 +56,37 @@ Medians = dict[tuple[str, int], float]
 
 
 class Conv(NamedTuple):
-    """A convolution of square maps with a square kernel, padding "same", strides of 1."""
+    """A convolution of square maps with a square kernel; padding "same" with strides of 1, else that of PyTorch."""
 
     size: int
     c: int
     f: int
     kernel: int
+    stride: int = 1
+    first: bool = False  # without dx
+    bias: bool = True
 
     def __str__(self) -> str:
-        return f"{self.size}x{self.size}, {self.c} to {self.f}, {self.kernel}x{self.kernel}"
+        stride = f" / {self.stride}" if self.stride > 1 else ""
+        return f"{self.size}x{self.size}, {self.c} to {self.f}, {self.kernel}x{self.kernel}{stride}"
 
     def flops(self, n: int) -> int:
-        return 2 * n * self.size**2 * self.kernel**2 * self.c * self.f
+        return 2 * n * self.after**2 * self.kernel**2 * self.c * self.f
 
     @property
     def padding(self) -> kernels.Padding:
-        around = ((self.kernel - 1) // 2, self.kernel // 2)
+        before = (self.kernel - 1) // 2
+        around = (before, self.kernel // 2 if self.stride == 1 else before)
         return around, around
 
     @property
+    def after(self) -> int:
+        """Side of the output."""
+        return kernels.output_size(self.size, self.kernel, self.stride, self.padding[0])
+
+    @property
     def suits_winograd(self) -> bool:
-        return winograd.suits((self.kernel, self.kernel, self.c, self.f), 1, 1)
+        return winograd.suits((self.kernel, self.kernel, self.c, self.f), self.stride, self.stride)
 
 
 class Pool(NamedTuple):
@@ -84,6 +100,16 @@ class Pool(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.size}x{self.size}, {self.c}, {self.window}x{self.window} / {self.stride}"
+
+
+class Affine(NamedTuple):
+    """A dense layer."""
+
+    inputs: int
+    units: int
+
+    def __str__(self) -> str:
+        return f"dense, {self.inputs} to {self.units}"
 
 
 CIFAR = [Conv(32, 3, 64, 3), Conv(16, 64, 128, 2), Conv(16, 128, 128, 2), Conv(8, 128, 256, 1), Conv(4, 256, 512, 1)]
@@ -102,6 +128,28 @@ POOLS = [
     *(Pool(kind, size, c, 2, 2) for kind in ("max", "average") for size, c in ((32, 64), (16, 128), (8, 256))),
     Pool("max", 32, 64, 3, 2), Pool("average", 32, 64, 3, 2),
 ]  # fmt: skip
+
+NETWORKS: dict[str, tuple[int, list[tuple[int, Conv | Pool | Affine]]]] = {  # batch size, how often each layer occurs
+    "resnet20": (128, [
+        (1, Conv(32, 3, 16, 3, first=True, bias=False)), (6, Conv(32, 16, 16, 3, bias=False)),
+        (1, Conv(32, 16, 32, 3, 2, bias=False)), (5, Conv(16, 32, 32, 3, bias=False)),
+        (1, Conv(16, 32, 64, 3, 2, bias=False)), (5, Conv(8, 64, 64, 3, bias=False)),
+    ]),
+    "vgg16": (2, [
+        (1, Conv(224, 3, 64, 3, first=True)), (1, Conv(224, 64, 64, 3)), (1, Pool("max", 224, 64, 2, 2)),
+        (1, Conv(112, 64, 128, 3)), (1, Conv(112, 128, 128, 3)), (1, Pool("max", 112, 128, 2, 2)),
+        (1, Conv(56, 128, 256, 3)), (2, Conv(56, 256, 256, 3)), (1, Pool("max", 56, 256, 2, 2)),
+        (1, Conv(28, 256, 512, 3)), (2, Conv(28, 512, 512, 3)), (1, Pool("max", 28, 512, 2, 2)),
+        (3, Conv(14, 512, 512, 3)), (1, Pool("max", 14, 512, 2, 2)),
+        (1, Affine(25088, 4096)), (1, Affine(4096, 4096)), (1, Affine(4096, 1000)),
+    ]),
+    "inception": (16, [
+        (1, Conv(32, 96, 32, 3)), (1, Conv(32, 64, 48, 3)), (1, Conv(16, 160, 48, 3)), (1, Conv(16, 160, 96, 3)),
+        (1, Conv(8, 240, 160, 3)), (1, Conv(224, 3, 64, 7, 2, first=True)), (1, Conv(28, 16, 32, 5)),
+        (1, Conv(14, 32, 96, 5)), (1, Conv(56, 64, 256, 1)), (1, Conv(56, 256, 64, 1)), (1, Conv(28, 512, 256, 1)),
+        (1, Conv(56, 256, 128, 1, 2)), (1, Conv(56, 128, 128, 3, 2)),
+    ]),
+}  # fmt: skip
 
 
 def numbers(rng: np.random.Generator, *shape: int) -> NDArray:
@@ -151,7 +199,7 @@ def tinydl_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray) -> 
 
     @one_blas_thread()  # as in Model.fit and train_on_batch
     def forward() -> NDArray:
-        return kernels.conv2d_forward(x, W, b, 1, 1, conv.padding, kernels.LINEAR)
+        return kernels.conv2d_forward(x, W, b, conv.stride, conv.stride, conv.padding, kernels.LINEAR)
 
     y = forward()
 
@@ -159,14 +207,15 @@ def tinydl_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray) -> 
     def backward() -> tuple[NDArray, ...]:
         dW.fill(0)
         db.fill(0)
-        dx = kernels.conv2d_backward(dy, x, W, y, 1, 1, conv.padding, kernels.LINEAR, dW, db, True)
-        return dx, dW, db
+        strides = conv.stride, conv.stride
+        dx = kernels.conv2d_backward(dy, x, W, y, *strides, conv.padding, kernels.LINEAR, dW, db, not conv.first)
+        return tuple(array for array in (dx, dW, db) if array.size)
 
     return forward, backward
 
 
 def other_way(run: Run, suits: bool) -> Run:
-    """The same on im2col where winograd.suits says Winograd's way, and the reverse."""
+    """The same without Winograd where winograd.suits says Winograd's way, and the reverse."""
 
     def overruled(*_: object) -> bool:
         return not suits
@@ -178,6 +227,11 @@ def other_way(run: Run, suits: bool) -> Run:
     return on_the_other
 
 
+def wanted_of(conv: Conv) -> list[int]:
+    """Of x, W and b those whose gradients are asked for."""
+    return [at for at, wanted in enumerate((not conv.first, True, conv.bias)) if wanted]
+
+
 def torch_tensor(array: NDArray, layout: Any) -> Any:
     """NHWC as PyTorch's NCHW, which lies in memory as `layout` says."""
     return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous(memory_format=layout)
@@ -185,35 +239,40 @@ def torch_tensor(array: NDArray, layout: Any) -> Any:
 
 def torch_conv(layout: Any, conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray) -> tuple[Run, Run]:
     inputs = [torch_tensor(x, layout), torch_tensor(W.transpose(3, 0, 1, 2), layout), torch.from_numpy(b.copy())]
-    for tensor in inputs:
+    wanted = [inputs[at] for at in wanted_of(conv)]
+    for tensor in wanted:
         tensor.requires_grad_()
-    gradient = torch_tensor(dy, layout)
-    forward = partial(torch.nn.functional.conv2d, *inputs, padding="same")
-    return forward, partial(torch.autograd.grad, forward(), inputs, gradient, retain_graph=True)
+    gradient, bias = torch_tensor(dy, layout), inputs[2] if conv.bias else None
+    padding = "same" if conv.stride == 1 else (conv.kernel - 1) // 2
+    forward = partial(torch.nn.functional.conv2d, *inputs[:2], bias, stride=conv.stride, padding=padding)
+    return forward, partial(torch.autograd.grad, forward(), wanted, gradient, retain_graph=True)
 
 
 def tensorflow_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray) -> tuple[Run, Run]:
     inputs, gradient = [tf.constant(array) for array in (x, W, b)], tf.constant(dy)
 
     def apply(x: Any, W: Any, b: Any) -> Any:
-        return tf.nn.bias_add(tf.nn.conv2d(x, W, 1, "SAME"), b)
+        around = ((0, 0), *conv.padding, (0, 0))
+        y = tf.nn.conv2d(x, W, conv.stride, "SAME" if conv.stride == 1 else around)
+        return tf.nn.bias_add(y, b) if conv.bias else y
 
     def differentiate(x: Any, W: Any, b: Any, dy: Any) -> Any:
         with tf.GradientTape() as tape:
-            tape.watch([x, W, b])
+            wanted = [(x, W, b)[at] for at in wanted_of(conv)]
+            tape.watch(wanted)
             y = apply(x, W, b)  # not in the compiled graph: nothing in it needs y
-        return tape.gradient(y, [x, W, b], dy)
+        return tape.gradient(y, wanted, dy)
 
     return partial(tf.function(apply), *inputs), partial(tf.function(differentiate), *inputs, gradient)
 
 
 def conv_contestants(conv: Conv, n: int) -> dict[str, tuple[Run, Run]]:
     rng = np.random.default_rng(0)
-    x, dy = numbers(rng, n, conv.size, conv.size, conv.c), numbers(rng, n, conv.size, conv.size, conv.f)
-    W, b = numbers(rng, conv.kernel, conv.kernel, conv.c, conv.f), numbers(rng, conv.f)
+    x, dy = numbers(rng, n, conv.size, conv.size, conv.c), numbers(rng, n, conv.after, conv.after, conv.f)
+    W, b = numbers(rng, conv.kernel, conv.kernel, conv.c, conv.f), numbers(rng, conv.f if conv.bias else 0)
     arrays = (conv, x, W, b, dy)
     found = {OURS: tinydl_conv(*arrays)}
-    if conv.kernel in (2, 3):
+    if conv.kernel in (2, 3) and conv.stride == 1:
         suits = conv.suits_winograd
         found[OTHER] = (other_way(found[OURS][0], suits), other_way(found[OURS][1], suits))
     if torch is not None:
@@ -270,6 +329,37 @@ def pool_contestants(pool: Pool, n: int) -> dict[str, tuple[Run, Run]]:
     return found
 
 
+# --- dense ------------------------------------------------------------------------------------------------------------
+
+
+def affine_contestants(layer: Affine, n: int) -> dict[str, tuple[Run, Run]]:
+    rng = np.random.default_rng(0)
+    x, dy, W = (numbers(rng, *shape) for shape in ((n, layer.inputs), (n, layer.units), (layer.inputs, layer.units)))
+    b, dW, db = numbers(rng, layer.units), np.zeros_like(W), np.zeros(layer.units, np.float32)
+
+    def backward() -> tuple[NDArray, ...]:
+        dx = kernels.dense_backward(dy, x, W, y, kernels.LINEAR, dW, db, True, accumulate=False)
+        return dx, dW, db
+
+    forward = partial(kernels.dense_forward, x, W, b, kernels.LINEAR)
+    y = forward()
+    found: dict[str, tuple[Run, Run]] = {OURS: (forward, backward)}
+    if torch is not None:
+        inputs = [torch.from_numpy(array.copy()).requires_grad_() for array in (x, W.T, b)]
+        run = partial(torch.nn.functional.linear, *inputs)
+        both = run, partial(torch.autograd.grad, run(), inputs, torch.from_numpy(dy), retain_graph=True)
+        found.update({"PyTorch": both, "channels_last": both})
+    if tf is not None:
+        tensors, gradient = [tf.constant(array) for array in (x, W, b)], tf.constant(dy)
+
+        def differentiate(x: Any, W: Any, b: Any, dy: Any) -> Any:
+            return tf.matmul(dy, W, transpose_b=True), tf.matmul(x, dy, transpose_a=True), tf.reduce_sum(dy, 0)
+
+        apply = tf.function(lambda x, W, b: tf.matmul(x, W) + b)
+        found["TensorFlow"] = partial(apply, *tensors), partial(tf.function(differentiate), *tensors, gradient)
+    return found
+
+
 # --- measuring ----------------------------------------------------------------------------------------
 
 
@@ -323,7 +413,7 @@ def convolutions(convs: list[Conv], n: int, rounds: int, peers: list[str]) -> No
             cells = []
             for name in (OURS, OTHER, *peers):
                 speed = 1e-9 * conv.flops(n) * (1 + at) / medians.get((name, at), math.inf)
-                way = "" if name != OTHER else "im2col " if conv.suits_winograd else "Winograd "
+                way = "" if name != OTHER else "plain " if conv.suits_winograd else "Winograd "
                 cells.append(f"{way}{speed:.0f} ({speed / rate:.0%})" if speed else "")
             cells += [against(medians, at, peers), f"{rate:.0f}"]
             print(row(str(conv), direction, columns, cells), flush=True)
@@ -339,16 +429,54 @@ def poolings(n: int, rounds: int, peers: list[str]) -> None:
             print(row(str(pool), direction, columns, [*cells, against(medians, at, peers)]), flush=True)
 
 
+def network(name: str, rounds: int, peers: list[str]) -> None:
+    """Its layers in milliseconds, as often as they occur, and their sum."""
+    n, layers = NETWORKS[name]
+    columns = [OURS, *peers, *(f"tinydl / {peer}" for peer in peers)]
+    print(f"\n{name}, batch {n}, milliseconds")
+    heading("layer", columns)
+    sums = {(who, at): 0.0 for who in (OURS, *peers) for at in (0, 1)}
+
+    def line(label: str, medians: Medians, at: int) -> None:
+        cells = [f"{1e3 * medians[who, at]:.2f}" for who in (OURS, *peers)]
+        ratios = [f"{medians[peer, at] / medians[OURS, at]:.2f} x" for peer in peers]
+        print(row(label, PASSES[at] if at < 2 else "both", columns, cells + ratios), flush=True)
+
+    for times, layer in layers:
+        contestants: dict[str, tuple[Run, Run]]
+        if isinstance(layer, Conv):
+            contestants = conv_contestants(layer, n)
+            contestants.pop(OTHER, None)
+        else:
+            contestants = pool_contestants(layer, n) if isinstance(layer, Pool) else affine_contestants(layer, n)
+        medians = measure(str(layer), contestants, rounds)
+        for at in (0, 1):
+            line(f"{times} * {layer}" if times > 1 else str(layer), medians, at)
+            for who in (OURS, *peers):
+                sums[who, at] += times * medians[who, at]
+    sums.update({(who, 2): sums[who, 0] + sums[who, 1] for who in (OURS, *peers)})
+    for at in (0, 1, 2):
+        line("all of them", sums, at)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_threads(parser)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument(
+        "--network", nargs="+", choices=NETWORKS, default=[], help="the layers of these, at their own batch size"
+    )
     args = parser.parse_args()
     warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")  # it copies x: as said above
     n, rounds = args.batch_size, args.rounds
     peers = [name for name in PEERS if (tf if name == "TensorFlow" else torch) is not None]
     print(f"{machine()}, {f'tensorflow {tf.__version__}' if tf else 'no tensorflow'}")
+    if args.network:
+        print(f"{plural(THREADS)}, {rounds} rounds", flush=True)
+        for name in args.network:
+            network(name, rounds, peers)
+        return
     print(f"{plural(THREADS)}, batch {n}, {rounds} rounds", flush=True)
     products(rounds)
     print("\nConvolution: the layers of the book's CIFAR-10 network")

@@ -31,17 +31,9 @@ ACTIVATIONS = {name: code for name, code in kernels.ACTIVATIONS.items() if name}
 
 # What kernels are made of; every other module holds kernels.
 PARTS = (
-    "reference",
-    "blas",
-    "compile",
-    "threads",
-    "memory",
-    "elementwise",
-    "simd",
-    "winograd",
-    "winograd_deep",
-    "direct",
-)
+    "reference", "blas", "compile", "threads", "memory", "elementwise", "simd",
+    "direct", "winograd", "winograd_deep", "winograd_tiles",
+)  # fmt: skip
 COMPILED = {  # every public function of the modules that hold kernels, whether or not the package knows it
     name: function
     for module in pkgutil.iter_modules(kernels.__path__)

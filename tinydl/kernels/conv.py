@@ -6,7 +6,8 @@ it by W, adds bias and relu while the result is hot, and moves on: the patch mat
 patch row is kh runs of kw c adjacent numbers, and the product lands in y as it stands. backward lowers x again, which
 costs less than keeping the patches. A 1x1 convolution with strides of 1 needs no lowering: x is its own patch matrix.
 
-Kernels of 2x2 and 3x3 with strides of 1 and channels enough have a faster way, in winograd.py.
+Three ways are faster where they are open: for kernels of 2x2 and 3x3 with strides of 1 and channels enough winograd.py,
+with many channels and few pixels winograd_deep.py; for other layers of few channels direct.py, without patches.
 
 Sizes: n images, h x w pixels and c channels in, oh x ow pixels and f filters out, kh x kw the window, sh, sw the
 strides.

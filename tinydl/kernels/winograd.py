@@ -23,31 +23,35 @@ The transforms only add and scale a few numbers a pixel; the products are 2.6 (3
 The price is roundoff: in float32 an error of some 3e-6 of the largest output, where im2col has 5e-7. And an infinite
 pixel makes NaN of all outputs of its tile, not only of those it belongs to.
 
-The small transforms, of 5x5 numbers or less for many channels at once, are `simd.tile_map`.
-
 Sizes: t tiles in a chunk, c channels, f filters, k the kernel's side, m = 6 - k that of a tile's outputs; a chunk's V
-and M stay in the processor's caches. Layers of many channels and few tiles go another way, in winograd_deep.py.
+and M stay in the processor's caches. The transforms are in winograd_tiles.py.
+Layers of many channels and few tiles go another way, in winograd_deep.py.
 """
 
 from __future__ import annotations
-
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .blas import product
 from .compile import kernel
-from .elementwise import add, bias_and_relu, clear, copy, masked_gradient
+from .elementwise import clear
 from .memory import empty
 from .reference import Padding
-from .simd import tile_map
 from .threads import parts_for, share
+from .winograd_tiles import (
+    SIZE,
+    input_gradient_tiles,
+    input_tiles,
+    kernel_gradient,
+    kernel_transform,
+    output_gradient_tiles,
+    output_tiles,
+    tiles_of,
+)
 
-POINTS = (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2))  # and infinity
-SIZE = len(POINTS) + 1  # of a tile's side
 FEWEST_CHANNELS = 16  # below, transforms cost more than products save (benchmarks/convolution.py)
-CHUNK = 3 << 17  # numbers in V and M of a chunk, 1.5 MB of float32; but
+CHUNK = 1 << 17  # numbers in V and M of a chunk, 512 kB of float32, half a core's L2 cache; but
 FEWEST_TILES = 60  # in a chunk, as U and dU are gone through once for each
 
 
@@ -55,35 +59,6 @@ def suits(W_shape: tuple[int, ...], sh: int, sw: int) -> bool:
     """Whether this is the faster way for a kernel of that shape and strides."""
     kh, kw, c, f = W_shape
     return sh == sw == 1 and kh == kw and kh in (2, 3) and min(c, f) >= FEWEST_CHANNELS
-
-
-def matrices(taps: int) -> tuple[NDArray, NDArray, NDArray]:
-    """(A', G, B') of shapes (m, 5), (5, taps), (5, 5), m = 6 - taps, by Lagrange's interpolation in exact fractions.
-
-    B' has the coefficients of the polynomials that vanish at all points but one, G divides by their value there.
-    """
-    outputs = SIZE + 1 - taps
-    A_T, G, B_T = np.zeros((outputs, SIZE)), np.zeros((SIZE, taps)), np.zeros((SIZE, SIZE))
-    for j, point in enumerate(POINTS):
-        others = [other for other in POINTS if other != point]
-        scale = Fraction(1)
-        for other in others:
-            scale *= point - other
-        A_T[:, j] = [float(point**i) for i in range(outputs)]
-        G[j] = [float(point**k / scale) for k in range(taps)]
-        B_T[j, : SIZE - 1] = _coefficients(others)
-    A_T[-1, -1] = G[-1, -1] = 1  # infinity: only the highest power counts
-    B_T[-1] = _coefficients(list(POINTS))
-    return A_T, G, B_T
-
-
-def _coefficients(roots: list[Fraction]) -> list[float]:
-    """Of prod (x - root), lowest power first."""
-    polynomial = [Fraction(1)]
-    for root in roots:
-        shifted, scaled = [Fraction(0), *polynomial], [*(-root * entry for entry in polynomial), Fraction(0)]
-        polynomial = [a + b for a, b in zip(shifted, scaled, strict=True)]
-    return [float(entry) for entry in polynomial]
 
 
 def forward(x: NDArray, W: NDArray, b: NDArray, padding: Padding, relu: bool, y: NDArray) -> None:
@@ -117,12 +92,6 @@ def backward(
     db += db_parts.sum(axis=0)
 
 
-def tiles_of(y: NDArray, k: int) -> int:
-    """How many tiles make up an image of y."""
-    m = SIZE + 1 - k
-    return -(-y.shape[1] // m) * -(-y.shape[2] // m)
-
-
 def _chunk(c: int, f: int) -> int:
     """Tiles at a time."""
     return max(FEWEST_TILES, CHUNK // (SIZE * SIZE * (c + f)))
@@ -140,133 +109,11 @@ def _transformed(W: NDArray) -> NDArray:
     return U
 
 
-(_A2, _G2, _B2), (_A3, _G3, _B3) = (matrices(k) for k in (2, 3))
-_input, _input_gradient = tile_map(_B2, _B2), tile_map(_B2.T, _B2.T, add=True)  # B' is the same for both
-_kernel_2, _kernel_3 = tile_map(_G2, _G2), tile_map(_G3, _G3)
-_kernel_gradient_2, _kernel_gradient_3 = tile_map(_G2.T, _G2.T, add=True), tile_map(_G3.T, _G3.T, add=True)
-_output_2, _output_3 = tile_map(_A2, _A2), tile_map(_A3, _A3)
-_output_gradient_2, _output_gradient_3 = tile_map(_A2.T, _A2.T), tile_map(_A3.T, _A3.T)
-
-
-@kernel()
-def kernel_transform(W, at, apart, k, U, to, between, count):  # type: ignore[no-untyped-def]
-    """U = G W G' for `count` pairs of channels; entries of W are `apart` from each other, positions of U `between`."""
-    if k == 2:
-        _kernel_2(W, at, 2 * apart, apart, U, to, 5 * between, between, count)
-    else:
-        _kernel_3(W, at, 3 * apart, apart, U, to, 5 * between, between, count)
-
-
-@kernel()
-def kernel_gradient(dU, at, between, k, dW, to, apart, count):  # type: ignore[no-untyped-def]
-    """dW += G' dU G, likewise."""
-    if k == 2:
-        _kernel_gradient_2(dU, at, 5 * between, between, dW, to, 2 * apart, apart, count)
-    else:
-        _kernel_gradient_3(dU, at, 5 * between, between, dW, to, 3 * apart, apart, count)
-
-
 @kernel()
 def _add_kernel_gradient(dU, dW):  # type: ignore[no-untyped-def]
     """The same for all pairs, in Numba's hands: it refuses a dW that does not lie in one piece."""
     k, _, c, f = dW.shape
     kernel_gradient(dU.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
-
-
-@kernel()
-def input_tiles(x, top, left, m, across, down, start, stop, tile, V, step, between):  # type: ignore[no-untyped-def]
-    """V = B' x B of tiles start .. stop - 1. Tiles are `step` numbers apart in V, positions `between`; tile is scratch
-    memory for tiles at an edge."""
-    _, h, w, c = x.shape
-    source = x.reshape(-1)
-    for number in range(start, stop):
-        image, rest = number // (across * down), number % (across * down)
-        p0, q0 = rest // across * m - top, rest % across * m - left
-        to = (number - start) * step
-        if p0 >= 0 and q0 >= 0 and p0 + 5 <= h and q0 + 5 <= w:
-            _input(source, ((image * h + p0) * w + q0) * c, w * c, c, V, to, 5 * between, between, c)
-            continue
-        first, last = max(0, -q0), min(5, w - q0)  # the columns inside the image
-        for i in range(5):
-            row = i * 5 * c
-            clear(tile, row, 5 * c)
-            if 0 <= p0 + i < h and first < last:
-                at = ((image * h + p0 + i) * w + q0) * c
-                copy(source, at + first * c, tile, row + first * c, (last - first) * c)
-        _input(tile, 0, 5 * c, c, V, to, 5 * between, between, c)
-
-
-@kernel()
-def input_gradient_tiles(dV, step, between, top, left, m, across, down, start, stop, tile, dx, c0, count):  # type: ignore[no-untyped-def]
-    """dx += B dV B', for `count` channels from c0 on. Whoever comes to an image's first tile clears these of dx."""
-    _, h, w, c = dx.shape
-    target = dx.reshape(-1)
-    for number in range(start, stop):
-        image, rest = number // (across * down), number % (across * down)
-        p0, q0 = rest // across * m - top, rest % across * m - left
-        at = (number - start) * step
-        if rest == 0:
-            for pixel in range(h * w if count < c else 0):
-                clear(target, (image * h * w + pixel) * c + c0, count)
-            if count == c:
-                clear(target, image * h * w * c, h * w * c)
-        if p0 >= 0 and q0 >= 0 and p0 + 5 <= h and q0 + 5 <= w:
-            to = ((image * h + p0) * w + q0) * c + c0
-            _input_gradient(dV, at, 5 * between, between, target, to, w * c, c, count)
-            continue
-        clear(tile, 0, 25 * count)
-        _input_gradient(dV, at, 5 * between, between, tile, 0, 5 * count, count, count)
-        for i in range(max(0, -p0), min(5, h - p0)):
-            for j in range(max(0, -q0), min(5, w - q0)):
-                add(tile, (i * 5 + j) * count, target, ((image * h + p0 + i) * w + q0 + j) * c + c0, count)
-
-
-@kernel()
-def output_tiles(M, step, between, b, relu, m, across, down, start, stop, tile, y, f0, count):  # type: ignore[no-untyped-def]
-    """y = relu(A' M A + b), for `count` filters from f0 on."""
-    _, oh, ow, f = y.shape
-    target = y.reshape(-1)
-    plain = not relu and b.size == 0
-    for number in range(start, stop):
-        image, rest = number // (across * down), number % (across * down)
-        p0, q0 = rest // across * m, rest % across * m
-        rows, columns = min(m, oh - p0), min(m, ow - q0)
-        at, to = (number - start) * step, ((image * oh + p0) * ow + q0) * f + f0
-        whole = plain and rows == m and columns == m  # then it can be written where it belongs
-        out, begin, row, column = (target, to, ow * f, f) if whole else (tile, 0, m * count, count)
-        if m == 4:
-            _output_2(M, at, 5 * between, between, out, begin, row, column, count)
-        else:
-            _output_3(M, at, 5 * between, between, out, begin, row, column, count)
-        if not whole:
-            bias_and_relu(tile, 0, m * m, count, b, f0, relu)
-            for i in range(rows):
-                for j in range(columns):
-                    copy(tile, (i * m + j) * count, target, to + (i * ow + j) * f, count)
-
-
-@kernel()
-def output_gradient_tiles(dy, y, relu, db, m, across, down, start, stop, tile, dM, step, between):  # type: ignore[no-untyped-def]
-    """dM = A da A', da = dy 1[y > 0] with relu, else dy; db gains the sums of da."""
-    _, oh, ow, f = dy.shape
-    flat_dy, flat_y = dy.reshape(-1), y.reshape(-1)
-    plain = not relu and db.size == 0
-    for number in range(start, stop):
-        image, rest = number // (across * down), number % (across * down)
-        p0, q0 = rest // across * m, rest % across * m
-        rows, columns = min(m, oh - p0), min(m, ow - q0)
-        at, to = ((image * oh + p0) * ow + q0) * f, (number - start) * step
-        whole = plain and rows == m and columns == m
-        if not whole:
-            if rows < m or columns < m:
-                clear(tile, 0, m * m * f)  # what lies beyond the image has no gradient
-            for i in range(rows):
-                masked_gradient(flat_dy, flat_y, at + i * ow * f, relu, columns, f, tile, i * m * f, db)
-        source, begin, row = (flat_dy, at, ow * f) if whole else (tile, 0, m * f)
-        if m == 4:
-            _output_gradient_2(source, begin, row, f, dM, to, 5 * between, between, f)
-        else:
-            _output_gradient_3(source, begin, row, f, dM, to, 5 * between, between, f)
 
 
 @kernel()

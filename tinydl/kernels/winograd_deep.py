@@ -24,7 +24,7 @@ from .compile import kernel
 from .memory import empty
 from .reference import Padding
 from .threads import parts_for, share
-from .winograd import (
+from .winograd_tiles import (
     SIZE,
     input_gradient_tiles,
     input_tiles,
