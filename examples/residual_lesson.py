@@ -1,0 +1,584 @@
+"""The lesson of the residual network: more layers, a larger training error, until there is a way around them.
+
+Plain and residual nets of growing depth, on the same images, from the same weights, by the same recipe:
+
+    python examples/residual_lesson.py                     # scikit-learn's digits: about a minute
+    python examples/residual_lesson.py --data              # CIFAR-10 from TINYDL_DATA, halved to 16x16: some minutes
+    python examples/residual_lesson.py --data --seeds 3    # the same three times, with the spread
+
+As large as the paper's it takes days: --data --full-size --filters 16 --rows 50000 --batch-size 128 --epochs 164.
+
+A plain net of 56 layers can compute whatever one of 20 can: let the 36 others be identities. So its training error
+could be as small. He et al. found it larger (figures 1 and 6) and called that degradation: no overfitting, as it is the
+error on the images trained on, but an optimisation that does not find what is there. A block H(x) = relu(F(x) + x) is
+nearly the identity where F is small, so its layers need only learn what is to change.
+
+Backwards, with J_l the Jacobian of layer (or block) l, and the relu behind a block left out:
+
+    plain       dL/dx_l = J_l' J_(l+1)' ... J_L' dL/dx_L                    a product, all or nothing
+    residual    dL/dx_l = (I + J_l') (I + J_(l+1)') ... (I + J_L') dL/dx_L
+                        = dL/dx_L + (J_l' + ... + J_L') dL/dx_L + ...       a sum, whose first term nothing can shrink
+
+It is tempting to say that plain nets fail because gradients vanish. Without batch normalisation that depends on how the
+weights start; and dL/dW_l is what came up to layer l times what comes down to it, so where both shrink by each layer
+passed, all layers' gradients are small alike. With batch normalisation they do not vanish, neither in the paper
+(section 4.1) nor here, where in plain nets they grow on their way down (Yang et al. 2019 say why); degradation comes
+all the same. So the norm of every convolution's gradient is measured before training, with batch normalisation and
+without; and after training, how far each layer's responses spread (figure 7): a block that only corrects its input
+could answer softly. What is printed below the tables is computed from the figures of the run, and says so where they
+do not show what the paper's do.
+
+Both kinds have 6 n + 2 layers, as resnet_cifar has: a convolution, 3 n pairs of convolutions on maps of three sizes, a
+dense layer; where maps are halved and channels doubled, shortcuts take every other pixel and add channels of zeros.
+
+Written to --out: results.json (after every network), table.md, lesson.png. Ctrl-C ends it with what is finished. The
+same seed gives the same numbers, if the number of threads is the same.
+
+References: He, Zhang, Ren & Sun 2015, Deep residual learning for image recognition; Yang, Pennington, Rao,
+Sohl-Dickstein & Schoenholz 2019, A mean field theory of batch normalization.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from image_runs import markdown, write_json
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from tinydl import Model, num_threads
+from tinydl.datasets import cifar10, digits
+from tinydl.datasets.images import Images
+from tinydl.files import write_whole
+from tinydl.layer import Layer, Shape
+from tinydl.layers import AveragePool2D, BatchNorm, Conv2D, Dense, GlobalAveragePool2D, PadChannels, Residual
+from tinydl.losses import SoftmaxCrossEntropy
+from tinydl.optimizers import SGD
+from tinydl.plots.frame import BLUE, VERMILION, dress, finish
+from tinydl.schedules import OneCycle
+
+RESULTS, TABLE, PICTURE = "results.json", "table.md", "lesson.png"
+KINDS = {"plain": VERMILION, "residual": BLUE}
+STARTS = {  # of the weights, and whether there is batch normalisation
+    "batch norm, He's weights": (True, "he_normal"),
+    "no batch norm, He's weights": (False, "he_normal"),
+    "no batch norm, Glorot's weights": (False, "glorot_normal"),
+}
+MEASURED_ROWS = 128  # images by which gradients and responses are measured
+SMALLEST = 1e-38  # of a norm, in float32; 0 has no logarithm
+MARGIN = 0.02  # a difference of training errors that is worth a word
+
+
+class Recipe(NamedTuple):
+    """What is trained, if no option says otherwise."""
+
+    depths: list[int]
+    rows: int
+    filters: int  # of the first convolutions; twice and four times as many follow
+    epochs: int
+    batch_size: int
+
+
+CIFAR = Recipe([8, 20, 32, 56], 5_000, 8, 8, 64)
+DIGITS = Recipe([8, 20, 32, 44, 56], 1_437, 8, 10, 64)
+
+# --- the two kinds of network -----------------------------------------------------------------------------------------
+
+
+def unit(filters: int, strides: int, activation: str | None, normalised: bool, start: str) -> list[Layer]:
+    """A 3x3 convolution, its batch normalisation if there is to be one, and the activation."""
+    conv = Conv2D(filters, 3, strides, 1, None if normalised else activation, False, start)
+    return [conv, BatchNorm(0.9, 1e-5, activation)] if normalised else [conv]
+
+
+def network(
+    kind: str, depth: int, filters: int, shape: Shape, seed: int, normalised: bool = True, start: str = "he_normal"
+) -> Model:
+    """A net of `depth` layers. The same seed gives both kinds the same weights: shortcuts have none."""
+    layers = unit(filters, 1, "relu", normalised, start)
+    for width in (filters, 2 * filters, 4 * filters):
+        for pair in range((depth - 2) // 6):
+            strides = 2 if pair == 0 and width > filters else 1
+            body = unit(width, strides, "relu", normalised, start)
+            if kind == "plain":
+                layers += [*body, *unit(width, 1, "relu", normalised, start)]
+                continue
+            body += unit(width, 1, None, normalised, start)
+            around: list[Layer] | None = [AveragePool2D(1, 2), PadChannels(width)] if strides == 2 else None
+            layers.append(Residual(body, around, "relu"))
+    return Model([*layers, GlobalAveragePool2D(), Dense(10)], shape, seed, name=f"{kind}_{depth}")
+
+
+# --- what is measured -------------------------------------------------------------------------------------------------
+
+
+def train(kind: str, depth: int, seed: int, data: Images, args: argparse.Namespace) -> dict[str, Any] | None:
+    """Train one network; its figures, or None if Ctrl-C came."""
+    model = network(kind, depth, args.filters, data.sample_shape, seed)
+    steps = args.epochs * math.ceil(len(data) / args.batch_size)
+    sgd = SGD(OneCycle(args.learning_rate, steps), momentum=0.9, weight_decay=1e-4)
+    model.compile(sgd, SoftmaxCrossEntropy(), metrics=["accuracy"])
+    begin = time.perf_counter()
+    try:
+        fitted = model.fit(data, epochs=args.epochs, batch_size=args.batch_size, verbose=0)
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{kind}, {depth} layers, seed {seed}: {error}") from None
+    if fitted.interrupted:
+        return None
+    loss, accuracy = model.evaluate(data)
+    return {
+        "kind": kind, "depth": depth, "seed": seed, "parameters": model.parameters.size,
+        "seconds": time.perf_counter() - begin, "loss": fitted.history["loss"],
+        "error": [1 - value for value in fitted.history["accuracy"]], "final_loss": loss, "final_error": 1 - accuracy,
+        "responses": responses(model, data.take(slice(0, MEASURED_ROWS))[0]),
+    }  # fmt: skip
+
+
+def responses(model: Model, x: NDArray) -> list[float]:
+    """The standard deviation of each convolution's output after batch normalisation, before relu and addition."""
+    found = []
+
+    def listen(layer: BatchNorm) -> None:
+        forward = layer.forward
+
+        def listening(x: NDArray, training: bool = False) -> NDArray:
+            scale = layer.params["gamma"] / np.sqrt(layer.state["var"] + layer.epsilon)
+            found.append(float(np.std((x - layer.state["mean"]) * scale + layer.params["beta"])))
+            return forward(x, training)
+
+        layer.forward = listening  # type: ignore[method-assign]
+
+    for layer in model.root.walk():
+        if isinstance(layer, BatchNorm):
+            listen(layer)
+    model.forward(x)
+    return found
+
+
+def gradients(model: Model, x: NDArray, y: NDArray) -> dict[str, list[float]]:
+    """Of each convolution, first to last: the norm of dL/dW, and its ratio to that of W."""
+    loss = SoftmaxCrossEntropy()
+    loss.forward(model.forward(x, training=True), y)
+    model.zero_grad()
+    model.backward(loss.backward())
+    found: dict[str, list[float]] = {"gradient": [], "ratio": []}
+    for layer in model.root.walk():
+        if isinstance(layer, Conv2D):
+            norm = float(np.linalg.norm(layer.grads["W"].astype(np.float64)))
+            found["gradient"].append(norm)
+            found["ratio"].append(norm / float(np.linalg.norm(layer.params["W"])))
+    return found
+
+
+def at_initialisation(data: Images, args: argparse.Namespace) -> dict[str, Any]:
+    """The gradients of the deepest networks before they are trained, by kind and by start."""
+    depth = max(args.depths)
+    x, y = data.take(np.random.default_rng(args.seed).permutation(len(data))[:MEASURED_ROWS])
+    curves = {
+        kind: {
+            start: gradients(network(kind, depth, args.filters, data.sample_shape, args.seed, *how), x, y)
+            for start, how in STARTS.items()
+        }
+        for kind in KINDS
+    }
+    return {"depth": depth, "seed": args.seed, "rows": len(x), "curves": curves}
+
+
+def load(args: argparse.Namespace) -> tuple[str, Images]:
+    """The training images there are, and what they are called."""
+    if args.data is None:
+        return "scikit-learn's digits", digits.load().train
+    return f"CIFAR-10{'' if args.full_size else ' at 16x16 pixels'}", cifar10.load(args.data or None).train
+
+
+def choose(images: Images, seed: int, args: argparse.Namespace) -> Images:
+    """The images of a seed: `rows` of them, all classes alike; halved, if so asked for, and standardised."""
+    if args.rows < len(images):
+        images = images.split(args.rows, np.random.default_rng(seed))[1]
+    if args.data is not None and not args.full_size:  # every pixel the mean of four
+        n, height, width, channels = images.x.shape
+        squares = images.x.reshape(n, height // 2, 2, width // 2, 2, channels)
+        images = Images(np.rint(squares.mean((2, 4))).astype(np.uint8), images.labels, images.class_names)
+    return images.standardised()
+
+
+# --- what it shows ----------------------------------------------------------------------------------------------------
+
+
+def errors(results: dict[str, Any]) -> dict[int, dict[str, NDArray[np.float64]]]:
+    """{depth: {kind: training errors at the end, one a seed}}, of the seeds with which both kinds are finished."""
+    runs = {(run["kind"], run["depth"], run["seed"]): run["final_error"] for run in results["runs"]}
+    found: dict[int, dict[str, NDArray[np.float64]]] = {}
+    for depth in sorted({depth for _, depth, _ in runs}):
+        seeds = [seed for kind, d, seed in runs if (kind, d) == ("plain", depth) and ("residual", depth, seed) in runs]
+        if seeds:
+            found[depth] = {kind: np.array([runs[kind, depth, seed] for seed in seeds]) for kind in KINDS}
+    return found
+
+
+def findings(results: dict[str, Any]) -> list[str]:
+    """What the figures of this run show, and what they do not."""
+    limits = (
+        f"All this after {results['settings']['epochs']} epochs, the learning rate then being all but 0: what a longer "
+        "training would reach, this run does not tell."
+    )
+    return [*depth_findings(errors(results)), *gradient_findings(results), *response_findings(results), limits]
+
+
+def depth_findings(found: dict[int, dict[str, NDArray[np.float64]]]) -> list[str]:
+    """Of the training errors at the end."""
+    if not found:
+        return ["No depth is finished in both kinds: nothing can be compared."]
+    said = []
+    deepest = max(found)
+    complete = [depth for depth in found if len(found[depth]["plain"]) == len(found[deepest]["plain"])]
+    for kind in KINDS if len(complete) > 1 else ():
+        best = min(complete[:-1], key=lambda depth: found[depth][kind].mean())
+        high, low = found[deepest][kind], found[best][kind]
+        text = f"{kind.capitalize()}: training error {high.mean():.1%} with {deepest} layers, {low.mean():.1%} with "
+        text += f"{best}, the best of the shallower: {compared(high - low)}. "
+        gap = (high - low).mean()
+        if abs(gap) <= MARGIN:
+            text += f"Less than {100 * MARGIN:.0f} points are not counted: depth does not show."
+        elif np.all(high < low):
+            text += "No degradation: it gains by depth."
+        elif not np.all(high > low):
+            text += "The seeds disagree: neither degradation nor a gain is shown."
+        else:
+            text += (
+                "That is degradation: the deeper net could compute what the shallower does, and training has not found "
+                "it. It is the error on the images trained on, so it is no overfitting."
+            )
+        said.append(text)
+    plain, residual = found[deepest]["plain"], found[deepest]["residual"]
+    said.append(
+        f"With {deepest} layers the residual net's error is {residual.mean():.1%}, the plain one's {plain.mean():.1%}: "
+        f"{compared(residual - plain)}. Both started from the same weights and saw the same batches; only the "
+        "shortcuts, which have no weights, differ."
+    )
+    return said
+
+
+def compared(differences: NDArray[np.float64]) -> str:
+    """A difference of errors in words, and whether all seeds agree."""
+    mean, seeds = float(differences.mean()), len(differences)
+    text = f"{abs(100 * mean):.1f} points {'more' if mean > 0 else 'less'}"
+    if seeds == 1:
+        return f"{text} (one seed)"
+    agreeing = int(np.sum(np.sign(differences) == np.sign(mean)))
+    return f"{text} ({f'with each of {seeds}' if agreeing == seeds else f'so with {agreeing} of {seeds}'} seeds)"
+
+
+def gradient_findings(results: dict[str, Any]) -> list[str]:
+    """Of the gradients before training."""
+    curves = {
+        kind: [np.array(curve["gradient"]) for curve in results["initialisation"]["curves"][kind].values()]
+        for kind in KINDS
+    }
+    first, last = curves["plain"][0][[0, -1]]
+    text = f"With batch normalisation the plain net's gradient, before training, is {first:.3g} in the first "
+    text += f"convolution and {last:.3g} in the last: "
+    if first >= last / 10:
+        grows = f", it grows {first / last:,.0f}-fold" if first > 10 * last else ""
+        text += f"it does not vanish on its way down{grows}. "
+        text += "So vanishing gradients, at least at the start, are not its trouble."
+    else:
+        text += "here it does shrink on its way down."
+    said = []
+    for k, start in enumerate(STARTS):
+        plain, residual = (math.exp(np.log(np.maximum(curves[kind][k], SMALLEST)).mean()) for kind in KINDS)
+        said.append(f"{plain:.1g} and {residual:.1g} with {start}")
+    return [text, f"The gradients' geometric means over all convolutions, plain and residual: {'; '.join(said)}."]
+
+
+def response_findings(results: dict[str, Any]) -> list[str]:
+    """Of the layers' responses after training, of the deepest networks."""
+    found = errors(results)
+    if not found:
+        return []
+    deepest = max(found)
+    spread = {kind: np.mean([run["responses"] for run in of(results, kind, deepest)], axis=0) for kind in KINDS}
+    plain, residual = spread["plain"], spread["residual"]
+    ratio = residual.mean() / plain.mean()
+    word = "softer than" if ratio < 0.9 else "stronger than" if ratio > 1.1 else "about as strong as"
+    return [
+        f"Responses after training, {deepest} layers: standard deviation {residual.mean():.2f} on average and at most "
+        f"{residual.max():.2f} in the residual net, {plain.mean():.2f} and {plain.max():.2f} in the plain one, where "
+        f"convolution {plain.argmax() + 1} has the most. All start at 1. The residual net's are {word} the plain net's."
+    ]
+
+
+def of(results: dict[str, Any], kind: str, depth: int) -> list[dict[str, Any]]:
+    """The finished runs of one network, seed by seed."""
+    return [run for run in results["runs"] if (run["kind"], run["depth"]) == (kind, depth)]
+
+
+def tables(results: dict[str, Any]) -> str:
+    """The figures as Markdown: loss and error, means over seeds, errors with their standard deviation; gradients."""
+    rows = [["layers", "parameters", "seeds"]]
+    for kind in KINDS:
+        rows[0] += [f"{kind}: last epoch", f"{kind}: at the end"]
+    for depth in sorted({run["depth"] for run in results["runs"]}):
+        both = [of(results, kind, depth) for kind in KINDS]
+        seeds = sorted({len(runs) for runs in both})
+        row = [str(depth), f"{(both[0] or both[1])[0]['parameters']:,}", " or ".join(map(str, seeds))]
+        for runs in both:
+            row.append(cell([run["loss"][-1] for run in runs], [run["error"][-1] for run in runs]))
+            row.append(cell([run["final_loss"] for run in runs], [run["final_error"] for run in runs]))
+        rows.append(row)
+    settings = results["settings"]
+    return "\n".join([
+        f"{results['data']}: loss and error on the {settings['rows']:,} training images; {settings['epochs']} epochs, "
+        f"{settings['filters']} filters at first",
+        "",
+        *markdown(rows),
+        "",
+        f"Norm of dL/dW before training, {results['initialisation']['depth']} layers, in the first and the last "
+        "convolution:",
+        "",
+        *markdown(gradient_rows(results["initialisation"]["curves"])),
+    ])  # fmt: skip
+
+
+def gradient_rows(curves: dict[str, Any]) -> list[list[str]]:
+    rows = [["start"]]
+    for kind in KINDS:
+        rows[0] += [f"{kind}: first", f"{kind}: last", "first / last"]
+    for start in STARTS:
+        rows.append([start])
+        for kind in KINDS:
+            norms = curves[kind][start]["gradient"]
+            ratio = f"{norms[0] / norms[-1]:.3g}" if norms[-1] else "-"
+            rows[-1] += [f"{norms[0]:.3g}", f"{norms[-1]:.3g}", ratio]
+    return rows
+
+
+def cell(losses: list[float], wrong: list[float]) -> str:
+    if not losses:
+        return "-"
+    spread = f" ± {np.std(wrong, ddof=1):.1%}" if len(wrong) > 1 else ""
+    return f"{np.mean(losses):.3f}, {np.mean(wrong):.1%}{spread}"
+
+
+# --- the picture ------------------------------------------------------------------------------------------------------
+
+
+def draw(results: dict[str, Any], path: Path) -> None:
+    """The lesson in four panels."""
+    figure = Figure(figsize=(14, 10), layout="constrained")
+    panels = figure.subplots(2, 2)
+    draw_depths(panels[0, 0], results)
+    draw_curves(panels[0, 1], results)
+    draw_gradients(panels[1, 0], results)
+    draw_responses(panels[1, 1], results)
+    seeds = len({run["seed"] for run in results["runs"]})
+    figure.suptitle("Plain and residual nets of growing depth")
+    rows, epochs = results["settings"]["rows"], results["settings"]["epochs"]
+    source = f"{results['data']}, {rows:,} images, {epochs} epochs, {seeds} seed{'s' if seeds > 1 else ''}"
+    finish(figure, source, path)
+
+
+def draw_depths(ax: Axes, results: dict[str, Any]) -> None:
+    """Training error against depth: the means, and every seed as a dot."""
+    for kind, colour in KINDS.items():
+        depths = sorted({run["depth"] for run in results["runs"] if run["kind"] == kind})
+        wrong = [[run["final_error"] for run in of(results, kind, depth)] for depth in depths]
+        ax.plot(depths, [np.mean(values) for values in wrong], "-o", color=colour, lw=2.5, ms=8, label=kind)
+        for depth, values in zip(depths, wrong, strict=True):
+            if len(values) > 1:
+                ax.plot([depth] * len(values), values, "o", color=colour, ms=5, mfc="white", zorder=3)
+    ax.set_xticks(sorted({run["depth"] for run in results["runs"]}))
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    dress(ax, "Training error by depth", "layers", "training images wrong, at the end")
+    ax.legend(fontsize=11)
+
+
+def draw_curves(ax: Axes, results: dict[str, Any]) -> None:
+    """Training error by epoch of the shallowest and the deepest; a thin line a seed, a thick one for their mean."""
+    for kind, colour in KINDS.items():
+        depths = sorted({run["depth"] for run in results["runs"] if run["kind"] == kind})
+        for depth in depths[-1:] + depths[: len(depths) > 1]:
+            style = "-" if depth == depths[-1] else "--"
+            curves = np.array([run["error"] for run in of(results, kind, depth)])
+            epochs = np.arange(1, curves.shape[1] + 1)
+            for curve in curves if len(curves) > 1 else ():
+                ax.plot(epochs, curve, style, color=colour, lw=0.8, alpha=0.5)
+            marker = "o" if len(epochs) == 1 else ""
+            ax.plot(epochs, curves.mean(0), style, marker=marker, color=colour, lw=2.5, label=f"{kind}, {depth} layers")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    dress(ax, "Training error by epoch", "epoch", "training images wrong, as they came up")
+    ax.legend(fontsize=11)
+
+
+def draw_gradients(ax: Axes, results: dict[str, Any]) -> None:
+    """The norm of dL/dW of each convolution of the deepest networks before training."""
+    measured = results["initialisation"]
+    styles = dict(zip(STARTS, ("-", "--", ":"), strict=True))
+    levels = []
+    for kind, colour in KINDS.items():
+        for start, style in styles.items():
+            norms = np.maximum(measured["curves"][kind][start]["gradient"], SMALLEST)
+            ax.plot(np.arange(1, len(norms) + 1), norms, style, color=colour, lw=2)
+            levels.append(np.log10(norms).mean())
+    ax.set_yscale("log")
+    title = f"Gradients before training, {measured['depth']} layers"
+    dress(ax, title, "convolution, from the images to the classes", "norm of dL/dW")
+    # A legend of five, not of the six curves, in the middle of the widest gap between them.
+    lines = [Line2D([], [], color=colour, lw=6) for colour in KINDS.values()]
+    lines += [Line2D([], [], color="black", ls=style, lw=2) for style in styles.values()]
+    levels.sort()
+    gap = int(np.argmax(np.diff(levels)))
+    low, high = np.log10(ax.get_ylim())
+    place = ((levels[gap] + levels[gap + 1]) / 2 - low) / (high - low)
+    ax.legend(lines, [*KINDS, *styles], fontsize=10, loc="center", bbox_to_anchor=(0.7, min(max(place, 0.2), 0.8)))
+
+
+def draw_responses(ax: Axes, results: dict[str, Any]) -> None:
+    """The standard deviation of each convolution's normalised output after training: shallowest and deepest."""
+    for kind, colour in KINDS.items():
+        depths = sorted({run["depth"] for run in results["runs"] if run["kind"] == kind})
+        for depth in depths[-1:] + depths[: len(depths) > 1]:
+            spread = np.mean([run["responses"] for run in of(results, kind, depth)], axis=0)
+            style = "-" if depth == depths[-1] else "--"
+            layers = np.arange(1, len(spread) + 1)
+            ax.plot(layers, spread, style, color=colour, lw=2, label=f"{kind}, {depth} layers")
+    ax.set_ylim(bottom=0)
+    dress(ax, "Responses after training", "convolution, from the images to the classes", "standard deviation")
+    ax.legend(fontsize=11)
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    """The options, with what follows from others filled in."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def both(name: str) -> str:
+        cifar, digit = (
+            " ".join(map(str, value)) if isinstance(value, list) else f"{value:,}"
+            for value in (getattr(CIFAR, name), getattr(DIGITS, name))
+        )
+        return cifar if cifar == digit else f"{cifar}; digits: {digit}"
+
+    parser.add_argument(
+        "--data", nargs="?", const="", metavar="PATH",
+        help="CIFAR-10: its folder or archive; without PATH the folder that TINYDL_DATA names (default: digits)",
+    )  # fmt: skip
+    parser.add_argument("--full-size", action="store_true", help="with --data: 32x32 pixels; four times as long")
+    parser.add_argument("--depths", type=int, nargs="+", help=f"6 n + 2 each (default: {both('depths')})")
+    parser.add_argument("--rows", type=int, help=f"images to train on (default: {both('rows')})")
+    parser.add_argument("--filters", type=int, help=f"of the first convolutions (default: {both('filters')})")
+    parser.add_argument("--epochs", type=int, help=f"default: {both('epochs')}")
+    parser.add_argument("--batch-size", type=int, help=f"default: {both('batch_size')}")
+    parser.add_argument("--learning-rate", type=float, default=0.1, help="at its highest (default: 0.1, the paper's)")
+    parser.add_argument("--seed", type=int, default=0, help="the first one: of weights, shuffles, images (default: 0)")
+    parser.add_argument("--seeds", type=int, default=1, help="how many, one after the other (default: 1)")
+    parser.add_argument("--quick", action="store_true", help="a look, not a result: 8 and 20 layers, 2 epochs")
+    parser.add_argument("--out", type=Path, help="default: runs/residual_cifar or runs/residual_digits")
+    args = parser.parse_args()
+    recipe = DIGITS if args.data is None else CIFAR
+    if args.quick:
+        recipe = recipe._replace(depths=[8, 20], epochs=2)
+    for name, value in recipe._asdict().items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    args.out = args.out or Path("runs", f"residual_{'digits' if args.data is None else 'cifar'}")
+    for name, least in (("rows", 10), ("filters", 1), ("epochs", 1), ("batch_size", 1), ("seed", 0), ("seeds", 1)):
+        if getattr(args, name) < least:
+            parser.error(f"--{name.replace('_', '-')} must be {least} or more")
+    if not 0 < args.learning_rate < math.inf:
+        parser.error("--learning-rate must be more than 0")
+    if any(depth < 8 or depth % 6 != 2 for depth in args.depths):
+        parser.error(f"--depths must be 6 n + 2: 8, 14, 20, 26, ...; got {' '.join(map(str, args.depths))}")
+    args.depths = sorted(set(args.depths))
+    if args.data is None and args.full_size:
+        parser.error("--full-size goes with --data")
+    if args.out.exists() and not args.out.is_dir():
+        parser.error(f"--out {args.out} is a file, not a folder")
+    return parser, args
+
+
+def train_all(images: Images, args: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Every network, shallow ones first, all of a seed before the next; the file is written after each."""
+    for seed in range(args.seed, args.seed + args.seeds):
+        data = choose(images, seed, args)
+        for depth in args.depths:
+            for kind in KINDS:
+                run = train(kind, depth, seed, data, args)
+                if run is None:
+                    return
+                results["runs"].append(run)
+                write_json(args.out / RESULTS, results)
+                print(
+                    f"seed {seed}, {depth:3} layers, {kind:8}: loss {run['final_loss']:.3f}, "
+                    f"{run['final_error']:.1%} of the training images wrong, {run['seconds']:.0f} s",
+                    flush=True,
+                )
+    results["interrupted"] = False
+
+
+def report(results: dict[str, Any], out: Path) -> None:
+    """Table, picture, and what they show."""
+    results["findings"] = findings(results)
+    write_json(out / RESULTS, results)
+    text = "\n".join([tables(results), "", *(textwrap.fill(said, 100) + "\n" for said in results["findings"])])
+    write_whole(out / TABLE, text.encode())
+    if results["interrupted"]:
+        settings = results["settings"]
+        whole = 2 * settings["seeds"] * len(settings["depths"])
+        print(f"\nINTERRUPTED: {len(results['runs'])} of {whole} networks are finished; only they are reported.")
+    print(f"\n{text}", flush=True)
+    draw(results, out / PICTURE)
+    print(f"Written to {out.resolve()}: {RESULTS}, {TABLE}, {PICTURE}")
+
+
+def main() -> None:
+    parser, args = arguments()
+    try:
+        source, images = load(args)
+        if args.rows > len(images):
+            parser.error(f"--rows must be at most {len(images):,}, the images there are; got {args.rows:,}")
+        data = choose(images, args.seed, args)
+        args.out.mkdir(parents=True, exist_ok=True)
+        for name in (RESULTS, TABLE, PICTURE):
+            (args.out / name).unlink(missing_ok=True)
+    except (OSError, ValueError, ImportError) as error:
+        parser.error(str(error))
+    names = ("depths", "rows", "filters", "epochs", "batch_size", "learning_rate", "seed", "seeds", "full_size")
+    settings = {**{name: getattr(args, name) for name in names}, "threads": num_threads()}
+    depths = ", ".join(map(str, args.depths))
+    print(f"{source}: {args.rows:,} training images; plain and residual nets of {depths} layers", flush=True)
+    results: dict[str, Any] = {"data": source, "settings": settings, "interrupted": True, "runs": []}
+    try:
+        results["initialisation"] = at_initialisation(data, args)
+        train_all(images, args, results)
+    except FloatingPointError as error:
+        sys.exit(f"{error}\nThe networks before it are kept in {(args.out / RESULTS).resolve()}")
+    except KeyboardInterrupt:  # between two networks
+        pass
+    if not results["runs"]:
+        sys.exit("\nInterrupted before any network was finished: nothing to report.")
+    report(results, args.out)
+    if results["interrupted"]:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted; what was finished is kept.")
