@@ -124,11 +124,15 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--out", type=Path, help="default: runs/MODEL_cifar or runs/MODEL_digits")
     args = parser.parse_args()
     args.out = args.out or Path("runs", f"{args.model}_{'digits' if args.data is None else 'cifar'}")
-    args.learning_rate = args.learning_rate or LEARNING_RATE[args.recipe]
+    if args.learning_rate is None:
+        args.learning_rate = LEARNING_RATE[args.recipe]
     check_data_options(parser, args)
-    for name in ("learning_rate", "minutes", "label_smoothing", "mixup", "clip_norm"):
-        value, high = getattr(args, name), 1.0 if name == "label_smoothing" else math.inf
-        if value is not None and not 0 <= value < high:
+    for name in ("learning_rate", "minutes"):
+        value = getattr(args, name)
+        if value is not None and not 0 < value < math.inf:
+            parser.error(f"--{name.replace('_', '-')} must be above 0")
+    for name, high in (("label_smoothing", 1.0), ("mixup", math.inf), ("clip_norm", math.inf)):
+        if not 0 <= getattr(args, name) < high:
             parser.error(f"--{name.replace('_', '-')} must be 0 or more, and below {high:g}")
     if args.cutout < 0:
         parser.error("--cutout must be 0 or more")
@@ -153,7 +157,7 @@ def main() -> None:
         epochs = args.epochs or (2 if args.quick else EPOCHS[args.recipe])
         if args.resume:  # the schedule was made for so many, and no other
             epochs = args.epochs or json.loads((args.out / HISTORY).read_text())["settings"]["epochs"]
-        elif args.minutes:
+        elif args.minutes is not None:
             epochs = epochs_in(args.minutes, args, data)
         model = compiled(args, data, epochs)
     except (OSError, ValueError, ImportError, LookupError) as error:

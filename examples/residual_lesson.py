@@ -13,11 +13,12 @@ could be as small. He et al. found it larger (figures 1 and 6) and called that d
 error on the images trained on, but an optimisation that does not find what is there. A block H(x) = relu(F(x) + x) is
 nearly the identity where F is small, so its layers need only learn what is to change.
 
-Backwards, with J_l the Jacobian of layer (or block) l, and the relu behind a block left out:
+Backwards, with J_l the Jacobian of layer (or block) l, which makes y of x_l, the last of them L, and the relu behind a
+block left out:
 
-    plain       dL/dx_l = J_l' J_(l+1)' ... J_L' dL/dx_L                    a product, all or nothing
-    residual    dL/dx_l = (I + J_l') (I + J_(l+1)') ... (I + J_L') dL/dx_L
-                        = dL/dx_L + (J_l' + ... + J_L') dL/dx_L + ...       a sum, whose first term nothing can shrink
+    plain       dL/dx_l = J_l' J_(l+1)' ... J_L' dL/dy                      a product, all or nothing
+    residual    dL/dx_l = (I + J_l') (I + J_(l+1)') ... (I + J_L') dL/dy
+                        = dL/dy + (J_l' + ... + J_L') dL/dy + ...           a sum, whose first term nothing can shrink
 
 It is tempting to say that plain nets fail because gradients vanish. Without batch normalisation that depends on how the
 weights start; and dL/dW_l is what came up to layer l times what comes down to it, so where both shrink by each layer

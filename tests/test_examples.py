@@ -339,6 +339,8 @@ def test_each_architecture_runs_on_enlarged_digits(model: str, tmp_path: Path) -
         (["--model", "resnet21"], "invalid choice: 'resnet21'"),
         (["--epochs", 3, "--minutes", 2], "not allowed with argument"),
         (["--mixup", -1], "--mixup must be 0 or more"),
+        (["--minutes", 0], "--minutes must be above 0"),
+        (["--learning-rate", 0], "--learning-rate must be above 0"),
         (["--label-smoothing", 1], "--label-smoothing must be 0 or more, and below 1"),
         (["--cutout", -3], "--cutout must be 0 or more"),
         (["--data", "nowhere"], "'nowhere' does not exist"),

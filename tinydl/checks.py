@@ -44,6 +44,8 @@ def float_dtype(owner: str, dtype: Any) -> np.dtype:
 def number(owner: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
     """A finite number with low <= value < high."""
     real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if isinstance(value, np.generic):  # a float32 cannot be compared with what it cannot hold
+        value = value.item()
     if not real or not abs(value) <= sys.float_info.max or not low <= value < high:
         bounds = f" with {low:g} <= {name}" + (f" < {high:g}" if high < math.inf else "") if low > -math.inf else ""
         raise ValueError(f"{owner}: {name} must be a finite number{bounds}, got {value!r}")

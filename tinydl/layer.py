@@ -134,7 +134,12 @@ class Layer:
         Both add to the same `grads`, so a layer that is used twice gets the sum, as the chain rule wants.
         Containers make these themselves when one layer object stands in several places.
         """
-        twin = copy.copy(self)  # params, grads and state are the very same dicts
+        shared = ("params", "grads", "state", "original")
+        layers = {id(layer): layer for layer in self.walk()}  # these are not copied here
+        twin = copy.copy(self)
+        for name, value in vars(self).items():
+            if name not in shared:  # a cache may be a dict, or a list
+                setattr(twin, name, copy.deepcopy(value, dict(layers)))
         twin.original, twin.name = self.original or self, None
         return twin
 

@@ -71,6 +71,7 @@ class Model:
         self._check_layers()
         self.rng = np.random.default_rng(self.seed)
         self.output_shape = self.root.build(self.input_shape, self.rng, self.dtype)
+        self._check_twins()
         self._warn_of_channels_first()
         for layer in self.root.walk():
             layer.in_model = True
@@ -100,6 +101,29 @@ class Model:
                             f"Model: {layer.label} holds the layer self.{name}, which its sublayers() does not list, "
                             "so it would not be trained: derive from Container and list it"
                         )
+
+    def _check_twins(self) -> None:
+        """Refuse layers whose second place does not share what the first one has, after `build` made the twins."""
+        layers = list(self.root.walk())
+        for layer in layers:
+            if sum(other is layer for other in layers) > 1:
+                raise TypeError(
+                    f"Model: {layer.label} stands in two places, of which one has got no twin: the containers that "
+                    "hold it must call super().build() first, and keep their layers as attributes or in lists"
+                )
+            first = layer.original
+            if first is None or layer.sublayers():
+                continue
+            if not any(other is first for other in layers):
+                raise ValueError(
+                    f"Model: {layer.label} is the second place of a layer whose first is not in this model: give it "
+                    "the layer itself"
+                )
+            if any(array is not first.params.get(key) for key, array in layer.params.items()):
+                raise TypeError(
+                    f"Model: {layer.label} stands in two places, but its build replaces what they share: use "
+                    "self.add_parameter(name, array) in the place of self.params = {...}"
+                )
 
     def _warn_of_channels_first(self) -> None:
         """Images declared as (3, 32, 32) would train, as 3 pixels high with 32 channels."""
@@ -201,7 +225,7 @@ class Model:
                     f"{self.output_shape}: both are held against the same targets"
                 )
         for end in (self.root, *(head.head for head in self._heads)):
-            _refuse_probabilities(loss, end)
+            _refuse_probabilities(loss, end, "the model" if end is self.root else "an auxiliary head")
         chosen: dict[str, Metric] = {}
         for metric in [metrics] if isinstance(metrics, str) else metrics or ():
             name = getattr(metric, "__name__", type(metric).__name__) if callable(metric) else str(metric)
@@ -210,8 +234,7 @@ class Model:
             chosen[name] = metric if callable(metric) else METRICS[checks.one_of("compile", "metrics", metric, METRICS)]
         optimizer.build(self.parameters)
         optimizer.decayed = self._weights()
-        for head in self._heads:
-            head.expect(copy.copy(loss), None)
+        self.hand_targets(None, loss)
         self.optimizer, self.loss, self.metrics = optimizer, loss, chosen
 
     def _weights(self) -> list[slice]:
@@ -243,8 +266,7 @@ class Model:
         """`train_on_batch` without its checks: the loss before the step, and the predictions."""
         loss, optimizer = self.loss, self.optimizer
         before = [(layer.state, {key: array.copy() for key, array in layer.state.items()}) for layer in self._stateful]
-        for head in self._heads:
-            head.targets = y
+        self.hand_targets(y)
         try:
             y_pred = self.root.forward(x, True)
             value = float(loss.forward(y_pred, y)) + self.root.penalty()  # type: ignore[union-attr]
@@ -256,10 +278,15 @@ class Model:
                 raise FloatingPointError(explanation)
             self._backward_from_zero(loss.backward())  # type: ignore[union-attr]
         finally:
-            for head in self._heads:  # a forward pass of the user's own, on other rows, is not theirs to judge
-                head.targets = None
+            self.hand_targets(None)  # a forward pass of the user's own, on other rows, is not the heads' to judge
         optimizer.step(self.parameters, self.gradients)  # type: ignore[union-attr]
         return value, y_pred
+
+    def hand_targets(self, targets: NDArray | None, loss: Loss | None = None) -> None:
+        """To all auxiliary heads: what their next forward pass in training is judged against (None: nothing, they stay
+        idle), and by which loss, if not by that of `compile`. Each training step does it by itself."""
+        for head in self._heads:
+            head.expect(head.loss if loss is None else copy.copy(loss), targets)
 
     def _backward_from_zero(self, dy: NDArray) -> None:
         """zero_grad() and backward(dy), without what a training step does not need: zeros that large Dense layers would
@@ -285,6 +312,8 @@ class Model:
     def _explain_non_finite(self, value: float, x: NDArray) -> str:
         bad = [name for name, array in self.params.items() if not np.isfinite(array).all()]
         where = f"the parameters {', '.join(bad)} are not finite" if bad else "all outputs are finite, the loss is not"
+        if not bad and (head := next((head for head in self._heads if not math.isfinite(head.penalty())), None)):
+            where = f"{where}: that of {head.label} is {head.penalty()}"
         if not np.isfinite(x).all():
             return f"the loss became {value}: the batch itself holds NaN or infinity. It has changed nothing"
         for layer in self.layers if not bad else ():
@@ -569,7 +598,7 @@ class Model:
         print(f"Non-trainable params: {frozen:,}", rule, sep="\n")
 
 
-def _refuse_probabilities(loss: Loss, end: Layer) -> None:
+def _refuse_probabilities(loss: Loss, end: Layer, whose: str) -> None:
     """A loss that applies the softmax or sigmoid itself must not get what went through it already."""
     last = end
     while last.sublayers() and getattr(last, "activation", None) in (None, "linear"):
@@ -580,7 +609,7 @@ def _refuse_probabilities(loss: Loss, end: Layer) -> None:
     ):
         if isinstance(loss, logits_loss) and (isinstance(last, layer) or getattr(last, "activation", None) == name):
             raise ValueError(
-                f"compile: {type(loss).__name__} takes logits and applies the {name} itself, but the model ends in "
+                f"compile: {type(loss).__name__} takes logits and applies the {name} itself, but {whose} ends in "
                 f"{last.label}, which applies it too: leave it out"
             )
 

@@ -30,6 +30,8 @@ class Optimizer:
     """Base of all optimizers. `slots` are its own vectors, as long as the parameters; `iterations` counts steps."""
 
     slot_names: tuple[str, ...] = ()
+    _decayed: tuple[slice, ...] | None = None  # also of an optimizer from a pickle that knew nothing of it
+    _decayed_end = 0
 
     def __init__(self, learning_rate: float | Schedule, global_clipnorm: float | None = None) -> None:
         self.learning_rate = learning_rate
@@ -71,6 +73,8 @@ class Optimizer:
 
     @decayed.setter
     def decayed(self, parts: Sequence[slice] | None) -> None:
+        if not isinstance(parts, list | tuple | None):
+            raise TypeError(f"{self._owner}: decayed must be a list of slices, or None, got {parts!r}")
         merged: list[slice] = []
         for start, stop in sorted(_bounds(self._owner, part) for part in parts or ()):
             if merged and start <= merged[-1].stop:

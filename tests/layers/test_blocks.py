@@ -11,6 +11,7 @@ import pytest
 
 from tinydl import Model
 from tinydl.callbacks import Callback
+from tinydl.gradcheck import check_model
 from tinydl.layers import (
     ActivityL1,
     AuxiliaryHead,
@@ -477,3 +478,34 @@ def test_a_head_that_does_not_fit_the_loss_is_refused_by_compile() -> None:
 def test_a_bad_weight_is_refused(weight: Any) -> None:
     with pytest.raises(ValueError, match=r"^AuxiliaryHead: weight must be a finite number with 0 <= weight, got"):
         AuxiliaryHead(Dense(3), weight)
+
+
+def test_a_model_with_heads_can_be_checked_as_a_whole() -> None:
+    model = Model([Dense(3, "tanh"), AuxiliaryHead(Dense(3)), Dense(3)], 3, dtype="float64")
+    model.compile(SGD(), SoftmaxCrossEntropy())
+    x, y = np.random.default_rng(0).normal(size=(6, 3)), np.array([0, 1, 2, 1, 0, 2])
+    assert "auxiliary_head_1.dense_1.W" in str(check_model(model, x, y))
+    check_model(model, x, y, mode="directional")
+    head = model.layers[1]
+    assert isinstance(head, AuxiliaryHead)
+    assert head.targets is None
+
+
+def test_a_head_whose_loss_is_not_finite_is_named() -> None:
+    model = Model([Dense(3), AuxiliaryHead(Dense(3)), Dense(3)], 3)
+    model.compile(SGD(), SoftmaxCrossEntropy())
+    head = model.layers[1]
+    assert isinstance(head, AuxiliaryHead)
+    head.weight = 1e300 * 1e300
+    with pytest.raises(FloatingPointError, match=r"the loss is not: that of auxiliary_head_1 \(AuxiliaryHead\) is inf"):
+        model.train_on_batch(np.ones((2, 3)), np.array([0, 1]))
+
+
+@pytest.mark.parametrize("layer", [BatchNorm(), Branches([Dense(2), Dense(3)]), Residual(Dense(4)), PadChannels(6)])
+def test_no_rows_are_no_trouble(layer: Layer) -> None:
+    layer.build((4,), np.random.default_rng(0), "float32")
+    y = layer.forward(np.zeros((0, 4), np.float32), training=True)
+    dx = layer.backward(y)
+    assert dx is not None
+    assert dx.shape == (0, 4)
+    assert all(np.isfinite(array).all() for array in layer.state.values())

@@ -14,11 +14,13 @@ import pytest
 from safetensors import safe_open
 
 from tinydl import Model
+from tinydl.gradcheck import check_model
 from tinydl.layers import (
     ActivityL1,
     AuxiliaryHead,
     BatchNorm,
     Branches,
+    Container,
     ContractivePenalty,
     Conv2D,
     Dense,
@@ -457,3 +459,103 @@ def test_a_layer_or_twin_of_another_model_is_refused() -> None:
             ValueError, match=r"\(Dense\) already belongs to a model: give each model layers of its own"
         ):
             Model([layer], 6)
+
+
+# --- layers of users' own ---------------------------------------------------------------------------------------------
+
+
+class Block(Container):
+    """Keeps handles to its layers beside the list of them."""
+
+    def __init__(self, units: int, by_handle: bool = True) -> None:
+        super().__init__()
+        self.units, self.by_handle = units, by_handle
+        self.dense, self.act = Dense(units), Tanh()
+        self.layers = [self.dense, self.act]
+
+    def sublayers(self) -> list[Layer]:
+        return self.layers
+
+    def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
+        shape = super().build(input_shape, rng, dtype)
+        self.name_sublayers()
+        for layer in (self.dense, self.act) if self.by_handle else self.layers:
+            shape = layer.build(shape, rng, dtype)
+        self.output_shape = shape
+        return shape
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        return self.act.forward(self.dense.forward(x, training), training)
+
+    def backward(self, dy: np.ndarray) -> np.ndarray | None:
+        return self.dense.backward(self.act.backward(dy))
+
+
+@pytest.mark.parametrize("by_handle", [True, False])
+def test_a_second_name_for_a_layer_is_no_second_place(by_handle: bool) -> None:
+    block, x = Block(3, by_handle), np.random.default_rng(0).normal(size=(6, 3))
+    model = Model([block, Dense(3), block], 3, dtype="float64")
+    assert model.parameters.size == 24
+    assert block.dense is block.layers[0]
+    second = model.layers[2]
+    assert isinstance(second, Block)
+    assert second.dense is second.layers[0] is not block.dense
+    model.compile(SGD(0.1), MeanSquaredError())
+    check_model(model, x, x)
+    before = model.train_on_batch(x, x)
+    assert model.train_on_batch(x, x) < before
+
+
+class Scale(Layer):
+    """Keeps what backward needs in a dict that its constructor made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cache: dict[str, np.ndarray] = {}
+
+    def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
+        self.add_parameter("s", np.full(input_shape, 2, dtype))
+        return super().build(input_shape, rng, dtype)
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        self.cache["x"] = x
+        return x * self.params["s"]
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        self.grads["s"] += (dy * self.cache["x"]).sum(axis=0)
+        return dy * self.params["s"]
+
+
+def test_each_place_has_a_cache_of_its_own() -> None:
+    scale, x = Scale(), np.random.default_rng(0).normal(size=(6, 3))
+    check_model(Model([scale, scale], 3, dtype="float64"), x, x, loss=MeanSquaredError())
+
+
+class Rebinds(Scale):
+    def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
+        self.params, self.grads = {"s": np.ones(input_shape, dtype)}, {"s": np.zeros(input_shape, dtype)}
+        return Layer.build(self, input_shape, rng, dtype)
+
+
+class InATuple(Block):
+    def __init__(self, a: Layer, b: Layer) -> None:
+        Container.__init__(self)
+        self.parts = (a, b)
+        self.a, self.b = a, b
+
+    def sublayers(self) -> list[Layer]:
+        return list(self.parts)
+
+
+def test_what_cannot_be_shared_is_refused() -> None:
+    layer: Layer = Rebinds()
+    with pytest.raises(TypeError, match=r"rebinds_2 .* stands in two places, .* use self.add_parameter"):
+        Model([layer, layer], 3)
+    layer = Dense(3)
+    with pytest.raises(TypeError, match=r"InATuple: one of its layers stands in another place, too; .*or in lists"):
+        Model(InATuple(layer, layer), 3)
+    layer = Dense(3)
+    branches = Branches([layer, layer])
+    branches.build((3,), np.random.default_rng(0), "float32")
+    with pytest.raises(ValueError, match="the second place of a layer whose first is not in this model"):
+        Model([branches.branches[1]], 3)

@@ -229,7 +229,10 @@ def check_model(
     make_model, notes = prepared(lambda dtype: _as_dtype(model, dtype), point, training, lambda: options.rng(7))
 
     def make(dtype: DTypeLike) -> Any:
-        return ModelAsLayer(make_model(dtype), copy_as(LossAsLayer(loss, np.array(y)), dtype))
+        made, judge = make_model(dtype), copy_as(LossAsLayer(loss, np.array(y)), dtype)
+        if hasattr(made, "hand_targets"):  # to layers that have a loss of their own in the middle of the network
+            made.hand_targets(judge.y_true, judge.loss)
+        return ModelAsLayer(made, judge)
 
     return run_check(make, point, "x", label(model), training, options, float32, notes=notes)
 

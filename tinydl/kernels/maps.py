@@ -69,7 +69,7 @@ def join(arrays: Sequence[NDArray]) -> NDArray:
     pieces = [array.reshape(rows, width) for array, width in zip(arrays, widths, strict=True)]
 
     def work(part: int, start: int, stop: int) -> None:
-        np.concatenate([piece[start:stop] for piece in pieces], axis=1, out=y.reshape(rows, -1)[start:stop])
+        np.concatenate([piece[start:stop] for piece in pieces], axis=1, out=y.reshape(rows, sum(widths))[start:stop])
 
     share(parts_for(rows, y.size * WORK), rows, work)
     return y
@@ -79,7 +79,7 @@ def cut(x: NDArray, start: int, stop: int) -> NDArray:
     """See reference.cut."""
     y = empty((*x.shape[:-1], stop - start), x.dtype)
     rows = x.size // x.shape[-1]
-    source, target = x.reshape(rows, -1)[:, start:stop], y.reshape(rows, -1)
+    source, target = x.reshape(rows, x.shape[-1])[:, start:stop], y.reshape(rows, stop - start)
 
     def work(part: int, first: int, last: int) -> None:
         target[first:last] = source[first:last]

@@ -1,9 +1,10 @@
-"""A small constant matrix times many columns, in vector instructions written out by hand.
+"""Small constant matrices times many columns, and products in registers: vector instructions written out by hand.
 
 The compiler vectorises a loop with one result. A loop that makes five results out of five inputs, each read once, it
-leaves alone: it would have to prove for all 25 pairs that they do not overlap in memory. `linear_map` builds such a
-loop as LLVM code, for the processor's 64-byte vectors (LLVM splits them where those are shorter), with the matrix's
-entries as constants in it, so zeros cost nothing and ones no multiplication.
+leaves alone: it would have to prove for all 25 pairs that they do not overlap in memory. `tile_map` builds such a loop
+as LLVM code, for the processor's 64-byte vectors (LLVM splits them where those are shorter), with the matrices' entries
+as constants in it, so zeros cost nothing and ones no multiplication. `register_product` is a matrix product whose
+result stays in registers until it is complete.
 """
 
 from __future__ import annotations

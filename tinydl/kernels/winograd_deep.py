@@ -41,7 +41,7 @@ MOST_TILES = 256  # with more, chunks of tiles are as fast, and need less memory
 
 def suits(W: NDArray, y: NDArray) -> bool:
     """Whether a kernel that suits Winograd's way does better here."""
-    return min(W.shape[2:]) >= 2 * BLOCK and len(y) * tiles_of(y, len(W)) <= MOST_TILES
+    return min(W.shape[2:]) >= 2 * BLOCK and 0 < len(y) * tiles_of(y, len(W)) <= MOST_TILES
 
 
 def forward(x: NDArray, W: NDArray, b: NDArray, padding: Padding, relu: bool, y: NDArray) -> None:

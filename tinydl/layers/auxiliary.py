@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,11 +49,6 @@ class AuxiliaryHead(Container):
         """
         self.loss, self.targets = loss, targets
         return self
-
-    def twin(self) -> Layer:
-        twin = super().twin()
-        twin.loss = copy.deepcopy(self.loss)  # type: ignore[attr-defined]  # it remembers its own forward pass, too
-        return twin
 
     def sublayers(self) -> list[Layer]:
         return [self.head]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -47,29 +48,42 @@ class Container(Layer):
 
     def _put_twins(self, seen: set[int]) -> None:
         """Into every place whose layer stood in another before."""
-
-        def own(layer: Layer) -> Layer:
+        wanted = []
+        for layer in self.sublayers():
             if id(layer) in seen:
                 layer = layer.twin()
             seen.add(id(layer))
             if isinstance(layer, Container):
                 layer._put_twins(seen)
-            return layer
+            wanted.append(layer)
+        self._put(wanted)
 
-        self._replace_sublayers(own)
-
-    def _replace_sublayers(self, replacement: Callable[[Layer], Layer]) -> None:
-        listed = {id(layer) for layer in self.sublayers()}
-        for name, value in list(vars(self).items()):
-            if id(value) in listed:
-                setattr(self, name, replacement(value))
-            elif isinstance(value, list) and any(id(entry) in listed for entry in value):
-                setattr(self, name, [replacement(entry) if id(entry) in listed else entry for entry in value])
+    def _put(self, wanted: list[Layer]) -> None:
+        """These in the places of the present sublayers, wherever an attribute or a list holds one."""
+        if all(old is new for old, new in zip(self.sublayers(), wanted, strict=True)):
+            return
+        places: dict[int, list[Layer]] = {}
+        for old, new in zip(self.sublayers(), wanted, strict=True):
+            places.setdefault(id(old), []).append(new)
+        attributes = vars(self)
+        for name, value in attributes.items():
+            if isinstance(value, list):
+                rest = {key: list(news) for key, news in places.items()}
+                attributes[name] = [_next(rest, entry) for entry in value]
+        rest = {key: list(news) for key, news in places.items()}
+        for name, value in attributes.items():
+            if isinstance(value, Layer) and name != "original":
+                attributes[name] = _next(rest, value)
+        if set(map(id, self.sublayers())) != set(map(id, wanted)):
+            raise TypeError(
+                f"{self.label}: one of its layers stands in another place, too; so that it can get a twin here, keep "
+                "the layers that sublayers() lists as attributes, or in lists"
+            )
 
     def twin(self) -> Layer:
         twin = super().twin()
         assert isinstance(twin, Container)
-        twin._replace_sublayers(lambda layer: layer.twin())
+        twin._put([layer.twin() for layer in self.sublayers()])
         return twin
 
     def zero_grad(self) -> None:
@@ -94,6 +108,14 @@ class Container(Layer):
         for name, places in names.items():
             if places > 1:
                 raise ValueError(f"{self.label}: {places} of its layers are called {name!r}; names must differ")
+
+
+def _next(places: dict[int, list[Layer]], value: Any) -> Any:
+    """What comes to the next place of `value`: a layer that is listed once has one place, however many names it has."""
+    news = places.get(id(value))
+    if not news:
+        return value
+    return news[0] if len(news) == 1 else news.pop(0)
 
 
 def as_layer(owner: str, argument: str, value: Layer | Sequence[Layer]) -> Layer:

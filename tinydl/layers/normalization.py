@@ -67,6 +67,7 @@ class BatchNorm(Layer):
             raise RuntimeError(f"{self.label}: not built yet: put it into a Model or call build first")
         x = self.as_input(x)
         mean, var = self.state["mean"], self.state["var"]
+        training = training and x.size > 0  # no rows have no statistics
         if training:
             batch = kernels.batch_norm_statistics(x)
             for running, new in zip((mean, var), batch, strict=True):

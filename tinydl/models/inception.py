@@ -39,6 +39,8 @@ def googlenet(
     ReLU stands in each convolution; normalisation behind the first pooling and before the second, as in the paper.
     """
 
+    checks.flag("googlenet", "auxiliary_heads", auxiliary_heads)
+
     def conv(filters: int, kernel_size: int, strides: int = 1) -> Conv2D:
         return Conv2D(filters, kernel_size, strides, "same", "relu", kernel_initializer="he_normal")
 
