@@ -309,7 +309,7 @@ def test_the_models_here_share_their_work(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(threads, "_offer", counted)
     with kernels.using("compiled"):
-        network().train_on_batch(*data())
+        network().train_on_batch(*data(192))
     assert {
         "conv2d_forward",
         "conv2d_backward",

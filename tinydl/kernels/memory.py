@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 LARGE = 1 << 20  # bytes; below, the C library keeps memory by itself
-KEPT = 1 << 30  # bytes in blocks, above which those that lie free are given back
+KEPT = 2 << 30  # bytes in blocks, above which those that lie free are given back
 SLACK = 1.25  # a block may be so many times larger than what is asked for
 LINE = 64  # bytes in a line of the cache, where arrays begin
 
