@@ -12,7 +12,8 @@ Recipes, both with SGD, momentum 0.9, batches of 128, images that are standardis
 (digits are not), and weight decay on the weights alone, not on biases or batch normalisation:
 
     one_cycle   the learning rate up and down once, however many epochs there are; Nesterov's momentum, decay 5e-4
-    paper       learning rate 0.1, divided by 10 after half and after three quarters of the epochs, decay 1e-4
+    paper       learning rate 0.1, divided by 10 after half and after three quarters of the epochs, decay 1e-4 (without
+                the 400 steps at 0.01 with which He et al. warmed ResNet-110 up)
 
 5,000 of the training images are held back, of all classes alike; the epoch with the best accuracy on them is restored
 at the end. Only then are the test images looked at, once.

@@ -179,7 +179,7 @@ def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run,
 
     held_back = "" if data.validation is None else f", {len(data.validation):,} validation"
     print(f"{data.source}: {len(data.train):,} training{held_back}, {len(data.test):,} test images")
-    epochs = f"epochs {model.epoch + 1} to {run.epochs}" if resume else f"{run.epochs} epochs"
+    epochs = f"epochs {model.epoch + 1} to {run.epochs}" if resume else f"{run.epochs} epoch{'s'[: run.epochs > 1]}"
     print(f"{run.name}: {model.parameters.size:,} parameters; {epochs}, batches of {run.batch_size}", flush=True)
     try:
         interrupted = model.fit(

@@ -329,7 +329,7 @@ def test_each_architecture_runs_on_enlarged_digits(model: str, tmp_path: Path) -
     report = report_of(tmp_path)
     assert report["epochs"] == report["settings"]["epochs"] == 1
     assert report["settings"]["learning_rate"] == 0.1
-    assert "parameters; 1 epochs, batches of 128" in done.stdout
+    assert "parameters; 1 epoch, batches of 128" in done.stdout
     assert np.isfinite(report["test"]["loss"])
 
 
