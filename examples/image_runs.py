@@ -23,6 +23,7 @@ from tinydl.callbacks import Callback, Logs, ModelCheckpoint
 from tinydl.datasets import cifar10, digits
 from tinydl.datasets.images import Images
 from tinydl.files import write_whole
+from tinydl.layers import Dropout
 from tinydl.losses import SoftmaxCrossEntropy
 
 HISTORY, CHECKPOINT, MODEL = "history.json", "checkpoint.safetensors", "model.safetensors"
@@ -206,6 +207,7 @@ def finish(model: Model, data: Data, run: Run, history: dict[str, list[float]], 
         "data": data.source, "model": run.name, "settings": run.settings, "interrupted": interrupted,
         "epochs": len(history["loss"]), "best_epoch": best, "train_rows": len(data.train),
         "validation_rows": 0 if data.validation is None else len(data.validation),
+        "dropout": any(isinstance(layer, Dropout) for layer in model.root.walk()),
         "seconds_per_epoch": seconds, "images_per_second": len(data.train) / seconds, "history": history,
     }  # fmt: skip
     if not interrupted:
@@ -248,7 +250,8 @@ def table(report: dict[str, Any], names: tuple[str, ...]) -> str:
     history, epoch = report["history"], report["best_epoch"]
     why = "the best by the validation images" if "val_loss" in history else "the last"
     rows = [["images", "how many", "loss", "accuracy"]]
-    rows.append(["training, as they came up, dropout on", f"{report['train_rows']:,}"])
+    dropout = ", dropout on" if report["dropout"] else ""
+    rows.append([f"training, as they came up{dropout}", f"{report['train_rows']:,}"])
     rows[-1] += [f"{history['loss'][epoch - 1]:.4f}", f"{history['accuracy'][epoch - 1]:.2%}"]
     if "val_loss" in history:
         rows.append(["validation", f"{report['validation_rows']:,}"])
