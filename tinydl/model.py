@@ -234,7 +234,8 @@ class Model:
             chosen[name] = metric if callable(metric) else METRICS[checks.one_of("compile", "metrics", metric, METRICS)]
         optimizer.build(self.parameters)
         optimizer.decayed = self._weights()
-        self.hand_targets(None, loss)
+        for head in self._heads:
+            head.expect(copy.copy(loss), None)
         self.optimizer, self.loss, self.metrics = optimizer, loss, chosen
 
     def _weights(self) -> list[slice]:
@@ -284,9 +285,12 @@ class Model:
 
     def hand_targets(self, targets: NDArray | None, loss: Loss | None = None) -> None:
         """To all auxiliary heads: what their next forward pass in training is judged against (None: nothing, they stay
-        idle), and by which loss, if not by that of `compile`. Each training step does it by itself."""
+        idle). Each training step does it by itself. With a loss, for a check: to those that have no targets yet."""
         for head in self._heads:
-            head.expect(head.loss if loss is None else copy.copy(loss), targets)
+            if loss is None:
+                head.targets = targets
+            elif head.targets is None:
+                head.expect(copy.copy(loss), targets)
 
     def _backward_from_zero(self, dy: NDArray) -> None:
         """zero_grad() and backward(dy), without what a training step does not need: zeros that large Dense layers would

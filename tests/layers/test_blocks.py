@@ -509,3 +509,13 @@ def test_no_rows_are_no_trouble(layer: Layer) -> None:
     assert dx is not None
     assert dx.shape == (0, 4)
     assert all(np.isfinite(array).all() for array in layer.state.values())
+
+
+def test_check_model_leaves_a_head_what_it_expects() -> None:
+    """(Of another shape, by another loss than the model's own.)"""
+    model = Model([Dense(3, "tanh"), AuxiliaryHead(Dense(2)), Dense(1)], 3, dtype="float64")
+    head = model.layers[1]
+    assert isinstance(head, AuxiliaryHead)
+    head.expect(SoftmaxCrossEntropy(), np.array([0, 1, 1, 0]))
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    check_model(model, x, x[:, :1], loss=MeanSquaredError())
