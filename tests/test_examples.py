@@ -322,8 +322,8 @@ def test_cifar_architectures_resumes_exactly_and_remembers_its_budget(
     same_run(lenet_run[0], tmp_path)
 
 
-@pytest.mark.parametrize("model", ["resnet20", "vgg", "inception"])
-def test_each_architecture_runs_on_enlarged_digits(model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["resnet20", "vgg"])
+def test_architectures_run_on_enlarged_digits(model: str, tmp_path: Path) -> None:
     """(A budget too short for more than one epoch.)"""
     done = run("cifar_architectures.py", "--model", model, "--minutes", 0.01, "--recipe", "paper", "--out", tmp_path)
     report = report_of(tmp_path)
