@@ -43,8 +43,9 @@ def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
     seen = [] if seen is None else seen
     if isinstance(value, Layer):
         original = value.original or value
-        if any(layer is original for layer in seen):
-            return {"same_as": next(k for k, layer in enumerate(seen) if layer is original)}
+        for k, layer in enumerate(seen):
+            if layer is original:
+                return {"same_as": k}
         arguments = {name: layer_to_config(argument, seen) for name, argument in value.get_config().items()}
         seen.append(original)
         return {"layer": type(value).__name__, "name": value.name, "arguments": arguments}

@@ -142,9 +142,14 @@ class Model:
         # A copy in complex numbers, for the complex-step derivative, has complex parameters.
         dtype = np.result_type(self.dtype, *(layer.params[key].dtype for layer, key in entries))
         self.parameters, self.gradients = np.empty(total, dtype), np.zeros(total, dtype)
+        self._decayed: list[
+            slice
+        ] = []  # where weights decay: not biases, gamma and beta, of one dimension
         start = 0
         for layer, key in entries:
             old = layer.params[key]
+            if old.ndim > 1:
+                self._decayed.append(slice(start, start + old.size))
             for arrays, flat in ((layer.params, self.parameters), (layer.grads, self.gradients)):
                 view = flat[start : start + old.size].reshape(old.shape)
                 view[...] = arrays[key]
@@ -233,21 +238,10 @@ class Model:
                 raise ValueError(f"compile: two of the figures would be called {name!r}: rename the metric")
             chosen[name] = metric if callable(metric) else METRICS[checks.one_of("compile", "metrics", metric, METRICS)]
         optimizer.build(self.parameters)
-        optimizer.decayed = self._weights()
+        optimizer.decayed = self._decayed
         for head in self._heads:
             head.expect(copy.copy(loss), None)
         self.optimizer, self.loss, self.metrics = optimizer, loss, chosen
-
-    def _weights(self) -> list[slice]:
-        """Where in the flat vector arrays of two or more dimensions lie, as weight decay leaves biases, gamma and beta
-        alone."""
-        places, start = [], 0
-        for layer in self._leaves():
-            for array in layer.params.values() if layer.original is None else ():
-                if array.ndim > 1:
-                    places.append(slice(start, start + array.size))
-                start += array.size
-        return places
 
     def _compiled(self, method: str) -> tuple[Optimizer, Loss]:
         if self.optimizer is None or self.loss is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from tinydl import kernels
 from tinydl.kernels import LINEAR, RELU, SIGMOID, TANH, reference
 from tinydl.kernels.batch_norm import CHUNK, PERIOD, WORK
-from tinydl.kernels.threads import num_threads, parts_for, set_num_threads
+from tinydl.kernels.threads import parts_for, set_num_threads
 
 COMPILED = kernels._COMPILED
 DTYPES = [np.float32, np.float64]
@@ -21,13 +20,6 @@ SHAPES = [
     (1, 1), (1, 7), (5, 1), (7, 3), (2, 3, 5, 6), (3, 1, 2, 17), (4, 5, 3, 64), (3, PERIOD), (5, PERIOD + 1),
     (2, 3, 1000), (1031, 3), (CHUNK // 3 + 5, 3), (2 * CHUNK + 3, 1), (3, 37, 41, 16), (CHUNK // 16, 16),
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def keep_threads() -> Iterator[None]:
-    before = num_threads()
-    yield
-    set_num_threads(before)
 
 
 def close(actual: np.ndarray, expected: np.ndarray) -> None:

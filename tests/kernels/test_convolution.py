@@ -11,7 +11,7 @@ import pytest
 
 from tinydl import kernels
 from tinydl.kernels import direct, reference
-from tinydl.kernels.threads import num_threads, set_num_threads
+from tinydl.kernels.threads import set_num_threads
 
 COMPILED = kernels._COMPILED
 ACTIVATIONS = {name: code for name, code in kernels.ACTIVATIONS.items() if name}
@@ -19,13 +19,6 @@ DTYPES = [np.float32, np.float64]
 PLAIN = {np.float32: 2e-6, np.float64: 1e-12}  # of the largest entry
 WINOGRAD = {np.float32: 1e-5, np.float64: 1e-12}  # its transforms cost digits; see tinydl/kernels/winograd.py
 NONE = ((0, 0), (0, 0))
-
-
-@pytest.fixture(autouse=True)
-def keep_threads() -> Iterator[None]:
-    before = num_threads()
-    yield
-    set_num_threads(before)
 
 
 def normal(seed: int, dtype: Any, *shapes: Any) -> list[np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,20 +10,13 @@ import pytest
 
 from tinydl import kernels
 from tinydl.kernels import reference
-from tinydl.kernels.threads import num_threads, set_num_threads
+from tinydl.kernels.threads import set_num_threads
 
 COMPILED = kernels._COMPILED
 DTYPES = [np.float32, np.float64]
 ROUNDING = {np.float32: 2e-6, np.float64: 1e-12}  # of the largest entry
 NONE = ((0, 0), (0, 0))
 BOTH = pytest.mark.parametrize("which", ["compiled", "reference"])
-
-
-@pytest.fixture(autouse=True)
-def keep_threads() -> Iterator[None]:
-    before = num_threads()
-    yield
-    set_num_threads(before)
 
 
 def close(actual: np.ndarray, expected: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,19 +9,12 @@ import pytest
 
 from tinydl import kernels
 from tinydl.kernels import reference
-from tinydl.kernels.threads import WORTH_SHARING, num_threads, set_num_threads
+from tinydl.kernels.threads import WORTH_SHARING, set_num_threads
 
 COMPILED = kernels._COMPILED
 ACTIVATIONS = {name: code for name, code in kernels.ACTIVATIONS.items() if name}
 DTYPES = [np.float32, np.float64]
 ROUNDING = {np.float32: 2e-7, np.float64: 4e-16}  # of the largest entry, times sqrt(products in a sum)
-
-
-@pytest.fixture(autouse=True)
-def keep_threads() -> Iterator[None]:
-    before = num_threads()
-    yield
-    set_num_threads(before)
 
 
 def normal(seed: int, dtype: Any, *shapes: Any) -> list[np.ndarray]:
