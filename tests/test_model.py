@@ -727,7 +727,8 @@ def test_an_optimizer_that_has_trained_another_model_is_refused() -> None:
 )
 def test_probabilities_are_no_logits(last: Layer, loss: Loss) -> None:
     with pytest.raises(
-        ValueError, match=r"takes logits and applies the .* itself, but (the model|an auxiliary head) ends in .*leave it out"
+        ValueError,
+        match=r"takes logits and applies the .* itself, but (the model|an auxiliary head) ends in .*leave it out",
     ):
         Model([Dense(3), copy.deepcopy(last)], 3).compile(SGD(), loss)
 

@@ -142,9 +142,7 @@ class Model:
         # A copy in complex numbers, for the complex-step derivative, has complex parameters.
         dtype = np.result_type(self.dtype, *(layer.params[key].dtype for layer, key in entries))
         self.parameters, self.gradients = np.empty(total, dtype), np.zeros(total, dtype)
-        self._decayed: list[
-            slice
-        ] = []  # where weights decay: not biases, gamma and beta, of one dimension
+        self._decayed: list[slice] = []  # where weights decay: not biases, gamma and beta, of one dimension
         start = 0
         for layer, key in entries:
             old = layer.params[key]
