@@ -54,7 +54,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Each line may import only from the lines above it; a folder's own modules may import each other.
 ORDER = [
     ["kernels"],
-    ["initializers", "checks", "files"],
+    ["initializers", "arguments", "files"],
     ["batches"],
     ["layer"],
     ["layers"],
@@ -133,7 +133,7 @@ def test_the_reader_of_imports_sees_every_form() -> None:
     source = """
 from __future__ import annotations
 import numpy, tinydl.plots
-from .. import checks, kernels
+from .. import arguments, kernels
 from ..layer import Layer
 from .containers import Container
 from tinydl.gradcheck.check import check_layer
@@ -147,7 +147,7 @@ def late():
     import tinydl
 """
     assert units_imported(ast.parse(source), ("tinydl", "layers")) == {
-        "plots", "checks", "kernels", "layer", "layers", "gradcheck", "models", "losses", "optimizers", "the whole of it",
+        "plots", "arguments", "kernels", "layer", "layers", "gradcheck", "models", "losses", "optimizers", "the whole of it",
     }  # fmt: skip
     assert units_imported(ast.parse("from . import layer"), ("tinydl",)) == {"layer"}
 

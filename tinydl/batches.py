@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import checks
+from . import arguments
 
 
 class Batches:
@@ -71,7 +71,7 @@ class Batches:
 
         Without rng: in order, and nothing drawn at random. With `shuffle=False` and an rng: in order, rng for `take`.
         """
-        batch_size = checks.positive_int(type(self).__name__, "batch_size", batch_size)
+        batch_size = arguments.positive_int(type(self).__name__, "batch_size", batch_size)
         order = rng.permutation(len(self)) if rng is not None and shuffle else None
         draw = self.take if type(self).take is Batches.take else self.batch  # our own needs no looking after
         for start in range(0, len(self), batch_size):

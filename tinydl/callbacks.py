@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from . import checks
+from . import arguments
 
 if TYPE_CHECKING:
     from .model import Model
@@ -130,8 +130,8 @@ class Monitor(Callback):
         if not isinstance(monitor, str):
             raise TypeError(f"{owner}: monitor must be the name of a figure, got {monitor!r}")
         self.monitor = monitor
-        self.mode = checks.one_of(owner, "mode", mode, ("auto", "min", "max"))
-        self.min_delta = checks.number(owner, "min_delta", min_delta, 0)
+        self.mode = arguments.one_of(owner, "mode", mode, ("auto", "min", "max"))
+        self.min_delta = arguments.number(owner, "min_delta", min_delta, 0)
         self.verbose = verbose
         rising = mode == "max" or (mode == "auto" and monitor.endswith(("accuracy", "auc")))
         self._sign = 1.0 if rising else -1.0
@@ -248,7 +248,7 @@ class EarlyStopping(Monitor):
         restore_best_weights: bool = False,
     ) -> None:
         super().__init__(monitor, mode, min_delta, verbose)
-        self.patience = int(checks.number("EarlyStopping", "patience", patience, 0))
+        self.patience = int(arguments.number("EarlyStopping", "patience", patience, 0))
         self.restore_best_weights = restore_best_weights
         self.stopped_epoch: int | None = None
         self._waited = 0
@@ -290,9 +290,9 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch: int) -> None:
         optimizer = self.model.optimizer
         assert optimizer is not None
-        arguments = (epoch, optimizer.current_learning_rate) if self._takes_rate else (epoch,)
-        optimizer.learning_rate = checks.number(
-            "LearningRateScheduler", f"schedule({epoch})", self.schedule(*arguments), 0
+        given = (epoch, optimizer.current_learning_rate) if self._takes_rate else (epoch,)
+        optimizer.learning_rate = arguments.number(
+            "LearningRateScheduler", f"schedule({epoch})", self.schedule(*given), 0
         )
         if self.verbose:
             tqdm.write(f"Epoch {epoch + 1:05d}: learning rate is {optimizer.current_learning_rate:g}")
@@ -338,7 +338,7 @@ class TensorBoard(Callback):
 
     def __init__(self, log_dir: str | os.PathLike[str], histogram_freq: int = 1) -> None:
         self.log_dir = os.fspath(log_dir)
-        self.histogram_freq = int(checks.number("TensorBoard", "histogram_freq", histogram_freq, 0))
+        self.histogram_freq = int(arguments.number("TensorBoard", "histogram_freq", histogram_freq, 0))
 
     def check_run(self) -> None:
         if find_spec("tensorboardX") is None:

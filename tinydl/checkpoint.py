@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from . import checks
+from . import arguments
 from . import layers as _layers
 from .files import PathLike, write_whole
 from .layer import Layer
@@ -75,14 +75,14 @@ def layer_from_config(
         return [layer_from_config(entry, registry, seen) for entry in config]
     if isinstance(config, dict):
         if "same_as" in config:
-            return seen[checks.whole("checkpoint", "same_as", config["same_as"])]
+            return seen[arguments.whole("checkpoint", "same_as", config["same_as"])]
         if config.get("layer") not in registry:
             raise ValueError(
                 f"the file needs a layer {config.get('layer')!r}, which is not tinydl's own: "
                 "pass its class, Model.load(path, custom_layers=[...])"
             )
-        arguments = {name: layer_from_config(value, registry, seen) for name, value in config["arguments"].items()}
-        layer = registry[config["layer"]](**arguments)
+        given = {name: layer_from_config(value, registry, seen) for name, value in config["arguments"].items()}
+        layer = registry[config["layer"]](**given)
         layer.name = config["name"]
         seen.append(layer)
         return layer
@@ -171,14 +171,14 @@ def load_training(model: Model, optimizer: Optimizer, path: PathLike) -> None:
         rate, own_rate = saved["arguments"]["learning_rate"], own["arguments"]["learning_rate"]
         numbers = isinstance(rate, float) and isinstance(own_rate, float)
         if numbers:  # a callback may have set it: the one number that may differ
-            own["arguments"]["learning_rate"] = checks.number("checkpoint", "learning_rate", rate, 0)
+            own["arguments"]["learning_rate"] = arguments.number("checkpoint", "learning_rate", rate, 0)
         if saved != own:
             raise ValueError(f"saved while {saved} trained it, this model has {own}: compile it as it was")
         slots = {name: tensors[f"{SLOT}{name}"] for name in optimizer.slots}
         if any(slot.shape != model.parameters.shape for slot in slots.values()):
             raise ValueError("the optimizer's vectors are not of this model's size")
-        iterations = checks.whole("checkpoint", "iterations", training["iterations"])
-        epoch = checks.whole("checkpoint", "epoch", training["epoch"])
+        iterations = arguments.whole("checkpoint", "iterations", training["iterations"])
+        epoch = arguments.whole("checkpoint", "epoch", training["epoch"])
         generators = _generators(model)
         restored = [copy.deepcopy(generator) for generator in generators]
         for generator, state in zip(restored, training["generators"], strict=True):

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import checks
+from . import arguments
 
 Shape = tuple[int, ...]
 
@@ -56,7 +56,7 @@ class Layer:
         """Learn the input's shape (without the batch axis), make the parameters; return the output's shape."""
         if not hasattr(self, "params"):
             raise TypeError(f"{type(self).__name__}: its __init__ must call super().__init__()")
-        self.dtype = checks.float_dtype(self.label, dtype)
+        self.dtype = arguments.float_dtype(self.label, dtype)
         self.input_shape = self.output_shape = tuple(input_shape)
         return self.output_shape
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import checks, kernels
+from . import arguments, kernels
 from .kernels.reference import sigmoid
 
 Shape = tuple[int, ...]
@@ -139,7 +139,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
-        self.label_smoothing = checks.number("SoftmaxCrossEntropy", "label_smoothing", label_smoothing, 0, 1)
+        self.label_smoothing = arguments.number("SoftmaxCrossEntropy", "label_smoothing", label_smoothing, 0, 1)
 
     def get_config(self) -> dict[str, Any]:
         return {"label_smoothing": self.label_smoothing}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import checkpoint, checks, training
+from . import arguments, checkpoint, training
 from .batches import Batches
 from .callbacks import Callback, History, Logs, ProgressBar
 from .keras_order import keras_order
@@ -61,8 +61,8 @@ class Model:
         name: str | None = None,
     ) -> None:
         self.input_shape = _shape(input_shape)
-        self.seed = checks.whole("Model", "seed", seed)
-        self.dtype = checks.float_dtype("Model", dtype)
+        self.seed = arguments.whole("Model", "seed", seed)
+        self.dtype = arguments.float_dtype("Model", dtype)
         self.name = name or "model"
         if type(layers) is Sequential:  # a subclass may do more than chain, and stays a layer of its own
             self.root = layers
@@ -234,7 +234,9 @@ class Model:
             name = getattr(metric, "__name__", type(metric).__name__) if callable(metric) else str(metric)
             if name in chosen or name == "loss":
                 raise ValueError(f"compile: two of the figures would be called {name!r}: rename the metric")
-            chosen[name] = metric if callable(metric) else METRICS[checks.one_of("compile", "metrics", metric, METRICS)]
+            if not callable(metric):
+                metric = METRICS[arguments.one_of("compile", "metrics", metric, METRICS)]
+            chosen[name] = metric
         optimizer.build(self.parameters)
         optimizer.decayed = self._decayed
         for head in self._heads:
@@ -357,10 +359,10 @@ class Model:
             if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
                 raise ValueError("fit: validation_data must be a pair (x, y), or Batches")
             validation = self._check_data("fit: validation_data", *validation_data)
-        epochs = checks.positive_int("fit", "epochs", epochs)
-        batch_size = checks.positive_int("fit", "batch_size", batch_size)
-        initial_epoch = checks.whole("fit", "initial_epoch", initial_epoch)
-        shuffle = checks.flag("fit", "shuffle", shuffle)
+        epochs = arguments.positive_int("fit", "epochs", epochs)
+        batch_size = arguments.positive_int("fit", "batch_size", batch_size)
+        initial_epoch = arguments.whole("fit", "initial_epoch", initial_epoch)
+        shuffle = arguments.flag("fit", "shuffle", shuffle)
         history = History()
         if isinstance(callbacks, Callback):
             raise TypeError(f"fit: callbacks must be a list of Callback objects, got {callbacks!r}")
@@ -405,7 +407,7 @@ class Model:
     def _rows_at_a_time(self, method: str, batch_size: int | None) -> int:
         if batch_size is None:
             return 1024 if len(self.input_shape) == 1 else 128  # more images would only wait in memory for their turn
-        return checks.positive_int(method, "batch_size", batch_size)
+        return arguments.positive_int(method, "batch_size", batch_size)
 
     def figures(self, data: Batches, batch_size: int | None = None) -> Logs:
         """`evaluate` without its checks: the loss and the metrics by name."""
@@ -523,7 +525,7 @@ class Model:
 
     def astype(self, dtype: DTypeLike) -> Model:
         """A copy in another dtype, for gradient checks in float64. It keeps the loss, not the optimizer."""
-        dtype = checks.float_dtype("astype", dtype)
+        dtype = arguments.float_dtype("astype", dtype)
         twin = copy.deepcopy(self)
         twin.dtype, twin.optimizer = dtype, None
         for layer in twin.root.walk():
@@ -626,4 +628,4 @@ def _chained(layer: Layer) -> Iterator[Layer]:
 
 def _shape(input_shape: int | Shape) -> Shape:
     shape = tuple(input_shape) if isinstance(input_shape, list | tuple) else (input_shape,)
-    return tuple(checks.positive_int("Model", "every entry of input_shape", size) for size in shape)
+    return tuple(arguments.positive_int("Model", "every entry of input_shape", size) for size in shape)

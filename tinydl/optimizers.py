@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import checks, kernels
+from . import arguments, kernels
 from .schedules import Constant, Schedule
 
 
@@ -36,7 +36,7 @@ class Optimizer:
     def __init__(self, learning_rate: float | Schedule, global_clipnorm: float | None = None) -> None:
         self.learning_rate = learning_rate
         if global_clipnorm is not None:
-            checks.positive(self._owner, "global_clipnorm", global_clipnorm)
+            arguments.positive(self._owner, "global_clipnorm", global_clipnorm)
         self.global_clipnorm = global_clipnorm
         self.slots: dict[str, NDArray] = {}
         self.iterations = 0
@@ -54,7 +54,7 @@ class Optimizer:
     @learning_rate.setter
     def learning_rate(self, value: float | Schedule) -> None:
         if not isinstance(value, Schedule):
-            value = checks.number(self._owner, "learning_rate", value, 0)
+            value = arguments.number(self._owner, "learning_rate", value, 0)
         self._learning_rate = value
         self._schedule = value if isinstance(value, Schedule) else Constant(value)
 
@@ -164,9 +164,9 @@ class SGD(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, global_clipnorm)
-        self.momentum = checks.number("SGD", "momentum", momentum, 0, 1)
-        self.nesterov = checks.flag("SGD", "nesterov", nesterov)
-        self.weight_decay = checks.number("SGD", "weight_decay", weight_decay, 0)
+        self.momentum = arguments.number("SGD", "momentum", momentum, 0, 1)
+        self.nesterov = arguments.flag("SGD", "nesterov", nesterov)
+        self.weight_decay = arguments.number("SGD", "weight_decay", weight_decay, 0)
         if nesterov and not momentum:
             raise ValueError("SGD: nesterov=True needs a momentum above 0, got 0")
         self.slot_names = ("velocity",) if momentum else ()
@@ -195,8 +195,8 @@ class RMSprop(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, global_clipnorm)
-        self.rho = checks.number("RMSprop", "rho", rho, 0, 1)
-        self.epsilon = checks.number("RMSprop", "epsilon", epsilon, 1e-16)
+        self.rho = arguments.number("RMSprop", "rho", rho, 0, 1)
+        self.epsilon = arguments.number("RMSprop", "epsilon", epsilon, 1e-16)
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
         kernels.rmsprop(params, grads, self.slots["v"], learning_rate, self.rho, self.epsilon)
@@ -229,10 +229,10 @@ class Adam(Optimizer):
         global_clipnorm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, global_clipnorm)
-        self.beta1 = checks.number("Adam", "beta1", beta1, 0, 1)
-        self.beta2 = checks.number("Adam", "beta2", beta2, 0, 1)
-        self.epsilon = checks.number("Adam", "epsilon", epsilon, 1e-16)
-        self.weight_decay = checks.number("Adam", "weight_decay", weight_decay, 0)
+        self.beta1 = arguments.number("Adam", "beta1", beta1, 0, 1)
+        self.beta2 = arguments.number("Adam", "beta2", beta2, 0, 1)
+        self.epsilon = arguments.number("Adam", "epsilon", epsilon, 1e-16)
+        self.weight_decay = arguments.number("Adam", "weight_decay", weight_decay, 0)
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
         for decay, (p, g, m, v) in self.by_decay(self.weight_decay, params, grads, self.slots["m"], self.slots["v"]):
@@ -242,5 +242,5 @@ class Adam(Optimizer):
 def _bounds(owner: str, part: slice) -> tuple[int, int]:
     if not isinstance(part, slice) or part.step not in (None, 1):
         raise ValueError(f"{owner}: decayed must be slices (start, stop) of the vector, got {part!r}")
-    start = checks.whole(owner, "the start of a decayed part", part.start)
-    return start, checks.whole(owner, "the stop of a decayed part", part.stop, start)
+    start = arguments.whole(owner, "the start of a decayed part", part.start)
+    return start, arguments.whole(owner, "the stop of a decayed part", part.stop, start)

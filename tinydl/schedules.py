@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from . import checks
+from . import arguments
 
 
 class Schedule:
@@ -30,10 +30,10 @@ class Schedule:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
 
     def _rate(self, name: str, value: float) -> float:
-        return checks.number(type(self).__name__, name, value, 0)
+        return arguments.number(type(self).__name__, name, value, 0)
 
     def _steps(self, name: str, value: int) -> int:
-        return checks.positive_int(type(self).__name__, name, value)
+        return arguments.positive_int(type(self).__name__, name, value)
 
 
 class Constant(Schedule):
@@ -143,9 +143,9 @@ class OneCycle(Schedule):
     ) -> None:
         self.peak = self._rate("peak", peak)
         self.total_steps = self._steps("total_steps", total_steps)
-        self.warmup_fraction = checks.number("OneCycle", "warmup_fraction", warmup_fraction, 0, 1)
-        self.div_factor = checks.number("OneCycle", "div_factor", div_factor, 1)
-        self.final_div_factor = checks.number("OneCycle", "final_div_factor", final_div_factor, 1)
+        self.warmup_fraction = arguments.number("OneCycle", "warmup_fraction", warmup_fraction, 0, 1)
+        self.div_factor = arguments.number("OneCycle", "div_factor", div_factor, 1)
+        self.final_div_factor = arguments.number("OneCycle", "final_div_factor", final_div_factor, 1)
 
     def __call__(self, step: int) -> float:
         low = self.peak / self.div_factor

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinydl import checks
+from tinydl import arguments
 
 __all__ = ["crop_and_flip", "cutout", "mixup", "random_crop", "random_flip"]
 
@@ -32,7 +32,7 @@ def random_crop(images: NDArray[Any], rng: np.random.Generator, padding: int = 4
     As if it were padded with zeros on each side and cropped to its size again at a random place.
     """
     _require_images("random_crop", images)
-    p = checks.whole("random_crop", "padding", padding)
+    p = arguments.whole("random_crop", "padding", padding)
     n, h, w, c = images.shape
     padded = np.zeros((n, h + 2 * p, w + 2 * p, c), images.dtype)
     padded[:, p : p + h, p : p + w] = images
@@ -74,7 +74,7 @@ def cutout(images: NDArray[Any], rng: np.random.Generator, size: int = 8, fill: 
     size=16 for CIFAR-10, size=8 for CIFAR-100.
     """
     _require_images("cutout", images)
-    size = checks.positive_int("cutout", "size", size)
+    size = arguments.positive_int("cutout", "size", size)
     n, h, w, c = images.shape
     value = _fill(fill, c, images.dtype)
     corners = rng.integers([[h], [w]], size=(2, n)) - size // 2
@@ -114,7 +114,7 @@ def mixup(
         raise ValueError(f"mixup: y must be rows (n, classes) of floats, got {got}: {mend}")
     if len(x) != len(y):
         raise ValueError(f"mixup: x has {len(x)} rows, y has {len(y)}")
-    lam = rng.beta(checks.positive("mixup", "alpha", alpha), alpha)
+    lam = rng.beta(arguments.positive("mixup", "alpha", alpha), alpha)
     partner = rng.permutation(len(x))
     return _blend(x, partner, lam), _blend(y, partner, lam)
 

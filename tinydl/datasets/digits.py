@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinydl import checks
+from tinydl import arguments
 from tinydl.datasets.images import Images
 
 __all__ = ["Digits", "load"]
@@ -32,8 +32,8 @@ def load(test_size: int = 360, seed: int = 0) -> Digits:
     """
     from sklearn.datasets import load_digits
 
-    test_size = checks.positive_int("digits.load", "test_size", test_size)
-    rng = np.random.default_rng(checks.whole("digits.load", "seed", seed))
+    test_size = arguments.positive_int("digits.load", "test_size", test_size)
+    rng = np.random.default_rng(arguments.whole("digits.load", "seed", seed))
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
     return Digits(*Images(images, bunch.target, [str(digit) for digit in range(10)]).split(test_size, rng))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinydl import checks
+from tinydl import arguments
 from tinydl.batches import Batches
 from tinydl.datasets.augmentation import mixup
 from tinydl.files import PathLike, write_whole
@@ -131,7 +131,7 @@ class Images(Batches):
         ValueError: an alpha that is not a number of 0 or more.
         """
         new = copy.copy(self)
-        new._alpha = 0.0 if alpha is None else checks.number("Images", "alpha", alpha, 0)
+        new._alpha = 0.0 if alpha is None else arguments.number("Images", "alpha", alpha, 0)
         return new
 
     def take(
@@ -205,7 +205,7 @@ class Images(Batches):
         """
         from sklearn.model_selection import train_test_split
 
-        n_validation = checks.positive_int("Images", "n_validation", n_validation)
+        n_validation = arguments.positive_int("Images", "n_validation", n_validation)
         seed = int(rng.integers(2**32))
         try:
             train, validation = train_test_split(
@@ -229,14 +229,14 @@ class Images(Batches):
 
     def name(self, label: int) -> str:
         """The name of a class by its number. ValueError: no such class."""
-        label = checks.whole("Images", "label", label)
+        label = arguments.whole("Images", "label", label)
         if label >= len(self.class_names):
             raise ValueError(f"Images: label must be one of 0 to {len(self.class_names) - 1}, got {label}")
         return self.class_names[label]
 
     def label(self, name: str) -> int:
         """The number of a class by its name. ValueError: no such class."""
-        return self.class_names.index(checks.one_of("Images", "name", name, self.class_names))
+        return self.class_names.index(arguments.one_of("Images", "name", name, self.class_names))
 
     # -- a look at them --------------------------------------------------------------------------------------
 
@@ -349,4 +349,4 @@ def _per_channel(name: str, values: ArrayLike, channels: int) -> tuple[float, ..
     found = np.asarray(values)
     if found.shape != (channels,):
         raise ValueError(f"Images: {name} must be {channels} numbers, one a channel, got {values!r}")
-    return tuple(checks.number("Images", name, value) for value in found.tolist())
+    return tuple(arguments.number("Images", name, value) for value in found.tolist())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import checks, kernels
+from .. import arguments, kernels
 from ..kernels.reference import sigmoid
 from ..layer import Layer
 
@@ -52,7 +52,7 @@ class LeakyReLU(Layer):
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
-        self.negative_slope = checks.number("LeakyReLU", "negative_slope", negative_slope, 0)
+        self.negative_slope = arguments.number("LeakyReLU", "negative_slope", negative_slope, 0)
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import checks, kernels
+from .. import arguments, kernels
 from ..layer import Layer, Shape
 from .containers import Container, as_layer, returned
 
@@ -38,7 +38,7 @@ class AuxiliaryHead(Container):
     def __init__(self, head: Layer | Sequence[Layer], weight: float = 0.3) -> None:
         super().__init__()
         self.head = as_layer("AuxiliaryHead", "head", head)
-        self.weight = checks.number("AuxiliaryHead", "weight", weight, 0)
+        self.weight = arguments.number("AuxiliaryHead", "weight", weight, 0)
         self.loss: Any = None
         self.targets: NDArray | None = None
 

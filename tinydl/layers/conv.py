@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import checks, kernels
+from .. import arguments, kernels
 from ..initializers import INITIALIZERS
 from ..layer import Layer, Shape
 from .dense import SOFTMAX_HINT
@@ -70,14 +70,14 @@ class Conv2D(Layer):
         kernel_initializer: str = "glorot_uniform",
     ) -> None:
         super().__init__()
-        self.filters = checks.positive_int("Conv2D", "filters", filters)
+        self.filters = arguments.positive_int("Conv2D", "filters", filters)
         self.kernel_size = pair("Conv2D", "kernel_size", kernel_size)
         self.strides = pair("Conv2D", "strides", strides)
         self.padding = check_padding("Conv2D", padding)
         hint = SOFTMAX_HINT if activation == "softmax" else ""
-        self.activation = checks.one_of("Conv2D", "activation", activation, kernels.ACTIVATIONS, hint)
-        self.use_bias = checks.flag("Conv2D", "use_bias", use_bias)
-        self.kernel_initializer = checks.one_of("Conv2D", "kernel_initializer", kernel_initializer, INITIALIZERS)
+        self.activation = arguments.one_of("Conv2D", "activation", activation, kernels.ACTIVATIONS, hint)
+        self.use_bias = arguments.flag("Conv2D", "use_bias", use_bias)
+        self.kernel_initializer = arguments.one_of("Conv2D", "kernel_initializer", kernel_initializer, INITIALIZERS)
         self._code = kernels.ACTIVATIONS[activation]
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:

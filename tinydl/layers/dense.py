@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import checks, kernels
+from .. import arguments, kernels
 from ..initializers import INITIALIZERS
 from ..layer import Layer, Shape
 
@@ -46,11 +46,11 @@ class Dense(Layer):
         kernel_initializer: str = "glorot_uniform",
     ) -> None:
         super().__init__()
-        self.units = checks.positive_int("Dense", "units", units)
+        self.units = arguments.positive_int("Dense", "units", units)
         hint = SOFTMAX_HINT if activation == "softmax" else ""
-        self.activation = checks.one_of("Dense", "activation", activation, kernels.ACTIVATIONS, hint)
-        self.use_bias = checks.flag("Dense", "use_bias", use_bias)
-        self.kernel_initializer = checks.one_of("Dense", "kernel_initializer", kernel_initializer, INITIALIZERS)
+        self.activation = arguments.one_of("Dense", "activation", activation, kernels.ACTIVATIONS, hint)
+        self.use_bias = arguments.flag("Dense", "use_bias", use_bias)
+        self.kernel_initializer = arguments.one_of("Dense", "kernel_initializer", kernel_initializer, INITIALIZERS)
         self._code = kernels.ACTIVATIONS[activation]
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import checks
+from .. import arguments
 from ..layer import Layer, Shape
 
 
@@ -48,7 +48,7 @@ class Dropout(Noise):
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        self.rate = checks.number("Dropout", "rate", rate, 0, 1)
+        self.rate = arguments.number("Dropout", "rate", rate, 0, 1)
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._x = x = self.as_input(x)
@@ -73,7 +73,7 @@ class MaskingNoise(Noise):
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        self.rate = checks.number("MaskingNoise", "rate", rate, 0, 1)
+        self.rate = arguments.number("MaskingNoise", "rate", rate, 0, 1)
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._x = x = self.as_input(x)
@@ -95,7 +95,7 @@ class GaussianNoise(Noise):
 
     def __init__(self, stddev: float) -> None:
         super().__init__()
-        self.stddev = checks.number("GaussianNoise", "stddev", stddev, 0)
+        self.stddev = arguments.number("GaussianNoise", "stddev", stddev, 0)
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._x = x = self.as_input(x)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import checks, kernels
+from .. import arguments, kernels
 from ..layer import Layer, Shape
 from .windows import check_image
 
@@ -48,9 +48,9 @@ class BatchNorm(Layer):
 
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, activation: str | None = None) -> None:
         super().__init__()
-        self.momentum = checks.number("BatchNorm", "momentum", momentum, 0, 1)
-        self.epsilon = checks.positive("BatchNorm", "epsilon", epsilon)
-        self.activation = checks.one_of("BatchNorm", "activation", activation, kernels.ACTIVATIONS)
+        self.momentum = arguments.number("BatchNorm", "momentum", momentum, 0, 1)
+        self.epsilon = arguments.positive("BatchNorm", "epsilon", epsilon)
+        self.activation = arguments.one_of("BatchNorm", "activation", activation, kernels.ACTIVATIONS)
         self._code = kernels.ACTIVATIONS[activation]
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
@@ -112,10 +112,10 @@ class LocalResponseNorm(Layer):
 
     def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> None:
         super().__init__()
-        self.size = checks.positive_int("LocalResponseNorm", "size", size)
-        self.alpha = checks.positive("LocalResponseNorm", "alpha", alpha)
-        self.beta = checks.positive("LocalResponseNorm", "beta", beta)
-        self.k = checks.positive("LocalResponseNorm", "k", k)
+        self.size = arguments.positive_int("LocalResponseNorm", "size", size)
+        self.alpha = arguments.positive("LocalResponseNorm", "alpha", alpha)
+        self.beta = arguments.positive("LocalResponseNorm", "beta", beta)
+        self.k = arguments.positive("LocalResponseNorm", "k", k)
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         check_image(self.label, input_shape)

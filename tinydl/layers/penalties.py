@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import checks
+from .. import arguments
 from ..layer import Layer, Shape
 from .containers import Container
 from .dense import Dense
@@ -43,7 +43,7 @@ class ActivityL1(Penalty):
 
     def __init__(self, factor: float) -> None:
         super().__init__()
-        self.factor = checks.number("ActivityL1", "factor", factor, 0)
+        self.factor = arguments.number("ActivityL1", "factor", factor, 0)
 
     def penalty(self) -> float:
         x = self._x
@@ -73,8 +73,8 @@ class KLSparsity(Penalty):
 
     def __init__(self, rho: float = 0.05, factor: float = 1.0) -> None:
         super().__init__()
-        self.rho = checks.positive("KLSparsity", "rho", rho, 1)
-        self.factor = checks.number("KLSparsity", "factor", factor, 0)
+        self.rho = arguments.positive("KLSparsity", "rho", rho, 1)
+        self.factor = arguments.number("KLSparsity", "factor", factor, 0)
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = super().forward(x, training)
@@ -140,7 +140,7 @@ class ContractivePenalty(Container):
         if not isinstance(encoder, Dense):
             raise TypeError(f"ContractivePenalty: encoder must be a Dense layer, got {encoder!r}")
         self.encoder = encoder
-        self.factor = checks.number("ContractivePenalty", "factor", factor, 0)
+        self.factor = arguments.number("ContractivePenalty", "factor", factor, 0)
 
     def sublayers(self) -> list[Layer]:
         return [self.encoder]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import checks
+from .. import arguments
 from ..layer import Layer, Shape
 
 
@@ -56,7 +56,7 @@ class PadChannels(Layer):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.channels = checks.positive_int("PadChannels", "channels", channels)
+        self.channels = arguments.positive_int("PadChannels", "channels", channels)
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import checks, kernels
+from .. import arguments, kernels
 from ..layer import Layer, Shape
 from .containers import Container, as_layer, returned
 
@@ -40,7 +40,7 @@ class Residual(Container):
         super().__init__()
         self.body = as_layer("Residual", "body", body)
         self.shortcut = None if shortcut is None else as_layer("Residual", "shortcut", shortcut)
-        self.activation = checks.one_of("Residual", "activation", activation, kernels.ACTIVATIONS)
+        self.activation = arguments.one_of("Residual", "activation", activation, kernels.ACTIVATIONS)
         self._code = kernels.ACTIVATIONS[activation]
 
     def sublayers(self) -> list[Layer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import checks, kernels
+from .. import arguments, kernels
 from ..layer import Shape
 
 
@@ -13,22 +13,22 @@ def pair(owner: str, name: str, value: Any) -> tuple[int, int]:
     if isinstance(value, list | tuple):
         if len(value) != 2:
             raise ValueError(f"{owner}: {name} must be a number or a pair (height, width), got {value!r}")
-        return checks.positive_int(owner, name, value[0]), checks.positive_int(owner, name, value[1])
-    size = checks.positive_int(owner, name, value)
+        return arguments.positive_int(owner, name, value[0]), arguments.positive_int(owner, name, value[1])
+    size = arguments.positive_int(owner, name, value)
     return size, size
 
 
 def check_padding(owner: str, padding: Any) -> Any:
     """One of the forms that a padding may have, lists turned into tuples (as JSON makes lists of these)."""
     if isinstance(padding, str):
-        return checks.one_of(owner, "padding", padding, ("valid", "same"))
+        return arguments.one_of(owner, "padding", padding, ("valid", "same"))
     if isinstance(padding, list | tuple) and len(padding) == 2:
         if all(isinstance(side, list | tuple) and len(side) == 2 for side in padding):
-            return tuple(tuple(checks.whole(owner, "padding", size) for size in side) for side in padding)
+            return tuple(tuple(arguments.whole(owner, "padding", size) for size in side) for side in padding)
         if not any(isinstance(side, list | tuple) for side in padding):
-            return tuple(checks.whole(owner, "padding", size) for size in padding)
+            return tuple(arguments.whole(owner, "padding", size) for size in padding)
     elif not isinstance(padding, list | tuple):
-        return checks.whole(owner, "padding", padding)
+        return arguments.whole(owner, "padding", padding)
     raise ValueError(
         f'{owner}: padding must be "valid", "same", a number, (height, width) or ((top, bottom), (left, right)), '
         f"got {padding!r}"

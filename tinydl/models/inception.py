@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from numpy.typing import DTypeLike
 
-from .. import checks
+from .. import arguments
 from ..layer import Shape
 from ..layers import (
     AuxiliaryHead,
@@ -39,7 +39,7 @@ def googlenet(
     ReLU stands in each convolution; normalisation behind the first pooling and before the second, as in the paper.
     """
 
-    checks.flag("googlenet", "auxiliary_heads", auxiliary_heads)
+    arguments.flag("googlenet", "auxiliary_heads", auxiliary_heads)
 
     def conv(filters: int, kernel_size: int, strides: int = 1) -> Conv2D:
         return Conv2D(filters, kernel_size, strides, "same", "relu", kernel_initializer="he_normal")
@@ -88,7 +88,7 @@ def inception_cifar(
 
     width: what all numbers of filters are multiplied by; 1 is the paper's.
     """
-    checks.positive("inception_cifar", "width", width)
+    arguments.positive("inception_cifar", "width", width)
 
     def conv(filters: int, kernel_size: int, strides: int = 1) -> list[Layer]:
         filters = max(1, round(width * filters))

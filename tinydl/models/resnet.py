@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from numpy.typing import DTypeLike
 
-from .. import checks
+from .. import arguments
 from ..layer import Shape
 from ..layers import (
     AveragePool2D,
@@ -57,7 +57,7 @@ def resnet(
     Where a block changes the shape its shortcut is a 1x1 convolution (the paper's option B, as the published weights
     have it). In ResNet-50 the stride is in a block's first convolution, as in the paper; others moved it to the second.
     """
-    checks.one_of("resnet", "depth", depth, BLOCKS)
+    arguments.one_of("resnet", "depth", depth, BLOCKS)
     body, expansion = (bottleneck, 4) if depth >= 50 else (basic, 1)
     layers: list[Layer] = [*conv(64, 7, 2, "relu"), MaxPool2D(3, 2, 1)]
     channels = 64
@@ -80,7 +80,7 @@ def resnet_cifar(
     Shortcuts have no parameters: where a block halves the maps and doubles the channels, the identity takes every
     other pixel and adds channels of zeros (the paper's option A, its choice for CIFAR-10).
     """
-    checks.one_of("resnet_cifar", "depth", depth, CIFAR_DEPTHS)
+    arguments.one_of("resnet_cifar", "depth", depth, CIFAR_DEPTHS)
     layers = conv(16, 3, 1, "relu")
     for filters in (16, 32, 64):
         for block in range((depth - 2) // 6):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from numpy.typing import DTypeLike
 
-from .. import checks
+from .. import arguments
 from ..layer import Shape
 from ..layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAveragePool2D, Layer, MaxPool2D
 from ..model import Model
@@ -33,7 +33,7 @@ def vgg(
     Nine tenths of them in the first dense layers. He initialisation; the paper trained its deep networks from a
     shallow one's weights.
     """
-    checks.one_of("vgg", "depth", depth, CONVOLUTIONS)
+    arguments.one_of("vgg", "depth", depth, CONVOLUTIONS)
     layers: list[Layer] = []
     for filters, convolutions in zip((64, 128, 256, 512, 512), CONVOLUTIONS[depth], strict=True):
         for _ in range(convolutions):

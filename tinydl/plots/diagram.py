@@ -16,7 +16,7 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from tinydl import checks, layers
+from tinydl import arguments, layers
 from tinydl.files import PathLike
 from tinydl.layer import Layer, Shape
 from tinydl.layers.noise import Noise
@@ -69,7 +69,7 @@ def model_diagram(
     if not isinstance(model, Model):
         raise TypeError(f"model_diagram: expected a Model, got {model!r}: wrap layers as Model(layers, input_shape)")
     if collapse is not None:
-        collapse = checks.flag("model_diagram", "collapse", collapse)
+        collapse = arguments.flag("model_diagram", "collapse", collapse)
     plan = _laid_out(model, collapse)
     with_norm = any(placed.box and len(placed.box.parameters) > 1 for placed in plan.boxes)
     key = KEY + (" (+ those of BatchNorm)" if with_norm else "")

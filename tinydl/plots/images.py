@@ -11,7 +11,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from tinydl import checks
+from tinydl import arguments
 from tinydl.files import PathLike
 from tinydl.layer import Layer
 from tinydl.layers import AveragePool2D, Container, Conv2D, MaxPool2D, Sequential
@@ -42,7 +42,8 @@ def filters(
     w = _finite("filters: W", W)
     if w.ndim != 4 or w.size == 0:
         raise ValueError(f"filters: W must have shape (kh, kw, in, out), such as conv.params['W']; got {w.shape}")
-    columns, limit = checks.positive_int("filters", "columns", columns), checks.positive_int("filters", "limit", limit)
+    columns = arguments.positive_int("filters", "columns", columns)
+    limit = arguments.positive_int("filters", "limit", limit)
     height, width, n_in, n_out = w.shape
     meaning = "" if n_in in (1, 3) else f" (mean over the {n_in} input channels)"
     shown = w[..., : min(n_out, limit)]
@@ -85,8 +86,8 @@ def feature_maps(
 
     ValueError: an image that does not fit the model, a model without convolution or pooling.
     """
-    channels = checks.positive_int("feature_maps", "channels", channels)
-    order = checks.one_of("feature_maps", "order", order, ("active", "first"))
+    channels = arguments.positive_int("feature_maps", "channels", channels)
+    order = arguments.one_of("feature_maps", "order", order, ("active", "first"))
     x = _finite("feature_maps: image", image)
     x = x[None] if x.ndim == len(model.input_shape) else x
     if x.shape != (1, *model.input_shape):
@@ -201,8 +202,8 @@ def most_confident_mistakes(
             f"images must have shape ({len(y)}, height, width) or ({len(y)}, height, width, 1 or 3), one image a "
             f"label; got {x.shape}"
         )
-    count = checks.positive_int("most_confident_mistakes", "count", count)
-    columns = checks.positive_int("most_confident_mistakes", "columns", columns)
+    count = arguments.positive_int("most_confident_mistakes", "count", count)
+    columns = arguments.positive_int("most_confident_mistakes", "columns", columns)
     says = p.argmax(axis=1)
     wrong = np.flatnonzero(says != y)
     worst = wrong[np.argsort(-p[wrong, says[wrong]], kind="stable")][:count]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from tinydl import checks
+from tinydl import arguments
 from tinydl.files import PathLike
 
 from .frame import BLUE, VERMILION, cycle, dress, finish, single
@@ -74,7 +74,7 @@ def training_curves(
     if best is None and "val_accuracy" in history:
         best = int(np.argmax(history["val_accuracy"])) + 1
     if best is not None:
-        if checks.positive_int("training_curves", "best", best) > len(epochs):
+        if arguments.positive_int("training_curves", "best", best) > len(epochs):
             raise ValueError(f"training_curves: best must be one of the epochs 1 to {len(epochs)}, got {best}")
         for ax, key in zip(panels, ("loss", "accuracy"), strict=True):
             validated = f"val_{key}" in history
