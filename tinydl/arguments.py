@@ -1,7 +1,10 @@
-"""Hyper-parameters are refused where they enter, each with its owner, what was expected and what came."""
+"""Hyper-parameters: refused where they enter, each with its owner, what was expected and what came; and kept, so that
+an object can be shown, saved and copied.
+"""
 
 from __future__ import annotations
 
+import inspect
 import math
 import sys
 from collections.abc import Collection
@@ -65,3 +68,22 @@ def one_of(owner: str, name: str, value: Any, choices: Collection[Any], hint: st
         listed = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{owner}: {name} must be one of {listed}, got {value!r}{hint}")
     return value
+
+
+class Configured:
+    """Base of all that is made of hyper-parameters: a constructor keeps each argument as the attribute of its name."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments by name: `type(thing)(**thing.get_config())` is made the same way."""
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        for name in names:
+            if not hasattr(self, name):
+                raise TypeError(
+                    f"{type(self).__name__}: its argument {name!r} must be kept as the attribute self.{name}, "
+                    "so that it can be shown, saved and copied"
+                )
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"

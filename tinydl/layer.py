@@ -16,9 +16,7 @@ Rules that every layer keeps:
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -28,7 +26,7 @@ from . import arguments
 Shape = tuple[int, ...]
 
 
-class Layer:
+class Layer(arguments.Configured):
     """Base of all layers. A subclass needs `forward` and `backward`; `build` too if its shape or state depends on x.
 
     Attributes after `build`: `input_shape` and `output_shape` (without the batch axis), `dtype`, and
@@ -156,18 +154,3 @@ class Layer:
         yield self
         for layer in self.sublayers():
             yield from layer.walk()
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments by name: `type(layer)(**layer.get_config())` is the same layer, unbuilt."""
-        names = list(inspect.signature(type(self).__init__).parameters)[1:]
-        for name in names:
-            if not hasattr(self, name):
-                raise TypeError(
-                    f"{type(self).__name__}: its argument {name!r} must be kept as the attribute self.{name}, "
-                    "so that the layer can be shown, saved and copied"
-                )
-        return {name: getattr(self, name) for name in names}
-
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"

@@ -12,8 +12,6 @@ targets that cannot be meant, and returns them as the array that `forward` takes
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
@@ -23,7 +21,7 @@ from .kernels.reference import sigmoid
 Shape = tuple[int, ...]
 
 
-class Loss:
+class Loss(arguments.Configured):
     """Base of all losses; subclasses write `forward` and `backward`."""
 
     def __init__(self) -> None:
@@ -68,12 +66,6 @@ class Loss:
         if self._y_pred is None or self._y_true is None:
             raise RuntimeError(f"{type(self).__name__}: backward was called before forward")
         return self._y_pred, self._y_true
-
-    def get_config(self) -> dict[str, Any]:
-        return {}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
 
 
 class MeanSquaredError(Loss):
@@ -140,9 +132,6 @@ class SoftmaxCrossEntropy(Loss):
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.label_smoothing = arguments.number("SoftmaxCrossEntropy", "label_smoothing", label_smoothing, 0, 1)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"label_smoothing": self.label_smoothing}
 
     def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
         y, owner = np.asarray(y), "SoftmaxCrossEntropy"

@@ -14,10 +14,8 @@ former lie; in a plain vector all of it decays. PyTorch's optimizers decay every
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +24,7 @@ from . import arguments, kernels
 from .schedules import Constant, Schedule
 
 
-class Optimizer:
+class Optimizer(arguments.Configured):
     """Base of all optimizers. `slots` are its own vectors, as long as the parameters; `iterations` counts steps."""
 
     slot_names: tuple[str, ...] = ()
@@ -134,12 +132,6 @@ class Optimizer:
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
         raise NotImplementedError(f"{self._owner} has no update")
-
-    def get_config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def __repr__(self) -> str:
-        return f"{self._owner}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
 
 
 class SGD(Optimizer):

@@ -7,27 +7,19 @@ All are pure functions of `step`, so a resumed run continues where it stopped.
 
 from __future__ import annotations
 
-import inspect
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
 
 from . import arguments
 
 
-class Schedule:
+class Schedule(arguments.Configured):
     """Base of all schedules."""
 
     def __call__(self, step: int) -> float:
         raise NotImplementedError(f"{type(self).__name__} has no __call__")
-
-    def get_config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
 
     def _rate(self, name: str, value: float) -> float:
         return arguments.number(type(self).__name__, name, value, 0)
