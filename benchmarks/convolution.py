@@ -13,7 +13,7 @@ whatever a contestant really computes; in brackets the share of what NumPy's mat
 same turns. Winograd's way does less arithmetic, so it may exceed 100 %.
 
 For kernels of 2x2 and 3x3 with strides of 1 tinydl has two ways, Winograd's and plain products over patches (with few
-channels over the image itself): tinydl.kernels.winograd.suits chooses one, the other one has a column of its own.
+channels over the image itself): tinydl/kernels/convolution/choose.py chooses, the other one has a column of its own.
 PyTorch is timed on its default layout and on channels_last, with padding="same" as its users write it (for a 2x2 kernel
 it copies x into a padded image first); TensorFlow by tf.nn.conv2d inside a tf.function. Peers that are not installed
 are left out.
@@ -32,14 +32,14 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
-from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinydl import kernels
-from tinydl.kernels import blas, winograd
-from tinydl.kernels.threads import one_blas_thread
+from tinydl.kernels.convolution import choose
+from tinydl.kernels.machine import blas
+from tinydl.kernels.machine.threads import one_blas_thread
 
 torch, tf = optional("torch"), optional("tensorflow")
 
@@ -85,8 +85,12 @@ class Conv(NamedTuple):
         return kernels.output_size(self.size, self.kernel, self.stride, self.padding[0])
 
     @property
-    def suits_winograd(self) -> bool:
-        return winograd.suits((self.kernel, self.kernel, self.c, self.f), self.stride, self.stride)
+    def window(self) -> kernels.Window:
+        return kernels.Window((self.kernel, self.kernel), (self.stride, self.stride), self.padding)
+
+    def shape_of(self, n: int) -> choose.Convolution:
+        """What the table of ways is asked for."""
+        return choose.Convolution(self.window, self.c, self.f, (n, self.after, self.after, self.f), not self.first)
 
 
 class Pool(NamedTuple):
@@ -170,14 +174,15 @@ def sgemm() -> Run:
 
 
 def products(rounds: int) -> None:
-    """Matrix products in one call of BLAS, and in the bites of tinydl.kernels.blas.product (good inside the cache)."""
+    """Matrix products in one call of BLAS, and in the bites of machine/blas.py (good inside the cache)."""
     print(f"\nMatrix products, GFLOP/s\n{'':<48}{'one call':>10}{'bites':>10}")
     rng = np.random.default_rng(0)
     for label, transpose, m, n, k in PRODUCTS:
         a, b, c = numbers(rng, m * k), numbers(rng, k * n), np.full(m * n, np.nan, np.float32)
         width = m if transpose else k
-        whole = partial(blas.gemm_block, transpose, False, m, n, k, 1.0, a, 0, width, b, 0, n, 0.0, c, 0, n)
-        bites = partial(blas.product, transpose, m, n, k, a, 0, width, b, 0, n, False, c, 0, n)
+        rows = blas.Rows(a, 0, width), blas.Rows(b, 0, n)
+        whole = partial(blas.gemm_block, transpose, False, (m, n, k), 1.0, *rows, 0.0, blas.Rows(c, 0, n))
+        bites = partial(blas.product, transpose, (m, n, k), *rows, False, blas.Rows(c, 0, n))
         matrix = a.reshape(k, m).T if transpose else a.reshape(m, k)
         bites()
         np.testing.assert_allclose(c.reshape(m, n), matrix @ b.reshape(k, n), 1e-3, 1e-2, err_msg=label)
@@ -194,12 +199,12 @@ def products(rounds: int) -> None:
 # --- convolution --------------------------------------------------------------------------------------
 
 
-def tinydl_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray) -> tuple[Run, Run]:
+def tinydl_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray, way: str | None = None) -> tuple[Run, Run]:
     dW, db = np.zeros_like(W), np.zeros_like(b)
 
     @one_blas_thread()  # as in Model.fit and train_on_batch
     def forward() -> NDArray:
-        return kernels.conv2d_forward(x, W, b, conv.stride, conv.stride, conv.padding, kernels.LINEAR)
+        return kernels.convolution.forward(x, W, b, conv.window, kernels.LINEAR, way)
 
     y = forward()
 
@@ -207,24 +212,19 @@ def tinydl_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray) -> 
     def backward() -> tuple[NDArray, ...]:
         dW.fill(0)
         db.fill(0)
-        strides = conv.stride, conv.stride
-        dx = kernels.conv2d_backward(dy, x, W, y, *strides, conv.padding, kernels.LINEAR, dW, db, not conv.first)
+        arrays = dy, x, W, y
+        dx = kernels.convolution.backward(*arrays, conv.window, kernels.LINEAR, dW, db, not conv.first, way)
         return tuple(array for array in (dx, dW, db) if array.size)
 
     return forward, backward
 
 
-def other_way(run: Run, suits: bool) -> Run:
-    """The same without Winograd where winograd.suits says Winograd's way, and the reverse."""
-
-    def overruled(*_: object) -> bool:
-        return not suits
-
-    def on_the_other() -> Any:
-        with mock.patch.object(winograd, "suits", overruled):
-            return run()
-
-    return on_the_other
+def other_way(conv: Conv, n: int) -> str:
+    """The best way without Winograd where the table says Winograd's, and the reverse."""
+    shape = conv.shape_of(n)
+    winograds = choose.way_for(shape).__name__.rsplit(".", 1)[-1].startswith("winograd")
+    ways = {name: way for name, way in choose.WAYS.items() if name.startswith("winograd") != winograds}
+    return next(name for name, way in ways.items() if way.can(shape) and (way.faster(shape) or not winograds))
 
 
 def wanted_of(conv: Conv) -> list[int]:
@@ -273,8 +273,7 @@ def conv_contestants(conv: Conv, n: int) -> dict[str, tuple[Run, Run]]:
     arrays = (conv, x, W, b, dy)
     found = {OURS: tinydl_conv(*arrays)}
     if conv.kernel in (2, 3) and conv.stride == 1:
-        suits = conv.suits_winograd
-        found[OTHER] = (other_way(found[OURS][0], suits), other_way(found[OURS][1], suits))
+        found[OTHER] = tinydl_conv(*arrays, way=other_way(conv, n))
     if torch is not None:
         found["PyTorch"] = torch_conv(torch.contiguous_format, *arrays)
         found["channels_last"] = torch_conv(torch.channels_last, *arrays)
@@ -287,14 +286,13 @@ def conv_contestants(conv: Conv, n: int) -> dict[str, tuple[Run, Run]]:
 
 
 def tinydl_pool(pool: Pool, x: NDArray, dy: NDArray) -> tuple[Run, Run]:
-    around = ((0, 0), (0, 0))
-    window = (pool.window, pool.window, pool.stride, pool.stride, around)
+    window = kernels.Window((pool.window, pool.window), (pool.stride, pool.stride))
     if pool.kind == "average":
-        backward = partial(kernels.average_pool_backward, dy, x.shape, *window)
-        return partial(kernels.average_pool_forward, x, *window), backward
-    where = kernels.max_pool_forward(x, *window)[1]
-    backward = partial(kernels.max_pool_backward, dy, where, x.shape, *window)
-    return lambda: kernels.max_pool_forward(x, *window)[0], backward
+        backward = partial(kernels.pooling.average_backward, dy, x.shape, window)
+        return partial(kernels.pooling.average_forward, x, window), backward
+    where = kernels.pooling.max_forward(x, window)[1]
+    backward = partial(kernels.pooling.max_backward, dy, where, x.shape, window)
+    return lambda: kernels.pooling.max_forward(x, window)[0], backward
 
 
 def torch_pool(layout: Any, pool: Pool, x: NDArray, dy: NDArray) -> tuple[Run, Run]:
@@ -338,10 +336,10 @@ def affine_contestants(layer: Affine, n: int) -> dict[str, tuple[Run, Run]]:
     b, dW, db = numbers(rng, layer.units), np.zeros_like(W), np.zeros(layer.units, np.float32)
 
     def backward() -> tuple[NDArray, ...]:
-        dx = kernels.dense_backward(dy, x, W, y, kernels.LINEAR, dW, db, True, accumulate=False)
+        dx = kernels.dense.backward(dy, x, W, y, kernels.LINEAR, dW, db, True, accumulate=False)
         return dx, dW, db
 
-    forward = partial(kernels.dense_forward, x, W, b, kernels.LINEAR)
+    forward = partial(kernels.dense.forward, x, W, b, kernels.LINEAR)
     y = forward()
     found: dict[str, tuple[Run, Run]] = {OURS: (forward, backward)}
     if torch is not None:
@@ -413,7 +411,7 @@ def convolutions(convs: list[Conv], n: int, rounds: int, peers: list[str]) -> No
             cells = []
             for name in (OURS, OTHER, *peers):
                 speed = 1e-9 * conv.flops(n) * (1 + at) / medians.get((name, at), math.inf)
-                way = "" if name != OTHER else "plain " if conv.suits_winograd else "Winograd "
+                way = f"{other_way(conv, n)} " if name == OTHER and (name, at) in medians else ""
                 cells.append(f"{way}{speed:.0f} ({speed / rate:.0%})" if speed else "")
             cells += [against(medians, at, peers), f"{rate:.0f}"]
             print(row(str(conv), direction, columns, cells), flush=True)

@@ -14,8 +14,9 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.kernels.reference import col2im, im2col
+from tinydl.kernels import Window
 from tinydl.layers import Conv2D
+from tinydl.layers.conv import col2im, im2col
 
 NO_PADDING = ((0, 0), (0, 0))
 IMAGE = np.array([[1, 2, 0, 1], [3, 1, 1, 0], [0, 2, 4, 1], [1, 0, 1, 2]], np.float64)
@@ -65,7 +66,7 @@ def forward(kernel: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     heading(f"Forward: a {kh} x {kw} kernel")
     side_by_side(image_x=IMAGE, kernel_W=kernel)
     x = IMAGE[None, :, :, None]  # (images, height, width, channels)
-    cols = im2col(x, kh, kw, 1, 1, NO_PADDING)
+    cols = im2col(x, Window((kh, kw)))
     expected = naive_convolution(IMAGE, kernel)
     oh, ow = expected.shape
     w = kernel.reshape(-1, 1)
@@ -99,8 +100,8 @@ def backward(cols: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[
         print(f"    patch at ({n // ow}, {n % ow})  {row}")
     print("\ncol2im puts the rows back where the patches lay. Patches overlap: this many")
     print("hold each pixel, and a pixel's gradient is the sum over all of them.\n")
-    d_x = col2im(d_cols, shape, kh, kw, 1, 1, NO_PADDING)[0, :, :, 0]
-    counts = col2im(np.ones_like(d_cols), shape, kh, kw, 1, 1, NO_PADDING)[0, :, :, 0]
+    d_x = col2im(d_cols, shape, Window((kh, kw)))[0, :, :, 0]
+    counts = col2im(np.ones_like(d_cols), shape, Window((kh, kw)))[0, :, :, 0]
     side_by_side(patches_that_hold_it=counts, dx=d_x)
     print("A corner, an edge, the middle; dcols[patch, place in it], both counted from 0:\n")
     for i, j in ((0, 0), (0, 1), (1, 1)):
@@ -126,9 +127,10 @@ def adjoint(rng: np.random.Generator) -> None:
     for size, stride, pad in ((2, 1, 0), (3, 1, 1), (3, 2, 1)):
         padding = ((pad, pad), (pad, pad))
         x = rng.integers(-9, 10, (2, 6, 6, 3)).astype(np.float64)
-        cols = im2col(x, size, size, stride, stride, padding)
+        window = Window((size, size), (stride, stride), padding)
+        cols = im2col(x, window)
         c = rng.integers(-9, 10, cols.shape).astype(np.float64)
-        left, right = (cols * c).sum(), (x * col2im(c, x.shape, size, size, stride, stride, padding)).sum()
+        left, right = (cols * c).sum(), (x * col2im(c, x.shape, window)).sum()
         print(f"    {size} x {size}, stride {stride}, padding {pad}:   {left:7.0f} = {right:7.0f}")
         assert left == right
     print()

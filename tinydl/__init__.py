@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import models
-    from .kernels.threads import num_threads, set_num_threads
+    from .kernels.machine.threads import num_threads, set_num_threads
     from .model import Model
 
 __all__ = ["Model", "models", "num_threads", "set_num_threads"]
 __version__ = "0.1.0"
 
-_HOME = {"Model": "model", "models": "models", "num_threads": "kernels.threads", "set_num_threads": "kernels.threads"}
+_HOME = {
+    "Model": "model",
+    "models": "models",
+    "num_threads": "kernels.machine.threads",
+    "set_num_threads": "kernels.machine.threads",
+}
 
 
 def __getattr__(name: str) -> Any:

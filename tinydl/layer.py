@@ -44,6 +44,7 @@ class Layer(arguments.Configured):
     dtype: np.dtype | None = None
     rng: np.random.Generator | None = None
     input_gradient: bool = True  # while a Model trains, it clears this on a layer whose dL/dx nobody needs
+    needs_build: bool = False  # True: forward cannot run before build
     in_model: bool = False
     original: Layer | None = None  # the layer whose arrays this one shares, if it is a `twin`
 
@@ -61,7 +62,7 @@ class Layer(arguments.Configured):
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
-    def backward(self, dy: NDArray) -> NDArray | None:
+    def backward(self, dy: NDArray) -> NDArray:
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def penalty(self) -> float:
@@ -107,6 +108,8 @@ class Layer(arguments.Configured):
         """x as a C-contiguous array of this layer's dtype, its shape checked (not copied if it is one already)."""
         dtype = self.dtype
         if dtype is None:  # a layer without parameters also works unbuilt
+            if self.needs_build:
+                raise RuntimeError(f"{self.label}: not built yet: put it into a Model or call build first")
             x = np.asarray(x)
             dtype = np.dtype(np.float64 if x.dtype.kind == "f" and x.dtype.itemsize == 8 else np.float32)
         x = np.ascontiguousarray(x, dtype=dtype)

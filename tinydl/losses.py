@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import arguments, kernels
-from .kernels.reference import sigmoid
+from .kernels import compiled_as
+from .layers.activations import sigmoid
 
 Shape = tuple[int, ...]
 
@@ -79,10 +80,22 @@ class MeanSquaredError(Loss):
 
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
         y_pred, y_true = self._remember(y_pred, y_true)
-        return kernels.mean_squared_error(y_pred, y_true)
+        return mean_squared_error(y_pred, y_true)
 
     def backward(self) -> NDArray:
-        return kernels.mean_squared_error_gradient(*self._recall())
+        return mean_squared_error_gradient(*self._recall())
+
+
+@compiled_as(kernels.losses.mean_squared_error)
+def mean_squared_error(y_pred: NDArray, y_true: NDArray) -> float:
+    """1/N sum_k (p_k - y_k)^2."""
+    return np.mean((y_pred - y_true) ** 2).item()
+
+
+@compiled_as(kernels.losses.mean_squared_error_gradient)
+def mean_squared_error_gradient(y_pred: NDArray, y_true: NDArray) -> NDArray:
+    """2 (p - y) / N."""
+    return (y_pred - y_true) * (2.0 / y_pred.size)
 
 
 class BinaryCrossEntropy(Loss):

@@ -16,8 +16,8 @@ from . import arguments, checkpoint, training
 from .batches import Batches
 from .callbacks import Callback, History, Logs, ProgressBar
 from .keras_order import keras_order
-from .kernels import memory
-from .kernels.threads import one_blas_thread
+from .kernels.machine import memory
+from .kernels.machine.threads import one_blas_thread
 from .layer import Layer, Shape
 from .layers import AuxiliaryHead, Container, Conv2D, Dense, Sequential, Sigmoid, Softmax
 from .layers.pooling import Pool2D
@@ -154,7 +154,8 @@ class Model:
                 arrays[key] = view
             start += old.size
         lowest = self.root.lowest_trainable()
-        self._lowest = lowest if lowest and type(lowest).backward in SKIPS_INPUT_GRADIENT else None
+        skips = lowest is not None and type(lowest).backward in SKIPS_INPUT_GRADIENT
+        self._lowest = [each for each in self.root.walk() if skips and each.lowest_trainable() is lowest]
         shared = {id(layer.original) for layer in self._leaves()}
         self._writers = [
             layer
@@ -200,7 +201,7 @@ class Model:
 
     def backward(self, dy: NDArray) -> NDArray:
         """From dL/dy of the last forward to dL/dx; adds to the gradients."""
-        return self.root.backward(dy)  # type: ignore[return-value]
+        return self.root.backward(dy)
 
     def penalty(self) -> float:
         return self.root.penalty()
@@ -298,14 +299,14 @@ class Model:
         try:
             for layer in self._writers:
                 layer.accumulate = False
-            if self._lowest is not None:
-                self._lowest.input_gradient = False
+            for layer in self._lowest:  # and the chains around it
+                layer.input_gradient = False
             self.root.backward(dy)
         finally:
             for layer in self._writers:
                 layer.accumulate = True
-            if self._lowest is not None:
-                self._lowest.input_gradient = True
+            for layer in self._lowest:
+                layer.input_gradient = True
 
     def _explain_non_finite(self, value: float, x: NDArray) -> str:
         bad = [name for name, array in self.params.items() if not np.isfinite(array).all()]

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import arguments, kernels
+from .kernels import compiled_as
 from .schedules import Constant, Schedule
 
 
@@ -121,7 +122,7 @@ class Optimizer(arguments.Configured):
             )
         self.build(params)
         if self.global_clipnorm is not None:
-            norm = math.sqrt(kernels.sum_of_squares(grads))
+            norm = math.sqrt(sum_of_squares(grads))
             if norm > self.global_clipnorm:
                 grads = grads * (self.global_clipnorm / norm)
         learning_rate = self.current_learning_rate
@@ -132,6 +133,12 @@ class Optimizer(arguments.Configured):
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
         raise NotImplementedError(f"{self._owner} has no update")
+
+
+@compiled_as(kernels.optimizers.sum_of_squares)
+def sum_of_squares(v: NDArray) -> float:
+    """sum v_k^2, added up in float64, where the square of no float32 overflows."""
+    return float(np.sum(np.square(v, dtype=np.float64)))
 
 
 class SGD(Optimizer):
@@ -166,7 +173,20 @@ class SGD(Optimizer):
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
         velocity = self.slots["velocity"] if self.momentum else params[:0]
         for decay, (p, g, v) in self.by_decay(self.weight_decay, params, grads, velocity):
-            kernels.sgd(p, g, v, learning_rate, self.momentum, self.nesterov, decay)
+            sgd(p, g, v, learning_rate, self.momentum, self.nesterov, decay)
+
+
+@compiled_as(kernels.optimizers.sgd)
+def sgd(
+    p: NDArray, g: NDArray, v: NDArray, learning_rate: float, momentum: float, nesterov: bool, weight_decay: float
+) -> None:
+    """One step on the flat vectors p (parameters), g (gradients) and v (velocity, (0,) when momentum is 0)."""
+    step = g + weight_decay * p
+    if v.size:
+        v *= momentum
+        v += step
+        step = step + momentum * v if nesterov else v
+    p -= learning_rate * step
 
 
 class RMSprop(Optimizer):
@@ -191,7 +211,15 @@ class RMSprop(Optimizer):
         self.epsilon = arguments.number("RMSprop", "epsilon", epsilon, 1e-16)
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
-        kernels.rmsprop(params, grads, self.slots["v"], learning_rate, self.rho, self.epsilon)
+        rmsprop(params, grads, self.slots["v"], learning_rate, self.rho, self.epsilon)
+
+
+@compiled_as(kernels.optimizers.rmsprop)
+def rmsprop(p: NDArray, g: NDArray, v: NDArray, learning_rate: float, rho: float, epsilon: float) -> None:
+    """One step on flat vectors."""
+    v *= rho
+    v += (1 - rho) * g * g
+    p -= learning_rate * g / (np.sqrt(v) + epsilon)
 
 
 class Adam(Optimizer):
@@ -228,7 +256,23 @@ class Adam(Optimizer):
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
         for decay, (p, g, m, v) in self.by_decay(self.weight_decay, params, grads, self.slots["m"], self.slots["v"]):
-            kernels.adam(p, g, m, v, self.iterations, learning_rate, self.beta1, self.beta2, self.epsilon, decay)
+            adam(p, g, m, v, self.iterations, learning_rate, self.beta1, self.beta2, self.epsilon, decay)
+
+
+@compiled_as(kernels.optimizers.adam)
+def adam(
+    p: NDArray, g: NDArray, m: NDArray, v: NDArray, t: int,
+    learning_rate: float, beta1: float, beta2: float, epsilon: float, weight_decay: float,
+) -> None:  # fmt: skip
+    """Step number t (from 1) on flat vectors. (m^ / (sqrt(v^) + epsilon), each scale a number of its own.)"""
+    m *= beta1
+    m += (1 - beta1) * g
+    v *= beta2
+    v += (1 - beta2) * g * g
+    m_scale = 1 / (1 - beta1**t)
+    v_scale = 1 / math.sqrt(1 - beta2**t)
+    p *= 1 - learning_rate * weight_decay
+    p -= learning_rate * (m_scale * m) / (v_scale * np.sqrt(v) + epsilon)
 
 
 def _bounds(owner: str, part: slice) -> tuple[int, int]:

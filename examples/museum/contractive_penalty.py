@@ -38,7 +38,7 @@ class SigmoidsDerivative(ContractivePenalty):
         d, s = self.h * (1 - self.h), (self.encoder.params["W"] ** 2).sum(axis=0)
         return self.factor * float((d**2 @ s).mean())
 
-    def backward(self, dy: NDArray) -> NDArray | None:
+    def backward(self, dy: NDArray) -> NDArray:
         W = self.encoder.params["W"]
         d, s = self.h * (1 - self.h), (W**2).sum(axis=0)
         scale = 2 * self.factor / len(dy)
@@ -49,7 +49,7 @@ class SigmoidsDerivative(ContractivePenalty):
 class ConstantW(ContractivePenalty):
     """The right penalty, but backward takes W for a constant. With relu f' is one too, so there is nothing to add."""
 
-    def backward(self, dy: NDArray) -> NDArray | None:
+    def backward(self, dy: NDArray) -> NDArray:
         return self.encoder.backward(dy)
 
 

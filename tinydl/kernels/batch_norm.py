@@ -1,4 +1,4 @@
-"""Batch normalisation: every channel by the mean and variance that it has in the batch.
+"""Batch normalization: every channel by the mean and variance that it has in the batch.
 
 All of it is limited by memory: a few operations a number, on maps that fit into no cache. So each kernel goes through
 its arrays as few times as it can.
@@ -19,34 +19,32 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from . import reference
-from .compile import kernel
-from .elementwise import finish
-from .memory import empty
-from .reference import LINEAR, RELU, activation_gradient
-from .threads import parts_for, share
+from .activations import gradient as activation_gradient
+from .machine.codes import LINEAR, RELU
+from .machine.compile import kernel
+from .machine.loops import finish
+from .machine.memory import empty
+from .machine.threads import Part, parts_for, share
+from .twins import or_complex
 
 PERIOD = 512  # numbers that the inner loops run over, if the channels are no more
 CHUNK = 1 << 15  # numbers of a chunk: 128 kB of float32
 WORK = 4  # multiply-adds that a number costs, in time
 
 
-def batch_norm_statistics(x: NDArray) -> tuple[NDArray, NDArray]:
-    """See reference.batch_norm_statistics."""
-    if x.dtype.kind == "c":
-        return reference.batch_norm_statistics(x)
+Statistics = tuple[NDArray, NDArray]  # mean and variance of each channel
+
+
+@or_complex
+def statistics(x: NDArray) -> Statistics:
+    """Twin of layers.normalization.batch_norm_statistics."""
     x = np.ascontiguousarray(x)
     c = x.shape[-1]
     rows = x.size // c
     parts = parts_for(rows, x.size * WORK)
     means, squares = np.empty((parts, c), x.dtype), np.empty((parts, c), x.dtype)
     counts = [0] * parts
-
-    def work(part: int, start: int, stop: int) -> None:
-        _statistics(x.reshape(-1), c, _repeats(c), start, stop, means[part], squares[part])
-        counts[part] = stop - start
-
-    share(parts, rows, work)
+    share(parts, rows, _count_and_sum, x.reshape(-1), c, counts, means, squares)
     n, mean, total = counts[0], means[0], squares[0]
     for m, other, more in zip(counts[1:], means[1:], squares[1:], strict=True):
         distance = other - mean
@@ -56,58 +54,49 @@ def batch_norm_statistics(x: NDArray) -> tuple[NDArray, NDArray]:
     return mean, total / x.dtype.type(n)
 
 
-def batch_norm_forward(
-    x: NDArray, mean: NDArray, var: NDArray, gamma: NDArray, beta: NDArray, epsilon: float, activation: int
+@or_complex
+def forward(
+    x: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float, activation: int
 ) -> NDArray:
-    """See reference.batch_norm_forward."""
-    if x.dtype.kind == "c":
-        return reference.batch_norm_forward(x, mean, var, gamma, beta, epsilon, activation)
+    """Twin of layers.normalization.batch_norm_forward."""
     x = np.ascontiguousarray(x)
     y, c = empty(x.shape, x.dtype), x.shape[-1]
+    mean, var = statistics
     k, rows = _repeats(c), x.size // c
     scale = np.tile(gamma / np.sqrt(var + x.dtype.type(epsilon)), k)
-    mean, beta, relu = np.tile(mean, k), np.tile(beta, k), activation == RELU
-
-    def work(part: int, start: int, stop: int) -> None:
-        _forward(x.reshape(-1), start * c, stop * c, mean, scale, beta, relu, y.reshape(-1))
-
-    share(parts_for(rows, x.size * WORK), rows, work)
+    repeated = np.tile(mean, k), scale, np.tile(beta, k)
+    share(
+        parts_for(rows, x.size * WORK), rows, _forward, x.reshape(-1), c, *repeated, activation == RELU, y.reshape(-1)
+    )
     finish(y, activation)
     return y
 
 
-def batch_norm_backward(
-    dy: NDArray, x: NDArray, y: NDArray, mean: NDArray, var: NDArray, gamma: NDArray, beta: NDArray, epsilon: float,
+def backward(
+    dy: NDArray, x: NDArray, y: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float,
     activation: int, training: bool, dgamma: NDArray, dbeta: NDArray,
 ) -> NDArray:  # fmt: skip
-    """See reference.batch_norm_backward. (y is not read for relu: whether it is above 0, x tells.)"""
+    """Twin of layers.normalization.batch_norm_backward. (y is not read for relu: whether it is above 0, x tells.)"""
     if activation not in (LINEAR, RELU):
         dy = activation_gradient(dy, y, activation)
     dy, x = np.ascontiguousarray(dy), np.ascontiguousarray(x)
     dx, c = empty(x.shape, x.dtype), x.shape[-1]
+    mean, var = statistics
     k, rows, relu = _repeats(c), x.size // c, activation == RELU
     inverse = 1 / np.sqrt(var + x.dtype.type(epsilon))
     scale = gamma * inverse
-    means, scales, betas = np.tile(mean, k), np.tile(scale, k), np.tile(beta, k)
-    flat_dy, flat_x, flat_dx = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
+    repeated = np.tile(mean, k), np.tile(scale, k), np.tile(beta, k)
+    flat_dy, flat_x = dy.reshape(-1), x.reshape(-1)
     parts = parts_for(rows, x.size * WORK)
     sums = np.zeros((parts, 2, c), x.dtype)
-
-    def sum_up(part: int, start: int, stop: int) -> None:
-        _sums(flat_dy, flat_x, c, start, stop, means, scales, betas, relu, sums[part])
-
-    share(parts, rows, sum_up)
+    share(parts, rows, _sums, flat_dy, flat_x, c, *repeated, relu, sums)
     da_sum, da_xhat_sum = sums.sum(axis=0)
     da_xhat_sum *= inverse
     dgamma += da_xhat_sum
     dbeta += da_sum
     n = x.dtype.type(rows if training else np.inf)  # running statistics are constants: two roads less
-    straight, through_var = np.tile(scale * da_sum / n, k), np.tile(scale * inverse * da_xhat_sum / n, k)
-
-    def work(part: int, start: int, stop: int) -> None:
-        _backward(flat_dy, flat_x, start * c, stop * c, means, scales, betas, relu, straight, through_var, flat_dx)
-
-    share(parts, rows, work)
+    roads = np.tile(scale * da_sum / n, k), np.tile(scale * inverse * da_xhat_sum / n, k)
+    share(parts, rows, _backward, flat_dy, flat_x, c, *repeated, relu, *roads, dx.reshape(-1))
     return dx
 
 
@@ -116,9 +105,15 @@ def _repeats(c: int) -> int:
     return max(1, PERIOD // c)
 
 
+def _count_and_sum(part: Part, x: NDArray, c: int, counts: list[int], means: NDArray, squares: NDArray) -> None:
+    counts[part.number] = part.stop - part.start
+    _statistics(part, x, c, _repeats(c), means[part.number], squares[part.number])
+
+
 @kernel(error_model="numpy")
-def _statistics(x, c, k, start, stop, mean, squares):  # type: ignore[no-untyped-def]
-    """Of rows start .. stop - 1: the mean, and the sum of squared distances from it."""
+def _statistics(part, x, c, k, mean, squares):  # type: ignore[no-untyped-def]
+    """Of some rows: the mean, and the sum of squared distances from it."""
+    start, stop = part.start, part.stop
     p = k * c
     chunk = max(1, CHUNK // p) * k  # rows
     sums, centre, ours = np.empty(p, x.dtype), np.empty(p, x.dtype), np.empty(c, x.dtype)
@@ -158,25 +153,25 @@ def _fold(sums, c, ours):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _forward(x, start, stop, mean, scale, beta, relu, y):  # type: ignore[no-untyped-def]
-    """Numbers start .. stop - 1, of which the first belongs to channel 0."""
-    zero = x.dtype.type(0)
+def _forward(part, x, c, mean, scale, beta, relu, y):  # type: ignore[no-untyped-def]
+    """y of some rows."""
+    zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)
         width = np.uintp(min(mean.size, stop - at))
         if relu:
             for j in range(width):
                 a = (x[source + j] - mean[j]) * scale[j] + beta[j]
-                y[source + j] = zero if a < zero else a  # so written, NaN passes through
+                y[source + j] = zero if a < zero else a  # written this way so that NaN passes through
         else:
             for j in range(width):
                 y[source + j] = (x[source + j] - mean[j]) * scale[j] + beta[j]
 
 
 @kernel()
-def _sums(dy, x, c, start, stop, mean, scale, beta, relu, total):  # type: ignore[no-untyped-def]
-    """Of rows start .. stop - 1: total[0] += sum of da, total[1] += sum of da (x - mean), a chunk at a time."""
-    p = mean.size
+def _sums(part, dy, x, c, mean, scale, beta, relu, totals):  # type: ignore[no-untyped-def]
+    """Of some rows: total[0] += sum of da, total[1] += sum of da (x - mean), a chunk at a time."""
+    p, total, start, stop = mean.size, totals[part.number], part.start, part.stop
     chunk = max(1, CHUNK // p) * (p // c)
     zero, ours = x.dtype.type(0), np.empty(c, x.dtype)
     straight, weighted = np.empty(p, x.dtype), np.empty(p, x.dtype)
@@ -206,9 +201,9 @@ def _sums(dy, x, c, start, stop, mean, scale, beta, relu, total):  # type: ignor
 
 
 @kernel()
-def _backward(dy, x, start, stop, mean, scale, beta, relu, straight, through_var, dx):  # type: ignore[no-untyped-def]
-    """dx = scale da - straight - (x - mean) through_var for numbers start .. stop - 1."""
-    zero = x.dtype.type(0)
+def _backward(part, dy, x, c, mean, scale, beta, relu, straight, through_var, dx):  # type: ignore[no-untyped-def]
+    """dx = scale da - straight - (x - mean) through_var for some rows."""
+    zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)
         width = np.uintp(min(mean.size, stop - at))

@@ -10,32 +10,55 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from . import reference
-from .blas import gemm, product
-from .compile import kernel
-from .elementwise import bias_and_relu, finish
-from .reference import RELU, SIGMOID, activation_gradient
-from .threads import WORTH_SHARING, parts_for, share
+from .activations import gradient as activation_gradient
+from .machine.blas import Rows, gemm, product
+from .machine.codes import LINEAR, RELU, SIGMOID
+from .machine.compile import kernel
+from .machine.loops import bias_and_relu, finish
+from .machine.threads import WORTH_SHARING, parts_for, share
+from .twins import or_complex
+
+LINE = 16  # numbers: a line of the cache
+ROWS = 60  # of W at a time, backward: with 128 units and 128 rows of a batch they are a bite, see blas.py
 
 
-def dense_forward(x: NDArray, W: NDArray, b: NDArray, activation: int) -> NDArray:
-    """See reference.dense_forward."""
-    if x.dtype.kind == "c":
-        return reference.dense_forward(x, W, b, activation)
+@or_complex
+def forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArray:
+    """Twin of layers.dense.dense_forward."""
+    if b is None:
+        b = W.reshape(-1)[:0]
     if len(x) * W.size < WORTH_SHARING:  # first, as small networks do little else
         y = _affine(x, W, b, activation == RELU)
     else:
         n, units = len(x), W.shape[1]
         y = np.empty((n, units), x.dtype)
-        parts = parts_for(max(1, units // 16), W.size * n)
-
-        def work(part: int, start: int, stop: int) -> None:
-            _affine_part(x, W, b, activation == RELU, 16 * start, units if part == parts - 1 else 16 * stop, y)
-
-        share(parts, max(1, units // 16), work)
+        lines = max(1, units // LINE)
+        share(parts_for(lines, W.size * n), lines, _affine_part, x, W, b, activation == RELU, y)
     if activation > RELU:
         finish(y, activation)
     return y
+
+
+def backward(
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, activation: int, dW: NDArray, db: NDArray | None, need_dx: bool,
+    accumulate: bool = True,
+) -> NDArray:  # fmt: skip
+    """Twin of layers.dense.dense_backward."""
+    if db is None:
+        db = dW.reshape(-1)[:0]
+    elif not accumulate:
+        db[...] = 0
+    if 2 * len(x) * W.size < WORTH_SHARING:
+        return _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate)
+    n, inputs = x.shape
+    da = activation_gradient(dy, y, activation)
+    if db.size:
+        db += da.sum(axis=0)
+    da_T = np.ascontiguousarray(da.T)
+    dx = np.empty(x.shape if need_dx else (0, 0), x.dtype)
+    lines = max(1, inputs // LINE)
+    share(parts_for(lines, 2 * W.size * n), lines, _backward_part, da, da_T, x, W, dW, accumulate, dx)
+    return dx
 
 
 @kernel()
@@ -47,40 +70,23 @@ def _affine(x, W, b, relu):  # type: ignore[no-untyped-def]
     return y
 
 
+@kernel(inline="always")
+def _range_of(part, size):  # type: ignore[no-untyped-def]
+    """The numbers that belong to a part, which is counted in lines; to the last one also those that fill no line."""
+    return LINE * part.start, size if LINE * (part.stop + 1) > size else LINE * part.stop
+
+
 @kernel()
-def _affine_part(x, W, b, relu, start, stop, y):  # type: ignore[no-untyped-def]
-    """Units start .. stop - 1 of it, into y."""
+def _affine_part(part, x, W, b, relu, y):  # type: ignore[no-untyped-def]
+    """Some units of it, into y."""
     n, inputs = x.shape
     units = W.shape[1]
-    width = stop - start
+    start, stop = _range_of(part, units)
     flat_y = y.reshape(-1)
-    product(False, n, width, inputs, x.reshape(-1), 0, inputs, W.reshape(-1), start, units, False, flat_y, start, units)
+    of_x, of_W, of_y = Rows(x.reshape(-1), 0, inputs), Rows(W.reshape(-1), start, units), Rows(flat_y, start, units)
+    product(False, (n, stop - start, inputs), of_x, of_W, False, of_y)
     for i in range(n):
-        bias_and_relu(flat_y, i * units + start, 1, width, b, start, relu)
-
-
-def dense_backward(
-    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, activation: int, dW: NDArray, db: NDArray, need_dx: bool,
-    accumulate: bool = True,
-) -> NDArray:  # fmt: skip
-    """See reference.dense_backward."""
-    if not accumulate:
-        db[...] = 0
-    if 2 * len(x) * W.size < WORTH_SHARING:
-        return _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate)
-    n, inputs = x.shape
-    parts = parts_for(max(1, inputs // 16), 2 * W.size * n)
-    da = activation_gradient(dy, y, activation)
-    if db.size:
-        db += da.sum(axis=0)
-    da_T = np.ascontiguousarray(da.T)
-    dx = np.empty(x.shape if need_dx else (0, 0), x.dtype)
-
-    def work(part: int, start: int, stop: int) -> None:
-        _backward_part(da, da_T, x, W, 16 * start, inputs if part == parts - 1 else 16 * stop, dW, accumulate, dx)
-
-    share(parts, max(1, inputs // 16), work)
-    return dx
+        bias_and_relu(flat_y, i * units + start, 1, stop - start, b, start, relu)
 
 
 @kernel()
@@ -88,7 +94,7 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):  # type: ig
     """All of it at once, for layers too small to share; db holds zeros already unless it is to be added to."""
     n, units = dy.shape
     da = dy
-    if activation != 0:
+    if activation != LINEAR:
         da = np.empty_like(dy)
         dy_flat, y_flat, da_flat = dy.reshape(-1), y.reshape(-1), da.reshape(-1)
         zero, one = dy.dtype.type(0), dy.dtype.type(1)
@@ -114,19 +120,20 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):  # type: ig
 
 
 @kernel()
-def _backward_part(da, da_T, x, W, start, stop, dW, accumulate, dx):  # type: ignore[no-untyped-def]
-    """Inputs start .. stop - 1: their rows of dW, their columns of dx (by dx.T = W @ da.T: W is not transposed)."""
+def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):  # type: ignore[no-untyped-def]
+    """Some inputs: their rows of dW, their columns of dx (by dx.T = W @ da.T: W is not transposed)."""
     n, inputs = x.shape
     units = W.shape[1]
-    rows = 60  # at a time: with 128 units and 128 rows of a batch they are a bite, see blas.py
-    dx_T = np.empty((rows, n), x.dtype)
+    start, stop = _range_of(part, inputs)
+    dx_T = np.empty((ROWS, n), x.dtype)
     flat_x, flat_W, flat_dW = x.reshape(-1), W.reshape(-1), dW.reshape(-1)
-    flat_da, flat_da_T, flat_dx_T = da.reshape(-1), da_T.reshape(-1), dx_T.reshape(-1)
-    for i in range(start, stop, rows):
-        here = min(rows, stop - i)
-        product(True, here, units, n, flat_x, i, inputs, flat_da, 0, units, accumulate, flat_dW, i * units, units)
+    of_da, of_da_T, of_dx_T = Rows(da.reshape(-1), 0, units), Rows(da_T.reshape(-1), 0, n), Rows(dx_T.reshape(-1), 0, n)
+    for i in range(start, stop, ROWS):
+        here = min(ROWS, stop - i)
+        of_dW = Rows(flat_dW, i * units, units)
+        product(True, (here, units, n), Rows(flat_x, i, inputs), of_da, accumulate, of_dW)
         if dx.size:
-            product(False, here, n, units, flat_W, i * units, units, flat_da_T, 0, n, False, flat_dx_T, 0, n)
+            product(False, (here, n, units), Rows(flat_W, i * units, units), of_da_T, False, of_dx_T)
             for r in range(n):
                 for k in range(here):
                     dx[r, i + k] = dx_T[k, r]

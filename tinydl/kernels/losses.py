@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from . import reference
-from .compile import kernel
-
-
-def mean_squared_error(y_pred: NDArray, y_true: NDArray) -> float:
-    """See reference.mean_squared_error."""
-    if y_pred.dtype.kind == "c":
-        return reference.mean_squared_error(y_pred, y_true)
-    return _mean_squared_error(y_pred, y_true)
+from .machine.compile import kernel
+from .twins import or_complex
 
 
 @kernel(fastmath={"reassoc", "contract"})  # the sum may be split into vector lanes
@@ -26,9 +18,12 @@ def _mean_squared_error(y_pred, y_true):  # type: ignore[no-untyped-def]
     return total / p.size
 
 
+mean_squared_error = or_complex(_mean_squared_error)
+
+
 @kernel()
 def mean_squared_error_gradient(y_pred, y_true):  # type: ignore[no-untyped-def]
-    """See reference.mean_squared_error_gradient."""
+    """Twin of losses.mean_squared_error_gradient."""
     dy = np.empty_like(y_pred)
     p, t, d = y_pred.reshape(-1), y_true.reshape(-1), dy.reshape(-1)
     factor = y_pred.dtype.type(2.0 / p.size)

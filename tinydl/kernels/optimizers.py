@@ -11,12 +11,14 @@ ever. They are set to 0 instead (benchmarks/subnormals.py shows what that is wor
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .compile import kernel
-from .threads import WORTH_SHARING, parts_for, share
+from .machine.compile import kernel
+from .machine.threads import WORTH_SHARING, Part, parts_for, share
 
 COST = 4  # multiply-adds that an entry costs: it is read from memory, not from a cache
 SMALL = WORTH_SHARING // COST  # entries
@@ -29,7 +31,7 @@ def _flush(value, smallest_normal):  # type: ignore[no-untyped-def]
 
 @kernel(fastmath={"reassoc", "contract"})  # the sum may be split into vector lanes
 def sum_of_squares(v):  # type: ignore[no-untyped-def]
-    """See reference.sum_of_squares."""
+    """Twin of optimizers.sum_of_squares."""
     total = 0.0
     for k in range(v.size):
         value = np.float64(v[k])
@@ -83,37 +85,37 @@ def _adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):  #
 def sgd(
     p: NDArray, g: NDArray, v: NDArray, learning_rate: float, momentum: float, nesterov: bool, weight_decay: float
 ) -> None:
-    """See reference.sgd."""
+    """Twin of optimizers.sgd."""
     if p.size < SMALL:
         _sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay)
-        return
-    _by_ranges(_sgd, [p, g, v], learning_rate, momentum, nesterov, weight_decay)
+    else:
+        _share(_sgd, (p, g, v), learning_rate, momentum, nesterov, weight_decay)
 
 
 def rmsprop(p: NDArray, g: NDArray, v: NDArray, learning_rate: float, rho: float, epsilon: float) -> None:
-    """See reference.rmsprop."""
+    """Twin of optimizers.rmsprop."""
     if p.size < SMALL:
         _rmsprop(p, g, v, learning_rate, rho, epsilon)
-        return
-    _by_ranges(_rmsprop, [p, g, v], learning_rate, rho, epsilon)
+    else:
+        _share(_rmsprop, (p, g, v), learning_rate, rho, epsilon)
 
 
 def adam(
     p: NDArray, g: NDArray, m: NDArray, v: NDArray, t: int,
     learning_rate: float, beta1: float, beta2: float, epsilon: float, weight_decay: float,
 ) -> None:  # fmt: skip
-    """See reference.adam."""
+    """Twin of optimizers.adam."""
     if p.size < SMALL:
         _adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay)
-        return
-    _by_ranges(_adam, [p, g, m, v], t, learning_rate, beta1, beta2, epsilon, weight_decay)
+    else:
+        _share(_adam, (p, g, m, v), t, learning_rate, beta1, beta2, epsilon, weight_decay)
 
 
-def _by_ranges(step, vectors, *arguments):  # type: ignore[no-untyped-def]
-    """A step, each thread on a range of the vectors of its own (an empty one stays empty)."""
+def _share(step: Any, vectors: Sequence[NDArray], *arguments: Any) -> None:
+    """A step, each thread on a range of the vectors of its own."""
     size = vectors[0].size
+    share(parts_for(size, COST * size), size, _step_on_range, step, vectors, *arguments)
 
-    def work(part: int, start: int, stop: int) -> None:
-        step(*(vector[start:stop] for vector in vectors), *arguments)
 
-    share(parts_for(size, COST * size), size, work)
+def _step_on_range(part: Part, step: Any, vectors: Sequence[NDArray], *arguments: Any) -> None:
+    step(*(vector[part.start : part.stop] for vector in vectors), *arguments)  # an empty one stays empty

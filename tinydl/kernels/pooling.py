@@ -2,90 +2,67 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from . import reference
-from .compile import kernel
-from .memory import empty
-from .reference import Padding, output_size
-from .threads import parts_for, share
+from .machine.compile import kernel
+from .machine.memory import empty
+from .machine.threads import parts_for, share
+from .machine.window import Window
+from .twins import or_complex
 
 
-def max_pool_forward(x: NDArray, kh: int, kw: int, sh: int, sw: int, padding: Padding) -> tuple[NDArray, NDArray]:
-    """See reference.max_pool_forward."""
-    if x.dtype.kind == "c":
-        return reference.max_pool_forward(x, kh, kw, sh, sw, padding)
+@or_complex
+def max_forward(x: NDArray, window: Window) -> tuple[NDArray, NDArray]:
+    """Twin of layers.pooling.max_pool_forward."""
     x = np.ascontiguousarray(x)
-    y = _output(x, kh, kw, sh, sw, padding)
+    y = _output(x, window)
     where = empty(y.shape, np.uint16)
-    top, left = padding[0][0], padding[1][0]
-
-    def work(part: int, start: int, stop: int) -> None:
-        _max_forward(x, kh, kw, sh, sw, top, left, start, stop, y, where)
-
-    _share_images(y, kh * kw, work)
+    _share_images(y, window, _max_forward, x, window, y, where)
     return y, where
 
 
-def max_pool_backward(
-    dy: NDArray, where: NDArray, x_shape: tuple[int, ...], kh: int, kw: int, sh: int, sw: int, padding: Padding
-) -> NDArray:
-    """See reference.max_pool_backward."""
+def max_backward(dy: NDArray, where: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
+    """Twin of layers.pooling.max_pool_backward."""
     dy, dx = np.ascontiguousarray(dy), empty(x_shape, dy.dtype)
-    top, left = padding[0][0], padding[1][0]
-
-    def work(part: int, start: int, stop: int) -> None:
-        _max_backward(dy, where, kh, kw, sh, sw, top, left, start, stop, dx)
-
-    _share_images(dy, kh * kw, work)
+    _share_images(dy, window, _max_backward, dy, where, window, dx)
     return dx
 
 
-def average_pool_forward(x: NDArray, kh: int, kw: int, sh: int, sw: int, padding: Padding) -> NDArray:
-    """See reference.average_pool_forward."""
-    if x.dtype.kind == "c":
-        return reference.average_pool_forward(x, kh, kw, sh, sw, padding)
+@or_complex
+def average_forward(x: NDArray, window: Window) -> NDArray:
+    """Twin of layers.pooling.average_pool_forward."""
     x = np.ascontiguousarray(x)
-    y = _output(x, kh, kw, sh, sw, padding)
-    top, left = padding[0][0], padding[1][0]
-
-    def work(part: int, start: int, stop: int) -> None:
-        _average_forward(x, kh, kw, sh, sw, top, left, start, stop, y)
-
-    _share_images(y, kh * kw, work)
+    y = _output(x, window)
+    _share_images(y, window, _average_forward, x, window, y)
     return y
 
 
-def average_pool_backward(
-    dy: NDArray, x_shape: tuple[int, ...], kh: int, kw: int, sh: int, sw: int, padding: Padding
-) -> NDArray:
-    """See reference.average_pool_backward."""
+def average_backward(dy: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
+    """Twin of layers.pooling.average_pool_backward."""
     dy, dx = np.ascontiguousarray(dy), empty(x_shape, dy.dtype)
-    top, left = padding[0][0], padding[1][0]
-
-    def work(part: int, start: int, stop: int) -> None:
-        _average_backward(dy, kh, kw, sh, sw, top, left, start, stop, dx)
-
-    _share_images(dy, kh * kw, work)
+    _share_images(dy, window, _average_backward, dy, window, dx)
     return dx
 
 
-def _output(x: NDArray, kh: int, kw: int, sh: int, sw: int, padding: Padding) -> NDArray:
+def _output(x: NDArray, window: Window) -> NDArray:
     n, h, w, c = x.shape
-    return empty((n, output_size(h, kh, sh, padding[0]), output_size(w, kw, sw, padding[1]), c), x.dtype)
+    return empty((n, *window.places(h, w), c), x.dtype)
 
 
-def _share_images(y: NDArray, window: int, work) -> None:  # type: ignore[no-untyped-def]
-    share(parts_for(len(y), y.size * window), len(y), work)
+def _share_images(y: NDArray, window: Window, task: Any, *arguments: Any) -> None:
+    share(parts_for(len(y), y.size * math.prod(window.size)), len(y), task, *arguments)
 
 
 @kernel()
-def _max_forward(x, kh, kw, sh, sw, top, left, start, stop, y, where):  # type: ignore[no-untyped-def]
-    """Images start .. stop - 1."""
+def _max_forward(part, x, window, y, where):  # type: ignore[no-untyped-def]
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
-    for image in range(start, stop):
+    for image in range(part.start, part.stop):
         for i in range(oh):
             for j in range(ow):
                 best, place = y[image, i, j], where[image, i, j]
@@ -106,13 +83,13 @@ def _max_forward(x, kh, kw, sh, sw, top, left, start, stop, y, where):  # type: 
 
 
 @kernel()
-def _max_backward(dy, where, kh, kw, sh, sw, top, left, start, stop, dx):  # type: ignore[no-untyped-def]
-    """Images start .. stop - 1."""
+def _max_backward(part, dy, where, window, dx):  # type: ignore[no-untyped-def]
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = dx.shape
     _, oh, ow, _ = dy.shape
     zero = dy.dtype.type(0)
     apart = sh >= kh and sw >= kw and top == 0 and left == 0  # no two windows share a pixel: write, don't add
-    for image in range(start, stop):
+    for image in range(part.start, part.stop):
         if not (apart and oh * sh == h and ow * sw == w and sh == kh and sw == kw):  # not every pixel has a window
             dx[image] = zero
         for i in range(oh):
@@ -130,11 +107,11 @@ def _max_backward(dy, where, kh, kw, sh, sw, top, left, start, stop, dx):  # typ
 
 
 @kernel()
-def _average_forward(x, kh, kw, sh, sw, top, left, start, stop, y):  # type: ignore[no-untyped-def]
-    """Images start .. stop - 1."""
+def _average_forward(part, x, window, y):  # type: ignore[no-untyped-def]
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
-    for image in range(start, stop):
+    for image in range(part.start, part.stop):
         for i in range(oh):
             p_from, p_to = max(0, top - i * sh), min(kh, h + top - i * sh)
             for j in range(ow):
@@ -152,11 +129,11 @@ def _average_forward(x, kh, kw, sh, sw, top, left, start, stop, y):  # type: ign
 
 
 @kernel()
-def _average_backward(dy, kh, kw, sh, sw, top, left, start, stop, dx):  # type: ignore[no-untyped-def]
-    """Images start .. stop - 1."""
+def _average_backward(part, dy, window, dx):  # type: ignore[no-untyped-def]
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = dx.shape
     _, oh, ow, _ = dy.shape
-    for image in range(start, stop):
+    for image in range(part.start, part.stop):
         dx[image] = 0
         for i in range(oh):
             p_from, p_to = max(0, top - i * sh), min(kh, h + top - i * sh)

@@ -6,12 +6,59 @@ that is possible, so that x need not be kept. Shapes: y, dy and dx are as x, of 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import arguments, kernels
-from ..kernels.reference import sigmoid
+from ..kernels import RELU, SIGMOID, TANH, compiled_as
 from ..layer import Layer
+
+# --- what `activation=` on a layer means: functions whose derivative can be written in y alone ------------------------
+
+
+@compiled_as(kernels.activations.relu)
+def relu(x: NDArray) -> NDArray:
+    """y = max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+def sigmoid(a: NDArray) -> NDArray:
+    """1 / (1 + exp(-a)), by e = exp(-|a|), which never overflows: 1 / (1 + e) for a >= 0, else e / (1 + e)."""
+    e = np.exp(np.where(a >= 0, -a, a))  # not np.abs, which has no complex derivative
+    return np.where(a >= 0, a.dtype.type(1), e) / (1 + e)
+
+
+def activate(a: NDArray, activation: int) -> NDArray:
+    """y = f(a)."""
+    if activation == RELU:
+        return relu(a)
+    if activation == SIGMOID:
+        return sigmoid(a)
+    if activation == TANH:
+        return np.tanh(a)
+    return a
+
+
+def derivative(y: NDArray, activation: int) -> NDArray:
+    """f'(a), written in y = f(a)."""
+    if activation == RELU:
+        return (y > 0).astype(y.dtype)
+    if activation == SIGMOID:
+        return y * (1 - y)
+    if activation == TANH:
+        return 1 - y * y
+    return np.ones_like(y)
+
+
+@compiled_as(kernels.activations.gradient)
+def activation_gradient(dy: NDArray, y: NDArray, activation: int) -> NDArray:
+    """da = dy f'(a)."""
+    return dy * derivative(y, activation)
+
+
+# --- the layers -----------------------------------------------------------------------------------------------------
 
 
 class ReLU(Layer):
@@ -25,15 +72,15 @@ class ReLU(Layer):
     Check      check_layer(ReLU(), x=(5, 3))
     """
 
-    _y: NDArray | None = None
+    _y: Any = None  # before the first forward
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        self._y = y = kernels.relu(self.as_input(x))
+        self._y = y = relu(self.as_input(x))
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
-        return kernels.relu_gradient(dy, self._y)  # type: ignore[arg-type]
+        return activation_gradient(dy, self._y, RELU)
 
 
 class LeakyReLU(Layer):
@@ -48,7 +95,7 @@ class LeakyReLU(Layer):
     Check      check_layer(LeakyReLU(), x=(5, 3))
     """
 
-    _slope: NDArray | None = None
+    _slope: Any = None  # before the first forward
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
@@ -73,7 +120,7 @@ class Sigmoid(Layer):
     Check      check_layer(Sigmoid(), x=(5, 3))
     """
 
-    _y: NDArray | None = None
+    _y: Any = None  # before the first forward
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._y = y = sigmoid(self.as_input(x))
@@ -81,7 +128,7 @@ class Sigmoid(Layer):
 
     def backward(self, dy: NDArray) -> NDArray:
         y = self._y
-        return self.as_gradient(dy, y) * (y * (1 - y))  # type: ignore[operator]
+        return self.as_gradient(dy, y) * (y * (1 - y))
 
 
 class Tanh(Layer):
@@ -93,7 +140,7 @@ class Tanh(Layer):
     Check      check_layer(Tanh(), x=(5, 3))
     """
 
-    _y: NDArray | None = None
+    _y: Any = None  # before the first forward
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._y = y = np.tanh(self.as_input(x))
@@ -101,7 +148,7 @@ class Tanh(Layer):
 
     def backward(self, dy: NDArray) -> NDArray:
         y = self._y
-        return self.as_gradient(dy, y) * (1 - y * y)  # type: ignore[operator]
+        return self.as_gradient(dy, y) * (1 - y * y)
 
 
 class Softmax(Layer):
@@ -121,7 +168,7 @@ class Softmax(Layer):
     Check      check_layer(Softmax(), x=(5, 3))
     """
 
-    _y: NDArray | None = None
+    _y: Any = None  # before the first forward
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)

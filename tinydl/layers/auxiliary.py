@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import arguments, kernels
+from .. import arguments
+from ..kernels import LINEAR
 from ..layer import Layer, Shape
+from . import residual
 from .containers import Container, as_layer, returned
 
 
@@ -77,4 +79,4 @@ class AuxiliaryHead(Container):
             return dy
         dhead = self.loss.backward()
         dhead = dhead * dhead.dtype.type(self.weight)
-        return kernels.add(dy, returned(self.head, "backward", self.head.backward(dhead)), kernels.LINEAR)
+        return residual.add(dy, returned(self.head, "backward", self.head.backward(dhead)), LINEAR)

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .. import kernels
+from ..kernels import LINEAR, compiled_as
 from ..layer import Layer, Shape
+from . import residual
 from .containers import Container, as_layer, returned
 
 
@@ -59,13 +61,25 @@ class Branches(Container):
         x = self.as_input(x)
         outputs = [returned(branch, "forward", branch.forward(x, training)) for branch in self.branches]
         self._edges = list(accumulate((output.shape[-1] for output in outputs), initial=0))
-        self._y = y = kernels.join(outputs)
+        self._y = y = join(outputs)
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
         dx: NDArray | None = None
         for branch, (start, stop) in zip(self.branches, pairwise(self._edges), strict=True):
-            piece = returned(branch, "backward", branch.backward(kernels.cut(dy, start, stop)))
-            dx = piece if dx is None else kernels.add(dx, piece, kernels.LINEAR)
+            piece = returned(branch, "backward", branch.backward(cut(dy, start, stop)))
+            dx = piece if dx is None else residual.add(dx, piece, LINEAR)
         return dx  # type: ignore[return-value]
+
+
+@compiled_as(kernels.merging.join)
+def join(arrays: Sequence[NDArray]) -> NDArray:
+    """Side by side, along the last axis."""
+    return np.concatenate(arrays, axis=-1)
+
+
+@compiled_as(kernels.merging.cut)
+def cut(x: NDArray, start: int, stop: int) -> NDArray:
+    """Channels start .. stop - 1."""
+    return x[..., start:stop].copy()

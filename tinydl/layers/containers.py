@@ -184,13 +184,9 @@ class Sequential(Container):
             x = returned(layer, "forward", layer.forward(x, training))
         return x
 
-    def backward(self, dy: NDArray) -> NDArray | None:
-        gradient: NDArray | None = dy
+    def backward(self, dy: NDArray) -> NDArray:
         for layer in reversed(self.layers):
-            gradient = layer.backward(gradient)  # type: ignore[arg-type]
-            if gradient is None:
-                lowest = layer.lowest_trainable()
-                if lowest is None or lowest.input_gradient:
-                    returned(layer, "backward", gradient)
+            dy = returned(layer, "backward", layer.backward(dy))
+            if not layer.input_gradient:
                 break  # nothing below learns, and nobody asked for dL/dx
-        return gradient
+        return dy

@@ -9,7 +9,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import arguments, kernels
 from ..initializers import INITIALIZERS
+from ..kernels import Window, compiled_as
 from ..layer import Layer, Shape
+from .activations import activate, derivative
 from .dense import SOFTMAX_HINT
 from .windows import check_image, check_padding, output_shape, pair, pixels
 
@@ -51,11 +53,11 @@ class Conv2D(Layer):
     Edge        pixels that no window reaches (strides that do not divide the image) get dx = 0
     Raises      ValueError for bad hyper-parameters, for rows instead of images, for a kernel larger than the padded
                 image
-    Reference   LeCun et al. 1998; lowering: Chellapilla et al. 2006. How the kernels do it: tinydl/kernels/conv.py and
-                winograd.py
+    Reference   LeCun et al. 1998; lowering: Chellapilla et al. 2006. How the kernels do it: tinydl/kernels/convolution
     Check       check_layer(Conv2D(3, 2, activation="tanh"), x=(2, 5, 4, 3))
     """
 
+    needs_build = True
     _x: NDArray
     _y: Any = None  # before the first forward
 
@@ -83,8 +85,9 @@ class Conv2D(Layer):
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
         check_image(self.label, input_shape)
-        self._pixels = pixels(self.padding, input_shape, self.kernel_size, self.strides)
-        height, width = output_shape(self.label, input_shape, self.kernel_size, self.strides, self._pixels)
+        around = pixels(self.padding, input_shape, self.kernel_size, self.strides)
+        height, width = output_shape(self.label, input_shape, self.kernel_size, self.strides, around)
+        self._window = Window(self.kernel_size, self.strides, around)
         shape = (*self.kernel_size, input_shape[2], self.filters)
         self.add_parameter("W", INITIALIZERS[self.kernel_initializer](shape, rng, dtype))
         if self.use_bias:
@@ -93,20 +96,81 @@ class Conv2D(Layer):
         return self.output_shape
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        if not self.params:
-            raise RuntimeError(f"{self.label}: not built yet: put it into a Model or call build first")
         x = self.as_input(x)
-        W = self.params["W"]
-        b = self.params["b"] if self.use_bias else W.reshape(-1)[:0]  # an empty one tells the kernel: no bias
-        y = kernels.conv2d_forward(x, W, b, *self.strides, self._pixels, self._code)
-        self._x, self._y = x, y
+        self._y = y = conv2d_forward(x, self.params["W"], self.params.get("b"), self._window, self._code)
+        self._x = x
         return y
 
-    def backward(self, dy: NDArray) -> NDArray | None:
-        dy, x, y = self.as_gradient(dy, self._y), self._x, self._y
-        dW = self.grads["W"]
-        db = self.grads["b"] if self.use_bias else dW.reshape(-1)[:0]
-        dx = kernels.conv2d_backward(
-            dy, x, self.params["W"], y, *self.strides, self._pixels, self._code, dW, db, self.input_gradient
-        )
-        return dx if self.input_gradient else None
+    def backward(self, dy: NDArray) -> NDArray:
+        dy = self.as_gradient(dy, self._y)
+        W, dW, db = self.params["W"], self.grads["W"], self.grads.get("b")
+        return conv2d_backward(dy, self._x, W, self._y, self._window, self._code, dW, db, self.input_gradient)
+
+
+# Sizes: n images, h x w pixels and c channels in, oh x ow pixels and f filters out, kh x kw the window, sh, sw strides.
+
+
+@compiled_as(kernels.convolution.forward)
+def conv2d_forward(x: NDArray, W: NDArray, b: NDArray | None, window: Window, activation: int) -> NDArray:
+    """y = f(im2col(x) @ W + b): x (n, h, w, c), W (kh, kw, c, f), b (f,) or None, y (n, oh, ow, f)."""
+    n, h, w, _ = x.shape
+    f = W.shape[3]
+    oh, ow = window.places(h, w)
+    cols = im2col(x, window)  # (n oh ow, kh kw c)
+    a = cols @ W.reshape(-1, f)
+    if b is not None:
+        a = a + b
+    return activate(a, activation).reshape(n, oh, ow, f)
+
+
+@compiled_as(kernels.convolution.backward)
+def conv2d_backward(
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
+    dW: NDArray, db: NDArray | None, need_dx: bool,
+) -> NDArray:  # fmt: skip
+    """Adds to dW and db what the docstring of Conv2D derives, and returns dx (empty where nobody needs it)."""
+    f = W.shape[3]
+    da = (dy * derivative(y, activation)).reshape(-1, f)  # (n oh ow, f)
+    cols = im2col(x, window)  # (n oh ow, kh kw c)
+    dW += (cols.T @ da).reshape(W.shape)
+    if db is not None:
+        db += da.sum(axis=0)
+    if not need_dx:
+        return np.empty((0, 0, 0, 0), dy.dtype)
+    dcols = da @ W.reshape(-1, f).T
+    return col2im(dcols, x.shape, window)
+
+
+@compiled_as(kernels.convolution.im2col)
+def im2col(x: NDArray, window: Window) -> NDArray:
+    """Every window of x (n, h, w, c) as a row: (n oh ow, kh kw c), windows and entries in reading order.
+
+    A loop over the window's kh kw places: place (p, q) of all windows is x, shifted by (p, q), every sh-th row and
+    sw-th column of it.
+    """
+    (kh, kw), (sh, sw), padding = window
+    n, h, w, c = x.shape
+    oh, ow = window.places(h, w)
+    padded = np.pad(x, ((0, 0), *padding, (0, 0)))
+    cols = np.empty((n, oh, ow, kh, kw, c), x.dtype)
+    for p in range(kh):
+        for q in range(kw):
+            cols[:, :, :, p, q] = padded[:, p : p + oh * sh : sh, q : q + ow * sw : sw]
+    return cols.reshape(n * oh * ow, kh * kw * c)
+
+
+@compiled_as(kernels.convolution.col2im)
+def col2im(cols: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
+    """The transpose of im2col: every entry of cols is added to the pixel that it was copied from.
+
+    Not its inverse: a pixel that stands in k windows comes back k times. <im2col(x), c> = <x, col2im(c)>.
+    """
+    (kh, kw), (sh, sw), ((top, bottom), (left, right)) = window
+    n, h, w, c = x_shape
+    oh, ow = window.places(h, w)
+    places = cols.reshape(n, oh, ow, kh, kw, c)
+    padded = np.zeros((n, h + top + bottom, w + left + right, c), cols.dtype)
+    for p in range(kh):
+        for q in range(kw):
+            padded[:, p : p + oh * sh : sh, q : q + ow * sw : sw] += places[:, :, :, p, q]
+    return padded[:, top : top + h, left : left + w].copy()

@@ -9,7 +9,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import arguments, kernels
 from ..initializers import INITIALIZERS
+from ..kernels import compiled_as
 from ..layer import Layer, Shape
+from .activations import activate, derivative
 
 SOFTMAX_HINT = ": softmax is a layer, Softmax(); to train a classifier leave it out and use SoftmaxCrossEntropy"
 
@@ -34,6 +36,7 @@ class Dense(Layer):
     Check      check_layer(Dense(4, "tanh"), x=(5, 3))
     """
 
+    needs_build = True
     accumulate = True  # a training Model clears this, and saves setting a large gradient to 0 only to add to it
     _x: NDArray
     _y: Any = None  # before the first forward
@@ -67,20 +70,41 @@ class Dense(Layer):
         return self.output_shape
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        if not self.params:
-            raise RuntimeError(f"{self.label}: not built yet: put it into a Model or call build first")
         x = self.as_input(x)
-        W = self.params["W"]
-        b = self.params["b"] if self.use_bias else W.reshape(-1)[:0]  # an empty one tells the kernel: no bias
-        y = kernels.dense_forward(x, W, b, self._code)
-        self._x, self._y = x, y
+        self._y = y = dense_forward(x, self.params["W"], self.params.get("b"), self._code)
+        self._x = x
         return y
 
-    def backward(self, dy: NDArray) -> NDArray | None:
-        dy, x, y = self.as_gradient(dy, self._y), self._x, self._y
-        dW = self.grads["W"]
-        db = self.grads["b"] if self.use_bias else dW.reshape(-1)[:0]
-        dx = kernels.dense_backward(
-            dy, x, self.params["W"], y, self._code, dW, db, self.input_gradient, self.accumulate
-        )
-        return dx if self.input_gradient else None
+    def backward(self, dy: NDArray) -> NDArray:
+        dy = self.as_gradient(dy, self._y)
+        W, dW, db = self.params["W"], self.grads["W"], self.grads.get("b")
+        return dense_backward(dy, self._x, W, self._y, self._code, dW, db, self.input_gradient, self.accumulate)
+
+
+@compiled_as(kernels.dense.forward)
+def dense_forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArray:
+    """y = f(x @ W + b); b is None where there is no bias."""
+    a = x @ W
+    if b is not None:
+        a = a + b
+    return activate(a, activation)
+
+
+@compiled_as(kernels.dense.backward)
+def dense_backward(
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, activation: int, dW: NDArray, db: NDArray | None, need_dx: bool,
+    accumulate: bool = True,
+) -> NDArray:  # fmt: skip
+    """Adds to dW and db what the docstring of Dense derives, and returns dx (empty where nobody needs it).
+
+    accumulate: False writes dW and db instead, whatever they held.
+    """
+    da = dy * derivative(y, activation)
+    if not accumulate:
+        dW[...] = 0
+    dW += x.T @ da
+    if db is not None:
+        if not accumulate:
+            db[...] = 0
+        db += da.sum(axis=0)
+    return da @ W.T if need_dx else np.empty((0, 0), dy.dtype)

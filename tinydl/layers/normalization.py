@@ -1,4 +1,4 @@
-"""Normalisation: of a channel over the batch (BatchNorm), of a pixel over its channels (LocalResponseNorm)."""
+"""Normalization: of a channel over the batch (BatchNorm), of a pixel over its channels (LocalResponseNorm)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .. import arguments, kernels
+from ..kernels import compiled_as
 from ..layer import Layer, Shape
+from .activations import activate, derivative
 from .windows import check_image
 
 
@@ -44,6 +46,7 @@ class BatchNorm(Layer):
     Check       check_layer(BatchNorm(), x=(5, 3))
     """
 
+    needs_build = True
     _y: Any = None  # before the first forward
 
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, activation: str | None = None) -> None:
@@ -63,30 +66,67 @@ class BatchNorm(Layer):
         return shape
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        if not self.params:
-            raise RuntimeError(f"{self.label}: not built yet: put it into a Model or call build first")
         x = self.as_input(x)
         mean, var = self.state["mean"], self.state["var"]
         training = training and x.size > 0  # no rows have no statistics
         if training:
-            batch = kernels.batch_norm_statistics(x)
-            for running, new in zip((mean, var), batch, strict=True):
+            statistics = batch_norm_statistics(x)
+            for running, new in zip((mean, var), statistics, strict=True):
                 running *= self.momentum
                 running += (1 - self.momentum) * new
-            mean, var = batch
         else:
-            mean, var = mean.copy(), var.copy()
-        gamma, beta = self.params["gamma"], self.params["beta"]
-        y = kernels.batch_norm_forward(x, mean, var, gamma, beta, self.epsilon, self._code)
-        self._x, self._y, self._mean, self._var, self._training = x, y, mean, var, training
+            statistics = mean.copy(), var.copy()
+        y = batch_norm_forward(x, statistics, self.params["gamma"], self.params["beta"], self.epsilon, self._code)
+        self._x, self._y, self._statistics, self._training = x, y, statistics, training
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
-        return kernels.batch_norm_backward(
-            dy, self._x, self._y, self._mean, self._var, self.params["gamma"], self.params["beta"], self.epsilon,
+        return batch_norm_backward(
+            dy, self._x, self._y, self._statistics, self.params["gamma"], self.params["beta"], self.epsilon,
             self._code, self._training, self.grads["gamma"], self.grads["beta"],
         )  # fmt: skip
+
+
+Statistics = tuple[NDArray, NDArray]  # mean and variance of each channel
+
+
+@compiled_as(kernels.batch_norm.statistics)
+def batch_norm_statistics(x: NDArray) -> Statistics:
+    """Mean and (biased) variance of each channel, the last axis, over all other axes: two arrays (c,)."""
+    axes = tuple(range(x.ndim - 1))
+    mean = x.mean(axis=axes)
+    return mean, ((x - mean) ** 2).mean(axis=axes)
+
+
+@compiled_as(kernels.batch_norm.forward)
+def batch_norm_forward(
+    x: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float, activation: int
+) -> NDArray:
+    """y = f(gamma xhat + beta)."""
+    mean, var = statistics
+    s = 1 / np.sqrt(var + x.dtype.type(epsilon))
+    xhat = (x - mean) * s
+    return activate(gamma * xhat + beta, activation)
+
+
+@compiled_as(kernels.batch_norm.backward)
+def batch_norm_backward(
+    dy: NDArray, x: NDArray, y: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float,
+    activation: int, training: bool, dgamma: NDArray, dbeta: NDArray,
+) -> NDArray:  # fmt: skip
+    """Adds to dgamma and dbeta, returns dx. training: the statistics are those of x itself, three roads then."""
+    da = dy * derivative(y, activation)
+    axes = tuple(range(x.ndim - 1))
+    mean, var = statistics
+    s = 1 / np.sqrt(var + x.dtype.type(epsilon))
+    xhat = (x - mean) * s
+    dgamma += (da * xhat).sum(axis=axes)
+    dbeta += da.sum(axis=axes)
+    g = gamma * da  # dL/dxhat
+    if not training:
+        return s * g
+    return s * (g - g.mean(axis=axes) - xhat * (g * xhat).mean(axis=axes))
 
 
 class LocalResponseNorm(Layer):
@@ -95,8 +135,8 @@ class LocalResponseNorm(Layer):
     Forward     s_j = k + alpha sum_(i in N(j)) x_i^2            N(j): the `size` channels around j that exist
                 y_j = x_j s_j^-beta
 
-    Backward    x_i reaches the loss by two roads: as the numerator of y_i, and through the s_j of every channel j that
-                it is around of, with ds_j/dx_i = 2 alpha x_i and dy_j/ds_j = -beta x_j s_j^(-beta - 1):
+    Backward    x_i reaches the loss by two roads: as the numerator of y_i, and through s_j for every channel j whose
+                window contains i, with ds_j/dx_i = 2 alpha x_i and dy_j/ds_j = -beta x_j s_j^(-beta - 1):
                     dx_i = dy_i s_i^-beta - 2 alpha beta x_i sum_(j: i in N(j)) dy_j x_j s_j^(-beta - 1)
 
     size        N(j) is j - size // 2 .. j - size // 2 + size - 1; an odd size is symmetric
@@ -124,10 +164,36 @@ class LocalResponseNorm(Layer):
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
         check_image(self.label, x.shape[1:])
-        y, s = kernels.local_response_norm_forward(x, self.size, self.alpha, self.beta, self.k)
+        y, s = local_response_norm_forward(x, self.size, self.alpha, self.beta, self.k)
         self._x, self._s = x, s
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._x)
-        return kernels.local_response_norm_backward(dy, self._x, self._s, self.size, self.alpha, self.beta)
+        return local_response_norm_backward(dy, self._x, self._s, self.size, self.alpha, self.beta)
+
+
+@compiled_as(kernels.local_response_norm.forward)
+def local_response_norm_forward(x: NDArray, size: int, alpha: float, beta: float, k: float) -> tuple[NDArray, NDArray]:
+    """(y, s): y = x s^-beta."""
+    s = k + alpha * _sum_around(x * x, size)
+    return x * s**-beta, s
+
+
+@compiled_as(kernels.local_response_norm.backward)
+def local_response_norm_backward(dy: NDArray, x: NDArray, s: NDArray, size: int, alpha: float, beta: float) -> NDArray:
+    """dx by its two roads."""
+    through_s = _sum_around(dy * x * s ** (-beta - 1), size, backwards=True)
+    return dy * s**-beta - 2 * alpha * beta * x * through_s
+
+
+def _sum_around(v: NDArray, size: int, backwards: bool = False) -> NDArray:
+    """For each channel j the sum over N(j); backwards: over the channels whose N holds j, the transpose of that."""
+    before = size // 2
+    if backwards:
+        before = size - 1 - before
+    padded = np.pad(v, [(0, 0)] * (v.ndim - 1) + [(before, size - 1 - before)])
+    total = np.zeros_like(v)
+    for shift in range(size):
+        total += padded[..., shift : shift + v.shape[-1]]
+    return total

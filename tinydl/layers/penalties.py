@@ -170,7 +170,7 @@ class ContractivePenalty(Container):
         d, _, s = self._derivatives()
         return self.factor / len(d) * (np.einsum("nj,nj->j", d, d) @ s).item()
 
-    def backward(self, dy: NDArray) -> NDArray | None:
+    def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._h)
         d, slope, s = self._derivatives()
         scale = 2 * self.factor / len(dy)

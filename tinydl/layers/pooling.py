@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .. import kernels
+from ..kernels import Window, compiled_as
 from ..layer import Layer, Shape
+from . import conv
 from .windows import check_image, check_padding, output_shape, pair, pixels
 
 MOST_PLACES = 1 << 16  # in a window: a place is kept as a 16-bit number
@@ -14,6 +18,8 @@ MOST_PLACES = 1 << 16  # in a window: a place is kept as a 16-bit number
 
 class Pool2D(Layer):
     """What MaxPool2D and AveragePool2D share: windows of pool_size, `strides` apart (by default side by side)."""
+
+    needs_build = True
 
     def __init__(
         self,
@@ -35,21 +41,18 @@ class Pool2D(Layer):
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
         check_image(self.label, input_shape)
-        self._pixels = pixels(self.padding, input_shape, self.pool_size, self.strides)
-        for size, window, stride, around in zip(input_shape, self.pool_size, self.strides, self._pixels, strict=False):
+        padding = pixels(self.padding, input_shape, self.pool_size, self.strides)
+        for size, window, stride, around in zip(input_shape, self.pool_size, self.strides, padding, strict=False):
             last = (kernels.output_size(size, window, stride, around) - 1) * stride
             if around[0] >= window or last >= size + around[0]:
                 raise ValueError(
                     f"{self.label}: with padding {self.padding} some windows of {self.pool_size} would hold nothing "
                     "but padding: it must be smaller than the window"
                 )
-        height, width = output_shape(self.label, input_shape, self.pool_size, self.strides, self._pixels)
+        height, width = output_shape(self.label, input_shape, self.pool_size, self.strides, padding)
+        self._window = Window(self.pool_size, self.strides, padding)
         self.output_shape = (height, width, input_shape[2])
         return self.output_shape
-
-    def _check_built(self) -> None:
-        if not self.built:
-            raise RuntimeError(f"{self.label}: not built yet: put it into a Model or call build first")
 
 
 class MaxPool2D(Pool2D):
@@ -67,18 +70,43 @@ class MaxPool2D(Pool2D):
     Check       check_layer(MaxPool2D(2), x=(2, 4, 6, 3))
     """
 
-    _y: NDArray | None = None
+    _y: Any = None  # before the first forward
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        self._check_built()
         x = self.as_input(x)
-        y, where = kernels.max_pool_forward(x, *self.pool_size, *self.strides, self._pixels)
+        y, where = max_pool_forward(x, self._window)
         self._y, self._where, self._x_shape = y, where, x.shape
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
-        return kernels.max_pool_backward(dy, self._where, self._x_shape, *self.pool_size, *self.strides, self._pixels)
+        return max_pool_backward(dy, self._where, self._x_shape, self._window)
+
+
+@compiled_as(kernels.pooling.max_forward)
+def max_pool_forward(x: NDArray, window: Window) -> tuple[NDArray, NDArray]:
+    """(y, where): the largest entry of each window and channel, and its place p kw + q in it, the first of equals.
+
+    Padding never wins: it is -infinity here. NaN wins always.
+    """
+    kh, kw = window.size
+    n, h, w, c = x.shape
+    oh, ow = window.places(h, w)
+    inside = conv.im2col(np.ones((1, h, w, 1), bool), window).reshape(1, oh, ow, kh * kw, 1)
+    windows = conv.im2col(x, window).reshape(n, oh, ow, kh * kw, c)
+    y = np.where(inside, windows, x.dtype.type(-np.inf)).max(axis=3)
+    winners = inside & ((windows == y[:, :, :, None]) | np.isnan(windows))
+    return y, winners.argmax(axis=3).astype(np.uint16)
+
+
+@compiled_as(kernels.pooling.max_backward)
+def max_pool_backward(dy: NDArray, where: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
+    """dx: each dy goes to the one entry that won; where windows overlap they add up."""
+    kh, kw = window.size
+    n, oh, ow, c = dy.shape
+    dwindows = np.zeros((n, oh, ow, kh * kw, c), dy.dtype)
+    np.put_along_axis(dwindows, where[:, :, :, None].astype(np.intp), dy[:, :, :, None], axis=3)
+    return conv.col2im(dwindows, x_shape, window)
 
 
 class AveragePool2D(Pool2D):
@@ -93,18 +121,43 @@ class AveragePool2D(Pool2D):
     Check       check_layer(AveragePool2D(2), x=(2, 4, 6, 3))
     """
 
-    _y: NDArray | None = None
+    _y: Any = None  # before the first forward
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        self._check_built()
         x = self.as_input(x)
-        y = kernels.average_pool_forward(x, *self.pool_size, *self.strides, self._pixels)
+        y = average_pool_forward(x, self._window)
         self._y, self._x_shape = y, x.shape
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
-        return kernels.average_pool_backward(dy, self._x_shape, *self.pool_size, *self.strides, self._pixels)
+        return average_pool_backward(dy, self._x_shape, self._window)
+
+
+@compiled_as(kernels.pooling.average_forward)
+def average_pool_forward(x: NDArray, window: Window) -> NDArray:
+    """The mean of the window's entries that lie in the image (padding is not counted)."""
+    kh, kw = window.size
+    n, h, w, c = x.shape
+    oh, ow = window.places(h, w)
+    windows = conv.im2col(x, window).reshape(n, oh, ow, kh * kw, c)
+    return windows.sum(axis=3) / _entries(x.shape, x.real.dtype, window)
+
+
+@compiled_as(kernels.pooling.average_backward)
+def average_pool_backward(dy: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
+    """dx: dy / (number of entries) for each of the window's entries."""
+    kh, kw = window.size
+    share = dy / _entries(x_shape, dy.dtype, window)
+    dwindows = np.repeat(share[:, :, :, None], kh * kw, axis=3)
+    return conv.col2im(dwindows, x_shape, window)
+
+
+def _entries(x_shape: tuple[int, ...], dtype: DTypeLike, window: Window) -> NDArray:
+    """How many entries of each window lie in the image: (1, oh, ow, 1)."""
+    _, h, w, _ = x_shape
+    oh, ow = window.places(h, w)
+    return conv.im2col(np.ones((1, h, w, 1), dtype), window).sum(axis=1).reshape(1, oh, ow, 1)
 
 
 class GlobalAveragePool2D(Layer):
@@ -119,7 +172,7 @@ class GlobalAveragePool2D(Layer):
     Check       check_layer(GlobalAveragePool2D(), x=(2, 4, 6, 3))
     """
 
-    _y: NDArray | None = None
+    _y: Any = None  # before the first forward
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)

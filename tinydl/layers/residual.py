@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .. import arguments, kernels
+from ..kernels import LINEAR, compiled_as
 from ..layer import Layer, Shape
+from . import activations
 from .containers import Container, as_layer, returned
 
 
@@ -31,7 +34,7 @@ class Residual(Container):
     Check       check_layer(Residual([Dense(4, "tanh"), Dense(3)]), x=(5, 3))
     """
 
-    _y: NDArray | None = None
+    _y: Any = None  # before the first forward
 
     def __init__(
         self, body: Layer | Sequence[Layer], shortcut: Layer | Sequence[Layer] | None = None,
@@ -70,16 +73,18 @@ class Residual(Container):
             raise ValueError(
                 f"{self.label}: the body gave an output of shape {body.shape}, the shortcut {around.shape}"
             )
-        self._y = y = kernels.add(body, around, self._code)
+        self._y = y = add(body, around, self._code)
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
-        da = self.as_gradient(dy, self._y)
-        if self._code == kernels.RELU:
-            da = kernels.relu_gradient(da, self._y)  # type: ignore[arg-type]
-        elif self._code != kernels.LINEAR:
-            da = kernels.reference.activation_gradient(da, self._y, self._code)  # type: ignore[arg-type]
+        da = activations.activation_gradient(self.as_gradient(dy, self._y), self._y, self._code)
         around = da
         if self.shortcut is not None:
             around = returned(self.shortcut, "backward", self.shortcut.backward(da))
-        return kernels.add(returned(self.body, "backward", self.body.backward(da)), around, kernels.LINEAR)
+        return add(returned(self.body, "backward", self.body.backward(da)), around, LINEAR)
+
+
+@compiled_as(kernels.merging.add)
+def add(a: NDArray, b: NDArray, activation: int) -> NDArray:
+    """f(a + b), for arrays of one shape."""
+    return activations.activate(a + b, activation)

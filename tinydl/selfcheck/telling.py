@@ -84,7 +84,7 @@ class Around(Container):
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         return self.layer.forward(x, training)
 
-    def backward(self, dy: NDArray) -> NDArray | None:
+    def backward(self, dy: NDArray) -> NDArray:
         return self.layer.backward(dy)
 
     def __repr__(self) -> str:
@@ -110,7 +110,7 @@ class Overwritten(Around):
         for total in self.sums.values():
             total.fill(0)
 
-    def backward(self, dy: NDArray) -> NDArray | None:
+    def backward(self, dy: NDArray) -> NDArray:
         dx = self.layer.backward(dy)
         for total, gradient in zip(self.sums.values(), self.layer.grads.values(), strict=True):
             total += gradient

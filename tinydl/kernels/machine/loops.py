@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .codes import SIGMOID, TANH
 from .compile import kernel
-from .reference import SIGMOID, TANH
 
 
 def finish(y: NDArray, activation: int) -> None:

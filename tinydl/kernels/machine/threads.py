@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from numbers import Integral
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from threadpoolctl import ThreadpoolController
 
@@ -84,13 +84,22 @@ def parts_for(count: int, work: float) -> int:
     return max(1, min(_threads, count, int(2 * work / WORTH_SHARING)))
 
 
-def share(parts: int, count: int, task: Callable[[int, int, int], object]) -> None:
-    """task(part, start, stop) for `parts` even ranges that make up range(count), all at once; back when all are done.
+class Part(NamedTuple):
+    """A range start .. stop - 1 of the units of a piece of work, and its number among the ranges."""
+
+    number: int
+    start: int
+    stop: int
+
+
+def share(parts: int, count: int, task: Callable[..., object], *arguments: Any) -> None:
+    """task(Part, *arguments) for `parts` even ranges that make up range(count), all at once; back when all are done.
 
     An exception in any of them is raised here, after the others have ended: no thread goes on writing into arrays that
     the caller may by then have given up (Ctrl-C included).
     """
-    pieces = [_Piece(task, part, count * part // parts, count * (part + 1) // parts) for part in range(parts)]
+    ranges = [Part(part, count * part // parts, count * (part + 1) // parts) for part in range(parts)]
+    pieces = [_Piece(task, part, *arguments) for part in ranges]
     with one_blas_thread():
         trouble: BaseException | None = None
         try:
@@ -114,7 +123,7 @@ def share(parts: int, count: int, task: Callable[[int, int, int], object]) -> No
 class _Piece:
     """A range to be worked on, by whoever claims it first."""
 
-    def __init__(self, task: Callable[[int, int, int], object], *arguments: int) -> None:
+    def __init__(self, task: Callable[..., object], *arguments: Any) -> None:
         self.task, self.arguments = task, arguments
         self.owner: dict[str, int] = {}
         self.error: BaseException | None = None

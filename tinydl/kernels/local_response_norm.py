@@ -1,4 +1,4 @@
-"""Local response normalisation: every channel divided by what goes on in the channels around it.
+"""Local response normalization: every channel divided by what goes on in the channels around it.
 
 Both kernels go through a pixel's channels in short loops without a branch, that the compiler turns into vector code:
 the sum over a window is `size` sums of shifted arrays, with zeros at both ends. A power takes some 30 times as long as
@@ -12,53 +12,42 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from . import reference
-from .compile import kernel
-from .memory import empty
-from .threads import parts_for, share
+from .machine.compile import kernel
+from .machine.memory import empty
+from .machine.threads import parts_for, share
+from .twins import or_complex
 
 WORK = 6  # multiply-adds that a number costs, in time
 THREE_QUARTERS = 0.75  # the paper's beta
 
 
-def local_response_norm_forward(x: NDArray, size: int, alpha: float, beta: float, k: float) -> tuple[NDArray, NDArray]:
-    """See reference.local_response_norm_forward."""
-    if x.dtype.kind == "c":
-        return reference.local_response_norm_forward(x, size, alpha, beta, k)
+@or_complex
+def forward(x: NDArray, size: int, alpha: float, beta: float, k: float) -> tuple[NDArray, NDArray]:
+    """Twin of layers.normalization.local_response_norm_forward."""
     x = np.ascontiguousarray(x)
     y, s = empty(x.shape, x.dtype), empty(x.shape, x.dtype)
-    c = x.shape[-1]
-    rows = x.size // c
-
-    def work(part: int, start: int, stop: int) -> None:
-        _forward(x.reshape(rows, c), size, alpha, beta, k, start, stop, y.reshape(rows, c), s.reshape(rows, c))
-
-    share(parts_for(rows, x.size * WORK), rows, work)
+    rows = x.size // x.shape[-1]
+    by_pixel = [array.reshape(rows, x.shape[-1]) for array in (x, y, s)]
+    share(parts_for(rows, x.size * WORK), rows, _forward, *by_pixel, size, alpha, beta, k)
     return y, s
 
 
-def local_response_norm_backward(dy: NDArray, x: NDArray, s: NDArray, size: int, alpha: float, beta: float) -> NDArray:
-    """See reference.local_response_norm_backward."""
+def backward(dy: NDArray, x: NDArray, s: NDArray, size: int, alpha: float, beta: float) -> NDArray:
+    """Twin of layers.normalization.local_response_norm_backward."""
     dy, x, s = np.ascontiguousarray(dy), np.ascontiguousarray(x), np.ascontiguousarray(s)
     dx = empty(x.shape, x.dtype)
-    c = x.shape[-1]
-    rows = x.size // c
-    flat = (rows, c)
-
-    def work(part: int, start: int, stop: int) -> None:
-        _backward(dy.reshape(flat), x.reshape(flat), s.reshape(flat), size, alpha, beta, start, stop, dx.reshape(flat))
-
-    share(parts_for(rows, x.size * WORK), rows, work)
+    rows = x.size // x.shape[-1]
+    by_pixel = [array.reshape(rows, x.shape[-1]) for array in (dy, x, s, dx)]
+    share(parts_for(rows, x.size * WORK), rows, _backward, *by_pixel, size, alpha, beta)
     return dx
 
 
 @kernel(error_model="numpy")
-def _forward(x, size, alpha, beta, k, start, stop, y, s):  # type: ignore[no-untyped-def]
-    """Pixels start .. stop - 1."""
+def _forward(part, x, y, s, size, alpha, beta, k):  # type: ignore[no-untyped-def]
     c, before = x.shape[1], size // 2
     a, offset = x.dtype.type(alpha), x.dtype.type(k)
     squares, total, power = np.zeros(c + size - 1, x.dtype), np.empty(c, x.dtype), np.empty(c, x.dtype)
-    for row in range(start, stop):
+    for row in range(part.start, part.stop):
         for j in range(c):
             squares[before + j] = x[row, j] * x[row, j]
         _window_sums(squares, size, total)
@@ -70,12 +59,11 @@ def _forward(x, size, alpha, beta, k, start, stop, y, s):  # type: ignore[no-unt
 
 
 @kernel(error_model="numpy")
-def _backward(dy, x, s, size, alpha, beta, start, stop, dx):  # type: ignore[no-untyped-def]
-    """Pixels start .. stop - 1."""
+def _backward(part, dy, x, s, dx, size, alpha, beta):  # type: ignore[no-untyped-def]
     c, before = x.shape[1], size - 1 - size // 2
     factor = x.dtype.type(-2 * alpha * beta)
     through_s, total, power = np.zeros(c + size - 1, x.dtype), np.empty(c, x.dtype), np.empty(c, x.dtype)
-    for row in range(start, stop):
+    for row in range(part.start, part.stop):
         _power(s[row], beta, power)
         for j in range(c):
             through_s[before + j] = dy[row, j] * x[row, j] * power[j] / s[row, j]

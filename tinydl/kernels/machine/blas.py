@@ -5,7 +5,7 @@
     c = alpha * op(a) @ op(b) + beta * c        op(m) = m or m.T
 
 in place, without allocating. `np.dot` inside Numba can neither transpose for free, nor accumulate (beta = 1),
-nor write into a given array; BLAS can do all three. `product` does the same for blocks of larger arrays, in bites that
+nor write into a given array; BLAS can do all three. `product` does the same for `Rows` of larger arrays, in bites that
 BLAS is fastest at.
 
 How: SciPy exports its BLAS as C function addresses (scipy.linalg.cython_blas). Registered with LLVM under a name of
@@ -18,6 +18,8 @@ c.T = b.T @ a.T: the operands swap places, and nothing is copied.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
@@ -25,6 +27,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import get_cython_function_address, intrinsic, overload
+from numpy.typing import NDArray
 
 from .compile import kernel
 
@@ -35,6 +38,15 @@ from .compile import kernel
 # operands that come from memory it is the slower way.
 BITE = 1_000_000
 SIDE = 128  # of a bite, at most: 128 x 128 float32 are 64 kB
+
+
+class Rows(NamedTuple):
+    """A matrix inside a flat array: its first row begins at entry `start`, each further one `step` entries later."""
+
+    data: NDArray
+    start: int
+    step: int
+
 
 for _name in ("sgemm", "dgemm"):
     llvm.add_symbol(f"tinydl_{_name}", get_cython_function_address("scipy.linalg.cython_blas", _name))
@@ -55,38 +67,40 @@ def _address_of(typingctx, value):  # type: ignore[no-untyped-def]
     return types.intp(value), codegen
 
 
-def _blas_gemm(transa, transb, m, n, k, alpha, a, a0, lda, b, b0, ldb, beta, c, c0, ldc):  # type: ignore[no-untyped-def]
+def _blas_gemm(transa, transb, sizes, alpha, a, b, beta, c):  # type: ignore[no-untyped-def]
     """One call of sgemm or dgemm, chosen by the dtype of c when the caller is compiled."""
 
 
 @overload(_blas_gemm, inline="always")
-def _blas_gemm_overload(transa, transb, m, n, k, alpha, a, a0, lda, b, b0, ldb, beta, c, c0, ldc):  # type: ignore[no-untyped-def]
-    for matrix in (a, b, c):
-        if matrix.dtype != c.dtype or matrix.layout != "C" or c.dtype not in (types.float32, types.float64):
+def _blas_gemm_overload(transa, transb, sizes, alpha, a, b, beta, c):  # type: ignore[no-untyped-def]
+    dtype = c.types[0].dtype
+    for matrix in (a.types[0], b.types[0], c.types[0]):
+        if matrix.dtype != dtype or matrix.layout != "C" or dtype not in (types.float32, types.float64):
             raise TypingError(f"gemm takes C-contiguous matrices, all float32 or all float64, got {a}, {b}, {c}")
-    external, dtype = (_sgemm, np.float32) if c.dtype == types.float32 else (_dgemm, np.float64)
+    external, real = (_sgemm, np.float32) if dtype == types.float32 else (_dgemm, np.float64)
 
-    def call(transa, transb, m, n, k, alpha, a, a0, lda, b, b0, ldb, beta, c, c0, ldc):  # type: ignore[no-untyped-def]
+    def call(transa, transb, sizes, alpha, a, b, beta, c):  # type: ignore[no-untyped-def]
+        m, n, k = sizes
         external(
             _address_of(np.uint8(transa)), _address_of(np.uint8(transb)),
             _address_of(np.int32(m)), _address_of(np.int32(n)), _address_of(np.int32(k)),
-            _address_of(dtype(alpha)), a.ctypes.data + a0 * a.itemsize, _address_of(np.int32(lda)),
-            b.ctypes.data + b0 * b.itemsize, _address_of(np.int32(ldb)),
-            _address_of(dtype(beta)), c.ctypes.data + c0 * c.itemsize, _address_of(np.int32(ldc)),
+            _address_of(real(alpha)), a.data.ctypes.data + a.start * a.data.itemsize, _address_of(np.int32(a.step)),
+            b.data.ctypes.data + b.start * b.data.itemsize, _address_of(np.int32(b.step)),
+            _address_of(real(beta)), c.data.ctypes.data + c.start * c.data.itemsize, _address_of(np.int32(c.step)),
         )  # fmt: skip
 
     return call
 
 
 @kernel()
-def gemm_block(transpose_a, transpose_b, m, n, k, alpha, a, a0, lda, b, b0, ldb, beta, c, c0, ldc):  # type: ignore[no-untyped-def]
-    """The product of blocks: op(a) is m x k, op(b) k x n, c m x n. Each begins at entry a0, b0, c0 of its C-contiguous
-    array, with lda, ldb, ldc entries from one row to the next. Nothing is checked: the caller knows its arrays."""
+def gemm_block(transpose_a, transpose_b, sizes, alpha, a, b, beta, c):  # type: ignore[no-untyped-def]
+    """c = alpha * op(a) @ op(b) + beta * c for Rows: with sizes m, n, k, op(a) is m x k, op(b) k x n, c m x n.
+
+    Nothing is checked: the caller knows its arrays.
+    """
     no, yes = 78, 84  # "N", "T"
-    _blas_gemm(
-        yes if transpose_b else no, yes if transpose_a else no,
-        n, m, k, alpha, b, b0, ldb, a, a0, lda, beta, c, c0, ldc,
-    )  # fmt: skip
+    m, n, k = sizes
+    _blas_gemm(yes if transpose_b else no, yes if transpose_a else no, (n, m, k), alpha, b, a, beta, c)
 
 
 @kernel(inline="always")
@@ -96,11 +110,12 @@ def _even(size, limit):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def product(transpose_a, m, n, k, a, a0, lda, b, b0, ldb, accumulate, c, c0, ldc):  # type: ignore[no-untyped-def]
-    """c = op(a) @ b, or c += op(a) @ b, block by block as in `gemm_block`, a bite at a time.
+def product(transpose_a, sizes, a, b, accumulate, c):  # type: ignore[no-untyped-def]
+    """c = op(a) @ b, or c += op(a) @ b, for Rows of sizes m, n, k as in `gemm_block`, a bite at a time.
 
     b is never transposed: that is the one case in which BLAS has no fast small product. Transpose it beforehand.
     """
+    m, n, k = sizes
     n_bite = _even(n, SIDE)
     m_bite = _even(m, max(SIDE // 2, BITE // (n_bite * min(k, SIDE))))
     k_bite = _even(k, BITE // (m_bite * n_bite))
@@ -108,11 +123,12 @@ def product(transpose_a, m, n, k, a, a0, lda, b, b0, ldb, accumulate, c, c0, ldc
         k_here = min(k_bite, k - k_from)
         beta = 1.0 if accumulate or k_from else 0.0
         for i in range(0, m, m_bite):
-            a_from = a0 + (k_from * lda + i if transpose_a else i * lda + k_from)
+            a_from = a.start + (k_from * a.step + i if transpose_a else i * a.step + k_from)
             for j in range(0, n, n_bite):
                 gemm_block(
-                    transpose_a, False, min(m_bite, m - i), min(n_bite, n - j), k_here, 1.0, a, a_from, lda,
-                    b, b0 + k_from * ldb + j, ldb, beta, c, c0 + i * ldc + j, ldc,
+                    transpose_a, False, (min(m_bite, m - i), min(n_bite, n - j), k_here), 1.0,
+                    Rows(a.data, a_from, a.step), Rows(b.data, b.start + k_from * b.step + j, b.step), beta,
+                    Rows(c.data, c.start + i * c.step + j, c.step),
                 )  # fmt: skip
 
 
@@ -125,6 +141,6 @@ def gemm(transpose_a, transpose_b, alpha, a, b, beta, c):  # type: ignore[no-unt
     if rows != m or columns != n or (b.shape[1] if transpose_b else b.shape[0]) != k:
         raise ValueError("the shapes of a matrix product do not fit: was a parameter array replaced by another?")
     gemm_block(
-        transpose_a, transpose_b, m, n, k, alpha, a, 0, max(1, a.shape[1]), b, 0, max(1, b.shape[1]), beta,
-        c, 0, max(1, n),
+        transpose_a, transpose_b, (m, n, k), alpha, Rows(a, 0, max(1, a.shape[1])), Rows(b, 0, max(1, b.shape[1])),
+        beta, Rows(c, 0, max(1, n)),
     )  # fmt: skip

@@ -13,7 +13,7 @@ dx at row p gets da[i] W[ki] from all i sh + ki = p + top. Those ki are a, a + s
 sh, and i goes down as ki goes up. So the rows with the same a (and the columns, likewise) are a convolution of da with
 a part of the kernel, every sh-th row of it, upside down: sh sw convolutions make up dx.
 
-Sizes as in conv.py; channels that are written must fill whole vectors.
+Sizes as in patches.py; channels that are written must fill whole vectors.
 """
 
 from __future__ import annotations
@@ -21,54 +21,34 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .compile import kernel
-from .elementwise import bias_and_relu, clear, copy, masked_gradient
-from .reference import Padding
-from .simd import register_product
-from .threads import parts_for, share
+from ..machine.compile import kernel
+from ..machine.loops import bias_and_relu, clear, copy, masked_gradient
+from ..machine.simd import register_product
+from ..machine.threads import parts_for, share
+from ..machine.window import Window
 
 BUFFER = 1 << 14  # numbers of y or da that are worked on at a time: 64 kB of float32
 WHOLE = 16  # numbers: one vector of float32, two of float64
-MOST_WEIGHTS = 1 << 17  # each row of y or dx goes through all of W, which has to stay in the L2 cache
 
 
-def suits(W_shape: tuple[int, ...], need_dx: bool) -> bool:
-    """Whether this is the faster way, for kernels that are not Winograd's."""
-    kh, kw, c, f = W_shape
-    whole = f % WHOLE == 0 and (c % WHOLE == 0 or not need_dx)
-    return whole and kh * kw > 1 and kh * kw * c * f <= MOST_WEIGHTS
-
-
-def forward(x: NDArray, W: NDArray, b: NDArray, sh: int, sw: int, padding: Padding, relu: bool, y: NDArray) -> None:
-    """y = relu(convolution of x and W + b), as reference.conv2d_forward, written into y."""
+def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
+    """As patches.forward."""
     n, oh, ow, f = y.shape
-    rows, top, left = _rows(oh, ow, f), padding[0][0], padding[1][0]
-
-    def work(part: int, start: int, stop: int) -> None:
-        _forward_part(x, W, b, sh, sw, top, left, relu, rows, start, stop, y)
-
-    share(parts_for(n * oh, n * oh * ow * W.size), n * oh, work)
+    parts = parts_for(n * oh, n * oh * ow * W.size)
+    share(parts, n * oh, _forward_part, x, W, b, window, relu, _rows(oh, ow, f), y)
 
 
 def backward(
-    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, sh: int, sw: int, padding: Padding, relu: bool,
-    dW: NDArray, db: NDArray, dx: NDArray,
-) -> None:  # fmt: skip
-    """As reference.conv2d_backward: adds to dW and db, writes dx unless that is empty."""
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
+) -> None:
+    """As patches.backward."""
     n, oh, ow, f = dy.shape
-    rows, top, left = _rows(oh, ow, f), padding[0][0], padding[1][0]
+    sh, sw = window.strides
     parts = parts_for(n, 2 * n * oh * ow * W.size)
     dW_parts, db_parts = np.zeros((parts, W.size), x.dtype), np.zeros((parts, db.size), x.dtype)
     turned = [W[a::sh, b::sw][::-1, ::-1].transpose(0, 1, 3, 2).ravel() for a in range(sh) for b in range(sw)]
-    kernels = np.concatenate(turned)
-
-    def work(part: int, start: int, stop: int) -> None:
-        _backward_part(
-            dy, x, kernels, y, *W.shape[:2], sh, sw, top, left, relu, rows, start, stop,
-            dW_parts[part], db_parts[part], dx,
-        )  # fmt: skip
-
-    share(parts, n, work)
+    rows = _rows(oh, ow, f)
+    share(parts, n, _backward_part, dy, x, np.concatenate(turned), y, window, relu, rows, dW_parts, db_parts, dx)
     dW += dW_parts.sum(axis=0).reshape(W.shape)
     db += db_parts.sum(axis=0)
 
@@ -127,59 +107,63 @@ def _padded(source, image, p0, q0, rows, columns, target):  # type: ignore[no-un
 
 
 @kernel()
-def _forward_part(x, W, b, sh, sw, top, left, relu, rows, start, stop, y):  # type: ignore[no-untyped-def]
-    """Output rows start .. stop - 1 (counted through all images)."""
-    kh, kw, c, f = W.shape
+def _forward_part(part, x, W, b, window, relu, rows, y):  # type: ignore[no-untyped-def]
+    """Some output rows (counted through all images)."""
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
+    c, f = W.shape[2], W.shape[3]
     _, oh, ow, _ = y.shape
     width, run = ((ow - 1) * sw + kw) * c, kw * c
     flat_W, flat_y = W.reshape(-1), y.reshape(-1)
-    window = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
-    row = start
-    while row < stop:
+    strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
+    row = part.start
+    while row < part.stop:
         i = row % oh
-        here = min(rows, oh - i, stop - row)
-        _padded(x, row // oh, i * sh - top, -left, (here - 1) * sh + kh, width // c, window)
+        here = min(rows, oh - i, part.stop - row)
+        _padded(x, row // oh, i * sh - top, -left, (here - 1) * sh + kh, width // c, strip)
         for r in range(here):
             to = (row + r) * ow * f
             products(
-                window, r * sh * width, sw * c, width, 1, flat_W, 0, run * f, f, kh, run, flat_y, to, f, ow, f, False
+                strip, r * sh * width, sw * c, width, 1, flat_W, 0, run * f, f, kh, run, flat_y, to, f, ow, f, False
             )  # fmt: skip
             bias_and_relu(flat_y, to, ow, f, b, 0, relu)
         row += here
 
 
 @kernel()
-def _backward_part(dy, x, W, y, kh, kw, sh, sw, top, left, relu, rows, start, stop, dW, db, dx):  # type: ignore[no-untyped-def]
-    """Images start .. stop - 1: their parts of dW and db are added, their dx is written."""
+def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx):  # type: ignore[no-untyped-def]
+    """Some images: their parts of dW and db are added, their dx is written. W is turned, see `backward`."""
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
+    dW, db = dW_parts[part.number], db_parts[part.number]
     _, h, w, c = x.shape
     _, oh, ow, f = dy.shape
     width, run = ((ow - 1) * sw + kw) * c, kw * c
     flat_dy, flat_y, da = dy.reshape(-1), y.reshape(-1), np.empty(rows * ow * f, x.dtype)
-    window = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
+    strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
     # Of an image's da, what dx is made of, with zeros around it; `before` of them come first.
     rows_before, columns_before = (kh - 1) // sh, (kw - 1) // sw
     da_rows, da_columns = rows_before + (h - 1 + top) // sh + 1, columns_before + (w - 1 + left) // sw + 1
     around = np.zeros(da_rows * da_columns * f if dx.size else 0, x.dtype)
-    for image in range(start, stop):
+    for image in range(part.start, part.stop):
         for i in range(0, oh, rows):
             here = min(rows, oh - i)
-            _padded(x, image, i * sh - top, -left, (here - 1) * sh + kh, width // c, window)
+            _padded(x, image, i * sh - top, -left, (here - 1) * sh + kh, width // c, strip)
             masked_gradient(flat_dy, flat_y, (image * oh + i) * ow * f, relu, here * ow, f, da, 0, db)
             for ki in range(kh):
                 products(
-                    window, ki * width, 1, sh * width, sw * c, da, 0, ow * f, f, here, ow,
+                    strip, ki * width, 1, sh * width, sw * c, da, 0, ow * f, f, here, ow,
                     dW, ki * run * f, f, run, f, True,
                 )  # fmt: skip
             for r in range(min(here, da_rows - rows_before - i) if dx.size else 0):
                 to = ((rows_before + i + r) * da_columns + columns_before) * f
                 copy(da, r * ow * f, around, to, min(ow, da_columns - columns_before) * f)
         if dx.size:
-            _input_gradient(around, da_columns, W, kh, kw, sh, sw, top, left, image, f, dx)
+            _input_gradient(around, da_columns, W, window, image, f, dx)
 
 
 @kernel()
-def _input_gradient(around, da_columns, W, kh, kw, sh, sw, top, left, image, f, dx):  # type: ignore[no-untyped-def]
+def _input_gradient(around, da_columns, W, window, image, f, dx):  # type: ignore[no-untyped-def]
     """dx of an image, by sh sw convolutions of its da."""
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = dx.shape
     flat_dx, kernel_at = dx.reshape(-1), 0
     for a in range(sh):

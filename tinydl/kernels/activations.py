@@ -1,0 +1,51 @@
+"""Activations on whole maps: relu, and the gradient that goes back through any of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .machine.codes import LINEAR, RELU, SIGMOID
+from .machine.compile import kernel
+from .machine.memory import empty
+from .machine.threads import parts_for, share
+from .twins import or_complex
+
+WORK = 2  # multiply-adds that a number costs, in time
+
+
+@or_complex
+def relu(x: NDArray) -> NDArray:
+    """Twin of layers.activations.relu."""
+    x = np.ascontiguousarray(x)
+    y = empty(x.shape, x.dtype)
+    share(parts_for(x.size, x.size * WORK), x.size, _relu, x.reshape(-1), y.reshape(-1))
+    return y
+
+
+def gradient(dy: NDArray, y: NDArray, activation: int) -> NDArray:
+    """Twin of layers.activations.activation_gradient."""
+    if dy.shape != y.shape:  # the kernel would read on behind the shorter one
+        raise ValueError(f"activation_gradient: expected two arrays of one shape, got {dy.shape} and {y.shape}")
+    if activation == LINEAR:
+        return dy
+    if activation != RELU:
+        return dy * (y * (1 - y) if activation == SIGMOID else 1 - y * y)
+    dy, y = np.ascontiguousarray(dy), np.ascontiguousarray(y)
+    da = empty(y.shape, y.dtype)
+    share(parts_for(y.size, y.size * WORK), y.size, _mask, dy.reshape(-1), y.reshape(-1), da.reshape(-1))
+    return da
+
+
+@kernel()
+def _relu(part, x, y):  # type: ignore[no-untyped-def]
+    zero = x.dtype.type(0)
+    for k in range(np.uintp(part.start), np.uintp(part.stop)):
+        y[k] = zero if x[k] < zero else x[k]  # written this way so that NaN passes through
+
+
+@kernel()
+def _mask(part, dy, y, da):  # type: ignore[no-untyped-def]
+    zero = y.dtype.type(0)
+    for k in range(np.uintp(part.start), np.uintp(part.stop)):
+        da[k] = dy[k] if y[k] > zero else zero

@@ -1,0 +1,63 @@
+"""Convolution: a map of the road from a layer to the arithmetic.
+
+    layers/conv.py            Conv2D: the derivation, and the definition in NumPy (im2col, product, col2im)
+      forward, backward       here: memory for the result, the activations that have an exp in them
+        choose.py             ONE table: which way serves which shape
+          winograd_blocks.py  2x2 and 3x3 kernels of many channels on small maps
+          winograd.py         2x2 and 3x3 kernels: fewer multiplications; the transforms are in winograd_tiles.py
+          direct.py           few channels: products that read the image as it stands
+          patches.py          the rest: im2col a few rows at a time
+            ../machine        share (threads.py) cuts each into ranges of images, tiles or channels;
+                              product (blas.py) and register_product, tile_map (simd.py) do the arithmetic
+
+All ways compute the same function; tests hold each of them against the definition, wherever it can work.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..activations import gradient as activation_gradient
+from ..machine.codes import RELU
+from ..machine.loops import finish
+from ..machine.memory import empty
+from ..machine.threads import one_blas_thread
+from ..machine.window import Window
+from ..twins import or_complex
+from .choose import Convolution, way_for
+from .patches import col2im, im2col
+
+__all__ = ["backward", "col2im", "forward", "im2col"]
+
+
+@or_complex
+@one_blas_thread()
+def forward(
+    x: NDArray, W: NDArray, b: NDArray | None, window: Window, activation: int, way: str | None = None
+) -> NDArray:
+    """Twin of layers.conv.conv2d_forward. way: see choose.py."""
+    x, W = np.ascontiguousarray(x), np.ascontiguousarray(W)
+    b = W.reshape(-1)[:0] if b is None else b
+    (n, h, w, c), f = x.shape, W.shape[3]
+    y = empty((n, *window.places(h, w), f), x.dtype)
+    way_for(Convolution(window, c, f, y.shape, False), way).forward(x, W, b, window, activation == RELU, y)
+    finish(y, activation)
+    return y
+
+
+@one_blas_thread()
+def backward(
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
+    dW: NDArray, db: NDArray | None, need_dx: bool, way: str | None = None,
+) -> NDArray:  # fmt: skip
+    """Twin of layers.conv.conv2d_backward. way: see choose.py."""
+    x, dy, y, W = (np.ascontiguousarray(array) for array in (x, dy, y, W))
+    db = dW.reshape(-1)[:0] if db is None else db
+    relu = activation == RELU
+    if not relu:
+        dy = activation_gradient(dy, y, activation)
+    c, f = W.shape[2:]
+    dx = empty(x.shape if need_dx else (0, 0, 0, 0), x.dtype)
+    way_for(Convolution(window, c, f, dy.shape, need_dx), way).backward(dy, x, W, y, window, relu, dW, db, dx)
+    return dx

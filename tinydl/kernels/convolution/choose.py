@@ -1,0 +1,108 @@
+"""Which way serves which convolution: one table, read from the top.
+
+A way may be taken where it `can` work at all, and is where it is `faster` than those below it. Tests and benchmarks
+force one: `forward(..., way="direct")`, which is refused where it cannot work, or, for a whole process,
+
+    TINYDL_CONVOLUTION=patches python ...
+
+which holds wherever that way can work; elsewhere the table decides.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import ModuleType
+from typing import NamedTuple
+
+from ..machine.window import Window
+from . import direct, patches, winograd, winograd_blocks
+from .winograd_tiles import tiles_in
+
+FEWEST_CHANNELS = 16  # below, Winograd's transforms cost more than its products save
+MANY_CHANNELS = 128  # from here on two blocks of them, see winograd_blocks
+FEW_TILES = 256  # with more, chunks of tiles are as fast as blocks of channels, and need less memory
+MOST_WEIGHTS = (
+    1 << 17
+)  # numbers: directly, each row of y or dx goes through all of W, which has to stay in the L2 cache
+
+
+class Convolution(NamedTuple):
+    """What the choice depends on: the window, c channels in, f filters out, the shape of y, whether dx is wanted."""
+
+    window: Window
+    c: int
+    f: int
+    output: tuple[int, ...]
+    need_dx: bool
+
+
+class Way(NamedTuple):
+    """One row of the table; all modules have a `forward` and a `backward` of the same form."""
+
+    module: ModuleType
+    can: Callable[[Convolution], bool]
+    faster: Callable[[Convolution], bool]
+
+
+def _small_kernel(conv: Convolution) -> bool:
+    """2x2 and 3x3 have transforms."""
+    return conv.window.size in ((2, 2), (3, 3)) and conv.window.strides == (1, 1)
+
+
+def _whole_vectors(conv: Convolution) -> bool:
+    """What is written, y and dx, is written in whole vectors."""
+    return conv.f % direct.WHOLE == 0 and (conv.c % direct.WHOLE == 0 or not conv.need_dx)
+
+
+def _few_tiles(conv: Convolution) -> bool:
+    return min(conv.c, conv.f) >= MANY_CHANNELS and 0 < tiles_in(conv.window, conv.output) <= FEW_TILES
+
+
+def _some_channels(conv: Convolution) -> bool:
+    return min(conv.c, conv.f) >= FEWEST_CHANNELS
+
+
+def _few_weights(conv: Convolution) -> bool:
+    kh, kw = conv.window.size
+    return kh * kw > 1 and kh * kw * conv.c * conv.f <= MOST_WEIGHTS
+
+
+def _always(conv: Convolution) -> bool:
+    return True
+
+
+WAYS = {
+    #                       what it is                 where it can     where it is faster than the rest
+    "winograd_blocks": Way(winograd_blocks, _small_kernel, _few_tiles),  # wide layers on small maps: VGG16's last ones
+    "winograd": Way(winograd, _small_kernel, _some_channels),  # 2x2 and 3x3 kernels: most of VGG and ResNet
+    "direct": Way(direct, _whole_vectors, _few_weights),  # few channels: a first layer, 5x5 and strided kernels
+    "patches": Way(patches, _always, _always),  # im2col: 1x1 kernels, and whatever is left
+}
+
+
+def checked(owner: str, name: str) -> str:
+    """The name of a way; another one is refused."""
+    if name not in WAYS:
+        raise ValueError(f"{owner}: expected one of {', '.join(WAYS)}, got {name!r}")
+    return name
+
+
+_wanted = os.environ.get("TINYDL_CONVOLUTION")
+_for_all = checked("TINYDL_CONVOLUTION", _wanted) if _wanted else None
+
+
+def way_for(conv: Convolution, way: str | None = None) -> ModuleType:
+    """The module that computes it.
+
+    way: the name of one to be taken. Raises ValueError for one that there is not, or that cannot compute this.
+    """
+    if way is not None:
+        forced = WAYS[checked("convolution: way", way)]
+        if not forced.can(conv):
+            able = ", ".join(name for name, each in WAYS.items() if each.can(conv))
+            raise ValueError(f"convolution: way={way!r} cannot compute {conv}; these can: {able}")
+        return forced.module
+    if _for_all and WAYS[_for_all].can(conv):
+        return WAYS[_for_all].module
+    return next(each.module for each in WAYS.values() if each.can(conv) and each.faster(conv))

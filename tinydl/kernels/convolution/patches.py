@@ -1,0 +1,189 @@
+"""Convolution by im2col, in pieces that stay in the cache: the way that is open to every convolution.
+
+Lowered as a whole (im2col in layers/conv.py) a layer's patches take kh kw times the memory of its input: 67 MB for the
+third convolution of the CIFAR-10 network. Here every thread lowers a few output rows into a buffer in its cache,
+multiplies it by W, adds bias and relu while the result is hot, and moves on: the patch matrix never exists. Images are
+NHWC, so a patch row is kh runs of kw c adjacent numbers, and the product lands in y as it stands. backward lowers x
+again, which costs less than keeping the patches. A 1x1 convolution with strides of 1 needs no lowering: x is its own
+patch matrix.
+
+Sizes: n images, h x w pixels and c channels in, oh x ow pixels and f filters out, kh x kw the window, sh, sw the
+strides.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..machine.blas import Rows, product
+from ..machine.compile import kernel
+from ..machine.loops import add, bias_and_relu, clear, copy, masked_gradient
+from ..machine.threads import parts_for, share
+from ..machine.window import Window
+from ..twins import or_complex
+
+BUFFER = 1 << 17  # numbers in a buffer of patches and their results: 512 kB of float32, half a core's L2 cache
+FEWEST_ROWS = 256  # that a product wants, to be efficient
+
+
+def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
+    """y = relu(convolution of x and W + b), written into y; b is empty for no bias."""
+    n, oh, ow, f = y.shape
+    patches = W.size // f
+    rows = max(1, min(n * oh, BUFFER // ((patches + f) * ow)))  # output rows at a time
+    parts = parts_for(n * oh, n * oh * ow * patches * f)
+    share(parts, n * oh, _forward_part, x, W.reshape(-1), b, window, relu, rows, y)
+
+
+def backward(
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
+) -> None:
+    """Adds to dW and db (empty for no bias), writes dx unless that is empty. relu: dy is masked by y > 0 first."""
+    n, oh, ow, f = dy.shape
+    patches = W.size // f
+    rows = max(1, min(oh, BUFFER // ((2 * patches + f) * ow)))
+    if _needs_no_lowering(window) and oh * ow < FEWEST_ROWS:
+        rows = max(1, min(n, FEWEST_ROWS // (oh * ow))) * oh  # small images together
+    transposed = np.ascontiguousarray(W.reshape(patches, f).T).reshape(-1)
+    parts = parts_for(n, 2 * n * oh * ow * patches * f)
+    dW_parts, db_parts = np.zeros((parts, patches * f), x.dtype), np.zeros((parts, db.size), x.dtype)
+    share(parts, n, _backward_part, dy, x, transposed, y, window, relu, rows, dW_parts, db_parts, dx)
+    dW += dW_parts.sum(axis=0).reshape(W.shape)
+    db += db_parts.sum(axis=0)
+
+
+@or_complex
+def im2col(x: NDArray, window: Window) -> NDArray:
+    """Twin of layers.conv.im2col."""
+    x = np.ascontiguousarray(x)
+    n, h, w, c = x.shape
+    (kh, kw), (oh, ow) = window.size, window.places(h, w)
+    cols = np.empty((n * oh * ow, kh * kw * c), x.dtype)
+    _lower(x, window, oh, ow, 0, n * oh, cols)
+    return cols
+
+
+def col2im(cols: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
+    """Twin of layers.conv.col2im."""
+    n, h, w, _ = x_shape
+    oh, ow = window.places(h, w)
+    x = np.zeros(x_shape, cols.dtype)
+    _add_up(np.ascontiguousarray(cols), window, oh, ow, 0, n * oh, x)
+    return x
+
+
+@kernel()
+def _needs_no_lowering(window):  # type: ignore[no-untyped-def]
+    """1x1 with strides of 1, without padding: the image is its own patch matrix."""
+    return window.size == (1, 1) and window.strides == (1, 1) and window.padding == ((0, 0), (0, 0))
+
+
+@kernel()
+def _lower(x, window, oh, ow, start, stop, cols):  # type: ignore[no-untyped-def]
+    """The patches of output rows start .. stop - 1 (counted through all images) into the first rows of cols."""
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
+    _, h, w, c = x.shape
+    source, target = x.reshape(-1), cols.reshape(-1)
+    run = kw * c
+    to = 0
+    for row in range(start, stop):
+        image, i = row // oh, row % oh
+        for j in range(ow):
+            first = max(0, left - j * sw)  # the first kernel column that lies inside the image, and the last
+            last = min(kw, w + left - j * sw)
+            at = ((image * h + i * sh - top) * w + j * sw - left) * c
+            for ki in range(kh):
+                p = i * sh + ki - top
+                if p < 0 or p >= h or last <= first:
+                    clear(target, to, run)
+                elif last - first == kw:
+                    if run <= 16 and at + 16 <= source.size and to + 16 <= target.size:
+                        # Nine numbers are a loop, sixteen are one vector instruction: what is too much is overwritten
+                        # by the runs that come next.
+                        p16, to16 = np.uintp(at), np.uintp(to)
+                        for q in range(np.uintp(16)):
+                            target[to16 + q] = source[p16 + q]
+                    else:
+                        copy(source, at, target, to, run)
+                else:
+                    clear(target, to, first * c)
+                    copy(source, at + first * c, target, to + first * c, (last - first) * c)
+                    clear(target, to + last * c, run - last * c)
+                to += run
+                at += w * c
+
+
+@kernel()
+def _add_up(cols, window, oh, ow, start, stop, x):  # type: ignore[no-untyped-def]
+    """Adds every number of the patches of output rows start .. stop - 1 to the pixel it was copied from."""
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
+    _, h, w, c = x.shape
+    source, target = cols.reshape(-1), x.reshape(-1)
+    run = kw * c
+    at = 0
+    for row in range(start, stop):
+        image, i = row // oh, row % oh
+        for j in range(ow):
+            first = max(0, left - j * sw)
+            last = max(first, min(kw, w + left - j * sw))
+            for ki in range(kh):
+                p = i * sh + ki - top
+                if 0 <= p < h:
+                    to = ((image * h + p) * w + j * sw - left) * c
+                    add(source, at + first * c, target, to + first * c, (last - first) * c)
+                at += run
+
+
+@kernel()
+def _forward_part(part, x, W, b, window, relu, rows, y):  # type: ignore[no-untyped-def]
+    """Some output rows, `rows` of them at a time: lower, multiply, add b, relu."""
+    _, oh, ow, f = y.shape
+    patches = W.size // f
+    lowered = not _needs_no_lowering(window)
+    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
+    cols = np.empty((rows * ow if lowered else 0, patches), x.dtype)
+    of_cols, of_W = Rows(cols.reshape(-1), 0, patches), Rows(W, 0, f)
+    for row in range(part.start, part.stop, rows):
+        end = min(row + rows, part.stop)
+        pixels, to = (end - row) * ow, row * ow * f
+        if lowered:
+            _lower(x, window, oh, ow, row, end, cols)
+            product(False, (pixels, f, patches), of_cols, of_W, False, Rows(flat_y, to, f))
+        else:
+            of_x = Rows(flat_x, row * ow * patches, patches)
+            product(False, (pixels, f, patches), of_x, of_W, False, Rows(flat_y, to, f))
+        bias_and_relu(flat_y, to, pixels, f, b, 0, relu)
+
+
+@kernel()
+def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx):  # type: ignore[no-untyped-def]
+    """Some images: their parts of dW and db are added, their dx is written."""
+    _, oh, ow, f = dy.shape
+    patches = W_T.size // f
+    lowered, need_dx = not _needs_no_lowering(window), dx.size > 0
+    dW, db = dW_parts[part.number], db_parts[part.number]
+    flat_x, flat_dx, flat_dy, flat_y = x.reshape(-1), dx.reshape(-1), dy.reshape(-1), y.reshape(-1)
+    cols = np.empty((rows * ow if lowered else 0, patches), x.dtype)
+    dcols = np.empty((rows * ow if lowered and need_dx else 0, patches), x.dtype)
+    da = np.empty(rows * ow * f, x.dtype)
+    of_cols, of_dcols = Rows(cols.reshape(-1), 0, patches), Rows(dcols.reshape(-1), 0, patches)
+    of_da, of_W_T, of_dW = Rows(da, 0, f), Rows(W_T, 0, patches), Rows(dW, 0, f)
+    if need_dx and lowered:
+        size = dx.shape[1] * dx.shape[2] * dx.shape[3]
+        clear(flat_dx, part.start * size, (part.stop - part.start) * size)
+    for row in range(part.start * oh, part.stop * oh, rows):
+        end = min(row + rows, part.stop * oh)
+        pixels, at = (end - row) * ow, row * ow * f
+        masked_gradient(flat_dy, flat_y, at, relu, pixels, f, da, 0, db)
+        if lowered:
+            _lower(x, window, oh, ow, row, end, cols)
+            product(True, (patches, f, pixels), of_cols, of_da, True, of_dW)
+            if need_dx:
+                product(False, (pixels, patches, f), of_da, of_W_T, False, of_dcols)
+                _add_up(dcols, window, oh, ow, row, end, dx)
+        else:
+            first = row * ow * patches
+            product(True, (patches, f, pixels), Rows(flat_x, first, patches), of_da, True, of_dW)
+            if need_dx:
+                product(False, (pixels, patches, f), of_da, of_W_T, False, Rows(flat_dx, first, patches))

@@ -1,0 +1,145 @@
+"""Convolution with fewer multiplications, for small kernels with strides of 1 (Winograd 1980; Lavin & Gray 2016).
+
+In one dimension. Two filter taps g slide over d: four outputs cost eight multiplications. Read g and the outputs y as
+coefficients of polynomials, and the sum y_i = sum_k d_(i+k) g_k is (transposed) polynomial multiplication, which can be
+done by evaluating both factors at five points, multiplying five pairs of values, and interpolating:
+
+    y = A.T [ (G g) * (B.T d) ]      d: 5 numbers, g: r taps, y: 5 - r + 1 = m outputs;  *: entry by entry
+
+with constant matrices for the points 0, 1, -1, 1/2 and infinity: five multiplications instead of eight. In two
+dimensions rows and columns are transformed one after the other, and 25 products of numbers do the work of 64 (2x2
+kernel, 4x4 outputs) or of 81 (3x3 kernel, 3x3 outputs).
+
+Forward    V = B.T x B for every 5x5 tile of x and every channel; U = G W G.T for every pair of channels
+           M[p] = V[p] @ U[p]: for each of the 25 positions p a matrix product, tiles x channels by channels x filters
+           y = A.T M A, tile by tile, m outputs apart; then bias and relu
+
+Backward   each step is linear, so its gradient goes back through the transpose of the same matrix:
+           dM = A dy A.T          dU[p] = V[p].T @ dM[p]          dW = G.T dU G          (summed over all tiles)
+                                  dV[p] = dM[p] @ U[p].T          dx = B dV B.T
+           Neighbouring tiles of x overlap by r - 1 pixels, and their dx add up there, as in col2im.
+
+The transforms only add and scale a few numbers a pixel; the products are 2.6 (3.2) times smaller than those of im2col.
+The price is roundoff: in float32 an error of some 3e-6 of the largest output, where im2col has 5e-7. And an infinite
+pixel makes NaN of all outputs of its tile, not only of those it belongs to.
+
+Sizes: t tiles in a chunk, c channels, f filters, k the kernel's side, m = SIZE + 1 - k that of a tile's outputs; V and
+M of a chunk stay in the processor's caches. The transforms are in winograd_tiles.py.
+Layers of many channels and few tiles go another way, in winograd_blocks.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..machine.blas import Rows, product
+from ..machine.compile import kernel
+from ..machine.loops import clear
+from ..machine.memory import empty
+from ..machine.threads import Part, parts_for, share
+from ..machine.window import Window
+from .winograd_tiles import (
+    PLACES,
+    Tiles,
+    input_gradient_tiles,
+    input_tiles,
+    kernel_gradient,
+    kernel_transform,
+    output_gradient_tiles,
+    output_tiles,
+    tiles_in,
+    tiling_of,
+)
+
+CHUNK = 1 << 17  # numbers in V and M of a chunk, 512 kB of float32, half a core's L2 cache; but
+FEWEST_TILES = 60  # in a chunk, as U and dU are gone through once for each
+
+
+def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
+    """As patches.forward."""
+    c, f = W.shape[2:]
+    tiling, tiles = tiling_of(window, y.shape), tiles_in(window, y.shape)
+    parts = parts_for(tiles, tiles * PLACES * c * f)
+    share(parts, tiles, _forward_part, x, _transformed(W), b, tiling, relu, _chunk(c, f), y)
+
+
+def backward(
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
+) -> None:
+    """As patches.backward."""
+    (c, f), n, tiling = W.shape[2:], len(dy), tiling_of(window, dy.shape)
+    U_T = _transformed(np.ascontiguousarray(W.transpose(0, 1, 3, 2))) if dx.size else np.empty((0, 0, 0), x.dtype)
+    parts = parts_for(n, 2 * tiles_in(window, dy.shape) * PLACES * c * f)
+    dU, db_parts = empty((parts, PLACES, c, f), x.dtype), np.zeros((parts, db.size), x.dtype)
+    share(parts, n, _backward_part, dy, x, U_T, y, tiling, relu, _chunk(c, f), dU, db_parts, dx)
+    for part in dU:
+        _add_kernel_gradient(part, dW)
+    db += db_parts.sum(axis=0)
+
+
+def _chunk(c: int, f: int) -> int:
+    """Tiles at a time."""
+    return max(FEWEST_TILES, CHUNK // (PLACES * (c + f)))
+
+
+def _transformed(W: NDArray) -> NDArray:
+    """U = G W G.T, of shape (PLACES, c, f)."""
+    c, f = W.shape[2:]
+    U = empty((PLACES, c, f), W.dtype)
+    share(parts_for(c, W.size), c, _transform, W, U)
+    return U
+
+
+def _transform(part: Part, W: NDArray, U: NDArray) -> None:
+    """Of some channels."""
+    k, _, c, f = W.shape
+    at = part.start * f
+    kernel_transform(W.reshape(-1), at, c * f, k, U.reshape(-1), at, c * f, part.stop * f - at)
+
+
+@kernel()
+def _add_kernel_gradient(dU, dW):  # type: ignore[no-untyped-def]
+    """The same for all pairs, in Numba's hands: it refuses a dW that does not lie in one piece."""
+    k, _, c, f = dW.shape
+    kernel_gradient(dU.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
+
+
+@kernel()
+def _forward_part(part, x, U, b, tiling, relu, t, y):  # type: ignore[no-untyped-def]
+    """Some tiles, t at a time: V, M = V @ U, y."""
+    c, f = U.shape[1], U.shape[2]
+    flat_V, flat_M, flat_U = np.empty(PLACES * t * c, x.dtype), np.empty(PLACES * t * f, x.dtype), U.reshape(-1)
+    V, M = Tiles(flat_V, PLACES * c, c), Tiles(flat_M, PLACES * f, f)
+    tile = np.empty(PLACES * max(c, f), x.dtype)
+    for first in range(part.start, part.stop, t):
+        last = min(first + t, part.stop)
+        input_tiles(x, tiling, first, last, tile, V)
+        for p in range(PLACES):
+            of_V, of_U, of_M = Rows(flat_V, p * c, V.step), Rows(flat_U, p * c * f, f), Rows(flat_M, p * f, M.step)
+            product(False, (last - first, f, c), of_V, of_U, False, of_M)
+        output_tiles(M, b, relu, tiling, first, last, tile, y, 0, f)
+
+
+@kernel()
+def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx):  # type: ignore[no-untyped-def]
+    """Some images, t tiles at a time: V again, dM, dU += V.T dM, dV = dM U.T, dx."""
+    dU, db = dU_parts[part.number], db_parts[part.number]
+    c, f = dU.shape[1], dU.shape[2]
+    flat_V, flat_dM = np.empty(PLACES * t * c, x.dtype), np.empty(PLACES * t * f, x.dtype)
+    V, dM = Tiles(flat_V, PLACES * c, c), Tiles(flat_dM, PLACES * f, f)
+    tile = np.empty(PLACES * max(c, f), x.dtype)
+    flat_U, flat_dU = U_T.reshape(-1), dU.reshape(-1)
+    clear(flat_dU, 0, dU.size)
+    tiles = tiling.down * tiling.across
+    for first in range(part.start * tiles, part.stop * tiles, t):
+        last = min(first + t, part.stop * tiles)
+        input_tiles(x, tiling, first, last, tile, V)
+        output_gradient_tiles(dy, y, relu, db, tiling, first, last, tile, dM)
+        for p in range(PLACES):
+            of_V, of_dM = Rows(flat_V, p * c, V.step), Rows(flat_dM, p * f, dM.step)
+            product(True, (c, f, last - first), of_V, of_dM, True, Rows(flat_dU, p * c * f, f))
+            if dx.size:  # V[p] has done its work: dV[p] takes its place
+                product(False, (last - first, c, f), of_dM, Rows(flat_U, p * c * f, c), False, of_V)
+        if dx.size:
+            input_gradient_tiles(V, tiling, first, last, tile, dx, 0, c)

@@ -1,0 +1,143 @@
+"""Winograd's convolution for layers with many channels and few tiles, as the last ones of VGG16.
+
+What winograd.py keeps in the cache are tiles; U = G W G.T it goes through once for each chunk of them. For 512 channels
+U is 26 MB, three times as large as W itself, and there are 50 tiles of 14x14 images: both to make U and to read it
+takes longer than to multiply. Here it is the other way round: V of all tiles is made first (and dM, backward), then
+every thread takes some filters (channels) for itself, and makes U of them a block at a time, BLOCK x BLOCK pairs, which
+never leaves its cache:
+
+    forward    M[:, filters] += V[:, channels] @ U[channels, filters]                      for all blocks of channels
+    backward   dV[:, channels] += dM[:, filters] @ U[channels, filters].T                  for all blocks of filters
+               dU[channels, filters] = V[:, channels].T @ dM[:, filters], and from it dW at once
+
+Nothing is added up across threads but db. Each line stands for PLACES products, one for each position p in a tile, and
+the arrays lie in this order: V (PLACES, tiles, c), M (PLACES, tiles, filters of the block), U (PLACES, BLOCK, BLOCK).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..machine.blas import Rows, product
+from ..machine.compile import kernel
+from ..machine.memory import empty
+from ..machine.threads import parts_for, share
+from ..machine.window import Window
+from .winograd_tiles import (
+    PLACES,
+    Tiles,
+    input_gradient_tiles,
+    input_tiles,
+    kernel_gradient,
+    kernel_transform,
+    output_gradient_tiles,
+    output_tiles,
+    tiles_in,
+    tiling_of,
+)
+
+BLOCK = 64  # channels and filters
+
+
+def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
+    """As patches.forward."""
+    (c, f), tiling = W.shape[2:], tiling_of(window, y.shape)
+    tiles = tiles_in(window, y.shape)
+    products = tiles * PLACES * c * f
+    V = empty((PLACES * tiles * c,), x.dtype)
+    share(parts_for(tiles, products), tiles, _transform, x, tiling, tiles, V)
+    blocks = -(-f // BLOCK)
+    share(parts_for(blocks, products), blocks, _forward_blocks, V, tiles, W, b, relu, tiling, y)
+
+
+def backward(
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
+) -> None:
+    """As patches.backward."""
+    (c, f), tiling = W.shape[2:], tiling_of(window, y.shape)
+    tiles = tiles_in(window, y.shape)
+    products = 2 * tiles * PLACES * c * f
+    V, dM = (empty((PLACES * tiles * size,), x.dtype) for size in (c, f))
+    parts, blocks = parts_for(tiles, products), -(-c // BLOCK)
+    db_parts = np.zeros((parts, db.size), x.dtype)
+    share(parts, tiles, _transform_both, x, dy, y, relu, tiling, tiles, V, dM, db_parts)
+    share(parts_for(blocks, products), blocks, _backward_blocks, V, dM, tiles, W, tiling, dW, dx)
+    db += db_parts.sum(axis=0)
+
+
+@kernel()
+def _transform(part, x, tiling, tiles, V):  # type: ignore[no-untyped-def]
+    """V of some tiles."""
+    c = x.shape[3]
+    tile = np.empty(PLACES * c, x.dtype)
+    input_tiles(x, tiling, part.start, part.stop, tile, Tiles(V[part.start * c :], c, tiles * c))
+
+
+@kernel()
+def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):  # type: ignore[no-untyped-def]
+    """V and dM of some tiles, and their part of db."""
+    _transform(part, x, tiling, tiles, V)
+    f = dy.shape[3]
+    tile, of_dM = np.empty(PLACES * f, dy.dtype), Tiles(dM[part.start * f :], f, tiles * f)
+    output_gradient_tiles(dy, y, relu, db_parts[part.number], tiling, part.start, part.stop, tile, of_dM)
+
+
+@kernel()
+def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):  # type: ignore[no-untyped-def]
+    """y, for some blocks of filters."""
+    k, _, c, f = W.shape
+    flat_W = W.reshape(-1)
+    U, M = np.empty(PLACES * BLOCK * BLOCK, V.dtype), np.empty(PLACES * tiles * BLOCK, V.dtype)
+    tile = np.empty(PLACES * BLOCK, V.dtype)
+    for f0 in range(part.start * BLOCK, min(part.stop * BLOCK, f), BLOCK):
+        filters = min(BLOCK, f - f0)
+        for c0 in range(0, c, BLOCK):
+            channels = min(BLOCK, c - c0)
+            pairs = channels * filters
+            for i in range(channels):
+                kernel_transform(flat_W, (c0 + i) * f + f0, c * f, k, U, i * filters, pairs, filters)
+            for p in range(PLACES):
+                of_V, of_M = Rows(V, p * tiles * c + c0, c), Rows(M, p * tiles * filters, filters)
+                product(False, (tiles, filters, channels), of_V, Rows(U, p * pairs, filters), c0 > 0, of_M)
+        output_tiles(Tiles(M, filters, tiles * filters), b, relu, tiling, 0, tiles, tile, y, f0, filters)
+
+
+@kernel()
+def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):  # type: ignore[no-untyped-def]
+    """For some blocks of channels: adds to dW, writes dx."""
+    k, _, c, f = W.shape
+    flat_W, flat_dW = W.reshape(-1), dW.reshape(-1)
+    U, W_T = np.empty(PLACES * BLOCK * BLOCK, V.dtype), np.empty(k * k * BLOCK * BLOCK, V.dtype)
+    dV, tile = np.empty(PLACES * tiles * BLOCK, V.dtype), np.empty(PLACES * BLOCK, V.dtype)
+    for c0 in range(part.start * BLOCK, min(part.stop * BLOCK, c), BLOCK):
+        channels = min(BLOCK, c - c0)
+        for f0 in range(0, f, BLOCK):
+            filters = min(BLOCK, f - f0)
+            pairs = channels * filters
+            for p in range(PLACES):
+                of_V, of_dM = Rows(V, p * tiles * c + c0, c), Rows(dM, p * tiles * f + f0, f)
+                product(True, (channels, filters, tiles), of_V, of_dM, False, Rows(U, p * pairs, filters))
+            for i in range(channels):
+                kernel_gradient(U, i * filters, pairs, k, flat_dW, (c0 + i) * f + f0, c * f, filters)
+            if not dx.size:
+                continue
+            for p in range(k * k):
+                _transpose(flat_W, (p * c + c0) * f + f0, f, channels, filters, W_T, p * pairs)
+            kernel_transform(W_T, 0, pairs, k, U, 0, pairs, pairs)
+            for p in range(PLACES):
+                of_dM, of_dV = Rows(dM, p * tiles * f + f0, f), Rows(dV, p * tiles * channels, channels)
+                product(False, (tiles, channels, filters), of_dM, Rows(U, p * pairs, channels), f0 > 0, of_dV)
+        if dx.size:
+            input_gradient_tiles(
+                Tiles(dV, channels, tiles * channels), tiling, 0, tiles, tile, dx, c0, channels
+            )  # fmt: skip
+
+
+@kernel()
+def _transpose(source, at, apart, rows, columns, target, to):  # type: ignore[no-untyped-def]
+    """target (columns x rows) = the transpose of rows x columns numbers, whose rows begin `apart` numbers apart."""
+    for i in range(rows):
+        p, q = np.uintp(at + i * apart), np.uintp(to + i)
+        for j in range(np.uintp(columns)):
+            target[q + j * np.uintp(rows)] = source[p + j]

@@ -1,0 +1,169 @@
+"""Compiled kernels on disk: where they are kept, how long they are good, and what happens when the disk says no.
+
+Numba keeps compiled functions itself, but beside the source, where an uninstallation would leave them; it looks only at
+the file that a function stands in, not at those it calls into; and it ends the program when a file is damaged or
+cannot be written. So its cache is told three things here:
+
+- The folder is NUMBA_CACHE_DIR where that is set, else the user's cache folder.
+- A function is good as long as the text of its file, and of all files of this package which that imports, is what it
+  was. Older versions of the same function are deleted when a new one is written.
+- What cannot be read is compiled again, and what cannot be written is not kept: one line says so, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import pickle
+import re
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from numba import __version__ as numba_version
+from numba import config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.serialize import dumps
+
+from ...files import user_cache_folder, write_whole
+
+KERNELS = Path(__file__).resolve().parents[1]
+PACKAGE = __name__.rsplit(".", 2)[0]
+DIGEST = 32  # bytes
+
+
+@cache
+def say_once(text: str) -> None:
+    """A line on the terminal."""
+    print(f"tinydl: {text}", file=sys.stderr, flush=True)
+
+
+def described(error: Exception) -> str:
+    """On one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+@cache
+def folder() -> Path:
+    """Where kernels are kept. Copies of tinydl in different places keep theirs apart."""
+    base = Path(config.CACHE_DIR) if config.CACHE_DIR else user_cache_folder()
+    return base / f"kernels-{hashlib.sha256(str(KERNELS).encode()).hexdigest()[:12]}"
+
+
+@cache
+def fingerprint(file: Path) -> str:
+    """A hash of the text of a file of this package, and of all that it imports from this package."""
+    texts = {each.relative_to(KERNELS).as_posix(): each.read_bytes() for each in _with_imports(file, set())}
+    total = hashlib.sha256()
+    for name, text in sorted(texts.items()):
+        total.update(name.encode() + b"\0" + text + b"\0")
+    return total.hexdigest()
+
+
+def _with_imports(file: Path, seen: set[Path]) -> set[Path]:
+    if file not in seen:
+        seen.add(file)
+        for other in _imports(file):
+            _with_imports(other, seen)
+    return seen
+
+
+@cache
+def _imports(file: Path) -> tuple[Path, ...]:
+    """The files of this package that a file imports by name (relative imports, as everywhere in it)."""
+    found = []
+    for node in ast.parse(file.read_bytes()).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            if KERNELS in (base, *base.parents):
+                for alias in node.names:
+                    ways = base / f"{alias.name}.py", base / alias.name / "__init__.py", base.with_suffix(".py")
+                    found.append(next((way for way in ways if way.is_file()), base / "__init__.py"))
+    return tuple(found)
+
+
+class _Files:
+    """The files of one function, one for each list of argument types, processor and version of Numba.
+
+    Each begins with its own hash: a damaged file may still be readable, and machine code with a wrong bit can end a
+    process.
+    """
+
+    def __init__(self, name: str, stamp: str) -> None:
+        self.name = f"{name}.py{sys.version_info.major}{sys.version_info.minor}"
+        self.stamp = stamp[:16]
+
+    def _path(self, key: Any) -> Path:
+        inputs = hashlib.sha256(repr((numba_version, key)).encode()).hexdigest()[:16]
+        return folder() / f"{self.name}.{self.stamp}.{inputs}.nbc"
+
+    def load(self, key: Any) -> Any:
+        try:
+            content = self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+            raise ValueError("it is not what was written")
+        return pickle.loads(content[DIGEST:])
+
+    def save(self, key: Any, data: Any) -> None:
+        for old in folder().glob(f"{self.name}.*"):
+            if not old.name.startswith(f"{self.name}.{self.stamp}."):
+                old.unlink(missing_ok=True)
+        content = dumps(data)
+        write_whole(self._path(key), hashlib.sha256(content).digest() + content)
+
+
+class _Place(_CacheLocator):
+    """Numba asks it where a function is kept, and what its source is now."""
+
+    def __init__(self, file: str) -> None:
+        self._py_file = file  # Numba names it in a warning
+
+    def get_cache_path(self) -> str:
+        return str(folder())
+
+    def get_source_stamp(self) -> str:
+        return fingerprint(Path(self._py_file).resolve())
+
+    def get_disambiguator(self) -> str:
+        return ""
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], file: str) -> _Place:
+        return cls(file)
+
+
+class _Kept(CompileResultCacheImpl):
+    _locator_classes = [_Place]  # noqa: RUF012  (as Numba's own)
+
+
+class KernelCache(FunctionCache):
+    """What keeps the machine code of a compiled function, in the place of Numba's own cache."""
+
+    _impl_class = _Kept
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        name = f"{function.__module__.removeprefix(f'{PACKAGE}.')}.{function.__qualname__}"
+        self._cache_file = _Files(re.sub(r"[<>]", "", name), self._impl.locator.get_source_stamp())
+
+    def load_overload(self, types: Any, target: Any) -> Any:
+        """The compiled function for these types of arguments, or None."""
+        try:
+            return super().load_overload(types, target)
+        except Exception as error:  # reading a pickle may raise anything
+            say_once(f"a kept kernel in {folder()} cannot be used, it is compiled again: {described(error)}")
+            return None
+
+    def save_overload(self, types: Any, compiled: Any) -> None:
+        """Keep it, if the disk lets us."""
+        try:
+            super().save_overload(types, compiled)
+        except OSError as error:
+            say_once(
+                f"compiled kernels cannot be kept in {folder()}, each process compiles its own: {described(error)}: "
+                "set NUMBA_CACHE_DIR to a folder that can be written"
+            )

@@ -1,0 +1,30 @@
+"""Window: what slides over an image, and how."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+Pair = tuple[int, int]
+Padding = tuple[Pair, Pair]  # ((top, bottom), (left, right))
+
+
+class Window(NamedTuple):
+    """A window of kh x kw pixels that goes over an image in steps of sh and sw, with padding around the image.
+
+    (kh, kw), (sh, sw), ((top, bottom), (left, right)) = window
+    """
+
+    size: Pair
+    strides: Pair = (1, 1)
+    padding: Padding = ((0, 0), (0, 0))
+
+    def places(self, h: int, w: int) -> Pair:
+        """How many windows fit into an image of h x w pixels, down and across: the size of the output."""
+        sides = zip((h, w), self.size, self.strides, self.padding, strict=True)
+        down, across = (output_size(size, window, stride, around) for size, window, stride, around in sides)
+        return down, across
+
+
+def output_size(size: int, window: int, stride: int, padding: Pair) -> int:
+    """How many windows fit along one side: floor((size + padding - window) / stride) + 1."""
+    return (size + sum(padding) - window) // stride + 1
