@@ -296,14 +296,14 @@ class SequentialForwards(Sequential):
 
 class MSEWithoutN(MeanSquaredError):
     def backward(self) -> NDArray[Any]:
-        return super().backward() * self._y_pred.size
+        return super().backward() * self._cache[0].size
 
 
 class MSEOverRows(MeanSquaredError):
     """1/rows in backward, 1/entries in forward."""
 
     def backward(self) -> NDArray[Any]:
-        return super().backward() * self._y_pred.shape[1]
+        return super().backward() * self._cache[0].shape[1]
 
 
 class MSEWithoutTwo(MeanSquaredError):
@@ -313,12 +313,12 @@ class MSEWithoutTwo(MeanSquaredError):
 
 class CrossEntropyWithoutN(SoftmaxCrossEntropy):
     def backward(self) -> NDArray[Any]:
-        return super().backward() * len(self._y_pred)
+        return super().backward() * len(self._cache[0])
 
 
 class CrossEntropyForgetsSmoothing(SoftmaxCrossEntropy):
     def backward(self) -> NDArray[Any]:
-        return (self._y_pred - np.eye(5)[self._y_true.argmax(axis=1)]) / len(self._y_pred)
+        return (self._cache[0] - np.eye(5)[self._cache[1].argmax(axis=1)]) / len(self._cache[0])
 
 
 class BCEOfTheSign(BinaryCrossEntropy):

@@ -75,7 +75,8 @@ class Configured:
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments by name: `type(thing)(**thing.get_config())` is made the same way."""
-        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        parameters = list(inspect.signature(type(self).__init__).parameters.values())[1:]
+        names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
         for name in names:
             if not hasattr(self, name):
                 raise TypeError(

@@ -25,9 +25,7 @@ Shape = tuple[int, ...]
 class Loss(arguments.Configured):
     """Base of all losses; subclasses write `forward` and `backward`."""
 
-    def __init__(self) -> None:
-        self._y_pred: NDArray | None = None
-        self._y_true: NDArray | None = None
+    _cache: tuple[NDArray, NDArray] | None = None  # what backward needs of the last forward
 
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
@@ -60,13 +58,13 @@ class Loss(arguments.Configured):
                 f"{type(self).__name__}: predictions and targets must have one shape and not be empty, "
                 f"got {y_pred.shape} and {y_true.shape}"
             )
-        self._y_pred, self._y_true = y_pred, y_true
+        self._cache = y_pred, y_true
         return y_pred, y_true
 
     def _recall(self) -> tuple[NDArray, NDArray]:
-        if self._y_pred is None or self._y_true is None:
+        if self._cache is None:
             raise RuntimeError(f"{type(self).__name__}: backward was called before forward")
-        return self._y_pred, self._y_true
+        return self._cache
 
 
 class MeanSquaredError(Loss):
@@ -190,7 +188,7 @@ class SoftmaxCrossEntropy(Loss):
         q = _one_hot(y, z.shape[1], z.dtype) if y.ndim == 1 else y
         if self.label_smoothing:
             q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
-        self._y_pred, self._y_true = e / total * q.sum(axis=1, keepdims=True), q
+        self._cache = e / total * q.sum(axis=1, keepdims=True), q
         # 0 log 0 is 0: where q is 0 the term is left out, even if p is 0 and its logarithm infinite
         return -np.sum(q * np.where(q > 0, log_p, 0)).item() / len(z)
 

@@ -38,14 +38,14 @@ def gradient(dy: NDArray, y: NDArray, activation: int) -> NDArray:
 
 
 @kernel()
-def _relu(part, x, y):  # type: ignore[no-untyped-def]
+def _relu(part, x, y):
     zero = x.dtype.type(0)
     for k in range(np.uintp(part.start), np.uintp(part.stop)):
         y[k] = zero if x[k] < zero else x[k]  # written this way so that NaN passes through
 
 
 @kernel()
-def _mask(part, dy, y, da):  # type: ignore[no-untyped-def]
+def _mask(part, dy, y, da):
     zero = y.dtype.type(0)
     for k in range(np.uintp(part.start), np.uintp(part.stop)):
         da[k] = dy[k] if y[k] > zero else zero

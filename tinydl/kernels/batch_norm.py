@@ -111,7 +111,7 @@ def _count_and_sum(part: Part, x: NDArray, c: int, counts: list[int], means: NDA
 
 
 @kernel(error_model="numpy")
-def _statistics(part, x, c, k, mean, squares):  # type: ignore[no-untyped-def]
+def _statistics(part, x, c, k, mean, squares):
     """Of some rows: the mean, and the sum of squared distances from it."""
     start, stop = part.start, part.stop
     p = k * c
@@ -144,7 +144,7 @@ def _statistics(part, x, c, k, mean, squares):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _fold(sums, c, ours):  # type: ignore[no-untyped-def]
+def _fold(sums, c, ours):
     """The sums of a period, channel by channel."""
     ours[:] = 0
     for at in range(0, sums.size, c):
@@ -153,7 +153,7 @@ def _fold(sums, c, ours):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _forward(part, x, c, mean, scale, beta, relu, y):  # type: ignore[no-untyped-def]
+def _forward(part, x, c, mean, scale, beta, relu, y):
     """y of some rows."""
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
@@ -169,7 +169,7 @@ def _forward(part, x, c, mean, scale, beta, relu, y):  # type: ignore[no-untyped
 
 
 @kernel()
-def _sums(part, dy, x, c, mean, scale, beta, relu, totals):  # type: ignore[no-untyped-def]
+def _sums(part, dy, x, c, mean, scale, beta, relu, totals):
     """Of some rows: total[0] += sum of da, total[1] += sum of da (x - mean), a chunk at a time."""
     p, total, start, stop = mean.size, totals[part.number], part.start, part.stop
     chunk = max(1, CHUNK // p) * (p // c)
@@ -201,7 +201,7 @@ def _sums(part, dy, x, c, mean, scale, beta, relu, totals):  # type: ignore[no-u
 
 
 @kernel()
-def _backward(part, dy, x, c, mean, scale, beta, relu, straight, through_var, dx):  # type: ignore[no-untyped-def]
+def _backward(part, dy, x, c, mean, scale, beta, relu, straight, through_var, dx):
     """dx = scale da - straight - (x - mean) through_var for some rows."""
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):

@@ -62,7 +62,7 @@ def backward(
 
 
 @kernel()
-def _affine(x, W, b, relu):  # type: ignore[no-untyped-def]
+def _affine(x, W, b, relu):
     """relu(x @ W + b)."""
     y = np.empty((x.shape[0], W.shape[1]), x.dtype)
     gemm(False, False, 1.0, x, W, 0.0, y)
@@ -71,13 +71,13 @@ def _affine(x, W, b, relu):  # type: ignore[no-untyped-def]
 
 
 @kernel(inline="always")
-def _range_of(part, size):  # type: ignore[no-untyped-def]
+def _range_of(part, size):
     """The numbers that belong to a part, which is counted in lines; to the last one also those that fill no line."""
     return LINE * part.start, size if LINE * (part.stop + 1) > size else LINE * part.stop
 
 
 @kernel()
-def _affine_part(part, x, W, b, relu, y):  # type: ignore[no-untyped-def]
+def _affine_part(part, x, W, b, relu, y):
     """Some units of it, into y."""
     n, inputs = x.shape
     units = W.shape[1]
@@ -90,7 +90,7 @@ def _affine_part(part, x, W, b, relu, y):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):  # type: ignore[no-untyped-def]
+def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
     """All of it at once, for layers too small to share; db holds zeros already unless it is to be added to."""
     n, units = dy.shape
     da = dy
@@ -120,7 +120,7 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):  # type: ig
 
 
 @kernel()
-def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):  # type: ignore[no-untyped-def]
+def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
     """Some inputs: their rows of dW, their columns of dx (by dx.T = W @ da.T: W is not transposed)."""
     n, inputs = x.shape
     units = W.shape[1]

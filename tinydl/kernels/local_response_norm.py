@@ -43,7 +43,7 @@ def backward(dy: NDArray, x: NDArray, s: NDArray, size: int, alpha: float, beta:
 
 
 @kernel(error_model="numpy")
-def _forward(part, x, y, s, size, alpha, beta, k):  # type: ignore[no-untyped-def]
+def _forward(part, x, y, s, size, alpha, beta, k):
     c, before = x.shape[1], size // 2
     a, offset = x.dtype.type(alpha), x.dtype.type(k)
     squares, total, power = np.zeros(c + size - 1, x.dtype), np.empty(c, x.dtype), np.empty(c, x.dtype)
@@ -59,7 +59,7 @@ def _forward(part, x, y, s, size, alpha, beta, k):  # type: ignore[no-untyped-de
 
 
 @kernel(error_model="numpy")
-def _backward(part, dy, x, s, dx, size, alpha, beta):  # type: ignore[no-untyped-def]
+def _backward(part, dy, x, s, dx, size, alpha, beta):
     c, before = x.shape[1], size - 1 - size // 2
     factor = x.dtype.type(-2 * alpha * beta)
     through_s, total, power = np.zeros(c + size - 1, x.dtype), np.empty(c, x.dtype), np.empty(c, x.dtype)
@@ -73,7 +73,7 @@ def _backward(part, dy, x, s, dx, size, alpha, beta):  # type: ignore[no-untyped
 
 
 @kernel()
-def _window_sums(padded, size, total):  # type: ignore[no-untyped-def]
+def _window_sums(padded, size, total):
     """total[j] = padded[j] + .. + padded[j + size - 1]."""
     for j in range(total.size):
         total[j] = padded[j]
@@ -84,7 +84,7 @@ def _window_sums(padded, size, total):  # type: ignore[no-untyped-def]
 
 
 @kernel(error_model="numpy")
-def _power(s, beta, power):  # type: ignore[no-untyped-def]
+def _power(s, beta, power):
     """s^-beta."""
     if beta == THREE_QUARTERS:
         one = s.dtype.type(1)

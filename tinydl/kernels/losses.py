@@ -9,7 +9,7 @@ from .twins import or_complex
 
 
 @kernel(fastmath={"reassoc", "contract"})  # the sum may be split into vector lanes
-def _mean_squared_error(y_pred, y_true):  # type: ignore[no-untyped-def]
+def _mean_squared_error(y_pred, y_true):
     p, t = y_pred.reshape(-1), y_true.reshape(-1)
     total = 0.0
     for k in range(p.size):
@@ -22,7 +22,7 @@ mean_squared_error = or_complex(_mean_squared_error)
 
 
 @kernel()
-def mean_squared_error_gradient(y_pred, y_true):  # type: ignore[no-untyped-def]
+def mean_squared_error_gradient(y_pred, y_true):
     """Twin of losses.mean_squared_error_gradient."""
     dy = np.empty_like(y_pred)
     p, t, d = y_pred.reshape(-1), y_true.reshape(-1), dy.reshape(-1)

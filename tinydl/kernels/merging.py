@@ -50,7 +50,7 @@ def cut(x: NDArray, start: int, stop: int) -> NDArray:
 
 
 @kernel()
-def _add(part, a, b, y, relu):  # type: ignore[no-untyped-def]
+def _add(part, a, b, y, relu):
     zero = a.dtype.type(0)
     if relu:
         for k in range(np.uintp(part.start), np.uintp(part.stop)):

@@ -25,12 +25,12 @@ SMALL = WORTH_SHARING // COST  # entries
 
 
 @kernel(inline="always")
-def _flush(value, smallest_normal):  # type: ignore[no-untyped-def]
+def _flush(value, smallest_normal):
     return value if abs(value) >= smallest_normal else value * 0  # times 0, not 0: NaN must stay NaN
 
 
 @kernel(fastmath={"reassoc", "contract"})  # the sum may be split into vector lanes
-def sum_of_squares(v):  # type: ignore[no-untyped-def]
+def sum_of_squares(v):
     """Twin of optimizers.sum_of_squares."""
     total = 0.0
     for k in range(v.size):
@@ -40,7 +40,7 @@ def sum_of_squares(v):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay):  # type: ignore[no-untyped-def]
+def _sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay):
     lr, mu, wd = p.dtype.type(learning_rate), p.dtype.type(momentum), p.dtype.type(weight_decay)
     if v.size == 0:
         for k in range(p.size):
@@ -59,7 +59,7 @@ def _sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay):  # type: ign
 
 
 @kernel(error_model="numpy")
-def _rmsprop(p, g, v, learning_rate, rho, epsilon):  # type: ignore[no-untyped-def]
+def _rmsprop(p, g, v, learning_rate, rho, epsilon):
     lr, eps = p.dtype.type(learning_rate), p.dtype.type(epsilon)
     decay, gain = p.dtype.type(rho), p.dtype.type(1 - rho)
     tiny = np.finfo(p.dtype).tiny
@@ -69,7 +69,7 @@ def _rmsprop(p, g, v, learning_rate, rho, epsilon):  # type: ignore[no-untyped-d
 
 
 @kernel(error_model="numpy")  # no test for a division by 0 in the loop: epsilon forbids it
-def _adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):  # type: ignore[no-untyped-def]
+def _adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):
     b1, c1 = p.dtype.type(beta1), p.dtype.type(1 - beta1)
     b2, c2 = p.dtype.type(beta2), p.dtype.type(1 - beta2)
     step = p.dtype.type(learning_rate / (1 - beta1**t))

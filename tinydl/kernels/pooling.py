@@ -58,7 +58,7 @@ def _share_images(y: NDArray, window: Window, task: Any, *arguments: Any) -> Non
 
 
 @kernel()
-def _max_forward(part, x, window, y, where):  # type: ignore[no-untyped-def]
+def _max_forward(part, x, window, y, where):
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
@@ -83,7 +83,7 @@ def _max_forward(part, x, window, y, where):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _max_backward(part, dy, where, window, dx):  # type: ignore[no-untyped-def]
+def _max_backward(part, dy, where, window, dx):
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = dx.shape
     _, oh, ow, _ = dy.shape
@@ -107,7 +107,7 @@ def _max_backward(part, dy, where, window, dx):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _average_forward(part, x, window, y):  # type: ignore[no-untyped-def]
+def _average_forward(part, x, window, y):
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
@@ -129,7 +129,7 @@ def _average_forward(part, x, window, y):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _average_backward(part, dy, window, dx):  # type: ignore[no-untyped-def]
+def _average_backward(part, dy, window, dx):
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = dx.shape
     _, oh, ow, _ = dy.shape

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -21,7 +22,7 @@ class Branches(Container):
     Forward     y = [ b_1(x), b_2(x), ..., b_k(x) ]         concatenated along the last axis
     Backward    dy is cut where the outputs were joined. Each branch turns its own piece into a gradient of x; x is used
                 k times, so they add:
-                    dx = J_1' dy_1 + J_2' dy_2 + ... + J_k' dy_k
+                    dx = J_1.T dy_1 + J_2.T dy_2 + ... + J_k.T dy_k
 
     branches    a list; each a layer, or a list of layers (a chain)
     Shapes      x (n, ...); the branches' outputs (n, ..., c_i), alike but for the last axis; y (n, ..., sum_i c_i)
@@ -31,7 +32,7 @@ class Branches(Container):
     Check       check_layer(Branches([Dense(2, "tanh"), [Dense(4, "tanh"), Dense(3)]]), x=(5, 3))
     """
 
-    _y: NDArray | None = None
+    _y: Any = None  # before the first forward
 
     def __init__(self, branches: Sequence[Layer | Sequence[Layer]]) -> None:
         super().__init__()
@@ -66,11 +67,15 @@ class Branches(Container):
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
-        dx: NDArray | None = None
-        for branch, (start, stop) in zip(self.branches, pairwise(self._edges), strict=True):
-            piece = returned(branch, "backward", branch.backward(cut(dy, start, stop)))
-            dx = piece if dx is None else residual.add(dx, piece, LINEAR)
-        return dx  # type: ignore[return-value]
+        dx = self._through(0, dy)
+        for k in range(1, len(self.branches)):
+            dx = residual.add(dx, self._through(k, dy), LINEAR)
+        return dx
+
+    def _through(self, k: int, dy: NDArray) -> NDArray:
+        """J_k.T dy_k."""
+        branch = self.branches[k]
+        return returned(branch, "backward", branch.backward(cut(dy, self._edges[k], self._edges[k + 1])))
 
 
 @compiled_as(kernels.merging.join)

@@ -11,11 +11,15 @@ Shapes: y, dy and dx are as x, (n, units).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .. import arguments
+from ..kernels import ACTIVATIONS
 from ..layer import Layer, Shape
+from .activations import derivative
 from .containers import Container
 from .dense import Dense
 
@@ -23,7 +27,7 @@ from .dense import Dense
 class Penalty(Layer):
     """An identity layer; subclasses say what the term is and what its gradient is."""
 
-    _x: NDArray | None = None
+    _x: Any = None  # before the first forward
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._x = x = self.as_input(x)
@@ -51,7 +55,7 @@ class ActivityL1(Penalty):
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._x)
-        return dy + (self.factor / len(dy)) * np.sign(self._x)  # type: ignore[arg-type]
+        return dy + (self.factor / len(dy)) * np.sign(self._x)
 
 
 class KLSparsity(Penalty):
@@ -86,7 +90,7 @@ class KLSparsity(Penalty):
         return x
 
     def _mean_activation(self) -> NDArray:
-        return np.clip(self._x.mean(axis=0), self.margin, 1 - self.margin)  # type: ignore[union-attr]
+        return np.clip(self._x.mean(axis=0), self.margin, 1 - self.margin)
 
     def penalty(self) -> float:
         if self._x is None:
@@ -98,16 +102,6 @@ class KLSparsity(Penalty):
         dy = self.as_gradient(dy, self._x)
         r, rho = self._mean_activation(), self.rho
         return dy + (self.factor / len(dy)) * ((1 - rho) / (1 - r) - rho / r)
-
-
-# f'(a) and its slope d f'/dh, both written in the activation h = f(a)
-_DERIVATIVES = {
-    None: lambda h: (np.ones_like(h), np.zeros_like(h)),
-    "linear": lambda h: (np.ones_like(h), np.zeros_like(h)),
-    "relu": lambda h: ((h > 0).astype(h.dtype), np.zeros_like(h)),
-    "sigmoid": lambda h: (h * (1 - h), 1 - 2 * h),
-    "tanh": lambda h: (1 - h * h, -2 * h),
-}
 
 
 class ContractivePenalty(Container):
@@ -133,7 +127,7 @@ class ContractivePenalty(Container):
     Check      check_layer(ContractivePenalty(Dense(4, "sigmoid"), 0.1), x=(5, 3))
     """
 
-    _h: NDArray | None = None
+    _h: Any = None  # before the first forward
 
     def __init__(self, encoder: Dense, factor: float) -> None:
         super().__init__()
@@ -158,21 +152,29 @@ class ContractivePenalty(Container):
         self._h = h = self.encoder.forward(x, training)
         return h
 
-    def _derivatives(self) -> tuple[NDArray, NDArray, NDArray]:
-        """d, dd/dh and s of the last forward."""
-        d, slope = _DERIVATIVES[self.encoder.activation](self._h)
+    def _slopes(self) -> tuple[NDArray, NDArray]:
+        """d and s of the last forward."""
         W = self.encoder.params["W"]
-        return d, slope, np.einsum("ij,ij->j", W, W)
+        return derivative(self._h, ACTIVATIONS[self.encoder.activation]), np.einsum("ij,ij->j", W, W)
 
     def penalty(self) -> float:
         if self._h is None:
             return 0.0
-        d, _, s = self._derivatives()
+        d, s = self._slopes()
         return self.factor / len(d) * (np.einsum("nj,nj->j", d, d) @ s).item()
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._h)
-        d, slope, s = self._derivatives()
+        d, s = self._slopes()
         scale = 2 * self.factor / len(dy)
         self.encoder.grads["W"] += scale * np.einsum("nj,nj->j", d, d) * self.encoder.params["W"]
-        return self.encoder.backward(dy + scale * (d * slope * s))
+        return self.encoder.backward(dy + scale * (d * slope_of_derivative(self._h, self.encoder.activation) * s))
+
+
+def slope_of_derivative(h: NDArray, activation: str | None) -> NDArray:
+    """dd/dh, where d = f'(a) is written in h = f(a)."""
+    if activation == "sigmoid":
+        return 1 - 2 * h
+    if activation == "tanh":
+        return -2 * h
+    return np.zeros_like(h)

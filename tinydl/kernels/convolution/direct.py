@@ -63,7 +63,7 @@ _8x1, _4x1, _2x1, _1x1 = (register_product(rows, 1) for rows in (8, 4, 2, 1))
 
 
 @kernel()
-def products(a, a_at, a_row, a_run, a_step, b, b_at, b_run, b_step, runs, length, c, c_at, c_row, rows, width, add):  # type: ignore[no-untyped-def]
+def products(a, a_at, a_row, a_run, a_step, b, b_at, b_run, b_step, runs, length, c, c_at, c_row, rows, width, add):
     """simd.register_product of any number of rows, and a width of whole vectors."""
     lanes = 64 // c.itemsize
     for j in range(0, width, 2 * lanes):
@@ -90,7 +90,7 @@ def products(a, a_at, a_row, a_run, a_step, b, b_at, b_run, b_step, runs, length
 
 
 @kernel()
-def _padded(source, image, p0, q0, rows, columns, target):  # type: ignore[no-untyped-def]
+def _padded(source, image, p0, q0, rows, columns, target):
     """rows x columns pixels of an image, from (p0, q0) on, into target; zeros where there is no image."""
     _, h, w, c = source.shape
     flat = source.reshape(-1)
@@ -107,7 +107,7 @@ def _padded(source, image, p0, q0, rows, columns, target):  # type: ignore[no-un
 
 
 @kernel()
-def _forward_part(part, x, W, b, window, relu, rows, y):  # type: ignore[no-untyped-def]
+def _forward_part(part, x, W, b, window, relu, rows, y):
     """Some output rows (counted through all images)."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     c, f = W.shape[2], W.shape[3]
@@ -130,7 +130,7 @@ def _forward_part(part, x, W, b, window, relu, rows, y):  # type: ignore[no-unty
 
 
 @kernel()
-def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx):  # type: ignore[no-untyped-def]
+def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx):
     """Some images: their parts of dW and db are added, their dx is written. W is turned, see `backward`."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     dW, db = dW_parts[part.number], db_parts[part.number]
@@ -161,7 +161,7 @@ def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx
 
 
 @kernel()
-def _input_gradient(around, da_columns, W, window, image, f, dx):  # type: ignore[no-untyped-def]
+def _input_gradient(around, da_columns, W, window, image, f, dx):
     """dx of an image, by sh sw convolutions of its da."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = dx.shape

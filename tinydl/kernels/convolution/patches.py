@@ -74,13 +74,13 @@ def col2im(cols: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
 
 
 @kernel()
-def _needs_no_lowering(window):  # type: ignore[no-untyped-def]
+def _needs_no_lowering(window):
     """1x1 with strides of 1, without padding: the image is its own patch matrix."""
     return window.size == (1, 1) and window.strides == (1, 1) and window.padding == ((0, 0), (0, 0))
 
 
 @kernel()
-def _lower(x, window, oh, ow, start, stop, cols):  # type: ignore[no-untyped-def]
+def _lower(x, window, oh, ow, start, stop, cols):
     """The patches of output rows start .. stop - 1 (counted through all images) into the first rows of cols."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
@@ -115,7 +115,7 @@ def _lower(x, window, oh, ow, start, stop, cols):  # type: ignore[no-untyped-def
 
 
 @kernel()
-def _add_up(cols, window, oh, ow, start, stop, x):  # type: ignore[no-untyped-def]
+def _add_up(cols, window, oh, ow, start, stop, x):
     """Adds every number of the patches of output rows start .. stop - 1 to the pixel it was copied from."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
@@ -136,7 +136,7 @@ def _add_up(cols, window, oh, ow, start, stop, x):  # type: ignore[no-untyped-de
 
 
 @kernel()
-def _forward_part(part, x, W, b, window, relu, rows, y):  # type: ignore[no-untyped-def]
+def _forward_part(part, x, W, b, window, relu, rows, y):
     """Some output rows, `rows` of them at a time: lower, multiply, add b, relu."""
     _, oh, ow, f = y.shape
     patches = W.size // f
@@ -157,7 +157,7 @@ def _forward_part(part, x, W, b, window, relu, rows, y):  # type: ignore[no-unty
 
 
 @kernel()
-def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx):  # type: ignore[no-untyped-def]
+def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx):
     """Some images: their parts of dW and db are added, their dx is written."""
     _, oh, ow, f = dy.shape
     patches = W_T.size // f

@@ -99,14 +99,14 @@ def _transform(part: Part, W: NDArray, U: NDArray) -> None:
 
 
 @kernel()
-def _add_kernel_gradient(dU, dW):  # type: ignore[no-untyped-def]
+def _add_kernel_gradient(dU, dW):
     """The same for all pairs, in Numba's hands: it refuses a dW that does not lie in one piece."""
     k, _, c, f = dW.shape
     kernel_gradient(dU.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
 
 
 @kernel()
-def _forward_part(part, x, U, b, tiling, relu, t, y):  # type: ignore[no-untyped-def]
+def _forward_part(part, x, U, b, tiling, relu, t, y):
     """Some tiles, t at a time: V, M = V @ U, y."""
     c, f = U.shape[1], U.shape[2]
     flat_V, flat_M, flat_U = np.empty(PLACES * t * c, x.dtype), np.empty(PLACES * t * f, x.dtype), U.reshape(-1)
@@ -122,7 +122,7 @@ def _forward_part(part, x, U, b, tiling, relu, t, y):  # type: ignore[no-untyped
 
 
 @kernel()
-def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx):  # type: ignore[no-untyped-def]
+def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx):
     """Some images, t tiles at a time: V again, dM, dU += V.T dM, dV = dM U.T, dx."""
     dU, db = dU_parts[part.number], db_parts[part.number]
     c, f = dU.shape[1], dU.shape[2]

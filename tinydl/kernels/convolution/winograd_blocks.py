@@ -67,7 +67,7 @@ def backward(
 
 
 @kernel()
-def _transform(part, x, tiling, tiles, V):  # type: ignore[no-untyped-def]
+def _transform(part, x, tiling, tiles, V):
     """V of some tiles."""
     c = x.shape[3]
     tile = np.empty(PLACES * c, x.dtype)
@@ -75,7 +75,7 @@ def _transform(part, x, tiling, tiles, V):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):  # type: ignore[no-untyped-def]
+def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):
     """V and dM of some tiles, and their part of db."""
     _transform(part, x, tiling, tiles, V)
     f = dy.shape[3]
@@ -84,7 +84,7 @@ def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):  # ty
 
 
 @kernel()
-def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):  # type: ignore[no-untyped-def]
+def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
     """y, for some blocks of filters."""
     k, _, c, f = W.shape
     flat_W = W.reshape(-1)
@@ -104,7 +104,7 @@ def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):  # type: ignore[no-u
 
 
 @kernel()
-def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):  # type: ignore[no-untyped-def]
+def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
     """For some blocks of channels: adds to dW, writes dx."""
     k, _, c, f = W.shape
     flat_W, flat_dW = W.reshape(-1), dW.reshape(-1)
@@ -135,7 +135,7 @@ def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):  # type: ignore[no-
 
 
 @kernel()
-def _transpose(source, at, apart, rows, columns, target, to):  # type: ignore[no-untyped-def]
+def _transpose(source, at, apart, rows, columns, target, to):
     """target (columns x rows) = the transpose of rows x columns numbers, whose rows begin `apart` numbers apart."""
     for i in range(rows):
         p, q = np.uintp(at + i * apart), np.uintp(to + i)

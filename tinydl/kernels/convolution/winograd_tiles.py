@@ -94,7 +94,7 @@ _output_gradient_2, _output_gradient_3 = tile_map(_A2.T, _A2.T), tile_map(_A3.T,
 
 
 @kernel()
-def kernel_transform(W, at, apart, k, U, to, between, count):  # type: ignore[no-untyped-def]
+def kernel_transform(W, at, apart, k, U, to, between, count):
     """U = G W G.T for `count` pairs of channels; entries of W are `apart` from each other, positions of U `between`."""
     if k == 2:
         _kernel_2(W, at, 2 * apart, apart, U, to, SIZE * between, between, count)
@@ -103,7 +103,7 @@ def kernel_transform(W, at, apart, k, U, to, between, count):  # type: ignore[no
 
 
 @kernel()
-def kernel_gradient(dU, at, between, k, dW, to, apart, count):  # type: ignore[no-untyped-def]
+def kernel_gradient(dU, at, between, k, dW, to, apart, count):
     """dW += G.T dU G, likewise."""
     if k == 2:
         _kernel_gradient_2(dU, at, SIZE * between, between, dW, to, 2 * apart, apart, count)
@@ -112,7 +112,7 @@ def kernel_gradient(dU, at, between, k, dW, to, apart, count):  # type: ignore[n
 
 
 @kernel()
-def input_tiles(x, tiling, start, stop, tile, V):  # type: ignore[no-untyped-def]
+def input_tiles(x, tiling, start, stop, tile, V):
     """V = B.T x B of tiles start .. stop - 1; tile is scratch memory, for those at an edge."""
     m, down, across, top, left = tiling
     _, h, w, c = x.shape
@@ -136,7 +136,7 @@ def input_tiles(x, tiling, start, stop, tile, V):  # type: ignore[no-untyped-def
 
 
 @kernel()
-def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):  # type: ignore[no-untyped-def]
+def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):
     """dx += B dV B.T, for `count` channels from c0 on; these of dx are cleared at each image's first tile."""
     m, down, across, top, left = tiling
     _, h, w, c = dx.shape
@@ -162,7 +162,7 @@ def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):  # type:
 
 
 @kernel()
-def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):  # type: ignore[no-untyped-def]
+def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):
     """y = relu(A.T M A + b), for `count` filters from f0 on."""
     m, down, across, _, _ = tiling
     _, oh, ow, f = y.shape
@@ -187,7 +187,7 @@ def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):  # type: 
 
 
 @kernel()
-def output_gradient_tiles(dy, y, relu, db, tiling, start, stop, tile, dM):  # type: ignore[no-untyped-def]
+def output_gradient_tiles(dy, y, relu, db, tiling, start, stop, tile, dM):
     """dM = A da A.T, da = dy 1[y > 0] with relu, else dy; db gains the sums of da."""
     m, down, across, _, _ = tiling
     _, oh, ow, f = dy.shape

@@ -57,29 +57,29 @@ _dgemm = types.ExternalFunction("tinydl_dgemm", types.void(*_POINTERS))
 
 
 @intrinsic
-def _address_of(typingctx, value):  # type: ignore[no-untyped-def]
+def _address_of(typingctx, value):
     """Address of a copy of a scalar on the stack: Fortran takes every argument by reference."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         slot = cgutils.alloca_once_value(builder, args[0])
         return builder.ptrtoint(slot, ir.IntType(types.intp.bitwidth))
 
     return types.intp(value), codegen
 
 
-def _blas_gemm(transa, transb, sizes, alpha, a, b, beta, c):  # type: ignore[no-untyped-def]
+def _blas_gemm(transa, transb, sizes, alpha, a, b, beta, c):
     """One call of sgemm or dgemm, chosen by the dtype of c when the caller is compiled."""
 
 
 @overload(_blas_gemm, inline="always")
-def _blas_gemm_overload(transa, transb, sizes, alpha, a, b, beta, c):  # type: ignore[no-untyped-def]
+def _blas_gemm_overload(transa, transb, sizes, alpha, a, b, beta, c):
     dtype = c.types[0].dtype
     for matrix in (a.types[0], b.types[0], c.types[0]):
         if matrix.dtype != dtype or matrix.layout != "C" or dtype not in (types.float32, types.float64):
             raise TypingError(f"gemm takes C-contiguous matrices, all float32 or all float64, got {a}, {b}, {c}")
     external, real = (_sgemm, np.float32) if dtype == types.float32 else (_dgemm, np.float64)
 
-    def call(transa, transb, sizes, alpha, a, b, beta, c):  # type: ignore[no-untyped-def]
+    def call(transa, transb, sizes, alpha, a, b, beta, c):
         m, n, k = sizes
         external(
             _address_of(np.uint8(transa)), _address_of(np.uint8(transb)),
@@ -93,7 +93,7 @@ def _blas_gemm_overload(transa, transb, sizes, alpha, a, b, beta, c):  # type: i
 
 
 @kernel()
-def gemm_block(transpose_a, transpose_b, sizes, alpha, a, b, beta, c):  # type: ignore[no-untyped-def]
+def gemm_block(transpose_a, transpose_b, sizes, alpha, a, b, beta, c):
     """c = alpha * op(a) @ op(b) + beta * c for Rows: with sizes m, n, k, op(a) is m x k, op(b) k x n, c m x n.
 
     Nothing is checked: the caller knows its arrays.
@@ -104,13 +104,13 @@ def gemm_block(transpose_a, transpose_b, sizes, alpha, a, b, beta, c):  # type: 
 
 
 @kernel(inline="always")
-def _even(size, limit):  # type: ignore[no-untyped-def]
+def _even(size, limit):
     """The largest of the fewest even pieces of at most `limit`: 144 = 72 + 72, not 128 + 16."""
     return -(-size // -(-size // limit))
 
 
 @kernel()
-def product(transpose_a, sizes, a, b, accumulate, c):  # type: ignore[no-untyped-def]
+def product(transpose_a, sizes, a, b, accumulate, c):
     """c = op(a) @ b, or c += op(a) @ b, for Rows of sizes m, n, k as in `gemm_block`, a bite at a time.
 
     b is never transposed: that is the one case in which BLAS has no fast small product. Transpose it beforehand.
@@ -133,7 +133,7 @@ def product(transpose_a, sizes, a, b, accumulate, c):  # type: ignore[no-untyped
 
 
 @kernel()
-def gemm(transpose_a, transpose_b, alpha, a, b, beta, c):  # type: ignore[no-untyped-def]
+def gemm(transpose_a, transpose_b, alpha, a, b, beta, c):
     """c = alpha * op(a) @ op(b) + beta * c for C-contiguous matrices; see the module's docstring."""
     m, n = c.shape
     k = a.shape[0] if transpose_a else a.shape[1]

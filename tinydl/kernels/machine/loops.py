@@ -26,7 +26,7 @@ def finish(y: NDArray, activation: int) -> None:
 
 
 @kernel()
-def bias_and_relu(y, at, rows, columns, b, b_at, relu):  # type: ignore[no-untyped-def]
+def bias_and_relu(y, at, rows, columns, b, b_at, relu):
     """rows x columns numbers of y + b (nothing is added if b is empty), then max(., 0) of them, in place."""
     zero, width, first = y.dtype.type(0), np.uintp(columns), np.uintp(b_at)
     if not b.size:
@@ -46,7 +46,7 @@ def bias_and_relu(y, at, rows, columns, b, b_at, relu):  # type: ignore[no-untyp
 
 
 @kernel()
-def masked_gradient(dy, y, at, relu, rows, columns, da, to, db):  # type: ignore[no-untyped-def]
+def masked_gradient(dy, y, at, relu, rows, columns, da, to, db):
     """da = dy 1[y > 0] with relu, else dy, for rows x columns numbers; db (may be empty) gains the columns' sums."""
     zero, source, target, size = dy.dtype.type(0), np.uintp(at), np.uintp(to), np.uintp(rows * columns)
     if relu:
@@ -62,7 +62,7 @@ def masked_gradient(dy, y, at, relu, rows, columns, da, to, db):  # type: ignore
 
 
 @kernel(inline="always")
-def add(source, at, target, to, size):  # type: ignore[no-untyped-def]
+def add(source, at, target, to, size):
     """target += source, `size` numbers from `to` and `at` on."""
     p, q = np.uintp(at), np.uintp(to)
     for k in range(np.uintp(size)):
@@ -70,7 +70,7 @@ def add(source, at, target, to, size):  # type: ignore[no-untyped-def]
 
 
 @kernel(inline="always")
-def copy(source, at, target, to, size):  # type: ignore[no-untyped-def]
+def copy(source, at, target, to, size):
     """target = source, likewise."""
     p, q = np.uintp(at), np.uintp(to)
     for k in range(np.uintp(size)):
@@ -78,7 +78,7 @@ def copy(source, at, target, to, size):  # type: ignore[no-untyped-def]
 
 
 @kernel(inline="always")
-def clear(target, to, size):  # type: ignore[no-untyped-def]
+def clear(target, to, size):
     """target = 0, likewise."""
     q, zero = np.uintp(to), target.dtype.type(0)
     for k in range(np.uintp(size)):

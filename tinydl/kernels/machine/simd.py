@@ -32,10 +32,10 @@ def tile_map(left: NDArray, right: NDArray, add: bool = False) -> Callable[..., 
     left_rows, right_rows = left.tolist(), right.tolist()
 
     @intrinsic
-    def apply(typingctx, source, at, row, column, target, to, down, across, count):  # type: ignore[no-untyped-def]
+    def apply(typingctx, source, at, row, column, target, to, down, across, count):
         size = source.dtype.bitwidth // 8
 
-        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):
             source_at, target_at = (
                 context.make_array(kind)(context, builder, value).data
                 for kind, value in ((signature.args[0], args[0]), (signature.args[4], args[4]))
@@ -113,13 +113,11 @@ def register_product(rows: int, vectors: int) -> Callable[..., None]:
     """
 
     @intrinsic
-    def apply(  # type: ignore[no-untyped-def]
-        typingctx, a, a_at, a_row, a_run, a_step, b, b_at, b_run, b_step, runs, length, c, c_at, c_row, add
-    ):
+    def apply(typingctx, a, a_at, a_row, a_run, a_step, b, b_at, b_run, b_step, runs, length, c, c_at, c_row, add):
         size = a.dtype.bitwidth // 8
         lanes = VECTOR // size
 
-        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):
             a, b, c = (
                 context.make_array(signature.args[at])(context, builder, args[at]).data for at in (0, 5, 11)
             )  # fmt: skip
