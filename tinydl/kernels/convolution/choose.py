@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from types import ModuleType
 from typing import NamedTuple
 
@@ -92,6 +93,7 @@ _wanted = os.environ.get("TINYDL_CONVOLUTION")
 _for_all = checked("TINYDL_CONVOLUTION", _wanted) if _wanted else None
 
 
+@lru_cache(maxsize=1024)
 def way_for(conv: Convolution, way: str | None = None) -> ModuleType:
     """The module that computes it.
 

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ContextDecorator, suppress
 from functools import cache
 from numbers import Integral
 from queue import SimpleQueue
@@ -198,19 +198,23 @@ def _set_blas(threads: list[int]) -> None:
             disown(force=True)
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """One BLAS thread inside; the last to leave restores what the first found (Python threads may nest and overlap)."""
-    global _users, _threads_before
-    with _lock:
-        if _users == 0:
-            _threads_before = [library.get_num_threads() for library in _blas()]
-            _set_blas([])
-        _users += 1
-        _own.depth = getattr(_own, "depth", 0) + 1
-    try:
-        yield
-    finally:
+class one_blas_thread(ContextDecorator):
+    """One BLAS thread inside; the last to leave restores what the first found (Python threads may nest and overlap).
+
+    (A class, as every kernel call enters it, and contextlib's generators take four times as long.)
+    """
+
+    def __enter__(self) -> None:
+        global _users, _threads_before
+        with _lock:
+            if _users == 0:
+                _threads_before = [library.get_num_threads() for library in _blas()]
+                _set_blas([])
+            _users += 1
+            _own.depth = getattr(_own, "depth", 0) + 1
+
+    def __exit__(self, *error: object) -> None:
+        global _users
         with _lock:
             _users -= 1
             _own.depth -= 1

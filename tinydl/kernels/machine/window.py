@@ -20,9 +20,8 @@ class Window(NamedTuple):
 
     def places(self, h: int, w: int) -> Pair:
         """How many windows fit into an image of h x w pixels, down and across: the size of the output."""
-        sides = zip((h, w), self.size, self.strides, self.padding, strict=True)
-        down, across = (output_size(size, window, stride, around) for size, window, stride, around in sides)
-        return down, across
+        (kh, kw), (sh, sw), (vertical, horizontal) = self
+        return output_size(h, kh, sh, vertical), output_size(w, kw, sw, horizontal)
 
 
 def output_size(size: int, window: int, stride: int, padding: Pair) -> int:
