@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .machine.codes import LINEAR, RELU, SIGMOID
 from .machine.compile import kernel
+from .machine.loops import mask
 from .machine.memory import empty
 from .machine.threads import parts_for, share
 from .twins import or_complex
@@ -46,6 +47,4 @@ def _relu(part, x, y):
 
 @kernel()
 def _mask(part, dy, y, da):
-    zero = y.dtype.type(0)
-    for k in range(np.uintp(part.start), np.uintp(part.stop)):
-        da[k] = dy[k] if y[k] > zero else zero
+    mask(dy, y, part.start, da, part.start, part.stop - part.start)

@@ -14,7 +14,7 @@ from .activations import gradient as activation_gradient
 from .machine.blas import Rows, gemm, product
 from .machine.codes import LINEAR, RELU, SIGMOID
 from .machine.compile import kernel
-from .machine.loops import bias_and_relu, finish
+from .machine.loops import add_column_sums, bias_and_relu, finish, mask
 from .machine.threads import WORTH_SHARING, parts_for, share
 from .twins import or_complex
 
@@ -97,10 +97,9 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
     if activation != LINEAR:
         da = np.empty_like(dy)
         dy_flat, y_flat, da_flat = dy.reshape(-1), y.reshape(-1), da.reshape(-1)
-        zero, one = dy.dtype.type(0), dy.dtype.type(1)
+        one = dy.dtype.type(1)
         if activation == RELU:
-            for k in range(da_flat.size):
-                da_flat[k] = dy_flat[k] if y_flat[k] > zero else zero
+            mask(dy_flat, y_flat, 0, da_flat, 0, da_flat.size)
         elif activation == SIGMOID:
             for k in range(da_flat.size):
                 da_flat[k] = dy_flat[k] * (y_flat[k] * (one - y_flat[k]))
@@ -108,10 +107,7 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
             for k in range(da_flat.size):
                 da_flat[k] = dy_flat[k] * (one - y_flat[k] * y_flat[k])
     gemm(True, False, 1.0, x, da, 1.0 if accumulate else 0.0, dW)
-    if db.size:
-        for i in range(n):
-            for j in range(units):
-                db[j] += da[i, j]
+    add_column_sums(da.reshape(-1), 0, n, units, db)
     if not need_dx:
         return np.empty((0, 0), dy.dtype)
     dx = np.empty_like(x)

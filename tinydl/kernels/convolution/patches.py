@@ -60,7 +60,7 @@ def im2col(x: NDArray, window: Window) -> NDArray:
     n, h, w, c = x.shape
     (kh, kw), (oh, ow) = window.size, window.places(h, w)
     cols = np.empty((n * oh * ow, kh * kw * c), x.dtype)
-    _lower(x, window, oh, ow, 0, n * oh, cols)
+    _im2col_rows(x, window, oh, ow, 0, n * oh, cols)
     return cols
 
 
@@ -69,7 +69,7 @@ def col2im(cols: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
     n, h, w, _ = x_shape
     oh, ow = window.places(h, w)
     x = np.zeros(x_shape, cols.dtype)
-    _add_up(np.ascontiguousarray(cols), window, oh, ow, 0, n * oh, x)
+    _col2im_rows(np.ascontiguousarray(cols), window, oh, ow, 0, n * oh, x)
     return x
 
 
@@ -80,7 +80,7 @@ def _needs_no_lowering(window):
 
 
 @kernel()
-def _lower(x, window, oh, ow, start, stop, cols):
+def _im2col_rows(x, window, oh, ow, start, stop, cols):
     """The patches of output rows start .. stop - 1 (counted through all images) into the first rows of cols."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
@@ -115,7 +115,7 @@ def _lower(x, window, oh, ow, start, stop, cols):
 
 
 @kernel()
-def _add_up(cols, window, oh, ow, start, stop, x):
+def _col2im_rows(cols, window, oh, ow, start, stop, x):
     """Adds every number of the patches of output rows start .. stop - 1 to the pixel it was copied from."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
@@ -148,7 +148,7 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
         end = min(row + rows, part.stop)
         pixels, to = (end - row) * ow, row * ow * f
         if lowered:
-            _lower(x, window, oh, ow, row, end, cols)
+            _im2col_rows(x, window, oh, ow, row, end, cols)
             product(False, (pixels, f, patches), of_cols, of_W, False, Rows(flat_y, to, f))
         else:
             of_x = Rows(flat_x, row * ow * patches, patches)
@@ -177,11 +177,11 @@ def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, 
         pixels, at = (end - row) * ow, row * ow * f
         masked_gradient(flat_dy, flat_y, at, relu, pixels, f, da, 0, db)
         if lowered:
-            _lower(x, window, oh, ow, row, end, cols)
+            _im2col_rows(x, window, oh, ow, row, end, cols)
             product(True, (patches, f, pixels), of_cols, of_da, True, of_dW)
             if need_dx:
                 product(False, (pixels, patches, f), of_da, of_W_T, False, of_dcols)
-                _add_up(dcols, window, oh, ow, row, end, dx)
+                _col2im_rows(dcols, window, oh, ow, row, end, dx)
         else:
             first = row * ow * patches
             product(True, (patches, f, pixels), Rows(flat_x, first, patches), of_da, True, of_dW)

@@ -45,20 +45,31 @@ def bias_and_relu(y, at, rows, columns, b, b_at, relu):
                 y[row + j] += b[first + j]
 
 
+@kernel(inline="always")
+def mask(dy, y, at, da, to, size):
+    """da = dy 1[y > 0], `size` numbers from `to` and `at` on: the gradient that a relu lets through."""
+    p, q, zero = np.uintp(at), np.uintp(to), dy.dtype.type(0)
+    for k in range(np.uintp(size)):
+        da[q + k] = dy[p + k] if y[p + k] > zero else zero
+
+
+@kernel(inline="always")
+def add_column_sums(da, at, rows, columns, db):
+    """db gains the sums over rows of rows x columns numbers; it may be empty, for no bias."""
+    for i in range(rows if db.size else 0):
+        row = np.uintp(at + i * columns)
+        for j in range(np.uintp(columns)):
+            db[j] += da[row + j]
+
+
 @kernel()
 def masked_gradient(dy, y, at, relu, rows, columns, da, to, db):
     """da = dy 1[y > 0] with relu, else dy, for rows x columns numbers; db (may be empty) gains the columns' sums."""
-    zero, source, target, size = dy.dtype.type(0), np.uintp(at), np.uintp(to), np.uintp(rows * columns)
     if relu:
-        for k in range(size):
-            da[target + k] = dy[source + k] if y[source + k] > zero else zero
+        mask(dy, y, at, da, to, rows * columns)
     else:
-        for k in range(size):
-            da[target + k] = dy[source + k]
-    for i in range(rows if db.size else 0):
-        row = np.uintp(to + i * columns)
-        for j in range(np.uintp(columns)):
-            db[j] += da[row + j]
+        copy(dy, at, da, to, rows * columns)
+    add_column_sums(da, to, rows, columns, db)
 
 
 @kernel(inline="always")
