@@ -10,22 +10,27 @@ mean difference and its standard error tell. Needs the extra `benchmarks`.
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
 import numpy as np
 import torch
 from autoencoder_fit import BATCH_SIZE, FEATURES, NETWORKS, torch_epoch, torch_network
 
 from tinydl.datasets import creditcard
-from tinydl.datasets.splits import book_split
-from tinydl.evaluation import detection_metrics, reconstruction_error
+from tinydl.detection import detection_metrics, reconstruction_error
 from tinydl.losses import MeanSquaredError
 from tinydl.optimizers import Adam
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "examples" / "fraud"))
+from report import BOOK_PREVALENCE
+from splits import book_split
 
 EPOCHS = {"vanilla": 30, "deep": 50}
 
 
 class Predictor:
-    """A PyTorch network as the evaluation wants it."""
+    """A PyTorch network with the `predict` that reconstruction_error calls."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.model = model
@@ -56,7 +61,7 @@ def main() -> None:
             for _ in range(EPOCHS[name]):
                 epoch()
             for side, model in (("tinydl", ours), ("PyTorch", Predictor(theirs))):
-                metrics = detection_metrics(split.y_test, reconstruction_error(model, split.x_test))
+                metrics = detection_metrics(split.y_test, reconstruction_error(model, split.x_test), [BOOK_PREVALENCE])
                 figures[side].append(metrics["at_prevalence"]["0.00858"]["average_precision"])
             print(f"{name}, seed {seed}: " + ", ".join(f"{side} {values[-1]:.4f}" for side, values in figures.items()))
         difference = np.subtract(figures["tinydl"], figures["PyTorch"])

@@ -224,11 +224,10 @@ def report(workers: list[Worker], batch_size: int) -> tuple[str, dict[str, list[
 
 def picture(speeds: dict[str, list[float]], source: str, path: str) -> None:
     """Bars of images a second, with the range of the rounds."""
-    from tinydl.plots.frame import BLUE, GREY, ORANGE, PURPLE, SKY, dress, finish, single
+    from tinydl.plots.style import BLUE, GREY, ORANGE, PURPLE, SKY, dress, finish, panel
 
     colours = {"tinydl": BLUE, "PyTorch": ORANGE, "Keras on TensorFlow": SKY, "Keras on JAX": PURPLE}
-    figure, ax = single(9)
-    figure.set_figheight(1.4 + 0.38 * len(speeds))
+    figure, ax = panel(width=9, height=1.4 + 0.38 * len(speeds))
     medians = [statistics.median(values) for values in speeds.values()]
     errors = [
         [median - min(values) for median, values in zip(medians, speeds.values(), strict=True)],

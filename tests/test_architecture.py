@@ -67,7 +67,7 @@ ORDER = [
     ["callbacks", "checkpoint"],
     ["training"],
     ["model"],
-    ["plots", "evaluation"],
+    ["plots", "detection"],
     ["models"],
     ["datasets"],
     ["selfcheck"],
@@ -160,7 +160,7 @@ def test_importing_tinydl_stays_light() -> None:
     """Plots, metrics and data are imported by those who use them; a user who only trains never waits for them."""
     heavy = ("sklearn", "matplotlib", "pandas", "torch", "tensorboardX", "pytest", "hypothesis", "requests", "IPython",
              "scipy.stats", "scipy.sparse", "scipy.optimize", "scipy.special", "scipy.signal")  # fmt: skip
-    own = ("tinydl.plots", "tinydl.evaluation", "tinydl.datasets", "tinydl.gradcheck", "tinydl.selfcheck")
+    own = ("tinydl.plots", "tinydl.detection", "tinydl.datasets", "tinydl.gradcheck", "tinydl.selfcheck")
     script = f"import sys, tinydl; print([name for name in {(*heavy, *own)} if name in sys.modules])"
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr

@@ -1,11 +1,14 @@
-"""Files: written whole or not at all; and the folder for those that can be made again."""
+"""Files: written whole or not at all, reports as JSON and Markdown; the folder for those that can be made again."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 PathLike = str | os.PathLike[str]
 
@@ -23,6 +26,19 @@ def write_whole(path: PathLike, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)  # it is still there only if something went wrong
+
+
+def write_json(path: PathLike, content: dict[str, Any]) -> None:
+    """Write `content` as indented JSON, whole or not at all."""
+    write_whole(path, f"{json.dumps(content, indent=1)}\n".encode())
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Format rows of cells, the header first, as a Markdown table whose columns line up."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [rows[0], ["-" * width for width in widths], *rows[1:]]
+    padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
 def user_cache_folder() -> Path:

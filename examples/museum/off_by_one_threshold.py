@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
-from tinydl.evaluation import choose_threshold, confusion_at
+from tinydl.detection import choose_threshold, confusion_at
 
 Curves = dict[str, NDArray[np.float64]]
 

@@ -9,7 +9,7 @@ gradient check can see it, which measurement does, and the right version beside 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -21,7 +21,8 @@ def main() -> None:
     for exhibit in sorted(here.parent.glob("*.py")):
         if exhibit != here:
             print(f"\n{'=' * 100}\n{exhibit.name}\n{'=' * 100}\n", flush=True)
-            subprocess.run([sys.executable, exhibit], check=True)
+            sys.argv = [str(exhibit)]  # which the exhibit looks at for options
+            runpy.run_path(str(exhibit), run_name="__main__")
 
 
 if __name__ == "__main__":

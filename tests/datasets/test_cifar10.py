@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import dataclasses
 import functools
 import gzip
 import hashlib
@@ -41,8 +42,7 @@ def no_data_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pyt
 
 @pytest.fixture(scope="module")
 def real() -> CIFAR10:
-    folder = os.environ.get("TINYDL_DATA", "")
-    if not folder or cifar10._find(Path(folder)) is None:
+    if "TINYDL_DATA" not in os.environ or cifar10.FILES.find() is None:
         pytest.skip("needs CIFAR-10: set TINYDL_DATA to a folder with cifar-10-batches-py")
     return load()
 
@@ -230,15 +230,6 @@ def test_the_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert load(place("path")).train.name(0) == "path"
 
 
-def test_the_cache_follows_the_users_wishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cifar10._cache() == tmp_path / "cache"
-    monkeypatch.delenv("TINYDL_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cifar10._cache() == tmp_path / "xdg" / "tinydl"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cifar10._cache() == Path.home() / ".cache" / "tinydl"
-
-
 # -- what is missing or damaged
 
 
@@ -250,7 +241,15 @@ def test_nothing_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("TINYDL_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError) as caught:
         load()
-    for way in ("path=", "TINYDL_DATA", "download=True", "digits", cifar10.URL, str(tmp_path), str(tmp_path / "cache")):
+    for way in (
+        "path=",
+        "TINYDL_DATA",
+        "download=True",
+        "digits",
+        cifar10.FILES.origin,
+        str(tmp_path),
+        str(tmp_path / "cache"),
+    ):
         assert way in str(caught.value)
 
 
@@ -537,7 +536,7 @@ def test_a_given_path_is_never_fetched(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_download_failures_are_clear(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pooch", FakePooch(error=ValueError("MD5 hash of downloaded file does not match")))
-    with pytest.raises(ValueError, match=r"not CIFAR-10's archive \(its MD5 is not c58f.*deleted.*path="):
+    with pytest.raises(ValueError, match=r"not CIFAR-10's file \(its MD5 is not c58f.*deleted.*path="):
         load(download=True)
     monkeypatch.setitem(sys.modules, "pooch", FakePooch(error=ConnectionError("network is unreachable")))
     with pytest.raises(OSError, match=r"cs\.toronto\.edu.* could not be fetched \(network is unreachable\).*path="):
@@ -558,9 +557,14 @@ def test_without_pooch(monkeypatch: pytest.MonkeyPatch) -> None:
         load(download=True)
 
 
+def publish(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
+    """Have the files published elsewhere, or with another checksum."""
+    monkeypatch.setattr(cifar10, "FILES", dataclasses.replace(cifar10.FILES, **changes))
+
+
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
-    """A small archive at cifar10.URL, which is on this machine."""
+    """A small archive, published on this machine."""
     content = gzip.compress(tar(files()))
     folder = write(tmp_path / "served", {"cifar-10-python.tar.gz": content})
 
@@ -569,10 +573,10 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
             pass
 
     with http.server.HTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        publish(monkeypatch, origin=f"http://127.0.0.1:{server.server_port}/cifar-10-python.tar.gz")
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        monkeypatch.setattr(cifar10, "URL", f"http://127.0.0.1:{server.server_port}/cifar-10-python.tar.gz")
         yield content
         server.shutdown()
         thread.join()
@@ -583,16 +587,16 @@ def test_pooch_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served: b
     with pytest.raises(ValueError, match="its MD5 is not c58f30108f718f92721af3b95e74349a"):
         load(download=True)
     assert list((tmp_path / "cache").iterdir()) == [], "a wrong file is not kept"
-    monkeypatch.setattr(cifar10, "MD5", hashlib.md5(served).hexdigest())
+    publish(monkeypatch, md5=hashlib.md5(served).hexdigest())
     assert_right(load(download=True))
     assert [p.name for p in (tmp_path / "cache").iterdir()] == ["cifar-10-python.tar.gz"]
-    monkeypatch.setattr(cifar10, "URL", cifar10.URL.replace("cifar-10", "nowhere"))
+    publish(monkeypatch, origin=cifar10.FILES.origin.replace("cifar-10", "nowhere"))
     assert_right(load(download=True))
 
 
 def test_pooch_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served: bytes) -> None:
     pytest.importorskip("pooch", reason="the real download needs pooch; a stand-in is tested above")
-    monkeypatch.setattr(cifar10, "URL", cifar10.URL.replace("cifar-10", "nowhere"))
+    publish(monkeypatch, origin=cifar10.FILES.origin.replace("cifar-10", "nowhere"))
     with pytest.raises(OSError, match=r"nowhere.* could not be fetched \(404"):
         load(download=True)
     assert list((tmp_path / "cache").iterdir()) == []

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinydl import arguments
+from .. import arguments
 
 __all__ = ["crop_and_flip", "cutout", "mixup", "random_crop", "random_flip"]
 

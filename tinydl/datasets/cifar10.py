@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import pickle
 import re
 import reprlib
@@ -27,18 +26,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.datasets.images import Images
+from ..files import PathLike
+from .images import Images
+from .locate import DataFiles, open_unzipped
 
 __all__ = ["CIFAR10", "CLASS_NAMES", "load"]
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
-MD5 = "c58f30108f718f92721af3b95e74349a"
-
 _BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")  # the last one is the test set
 _META = {"": "batches.meta", ".bin": "batches.meta.txt"}  # the python and the binary version, by how batches' names end
-_FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")
-_ARCHIVES = ("cifar-10-python.tar.gz", "cifar-10-binary.tar.gz")
+FILES = DataFiles(
+    title="CIFAR-10",
+    names=("cifar-10-batches-py", "cifar-10-batches-bin", "cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"),
+    parts=tuple(f"{batch}{end}" for batch in _BATCHES for end in _META),
+    origin="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    md5="c58f30108f718f92721af3b95e74349a",
+    instead="tinydl.datasets.digits.load() has small images without any file",
+)
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
 _LARGEST = 2**27  # bytes of one file in an archive; the originals have 31 MB
@@ -53,77 +57,25 @@ class CIFAR10(NamedTuple):
     test: Images
 
 
-def load(path: str | os.PathLike[str] | None = None, *, download: bool = False) -> CIFAR10:
-    """Read the data: from `path`, else the folder in TINYDL_DATA, else the cache, ~/.cache/tinydl.
+def load(path: PathLike | None = None, *, download: bool = False) -> CIFAR10:
+    """Read the data: from `path`, else the folder in TINYDL_DATA, else the cache (see locate.py).
 
     path: the folder cifar-10-batches-py or cifar-10-batches-bin, a folder that holds one of them, or the archive
         cifar-10-python.tar.gz or cifar-10-binary.tar.gz, or a folder that holds one. Archives are read where they are,
         which takes a second or two more; nothing is unpacked.
     download: where none of these exists, fetch the python version's archive (163 MB) into the cache, once, and check
-        it; this needs pooch. The cache is the folder in TINYDL_CACHE, else tinydl in XDG_CACHE_HOME, if they are set.
+        it; this needs pooch.
 
     FileNotFoundError: the data, or a part of it, is nowhere to be found.
     ValueError: a file is not what it should be; the message names it.
     ImportError: pooch is missing. OSError: nothing could be fetched.
     """
-    if path is not None:
-        given = Path(path).expanduser()
-        found = _find(given)
-        if found is None:
-            trouble = f"holds neither {' nor '.join(_FOLDERS)} nor an archive" if given.is_dir() else "does not exist"
-            raise FileNotFoundError(f"path={str(path)!r} {trouble}")
-        return _read(found)
-
-    folder = os.environ.get("TINYDL_DATA")
-    places = [*([Path(folder).expanduser()] if folder else []), _cache()]
-    found = next(filter(None, map(_find, places)), None)
+    found = FILES.find(path)
     if found is None and download:
-        found = _fetch(_cache())
+        found = FILES.fetch()
     if found is None:
-        raise FileNotFoundError(
-            f"CIFAR-10 was not found (TINYDL_DATA is {folder!r}, the cache is {_cache()}). Either give load(path=...) "
-            f"the folder {_FOLDERS[0]} or the archive {_ARCHIVES[0]} (from {URL}), or set TINYDL_DATA to a folder that "
-            "holds one of them, or call load(download=True) to fetch it; tinydl.datasets.digits.load() has small "
-            "images without any file"
-        )
+        raise FILES.missing()
     return _read(found)
-
-
-# -- where it is ---------------------------------------------------------------------------------------------
-
-
-def _cache() -> Path:
-    own, shared = os.environ.get("TINYDL_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    return Path(own or Path(shared or "~/.cache", "tinydl")).expanduser()
-
-
-def _find(path: Path) -> Path | None:
-    """The folder with the batches, or the archive: `path` itself or in it."""
-    if not path.is_dir():
-        return path if path.is_file() else None
-    for folder in (path, *(path / name for name in _FOLDERS)):
-        if any((folder / f"{batch}{end}").is_file() for batch in _BATCHES for end in _META):
-            return folder
-    return next((path / name for name in _ARCHIVES if (path / name).is_file()), None)
-
-
-def _fetch(cache: Path) -> Path:
-    """The archive through pooch, which writes beside the final name and renames what proved to be right."""
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(
-            "load(download=True) needs the package pooch: pip install pooch, or pip install 'tinydl[download]'"
-        ) from error
-    try:
-        return Path(pooch.retrieve(URL, f"md5:{MD5}", fname=_ARCHIVES[0], path=cache, progressbar=True))
-    except ValueError as error:
-        raise ValueError(
-            f"what came from {URL} is not CIFAR-10's archive (its MD5 is not {MD5}), so it was deleted; try again, or "
-            "get the archive elsewhere and give load(path=...)"
-        ) from error
-    except OSError as error:
-        raise OSError(f"{URL} could not be fetched ({error}); get it elsewhere and give load(path=...)") from error
 
 
 # -- files of either version ---------------------------------------------------------------------------------
@@ -152,7 +104,7 @@ def _read(place: Path) -> CIFAR10:
         images[batch] = _interleaved(planes, None if batch == _BATCHES[-1] else train[at * n : (at + 1) * n])
     missing = [batch for batch in _BATCHES if batch not in images]
     if missing:
-        raise FileNotFoundError(f"{place}: {', '.join(missing)} missing; get it again from {URL}")
+        raise FileNotFoundError(f"{place}: {', '.join(missing)} missing; get it again from {FILES.origin}")
     return CIFAR10(
         Images(train, np.concatenate([labels[batch] for batch in _BATCHES[:-1]]), names),
         Images(images[_BATCHES[-1]], labels[_BATCHES[-1]], names),
@@ -170,9 +122,9 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, File]]:
 
 def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
     """The same from a tar archive, gzip or plain, in its order; links, paths and whatever else it holds are ignored."""
-    wanted = {*_META.values(), *(f"{batch}{end}" for batch in _BATCHES for end in _META)}
+    wanted = {*_META.values(), *FILES.parts}
     try:
-        with _opened(archive) as file, tarfile.open(fileobj=file, mode="r|") as tar:
+        with open_unzipped(archive) as file, tarfile.open(fileobj=file, mode="r|") as tar:
             for member in tar:
                 name = member.name.rpartition("/")[2]
                 if member.size > _LARGEST:  # of whatever kind: to skip it takes reading it
@@ -191,13 +143,6 @@ def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
         raise ValueError(
             f"{archive}: not a tar archive, or a truncated or damaged one ({error}); get it again"
         ) from error
-
-
-def _opened(archive: Path) -> gzip.GzipFile | io.BufferedReader:
-    """What the file begins with, not its name, tells whether it is gzip: some browsers unpack what they fetch."""
-    with archive.open("rb") as file:
-        is_gzip = file.read(2) == b"\x1f\x8b"
-    return gzip.open(archive) if is_gzip else archive.open("rb")
 
 
 def _interleaved(planes: NDArray[np.uint8], out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """The ULB credit-card fraud data: 284,807 card payments of two days in September 2013, 492 of them frauds.
 
 Columns: Time (seconds since the first row), V1..V28 (principal components of what the bank did not publish),
-Amount, Class (1 = fraud). `load` reads them; `book_split` and `honest_split` divide them.
+Amount, Class (1 = fraud). examples/fraud is the study of them.
 
 Source: Dal Pozzolo, Caelen, Johnson & Bontempi, "Calibrating Probability with Undersampling for Unbalanced
 Classification", 2015; the Kaggle data set mlg-ulb/creditcardfraud, also OpenML 1597.
@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import math
-import os
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -25,13 +25,19 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import fetch_openml, get_data_home
 
-from tinydl.datasets.splits import Split, book_split, honest_split
+from ..files import PathLike
+from .locate import DataFiles, open_unzipped
 
-__all__ = ["FEATURE_NAMES", "Split", "Transactions", "book_split", "honest_split", "load"]
+__all__ = ["FEATURE_NAMES", "Transactions", "load"]
 
 FEATURE_NAMES = (*(f"V{i}" for i in range(1, 29)), "Amount")
 OPENML_ID = 1597
-_FILE_NAMES = ("creditcard.csv", "creditcard.csv.gz")
+FILES = DataFiles(
+    title="the credit-card data",
+    names=("creditcard.csv", "creditcard.csv.gz"),
+    origin="Kaggle: mlg-ulb/creditcardfraud",
+    instead="examples/fraud/generator.py makes a stand-in without any file",
+)
 _COLUMNS = ("Time", *FEATURE_NAMES, "Class")
 
 
@@ -86,53 +92,29 @@ class Transactions:
         return self.source.startswith("SYNTHETIC")
 
 
-def load(path: str | os.PathLike[str] | None = None, *, download: bool = False) -> Transactions:
-    """Read the data: from `path`, else the folder in TINYDL_DATA, else scikit-learn's cache of OpenML.
+def load(path: PathLike | None = None, *, download: bool = False) -> Transactions:
+    """Read the data: from `path`, else the folder in TINYDL_DATA, else the cache (see locate.py), else OpenML's copy.
 
     path: a CSV file, plain or gzip, or a folder that holds creditcard.csv or creditcard.csv.gz.
-    download: where none of these exists, fetch OpenML's copy (tens of MB) once; scikit-learn keeps it. Where
-        OpenML marks Time as no feature, `time` is None.
+    download: where none of these exists, fetch OpenML's copy (tens of MB) once; scikit-learn checks it and keeps it
+        in a cache of its own. Where OpenML marks Time as no feature, `time` is None.
 
     FileNotFoundError: the data is nowhere to be found.
     ValueError: the file is not what it should be; the message names file, line and column.
     """
-    if path is not None:
-        given = Path(path).expanduser()
-        found = _find(given)
-        if found is None:
-            trouble = f"holds neither {' nor '.join(_FILE_NAMES)}" if given.is_dir() else "does not exist"
-            raise FileNotFoundError(f"path={str(path)!r} {trouble}")
-        return _read_csv(found)
-
-    folder = os.environ.get("TINYDL_DATA")
-    found = _find(Path(folder).expanduser()) if folder else None
+    found = FILES.find(path)
     if found is not None:
         return _read_csv(found)
-    if download or _is_cached():
-        return _fetch()
-    raise FileNotFoundError(
-        f"the credit-card data was not found (TINYDL_DATA is {folder!r}). Either give load(path=...) the CSV "
-        "file or its folder (Kaggle: mlg-ulb/creditcardfraud), or set TINYDL_DATA to a folder that holds "
-        "creditcard.csv or creditcard.csv.gz, or call load(download=True) to fetch it from OpenML; "
-        "tinydl.datasets.synthetic_fraud.generate() makes a stand-in without any file"
-    )
-
-
-def _find(path: Path) -> Path | None:
-    candidates = [path / name for name in _FILE_NAMES] if path.is_dir() else [path]
-    return next((p for p in candidates if p.is_file()), None)
+    if download or _is_in_openml_cache():
+        return _read_openml()
+    raise FILES.missing()
 
 
 # -- CSV -----------------------------------------------------------------------------------------------------
 
 
 def _open(path: Path) -> TextIO:
-    """Open as text; what the file begins with, not its name, tells whether it is gzip."""
-    with path.open("rb") as file:
-        is_gzip = file.read(2) == b"\x1f\x8b"
-    if is_gzip:
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open("rt", encoding="utf-8-sig", newline="")
+    return io.TextIOWrapper(open_unzipped(path), encoding="utf-8-sig", newline="")
 
 
 def _read_csv(path: Path) -> Transactions:
@@ -199,7 +181,7 @@ def _first_fault(path: Path, columns: list[int]) -> str | None:
 # -- OpenML --------------------------------------------------------------------------------------------------
 
 
-def _is_cached() -> bool:
+def _is_in_openml_cache() -> bool:
     """Whether scikit-learn has fetched the data before: it keeps what a URL gave under the URL's path."""
     cache = Path(get_data_home()) / "openml" / "openml.org"
     description = cache / f"api/v1/json/data/{OPENML_ID}.gz"
@@ -210,7 +192,7 @@ def _is_cached() -> bool:
     return (cache / f"{urlparse(url).path.lstrip('/')}.gz").is_file()
 
 
-def _fetch() -> Transactions:
+def _read_openml() -> Transactions:
     """OpenML's copy through scikit-learn, which checks and caches it; its own ARFF parser needs no pandas."""
     try:
         bunch = fetch_openml(data_id=OPENML_ID, as_frame=False, parser="liac-arff")

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinydl import arguments
-from tinydl.datasets.images import Images
+from .. import arguments
+from .images import Images
 
 __all__ = ["Digits", "load"]
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinydl import arguments
-from tinydl.batches import Batches
-from tinydl.datasets.augmentation import mixup
-from tinydl.files import PathLike, write_whole
+from .. import arguments
+from ..batches import Batches
+from ..files import PathLike
+from .augmentation import mixup
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -247,6 +246,8 @@ class Images(Batches):
         """
         from matplotlib.figure import Figure
 
+        from ..plots.style import save
+
         chosen = self.subset(rows)
         if chosen.sample_shape[-1] not in (1, 3, 4):
             raise ValueError(f"Images: only 1, 3 or 4 channels can be shown, got images {self.sample_shape}")
@@ -262,9 +263,7 @@ class Images(Batches):
             ax.imshow(pixels.clip(0, highest), cmap="gray", vmin=0, vmax=highest, interpolation="nearest")
             ax.set_title(self.class_names[label], fontsize=9)
         if path is not None:
-            picture = io.BytesIO()
-            figure.savefig(picture, format="png", dpi=120)
-            write_whole(path, picture.getvalue())
+            save(figure, path)
         return figure
 
 

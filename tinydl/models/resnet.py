@@ -1,8 +1,8 @@
 """ResNet: blocks that learn what to add to their input, H(x) = F(x) + x.
 
 A plain network of 56 layers has a larger *training* error than one of 20, though it could be that one with 36
-identities behind: it cannot learn them (examples/residual_lesson.py shows it). A residual block is the identity where
-its weights are 0.
+identities behind: it cannot learn them (examples/lessons/02_residual_networks.py shows it). A residual block is the
+identity where its weights are 0.
 
 Reference: He, Zhang, Ren & Sun 2015, Deep residual learning for image recognition, table 1 and section 4.2.
 """

@@ -24,8 +24,8 @@ from tinydl.layers.penalties import Penalty
 from tinydl.layers.pooling import Pool2D
 from tinydl.model import Model
 
-from .frame import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, finish
 from .layout import Box, Chain, Detour, Fork, Frame, Line, Part, Placed, Plan, SideExit, Size, page
+from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, finish
 
 NAME, SMALL, TITLE, FACTS = 8.0, 7.0, 14.0, 12.0  # sizes of the text, in points (the last one is set by `finish`)
 LINE, LAST, MARGIN = 0.145, 0.14, 0.055  # heights in inches: a line, the last line, above and below them

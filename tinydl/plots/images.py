@@ -11,13 +11,12 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from tinydl import arguments
-from tinydl.files import PathLike
-from tinydl.layer import Layer
-from tinydl.layers import AveragePool2D, Container, Conv2D, MaxPool2D, Sequential
-from tinydl.model import Model
-
-from .frame import VERMILION, finish
+from .. import arguments
+from ..files import PathLike
+from ..layer import Layer
+from ..layers import AveragePool2D, Container, Conv2D, MaxPool2D, Sequential
+from ..model import Model
+from .style import VERMILION, finish, panel
 
 ROOM = 0.88  # the part of a cell that a tile fills
 CALM, DARK = "#333333", 0.55  # text; the share of the colour scale from which it turns white
@@ -28,6 +27,7 @@ def filters(
     *,
     columns: int = 8,
     limit: int = 64,
+    ax: Axes | None = None,
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
@@ -53,8 +53,8 @@ def filters(
     pictures = [_mid_grey(shown[..., k], scale) for k in range(shown.shape[-1])]
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    figure = Figure(figsize=(max(0.8 * columns, 6), 0.8 * rows + 0.85), layout="constrained")
-    ax = _canvas(figure, columns, rows)
+    figure, ax = panel(ax, max(0.8 * columns, 6), 0.8 * rows + 0.85)
+    _lay_out(ax, columns, rows)
     for k, picture in enumerate(pictures):
         _tile(ax, picture, k % columns, k // columns)
     count = f"{n_out} filters" if len(pictures) == n_out else f"the first {len(pictures)} of {n_out} filters"
@@ -72,6 +72,7 @@ def feature_maps(
     *,
     channels: int = 12,
     order: str = "active",
+    ax: Axes | None = None,
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
@@ -99,10 +100,8 @@ def feature_maps(
         raise ValueError(f"feature_maps: {model.name} has no convolution or pooling layer whose maps could be shown")
     widest = max(min(channels, output.shape[-1]) for _, output in maps)
     label_room, pitch = 1.9, 1.14  # in cells: beside the maps, and from row to row
-    figure = Figure(
-        figsize=(max(0.85 * (widest + label_room), 9), 0.85 * pitch * (len(maps) + 1) + 0.65), layout="constrained"
-    )
-    ax = _canvas(figure, widest, len(maps) + 1, left=label_room, row_height=pitch)
+    figure, ax = panel(ax, max(0.85 * (widest + label_room), 9), 0.85 * pitch * (len(maps) + 1) + 0.65)
+    _lay_out(ax, widest, len(maps) + 1, left=label_room, row_height=pitch)
     _tile(ax, _displayable(x)[0], 0, 0)
     _row_label(ax, 0, "input", x.shape[1:], float(x.min()), float(x.max()))
     for number, (layer, output) in enumerate(maps, start=1):
@@ -128,6 +127,7 @@ def confusion_matrix(
     y_pred: ArrayLike,
     names: Sequence[str],
     *,
+    ax: Axes | None = None,
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
@@ -143,8 +143,7 @@ def confusion_matrix(
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, None]
     size = float(np.clip(0.82 * classes + 1.8, 5, 14))
-    figure = Figure(figsize=(size, size), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = panel(ax, size, size)
     norm = PowerNorm(0.5, 0, 1)  # few per cent, the confusions, stay visible beside the diagonal
     ax.imshow(shares, cmap="Blues", norm=norm)
     if classes <= 20:
@@ -184,6 +183,7 @@ def most_confident_mistakes(
     *,
     count: int = 20,
     columns: int = 5,
+    ax: Axes | None = None,
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
@@ -209,8 +209,8 @@ def most_confident_mistakes(
     worst = wrong[np.argsort(-p[wrong, says[wrong]], kind="stable")][:count]
     columns = min(columns, max(len(worst), 3))  # no narrower than the title
     rows = max(-(-len(worst) // columns), 1)
-    figure = Figure(figsize=(1.75 * columns, 2.2 * rows + 0.7), layout="constrained")
-    ax = _canvas(figure, columns, rows, row_height=1.28)
+    figure, ax = panel(ax, 1.75 * columns, 2.2 * rows + 0.7)
+    _lay_out(ax, columns, rows, row_height=1.28)
     for place, (i, picture) in enumerate(zip(worst, _displayable(x[worst]), strict=True)):
         column, row = place % columns, 1.28 * (place // columns)
         _tile(ax, picture, column, row + 0.28, interpolation="nearest")
@@ -228,12 +228,10 @@ def most_confident_mistakes(
 # -- tiles -----------------------------------------------------------------------------------------------------
 
 
-def _canvas(figure: Figure, columns: int, rows: int, left: float = 0, row_height: float = 1) -> Axes:
-    """Axes without a frame, a unit a cell, rows counted from the top; `left`: room for labels, in cells."""
-    ax = figure.subplots()
+def _lay_out(ax: Axes, columns: int, rows: int, left: float = 0, row_height: float = 1) -> None:
+    """Turn the axes into a grid: no frame, a unit a cell, rows from the top; `left`: room for labels, in cells."""
     ax.set(xlim=(-left, columns), ylim=(rows * row_height, 0), aspect="equal", anchor="N")
     ax.axis("off")
-    return ax
 
 
 def _tile(ax: Axes, picture: NDArray[Any], x: float, y: float, **how: Any) -> None:

@@ -10,28 +10,39 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from tinydl import arguments
-from tinydl.files import PathLike
-
-from .frame import BLUE, VERMILION, cycle, dress, finish, single
+from .. import arguments
+from ..files import PathLike
+from .style import BLUE, VERMILION, cycle, dress, finish, panel
 
 History = Mapping[str, Sequence[float]]
 
 
-def loss_curves(histories: Mapping[str, History], *, source: str | None = None, path: PathLike | None = None) -> Figure:
+def loss_curves(
+    histories: Mapping[str, History],
+    *,
+    ax: Axes | None = None,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
     """Loss against epoch, one colour a run, training solid and validation dashed, on a log axis.
 
     histories: {run name: {"loss": [...], "val_loss": [...]}}; val_loss may be missing.
 
     ValueError: no runs, or a history without losses.
     """
-    figure, ax = single()
-    draw_losses(ax, histories)
+    figure, ax = panel(ax)
+    _draw_runs(ax, histories, "loss")
+    ax.set_yscale("log")
+    dress(ax, "Loss by epoch", "epoch", "loss (mean squared error, and penalties)")
     return finish(figure, source, path)
 
 
 def accuracy_curves(
-    histories: Mapping[str, History], *, source: str | None = None, path: PathLike | None = None
+    histories: Mapping[str, History],
+    *,
+    ax: Axes | None = None,
+    source: str | None = None,
+    path: PathLike | None = None,
 ) -> Figure:
     """Accuracy against epoch, as `loss_curves` draws losses, on a linear axis in per cent.
 
@@ -39,7 +50,7 @@ def accuracy_curves(
 
     ValueError: no runs, or a history without accuracies.
     """
-    figure, ax = single()
+    figure, ax = panel(ax)
     _draw_runs(ax, histories, "accuracy")
     ax.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     dress(ax, "Accuracy by epoch", "epoch", "accuracy (share of rows right)")
@@ -87,13 +98,6 @@ def training_curves(
         ax.legend(loc="best", fontsize=10)
     figure.suptitle("Training, epoch by epoch")
     return finish(figure, source, path)
-
-
-def draw_losses(ax: Axes, histories: Mapping[str, History]) -> None:
-    """What `loss_curves` shows, on given axes."""
-    _draw_runs(ax, histories, "loss")
-    ax.set_yscale("log")
-    dress(ax, "Loss by epoch", "epoch", "loss (mean squared error, and penalties)")
 
 
 def _draw_runs(ax: Axes, histories: Mapping[str, History], key: str) -> None:

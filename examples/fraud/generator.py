@@ -68,7 +68,7 @@ def generate(n_rows: int = 284_807, n_frauds: int = 492, seed: int = 0) -> Trans
         features=np.column_stack([world.components(raw), np.round(amount, 2)])[order],
         labels=(kinds != "").astype(np.int64)[order],
         time=time[order],
-        source=f"SYNTHETIC: synthetic_fraud.generate({n_rows}, {n_frauds}, seed={seed})",
+        source=f"SYNTHETIC: generator.generate({n_rows}, {n_frauds}, seed={seed})",
         kinds=kinds[order],
     )
 

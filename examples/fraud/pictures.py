@@ -1,4 +1,7 @@
-"""Pictures of fraud detection: curves over thresholds, errors by class and by feature, single rows."""
+"""Pictures of the study: curves over thresholds, errors by class and by feature, single rows.
+
+Like those in tinydl.plots: each function returns a Figure, saves it given `path`, and draws on `ax` if that is given.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from tinydl.files import PathLike
+from tinydl.plots import History, loss_curves
+from tinydl.plots.style import BLUE, GREY, VERMILION, cycle, dress, finish, panel
 
-from .frame import BLUE, FRAUD, GREY, NORMAL, VERMILION, cycle, dress, finish, single
-from .training import History, draw_losses
+NORMAL, FRAUD = BLUE, VERMILION
 
 
 def pr_curves(
     y_true: ArrayLike,
     scores: Mapping[str, ArrayLike],
     *,
+    ax: Axes | None = None,
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
@@ -27,8 +32,18 @@ def pr_curves(
 
     ValueError: no models, labels of one class only, scores that do not match the labels or are not finite.
     """
-    figure, ax = single()
-    _draw_pr(ax, _labels(y_true), scores)
+    figure, ax = panel(ax)
+    y = _labels(y_true)
+    for colour, (name, s) in zip(cycle(scores), scores.items(), strict=True):
+        s = _scores(y, s, name)
+        precision, recall, _ = precision_recall_curve(y, s)
+        label = f"{name} (AP {average_precision_score(y, s):.3f})"
+        ax.plot(recall, precision, color=colour, lw=2, drawstyle="steps-post", label=label)
+    prevalence = y.mean()
+    ax.axhline(prevalence, color=GREY, ls=":", label=f"chance: prevalence {prevalence:.2%}")
+    dress(ax, "Precision against recall", "recall (share of frauds found)", "precision (share of alarms right)")
+    ax.set(xlim=(0, 1.01), ylim=(0, 1.02))
+    ax.legend(loc="best", fontsize=10)
     return finish(figure, source, path)
 
 
@@ -36,6 +51,7 @@ def roc_curves(
     y_true: ArrayLike,
     scores: Mapping[str, ArrayLike],
     *,
+    ax: Axes | None = None,
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
@@ -43,7 +59,7 @@ def roc_curves(
 
     ValueError: as `pr_curves`.
     """
-    figure, ax = single()
+    figure, ax = panel(ax)
     y = _labels(y_true)
     for colour, (name, s) in zip(cycle(scores), scores.items(), strict=True):
         s = _scores(y, s, name)
@@ -61,6 +77,7 @@ def precision_recall_against_threshold(
     scores: ArrayLike,
     threshold: float | None = None,
     *,
+    ax: Axes | None = None,
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
@@ -71,7 +88,7 @@ def precision_recall_against_threshold(
 
     ValueError: as `pr_curves`.
     """
-    figure, ax = single()
+    figure, ax = panel(ax)
     y = _labels(y_true)
     precision, recall, thresholds = precision_recall_curve(y, _scores(y, scores, "scores"))
     ax.plot(thresholds, precision[:-1], color=BLUE, lw=2, label="precision")
@@ -90,6 +107,7 @@ def error_histogram(
     errors: ArrayLike,
     threshold: float | None = None,
     *,
+    ax: Axes | None = None,
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
@@ -97,8 +115,22 @@ def error_histogram(
 
     ValueError: as `pr_curves`; errors that are all 0 or below.
     """
-    figure, ax = single()
-    _draw_histogram(ax, _labels(y_true), errors, threshold)
+    figure, ax = panel(ax)
+    y = _labels(y_true)
+    e = _scores(y, errors, "errors")
+    positive = e[e > 0]
+    if len(positive) == 0:
+        raise ValueError("errors must hold values above 0 to be drawn on a log axis; got none")
+    e = np.maximum(e, positive.min())  # an error of exactly 0 goes into the lowest bin
+    bins = np.geomspace(positive.min(), positive.max() * (1 + 1e-9), 61)
+    for label, name, colour in ((0, "normal", NORMAL), (1, "fraud", FRAUD)):
+        rows = e[y == label]
+        share = np.full(len(rows), 1 / len(rows))
+        ax.hist(rows, bins.tolist(), weights=share, color=colour, alpha=0.55, label=f"{name} ({len(rows):,} rows)")
+    ax.set_xscale("log")
+    _mark_threshold(ax, threshold)
+    dress(ax, "Reconstruction errors by class", "mean squared error of a row", "share of the class's rows")
+    ax.legend(loc="best", fontsize=10)
     return finish(figure, source, path)
 
 
@@ -108,6 +140,7 @@ def feature_errors(
     reconstruction: NDArray[np.floating],
     feature_names: Sequence[str],
     *,
+    ax: Axes | None = None,
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
@@ -117,8 +150,19 @@ def feature_errors(
 
     ValueError: shapes that do not match, labels of one class only.
     """
-    figure, ax = single(width=10)
-    _draw_feature_errors(ax, _labels(y_true), x, reconstruction, feature_names)
+    figure, ax = panel(ax, width=10)
+    y = _labels(y_true)
+    squared = _squared_errors(y, x, reconstruction, feature_names)
+    at = np.arange(len(feature_names))
+    for shift, label, name, colour in ((-0.2, 0, "normal", NORMAL), (0.2, 1, "fraud", FRAUD)):
+        ax.bar(at + shift, squared[y == label].mean(axis=0), 0.4, color=colour, label=name)
+    ax.set_yscale("log")
+    dress(ax, "Reconstruction error by feature", "", "mean squared error")
+    ax.set_xticks(at, feature_names, rotation=90, fontsize=9)
+    ax.set_xlim(-0.8, len(at) - 0.2)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** 0.12)  # room above the bars for the legend
+    ax.legend(loc="upper right", ncols=2, fontsize=10)
     return finish(figure, source, path)
 
 
@@ -182,66 +226,13 @@ def fraud_overview(
     y = _labels(y_true)
     figure = Figure(figsize=(14, 10), layout="constrained")
     axes = figure.subplots(2, 2)
-    draw_losses(axes[0, 0], histories)
+    loss_curves(histories, ax=axes[0, 0])
     errors = _squared_errors(y, x, reconstruction, feature_names).mean(axis=1)
-    _draw_histogram(axes[0, 1], y, errors, threshold)
-    _draw_pr(axes[1, 0], y, scores)
-    _draw_feature_errors(axes[1, 1], y, x, reconstruction, feature_names)
+    error_histogram(y, errors, threshold, ax=axes[0, 1])
+    pr_curves(y, scores, ax=axes[1, 0])
+    feature_errors(y, x, reconstruction, feature_names, ax=axes[1, 1])
     figure.suptitle("Fraud detection by reconstruction error")
     return finish(figure, source, path)
-
-
-# -- one picture on given axes --------------------------------------------------------------------------------
-
-
-def _draw_pr(ax: Axes, y: NDArray[np.int64], scores: Mapping[str, ArrayLike]) -> None:
-    for colour, (name, s) in zip(cycle(scores), scores.items(), strict=True):
-        s = _scores(y, s, name)
-        precision, recall, _ = precision_recall_curve(y, s)
-        label = f"{name} (AP {average_precision_score(y, s):.3f})"
-        ax.plot(recall, precision, color=colour, lw=2, drawstyle="steps-post", label=label)
-    prevalence = y.mean()
-    ax.axhline(prevalence, color=GREY, ls=":", label=f"chance: prevalence {prevalence:.2%}")
-    dress(ax, "Precision against recall", "recall (share of frauds found)", "precision (share of alarms right)")
-    ax.set(xlim=(0, 1.01), ylim=(0, 1.02))
-    ax.legend(loc="best", fontsize=10)
-
-
-def _draw_histogram(ax: Axes, y: NDArray[np.int64], errors: ArrayLike, threshold: float | None) -> None:
-    e = _scores(y, errors, "errors")
-    positive = e[e > 0]
-    if len(positive) == 0:
-        raise ValueError("errors must hold values above 0 to be drawn on a log axis; got none")
-    e = np.maximum(e, positive.min())  # an error of exactly 0 goes into the lowest bin
-    bins = np.geomspace(positive.min(), positive.max() * (1 + 1e-9), 61)
-    for label, name, colour in ((0, "normal", NORMAL), (1, "fraud", FRAUD)):
-        rows = e[y == label]
-        share = np.full(len(rows), 1 / len(rows))
-        ax.hist(rows, bins.tolist(), weights=share, color=colour, alpha=0.55, label=f"{name} ({len(rows):,} rows)")
-    ax.set_xscale("log")
-    _mark_threshold(ax, threshold)
-    dress(ax, "Reconstruction errors by class", "mean squared error of a row", "share of the class's rows")
-    ax.legend(loc="best", fontsize=10)
-
-
-def _draw_feature_errors(
-    ax: Axes,
-    y: NDArray[np.int64],
-    x: NDArray[np.floating],
-    reconstruction: NDArray[np.floating],
-    feature_names: Sequence[str],
-) -> None:
-    squared = _squared_errors(y, x, reconstruction, feature_names)
-    at = np.arange(len(feature_names))
-    for shift, label, name, colour in ((-0.2, 0, "normal", NORMAL), (0.2, 1, "fraud", FRAUD)):
-        ax.bar(at + shift, squared[y == label].mean(axis=0), 0.4, color=colour, label=name)
-    ax.set_yscale("log")
-    dress(ax, "Reconstruction error by feature", "", "mean squared error")
-    ax.set_xticks(at, feature_names, rotation=90, fontsize=9)
-    ax.set_xlim(-0.8, len(at) - 0.2)
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high * (high / low) ** 0.12)  # room above the bars for the legend
-    ax.legend(loc="upper right", ncols=2, fontsize=10)
 
 
 def _mark_threshold(ax: Axes, threshold: float | None) -> None:

@@ -3,9 +3,9 @@
 Each learns to reproduce normal rows; what it reproduces badly is suspicious. With no arguments it trains all of them on
 generated transactions at the size of the real data (284,807 rows, 492 frauds), compares them, and draws what it saw:
 
-    python examples/fraud_autoencoders.py
-    python examples/fraud_autoencoders.py --data creditcard.csv --seeds 5      # the real data
-    python examples/fraud_autoencoders.py --model vanilla --quick              # a look in a few seconds
+    python examples/fraud/autoencoders.py
+    python examples/fraud/autoencoders.py --data creditcard.csv --seeds 5      # the real data
+    python examples/fraud/autoencoders.py --model vanilla --quick              # a look in a few seconds
 
 Two protocols are run side by side:
     book     as in Liu & Mehta 2019, faults and all: scaled before the split, all frauds in the test part, validation on
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import math
 import shutil
 import sys
@@ -33,14 +32,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pictures
+from generator import generate
+from report import PREVALENCES, fraud_report, summarise
 from sklearn.model_selection import train_test_split
+from splits import Split, book_split, honest_split
 
 from tinydl import Model, models, plots
 from tinydl.callbacks import Callback, EarlyStopping, ModelCheckpoint, TensorBoard
-from tinydl.datasets import creditcard, synthetic_fraud
-from tinydl.datasets.splits import Split, book_split, honest_split
-from tinydl.evaluation import detection_metrics, fraud_report, reconstruction_error, summarise
-from tinydl.files import write_whole
+from tinydl.datasets import creditcard
+from tinydl.detection import detection_metrics, reconstruction_error
+from tinydl.files import markdown_table, write_json, write_whole
 from tinydl.layers import Dense
 from tinydl.losses import BinaryCrossEntropy, MeanSquaredError
 from tinydl.optimizers import Adam
@@ -155,19 +157,21 @@ def draw(runs: dict[str, Run], protocol: str, source: str, out: Path) -> None:
     name, run = next(iter(together.items()))
     label = f"{source}; {protocol} protocol"
     plots.loss_curves(histories, source=label, path=folder / "loss.png")
-    plots.pr_curves(y, scores, source=label, path=folder / "precision_recall.png")
-    plots.roc_curves(y, scores, source=label, path=folder / "roc.png")
+    pictures.pr_curves(y, scores, source=label, path=folder / "precision_recall.png")
+    pictures.roc_curves(y, scores, source=label, path=folder / "roc.png")
     rows = (run.split.x_test, run.reconstruction, run.split.feature_names)
-    plots.fraud_overview(
+    pictures.fraud_overview(
         histories, y, scores, *rows, run.threshold, source=f"{label}; right: {name}", path=folder / "overview.png"
     )
     for name, run in runs.items():
         own, label = folder / slug(name), f"{source}; {protocol} protocol, {name}"
         y, rows = run.split.y_test, (run.split.x_test, run.reconstruction, run.split.feature_names)
-        plots.precision_recall_against_threshold(y, run.scores, run.threshold, source=label, path=own / "threshold.png")
-        plots.error_histogram(y, run.scores, run.threshold, source=label, path=own / "errors.png")
-        plots.feature_errors(y, *rows, source=label, path=own / "feature_errors.png")
-        plots.reconstructions(y, *rows, source=label, path=own / "reconstructions.png")
+        pictures.precision_recall_against_threshold(
+            y, run.scores, run.threshold, source=label, path=own / "threshold.png"
+        )
+        pictures.error_histogram(y, run.scores, run.threshold, source=label, path=own / "errors.png")
+        pictures.feature_errors(y, *rows, source=label, path=own / "feature_errors.png")
+        pictures.reconstructions(y, *rows, source=label, path=own / "reconstructions.png")
 
 
 def slug(name: str) -> str:
@@ -197,9 +201,6 @@ def table(result: dict[str, Any]) -> str:
                 figure(book, "average_precision"), figure(nature, "average_precision"),
                 figure(book, "pr_area_trapezoid"), *([] if result["synthetic"] else [f"{area:.4f}" if area else ""]),
             ])  # fmt: skip
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    rows.insert(1, ["-" * width for width in widths])
-    lines = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in rows]
     explained = [
         f"{result['data']}{' INTERRUPTED: not all runs were made.' if result['interrupted'] else ''}",
         "AP: average precision at the test rows' own prevalence, at the book's 0.858 %, at nature's 0.173 %.",
@@ -211,12 +212,12 @@ def table(result: dict[str, Any]) -> str:
         f"{name}: average precision {figure(summary, 'average_precision')}"
         for name, summary in result.get("pretraining", {}).items()
     ]
-    return "\n".join([*explained, "", *lines, "", *pretraining])
+    return "\n".join([*explained, "", markdown_table(rows), "", *pretraining])
 
 
 def write(result: dict[str, Any], out: Path) -> None:
     """report.json and table.md, after every run: what was reached is never lost."""
-    write_whole(out / "report.json", f"{json.dumps(result, indent=1)}\n".encode())
+    write_json(out / "report.json", result)
     write_whole(out / "table.md", f"{table(result)}\n".encode())
 
 
@@ -251,7 +252,7 @@ def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None) -> d
                 best = EarlyStopping(patience=5, restore_best_weights=True)
                 if model.fit(x, y, epochs or 30, BATCH_SIZE, True, (x_val, y_val), [best], verbose=0).interrupted:
                     raise KeyboardInterrupt
-                metrics = detection_metrics(split.y_test, model.predict(split.x_test)[:, 0])
+                metrics = detection_metrics(split.y_test, model.predict(split.x_test)[:, 0], PREVALENCES)
                 name = f"classifier from {start}, {len(frauds)} frauds to learn from"
                 results.setdefault(name, []).append(metrics)
                 print(f"seed {seed}, {name}: average precision {metrics['average_precision']:.3f}", flush=True)
@@ -299,7 +300,7 @@ def main() -> None:
         except (OSError, ValueError) as error:
             parser.error(str(error))
     else:
-        data = synthetic_fraud.generate(40_000, 400) if args.quick else synthetic_fraud.generate()
+        data = generate(40_000, 400) if args.quick else generate()
     if args.out.exists() and not args.out.is_dir():
         parser.error(f"--out {args.out} is a file, not a folder")
     print(f"{data.source}: {data.n_rows:,} rows, {data.n_frauds} frauds, prevalence {data.prevalence:.3%}")

@@ -2,11 +2,11 @@
 
 Without data it runs at once, on 1,797 handwritten digits that scikit-learn brings along, enlarged to 32x32:
 
-    python examples/cifar_architectures.py                                  # ResNet-20 on digits, some minutes
-    python examples/cifar_architectures.py --data --model resnet20          # 30 epochs of CIFAR-10 from TINYDL_DATA
-    python examples/cifar_architectures.py --data --model inception --minutes 60    # as many epochs as fit into an hour
-    python examples/cifar_architectures.py --data --model resnet20 --recipe paper   # 182 epochs, as He et al.
-    python examples/cifar_architectures.py --data --model vgg --resume      # go on where the run stopped, to the bit
+    python examples/cifar/famous_networks.py                                  # ResNet-20 on digits, some minutes
+    python examples/cifar/famous_networks.py --data --model resnet20          # 30 epochs of CIFAR-10 from TINYDL_DATA
+    python examples/cifar/famous_networks.py --data --model inception --minutes 60  # as many epochs as fit in an hour
+    python examples/cifar/famous_networks.py --data --model resnet20 --recipe paper   # 182 epochs, as He et al.
+    python examples/cifar/famous_networks.py --data --model vgg --resume      # go on where the run stopped, to the bit
 
 Recipes, both with SGD, momentum 0.9, batches of 128, images that are standardised, moved by up to 4 pixels and mirrored
 (digits are not), and weight decay on the weights alone, not on biases or batch normalisation:
@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from image_runs import HISTORY, Data, Run, add_data_options, check_data_options, load_data, perform, standardised
+from training_run import HISTORY, Data, Run, add_data_options, check_data_options, load_data, perform, standardised
 
 from tinydl import Model, models
 from tinydl.datasets.augmentation import crop_and_flip, cutout, random_crop

@@ -4,7 +4,7 @@ A filter at one place of an image is a dot product with the patch under it. Writ
 (im2col), and all places together are one matrix product, the operation that computers do best. Backwards the same
 matrix gives the filter's gradient, and its transpose, col2im, adds up what overlapping patches send to a pixel:
 
-    python examples/im2col_by_hand.py
+    python examples/lessons/01_im2col_by_hand.py
 """
 
 from __future__ import annotations

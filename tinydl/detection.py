@@ -1,15 +1,14 @@
-"""How well scores find frauds: scikit-learn's metrics, thresholds, and figures by prevalence.
+"""Judge an anomaly detector: scores, thresholds, and figures at any prevalence.
 
-A score says how suspicious a row is; a row is flagged where score >= threshold. Labels: 0 normal, 1 fraud.
+A score says how suspicious a row is; a row is flagged where score >= threshold. Labels: 0 normal, 1 anomaly.
 
-Precision depends on how rare fraud is among the rows scored, so a figure without its prevalence means little,
+Precision depends on how rare anomalies are among the rows scored, so a figure without its prevalence means little,
 and figures at two prevalences cannot be compared. `normal_row_weight` turns the one into the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from numbers import Real
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -24,8 +23,10 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-BOOK_PREVALENCE = 0.00858  # 492 frauds in the 57,367 test rows of Liu & Mehta (2019)
-NATURAL_PREVALENCE = 0.00173  # 492 frauds in all 284,807 rows
+__all__ = [
+    "Policy", "Predictor", "choose_threshold", "confusion_at", "detection_metrics", "normal_row_weight",
+    "reconstruction_error",
+]  # fmt: skip
 
 Policy = Literal["quantile", "f1", "precision", "cost"]
 _SETTINGS: dict[str, tuple[str, ...]] = {
@@ -69,9 +70,9 @@ def reconstruction_error(model: Predictor, x: NDArray[Any], batch_size: int = 81
 
 
 def normal_row_weight(y_true: ArrayLike, prevalence: float) -> float:
-    """The weight of a normal row under which frauds make up the share `prevalence` of all rows.
+    """The weight of a normal row under which anomalies make up the share `prevalence` of all rows.
 
-    With P frauds of weight 1 and N normal rows of weight w, the share of fraud is P / (P + w N). Set to pi:
+    With P anomalies of weight 1 and N normal rows of weight w, the share of anomalies is P / (P + w N). Set to pi:
 
         w = P (1 - pi) / (pi N)
 
@@ -82,30 +83,26 @@ def normal_row_weight(y_true: ArrayLike, prevalence: float) -> float:
     y = np.asarray(y_true)
     if not 0 < prevalence < 1:
         raise ValueError(f"prevalence must lie between 0 and 1, both excluded; got {prevalence}")
-    frauds, normal = int((y == 1).sum()), int((y == 0).sum())
-    if not frauds or not normal:
-        raise ValueError(f"y_true must hold both classes; got {normal} normal rows and {frauds} frauds")
-    return frauds * (1 - prevalence) / (prevalence * normal)
+    anomalies, normal = int((y == 1).sum()), int((y == 0).sum())
+    if not anomalies or not normal:
+        raise ValueError(f"y_true must hold both classes; got {normal} normal rows and {anomalies} anomalies")
+    return anomalies * (1 - prevalence) / (prevalence * normal)
 
 
-def detection_metrics(
-    y_true: ArrayLike,
-    scores: ArrayLike,
-    prevalences: Sequence[float] = (BOOK_PREVALENCE, NATURAL_PREVALENCE),
-) -> dict[str, Any]:
+def detection_metrics(y_true: ArrayLike, scores: ArrayLike, prevalences: Sequence[float] = ()) -> dict[str, Any]:
     """Figures that need no threshold, ready for JSON.
 
     roc_auc; average_precision (sum of (R_i - R_i-1) P_i); pr_area_trapezoid, the area under the
-    precision-recall curve by the trapezoid rule, as the book reports it: it draws straight lines between
-    points, which no threshold can reach; n_rows, n_frauds, prevalence. Under `at_prevalence`, both areas as
-    they would be if frauds were the stated share of the rows.
+    precision-recall curve by the trapezoid rule, which draws straight lines between points, where no threshold
+    leads; n_rows, n_anomalies, prevalence. Under `at_prevalence`, for each of `prevalences`, both areas as they
+    would be if anomalies were that share of the rows: {"0.01": {"average_precision": ...}, ...}.
 
     ValueError: lengths that differ, scores NaN or infinite, labels other than 0 and 1, one class only.
     """
     y, s = _checked(y_true, scores)
     return {
         "n_rows": len(y),
-        "n_frauds": int(y.sum()),
+        "n_anomalies": int(y.sum()),
         "prevalence": float(y.mean()),
         "roc_auc": float(roc_auc_score(y, s)),
         **_precision_areas(y, s, None),
@@ -134,12 +131,12 @@ def choose_threshold(
 ) -> float:
     """The threshold a policy picks on calibration rows; never give it the rows the result is judged on.
 
-    "quantile": the quantile `value` of the normal rows' scores; 0.995 flags one in 200. Needs no fraud.
+    "quantile": the quantile `value` of the normal rows' scores; 0.995 flags one in 200. Needs no anomaly.
     "f1": the best F1 = 2 P R / (P + R).
     "precision": the highest recall at a precision of `value` or more.
     "cost": the least cost_false_negative * FN + cost_false_positive * FP.
 
-    prevalence: weigh normal rows so that frauds are this share of all; precision, F1 and cost depend on it.
+    prevalence: weigh normal rows so that anomalies are this share of all; precision, F1 and cost depend on it.
 
     ValueError: unknown policy, a value it lacks or does not take, a precision never reached, rows without
     the classes the policy needs.
@@ -161,7 +158,7 @@ def choose_threshold(
                 raise ValueError(f'policy "{policy}" needs a {name} {bounds}; got {number}')
             settings[name] = float(number)
 
-    y, s = _checked(y_true, scores, frauds_needed=policy != "quantile")
+    y, s = _checked(y_true, scores, anomalies_needed=policy != "quantile")
     if policy == "quantile":
         return float(np.quantile(s[y == 0], settings["value"]))
     weights = _weights(y, prevalence)
@@ -208,7 +205,7 @@ def confusion_at(
     """The confusion matrix of score >= threshold, with precision, recall and F1, ready for JSON.
 
     matrix: [[true negatives, false positives], [false negatives, true positives]], in rows counted.
-    prevalence: precision and F1 as if frauds were this share of all rows. With nothing flagged they are 0.
+    prevalence: precision and F1 as if anomalies were this share of all rows. With nothing flagged they are 0.
 
     ValueError: as `detection_metrics`, or a threshold that is NaN.
     """
@@ -228,93 +225,6 @@ def confusion_at(
     }
 
 
-def fraud_report(
-    y_test: ArrayLike,
-    test_scores: ArrayLike,
-    y_calibration: ArrayLike | None = None,
-    calibration_scores: ArrayLike | None = None,
-    *,
-    policy: Policy = "f1",
-    value: float | None = None,
-    cost_false_negative: float | None = None,
-    cost_false_positive: float | None = None,
-    prevalence: float | None = None,
-    prevalences: Sequence[float] = (BOOK_PREVALENCE, NATURAL_PREVALENCE),
-) -> dict[str, Any]:
-    """Everything about one model's scores, ready for JSON.
-
-    "test": `detection_metrics` of the test rows. With calibration rows, also "threshold": the policy and the
-    threshold it picks on those rows, and "at_threshold": what that threshold does to the test rows
-    (`confusion_at`), as counted and, under `at_prevalence`, with precision and F1 at the stated prevalences.
-    The book's split has no calibration rows, and a threshold chosen on the test rows would flatter the
-    figures, so there is none then.
-
-    policy to prevalence: as `choose_threshold` takes them. prevalences: those to report figures at.
-
-    ValueError: as the functions named; calibration labels without scores, or scores without labels.
-    """
-    report: dict[str, Any] = {"test": detection_metrics(y_test, test_scores, prevalences)}
-    if y_calibration is None and calibration_scores is None:
-        return report
-    if y_calibration is None or calibration_scores is None:
-        raise ValueError("give y_calibration and calibration_scores together, or neither")
-    threshold = choose_threshold(
-        y_calibration,
-        calibration_scores,
-        policy,
-        value,
-        cost_false_negative=cost_false_negative,
-        cost_false_positive=cost_false_positive,
-        prevalence=prevalence,
-    )
-    at_threshold = confusion_at(y_test, test_scores, threshold)
-    at_threshold["at_prevalence"] = {}
-    for p in prevalences:
-        weighted = confusion_at(y_test, test_scores, threshold, prevalence=p)
-        at_threshold["at_prevalence"][f"{p:g}"] = {name: weighted[name] for name in ("precision", "f1")}
-    report["threshold"] = {
-        "policy": policy,
-        "value": value,
-        "cost_false_negative": cost_false_negative,
-        "cost_false_positive": cost_false_positive,
-        "prevalence": prevalence,
-        "threshold": threshold,
-    }
-    report["at_threshold"] = at_threshold
-    return report
-
-
-def summarise(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mean and spread over runs, e.g. over seeds: every number becomes {"mean", "std", "values"}.
-
-    reports: dicts of one form; dicts within are followed, anything but a number is left out. std is the
-    sample standard deviation (n - 1), and 0 for a single run, which shows no spread.
-
-    ValueError: no reports, or reports whose numbers differ in name.
-    """
-    if not reports:
-        raise ValueError("reports must hold at least one dict; got none")
-    names = [name for name, entry in reports[0].items() if _is_number(entry) or isinstance(entry, Mapping)]
-    summary: dict[str, Any] = {}
-    for name in names:
-        if any(name not in report for report in reports):
-            raise ValueError(f"{name!r} is in the first report but not in all {len(reports)}")
-        entries = [report[name] for report in reports]
-        if all(isinstance(entry, Mapping) for entry in entries):
-            summary[name] = summarise(entries)
-        elif all(_is_number(entry) for entry in entries):
-            values = [float(entry) for entry in entries]
-            std = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-            summary[name] = {"mean": float(np.mean(values)), "std": std, "values": values}
-        else:
-            raise ValueError(f"{name!r} must be a number in every report, or a dict in every one")
-    return summary
-
-
-def _is_number(entry: Any) -> bool:
-    return isinstance(entry, Real) and not isinstance(entry, bool)
-
-
 def _weights(y: NDArray[np.int64], prevalence: float | None) -> NDArray[np.float64] | None:
     if prevalence is None:
         return None
@@ -322,18 +232,18 @@ def _weights(y: NDArray[np.int64], prevalence: float | None) -> NDArray[np.float
 
 
 def _checked(
-    y_true: ArrayLike, scores: ArrayLike, frauds_needed: bool = True
+    y_true: ArrayLike, scores: ArrayLike, anomalies_needed: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     y, s = np.asarray(y_true), np.asarray(scores, dtype=np.float64)
     if y.ndim != 1 or y.shape != s.shape:
         raise ValueError(f"y_true and scores must be one-dimensional, of one length; got {y.shape} and {s.shape}")
     if not np.isin(y, (0, 1)).all():
-        raise ValueError(f"y_true must be 0 (normal) or 1 (fraud); got {np.unique(y)[:10]}")
+        raise ValueError(f"y_true must be 0 (normal) or 1 (anomaly); got {np.unique(y)[:10]}")
     bad = np.flatnonzero(~np.isfinite(s))
     if len(bad):
         raise ValueError(f"scores must be finite; {len(bad)} are NaN or infinite, first at index {bad[0]}")
-    frauds = int(y.sum())
-    if frauds == len(y) or (frauds_needed and frauds == 0):
-        wanted = "normal rows and frauds" if frauds_needed else "normal rows"
-        raise ValueError(f"y_true must hold {wanted}; got {len(y) - frauds} normal rows and {frauds} frauds")
+    anomalies = int(y.sum())
+    if anomalies == len(y) or (anomalies_needed and anomalies == 0):
+        wanted = "normal rows and anomalies" if anomalies_needed else "normal rows"
+        raise ValueError(f"y_true must hold {wanted}; got {len(y) - anomalies} normal rows and {anomalies} anomalies")
     return y.astype(np.int64), s

@@ -2,9 +2,9 @@
 
 Plain and residual nets of growing depth, on the same images, from the same weights, by the same recipe:
 
-    python examples/residual_lesson.py                     # scikit-learn's digits: about a minute
-    python examples/residual_lesson.py --data              # CIFAR-10 from TINYDL_DATA, halved to 16x16: some minutes
-    python examples/residual_lesson.py --data --seeds 3    # the same three times, with the spread
+    python examples/lessons/02_residual_networks.py                     # scikit-learn's digits: about a minute
+    python examples/lessons/02_residual_networks.py --data              # CIFAR-10 at 16x16 pixels: some minutes
+    python examples/lessons/02_residual_networks.py --data --seeds 3    # the same three times, with the spread
 
 As large as the paper's it takes days: --data --full-size --filters 16 --rows 50000 --batch-size 128 --epochs 164.
 
@@ -50,7 +50,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from image_runs import markdown, write_json
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -60,12 +59,12 @@ from numpy.typing import NDArray
 from tinydl import Model, num_threads
 from tinydl.datasets import cifar10, digits
 from tinydl.datasets.images import Images
-from tinydl.files import write_whole
+from tinydl.files import markdown_table, write_json, write_whole
 from tinydl.layer import Layer, Shape
 from tinydl.layers import AveragePool2D, BatchNorm, Conv2D, Dense, GlobalAveragePool2D, PadChannels, Residual
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import SGD
-from tinydl.plots.frame import BLUE, VERMILION, dress, finish
+from tinydl.plots.style import BLUE, VERMILION, dress, finish
 from tinydl.schedules import OneCycle
 
 RESULTS, TABLE, PICTURE = "results.json", "table.md", "lesson.png"
@@ -342,12 +341,12 @@ def tables(results: dict[str, Any]) -> str:
         f"{results['data']}: loss and error on the {settings['rows']:,} training images; {settings['epochs']} epochs, "
         f"{settings['filters']} filters at first",
         "",
-        *markdown(rows),
+        markdown_table(rows),
         "",
         f"Norm of dL/dW before training, {results['initialisation']['depth']} layers, in the first and the last "
         "convolution:",
         "",
-        *markdown(gradient_rows(results["initialisation"]["curves"])),
+        markdown_table(gradient_rows(results["initialisation"]["curves"])),
     ])  # fmt: skip
 
 

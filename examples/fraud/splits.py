@@ -7,15 +7,14 @@ rows the scaler sees, and on which rows the training is watched and the threshol
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-if TYPE_CHECKING:
-    from tinydl.datasets.creditcard import Transactions
+from tinydl.datasets.creditcard import Transactions
 
 Rows = NDArray[np.intp]
 
@@ -125,7 +124,7 @@ def honest_split(
 
     Normal rows: 60 % train, 20 % validation, 20 % test. Frauds: none to train on, so all of them go to
     calibration and test, in the ratio of the two fractions; the prevalence there is about two and a half
-    times nature's, which `tinydl.evaluation` can weigh back. The calibration rows are the validation rows
+    times nature's, which `tinydl.detection` can weigh back. The calibration rows are the validation rows
     and frauds beside them.
 
     scale: "amount" standardises Amount alone, as the book does: V1..V28 are principal components, centred

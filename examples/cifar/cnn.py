@@ -2,10 +2,10 @@
 
 Without data it runs at once, on 1,797 handwritten digits that scikit-learn brings along, with a small network:
 
-    python examples/cifar_cnn.py                              # digits, some seconds
-    python examples/cifar_cnn.py --data cifar-10-batches-py   # the book's network on the book's data, 20 epochs
-    python examples/cifar_cnn.py --data --quick               # a look: 5,000 images from TINYDL_DATA, 2 epochs
-    python examples/cifar_cnn.py --data --resume              # go on where the last run stopped, to the bit
+    python examples/cifar/cnn.py                              # digits, some seconds
+    python examples/cifar/cnn.py --data cifar-10-batches-py   # the book's network on the book's data, 20 epochs
+    python examples/cifar/cnn.py --data --quick               # a look: 5,000 images from TINYDL_DATA, 2 epochs
+    python examples/cifar/cnn.py --data --resume              # go on where the last run stopped, to the bit
 
 5,000 of the training images (digits: 180) are held back, of all classes alike; the epoch with the best accuracy on them
 (digits: the least loss) is restored at the end. Only then are the test images looked at, once. The book instead trains
@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_runs import Run, add_data_options, check_data_options, load_data, perform, standardised
+from training_run import Run, add_data_options, check_data_options, load_data, perform, standardised
 
 from tinydl import Model, models
 from tinydl.datasets.augmentation import crop_and_flip

@@ -1,20 +1,17 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
-from tinydl.evaluation import (
+from tinydl.detection import (
     choose_threshold,
     confusion_at,
     detection_metrics,
-    fraud_report,
     normal_row_weight,
     reconstruction_error,
-    summarise,
 )
 
 # Scores in falling order: fraud, fraud, normal, fraud, normal, normal, normal, fraud, normal, normal
@@ -67,14 +64,14 @@ def test_reconstruction_error_refuses() -> None:
 
 
 def test_metrics_by_hand() -> None:
-    got = detection_metrics(Y, S, prevalences=())
+    got = detection_metrics(Y, S)
     # Pairs in the right order: the frauds stand above 6, 6, 5 and 2 of the 6 normal rows.
     assert got["roc_auc"] == pytest.approx(19 / 24, rel=1e-12)
     # Precision at each fraud found: 1/1, 2/2, 3/4, 4/8.
     assert got["average_precision"] == pytest.approx((1 + 1 + 3 / 4 + 4 / 8) / 4, rel=1e-12)
     # Trapezoids between recalls 0, 1/4, 1/2, 3/4, 1, from the precision just before each fraud to that at it.
     assert got["pr_area_trapezoid"] == pytest.approx((1 + 1 + (2 / 3 + 3 / 4) / 2 + (3 / 7 + 1 / 2) / 2) / 4)
-    assert (got["n_rows"], got["n_frauds"], got["prevalence"]) == (10, 4, 0.4)
+    assert (got["n_rows"], got["n_anomalies"], got["prevalence"]) == (10, 4, 0.4)
 
 
 @pytest.mark.parametrize("prevalence", [0.00858, 0.00173, 0.5])
@@ -89,7 +86,7 @@ def test_weighting_equals_repeating_normal_rows() -> None:
     many_y, many_s = np.repeat(y, repeats), np.repeat(s, repeats)
     got = detection_metrics(y, s, prevalences=[many_y.mean()])
     (at,) = got["at_prevalence"].values()
-    repeated = detection_metrics(many_y, many_s, prevalences=())
+    repeated = detection_metrics(many_y, many_s)
     assert at["average_precision"] == pytest.approx(average_precision_score(many_y, many_s), rel=1e-9)
     assert at["pr_area_trapezoid"] == pytest.approx(repeated["pr_area_trapezoid"], rel=1e-9)
     assert at["average_precision"] < got["average_precision"] - 0.05
@@ -183,7 +180,7 @@ def test_policies_that_need_fraud_say_so(policy: Any) -> None:
         "precision": {"value": 0.5},
         "cost": {"cost_false_negative": 1, "cost_false_positive": 1},
     }
-    with pytest.raises(ValueError, match="got 10 normal rows and 0 frauds"):
+    with pytest.raises(ValueError, match="got 10 normal rows and 0 anomalies"):
         choose_threshold(0 * Y, S, policy, **settings[policy])
 
 
@@ -194,58 +191,12 @@ def test_policies_that_need_fraud_say_so(policy: Any) -> None:
         (Y, np.where(S == 1, np.inf, S), "first at index 9"),
         (Y, S[:-1], r"of one length; got \(10,\) and \(9,\)"),
         (Y[:, None], S[:, None], "one-dimensional"),
-        (0 * Y, S, "got 10 normal rows and 0 frauds"),
-        (0 * Y + 1, S, "got 0 normal rows and 10 frauds"),
-        (Y + 1, S, "must be 0 .normal. or 1 .fraud."),
+        (0 * Y, S, "got 10 normal rows and 0 anomalies"),
+        (0 * Y + 1, S, "got 0 normal rows and 10 anomalies"),
+        (Y + 1, S, "must be 0 .normal. or 1 .anomaly."),
     ],
 )
 def test_bad_scores_and_labels_are_refused(y: np.ndarray, s: np.ndarray, message: str) -> None:
     for call in (detection_metrics, lambda y, s: confusion_at(y, s, 3.0)):
         with pytest.raises(ValueError, match=message):
             call(y, s)
-
-
-def test_report_goes_to_json() -> None:
-    y, s = sample(seed=0)
-    y_cal, s_cal = sample(seed=1)
-    report = fraud_report(y, s, y_cal, s_cal, policy="precision", value=0.5)
-    assert json.loads(json.dumps(report, allow_nan=False)) == report
-    t = choose_threshold(y_cal, s_cal, "precision", 0.5)
-    assert report["threshold"]["threshold"] == t, "chosen on the calibration rows"
-    assert report["at_threshold"]["matrix"] == confusion_at(y, s, t)["matrix"]
-    assert report["test"] == detection_metrics(y, s)
-    natural = report["at_threshold"]["at_prevalence"]["0.00173"]
-    assert natural["precision"] < report["at_threshold"]["precision"]
-
-
-def test_report_chooses_its_threshold_at_the_prevalence_given() -> None:
-    y, s = sample(seed=1)
-    rare = fraud_report(Y, S, y, s, prevalence=0.00173)["threshold"]
-    assert rare["prevalence"] == 0.00173
-    assert rare["threshold"] == choose_threshold(y, s, "f1", prevalence=0.00173)
-    assert rare["threshold"] > fraud_report(Y, S, y, s)["threshold"]["threshold"]
-
-
-def test_report_without_calibration_rows_has_no_threshold() -> None:
-    assert set(fraud_report(Y, S)) == {"test"}
-    with pytest.raises(ValueError, match="together, or neither"):
-        fraud_report(Y, S, Y)
-
-
-def test_summarise() -> None:
-    runs = [{"auc": a, "deep": {"ap": a / 2}, "policy": "f1", "matrix": [[1]]} for a in (0.8, 0.9, 1.0)]
-    got = summarise(runs)
-    assert got["auc"] == {"mean": pytest.approx(0.9), "std": pytest.approx(0.1), "values": [0.8, 0.9, 1.0]}
-    assert got["deep"]["ap"]["mean"] == pytest.approx(0.45)
-    assert set(got) == {"auc", "deep"}
-    assert summarise(runs[:1])["auc"]["std"] == 0
-    json.dumps(got, allow_nan=False)
-
-
-def test_summarise_refuses() -> None:
-    with pytest.raises(ValueError, match="at least one dict"):
-        summarise([])
-    with pytest.raises(ValueError, match="'a' is in the first report but not in all 2"):
-        summarise([{"a": 1}, {"b": 1}])
-    with pytest.raises(ValueError, match="'a' must be a number in every report"):
-        summarise([{"a": 1}, {"a": {"b": 1}}])

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, the figure, its dress, the title that names the data, and writing it whole."""
+"""The style that all pictures share: colours, axes, titles that name the data; and how a picture is saved."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tinydl.files import PathLike, write_whole
+from ..files import PathLike, write_whole
 
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#767676"
-NORMAL, FRAUD = BLUE, VERMILION
-COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models: none of those of the two classes
+COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models; blue and vermilion stay free for two classes
 
 
-def single(width: float = 8) -> tuple[Figure, Axes]:
-    """A figure of one picture."""
-    figure = Figure(figsize=(width, 5), layout="constrained")
-    return figure, figure.subplots()
+def panel(ax: Axes | None = None, width: float = 8, height: float = 5) -> tuple[Figure, Axes]:
+    """The axes to draw on and their figure: `ax`, if it is given, else those of a new figure of that size in inches."""
+    if ax is None:
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure, figure.subplots()
+    return ax.figure.figure, ax
 
 
 def dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
@@ -35,19 +36,24 @@ def dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
 
 
 def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
-    """Name the data in the title; write the picture to `path`, if there is one, whole or not at all."""
+    """Name the data in the title, if `source` is given; save the picture, if `path` is given."""
     characters = round(9 * figure.get_figwidth())  # that fit on a line of a title
     lines = [] if not source else [source] if len(source) <= characters else source.split("; ")
     named = "".join(f"\n{textwrap.fill(line, characters)}" for line in lines)
     if len(figure.axes) == 1:
         figure.axes[0].set_title(figure.axes[0].get_title() + named)
-    else:
+    elif figure.get_suptitle() or named:
         figure.suptitle(figure.get_suptitle() + named, fontsize=15, fontweight="bold")
     if path is not None:
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=120)
-        write_whole(path, picture.getvalue())
+        save(figure, path)
     return figure
+
+
+def save(figure: Figure, path: PathLike) -> None:
+    """Write the picture as PNG, whole or not at all."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    write_whole(path, picture.getvalue())
 
 
 def cycle(named: Mapping[str, object]) -> list[str]:

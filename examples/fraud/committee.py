@@ -1,6 +1,6 @@
 """Can a committee of autoencoders beat the book's best single one, 0.831?
 
-    python examples/fraud_committee.py --data creditcard.csv --seeds 5
+    python examples/fraud/committee.py --data creditcard.csv --seeds 5
 
 Eight wide autoencoders (100 relu units, trained long, gradients clipped) learn to copy normal rows all but exactly:
 their kinks end up just outside the normal cloud, and a row beyond them gets an error. Five narrow ones (10 units) rank
@@ -16,11 +16,14 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import pictures
+from generator import generate
+from report import PREVALENCES, summarise
+from splits import book_split, honest_split
 
-from tinydl import Model, plots
-from tinydl.datasets import creditcard, synthetic_fraud
-from tinydl.datasets.splits import book_split, honest_split
-from tinydl.evaluation import detection_metrics, reconstruction_error, summarise
+from tinydl import Model
+from tinydl.datasets import creditcard
+from tinydl.detection import detection_metrics, reconstruction_error
 from tinydl.layers import Dense
 from tinydl.losses import MeanSquaredError
 from tinydl.optimizers import Adam
@@ -58,7 +61,7 @@ def main() -> None:
     if min(args.seeds, args.epochs, *args.members) < 1:
         parser.error("--seeds, --epochs and --members must be 1 or more")
     if args.data is None:
-        data = synthetic_fraud.generate(40_000, 400)
+        data = generate(40_000, 400)
     else:
         try:
             data = creditcard.load(args.data or None)
@@ -77,11 +80,11 @@ def main() -> None:
                 "committee": log_error(wide, test) + log_error(narrow, test),
             }
             for name, score in scores.items():
-                reports[name].append(detection_metrics(split.y_test, score))
+                reports[name].append(detection_metrics(split.y_test, score, PREVALENCES))
             if seed == 0:
                 picture = args.out / f"precision_recall-{protocol}.png"
                 label = f"{data.source}; {protocol} protocol"
-                plots.pr_curves(split.y_test, scores, source=label, path=picture)
+                pictures.pr_curves(split.y_test, scores, source=label, path=picture)
         for name, runs in reports.items():
             summary = summarise(runs)
             figures = {

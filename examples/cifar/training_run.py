@@ -22,7 +22,7 @@ from tinydl import Model, plots
 from tinydl.callbacks import Callback, Logs, ModelCheckpoint
 from tinydl.datasets import cifar10, digits
 from tinydl.datasets.images import Images
-from tinydl.files import write_whole
+from tinydl.files import markdown_table, write_json, write_whole
 from tinydl.layers import Dropout
 from tinydl.losses import SoftmaxCrossEntropy
 
@@ -117,10 +117,6 @@ class Log(Callback):
         write_json(self.out / HISTORY, {"settings": self.settings, "history": longer})
         self.model.save_checkpoint(self.out / CHECKPOINT)
         self.history.update(longer)  # last, and at once: Ctrl-C may come anywhere
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    write_whole(path, f"{json.dumps(content, indent=1)}\n".encode())
 
 
 def best_epoch(history: dict[str, list[float]], monitor: str) -> int:
@@ -269,16 +265,10 @@ def table(report: dict[str, Any], names: tuple[str, ...]) -> str:
         f"{why}",
         f"{report['seconds_per_epoch']:.3g} s an epoch, {report['images_per_second']:,.0f} training images a second",
         "",
-        *markdown(rows),
+        markdown_table(rows),
         "",
-        *markdown(by_class),
+        markdown_table(by_class),
     ])  # fmt: skip
-
-
-def markdown(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [rows[0], ["-" * width for width in widths], *rows[1:]]
-    return [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in lines]
 
 
 def draw(model: Model, data: Data, report: dict[str, Any], probabilities: NDArray[np.float32], folder: Path) -> None:

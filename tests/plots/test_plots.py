@@ -7,22 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.lines import Line2D
-from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
 from tinydl import Model, plots
 from tinydl.layers import AveragePool2D, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
 
 RNG = np.random.default_rng(0)
-Y = (np.arange(400) < 40).astype(int)
-NAMES = tuple(f"V{i}" for i in range(1, 6))
-X = RNG.normal(size=(400, 5)).astype(np.float32)
-REBUILT = X + (RNG.normal(size=(400, 5)) * np.where(Y == 1, 1.0, 0.2)[:, None]).astype(np.float32)
-ERRORS = np.square(X - REBUILT).mean(axis=1)
-SCORES = {"deep": ERRORS, "chance": RNG.random(400)}
 CLASSES = ("cat", "dog", "frog")
 IMAGES = RNG.integers(0, 256, (60, 8, 6, 3), dtype=np.uint8)
 LABELS = np.arange(60) % 3
@@ -38,19 +30,12 @@ HISTORIES = {"deep": {"loss": [3.0, 2.0, 1.0], "val_loss": [4.0, 3.0, 2.5]}, "fl
 
 DRAWINGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "loss_curves": (plots.loss_curves, (HISTORIES,)),
-    "pr_curves": (plots.pr_curves, (Y, SCORES)),
-    "roc_curves": (plots.roc_curves, (Y, SCORES)),
-    "thresholds": (plots.precision_recall_against_threshold, (Y, ERRORS, 0.2)),
-    "histogram": (plots.error_histogram, (Y, ERRORS, 0.2)),
-    "features": (plots.feature_errors, (Y, X, REBUILT, NAMES)),
-    "rows": (plots.reconstructions, (Y, X, REBUILT, NAMES)),
     "accuracy_curves": (plots.accuracy_curves, ({"cnn": RUN},)),
     "training_curves": (plots.training_curves, (RUN,)),
     "filters": (plots.filters, (FILTERS,)),
     "feature_maps": (lambda *a, **k: plots.feature_maps(network(), *a, **k), (IMAGES[0] / 255,)),
     "confusion": (plots.confusion_matrix, (LABELS, PROBABILITIES.argmax(axis=1), CLASSES)),
     "mistakes": (plots.most_confident_mistakes, (IMAGES, LABELS, PROBABILITIES, CLASSES)),
-    "overview": (plots.fraud_overview, (HISTORIES, Y, SCORES, X, REBUILT, NAMES, 0.2)),
 }
 
 
@@ -115,37 +100,6 @@ def test_a_failed_save_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytes
     assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
 
 
-def test_thresholds_pair_with_all_but_the_last_point() -> None:
-    figure = plots.precision_recall_against_threshold(Y, ERRORS, 0.2)
-    precision, recall, thresholds = precision_recall_curve(Y, ERRORS)
-    for label, expected in (("precision", precision[:-1]), ("recall", recall[:-1])):
-        np.testing.assert_array_equal(line(figure, label).get_xdata(), thresholds)
-        np.testing.assert_array_equal(line(figure, label).get_ydata(), expected)
-    # And by counting, at one threshold in the middle.
-    flagged = thresholds[200] <= ERRORS
-    assert np.asarray(line(figure, "precision").get_ydata())[200] == pytest.approx(Y[flagged].mean())
-    assert np.asarray(line(figure, "recall").get_ydata())[200] == pytest.approx(Y[flagged].sum() / Y.sum())
-    assert figure.axes[0].get_xscale() == "log"
-    assert np.asarray(line(figure, "threshold 0.2").get_xdata()).tolist() == [0.2, 0.2]
-
-
-def test_pr_curve_data_and_legend() -> None:
-    figure = plots.pr_curves(Y, SCORES)
-    precision, recall, _ = precision_recall_curve(Y, ERRORS)
-    drawn = line(figure, f"deep (AP {average_precision_score(Y, ERRORS):.3f})")
-    np.testing.assert_array_equal(drawn.get_xdata(), recall)
-    np.testing.assert_array_equal(drawn.get_ydata(), precision)
-    assert drawn.get_drawstyle() == "steps-post", "between two points, the precision of the higher recall"
-    assert np.unique(line(figure, "chance: prevalence").get_ydata()).tolist() == [0.1]
-
-
-def test_roc_curve_data() -> None:
-    figure = plots.roc_curves(Y, SCORES)
-    false_positive_rate, recall, _ = roc_curve(Y, ERRORS)
-    np.testing.assert_array_equal(line(figure, "deep").get_xdata(), false_positive_rate)
-    np.testing.assert_array_equal(line(figure, "deep").get_ydata(), recall)
-
-
 def test_loss_curve_data() -> None:
     figure = plots.loss_curves(HISTORIES)
     np.testing.assert_array_equal(line(figure, "deep, training").get_xdata(), [1, 2, 3])
@@ -155,55 +109,6 @@ def test_loss_curve_data() -> None:
     deep = [line(figure, f"deep, {part}") for part in ("training", "validation")]
     assert deep[0].get_color() == deep[1].get_color()
     assert deep[0].get_linestyle() != deep[1].get_linestyle()
-
-
-def test_histogram_holds_every_row() -> None:
-    errors = ERRORS.copy()
-    errors[0] = 0.0
-    figure = plots.error_histogram(Y, errors)
-    ax = figure.axes[0]
-    for container in ax.containers:
-        assert sum(bar.get_height() for bar in container) == pytest.approx(1.0)
-    assert len(ax.containers) == 2
-
-
-@pytest.mark.parametrize(("name", "panel"), [("histogram", 0), ("overview", 1)])
-def test_histogram_shows_each_class_and_the_threshold(name: str, panel: int) -> None:
-    draw, arguments = DRAWINGS[name]
-    figure = draw(*arguments)
-    kinds = ((Y == 0, "normal", plots.NORMAL), (Y == 1, "fraud", plots.FRAUD))
-    for bars, (members, kind, colour) in zip(figure.axes[panel].containers, kinds, strict=True):
-        assert str(bars[0].get_label()).startswith(kind)
-        assert to_rgb(bars[0].get_facecolor()) == to_rgb(colour)
-        edges = [bar.get_x() for bar in bars] + [bars[-1].get_x() + bars[-1].get_width()]
-        counts, _ = np.histogram(ERRORS[members], edges)
-        # The edges read off the bars are rounded: a row that lies on one may fall into the next bar.
-        np.testing.assert_allclose([bar.get_height() for bar in bars], counts / members.sum(), atol=0.03)
-    assert np.asarray(line(figure, "threshold 0.2").get_xdata()).tolist() == [0.2, 0.2]
-
-
-def test_feature_error_bars() -> None:
-    figure = plots.feature_errors(Y, X, REBUILT, NAMES)
-    for container, label in zip(figure.axes[0].containers, (0, 1), strict=True):
-        expected = np.square(X[label == Y] - REBUILT[label == Y]).mean(axis=0)
-        np.testing.assert_allclose([bar.get_height() for bar in container], expected, rtol=1e-5)
-
-
-def test_rows_shown_stand_at_their_percentiles() -> None:
-    figure = plots.reconstructions(Y, X, REBUILT, NAMES)
-    ax = figure.axes[4]  # second row, second column: the median fraud
-    shown = np.asarray(ax.get_lines()[0].get_ydata())
-    (i,) = np.flatnonzero((shown == X).all(axis=1))
-    assert Y[i] == 1
-    assert (ERRORS[Y == 1] < ERRORS[i]).sum() in (19, 20)
-    np.testing.assert_array_equal(ax.get_lines()[1].get_ydata(), REBUILT[i])
-    for label in (0, 1):
-        others = ERRORS[label == Y]
-        for column, percent in enumerate((10, 50, 90)):
-            shown = np.asarray(figure.axes[3 * label + column].get_lines()[0].get_ydata())
-            (i,) = np.flatnonzero((shown == X).all(axis=1))
-            assert Y[i] == label
-            assert (others < ERRORS[i]).sum() == pytest.approx(percent / 100 * (len(others) - 1), abs=0.5)
 
 
 def test_training_curves_mark_the_first_best_epoch() -> None:
@@ -375,11 +280,6 @@ def test_works_without_pyplot_and_display() -> None:
         ),
         (lambda: plots.most_confident_mistakes(IMAGES[1:], LABELS, PROBABILITIES, CLASSES), r"one image a label; got"),
         (lambda: plots.most_confident_mistakes(IMAGES, LABELS, PROBABILITIES[:, :2], CLASSES), r"shape \(60, 3\)"),
-        (lambda: plots.pr_curves(Y, {"a": ERRORS[:-1]}), "a: expected 400 finite scores"),
-        (lambda: plots.pr_curves(Y, {"a": ERRORS * np.nan}), "a: expected 400 finite scores"),
-        (lambda: plots.roc_curves(0 * Y, SCORES), "that holds both"),
-        (lambda: plots.error_histogram(Y, 0 * ERRORS), "values above 0"),
-        (lambda: plots.feature_errors(Y, X, REBUILT[:, :4], NAMES), r"must have shape \(400, 5\)"),
     ],
 )
 def test_refusals(call: Any, message: str) -> None:

@@ -1,0 +1,92 @@
+"""The scripts of the study run end to end, and what they report is what they say it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess as Done
+
+import numpy as np
+import pytest
+from generator import generate
+from report import PREVALENCES
+from splits import honest_split
+
+from tinydl import Model
+from tinydl.detection import choose_threshold, confusion_at, detection_metrics, reconstruction_error
+
+
+@pytest.fixture(scope="module")
+def finished(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    out = tmp_path_factory.mktemp("fraud")
+    done = run("fraud/autoencoders.py", "--quick", "--model", "contractive", "--epochs", 3, "--out", out)
+    return out, done.stdout
+
+
+def test_the_report_is_of_the_model_that_was_saved(finished: tuple[Path, str]) -> None:
+    out, _ = finished
+    report = json.loads((out / "report.json").read_text())["runs"]["honest"]["contractive"][0]
+    split = honest_split(generate(40_000, 400), 0)
+    model = Model.load(out / "models" / "honest-contractive-seed0.safetensors")
+    calibration = reconstruction_error(model, split.x_calibration)
+    scores = reconstruction_error(model, split.x_test)
+    threshold = choose_threshold(split.y_calibration, calibration, "f1")
+    assert report["threshold"]["threshold"] == threshold
+    assert report["at_threshold"]["matrix"] == confusion_at(split.y_test, scores, threshold)["matrix"]
+    assert report["test"] == detection_metrics(split.y_test, scores, PREVALENCES)
+    assert report["epochs"] == len(report["history"]["val_loss"]) == 3
+    assert np.mean(reconstruction_error(model, split.x_val)) <= min(report["history"]["val_loss"])
+
+
+def test_what_it_prints_and_where_it_writes(finished: tuple[Path, str]) -> None:
+    out, printed = finished
+    assert printed.startswith("SYNTHETIC: ")
+    assert "Generated data: these figures say nothing about real fraud." in printed
+    assert "book's area" not in printed
+    assert (out / "table.md").read_text().strip() in printed
+    assert f"Written to {out.resolve()}: report.json, table.md, models/" in printed
+    pictures = {path.relative_to(out / "pictures").as_posix() for path in (out / "pictures").rglob("*.png")}
+    assert pictures == {
+        "overview.png", "loss.png", "precision_recall.png", "roc.png",
+        *(f"contractive/{name}.png" for name in ("threshold", "errors", "feature_errors", "reconstructions")),
+    }  # fmt: skip
+    assert {path.name for path in (out / "logs").iterdir()} == {"book-contractive-seed0", "honest-contractive-seed0"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "nowhere.csv"], "nowhere.csv"),
+        (["--epochs", 0], "--epochs must be 1 or more"),
+        (["--epochs", 3, "--book-steps"], "not allowed with argument"),
+        (["--download"], "--download goes with --data"),
+        (["--quick", "--data", "x"], "--quick goes with generated data"),
+        (["--quick", "--out", __file__], "is a file, not a folder"),
+    ],
+)
+def test_bad_options_give_one_clear_line(refused: Callable[..., None], arguments: list[object], message: str) -> None:
+    refused("fraud/autoencoders.py", arguments, message)
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_finished_and_says_so(interrupt: Callable[..., Done], tmp_path: Path) -> None:
+    script, quick = "fraud/autoencoders.py", ["--quick", "--model", "vanilla"]
+    done = interrupt(script, tmp_path, *quick, "--epochs", 30, after="honest protocol, vanilla")
+    assert done.returncode == 130
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["interrupted"]
+    assert list(report["runs"]) == ["book"]
+    assert "INTERRUPTED" in done.stdout
+    assert "Traceback" not in done.stderr
+    before = (tmp_path / "report.json").read_bytes()
+    done = interrupt(script, tmp_path, *quick, "--epochs", 1000, after="book protocol, vanilla")
+    assert done.returncode == 1
+    assert "no report was written" in done.stderr
+    assert (tmp_path / "report.json").read_bytes() == before
+
+
+def test_the_committee(run: Callable[..., Done], tmp_path: Path) -> None:
+    done = run("fraud/committee.py", "--epochs", 2, "--members", 2, 1, "--out", tmp_path)
+    assert "honest protocol, committee: ROC-AUC 0.9" in done.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"precision_recall-honest.png", "precision_recall-book.png"}

@@ -1,0 +1,236 @@
+"""The training runs on images: reports, pictures, and that a run goes on where it stopped, to the bit."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess as Done
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinydl import Model
+from tinydl.datasets import digits
+
+# --- cifar/cnn.py -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits_run(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Four epochs on digits, in one go."""
+    out = tmp_path_factory.mktemp("digits") / "run"
+    return out, run("cifar/cnn.py", "--epochs", 4, "--out", out).stdout
+
+
+def report_of(out: Path) -> dict[str, Any]:
+    return json.loads((out / "report.json").read_text())
+
+
+def same_run(one: Path, other: Path) -> None:
+    """The same weights, optimizer, generators and figures, to the bit."""
+    for name in ("checkpoint.safetensors", "model.safetensors"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    ours, theirs = report_of(one), report_of(other)
+    for report in (ours, theirs):
+        for timing in ("seconds_per_epoch", "images_per_second"):
+            assert report.pop(timing) > 0
+        assert len(report["history"].pop("seconds")) == report["epochs"]
+    assert ours == theirs
+
+
+def test_the_tested_model_is_the_best_by_validation(digits_run: tuple[Path, str]) -> None:
+    out, _ = digits_run
+    report = report_of(out)
+    history, test = report["history"], digits.load().test
+    assert {name: len(values) for name, values in history.items()} == dict.fromkeys(
+        ("loss", "accuracy", "val_loss", "val_accuracy", "seconds"), 4
+    )
+    assert report["best_epoch"] == 1 + int(np.argmin(history["val_loss"]))
+    assert (report["train_rows"], report["validation_rows"], report["test"]["rows"]) == (1257, 180, 360)
+    says = Model.load(out / "model.safetensors").predict(test).argmax(axis=1)
+    matrix = np.array(report["test"]["confusion_matrix"])
+    assert report["test"]["accuracy"] == np.mean(says == test.labels) == matrix.trace() / 360
+    assert matrix[3, 5] == np.sum((test.labels == 3) & (says == 5))
+    assert not report["interrupted"]
+
+
+def test_cifar_cnn_prints_and_draws(digits_run: tuple[Path, str]) -> None:
+    out, printed = digits_run
+    assert printed.startswith("scikit-learn's digits: 1,257 training, 180 validation, 360 test images\n")
+    assert (out / "table.md").read_text().strip() in printed
+    assert f"| test, looked at once                  | 360      | {report_of(out)['test']['loss']:.4f}" in printed
+    assert {path.name for path in (out / "pictures").iterdir()} == {
+        "curves.png", "filters.png", "feature_maps.png", "confusion_matrix.png", "confident_mistakes.png",
+    }  # fmt: skip
+
+
+def test_resume_is_exact(run: Callable[..., Done], digits_run: tuple[Path, str], tmp_path: Path) -> None:
+    run("cifar/cnn.py", "--epochs", 2, "--out", tmp_path)
+    run("cifar/cnn.py", "--epochs", 4, "--out", tmp_path, "--resume")
+    same_run(digits_run[0], tmp_path)
+
+
+def test_resume_after_a_stop_between_an_epochs_files(
+    run: Callable[..., Done], digits_run: tuple[Path, str], tmp_path: Path
+) -> None:
+    """History is written first, then the checkpoint, then the best model: the last two may be missing or old."""
+    whole = digits_run[0]
+    run("cifar/cnn.py", "--epochs", 2, "--out", tmp_path)
+    assert report_of(tmp_path)["best_epoch"] == 2, "so that the best model is the one not written"
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / "report.json").unlink()
+    shutil.copy(whole / "history.json", tmp_path)
+    refused = run("cifar/cnn.py", "--epochs", 4, "--out", tmp_path, check=False)
+    assert "holds an unfinished run: go on with --resume" in refused.stderr.splitlines()[-1]
+    run("cifar/cnn.py", "--epochs", 4, "--out", tmp_path, "--resume")
+    same_run(whole, tmp_path)
+    for options, message in (
+        (["--epochs", 3], "has 4 epochs already"),
+        (["--epochs", 5, "--batch-size", 7], "was made with batch_size = 32, now it is 7"),
+        (["--epochs", 5, "--seed", 1], "was made with seed = 0, now it is 1"),
+    ):
+        done = run("cifar/cnn.py", *options, "--out", tmp_path, "--resume", check=False)
+        assert done.returncode == 2
+        assert message in done.stderr.splitlines()[-1]
+    same_run(whole, tmp_path)
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_epochs_and_resume_goes_on(
+    run: Callable[..., Done], interrupt: Callable[..., Done], tmp_path: Path
+) -> None:
+    done = interrupt("cifar/cnn.py", tmp_path, "--epochs", 5000, after="Epoch 2/5000")
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    assert "The test images were not looked at." in done.stdout
+    report = report_of(tmp_path)
+    assert report["interrupted"]
+    assert "test" not in report
+    epochs = report["epochs"]
+    assert f"{epochs} of 5000 epochs are finished" in done.stdout
+    run("cifar/cnn.py", "--epochs", epochs + 1, "--out", tmp_path, "--resume")
+    assert report_of(tmp_path)["epochs"] == epochs + 1
+
+
+def test_the_books_own_recipe_has_no_validation(run: Callable[..., Done], tmp_path: Path) -> None:
+    done = run("cifar/cnn.py", "--quick", "--all-rows", "--out", tmp_path)
+    assert "1,437 training, 360 test images" in done.stdout
+    report = report_of(tmp_path)
+    assert "val_loss" not in report["history"]
+    assert report["best_epoch"] == report["epochs"] == 2
+    assert "epoch 2 of 2, the last" in done.stdout
+
+
+def test_cifar_cnn_reads_cifar(run: Callable[..., Done], tmp_path: Path) -> None:
+    """The files of the python version, with a few images in each."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        batch = {b"data": rng.integers(0, 256, (40, 3072), dtype=np.uint8), b"labels": [i % 10 for i in range(40)]}
+        (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
+    out = tmp_path / "out"
+    done = run("cifar/cnn.py", "--data", tmp_path, "--epochs", 1, "--augment", "--standardise", "--out", out)
+    assert done.stdout.startswith(
+        "CIFAR-10: 160 training, 40 validation, 40 test images\ncifar_cnn: 9,312,202 parameters"
+    )
+    assert report_of(out)["settings"]["augment"]
+    assert len(list((out / "pictures").iterdir())) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "nowhere"], "'nowhere' does not exist"),
+        (["--epochs", 0], "--epochs must be 1 or more"),
+        (["--batch-size", -1], "--batch-size must be 1 or more"),
+        (["--download"], "--download goes with --data"),
+        (["--augment"], "--augment goes with --data"),
+        (["--resume", "--out", "nowhere"], "--resume: nowhere holds no run to go on with"),
+        (["--out", __file__], "is a file, not a folder"),
+    ],
+)
+def test_bad_options_of_cifar_cnn_give_one_clear_line(
+    refused: Callable[..., None], arguments: list[object], message: str
+) -> None:
+    refused("cifar/cnn.py", arguments, message)
+
+
+# --- cifar/famous_networks.py -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lenet_run(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Eight epochs of LeNet-5 on digits, in one go; blended and blotted out, smoothed, by one cycle."""
+    out = tmp_path_factory.mktemp("lenet") / "run"
+    return out, run("cifar/famous_networks.py", *LENET, "--epochs", 8, "--out", out).stdout
+
+
+LENET = ["--model", "lenet5", "--learning-rate", 0.05, "--label-smoothing", 0.1, "--mixup", 0.2, "--cutout", 4]
+
+
+def test_cifar_architectures_learns_prints_and_draws(lenet_run: tuple[Path, str]) -> None:
+    out, printed = lenet_run
+    report = report_of(out)
+    assert printed.startswith("scikit-learn's digits: 1,257 training, 180 validation, 360 test images\nlenet5: 61,706")
+    assert report["test"]["accuracy"] > 0.8
+    assert report["best_epoch"] == 1 + int(np.argmax(report["history"]["val_accuracy"]))
+    assert report["settings"]["recipe"] == "one_cycle"
+    assert (out / "table.md").read_text().strip() in printed
+    assert (out / "model.png").read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in (out / "pictures").iterdir()} == {
+        "curves.png", "filters.png", "feature_maps.png", "confusion_matrix.png", "confident_mistakes.png",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_cifar_architectures_resumes_exactly_and_remembers_its_budget(
+    run: Callable[..., Done], interrupt: Callable[..., Done], lenet_run: tuple[Path, str], tmp_path: Path
+) -> None:
+    stopped = interrupt("cifar/famous_networks.py", tmp_path, *LENET, "--epochs", 8, after="Epoch 2/8")
+    assert stopped.returncode == 130
+    assert report_of(tmp_path)["interrupted"]
+    for options, message in (
+        ([*LENET, "--epochs", 4], "was made with epochs = 8, now it is 4"),
+        (["--model", "lenet5"], "was made with learning_rate = 0.05, now it is 0.2"),
+        ([*LENET, "--recipe", "paper"], "was made with recipe = 'one_cycle', now it is 'paper'"),
+    ):
+        done = run("cifar/famous_networks.py", *options, "--out", tmp_path, "--resume", check=False)
+        assert done.returncode == 2
+        assert message in done.stderr.splitlines()[-1]
+    assert "to 8, batches of 128" in run("cifar/famous_networks.py", *LENET, "--out", tmp_path, "--resume").stdout
+    same_run(lenet_run[0], tmp_path)
+
+
+@pytest.mark.parametrize("model", ["resnet20", "vgg"])
+def test_architectures_run_on_enlarged_digits(run: Callable[..., Done], model: str, tmp_path: Path) -> None:
+    """(A budget too short for more than one epoch.)"""
+    done = run("cifar/famous_networks.py", "--model", model, "--minutes", 0.01, "--recipe", "paper", "--out", tmp_path)
+    report = report_of(tmp_path)
+    assert report["epochs"] == report["settings"]["epochs"] == 1
+    assert report["settings"]["learning_rate"] == 0.1
+    assert "parameters; 1 epoch, batches of 128" in done.stdout
+    assert np.isfinite(report["test"]["loss"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "resnet21"], "invalid choice: 'resnet21'"),
+        (["--epochs", 3, "--minutes", 2], "not allowed with argument"),
+        (["--mixup", -1], "--mixup must be 0 or more"),
+        (["--minutes", 0], "--minutes must be above 0"),
+        (["--learning-rate", 0], "--learning-rate must be above 0"),
+        (["--label-smoothing", 1], "--label-smoothing must be 0 or more, and below 1"),
+        (["--cutout", -3], "--cutout must be 0 or more"),
+        (["--data", "nowhere"], "'nowhere' does not exist"),
+    ],
+)
+def test_bad_options_of_cifar_architectures_give_one_clear_line(
+    refused: Callable[..., None], arguments: list[object], message: str
+) -> None:
+    refused("cifar/famous_networks.py", arguments, message)

@@ -1,0 +1,113 @@
+"""Where the files of a data set are: one order of places, one error and one download for all data sets.
+
+    FILES = DataFiles("CIFAR-10", ("cifar-10-batches-py", "cifar-10-python.tar.gz"), url=..., md5=...)
+    place = FILES.find(path)
+
+The places, in this order: the path given; the folder that the environment variable TINYDL_DATA names; the user's cache,
+which is the folder in TINYDL_CACHE, else the system's (~/.cache/tinydl on Linux). A path that is given is the only
+place: nothing else is read in its stead, and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..files import PathLike, user_cache_folder
+
+__all__ = ["DataFiles", "cache", "open_unzipped"]
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """What the files of one data set are called, and where they come from.
+
+    title    the data set's name, for messages
+    names    files or folders that a folder may hold, the preferred one first
+    parts    for data sets of several files: a folder that holds one of these is the data set itself
+    origin   where the files are published: an address, or words that lead there
+    instead  what works without any file, for the message that nothing was found
+    md5      the checksum of the file at `origin`, if that is an address from which `fetch` can get it
+    """
+
+    title: str
+    names: tuple[str, ...]
+    origin: str
+    parts: tuple[str, ...] = ()
+    instead: str = ""
+    md5: str = ""
+
+    def find(self, path: PathLike | None = None) -> Path | None:
+        """The file or folder with the data: in `path` if that is given, else in TINYDL_DATA or the cache, else None.
+
+        FileNotFoundError: the path given does not exist, or holds none of the names.
+        """
+        if path is None:
+            folder = os.environ.get("TINYDL_DATA")
+            places = [*([Path(folder).expanduser()] if folder else []), cache()]
+            return next(filter(None, map(self._find_in, places)), None)
+        given = Path(path).expanduser()
+        found = self._find_in(given)
+        if found is None:
+            trouble = f"holds neither {' nor '.join(self.names)}" if given.is_dir() else "does not exist"
+            raise FileNotFoundError(f"{self.title}: path={str(path)!r} {trouble}")
+        return found
+
+    def _find_in(self, place: Path) -> Path | None:
+        """`place` itself, or what it holds."""
+        for candidate in (place, *(place / name for name in self.names)):
+            if candidate.is_file() or any((candidate / part).is_file() for part in self.parts):
+                return candidate
+        return None
+
+    def missing(self) -> FileNotFoundError:
+        """The error for data that are in none of the places: what was looked for, where, and what to do."""
+        folder = os.environ.get("TINYDL_DATA")
+        return FileNotFoundError(
+            f"{self.title} was not found: looked for {', '.join(self.names)} in TINYDL_DATA "
+            f"({folder or 'which is not set'}) and in the cache ({cache()}). Give load(path=...) one of them, or a "
+            f"folder that holds it (from {self.origin}), or set TINYDL_DATA to such a folder, or call "
+            f"load(download=True) to fetch it{'; ' * bool(self.instead)}{self.instead}"
+        )
+
+    def fetch(self) -> Path:
+        """Download the file at `origin` into the cache, and check it; this needs pooch.
+
+        pooch writes beside the final name and renames what proved to be right, so the cache never holds a part of it.
+
+        ImportError: pooch is missing. OSError: nothing could be fetched. ValueError: it is not the right file.
+        """
+        try:
+            import pooch
+        except ImportError as error:
+            raise ImportError(
+                "load(download=True) needs the package pooch: pip install pooch, or pip install 'tinydl[download]'"
+            ) from error
+        name = self.origin.rpartition("/")[2]
+        try:
+            return Path(pooch.retrieve(self.origin, f"md5:{self.md5}", fname=name, path=cache(), progressbar=True))
+        except ValueError as error:
+            raise ValueError(
+                f"what came from {self.origin} is not {self.title}'s file (its MD5 is not {self.md5}), so it was "
+                "deleted; try again, or get it elsewhere and give load(path=...)"
+            ) from error
+        except OSError as error:
+            raise OSError(
+                f"{self.origin} could not be fetched ({error}); get it elsewhere and give load(path=...)"
+            ) from error
+
+
+def cache() -> Path:
+    """The folder that downloads are kept in; it need not exist yet."""
+    own = os.environ.get("TINYDL_CACHE")
+    return Path(own).expanduser() if own else user_cache_folder()
+
+
+def open_unzipped(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    """Open a file, gzip or plain, for its content; the first bytes decide, since some browsers unpack on download."""
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if is_gzip else path.open("rb")
