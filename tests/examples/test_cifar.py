@@ -10,6 +10,7 @@ from pathlib import Path
 from subprocess import CompletedProcess as Done
 from typing import Any
 
+import famous_networks
 import numpy as np
 import pytest
 
@@ -125,6 +126,7 @@ def test_the_books_own_recipe_has_no_validation(run: Callable[..., Done], tmp_pa
     assert "epoch 2 of 2, the last" in done.stdout
 
 
+@pytest.mark.slow
 def test_cifar_cnn_reads_cifar(run: Callable[..., Done], tmp_path: Path) -> None:
     """The files of the python version, with a few images in each."""
     rng = np.random.default_rng(0)
@@ -206,10 +208,19 @@ def test_cifar_architectures_resumes_exactly_and_remembers_its_budget(
     same_run(lenet_run[0], tmp_path)
 
 
-@pytest.mark.parametrize("model", ["resnet20", "vgg"])
-def test_architectures_run_on_enlarged_digits(run: Callable[..., Done], model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", sorted(famous_networks.MODELS))
+def test_every_network_takes_enlarged_digits_and_photographs(model: str) -> None:
+    for shape in ((32, 32, 1), (32, 32, 3)):
+        network = famous_networks.MODELS[model](input_shape=shape, seed=0)
+        assert network.output_shape == (10,)
+
+
+@pytest.mark.slow
+def test_a_deep_network_runs_on_enlarged_digits(run: Callable[..., Done], tmp_path: Path) -> None:
     """(A budget too short for more than one epoch.)"""
-    done = run("cifar/famous_networks.py", "--model", model, "--minutes", 0.01, "--recipe", "paper", "--out", tmp_path)
+    done = run(
+        "cifar/famous_networks.py", "--model", "resnet20", "--minutes", 0.01, "--recipe", "paper", "--out", tmp_path
+    )
     report = report_of(tmp_path)
     assert report["epochs"] == report["settings"]["epochs"] == 1
     assert report["settings"]["learning_rate"] == 0.1

@@ -10,6 +10,7 @@ from subprocess import CompletedProcess as Done
 import pytest
 
 MUSEUM = Path(__file__).parents[2] / "examples" / "museum"
+pytestmark = pytest.mark.slow  # a visit takes some ten seconds
 EXHIBITS = {path.name for path in MUSEUM.glob("*.py")} - {"visit.py"}
 
 
