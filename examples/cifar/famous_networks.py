@@ -71,7 +71,8 @@ def sgd(args: argparse.Namespace, steps: int) -> SGD:
 def prepare(data: Data, args: argparse.Namespace) -> Data:
     """Standardised images; what is drawn anew in every epoch, for the training images."""
     if args.data is None:
-        data = Data(data.source, *(images and enlarged(images) for images in data[1:]))  # type: ignore[arg-type]
+        validation = data.validation and enlarged(data.validation)
+        data = Data(data.source, enlarged(data.train), validation, enlarged(data.test))
     data = standardised(data)
     augmentations = [random_crop if args.data is None else crop_and_flip]
     if args.cutout:

@@ -26,6 +26,8 @@ width here, and one as wide as its input, which can learn the identity, does wor
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,7 +49,7 @@ def generate(n_rows: int = 284_807, n_frauds: int = 492, seed: int = 0) -> Trans
     """
     if n_rows < 1 or not 0 <= n_frauds <= n_rows:
         raise ValueError(f"need n_rows >= 1 and 0 <= n_frauds <= n_rows; got {n_rows} rows, {n_frauds} frauds")
-    world = _World()
+    world = _world()
     rng = np.random.default_rng(seed)
     n_normal = n_rows - n_frauds
 
@@ -139,6 +141,12 @@ class _World:
         else:
             raw += 0.8 * strength * rng.standard_normal((n, _N_FEATURES))
         return raw, amount, time
+
+
+@cache
+def _world() -> _World:
+    """Made once: it takes longer than the rows of a small data set."""
+    return _World()
 
 
 def _heavy(n: int, degrees: float, rng: np.random.Generator) -> NDArray[np.float64]:

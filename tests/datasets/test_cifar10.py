@@ -32,14 +32,6 @@ OTHER_NAMES = tuple(f"class {i}" for i in range(10))
 ROWS = 7
 
 
-@pytest.fixture(autouse=True)
-def no_data_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Neither the user's data nor the user's cache decides a test."""
-    if "real" not in request.fixturenames:
-        monkeypatch.delenv("TINYDL_DATA", raising=False)
-    monkeypatch.setenv("TINYDL_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture(scope="module")
 def real() -> CIFAR10:
     if "TINYDL_DATA" not in os.environ or cifar10.FILES.find() is None:

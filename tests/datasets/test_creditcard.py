@@ -18,15 +18,6 @@ from tinydl.datasets.creditcard import FEATURE_NAMES, Transactions, load
 HEADER = ["Time", *FEATURE_NAMES, "Class"]
 
 
-@pytest.fixture(autouse=True)
-def no_data_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Neither the user's data nor the user's cache decides a test."""
-    if "real" not in request.fixturenames:
-        monkeypatch.delenv("TINYDL_DATA", raising=False)
-    monkeypatch.setenv("TINYDL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "sklearn"))
-
-
 @pytest.fixture(scope="module")
 def real() -> Transactions:
     if "TINYDL_DATA" not in os.environ or creditcard.FILES.find() is None:

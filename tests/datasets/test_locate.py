@@ -9,6 +9,7 @@ import pytest
 
 from tinydl import datasets
 from tinydl.datasets.locate import DataFiles, cache, open_unzipped
+from tinydl.files import user_cache_folder
 
 SINGLE = DataFiles("one file", ("rows.csv", "rows.csv.gz"), origin="https://example.org/rows.csv")
 SEVERAL = DataFiles(
@@ -17,14 +18,6 @@ SEVERAL = DataFiles(
 
 ALL = [importlib.import_module(f"tinydl.datasets.{module.name}") for module in pkgutil.iter_modules(datasets.__path__)]
 WITH_FILES = [module for module in ALL if hasattr(module, "FILES")]
-
-
-@pytest.fixture(autouse=True)
-def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither the user's data nor the user's caches decide a test."""
-    monkeypatch.delenv("TINYDL_DATA", raising=False)
-    monkeypatch.setenv("TINYDL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "sklearn"))
 
 
 def write(path: Path) -> Path:
@@ -70,10 +63,9 @@ def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_cache_follows_the_users_wishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache() == tmp_path / "cache"
     monkeypatch.delenv("TINYDL_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache() == tmp_path / "xdg" / "tinydl"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache() == Path.home() / ".cache" / "tinydl"
+    assert cache() == user_cache_folder()
+    monkeypatch.setenv("TINYDL_CACHE", "~/elsewhere")
+    assert cache() == Path.home() / "elsewhere"
 
 
 def test_gzip_is_told_by_the_content(tmp_path: Path) -> None:

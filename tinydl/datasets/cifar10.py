@@ -265,7 +265,7 @@ class _FromBuffer(_StandIn):
 
     __slots__ = ()
 
-    def __new__(cls, data: Any, dtype: Any, shape: Any, order: Any) -> _Array:  # type: ignore[misc]
+    def __new__(cls, data: Any, dtype: Any, shape: Any, order: Any) -> Any:
         array = _Array()
         array._fill(data, dtype, shape, order)
         return array
@@ -299,7 +299,7 @@ class _Bytes(_StandIn):
 
     __slots__ = ()
 
-    def __new__(cls, text: Any, encoding: Any) -> bytes:  # type: ignore[misc]
+    def __new__(cls, text: Any, encoding: Any) -> Any:
         if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
             raise _Refused("only text in latin1 is encoded")
         return text.encode("latin1")

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_data_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Neither the user's data nor the user's caches decide a test, but those that ask for the `real` data."""
+    if "real" not in request.fixturenames:
+        monkeypatch.delenv("TINYDL_DATA", raising=False)
+    monkeypatch.setenv("TINYDL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "sklearn"))
