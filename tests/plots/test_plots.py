@@ -84,6 +84,20 @@ def test_draws_and_saves(name: str, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
 
 
+@pytest.mark.parametrize("name", sorted(DRAWINGS.keys() - {"training_curves"}))
+def test_draws_on_given_axes(name: str) -> None:
+    draw, arguments = DRAWINGS[name]
+    figure = Figure(figsize=(10, 4))
+    left, right = figure.subplots(1, 2)
+    assert draw(*arguments, ax=right) is figure
+    assert figure.axes == [left, right]
+    assert figure.get_size_inches().tolist() == [10, 4]
+    assert figure.get_suptitle() == left.get_title() == ""
+    assert right.get_title()
+    assert right.has_data()
+    assert not left.has_data()
+
+
 def test_a_failed_save_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(b"old")
