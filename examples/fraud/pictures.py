@@ -1,7 +1,7 @@
 """Pictures of the study: curves over thresholds, errors by class and by feature, single rows.
 
-Like those in tinydl.plots: each function returns a Figure and saves it, given `path`; those of one panel draw on `ax`, if
-that is given.
+Like those in tinydl.plots: each function returns a Figure and saves it, given `path`; those of one panel draw on `ax`,
+if that is given.
 """
 
 from __future__ import annotations
