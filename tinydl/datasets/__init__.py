@@ -1,11 +1,18 @@
-"""Data sets, each a module with `load(path=None, ...)` that is imported only when asked for.
+"""Data sets, one file each, with `load(path=None, ...)` to read it; none is imported until it is asked for.
 
-    creditcard.py    card payments, some of them frauds: a table of numbers
+    creditcard.py    card payments, a few of them frauds: a table of numbers
     cifar10.py       photographs in ten classes
     digits.py        handwritten digits, which come with scikit-learn
 
-A new data set is a new file here, named after it: a `DataFiles` that says what its files are called and where they come
-from (locate.py finds and fetches them, for all data sets alike), and `load`, which reads them. Labelled images are
-returned as `Images` (images.py), to which the functions of augmentation.py can be given. What else to expect of a data
-set, and how to test it without its files, tests/datasets shows.
+To add a data set, write one new file here, named after it. It says what the files are called and where they are
+published; locate.py finds and downloads them, in the same way for all data sets:
+
+    FILES = DataFiles("Flowers", ("flowers.csv",), origin="https://example.org/flowers.csv", md5="...")
+
+    def load(path=None, *, download=False):
+        file = FILES.locate(path, download=download)
+        ...
+
+Labelled images are returned as `Images` (images.py), which the functions of augmentation.py can change. tests/datasets
+shows how to test a data set without its files.
 """

@@ -70,12 +70,7 @@ def load(path: PathLike | None = None, *, download: bool = False) -> CIFAR10:
     ValueError: a file is not what it should be; the message names it.
     ImportError: pooch is missing. OSError: nothing could be fetched.
     """
-    found = FILES.find(path)
-    if found is None and download:
-        found = FILES.fetch()
-    if found is None:
-        raise FILES.missing()
-    return _read(found)
+    return _read(FILES.locate(path, download=download))
 
 
 # -- files of either version ---------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Where the files of a data set are: one order of places, one error and one download for all data sets.
 
-    FILES = DataFiles("CIFAR-10", ("cifar-10-batches-py", "cifar-10-python.tar.gz"), url=..., md5=...)
-    place = FILES.find(path)
+    FILES = DataFiles("CIFAR-10", ("cifar-10-batches-py", "cifar-10-python.tar.gz"), origin="https://...", md5="...")
+    place = FILES.locate(path, download=download)
 
 The places, in this order: the path given; the folder that the environment variable TINYDL_DATA names; the user's cache,
 which is the folder in TINYDL_CACHE, else the system's (~/.cache/tinydl on Linux). A path that is given is the only
@@ -39,6 +39,18 @@ class DataFiles:
     parts: tuple[str, ...] = ()
     instead: str = ""
     md5: str = ""
+
+    def locate(self, path: PathLike | None = None, *, download: bool = False) -> Path:
+        """The file or folder with the data: what `find` finds, else what `fetch` fetches if `download` allows it.
+
+        FileNotFoundError: as `find`, or `missing`. Others: as `fetch`.
+        """
+        found = self.find(path)
+        if found is not None:
+            return found
+        if download:
+            return self.fetch()
+        raise self.missing()
 
     def find(self, path: PathLike | None = None) -> Path | None:
         """The file or folder with the data: in `path` if that is given, else in TINYDL_DATA or the cache, else None.
