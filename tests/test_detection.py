@@ -72,6 +72,7 @@ def test_metrics_by_hand() -> None:
     # Trapezoids between recalls 0, 1/4, 1/2, 3/4, 1, from the precision just before each fraud to that at it.
     assert got["pr_area_trapezoid"] == pytest.approx((1 + 1 + (2 / 3 + 3 / 4) / 2 + (3 / 7 + 1 / 2) / 2) / 4)
     assert (got["n_rows"], got["n_anomalies"], got["prevalence"]) == (10, 4, 0.4)
+    assert got["at_prevalence"] == {}, "none but those asked for"
 
 
 @pytest.mark.parametrize("prevalence", [0.00858, 0.00173, 0.5])
