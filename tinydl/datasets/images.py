@@ -149,7 +149,7 @@ class Images(Batches):
         if not self._alpha:
             return x, y
         # Targets of a yes-or-no loss are a column of floats by now, 0 or 1, and blend as they are.
-        return mixup(x, y if y.ndim == 2 else _one_hot(y, len(self.class_names)), rng, self._alpha)
+        return mixup(x, y if y.ndim == 2 else np.eye(len(self.class_names), dtype=np.float32)[y], rng, self._alpha)
 
     def _augment(self, function: Augmentation, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         given = images.view()
@@ -224,7 +224,7 @@ class Images(Batches):
 
     def one_hot(self) -> NDArray[np.float32]:
         """The labels as rows (n, classes) with a single 1."""
-        return _one_hot(self.labels, len(self.class_names))
+        return np.eye(len(self.class_names), dtype=np.float32)[self.labels]
 
     def name(self, label: int) -> str:
         """The name of a class by its number. ValueError: no such class."""
@@ -270,12 +270,6 @@ class Images(Batches):
 def _unit(x: NDArray[Any]) -> int:
     """What stands for 1 in images of this dtype."""
     return 255 if x.dtype == np.uint8 else 1
-
-
-def _one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    rows = np.zeros((len(labels), classes), np.float32)
-    rows[np.arange(len(labels)), labels] = 1
-    return rows
 
 
 def _statistics(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
