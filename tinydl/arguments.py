@@ -70,6 +70,21 @@ def one_of(owner: str, name: str, value: Any, choices: Collection[Any], hint: st
     return value
 
 
+def channels_first(shape: tuple[int, ...], expected: tuple[int, ...] | None = None) -> str:
+    """The mend to end a message with, if a shape is that of images with their channels first; "" if it is not.
+
+    With the expected shape this is known. Without, it is a guess: square images of one channel or three.
+    """
+    if len(shape) != 3:
+        return ""
+    channels_last = (*shape[1:], shape[0])
+    if expected is not None and channels_last == expected:
+        return ": the images are channels first; put channels last, x.transpose(0, 2, 3, 1)"
+    if expected is None and shape[0] in (1, 3) and shape[1] == shape[2] > 4:
+        return f": if the images are channels first, say {channels_last} and put channels last, x.transpose(0, 2, 3, 1)"
+    return ""
+
+
 class Configured:
     """Base of all that is made of hyper-parameters: a constructor keeps each argument as the attribute of its name."""
 

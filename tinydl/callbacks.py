@@ -17,15 +17,13 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from . import arguments
-
-if TYPE_CHECKING:
-    from .model import Model
+from .network import NetworkInTraining
 
 Logs = dict[str, float]
 
@@ -33,7 +31,7 @@ Logs = dict[str, float]
 class Callback:
     """Base of all callbacks; each method is an event, and does nothing here. Epochs and batches count from 0."""
 
-    model: Model
+    model: NetworkInTraining
     params: dict[str, Any]
 
     def check_run(self) -> None:

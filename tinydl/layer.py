@@ -1,6 +1,7 @@
 """class Layer: the whole contract on one screen.
 
-A layer is y = f(x, params). Training needs of it dL/dparams, to learn, and dL/dx, to hand on to the layer below:
+A layer is y = f(x, params). Training needs two things from it: dL/dparams, to learn, and dL/dx, to pass to the layer
+below:
 
     forward(x)    computes y and remembers what backward will need
     backward(dy)  takes dL/dy, adds dL/dparam to grads, returns dL/dx      (the chain rule, one link of it)
@@ -15,7 +16,6 @@ Rules that every layer keeps:
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -35,18 +35,20 @@ class Layer(arguments.Configured):
         state   arrays that are saved but not trained (running statistics)
     """
 
-    name: str | None = None
     params: dict[str, NDArray]
     grads: dict[str, NDArray]
     state: dict[str, NDArray]
+    name: str | None = None
     input_shape: Shape | None = None
     output_shape: Shape | None = None
     dtype: np.dtype | None = None
     rng: np.random.Generator | None = None
-    input_gradient: bool = True  # while a Model trains, it clears this on a layer whose dL/dx nobody needs
-    needs_build: bool = False  # True: forward cannot run before build
+    needs_build: bool = False  # whether forward works only after build
+    input_gradient: bool = True  # cleared by a training Model where dL/dx is not needed: backward may return any array
     in_model: bool = False
-    original: Layer | None = None  # the layer whose arrays this one shares, if it is a `twin`
+    original: Layer | None = (
+        None  # in a second place of a network: the layer whose arrays it shares (layers/sharing.py)
+    )
 
     def __init__(self) -> None:
         self.params, self.grads, self.state = {}, {}, {}
@@ -73,6 +75,16 @@ class Layer(arguments.Configured):
         for gradient in self.grads.values():
             gradient.fill(0)
 
+    def sublayers(self) -> list[Layer]:
+        """The layers this one is composed of; none for a plain layer. Composites derive from layers.Container."""
+        return []
+
+    def walk(self) -> Iterator[Layer]:
+        """This layer and all below it, depth first, in the order of the forward pass."""
+        yield self
+        for layer in self.sublayers():
+            yield from layer.walk()
+
     # --- what subclasses use ------------------------------------------------------------------------------------
 
     @property
@@ -86,28 +98,25 @@ class Layer(arguments.Configured):
 
     def add_parameter(self, name: str, value: NDArray) -> None:
         if not self._shares(self.params, name, value):
-            self.params[name] = value
-            self.grads[name] = np.zeros_like(value)
+            self.params[name], self.grads[name] = value, np.zeros_like(value)
 
     def add_state(self, name: str, value: NDArray) -> None:
         if not self._shares(self.state, name, value):
             self.state[name] = value
 
     def _shares(self, arrays: dict[str, NDArray], name: str, value: NDArray) -> bool:
-        """Whether the array is there already, because this is a twin."""
-        if self.original is None:
-            return False
-        if arrays[name].shape != value.shape:
+        """Whether the array is there already: a layer's second place uses those of its first."""
+        if self.original is not None and arrays[name].shape != value.shape:
             raise ValueError(
                 f"{self.label}: this layer stands in two places, which share its {name} of shape {arrays[name].shape}; "
                 f"the input of shape {self.input_shape} at the second needs {value.shape}: use a layer of its own there"
             )
-        return True
+        return self.original is not None
 
     def as_input(self, x: NDArray) -> NDArray:
         """x as a C-contiguous array of this layer's dtype, its shape checked (not copied if it is one already)."""
         dtype = self.dtype
-        if dtype is None:  # a layer without parameters also works unbuilt
+        if dtype is None:
             if self.needs_build:
                 raise RuntimeError(f"{self.label}: not built yet: put it into a Model or call build first")
             x = np.asarray(x)
@@ -115,45 +124,15 @@ class Layer(arguments.Configured):
         x = np.ascontiguousarray(x, dtype=dtype)
         if self.input_shape is not None and x.shape[1:] != self.input_shape:
             expected = ", ".join(["batch", *map(str, self.input_shape)])
-            first = x.ndim == 4 and (*x.shape[2:], x.shape[1]) == self.input_shape
-            mend = ": channels come last, x.transpose(0, 2, 3, 1)" if first else ""
+            mend = arguments.channels_first(x.shape[1:], self.input_shape)
             raise ValueError(f"{self.label}: expected an input of shape ({expected}), got {x.shape}{mend}")
         return x
 
     def as_gradient(self, dy: NDArray, y: NDArray | None) -> NDArray:
-        """dy as a C-contiguous array of y's dtype; refused when it has not y's shape, or before any forward."""
+        """dy as a C-contiguous array of y's dtype; raises if its shape is not y's, or if forward has not run."""
         if y is None:
             raise RuntimeError(f"{self.label}: backward was called before forward")
         dy = np.ascontiguousarray(dy, dtype=y.dtype)
         if dy.shape != y.shape:
             raise ValueError(f"{self.label}: dy must have the shape of the last output, {y.shape}, got {dy.shape}")
         return dy
-
-    def twin(self) -> Layer:
-        """A layer for a second place in a network: the same arrays, but a memory of its own forward pass.
-
-        Both add to the same `grads`, so a layer that is used twice gets the sum, as the chain rule wants.
-        Containers make these themselves when one layer object stands in several places.
-        """
-        shared = ("params", "grads", "state", "original")
-        layers = {id(layer): layer for layer in self.walk()}  # these are not copied here
-        twin = copy.copy(self)
-        for name, value in vars(self).items():
-            if name not in shared:  # a cache may be a dict, or a list
-                setattr(twin, name, copy.deepcopy(value, dict(layers)))
-        twin.original, twin.name = self.original or self, None
-        return twin
-
-    def sublayers(self) -> list[Layer]:
-        """The layers this one is composed of; none for a plain layer. Composites derive from layers.Container."""
-        return []
-
-    def lowest_trainable(self) -> Layer | None:
-        """The layer in this one below which nothing learns: while training, nobody needs its dL/dx."""
-        return self if self.params else None
-
-    def walk(self) -> Iterator[Layer]:
-        """This layer and all below it, depth first, in the order of the forward pass."""
-        yield self
-        for layer in self.sublayers():
-            yield from layer.walk()

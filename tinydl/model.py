@@ -5,31 +5,28 @@ from __future__ import annotations
 import copy
 import math
 import os
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import arguments, checkpoint, training
+from . import arguments
 from .batches import Batches
-from .callbacks import Callback, History, Logs, ProgressBar
-from .keras_order import keras_order
+from .callbacks import Callback, History, ProgressBar
 from .kernels.machine import memory
 from .kernels.machine.threads import one_blas_thread
 from .layer import Layer, Shape
-from .layers import AuxiliaryHead, Container, Conv2D, Dense, Sequential, Sigmoid, Softmax
-from .layers.pooling import Pool2D
-from .losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
-from .metrics import METRICS, Metric
+from .layers import Sequential
+from .layers.sharing import check_places
+from .losses import Loss
+from .metrics import Metric
 from .optimizers import Optimizer
+from .training import checkpoint, inputs, loop, vector
+from .training.keras_order import arrays_in_order
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-SKIPS_INPUT_GRADIENT = (Dense.backward, Conv2D.backward)  # they look at input_gradient; an override of them may not
-LARGE = 1 << 16  # parameters in a Dense layer, from where on it pays to write its gradient instead of adding to zeros
 
 
 class Model:
@@ -60,7 +57,7 @@ class Model:
         dtype: DTypeLike = "float32",
         name: str | None = None,
     ) -> None:
-        self.input_shape = _shape(input_shape)
+        self.input_shape = inputs.shape_of(input_shape)
         self.seed = arguments.whole("Model", "seed", seed)
         self.dtype = arguments.float_dtype("Model", dtype)
         self.name = name or "model"
@@ -68,11 +65,11 @@ class Model:
             self.root = layers
         else:
             self.root = Sequential([layers] if isinstance(layers, Layer) else layers)
-        self._check_layers()
+        inputs.check_layers(self.root)
         self.rng = np.random.default_rng(self.seed)
         self.output_shape = self.root.build(self.input_shape, self.rng, self.dtype)
-        self._check_twins()
-        self._warn_of_channels_first()
+        check_places(self.root)
+        inputs.warn_of_channels_first(self.root, self.input_shape)
         for layer in self.root.walk():
             layer.in_model = True
         self.optimizer: Optimizer | None = None
@@ -83,92 +80,9 @@ class Model:
         self.interrupted = False
         self._lay_out()
 
-    def _check_layers(self) -> None:
-        """Refuse what would train wrongly without a word: layers of another model, layers that nobody lists."""
-        for layer in self.root.walk():
-            if layer.in_model:
-                raise ValueError(
-                    f"Model: {layer.label} already belongs to a model: give each model layers of its own and copy "
-                    "weights with set_weights(get_weights())"
-                )
-            below = layer.sublayers()
-            if below and not isinstance(layer, Container):
-                raise TypeError(f"Model: {layer.label} is made of layers, so its class must derive from Container")
-            for name, value in vars(layer).items():
-                for inner in value if isinstance(value, list | tuple) else [value]:
-                    if isinstance(inner, Layer) and name != "original" and not any(inner is one for one in below):
-                        raise TypeError(
-                            f"Model: {layer.label} holds the layer self.{name}, which its sublayers() does not list, "
-                            "so it would not be trained: derive from Container and list it"
-                        )
-
-    def _check_twins(self) -> None:
-        """Refuse layers whose second place does not share what the first one has, after `build` made the twins."""
-        layers = list(self.root.walk())
-        for layer in layers:
-            if sum(other is layer for other in layers) > 1:
-                raise TypeError(
-                    f"Model: {layer.label} stands in two places, of which one has got no twin: the containers that "
-                    "hold it must call super().build() first, and keep their layers as attributes or in lists"
-                )
-            first = layer.original
-            if first is None or layer.sublayers():
-                continue
-            if not any(other is first for other in layers):
-                raise ValueError(
-                    f"Model: {layer.label} is the second place of a layer whose first is not in this model: give it "
-                    "the layer itself"
-                )
-            if any(array is not first.params.get(key) for key, array in layer.params.items()):
-                raise TypeError(
-                    f"Model: {layer.label} stands in two places, but its build replaces what they share: use "
-                    "self.add_parameter(name, array) in the place of self.params = {...}"
-                )
-
-    def _warn_of_channels_first(self) -> None:
-        """Images declared as (3, 32, 32) would train, as 3 pixels high with 32 channels."""
-        shape, first = self.input_shape, next(iter(self._leaves()))
-        if isinstance(first, Conv2D | Pool2D) and shape[0] in (1, 3) and shape[1] == shape[2] > 4:
-            warnings.warn(
-                f"Model: input_shape {shape} is {shape[0]} pixels high with {shape[2]} channels; if the images are "
-                f"channels first, say {(*shape[1:], shape[0])} and put channels last, x.transpose(0, 2, 3, 1)",
-                stacklevel=3,
-            )
-
     def _lay_out(self) -> None:
-        """Move all parameters into one vector and all gradients into another; layers get views of the same shapes."""
-        entries = [(layer, key) for layer in self._leaves() if layer.original is None for key in layer.params]
-        total = sum(layer.params[key].size for layer, key in entries)
-        # A copy in complex numbers, for the complex-step derivative, has complex parameters.
-        dtype = np.result_type(self.dtype, *(layer.params[key].dtype for layer, key in entries))
-        self.parameters, self.gradients = np.empty(total, dtype), np.zeros(total, dtype)
-        self._decayed: list[slice] = []  # where weights decay: not biases, gamma and beta, of one dimension
-        start = 0
-        for layer, key in entries:
-            old = layer.params[key]
-            if old.ndim > 1:
-                self._decayed.append(slice(start, start + old.size))
-            for arrays, flat in ((layer.params, self.parameters), (layer.grads, self.gradients)):
-                view = flat[start : start + old.size].reshape(old.shape)
-                view[...] = arrays[key]
-                arrays[key] = view
-            start += old.size
-        lowest = self.root.lowest_trainable()
-        skips = lowest is not None and type(lowest).backward in SKIPS_INPUT_GRADIENT
-        self._lowest = [each for each in self.root.walk() if skips and each.lowest_trainable() is lowest]
-        shared = {id(layer.original) for layer in self._leaves()}
-        self._writers = [
-            layer
-            for layer in _chained(self.root)
-            if isinstance(layer, Dense) and type(layer).backward is Dense.backward and layer.params["W"].size >= LARGE
-            and layer.original is None and id(layer) not in shared
-        ]  # fmt: skip
-        self._stateful = [layer for layer in self._leaves() if layer.state and layer.original is None]
-        self._heads = [layer for layer in self.root.walk() if isinstance(layer, AuxiliaryHead)]
-
-    def _leaves(self) -> Iterator[Layer]:
-        """All but containers, which only show the arrays of the layers below; twins show those of another leaf."""
-        return (layer for layer in self.root.walk() if not layer.sublayers())
+        self.parameters, self.gradients, self._decayed = vector.lay_out(self.root, self.dtype)
+        self._step = loop.Step(self.root, self.parameters, self.gradients)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)  # a copy's or pickle's arrays are no longer views of one vector:
@@ -213,34 +127,17 @@ class Model:
 
     def compile(self, optimizer: Optimizer, loss: Loss, metrics: Iterable[str | Metric] = ()) -> None:
         """Choose how to train. Metrics: names of tinydl.metrics, or functions (y_true, y_pred) -> float."""
-        for value, kind, example in ((optimizer, Optimizer, "Adam()"), (loss, Loss, "MeanSquaredError()")):
-            if not isinstance(value, kind):
-                name = kind.__name__.lower()
-                raise TypeError(f"compile: {name} must be a tinydl {kind.__name__}, such as {example}, got {value!r}")
+        inputs.check_optimizer_and_loss(optimizer, loss)
         if optimizer is not self.optimizer and optimizer.iterations:
             raise ValueError(
                 f"compile: this {type(optimizer).__name__} has already taken {optimizer.iterations} steps with another "
                 "model, and remembers its gradients: give each model its own optimizer"
             )
-        for head in self._heads:
-            if head.head.output_shape != self.output_shape:
-                raise ValueError(
-                    f"compile: the head of {head.label} gives shape {head.head.output_shape}, the model "
-                    f"{self.output_shape}: both are held against the same targets"
-                )
-        for end in (self.root, *(head.head for head in self._heads)):
-            _refuse_probabilities(loss, end, "the model" if end is self.root else "an auxiliary head")
-        chosen: dict[str, Metric] = {}
-        for metric in [metrics] if isinstance(metrics, str) else metrics or ():
-            name = getattr(metric, "__name__", type(metric).__name__) if callable(metric) else str(metric)
-            if name in chosen or name == "loss":
-                raise ValueError(f"compile: two of the figures would be called {name!r}: rename the metric")
-            if not callable(metric):
-                metric = METRICS[arguments.one_of("compile", "metrics", metric, METRICS)]
-            chosen[name] = metric
+        inputs.check_ends(loss, self.root, self.output_shape)
+        chosen = inputs.metrics_by_name(metrics)
         optimizer.build(self.parameters)
         optimizer.decayed = self._decayed
-        for head in self._heads:
+        for head in self._step.heads:
             head.expect(copy.copy(loss), None)
         self.optimizer, self.loss, self.metrics = optimizer, loss, chosen
 
@@ -253,77 +150,19 @@ class Model:
 
     def train_on_batch(self, x: ArrayLike, y: ArrayLike) -> float:
         """One step of the optimizer; returns the loss (penalties included) before it."""
-        self._compiled("train_on_batch")
-        batch = self._check_data("train_on_batch", x, y)
+        optimizer, loss = self._compiled("train_on_batch")
+        batch = inputs.check_data("train_on_batch", self, loss, x, y)
         with one_blas_thread():
-            return self.step(*batch.batch(slice(None)))[0]
+            return self._step.take(*batch.batch(slice(None)), loss, optimizer)[0]
 
-    def step(self, x: NDArray, y: NDArray) -> tuple[float, NDArray]:
-        """`train_on_batch` without its checks: the loss before the step, and the predictions."""
-        loss, optimizer = self.loss, self.optimizer
-        before = [(layer.state, {key: array.copy() for key, array in layer.state.items()}) for layer in self._stateful]
-        self.hand_targets(y)
-        try:
-            y_pred = self.root.forward(x, True)
-            value = float(loss.forward(y_pred, y)) + self.root.penalty()  # type: ignore[union-attr]
-            if not math.isfinite(value):
-                explanation = self._explain_non_finite(value, x)
-                for state, old in before:  # running statistics, which the forward passes have moved
-                    for key, array in old.items():
-                        state[key][...] = array
-                raise FloatingPointError(explanation)
-            self._backward_from_zero(loss.backward())  # type: ignore[union-attr]
-        finally:
-            self.hand_targets(None)  # a forward pass of the user's own, on other rows, is not the heads' to judge
-        optimizer.step(self.parameters, self.gradients)  # type: ignore[union-attr]
-        return value, y_pred
+    def hand_targets(self, targets: NDArray, loss: Loss) -> None:
+        """Give auxiliary heads that have no targets yet a loss and targets for their next forward pass in training.
 
-    def hand_targets(self, targets: NDArray | None, loss: Loss | None = None) -> None:
-        """To all auxiliary heads: what their next forward pass in training is judged against (None: nothing, they stay
-        idle). Each training step does it by itself. With a loss, for a check: to those that have no targets yet."""
-        for head in self._heads:
-            if loss is None:
-                head.targets = targets
-            elif head.targets is None:
+        A training step does this by itself; a gradient check of the model needs it.
+        """
+        for head in self._step.heads:
+            if head.targets is None:
                 head.expect(copy.copy(loss), targets)
-
-    def _backward_from_zero(self, dy: NDArray) -> None:
-        """zero_grad() and backward(dy), without what a training step does not need: zeros that large Dense layers would
-        only add to, and dL/dx below the lowest layer that learns."""
-        if self._writers:
-            for layer in self._leaves():
-                if layer not in self._writers:
-                    layer.zero_grad()
-        else:
-            self.gradients.fill(0)
-        try:
-            for layer in self._writers:
-                layer.accumulate = False
-            for layer in self._lowest:  # and the chains around it
-                layer.input_gradient = False
-            self.root.backward(dy)
-        finally:
-            for layer in self._writers:
-                layer.accumulate = True
-            for layer in self._lowest:
-                layer.input_gradient = True
-
-    def _explain_non_finite(self, value: float, x: NDArray) -> str:
-        bad = [name for name, array in self.params.items() if not np.isfinite(array).all()]
-        where = f"the parameters {', '.join(bad)} are not finite" if bad else "all outputs are finite, the loss is not"
-        if not bad and (head := next((head for head in self._heads if not math.isfinite(head.penalty())), None)):
-            where = f"{where}: that of {head.label} is {head.penalty()}"
-        if not np.isfinite(x).all():
-            return f"the loss became {value}: the batch itself holds NaN or infinity. It has changed nothing"
-        for layer in self.layers if not bad else ():
-            x = layer.forward(x, True)
-            if not np.isfinite(x).all():
-                where = f"the first output that is not finite is that of {layer.label}"
-                break
-        return (
-            f"the loss became {value}: {where}. This batch has changed nothing. "
-            "Try a smaller learning rate, or global_clipnorm in the optimizer"
-        )
 
     @one_blas_thread()
     def fit(
@@ -351,15 +190,9 @@ class Model:
         Raises before anything is changed: RuntimeError without compile, ValueError for data that do not fit.
         While training: FloatingPointError when the loss is NaN or infinite, naming epoch, batch and layer.
         """
-        self._compiled("fit")
-        data = self._check_data("fit", x, y)
-        validation = None
-        if isinstance(validation_data, Batches):
-            validation = self._check_data("fit: validation_data", validation_data)
-        elif validation_data is not None:
-            if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-                raise ValueError("fit: validation_data must be a pair (x, y), or Batches")
-            validation = self._check_data("fit: validation_data", *validation_data)
+        _, loss = self._compiled("fit")
+        data = inputs.check_data("fit", self, loss, x, y)
+        validation = inputs.check_validation(self, loss, validation_data)
         epochs = arguments.positive_int("fit", "epochs", epochs)
         batch_size = arguments.positive_int("fit", "batch_size", batch_size)
         initial_epoch = arguments.whole("fit", "initial_epoch", initial_epoch)
@@ -368,22 +201,11 @@ class Model:
         if isinstance(callbacks, Callback):
             raise TypeError(f"fit: callbacks must be a list of Callback objects, got {callbacks!r}")
         listeners = [history, *(callbacks or ()), *([ProgressBar()] if verbose else [])]
-        figures = ["loss", *self.metrics]
-        for callback in listeners:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"fit: callbacks must be Callback objects, got {callback!r}")
-            callback.model = self
-            callback.params = {
-                "epochs": epochs,
-                "initial_epoch": initial_epoch,
-                "steps": math.ceil(len(data) / batch_size),
-                "metrics": figures + [f"val_{name}" for name in figures if validation is not None],
-            }
-        for callback in listeners:
-            callback.check_run()
+        steps = math.ceil(len(data) / batch_size)
+        loop.begin(self, listeners, epochs, initial_epoch, steps, validation is not None)
         self.stop_training = self.interrupted = False
         try:
-            training.run(self, data, epochs, batch_size, shuffle, validation, listeners, initial_epoch)
+            loop.run(self, self._step, data, epochs, batch_size, shuffle, validation, listeners, initial_epoch)
         finally:
             memory.release()
         history.interrupted = self.interrupted
@@ -399,33 +221,17 @@ class Model:
 
         batch_size: rows at a time; by default 1,024, or 128 images.
         """
-        self._compiled("evaluate")
-        batch_size = self._rows_at_a_time("evaluate", batch_size)
-        values = list(self.figures(self._check_data("evaluate", x, y), batch_size).values())
+        _, loss = self._compiled("evaluate")
+        batch_size = inputs.rows_at_a_time("evaluate", self, batch_size)
+        values = list(loop.figures(self, inputs.check_data("evaluate", self, loss, x, y), batch_size).values())
         memory.release()
         return values if self.metrics else values[0]
-
-    def _rows_at_a_time(self, method: str, batch_size: int | None) -> int:
-        if batch_size is None:
-            return 1024 if len(self.input_shape) == 1 else 128  # more images would only wait in memory for their turn
-        return arguments.positive_int(method, "batch_size", batch_size)
-
-    def figures(self, data: Batches, batch_size: int | None = None) -> Logs:
-        """`evaluate` without its checks: the loss and the metrics by name."""
-        loss = self._compiled("evaluate")[1]
-        totals = dict.fromkeys(["loss", *self.metrics], 0.0)
-        for x_batch, y_batch in data.draw(self._rows_at_a_time("evaluate", batch_size)):
-            y_pred = self.root.forward(x_batch)
-            totals["loss"] += (loss.forward(y_pred, y_batch) + self.root.penalty()) * len(x_batch)
-            for name, metric in self.metrics.items():
-                totals[name] += metric(y_batch, y_pred) * len(x_batch)
-        return {name: value / len(data) for name, value in totals.items()}
 
     @one_blas_thread()
     def predict(self, x: ArrayLike | Batches, batch_size: int | None = None) -> NDArray:
         """The outputs for all rows, computed batch_size rows at a time (as in `evaluate`), noise and dropout off."""
-        data = self._check_x("predict", x)
-        batch_size = self._rows_at_a_time("predict", batch_size)
+        data = inputs.check_x("predict", self, x)
+        batch_size = inputs.rows_at_a_time("predict", self, batch_size)
         y = np.empty((len(data), *self.output_shape), self.dtype)
         for start in range(0, len(data), batch_size):
             chunk = self.root.forward(data.batch(slice(start, start + batch_size))[0])
@@ -439,78 +245,15 @@ class Model:
         memory.release()
         return y
 
-    def _check_x(self, method: str, x: ArrayLike | Batches) -> Batches:
-        """What to draw batches from: x itself, or Batches of an array of this model's dtype."""
-        expected = f"(n, {', '.join(map(str, self.input_shape))})"
-        if isinstance(x, Batches):
-            if x.sample_shape != self.input_shape or len(x) == 0:
-                raise ValueError(
-                    f"{method}: x must give rows of shape {expected}, got {type(x).__name__} with {len(x)} rows of "
-                    f"shape {x.sample_shape}"
-                )
-            return x
-        try:
-            if np.iscomplexobj(x):
-                raise TypeError("it is complex")
-            with np.errstate(over="ignore"):  # what does not fit into the dtype becomes infinite, and is refused below
-                array = np.ascontiguousarray(x, dtype=self.dtype)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{method}: x must be an array of numbers of shape {expected}: {error}") from None
-        if array.shape[1:] != self.input_shape:
-            mend = ""
-            if array.shape == self.input_shape:
-                mend = ": for one sample write x[None]"
-            elif self.input_shape == (math.prod(array.shape[1:]),):
-                mend = ": flatten the samples, x.reshape(len(x), -1), or begin the model with Flatten()"
-            elif len(self.input_shape) == 3 and (*array.shape[2:], *array.shape[1:2]) == self.input_shape:
-                mend = ": the images are channels first; put channels last, x.transpose(0, 2, 3, 1)"
-            elif len(self.input_shape) == 3 and (*array.shape[1:], 1) == self.input_shape:
-                mend = ": grey images need a channel axis of one, x[..., None]"
-            raise ValueError(f"{method}: x must be of shape {expected}, got {array.shape}{mend}")
-        if len(array) == 0:
-            raise ValueError(f"{method}: x is empty, shape {array.shape}")
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = float(array.sum())  # if this is finite, so is every entry; no temporary the size of x is needed
-        if not math.isfinite(total) and not np.isfinite(array).all():
-            place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise ValueError(
-                f"{method}: x holds NaN or infinity (as {self.dtype}), first at {place}: clean or impute the data first"
-            )
-        return Batches(array)
-
-    def _check_data(self, method: str, x: ArrayLike | Batches, y: ArrayLike | None = None) -> Batches:
-        """x and its checked targets, as Batches."""
-        loss = self._compiled(method)[1]
-        data = copy.copy(self._check_x(method, x))
-        if isinstance(x, Batches):
-            if y is not None:
-                raise ValueError(f"{method}: {type(x).__name__} bring their own targets: leave y out")
-            targets: Any = data.y
-        else:
-            targets = data.x if y is x else y
-        if targets is None:
-            raise ValueError(f"{method}: there are no targets: give y, or Batches with a y")
-        try:
-            data.y = loss.check_targets(targets, self.output_shape, self.dtype)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{method}: {error}") from None
-        if len(data) != len(data.y):
-            raise ValueError(f"{method}: x has {len(data)} rows, y has {len(data.y)}")
-        return data
-
     # --- weights and files ------------------------------------------------------------------------
-
-    def _arrays(self) -> list[NDArray]:
-        layers = keras_order(self.root)
-        return [array for layer in layers for arrays in (layer.params, layer.state) for array in arrays.values()]
 
     def get_weights(self) -> list[NDArray]:
         """Copies of all arrays in Keras' order: layer by layer (see keras_order), W, b; gamma, beta, mean, var."""
-        return [array.copy() for array in self._arrays()]
+        return [array.copy() for array in arrays_in_order(self.root)]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """The inverse of get_weights. Raises ValueError, before anything is changed, when number or shapes differ."""
-        arrays = self._arrays()
+        arrays = arrays_in_order(self.root)
         new = [np.asarray(weight) for weight in weights]
         if [array.shape for array in arrays] != [array.shape for array in new]:
             raise ValueError(
@@ -527,17 +270,11 @@ class Model:
     def astype(self, dtype: DTypeLike) -> Model:
         """A copy in another dtype, for gradient checks in float64. It keeps the loss, not the optimizer."""
         dtype = arguments.float_dtype("astype", dtype)
-        twin = copy.deepcopy(self)
-        twin.dtype, twin.optimizer = dtype, None
-        for layer in twin.root.walk():
-            layer.dtype = twin.dtype
-        for layer in twin._leaves():
-            if layer.original is not None:
-                continue
-            for arrays in (layer.params, layer.grads, layer.state):
-                arrays.update({key: array.astype(dtype) for key, array in arrays.items()})
-        twin._lay_out()
-        return twin
+        other = copy.deepcopy(self)
+        other.dtype, other.optimizer = dtype, None
+        vector.cast(other.root, dtype)
+        other._lay_out()
+        return other
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write architecture and weights to one safetensors file, all or nothing."""
@@ -597,36 +334,6 @@ class Model:
         print(f"Non-trainable params: {frozen:,}", rule, sep="\n")
 
 
-def _refuse_probabilities(loss: Loss, end: Layer, whose: str) -> None:
-    """A loss that applies the softmax or sigmoid itself must not get what went through it already."""
-    last = end
-    while last.sublayers() and getattr(last, "activation", None) in (None, "linear"):
-        last = last.sublayers()[-1]
-    for logits_loss, layer, name in (
-        (SoftmaxCrossEntropy, Softmax, "softmax"),
-        (BinaryCrossEntropy, Sigmoid, "sigmoid"),
-    ):
-        if isinstance(loss, logits_loss) and (isinstance(last, layer) or getattr(last, "activation", None) == name):
-            raise ValueError(
-                f"compile: {type(loss).__name__} takes logits and applies the {name} itself, but {whose} ends in "
-                f"{last.label}, which applies it too: leave it out"
-            )
-
-
 def _entries(arrays: Iterable[NDArray]) -> int:
     """How many numbers they hold; an array that two layers share counts once."""
     return sum({id(array): array.size for array in arrays}.values())
-
-
-def _chained(layer: Layer) -> Iterator[Layer]:
-    """The layers that stand in a chain: their backward is called once a pass, by nobody but the chain."""
-    if type(layer) is Sequential:
-        for inner in layer.layers:
-            yield from _chained(inner)
-    else:
-        yield layer
-
-
-def _shape(input_shape: int | Shape) -> Shape:
-    shape = tuple(input_shape) if isinstance(input_shape, list | tuple) else (input_shape,)
-    return tuple(arguments.positive_int("Model", "every entry of input_shape", size) for size in shape)

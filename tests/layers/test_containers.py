@@ -86,22 +86,20 @@ def test_walk_goes_depth_first_in_the_order_of_the_forward_pass() -> None:
     assert list(chain.walk()) == [chain, inner, *inner.layers, wrapped, wrapped.encoder, chain.layers[2]]
 
 
-def test_the_lowest_trainable_layer_is_where_backward_may_stop() -> None:
-    first = Dense(4)
-    chain = built([MaskingNoise(0.3), Sequential([ReLU(), first]), Dense(2)])
-    assert chain.lowest_trainable() is first
-    x = np.random.default_rng(0).normal(size=(3, 5))
+def test_backward_stops_at_a_layer_whose_input_gradient_is_not_needed() -> None:
+    first, below = Dense(4), ReLU()
+    inner = Sequential([below, first])
+    chain = built([MaskingNoise(0.3), inner, Dense(2)])
     dy = np.ones((3, 2))
-    chain.forward(x)
-    assert chain.backward(dy) is not None
+    chain.forward(np.random.default_rng(0).normal(size=(3, 5)))
+    assert chain.backward(dy).shape == (3, 5)
     whole = {name: gradient.copy() for name, gradient in chain.grads.items()}
     chain.zero_grad()
-    first.input_gradient = False
-    chain.forward(x)
-    assert chain.backward(dy) is None
+    first.input_gradient = inner.input_gradient = False
+    below.backward = None  # type: ignore[assignment, method-assign]
+    assert chain.backward(dy).size == 0
     for name, gradient in chain.grads.items():
         np.testing.assert_array_equal(gradient, whole[name])
-    assert built([ReLU(), Tanh()]).lowest_trainable() is None
 
 
 def test_a_shape_that_does_not_fit_names_both_neighbours() -> None:
@@ -132,6 +130,16 @@ def test_a_layer_that_forgets_its_return_is_named() -> None:
     chain = built([Dense(3), Forgetful()])
     with pytest.raises(TypeError, match=r"forgetful_1 \(Forgetful\): forward returned None instead of an array"):
         chain.forward(np.ones((2, 5)))
+
+
+def test_a_backward_that_forgets_its_return_is_named_also_where_dx_is_not_needed() -> None:
+    layer = Dense(3)
+    chain = built([layer, ReLU()])
+    layer.backward = lambda dy: None  # type: ignore[assignment, method-assign, return-value]
+    for layer.input_gradient in (True, False):
+        chain.forward(np.ones((2, 5)))
+        with pytest.raises(TypeError, match=r"dense_1 \(Dense\): backward returned None instead of dL/dx"):
+            chain.backward(np.ones((2, 3)))
 
 
 def test_a_layer_without_forward_or_backward_says_so() -> None:

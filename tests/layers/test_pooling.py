@@ -240,7 +240,7 @@ def test_a_window_larger_than_the_padded_image_is_refused(kind: Any) -> None:
 
 
 def test_channels_first_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ValueError, match=r"is the image channels first\? Channels come last here, \(32, 32, 1\)"):
+    with pytest.raises(ValueError, match=r"if the images are channels first, say \(32, 32, 1\) and put channels last"):
         Model([MaxPool2D(2)], (1, 32, 32))
 
 

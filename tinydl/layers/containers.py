@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import count
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..layer import Layer, Shape
+from .sharing import share
 
 RETURNS = {"forward": "an array", "backward": "dL/dx"}
 
@@ -23,8 +23,8 @@ class Container(Layer):
     `super().build`, `name_sublayers` and their `build` in its own, and writes `forward` and `backward`.
 
     One layer object may stand in several places, in this container or further down: weights that are shared. `build`
-    puts a `twin` into every place but the first, so that each place remembers its own forward pass; all add to the
-    same `grads`, which so become the sum.
+    puts a copy into every place but the first, so that each place remembers its own forward pass; all add to the same
+    `grads`, so these hold the sum (see sharing.py).
     """
 
     def sublayers(self) -> list[Layer]:
@@ -43,48 +43,8 @@ class Container(Layer):
     state = property(lambda self: self._merged("state"), lambda self, ignored: None)
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
-        self._put_twins(set())
+        share(self)
         return super().build(input_shape, rng, dtype)
-
-    def _put_twins(self, seen: set[int]) -> None:
-        """Into every place whose layer stood in another before."""
-        wanted = []
-        for layer in self.sublayers():
-            if id(layer) in seen:
-                layer = layer.twin()
-            seen.add(id(layer))
-            if isinstance(layer, Container):
-                layer._put_twins(seen)
-            wanted.append(layer)
-        self._put(wanted)
-
-    def _put(self, wanted: list[Layer]) -> None:
-        """These in the places of the present sublayers, wherever an attribute or a list holds one."""
-        if all(old is new for old, new in zip(self.sublayers(), wanted, strict=True)):
-            return
-        places: dict[int, list[Layer]] = {}
-        for old, new in zip(self.sublayers(), wanted, strict=True):
-            places.setdefault(id(old), []).append(new)
-        attributes = vars(self)
-        for name, value in attributes.items():
-            if isinstance(value, list):
-                rest = {key: list(news) for key, news in places.items()}
-                attributes[name] = [_next(rest, entry) for entry in value]
-        rest = {key: list(news) for key, news in places.items()}
-        for name, value in attributes.items():
-            if isinstance(value, Layer) and name != "original":
-                attributes[name] = _next(rest, value)
-        if set(map(id, self.sublayers())) != set(map(id, wanted)):
-            raise TypeError(
-                f"{self.label}: one of its layers stands in another place, too; so that it can get a twin here, keep "
-                "the layers that sublayers() lists as attributes, or in lists"
-            )
-
-    def twin(self) -> Layer:
-        twin = super().twin()
-        assert isinstance(twin, Container)
-        twin._put([layer.twin() for layer in self.sublayers()])
-        return twin
 
     def zero_grad(self) -> None:
         for layer in self.sublayers():
@@ -110,14 +70,6 @@ class Container(Layer):
                 raise ValueError(f"{self.label}: {places} of its layers are called {name!r}; names must differ")
 
 
-def _next(places: dict[int, list[Layer]], value: Any) -> Any:
-    """What comes to the next place of `value`: a layer that is listed once has one place, however many names it has."""
-    news = places.get(id(value))
-    if not news:
-        return value
-    return news[0] if len(news) == 1 else news.pop(0)
-
-
 def as_layer(owner: str, argument: str, value: Layer | Sequence[Layer]) -> Layer:
     """A layer as it is, a list of layers as the chain of them."""
     if isinstance(value, list | tuple):
@@ -129,7 +81,7 @@ def as_layer(owner: str, argument: str, value: Layer | Sequence[Layer]) -> Layer
 
 
 def returned(layer: Layer, method: str, array: NDArray | None) -> NDArray:
-    """What a layer's forward or backward gave back, refused when it forgot to."""
+    """The array that a layer's forward or backward returned; raises if it forgot to return one."""
     if array is None:
         raise TypeError(f"{layer.label}: {method} returned None instead of {RETURNS[method]}")
     return array
@@ -161,9 +113,6 @@ class Sequential(Container):
     def sublayers(self) -> list[Layer]:
         return self.layers
 
-    def lowest_trainable(self) -> Layer | None:
-        return next((found for layer in self.layers if (found := layer.lowest_trainable())), None)
-
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
         self.name_sublayers()
@@ -188,5 +137,5 @@ class Sequential(Container):
         for layer in reversed(self.layers):
             dy = returned(layer, "backward", layer.backward(dy))
             if not layer.input_gradient:
-                break  # nothing below learns, and nobody asked for dL/dx
+                break  # nothing below it learns, and nothing else needs dL/dx
         return dy

@@ -139,9 +139,6 @@ class ContractivePenalty(Container):
     def sublayers(self) -> list[Layer]:
         return [self.encoder]
 
-    def lowest_trainable(self) -> Layer:
-        return self.encoder
-
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
         self.name_sublayers()

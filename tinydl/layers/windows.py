@@ -76,12 +76,10 @@ def output_shape(
         ("height", "width"), input_shape, window, strides, padding, strict=False
     ):
         if kernel > size + sum(around):
-            mend = ""
-            if input_shape[0] < min(input_shape[1:]) and input_shape[0] in (1, 3, 4):
-                mend = f": is the image channels first? Channels come last here, {(*input_shape[1:], input_shape[0])}"
+            mend = arguments.channels_first(tuple(input_shape)) or ": use a smaller window, or more padding"
             raise ValueError(
                 f"{label}: its window is larger than the padded image: {side} {kernel} against {size} + {sum(around)} "
-                f"of padding, for input shape {tuple(input_shape)}{mend or ': use a smaller window, or more padding'}"
+                f"of padding, for input shape {tuple(input_shape)}{mend}"
             )
         sizes.append(kernels.output_size(size, kernel, stride, around))
     return sizes[0], sizes[1]

@@ -9,25 +9,24 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from . import arguments
-from . import layers as _layers
-from .files import PathLike, write_whole
-from .layer import Layer
-from .optimizers import Optimizer
+from .. import arguments
+from .. import layers as _layers
+from ..files import PathLike, write_whole
+from ..layer import Layer
+from ..network import Network, NetworkInTraining
+from ..optimizers import Optimizer
 
-if TYPE_CHECKING:
-    from .model import Model
-
+AnyModel = TypeVar("AnyModel", bound=NetworkInTraining)
 FORMAT = 1
 SLOT = "optimizer/"  # before the names of an optimizer's vectors; those of layers have dots
 REGISTRY: dict[str, type[Layer]] = {
@@ -122,13 +121,13 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
     return tensors, content
 
 
-def save_model(model: Model, path: PathLike) -> None:
+def save_model(model: NetworkInTraining, path: PathLike) -> None:
     """Architecture and weights."""
     write(path, _tensors(model), _architecture(model))
 
 
-def load_model(kind: type[Model], path: PathLike, custom_layers: Sequence[type[Layer]]) -> Model:
-    """A new model from a file that `save_model` or `save_training` wrote."""
+def load_model(kind: Callable[..., AnyModel], path: PathLike, custom_layers: Sequence[type[Layer]]) -> AnyModel:
+    """A new model of class `kind` from a file that `save_model` or `save_training` wrote."""
     tensors, metadata = read(path)
     registry = {**REGISTRY, **{layer.__name__: layer for layer in custom_layers}}
     try:
@@ -140,14 +139,14 @@ def load_model(kind: type[Model], path: PathLike, custom_layers: Sequence[type[L
     return model
 
 
-def load_weights(model: Model, path: PathLike) -> None:
+def load_weights(model: NetworkInTraining, path: PathLike) -> None:
     """The weights alone, into a model of the same layers."""
     tensors, metadata = read(path)
     _check_same_layers(model, path, metadata)
     _set_tensors(model, path, tensors)
 
 
-def save_training(model: Model, optimizer: Optimizer, path: PathLike) -> None:
+def save_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike) -> None:
     """`save_model`, and the optimizer's vectors and step number, the epoch, and every random generator's state."""
     training = {
         "optimizer": object_to_config(optimizer),
@@ -159,7 +158,7 @@ def save_training(model: Model, optimizer: Optimizer, path: PathLike) -> None:
     write(path, {**_tensors(model), **slots}, {**_architecture(model), "training": training})
 
 
-def load_training(model: Model, optimizer: Optimizer, path: PathLike) -> None:
+def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike) -> None:
     """The inverse of `save_training`, into a model and an optimizer made as those were; checks all, then writes."""
     tensors, metadata = read(path)
     training = metadata.get("training")
@@ -191,11 +190,11 @@ def load_training(model: Model, optimizer: Optimizer, path: PathLike) -> None:
     optimizer.iterations, model.epoch = iterations, epoch
     if numbers:
         optimizer.learning_rate = rate
-    for generator, twin in zip(generators, restored, strict=True):
-        generator.bit_generator.state = twin.bit_generator.state
+    for generator, saved_one in zip(generators, restored, strict=True):
+        generator.bit_generator.state = saved_one.bit_generator.state
 
 
-def _architecture(model: Model) -> dict[str, Any]:
+def _architecture(model: NetworkInTraining) -> dict[str, Any]:
     return {
         "model": model.name,
         "input_shape": list(model.input_shape),
@@ -205,15 +204,15 @@ def _architecture(model: Model) -> dict[str, Any]:
     }
 
 
-def _tensors(model: Model) -> dict[str, NDArray]:
+def _tensors(model: Network) -> dict[str, NDArray]:
     return {**model.params, **model.state}
 
 
-def _generators(model: Model) -> list[np.random.Generator]:
+def _generators(model: NetworkInTraining) -> list[np.random.Generator]:
     return [model.rng, *(layer.rng for layer in model.root.walk() if layer.rng is not None)]
 
 
-def _check_same_layers(model: Model, path: PathLike, metadata: dict[str, Any]) -> None:
+def _check_same_layers(model: Network, path: PathLike, metadata: dict[str, Any]) -> None:
     own, theirs = layer_to_config(model.layers), metadata.get("layers")
     if own != theirs:
         pairs = zip_longest(own, theirs if isinstance(theirs, list) else [])
@@ -221,7 +220,7 @@ def _check_same_layers(model: Model, path: PathLike, metadata: dict[str, Any]) -
         raise ValueError(f"{path}: saved from other layers: this model has {mine}, the file {other}")
 
 
-def _set_tensors(model: Model, path: PathLike, tensors: dict[str, NDArray]) -> None:
+def _set_tensors(model: Network, path: PathLike, tensors: dict[str, NDArray]) -> None:
     own = _tensors(model)
     tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(SLOT)}
     wanted, found = ({key: array.shape for key, array in arrays.items()} for arrays in (own, tensors))

@@ -15,8 +15,10 @@ round, so there write Residual(shortcut, body) where a block has both: the sum i
 
 from __future__ import annotations
 
-from .layer import Layer
-from .layers import AuxiliaryHead, BatchNorm, Branches, Residual
+from numpy.typing import NDArray
+
+from ..layer import Layer
+from ..layers import AuxiliaryHead, BatchNorm, Branches, Residual
 
 
 def keras_order(root: Layer) -> list[Layer]:
@@ -28,6 +30,12 @@ def keras_order(root: Layer) -> list[Layer]:
     depths = graph.depths()
     met = graph.walk_back(outputs)
     return sorted((node for node in met if isinstance(node, Layer)), key=lambda layer: -depths[id(layer)])  # (stable)
+
+
+def arrays_in_order(root: Layer) -> list[NDArray]:
+    """All arrays in Keras' order: layer by layer, W, b; gamma, beta, mean, var."""
+    layers = keras_order(root)
+    return [array for layer in layers for arrays in (layer.params, layer.state) for array in arrays.values()]
 
 
 class _Call:

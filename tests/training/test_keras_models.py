@@ -15,10 +15,10 @@ import pytest
 
 from tinydl import Model, layers, models
 from tinydl.initializers import INITIALIZERS, zeros
-from tinydl.keras_order import keras_order
 from tinydl.layers import AuxiliaryHead, Branches, Layer, Residual
+from tinydl.training.keras_order import keras_order
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "keras_models.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "keras_models.json").read_text())
 BUILT_HERE = [name for name, case in GOLDEN.items() if case["layers"]]
 
 

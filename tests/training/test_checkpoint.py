@@ -11,7 +11,6 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from tinydl import Model, models
-from tinydl.checkpoint import REGISTRY
 from tinydl.layers import (
     ActivityL1,
     AuxiliaryHead,
@@ -42,6 +41,7 @@ from tinydl.layers import (
 from tinydl.losses import MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import SGD, Adam, RMSprop
 from tinydl.schedules import CosineDecay
+from tinydl.training.checkpoint import REGISTRY
 
 X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
 

@@ -1,0 +1,69 @@
+"""What callbacks, files, pictures and studies know of a Model. They stand above model.py, so they cannot import it."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .layer import Layer, Shape
+from .losses import Loss
+from .metrics import Metric
+from .optimizers import Optimizer
+
+
+@runtime_checkable
+class Network(Protocol):
+    """Layers built for one input shape, such as a Model: to be looked at and run."""
+
+    name: str
+    input_shape: Shape
+    output_shape: Shape
+    dtype: np.dtype
+    parameters: NDArray
+
+    @property
+    def root(self) -> Layer:
+        """The chain of all layers."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of that chain."""
+
+    @property
+    def params(self) -> dict[str, NDArray]:
+        """The parameters by dotted name."""
+
+    @property
+    def state(self) -> dict[str, NDArray]:
+        """What is saved but not trained, by dotted name."""
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray: ...
+
+
+class NetworkInTraining(Network, Protocol):
+    """A network in training: what a callback sees of it, and what a checkpoint keeps."""
+
+    seed: int
+    rng: np.random.Generator
+    epoch: int
+    stop_training: bool
+    interrupted: bool
+    optimizer: Optimizer | None
+    loss: Loss | None
+    metrics: dict[str, Metric]
+    gradients: NDArray
+
+    @property
+    def grads(self) -> dict[str, NDArray]:
+        """The gradients by dotted name."""
+
+    def get_weights(self) -> list[NDArray]: ...
+
+    def set_weights(self, weights: list[NDArray]) -> None: ...
+
+    def save(self, path: str | os.PathLike[str]) -> None: ...
+
+    def save_checkpoint(self, path: str | os.PathLike[str]) -> None: ...

@@ -1,0 +1,248 @@
+"""The training loop: epochs, batches, what happens in a step, and the callbacks that are told of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..batches import Batches
+from ..callbacks import Callback, Logs
+from ..layer import Layer
+from ..layers import AuxiliaryHead, ContractivePenalty, Conv2D, Dense, Sequential
+from ..losses import Loss
+from ..network import NetworkInTraining
+from ..optimizers import Optimizer
+from .inputs import rows_at_a_time
+from .vector import leaves, owners
+
+BatchListener = Callable[[int, Logs], None]
+LARGE = 1 << 16  # parameters in a Dense layer, from where on it pays to write its gradient instead of adding to zeros
+
+
+class Step:
+    """A step of training: forward, loss, backward, optimizer. What it needs to know of the layers is looked up once."""
+
+    def __init__(self, root: Layer, parameters: NDArray, gradients: NDArray) -> None:
+        self.root, self.parameters, self.gradients = root, parameters, gradients
+        self.heads = [layer for layer in root.walk() if isinstance(layer, AuxiliaryHead)]
+        self.without_dx = _way_to_the_lowest(root)[1:]  # root itself is asked by nobody whether to stop
+        self.writers = _writers(root)
+        self.stateful = [layer.state for layer in owners(root) if layer.state]
+
+    def take(self, x: NDArray, y: NDArray, loss: Loss, optimizer: Optimizer) -> tuple[float, NDArray]:
+        """One step; returns the loss (penalties included) before it, and the predictions.
+
+        Raises FloatingPointError, with parameters and state as they were, when the loss is NaN or infinite.
+        """
+        before = [{key: array.copy() for key, array in state.items()} for state in self.stateful]
+        for head in self.heads:
+            head.targets = y
+        try:
+            y_pred = self.root.forward(x, True)
+            value = float(loss.forward(y_pred, y)) + self.root.penalty()
+            if not math.isfinite(value):
+                explanation = self._explain_non_finite(value, x)
+                for state, old in zip(self.stateful, before, strict=True):  # the forward passes have moved it
+                    for key, array in old.items():
+                        state[key][...] = array
+                raise FloatingPointError(explanation)
+            self._backward_from_zero(loss.backward())
+        finally:
+            for head in self.heads:  # a forward pass of the user's own, on other rows, must not be judged
+                head.targets = None
+        optimizer.step(self.parameters, self.gradients)
+        return value, y_pred
+
+    def _backward_from_zero(self, dy: NDArray) -> None:
+        """zero_grad() and backward(dy), without what a training step does not need: zeros that large Dense layers would
+        only add to, and dL/dx below the lowest layer that learns."""
+        if self.writers:
+            for layer in leaves(self.root):
+                if layer not in self.writers:
+                    layer.zero_grad()
+        else:
+            self.gradients.fill(0)
+        try:
+            for dense in self.writers:
+                dense.accumulate = False
+            for layer in self.without_dx:
+                layer.input_gradient = False
+            self.root.backward(dy)
+        finally:
+            for dense in self.writers:
+                dense.accumulate = True
+            for layer in self.without_dx:
+                layer.input_gradient = True
+
+    def _explain_non_finite(self, value: float, x: NDArray) -> str:
+        if not np.isfinite(x).all():
+            return f"the loss became {value}: the batch itself holds NaN or infinity. It has changed nothing"
+        bad = [name for name, array in self.root.params.items() if not np.isfinite(array).all()]
+        where = f"the parameters {', '.join(bad)} are not finite" if bad else "all outputs are finite, the loss is not"
+        if not bad and (head := next((head for head in self.heads if not math.isfinite(head.penalty())), None)):
+            where = f"{where}: that of {head.label} is {head.penalty()}"
+        for layer in self.root.sublayers() if not bad else ():
+            x = layer.forward(x, True)
+            if not np.isfinite(x).all():
+                where = f"the first output that is not finite is that of {layer.label}"
+                break
+        return (
+            f"the loss became {value}: {where}. This batch has changed nothing. "
+            "Try a smaller learning rate, or global_clipnorm in the optimizer"
+        )
+
+
+def _way_to_the_lowest(layer: Layer) -> list[Layer]:
+    """The chains around the lowest layer that learns, outermost first, and that layer; empty if it needs its dL/dx.
+
+    Only these classes look at `input_gradient`; a subclass with a backward of its own may compute with dL/dx.
+    """
+    backward = type(layer).backward
+    if backward in (Dense.backward, Conv2D.backward):
+        return [layer]
+    if backward in (Sequential.backward, ContractivePenalty.backward):
+        lowest = next((below for below in layer.sublayers() if below.params), None)
+        rest = _way_to_the_lowest(lowest) if lowest is not None else []
+        return [layer, *rest] if rest else []
+    return []
+
+
+def _writers(root: Layer) -> list[Dense]:
+    """Large Dense layers whose backward is called once a pass, as they stand in a chain and in one place only."""
+    shared = {id(layer.original) for layer in leaves(root)}
+    return [
+        layer
+        for layer in _chained(root)
+        if isinstance(layer, Dense) and type(layer).backward is Dense.backward and layer.params["W"].size >= LARGE
+        and layer.original is None and id(layer) not in shared
+    ]  # fmt: skip
+
+
+def _chained(layer: Layer) -> Iterator[Layer]:
+    """The layers that stand in a chain, nested ones too: nothing but the chain calls their backward."""
+    if type(layer) is Sequential:
+        for inner in layer.layers:
+            yield from _chained(inner)
+    else:
+        yield layer
+
+
+def begin(
+    model: NetworkInTraining, callbacks: Sequence[Any], epochs: int, initial_epoch: int, steps: int, validated: bool
+) -> None:
+    """Tell callbacks of the run that is to begin, and let them refuse it."""
+    figures = ["loss", *model.metrics]
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"fit: callbacks must be Callback objects, got {callback!r}")
+        callback.model = model
+        callback.params = {
+            "epochs": epochs,
+            "initial_epoch": initial_epoch,
+            "steps": steps,
+            "metrics": figures + [f"val_{name}" for name in figures if validated],
+        }
+    for callback in callbacks:
+        callback.check_run()
+
+
+def run(
+    model: NetworkInTraining,
+    step: Step,
+    data: Batches,
+    epochs: int,
+    batch_size: int,
+    shuffle: bool,
+    validation: Batches | None,
+    callbacks: Sequence[Callback],
+    initial_epoch: int,
+) -> None:
+    """Epochs initial_epoch .. epochs - 1, or until `model.stop_training`; Ctrl-C sets `model.interrupted` instead.
+
+    Every callback that was begun is ended, whatever happens to the others.
+    """
+    try:
+        with ExitStack() as endings:
+            for callback in callbacks:
+                callback.on_train_begin()
+                endings.callback(callback.on_train_end)
+            per_batch = [callback.on_train_batch_end for callback in callbacks if _wants_batches(callback)]
+            try:
+                for epoch in range(initial_epoch, epochs):
+                    for callback in callbacks:
+                        callback.on_epoch_begin(epoch)
+                    logs = _epoch(model, step, epoch, data, batch_size, shuffle, per_batch)
+                    if validation is not None:
+                        logs |= {f"val_{name}": value for name, value in figures(model, validation).items()}
+                    _check_finite(model, epoch, logs)
+                    model.epoch = epoch + 1
+                    for callback in callbacks:
+                        callback.on_epoch_end(epoch, logs)
+                    if model.stop_training:
+                        break
+            except KeyboardInterrupt:
+                model.interrupted = True
+    except KeyboardInterrupt:  # while callbacks began or ended
+        model.interrupted = True
+
+
+def _epoch(
+    model: NetworkInTraining,
+    step: Step,
+    epoch: int,
+    data: Batches,
+    batch_size: int,
+    shuffle: bool,
+    per_batch: Sequence[BatchListener],
+) -> Logs:
+    """One pass over all rows; the figures are means over rows."""
+    loss, optimizer = model.loss, model.optimizer
+    assert loss is not None
+    assert optimizer is not None
+    totals = dict.fromkeys(["loss", *model.metrics], 0.0)
+    for batch, (x_batch, y_batch) in enumerate(data.draw(batch_size, model.rng, shuffle)):
+        try:
+            value, y_pred = step.take(x_batch, y_batch, loss, optimizer)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"fit: epoch {epoch + 1}, batch {batch + 1}: {error}") from None
+        totals["loss"] += value * len(x_batch)
+        for name, metric in model.metrics.items():
+            totals[name] += metric(y_batch, y_pred) * len(x_batch)
+        for notify in per_batch:
+            notify(batch, {"loss": value})
+    return {name: total / len(data) for name, total in totals.items()}
+
+
+def figures(model: NetworkInTraining, data: Batches, batch_size: int | None = None) -> Logs:
+    """The loss (penalties included) and the metrics by name, as means over rows, with noise off."""
+    loss, root = model.loss, model.root
+    assert loss is not None
+    totals = dict.fromkeys(["loss", *model.metrics], 0.0)
+    for x_batch, y_batch in data.draw(rows_at_a_time("evaluate", model, batch_size)):
+        y_pred = root.forward(x_batch)
+        totals["loss"] += (loss.forward(y_pred, y_batch) + root.penalty()) * len(x_batch)
+        for name, metric in model.metrics.items():
+            totals[name] += metric(y_batch, y_pred) * len(x_batch)
+    return {name: value / len(data) for name, value in totals.items()}
+
+
+def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
+    """Before callbacks save anything: an epoch's last step may have blown the parameters up unseen."""
+    bad = [name for name, value in logs.items() if not math.isfinite(value)]
+    bad += [name for name, array in model.params.items() if not np.isfinite(array).all()]
+    if bad:
+        raise FloatingPointError(
+            f"fit: after epoch {epoch + 1} {', '.join(bad)} are not finite. "
+            "Try a smaller learning rate, or global_clipnorm in the optimizer"
+        )
+
+
+def _wants_batches(callback: Callback) -> bool:
+    """Whether a callback overrides on_train_batch_end: most do not, and a call a batch is not free."""
+    method = callback.on_train_batch_end
+    return getattr(method, "__func__", method) is not Callback.on_train_batch_end

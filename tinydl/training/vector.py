@@ -1,0 +1,62 @@
+"""All parameters of a network in one flat vector, and all gradients in another; the layers hold views into them.
+
+An optimizer step or a gradient norm is then one pass over one array, however many layers there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..layer import Layer
+
+
+class Vectors(NamedTuple):
+    """What `lay_out` made."""
+
+    parameters: NDArray
+    gradients: NDArray
+    decayed: list[slice]  # where weights decay: not in biases, gamma and beta, which have one dimension
+
+
+def leaves(root: Layer) -> Iterator[Layer]:
+    """All layers but containers, which only show the arrays of the layers below them."""
+    return (layer for layer in root.walk() if not layer.sublayers())
+
+
+def owners(root: Layer) -> Iterator[Layer]:
+    """The layers that hold arrays of their own: not containers, and of a layer in several places the first."""
+    return (layer for layer in leaves(root) if layer.original is None)
+
+
+def lay_out(root: Layer, dtype: np.dtype) -> Vectors:
+    """Move all parameters into one vector and all gradients into another; layers get views of the same shapes."""
+    entries = [(layer, key) for layer in owners(root) for key in layer.params]
+    total = sum(layer.params[key].size for layer, key in entries)
+    # A copy in complex numbers, for the complex-step derivative, has complex parameters.
+    dtype = np.result_type(dtype, *(layer.params[key].dtype for layer, key in entries))
+    vectors = Vectors(np.empty(total, dtype), np.zeros(total, dtype), [])
+    start = 0
+    for layer, key in entries:
+        old = layer.params[key]
+        part = slice(start, start + old.size)
+        if old.ndim > 1:
+            vectors.decayed.append(part)
+        for arrays, flat in ((layer.params, vectors.parameters), (layer.grads, vectors.gradients)):
+            view = flat[part].reshape(old.shape)
+            view[...] = arrays[key]
+            arrays[key] = view
+        start += old.size
+    return vectors
+
+
+def cast(root: Layer, dtype: np.dtype) -> None:
+    """Give every array another dtype. The arrays are new ones: lay them out again."""
+    for layer in root.walk():
+        layer.dtype = dtype
+    for layer in owners(root):
+        for arrays in (layer.params, layer.grads, layer.state):
+            arrays.update({key: array.astype(dtype) for key, array in arrays.items()})
