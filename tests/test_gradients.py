@@ -629,20 +629,19 @@ class BranchesKeepTheLast(Branches):
         return dx
 
 
-class DenseWithoutTwin(Dense):
-    """In two places, but with one memory: the second forward overwrites what the first backward needs."""
+class BranchesOfOneMemory(Branches):
+    """A layer in two places, but with one memory: the second forward overwrites what the first backward needs."""
 
-    def twin(self) -> Layer:
-        return self
+    def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
+        shape = super().build(input_shape, rng, dtype)
+        for branch in self.branches:
+            if isinstance(branch, Sequential):
+                branch.layers = [layer.original or layer for layer in branch.layers]
+        return shape
 
 
 class DenseWithGradsOfItsOwn(Dense):
     """The second place's gradient goes astray."""
-
-    def twin(self) -> Layer:
-        twin = super().twin()
-        twin.grads = {name: gradient.copy() for name, gradient in self.grads.items()}
-        return twin
 
     def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
         shape = super().build(input_shape, rng, dtype)
@@ -650,8 +649,8 @@ class DenseWithGradsOfItsOwn(Dense):
         return shape
 
 
-def in_two_branches(layer: Layer) -> Layer:
-    return Branches([layer, [Tanh(), layer]])
+def in_two_branches(layer: Layer, kind: type[Branches] = Branches) -> Layer:
+    return kind([layer, [Tanh(), layer]])
 
 
 PLANTED: dict[str, tuple[Layer, Any, str]] = {  # layer, x, what the message must name
@@ -712,7 +711,7 @@ PLANTED: dict[str, tuple[Layer, Any, str]] = {  # layer, x, what the message mus
     "branches: the last one's": (BranchesKeepTheLast([Dense(2), Dense(3, "tanh")]), X, "dx is wrong"),
     "branches: the last one's, of identities": (BranchesKeepTheLast([Flatten(), Flatten()]), X, r"`=` where `\+=` is needed"),
     "shared: assigns": (in_two_branches(DenseThatAssigns(5, "tanh")), X, r"must add \(\+=\)"),
-    "shared: one cache": (in_two_branches(DenseWithoutTwin(5, "tanh")), X, "(?s)dx is wrong.*W is wrong"),
+    "shared: one cache": (in_two_branches(Dense(5, "tanh"), BranchesOfOneMemory), X, "(?s)dx is wrong.*W is wrong"),
     "shared: two gradients": (in_two_branches(DenseWithGradsOfItsOwn(5, "tanh")), X, "W is wrong"),
 }  # fmt: skip
 PLANTED_LOSSES: dict[str, tuple[Loss, NDArray[Any]]] = {
@@ -773,7 +772,7 @@ HIDDEN: dict[str, tuple[Layer, Any]] = {
     "mask on one way, no mask": (ResidualMaskOnOneWay(Dense(5, "tanh"), None, "relu"), 9 + np.abs(ROWS)),
     "wrong edges, one branch": (BranchesFromTheWrongEnd([Dense(3)]), X),
     "the last branch's, one branch": (BranchesKeepTheLast([Dense(3)]), X),
-    "one cache, one place": (Branches([DenseWithoutTwin(5, "tanh"), Tanh()]), X),
+    "one cache, one place": (BranchesOfOneMemory([Dense(5, "tanh"), Tanh()]), X),
 }
 
 
