@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from tinydl import Model, models
+from tinydl import Model, layers, models
 from tinydl.layers import (
     AuxiliaryHead,
     AveragePool2D,
@@ -26,6 +27,7 @@ from tinydl.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool2D,
+    Layer,
     LeakyReLU,
     LocalResponseNorm,
     MaxPool2D,
@@ -256,6 +258,32 @@ def test_boxes_tell_what_a_layer_is() -> None:
         "ReLU / 5",
         "Dense 4 / 4 / 24",
     ]
+
+
+class OfUsers(Conv2D):
+    """A layer outside tinydl."""
+
+
+class Mine(Layer):
+    """Another one, of no kind that has a colour."""
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        return x
+
+
+def test_a_box_has_the_colour_of_its_layers_module() -> None:
+    model = Model(
+        [Conv2D(4, 3), OfUsers(4, 3), BatchNorm(), MaxPool2D(2), Mine(), Flatten(), Dropout(0.1), Dense(3)], (8, 8, 2)
+    )
+    kinds = [placed.box.kind for placed in diagram._laid_out(model, None).boxes if placed.box]
+    assert kinds == ["input", "conv", "conv", "pooling", "", "reshape", "noise", "dense"]
+    colours = {to_hex(patch.get_edgecolor()).upper() for patch in model_diagram(model).axes[0].patches}
+    assert {diagram.COLOURS[kind] for kind in ("conv", "pooling", "noise", "dense")} | {diagram.GREY} <= colours
+
+
+def test_the_modules_that_have_a_colour_exist() -> None:
+    kinds = set(diagram.COLOURS) - {"loss", "joint", "input"}
+    assert kinds <= {kind.__module__.rpartition(".")[2] for kind in vars(layers).values() if isinstance(kind, type)}
 
 
 def test_composites_of_users() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinydl import Model
+from tinydl import Model, optimizers
 from tinydl.layers import Dense
 from tinydl.losses import MeanSquaredError
 from tinydl.optimizers import SGD, Adam, Optimizer, RMSprop
@@ -94,7 +94,9 @@ def test_the_recorded_clipping_was_at_work_in_some_steps_only(name: str) -> None
 
 def test_every_recorded_run_and_every_optimizer_is_compared() -> None:
     assert {name for _, name in CASES} == set(MAKE)
-    assert {type(make()) for make in MAKE.values()} == set(Optimizer.__subclasses__()) == {SGD, RMSprop, Adam}
+    assert {type(make()) for make in MAKE.values()} == {
+        kind for kind in vars(optimizers).values() if isinstance(kind, type) and issubclass(kind, Optimizer)
+    } - {Optimizer}
 
 
 def test_the_first_step_of_adam_moves_every_parameter_by_the_learning_rate() -> None:

@@ -29,8 +29,7 @@ class Optimizer(arguments.Configured):
     """Base of all optimizers. `slots` are its own vectors, as long as the parameters; `iterations` counts steps."""
 
     slot_names: tuple[str, ...] = ()
-    _decayed: tuple[slice, ...] | None = None  # also of an optimizer from a pickle that knew nothing of it
-    _decayed_end = 0
+    _decayed: tuple[slice, ...] | None
 
     def __init__(self, learning_rate: float | Schedule, global_clipnorm: float | None = None) -> None:
         self.learning_rate = learning_rate

@@ -149,12 +149,6 @@ class OneCycle(Schedule):
         return lowest + (self.peak - lowest) * (1 + math.cos(math.pi * part)) / 2
 
 
-SCHEDULES: dict[str, type[Schedule]] = {
-    schedule.__name__: schedule
-    for schedule in (Constant, StepDecay, PiecewiseConstant, ExponentialDecay, CosineDecay, LinearWarmup, OneCycle)
-}
-
-
 def as_schedule(learning_rate: float | Schedule) -> Schedule:
     """A number as a constant schedule; a schedule as it is."""
     return learning_rate if isinstance(learning_rate, Schedule) else Constant(learning_rate)

@@ -19,10 +19,7 @@ from matplotlib.textpath import TextPath
 from tinydl import arguments, layers
 from tinydl.files import PathLike
 from tinydl.layer import Layer, Shape
-from tinydl.layers.noise import Noise
-from tinydl.layers.penalties import Penalty
-from tinydl.layers.pooling import Pool2D
-from tinydl.model import Model
+from tinydl.network import Network
 
 from .layout import Box, Chain, Detour, Fork, Frame, Line, Part, Placed, Plan, SideExit, Size, page
 from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, finish
@@ -35,22 +32,16 @@ KEY = "in each box: output shape, parameters"
 LARGEST = (18.0, 14.0)  # inches: a page beyond it is drawn with equal blocks collapsed
 INK = "#333333"
 
-COLOURS = {
-    "convolution": BLUE, "dense": VERMILION, "pooling": ORANGE, "normalisation": GREEN, "activation": SKY,
-    "regularisation": PURPLE, "loss": PURPLE, "joint": INK, "input": INK, "other": GREY,
-}  # fmt: skip
-KINDS = {
-    layers.Conv2D: "convolution", layers.Dense: "dense", Pool2D: "pooling", layers.GlobalAveragePool2D: "pooling",
-    layers.BatchNorm: "normalisation", layers.LocalResponseNorm: "normalisation", Noise: "regularisation",
-    Penalty: "regularisation", layers.ReLU: "activation", layers.LeakyReLU: "activation",
-    layers.Sigmoid: "activation", layers.Tanh: "activation", layers.Softmax: "activation",
+COLOURS = {  # of a layer by its module in tinydl.layers, and of the other boxes
+    "conv": BLUE, "dense": VERMILION, "pooling": ORANGE, "normalization": GREEN, "activations": SKY,
+    "noise": PURPLE, "penalties": PURPLE, "loss": PURPLE, "joint": INK, "input": INK,
 }  # fmt: skip
 PLAIN = ("joint", "input", "loss", "label")  # boxes of one line, as wide as their text
 TELLING = ("filters", "units", "channels", "size", "rate", "stddev", "negative_slope", "rho", "factor")
 
 
 def model_diagram(
-    model: Model, path: PathLike | None = None, source: str | None = None, *, collapse: bool | None = None
+    model: Network, path: PathLike | None = None, source: str | None = None, *, collapse: bool | None = None
 ) -> Figure:
     """Draw a model's layers as boxes and the flow between them as arrows, from top to bottom, then column by column.
 
@@ -66,7 +57,7 @@ def model_diagram(
 
     TypeError: what is no Model (a model is built as soon as it exists; wrap a layer as Model(layer, input_shape)).
     """
-    if not isinstance(model, Model):
+    if not isinstance(model, Network):
         raise TypeError(f"model_diagram: expected a Model, got {model!r}: wrap layers as Model(layers, input_shape)")
     if collapse is not None:
         collapse = arguments.flag("model_diagram", "collapse", collapse)
@@ -94,7 +85,7 @@ def model_diagram(
     return finish(figure, None, path)
 
 
-def _laid_out(model: Model, collapse: bool | None) -> Plan:
+def _laid_out(model: Network, collapse: bool | None) -> Plan:
     whole = Chain((Box("input", (f"input {_shape(model.input_shape)}",)), *_read(model.root).parts))
     size = _sizes(whole)
     plan = page(_collapsed(whole) if collapse else whole, size)
@@ -149,9 +140,14 @@ def _part(layer: Layer) -> Part:
 
 
 def _layer_box(layer: Layer, *more: str) -> Box:
-    kind = next((kind for base, kind in KINDS.items() if isinstance(layer, base)), "other")
     count = sum(array.size for inner in layer.walk() if not _shared(inner) for array in _own(inner))
-    return Box(kind, (_named(layer), *more), _shape(layer.output_shape), (count,) if count else ())
+    return Box(_kind(layer), (_named(layer), *more), _shape(layer.output_shape), (count,) if count else ())
+
+
+def _kind(layer: Layer) -> str:
+    """The module of tinydl.layers that its class, or the nearest of its bases there, stands in."""
+    home = f"{layers.__name__}."
+    return next((base.__module__[len(home) :] for base in type(layer).__mro__ if base.__module__.startswith(home)), "")
 
 
 def _own(layer: Layer) -> Iterable[Any]:
@@ -188,10 +184,10 @@ def _shape(shape: Shape | None) -> str:
 
 def _joins(part: Box, before: Box) -> bool:
     """BatchNorm behind a layer that learns, and activations behind either, keep its shape and go into its box."""
-    if before.kind not in ("convolution", "dense", "normalisation") or part.shape != before.shape:
+    if before.kind not in ("conv", "dense", "normalization") or part.shape != before.shape:
         return False
-    first = len(before.lines) == 1 and bool(before.parameters) and before.kind != "normalisation"
-    return part.kind == "activation" or (first and part.lines[0].startswith("BatchNorm"))
+    first = len(before.lines) == 1 and bool(before.parameters) and before.kind != "normalization"
+    return part.kind == "activations" or (first and part.lines[0].startswith("BatchNorm"))
 
 
 def _joined(before: Box, part: Box) -> Box:
@@ -311,7 +307,7 @@ def _draw_box(ax: Axes, placed: Placed) -> None:
         style = {"fontsize": NAME, "weight": _weight(box), "color": INK, "ha": "center", "va": "center_baseline"}
         ax.text(middle, y + placed.height / 2, box.lines[0], **style)
         return
-    colour = COLOURS[box.kind]
+    colour = COLOURS.get(box.kind, GREY)
     _outline(ax, placed, 0.045, fc=_tint(colour, 0.17), ec=colour, lw=0.9, zorder=2)
     for number, line in enumerate(box.lines):
         at = y + MARGIN + LINE * (number + 0.5)

@@ -15,7 +15,7 @@ from .. import arguments
 from ..files import PathLike
 from ..layer import Layer
 from ..layers import AveragePool2D, Container, Conv2D, MaxPool2D, Sequential
-from ..model import Model
+from ..network import Network
 from .style import VERMILION, finish, panel
 
 ROOM = 0.88  # the part of a cell that a tile fills
@@ -67,7 +67,7 @@ def filters(
 
 
 def feature_maps(
-    model: Model,
+    model: Network,
     image: ArrayLike,
     *,
     channels: int = 12,
