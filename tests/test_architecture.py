@@ -51,31 +51,19 @@ from tinydl.schedules import CosineDecay, LinearWarmup, OneCycle
 PACKAGE = Path(tinydl.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# Each line may import only from the lines above it; a folder's own modules may import each other.
-ORDER = [
-    ["kernels"],
-    ["initializers", "arguments", "files"],
-    ["batches"],
-    ["layer"],
-    ["layers"],
-    ["keras_order"],
-    ["losses"],
-    ["schedules"],
-    ["optimizers"],
-    ["metrics"],
-    ["gradcheck"],
-    ["callbacks", "checkpoint"],
-    ["training"],
-    ["model"],
-    ["plots", "detection"],
-    ["models"],
-    ["datasets"],
-    ["selfcheck"],
-    ["__main__"],
-]
-RANK = {unit: rank for rank, line in enumerate(ORDER) for unit in line}
-STANDS_ALONE = ("kernels", "gradcheck")  # import nothing else of tinydl
-LATE = {"model": {"plots"}}  # the one import that goes down: Model.plot draws a diagram, when it is called
+ROOT = PACKAGE / "__init__.py"
+HOUSE = PACKAGE.parent / "CONTRIBUTING.md"
+STANDS_ALONE: dict[str, set[str]] = {"kernels": set(), "gradcheck": {"arguments"}}  # and what each may import
+
+
+def order_of(text: str) -> list[str]:
+    """The files and folders in the block under "The house", first to last: each may import those before it."""
+    block = text.split("## The house", 1)[1].split("```text\n", 1)[1].split("```", 1)[0]
+    lines = [line.split("  ", 1)[0] for line in block.splitlines() if line[:1].strip()]
+    return [name.removesuffix("/").removesuffix(".py") for line in lines for name in line.split(", ")]
+
+
+ORDER = order_of(HOUSE.read_text(encoding="utf-8"))
 
 
 def named(file: Path) -> str:
@@ -91,42 +79,75 @@ def tree_of(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING:`."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
-            for other in child.orelse:
-                yield from run_time_nodes(other)
-        else:
-            yield from run_time_nodes(child)
+def imported(tree: ast.AST, package: tuple[str, ...]) -> set[tuple[str, ...]]:
+    """The names that a module in `package` (("tinydl", "layers"), say) imports from tinydl, in parts.
 
-
-def units_imported(tree: ast.Module, package: tuple[str, ...]) -> set[str]:
-    """The units of tinydl that a module in `package` (("tinydl", "layers"), say) imports, wherever it does so."""
-    found = set()
-    for node in run_time_nodes(tree):
-        targets: list[list[str]] = []
+    Wherever it does so: in functions and under `if TYPE_CHECKING:` too.
+    """
+    found: set[tuple[str, ...]] = set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            targets = [alias.name.split(".") for alias in node.names]
+            found |= {tuple(alias.name.split(".")) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = list(package[: len(package) - node.level + 1]) if node.level else []
-            base += node.module.split(".") if node.module else []
-            targets = [base] if len(base) > 1 else [[*base, alias.name] for alias in node.names]
-        found |= {(target[1] if len(target) > 1 else "the whole of it") for target in targets if target[0] == "tinydl"}
-    return found
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            base += tuple(node.module.split(".")) if node.module else ()
+            found |= {(*base, alias.name) for alias in node.names}
+    return {name for name in found if name[0] == "tinydl"}
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file != PACKAGE / "__init__.py"], ids=named)
+def file_of(name: tuple[str, ...]) -> Path:
+    """The file to which an imported name leads: a module's own, or the one that the name is taken from."""
+    path = PACKAGE.joinpath(*name[1:])
+    for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
+        if name[1:] and file.exists():
+            return file
+    return file_of(name[:-1]) if name[1:] else ROOT
+
+
+def imports_of(file: Path) -> set[Path]:
+    package = ("tinydl", *file.relative_to(PACKAGE).parts[:-1])
+    return {file_of(name) for name in imported(tree_of(file), package) if name != ("tinydl", "__version__")}
+
+
+IMPORTS = {file: imports_of(file) for file in FILES if file != ROOT}  # that one loads Model and the like when asked to
+
+
+@pytest.mark.parametrize("file", IMPORTS, ids=named)
 def test_imports_go_up_only(file: Path) -> None:
     unit = unit_of(file)
-    assert unit in RANK, f"{unit} has no place in ORDER yet"
-    package = ("tinydl", *file.relative_to(PACKAGE).parts[:-1])
-    others = units_imported(tree_of(file), package) - {unit, "__version__"}
-    assert others <= set(RANK), f"unknown: {others - set(RANK)}"
-    assert {other for other in others if RANK[other] >= RANK[unit]} <= LATE.get(unit, set())
-    if unit in STANDS_ALONE:
-        assert others == set()
+    assert unit in ORDER, f"{named(file)} has no place yet in CONTRIBUTING.md, under The house"
+    others = {unit_of(other) for other in IMPORTS[file]} - {unit}
+    above = STANDS_ALONE.get(unit, set(ORDER[: ORDER.index(unit)]))
+    assert others <= above, f"{named(file)} imports {others - above}, which do not stand above it in CONTRIBUTING.md"
+
+
+def circles(imports: dict[Path, set[Path]]) -> list[list[Path]]:
+    """Groups of files each of which leads to all others of its group."""
+    reached: dict[Path, set[Path]] = {}
+    for start in imports:
+        seen: set[Path] = set()
+        stack = [start]
+        while stack:
+            new = imports.get(stack.pop(), set()) - seen
+            seen |= new
+            stack += new
+        reached[start] = seen
+    groups = {frozenset(other for other in imports if other in seen and file in reached[other])
+              for file, seen in reached.items()}  # fmt: skip
+    return [sorted(group) for group in groups if group]
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    still = [["datasets/creditcard.py", "datasets/splits.py"]]  # until the splits move to the study of card fraud
+    found = [[named(file) for file in group] for group in circles(IMPORTS)]
+    assert [group for group in found if group not in still] == []
+
+
+def test_the_finder_of_circles_finds() -> None:
+    a, b, c, d = map(Path, "abcd")
+    assert circles({a: {b}, b: {c}, c: {d}, d: set()}) == []
+    assert circles({a: {b}, b: {c}, c: {b, d}, d: set()}) == [[b, c]]
+    assert circles({a: {a}}) == [[a]]
 
 
 def test_the_reader_of_imports_sees_every_form() -> None:
@@ -137,31 +158,31 @@ from .. import arguments, kernels
 from ..layer import Layer
 from .containers import Container
 from tinydl.gradcheck.check import check_layer
-from tinydl import models
+from tinydl import models, Model
 if TYPE_CHECKING:
     from ..model import Model
-else:
-    from .. import losses
 def late():
     from ..optimizers import Adam
     import tinydl
 """
-    assert units_imported(ast.parse(source), ("tinydl", "layers")) == {
-        "plots", "arguments", "kernels", "layer", "layers", "gradcheck", "models", "losses", "optimizers", "the whole of it",
+    names = imported(ast.parse(source), ("tinydl", "layers"))
+    assert {named(file_of(name)) for name in names} == {
+        "plots/__init__.py", "arguments.py", "kernels/__init__.py", "layer.py", "layers/containers.py",
+        "gradcheck/check.py", "models/__init__.py", "__init__.py", "model.py", "optimizers.py",
     }  # fmt: skip
-    assert units_imported(ast.parse("from . import layer"), ("tinydl",)) == {"layer"}
+    assert imported(ast.parse("from . import layer"), ("tinydl",)) == {("tinydl", "layer")}
 
 
-def test_every_line_of_the_order_exists() -> None:
-    assert set(RANK) == {unit_of(file) for file in FILES} - {"__init__"}
+def test_every_line_of_the_house_exists_and_every_file_is_in_it() -> None:
+    assert sorted(ORDER) == sorted({unit_of(file) for file in IMPORTS})
 
 
 def test_importing_tinydl_stays_light() -> None:
     """Plots, metrics and data are imported by those who use them; a user who only trains never waits for them."""
     heavy = ("sklearn", "matplotlib", "pandas", "torch", "tensorboardX", "pytest", "hypothesis", "requests", "IPython",
              "scipy.stats", "scipy.sparse", "scipy.optimize", "scipy.special", "scipy.signal")  # fmt: skip
-    own = ("tinydl.plots", "tinydl.detection", "tinydl.datasets", "tinydl.gradcheck", "tinydl.selfcheck")
-    script = f"import sys, tinydl; print([name for name in {(*heavy, *own)} if name in sys.modules])"
+    own = [f"tinydl.{unit}" for unit in ("plots", "gradcheck", *ORDER[ORDER.index("model") + 1 :])]
+    script = f"import sys; from tinydl import Model; print([name for name in {(*heavy, *own)} if name in sys.modules])"
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
     assert process.stdout.strip() == "[]"
@@ -191,7 +212,7 @@ def public_definitions(file: Path) -> Iterator[tuple[str, Any]]:
 
 
 def is_compiled(node: ast.AST) -> bool:
-    """Numba's functions take arrays of either dtype; their annotations stand on the twin in kernels/reference.py."""
+    """Numba's functions take arrays of either dtype; their annotations stand on the definition."""
     decorators = [ast.unparse(decorator) for decorator in getattr(node, "decorator_list", [])]
     return any(text.startswith(("kernel", "overload", "intrinsic")) for text in decorators)
 
@@ -361,10 +382,9 @@ def watch(layer: Layer, seen: list[tuple[str, str, np.dtype]]) -> None:
         seen.append((layer.label, "y", y.dtype))
         return y
 
-    def watched_backward(dy: np.ndarray) -> np.ndarray | None:
+    def watched_backward(dy: np.ndarray) -> np.ndarray:
         dx = backward(dy)
-        if dx is not None:
-            seen.append((layer.label, "dx", dx.dtype))
+        seen.append((layer.label, "dx", dx.dtype))
         return dx
 
     layer.forward, layer.backward = watched_forward, watched_backward  # type: ignore[method-assign]

@@ -259,7 +259,7 @@ class Twice(Container):
         self._x = x
         return self.inner.forward(self._between, training)
 
-    def backward(self, dy: np.ndarray) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray) -> np.ndarray:
         dy = self.inner.backward(dy)
         self.inner.forward(self._x)  # its cache is that of the second use
         return self.inner.backward(dy)
@@ -268,7 +268,7 @@ class Twice(Container):
 class Halved(Dense):
     """Somebody's own Dense, which adds its gradient by itself."""
 
-    def backward(self, dy: np.ndarray) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray) -> np.ndarray:
         dx = super().backward(0.5 * dy)
         self.grads["W"] += 1
         return dx

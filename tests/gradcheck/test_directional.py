@@ -146,7 +146,7 @@ def test_an_array_under_two_names_is_moved_once(method: str) -> None:
 
 
 class TwiceTheBias(Dense):
-    def backward(self, dy: Array) -> Array | None:
+    def backward(self, dy: Array) -> Array:
         self.grads["b"] += self.original is not None
         return super().backward(dy)
 

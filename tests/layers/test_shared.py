@@ -487,7 +487,7 @@ class Block(Container):
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         return self.act.forward(self.dense.forward(x, training), training)
 
-    def backward(self, dy: np.ndarray) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray) -> np.ndarray:
         return self.dense.backward(self.act.backward(dy))
 
 

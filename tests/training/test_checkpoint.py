@@ -393,7 +393,7 @@ class Net(Sequential):
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         return 2 * super().forward(x, training)
 
-    def backward(self, dy: np.ndarray) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray) -> np.ndarray:
         return super().backward(2 * dy)
 
 
