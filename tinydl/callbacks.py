@@ -96,20 +96,20 @@ class ProgressBar(Callback):
             self._bar.set_description_str(f"Epoch {epoch + 1}/{self.params['epochs']}", refresh=False)
 
     def _advance(self, batch: int, logs: Logs) -> None:
+        assert self._bar is not None
         now = time.perf_counter()
         if now - self._shown > self.refresh_seconds:
             self._shown = now
-            self._show({**self._figures, "loss": logs["loss"]})  # this batch's; val_loss of the last epoch
-        self._bar.update()  # type: ignore[union-attr]
+            self._show(self._bar, {**self._figures, "loss": logs["loss"]})  # this batch's; val_loss of the last epoch
+        self._bar.update()
 
-    def _show(self, figures: Logs) -> None:
-        text = {name: f"{value:.4g}" for name, value in figures.items()}
-        self._bar.set_postfix(text, refresh=False)  # type: ignore[union-attr]
+    def _show(self, bar: tqdm[Any], figures: Logs) -> None:
+        bar.set_postfix({name: f"{value:.4g}" for name, value in figures.items()}, refresh=False)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if self._bar is not None:
             self._figures = dict(logs)
-            self._show(logs)
+            self._show(self._bar, logs)
             return
         figures = "".join(f" - {name}: {value:.4g}" for name, value in logs.items())
         seconds = time.perf_counter() - self._start

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from .batches import Batches
 from .layer import Layer, Shape
 from .losses import Loss
 from .metrics import Metric
@@ -59,6 +60,10 @@ class NetworkInTraining(Network, Protocol):
     @property
     def grads(self) -> dict[str, NDArray]:
         """The gradients by dotted name."""
+
+    def evaluate(self, x: ArrayLike | Batches, y: ArrayLike | None = None, batch_size: int | None = None) -> Any: ...
+
+    def predict(self, x: ArrayLike | Batches, batch_size: int | None = None) -> NDArray: ...
 
     def get_weights(self) -> list[NDArray]: ...
 

@@ -190,8 +190,8 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
     optimizer.iterations, model.epoch = iterations, epoch
     if numbers:
         optimizer.learning_rate = rate
-    for generator, saved_one in zip(generators, restored, strict=True):
-        generator.bit_generator.state = saved_one.bit_generator.state
+    for generator, loaded in zip(generators, restored, strict=True):
+        generator.bit_generator.state = loaded.bit_generator.state
 
 
 def _architecture(model: NetworkInTraining) -> dict[str, Any]:

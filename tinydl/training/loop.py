@@ -30,7 +30,7 @@ class Step:
     def __init__(self, root: Layer, parameters: NDArray, gradients: NDArray) -> None:
         self.root, self.parameters, self.gradients = root, parameters, gradients
         self.heads = [layer for layer in root.walk() if isinstance(layer, AuxiliaryHead)]
-        self.without_dx = _way_to_the_lowest(root)[1:]  # root itself is asked by nobody whether to stop
+        self.without_dx = _way_to_the_lowest(root)[1:]  # nothing asks the root whether to stop
         self.writers = _writers(root)
         self.stateful = [layer.state for layer in owners(root) if layer.state]
 
