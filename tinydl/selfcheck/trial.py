@@ -145,7 +145,7 @@ class Trial:
             kept += [(array, array.copy()) for array in (x, y, dy)]
             dx = layer.backward(dy)
             found_dx.append(dx is not None and dx.shape == x.shape)
-            if dx is not None:
+            if found_dx[-1]:
                 self.gradients[f"x {k}"] = dx.copy()
                 kept.append((dx, self.gradients[f"x {k}"]))
             for name, gradient in layer.grads.items():
