@@ -46,9 +46,7 @@ class Layer(arguments.Configured):
     needs_build: bool = False  # whether forward works only after build
     input_gradient: bool = True  # cleared by a training Model where dL/dx is not needed: backward may return any array
     in_model: bool = False
-    original: Layer | None = (
-        None  # in a second place of a network: the layer whose arrays it shares (layers/sharing.py)
-    )
+    original: Layer | None = None  # in a second place of a network: the layer whose arrays it shares, see sharing.py
 
     def __init__(self) -> None:
         self.params, self.grads, self.state = {}, {}, {}
