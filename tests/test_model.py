@@ -78,22 +78,22 @@ def test_backward_adds_and_zero_grad_resets() -> None:
 def test_copies_train_on_their_own(duplicate: object) -> None:
     model = autoencoder(optimizer=Adam())
     model.train_on_batch(rows(), rows())
-    twin = duplicate(model)  # type: ignore[operator]
+    other = duplicate(model)  # type: ignore[operator]
     before = model.parameters.copy()
-    first = twin.train_on_batch(rows(), rows())
+    first = other.train_on_batch(rows(), rows())
     np.testing.assert_array_equal(model.parameters, before)
-    assert not np.array_equal(twin.predict(rows()), model.predict(rows()))
+    assert not np.array_equal(other.predict(rows()), model.predict(rows()))
     assert model.train_on_batch(rows(), rows()) == first
-    np.testing.assert_array_equal(model.parameters, twin.parameters)
+    np.testing.assert_array_equal(model.parameters, other.parameters)
 
 
 def test_astype_is_a_copy_in_another_dtype() -> None:
     model = autoencoder()
-    twin = model.astype("float64")
-    assert twin.parameters.dtype == np.float64
-    assert twin.forward(rows().astype(np.float64)).dtype == np.float64
-    np.testing.assert_allclose(twin.predict(rows()), model.predict(rows()), rtol=1e-5, atol=1e-6)
-    twin.parameters[:] = 0
+    other = model.astype("float64")
+    assert other.parameters.dtype == np.float64
+    assert other.forward(rows().astype(np.float64)).dtype == np.float64
+    np.testing.assert_allclose(other.predict(rows()), model.predict(rows()), rtol=1e-5, atol=1e-6)
+    other.parameters[:] = 0
     assert model.parameters.any()
 
 
@@ -466,8 +466,8 @@ def test_copies_and_recompiled_models_decay_the_same_parts() -> None:
     )
     x, y = np.random.default_rng(0).normal(size=(8, 3, 3, 2)), np.ones((8, 2))
     model.train_on_batch(x, y)
-    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert twin.optimizer.decayed == parts
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert other.optimizer.decayed == parts
     model.compile(model.optimizer, MeanSquaredError())
     assert model.optimizer.decayed == parts
 

@@ -53,7 +53,7 @@ class Batches:
         return x, (self.y[rows] if isinstance(rows, slice) else self.y.take(rows, axis=0))
 
     def batch(self, rows: NDArray[np.intp] | slice, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
-        """`take`, and a look at what it gave: somebody's own may give less than it was asked for."""
+        """`take`, and a check of its result: an overridden `take` may return fewer rows than it was asked for."""
         taken = self.take(rows, rng)
         wanted = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
         if not isinstance(taken, tuple) or len(taken) != 2:
@@ -73,7 +73,7 @@ class Batches:
         """
         batch_size = arguments.positive_int(type(self).__name__, "batch_size", batch_size)
         order = rng.permutation(len(self)) if rng is not None and shuffle else None
-        draw = self.take if type(self).take is Batches.take else self.batch  # our own needs no looking after
+        draw = self.take if type(self).take is Batches.take else self.batch  # our own needs no check
         for start in range(0, len(self), batch_size):
             rows = slice(start, start + batch_size)
             yield draw(rows if order is None else order[rows], rng)

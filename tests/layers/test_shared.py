@@ -181,15 +181,15 @@ def check_sharing(model: Model, name: str) -> None:
     """Each place sees the same arrays as its original, which are views of the model's vectors."""
     pattern = [(place.original is None, type(place).__name__) for place in places(shared_model(name))]
     assert [(place.original is None, type(place).__name__) for place in places(model)] == pattern
-    twins = [place for place in places(model) if place.original is not None]
-    assert twins
-    for twin in twins:
-        assert any(twin.original is place for place in places(model))  # and not one left behind
+    again = [place for place in places(model) if place.original is not None]
+    assert again
+    for place in again:
+        assert any(place.original is first for first in places(model))  # and not one left behind
         for kind in ("params", "grads", "state"):
-            assert getattr(twin, kind) is getattr(twin.original, kind)
-        for key, array in twin.params.items():
+            assert getattr(place, kind) is getattr(place.original, kind)
+        for key, array in place.params.items():
             assert np.shares_memory(array, model.parameters)
-            assert np.shares_memory(twin.grads[key], model.gradients)
+            assert np.shares_memory(place.grads[key], model.gradients)
     before = model.parameters.copy()
     model.parameters[:] = 3
     assert all((array == 3).all() for array in model.params.values())
@@ -228,19 +228,19 @@ def test_copies_share_among_themselves_only(name: str, duplicate: str) -> None:
     model = compiled(shared_model(name))
     model.train_on_batch(X, Y)
     before = model.parameters.copy()
-    twin = COPIES[duplicate](model)
-    check_sharing(twin, name)
-    np.testing.assert_allclose(twin.predict(X), model.predict(X), rtol=1e-5, atol=1e-5)
-    loss = twin.train_on_batch(X, Y)
-    check_sharing(twin, name)
+    duplicated = COPIES[duplicate](model)
+    check_sharing(duplicated, name)
+    np.testing.assert_allclose(duplicated.predict(X), model.predict(X), rtol=1e-5, atol=1e-5)
+    loss = duplicated.train_on_batch(X, Y)
+    check_sharing(duplicated, name)
     np.testing.assert_array_equal(model.parameters, before)
     if duplicate != "astype":
         assert model.train_on_batch(X, Y) == loss
-        np.testing.assert_array_equal(model.parameters, twin.parameters)
-        for array, other in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(model.parameters, duplicated.parameters)
+        for array, other in zip(model.get_weights(), duplicated.get_weights(), strict=True):
             np.testing.assert_array_equal(array, other)
     else:
-        assert {array.dtype for array in twin.get_weights()} == {np.dtype(np.float32)}
+        assert {array.dtype for array in duplicated.get_weights()} == {np.dtype(np.float32)}
 
 
 @each
@@ -408,7 +408,7 @@ def test_a_large_shared_dense_gets_the_sum_in_training(make: Any) -> None:
 
 
 def test_the_lowest_layer_in_a_second_place_hands_its_gradient_on() -> None:
-    """The lowest layer need not compute dL/dx while training, but its twin further up must."""
+    """The lowest layer need not compute dL/dx while training, but its second place further up must."""
     model, other = (compiled(make("chain"), SGD(0.5)) for make in (shared_model, apart))
     model.train_on_batch(X, Y)
     x = other.forward(X, True)
@@ -451,7 +451,7 @@ def test_a_given_name_stays_at_the_first_place() -> None:
     assert model.layers[2].name != "code"
 
 
-def test_a_layer_or_twin_of_another_model_is_refused() -> None:
+def test_a_first_or_second_place_of_another_model_is_refused() -> None:
     dense = Dense(6)
     model = Model([dense, dense], 6)
     for layer in (*model.layers, Residual(dense)):

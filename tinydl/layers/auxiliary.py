@@ -16,20 +16,20 @@ from .containers import Container, as_layer, returned
 
 
 class AuxiliaryHead(Container):
-    """An identity layer with a side exit: a small network that must tell the targets from what is known half way up.
+    """An identity layer with a side exit: a small classifier attached halfway up the network.
 
     Forward     y = x;      while training also P = weight L(head(x), targets), which joins the loss as a penalty
     Backward    x is used twice, by the layers above and by the head, so its gradients add:
                     dx = dy + weight J_head' dL/dhead(x)
-                The layers below so get a gradient that has not come all the way down. In inference the head is idle.
+                So the layers below get a gradient that has not come all the way down. In inference the head is idle.
 
     head        a layer, or a list of layers, ending in what the model's loss takes (logits)
     weight      of the head's loss against the model's own
-    L, targets  are the model's: `Model.compile` and each training step hand them over, by `expect`. Before that, and in
-                inference, the layer is an identity
+    L, targets  are the model's: `Model.compile` and each training step set them. Before that, and in inference, the
+                layer is an identity
     Shapes      x, y (n, ...)
     Cache       the head's own
-    Raises      TypeError for what is no layer; ValueError for a negative weight
+    Raises      TypeError for a head that is no layer; ValueError for a negative weight
     Reference   Szegedy et al. 2014, section 5, with weights of 0.3
     Check       check_layer(AuxiliaryHead(Dense(4)).expect(SoftmaxCrossEntropy(), [0, 3, 1, 2, 2]), x=(5, 3))
     """
@@ -45,9 +45,9 @@ class AuxiliaryHead(Container):
         self.targets: NDArray | None = None
 
     def expect(self, loss: Any, targets: NDArray | None) -> AuxiliaryHead:
-        """Whose loss the head shall have from now on, and against which targets (one row for each of the next x).
+        """Set the head's loss and the targets of the next x, one row each. Returns the layer.
 
-        loss: an object with forward(y_pred, y_true) and backward() that nobody else uses in between. Returns the layer.
+        loss: an object with forward(y_pred, y_true) and backward(), not used elsewhere between the two.
         """
         self.loss, self.targets = loss, targets
         return self
@@ -69,7 +69,7 @@ class AuxiliaryHead(Container):
         return x
 
     def penalty(self) -> float:
-        if self._term is None:  # the head did not run: what is in it remembers an earlier pass
+        if self._term is None:  # the head did not run: its layers remember an earlier pass
             return 0.0
         return self.weight * self._term + super().penalty()
 
