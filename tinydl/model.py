@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -198,12 +197,7 @@ class Model:
         initial_epoch = arguments.whole("fit", "initial_epoch", initial_epoch)
         shuffle = arguments.flag("fit", "shuffle", shuffle)
         history = History()
-        if isinstance(callbacks, Callback):
-            raise TypeError(f"fit: callbacks must be a list of Callback objects, got {callbacks!r}")
-        listeners = [history, *(callbacks or ()), *([ProgressBar()] if verbose else [])]
-        steps = math.ceil(len(data) / batch_size)
-        loop.begin(self, listeners, epochs, initial_epoch, steps, validation is not None)
-        self.stop_training = self.interrupted = False
+        listeners = [history, *inputs.check_callbacks(callbacks), *([ProgressBar()] if verbose else [])]
         try:
             loop.run(self, self._step, data, epochs, batch_size, shuffle, validation, listeners, initial_epoch)
         finally:

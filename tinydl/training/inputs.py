@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from .. import arguments
 from ..batches import Batches
+from ..callbacks import Callback
 from ..layer import Layer, Shape
 from ..layers import AuxiliaryHead, Container, Conv2D, Sigmoid, Softmax
 from ..layers.pooling import Pool2D
@@ -133,6 +134,17 @@ def check_validation(network: Network, loss: Loss, validation_data: Any) -> Batc
     if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
         raise ValueError("fit: validation_data must be a pair (x, y), or Batches")
     return check_data("fit: validation_data", network, loss, *validation_data)
+
+
+def check_callbacks(callbacks: Any) -> Sequence[Callback]:
+    """`fit`'s callbacks: a list of Callback objects, or None."""
+    if isinstance(callbacks, Callback):
+        raise TypeError(f"fit: callbacks must be a list of Callback objects, got {callbacks!r}")
+    found = list(callbacks or ())
+    for callback in found:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"fit: callbacks must be Callback objects, got {callback!r}")
+    return found
 
 
 def rows_at_a_time(method: str, network: Network, batch_size: int | None) -> int:

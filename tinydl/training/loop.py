@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,25 +131,6 @@ def _chained(layer: Layer) -> Iterator[Layer]:
         yield layer
 
 
-def begin(
-    model: NetworkInTraining, callbacks: Sequence[Any], epochs: int, initial_epoch: int, steps: int, validated: bool
-) -> None:
-    """Tell callbacks of the run that is to begin, and let them refuse it."""
-    figures = ["loss", *model.metrics]
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            raise TypeError(f"fit: callbacks must be Callback objects, got {callback!r}")
-        callback.model = model
-        callback.params = {
-            "epochs": epochs,
-            "initial_epoch": initial_epoch,
-            "steps": steps,
-            "metrics": figures + [f"val_{name}" for name in figures if validated],
-        }
-    for callback in callbacks:
-        callback.check_run()
-
-
 def run(
     model: NetworkInTraining,
     step: Step,
@@ -164,8 +144,21 @@ def run(
 ) -> None:
     """Epochs initial_epoch .. epochs - 1, or until `model.stop_training`; Ctrl-C sets `model.interrupted` instead.
 
-    Every callback that was begun is ended, whatever happens to the others.
+    Any callback may refuse the run before it begins. Every callback that was begun is ended, whatever happens to the
+    others.
     """
+    names = ["loss", *model.metrics]
+    for callback in callbacks:
+        callback.model = model
+        callback.params = {
+            "epochs": epochs,
+            "initial_epoch": initial_epoch,
+            "steps": math.ceil(len(data) / batch_size),
+            "metrics": names + [f"val_{name}" for name in names if validation is not None],
+        }
+    for callback in callbacks:
+        callback.check_run()
+    model.stop_training = model.interrupted = False
     try:
         with ExitStack() as endings:
             for callback in callbacks:
