@@ -20,7 +20,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import tinydl
 from tinydl import Model, kernels
-from tinydl.kernels import memory, threads
+from tinydl.kernels.machine import memory, threads
 from tinydl.layers import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
@@ -80,7 +80,7 @@ def number_in(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> i
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    again = importlib.util.spec_from_file_location("tinydl.kernels.threads_again", threads.__file__)
+    again = importlib.util.spec_from_file_location("tinydl.kernels.machine.threads_again", threads.__file__)
     assert again is not None
     assert again.loader is not None
     module = importlib.util.module_from_spec(again)
@@ -230,7 +230,7 @@ def test_one_blas_thread_holds_in_whichever_thread_it_is_asked_for() -> None:
         """
         import threading
         import numpy as np
-        from tinydl.kernels import threads
+        from tinydl.kernels.machine import threads
         from threadpoolctl import ThreadpoolController
         blas = lambda: {one["num_threads"] for one in ThreadpoolController().info() if one["user_api"] == "blas"}
 
@@ -254,7 +254,7 @@ def test_the_last_to_leave_restores_blas_whichever_thread_that_is() -> None:
         """
         import threading
         import numpy as np
-        from tinydl.kernels import threads
+        from tinydl.kernels.machine import threads
         from threadpoolctl import ThreadpoolController
         blas = lambda: {one["num_threads"] for one in ThreadpoolController().info() if one["user_api"] == "blas"}
         inside, leave = threading.Event(), threading.Event()
@@ -518,7 +518,7 @@ def test_a_fork_while_another_thread_takes_memory() -> None:
     process = python(
         script("""
         import warnings
-        from tinydl.kernels import memory
+        from tinydl.kernels.machine import memory
         warnings.simplefilter("ignore")
         held, go_on = threading.Event(), threading.Event()
 
@@ -582,7 +582,7 @@ def test_ctrl_c_waits_for_the_other_parts() -> None:
         """
         import os, signal, threading, time
         import tinydl
-        from tinydl.kernels import threads
+        from tinydl.kernels.machine import threads
         from threadpoolctl import ThreadpoolController, threadpool_limits
         signal.signal(signal.SIGINT, signal.default_int_handler)
         blas = lambda: [one["num_threads"] for one in ThreadpoolController().info() if one["user_api"] == "blas"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tinydl.kernels.threads import num_threads, set_num_threads
+from tinydl.kernels.machine.threads import num_threads, set_num_threads
 
 
 @pytest.fixture(autouse=True)

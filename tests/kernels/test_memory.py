@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinydl.kernels import memory
+from tinydl.kernels.machine import memory
 from tinydl.layers import Conv2D, MaxPool2D
 
 MEGA = 1 << 20

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tinydl import Model
-from tinydl.kernels.threads import num_threads, set_num_threads
+from tinydl.kernels.machine.threads import num_threads, set_num_threads
 from tinydl.layers import BatchNorm, Conv2D, Dense, GlobalAveragePool2D
 from tinydl.losses import MeanSquaredError
 from tinydl.optimizers import SGD
