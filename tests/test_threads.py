@@ -146,8 +146,8 @@ def test_the_ranges_make_up_the_whole(number: int, count: int) -> None:
     tinydl.set_num_threads(number)
     parts = threads.parts_for(count, 1e12)
     assert parts == min(number, count)
-    seen: list[tuple[int, int, int]] = []
-    threads.share(parts, count, lambda *part: seen.append(part))
+    seen: list[threads.Part] = []
+    threads.share(parts, count, seen.append)
     seen.sort()
     assert [part for part, _, _ in seen] == list(range(parts))
     assert [start for _, start, _ in seen] == [0, *(stop for _, _, stop in seen[:-1])]
@@ -165,7 +165,7 @@ def test_parts_run_at_the_same_time_with_one_blas_thread() -> None:
     tinydl.set_num_threads(3)
     barrier, seen = threading.Barrier(3, timeout=30), set()
 
-    def task(part: int, start: int, stop: int) -> None:
+    def task(part: threads.Part) -> None:
         barrier.wait()  # passes only when all three are here
         seen.add((threading.get_ident(), tuple(blas_threads())))
 
@@ -182,11 +182,11 @@ def test_an_exception_is_raised_after_all_parts_have_ended(bad: set[int]) -> Non
     tinydl.set_num_threads(3)
     ended: set[int] = set()
 
-    def task(part: int, start: int, stop: int) -> None:
-        if part in bad:
-            raise ArithmeticError(f"part {part}")
-        time.sleep(0.2)
-        ended.add(part)
+    def task(part: threads.Part) -> None:
+        if part.number in bad:
+            raise ArithmeticError(f"part {part.number}")
+        time.sleep(0.05)
+        ended.add(part.number)
 
     with threadpool_limits(2, "blas"):
         before = blas_threads()
@@ -195,7 +195,7 @@ def test_an_exception_is_raised_after_all_parts_have_ended(bad: set[int]) -> Non
         assert ended == {0, 1, 2} - bad
         assert blas_threads() == before
     seen: list[int] = []
-    threads.share(3, 3, lambda part, start, stop: seen.append(part))  # the pool is as good as before
+    threads.share(3, 3, lambda part: seen.append(part.number))  # the pool is as good as before
     assert sorted(seen) == [0, 1, 2]
 
 
@@ -203,10 +203,10 @@ def test_the_number_may_be_changed_while_work_is_shared() -> None:
     tinydl.set_num_threads(3)
     done: list[int] = []
 
-    def task(part: int, start: int, stop: int) -> None:
-        tinydl.set_num_threads(1 + part)
-        time.sleep(0.05)
-        done.append(part)
+    def task(part: threads.Part) -> None:
+        tinydl.set_num_threads(1 + part.number)
+        time.sleep(0.01)
+        done.append(part.number)
 
     for _ in range(10):
         threads.share(3, 3, task)
@@ -300,23 +300,21 @@ def data(n: int = 96) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_models_here_share_their_work(monkeypatch: pytest.MonkeyPatch) -> None:
     tinydl.set_num_threads(2)
-    names: list[str] = []
+    tasks: set[str] = set()
     offer = threads._offer
 
     def counted(pieces: list[Any]) -> None:
-        names.extend(piece.task.__qualname__.split(".")[0] for piece in pieces)
+        tasks.update(f"{piece.task.__module__}.{piece.task.__name__}" for piece in pieces)
         offer(pieces)
 
     monkeypatch.setattr(threads, "_offer", counted)
     with kernels.using("compiled"):
         network().train_on_batch(*data(192))
     assert {
-        "conv2d_forward",
-        "conv2d_backward",
-        "dense_forward",
-        "dense_backward",
-        "local_response_norm_forward",
-    } <= set(names)
+        "convolution.winograd._forward_part", "convolution.winograd._backward_part",
+        "convolution.direct._forward_part", "convolution.patches._forward_part",
+        "dense._affine_part", "dense._backward_part", "local_response_norm._forward",
+    } <= {task.removeprefix("tinydl.kernels.") for task in tasks}  # fmt: skip
 
 
 def test_predictions_hardly_depend_on_the_number_of_threads_and_training_is_exact_for_each() -> None:
@@ -591,14 +589,14 @@ def test_ctrl_c_waits_for_the_other_parts() -> None:
         for mine in (0.0, 5.0):  # pressed while waiting for the others, and in a part of one's own
             ended = set()
 
-            def task(part, start, stop):
-                if part == 0:
+            def task(part):
+                if part.number == 0:
                     time.sleep(mine)
                 else:
                     time.sleep(0.3)
-                    os.kill(os.getpid(), signal.SIGINT) if part == 1 else None
+                    os.kill(os.getpid(), signal.SIGINT) if part.number == 1 else None
                     time.sleep(0.5)
-                ended.add(part)
+                ended.add(part.number)
 
             begin = time.monotonic()
             try:
@@ -661,5 +659,5 @@ def test_a_worker_that_starts_late_leaves_blas_as_it_is() -> None:
         before = blas_threads()
         for _ in range(200):
             tinydl.set_num_threads(8)  # the workers are new each time
-            threads.share(8, 8, lambda part, start, stop: None)
+            threads.share(8, 8, lambda part: None)
             assert blas_threads() == before

@@ -1,0 +1,121 @@
+"""Dense: the compiled kernels are the definitions, for one thread and several; what NaN and infinity do."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.kernels.comparing import ACTIVATIONS, DTYPES, Compared, either, normal
+from tinydl import kernels
+from tinydl.kernels import RELU, TANH
+from tinydl.kernels.machine.threads import WORTH_SHARING, set_num_threads
+from tinydl.layers import dense
+
+CODES = list(ACTIVATIONS.values())
+
+
+def pair(terms: int) -> tuple[Compared, Compared]:
+    """Forward and backward; `terms`: how many products of size one are summed up."""
+    rounding = {np.float32: 2e-7 * terms**0.5, np.float64: 4e-16 * terms**0.5}
+    forward = Compared("dense_forward", rounding=rounding, floor=1)
+    return forward, Compared("dense_backward", changes=["dW", "db"], rounding=rounding, floor=1)
+
+
+def arrays(n: int, inputs: int, units: int, dtype: Any, use_bias: bool) -> list[Any]:
+    """x, W, b, dy, dW, db."""
+    shapes = (n, inputs), (inputs, units), units, (n, units), (inputs, units), units
+    x, W, b, dy, dW, db = normal(dtype, *shapes)
+    W /= dtype(inputs**0.5)
+    return [x, W, b if use_bias else None, dy, dW, db if use_bias else None]
+
+
+@pytest.mark.parametrize(
+    ("n", "inputs", "units"),
+    [(1, 1, 1), (1, 5, 3), (7, 1, 4), (7, 5, 1), (3, 2, 2), (64, 29, 40), (5, 40, 29), (33, 17, 65)],
+)
+def test_small_layers(n: int, inputs: int, units: int) -> None:
+    assert n * inputs * units < WORTH_SHARING / 2
+    forward, backward = pair(max(n, inputs, units))
+    for dtype, code, use_bias in itertools.product(DTYPES, CODES, (True, False)):
+        x, W, b, dy, dW, db = arrays(n, inputs, units, dtype, use_bias)
+        (y,) = forward(x, W, b, code)
+        for need_dx, accumulate in ((True, True), (False, False)):
+            dx, *_ = backward(dy, x, W, y, code, dW, db, need_dx, accumulate)
+            assert dx.shape == ((n, inputs) if need_dx else (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("n", "inputs", "units", "activation", "dtype"),
+    [
+        (128, 201, 187, "relu", np.float32),
+        (128, 201, 187, "tanh", np.float64),
+        (7, 701, 651, "tanh", np.float32),
+        (5, 6001, 67, "linear", np.float64),
+        (1, 1500, 1501, "relu", np.float32),
+        (64, 2000, 17, "relu", np.float64),  # too few units to share a layer by
+        (64, 17, 2000, "tanh", np.float32),  # too few inputs
+        (130, 15, 1100, "relu", np.float32),
+        (130, 1100, 15, "sigmoid", np.float64),
+    ],
+)
+def test_large_layers(n: int, inputs: int, units: int, activation: str, dtype: Any) -> None:
+    """By rounding as the definition; with one number of threads, the same bits each time."""
+    assert n * inputs * units > WORTH_SHARING
+    forward, backward = pair(max(n, inputs, units))
+    code = ACTIVATIONS[activation]
+    for threads in (1, 2, 3):
+        set_num_threads(threads)
+        x, W, b, dy, dW, db = arrays(n, inputs, units, dtype, threads != 1)
+        (y,) = first = forward(x, W, b, code)
+        rest = dy, x, W, y, code, dW, db, threads != 3, threads != 1
+        first += backward(*rest)
+        assert first[1].shape == ((n, inputs) if threads != 3 else (0, 0))
+        for actual, expected in zip(forward.twin(x, W, b, code) + backward.twin(*rest), first, strict=True):
+            np.testing.assert_array_equal(actual, expected)
+
+
+@either
+@pytest.mark.parametrize(("n", "inputs", "units"), [(6, 5, 4), (64, 260, 150)])  # by one thread, and shared
+def test_gradients_may_be_written_instead_of_added_to(n: int, inputs: int, units: int, mode: str) -> None:
+    """Whatever was there, NaN even, has no part in them."""
+    set_num_threads(2)
+    for code, use_bias in ((RELU, True), (TANH, False)):
+        x, W, b, dy, *_ = arrays(n, inputs, units, np.float32, use_bias)
+        zero, old = ([None if each is None else np.full_like(each, fill) for each in (W, b)] for fill in (0, np.nan))
+        with kernels.using(mode):
+            y = dense.dense_forward(x, W, b, code)
+            expected = dense.dense_backward(dy, x, W, y, code, *zero, True, True)
+            dx = dense.dense_backward(dy, x, W, y, code, *old, True, False)
+        for written, added in zip([dx, *old], [expected, *zero], strict=True):
+            np.testing.assert_array_equal(written, added)
+
+
+@either
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("n", "inputs"), [(4, 1), (1100, 60)])  # by one thread, and shared
+def test_nan_and_infinity_pass_through(n: int, inputs: int, activation: str, mode: str) -> None:
+    """A relu written as `x if x > 0 else 0` would turn NaN into 0 and hide that a run has diverged."""
+    set_num_threads(2)
+    limits = {"linear": (np.inf, -np.inf), "relu": (np.inf, 0), "sigmoid": (1, 0), "tanh": (1, -1)}[activation]
+    for dtype in DTYPES:
+        x, W = np.zeros((n, inputs), dtype), np.ones((inputs, 64), dtype)
+        x[:4, 0] = np.nan, np.inf, -np.inf, 1e30
+        with kernels.using(mode):
+            y = dense.dense_forward(x, W, None, ACTIVATIONS[activation])
+        assert np.isnan(y[0]).all()
+        assert (y[1] == limits[0]).all()
+        assert (y[2] == limits[1]).all()
+        assert (y[3] == (x[3, 0] if activation in ("linear", "relu") else 1)).all()
+
+
+def test_complex_numbers_go_to_the_definition() -> None:
+    """For the complex-step derivative."""
+    forward, _ = pair(3)
+    x, W, b = normal(np.float64, (4, 3), (3, 2), 2)
+    for code in CODES:
+        (y,) = forward(x + 1e-20j * x, W.astype(complex), b, code)
+        assert y.dtype == np.complex128
+        assert y.imag.any()
