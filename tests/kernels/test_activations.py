@@ -65,4 +65,3 @@ def test_other_shapes_are_refused(other: Any) -> None:
     expected = rf"^activation_gradient: expected two arrays of one shape, got \(2, 3\) and \({other[0]},"
     with pytest.raises(ValueError, match=expected):
         gradient.twin(np.ones((2, 3)), np.ones(other), RELU)
-
