@@ -11,7 +11,7 @@ import pytest
 
 import tinydl.layers
 import tinydl.losses
-import tinydl.optimizers  # the definitions are bound to their twins when these three are imported
+import tinydl.optimizers  # noqa: F401  (the definitions are bound to their twins when these three are imported)
 from tinydl import kernels
 from tinydl.kernels import LINEAR, RELU, SIGMOID, TANH
 

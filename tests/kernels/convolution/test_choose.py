@@ -1,0 +1,126 @@
+"""Which way a convolution takes: the table, and what is forced, for a call or for a process."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import textwrap
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinydl import kernels
+from tinydl.kernels import Window
+from tinydl.kernels.convolution import choose
+from tinydl.kernels.convolution.choose import WAYS, Convolution, way_for
+
+SAME = ((1, 1), (1, 1))
+
+
+def convolution(
+    size: int, c: int, f: int, side: int, strides: int = 1, need_dx: bool = True, n: int = 32
+) -> Convolution:
+    return Convolution(Window((size, size), (strides, strides), SAME), c, f, (n, side, side, f), need_dx)
+
+
+TABLE = [
+    ("direct", convolution(3, 3, 32, 32, need_dx=False)),  # a first layer
+    ("patches", convolution(3, 3, 32, 32)),  # whose dx has too few channels
+    ("patches", convolution(3, 3, 33, 32, need_dx=False)),
+    ("winograd", convolution(3, 64, 64, 32)),  # VGG's and ResNet's
+    ("winograd", convolution(2, 16, 16, 32)),
+    ("winograd", convolution(3, 512, 512, 14)),
+    ("winograd_blocks", convolution(3, 512, 512, 14, n=2)),  # many channels, few tiles
+    ("direct", convolution(5, 16, 32, 32)),
+    ("direct", convolution(3, 32, 64, 32, strides=2)),
+    ("patches", convolution(5, 96, 256, 27)),  # W is too large to stay in the cache
+    ("patches", convolution(1, 64, 64, 32)),
+    ("direct", convolution(3, 1, 16, 28, need_dx=False)),
+]
+
+
+@pytest.mark.parametrize(("way", "conv"), TABLE)
+def test_the_table(way: str, conv: Convolution) -> None:
+    assert way_for(conv) is WAYS[way].module
+
+
+def test_every_way_is_the_fastest_somewhere_and_the_last_can_always() -> None:
+    assert {way for way, _ in TABLE} == set(WAYS)
+    *_, last = WAYS.values()
+    assert all(last.can(conv) and last.faster(conv) for _, conv in TABLE)
+
+
+def run(way: str | None, c: int = 16, need_dx: bool = True) -> None:
+    """Forward and backward of a 5x5 kernel, which has no Winograd transform."""
+    x, W, window = np.ones((1, 6, 7, c)), np.ones((5, 5, c, 16)), Window((5, 5))
+    y = kernels.convolution.forward(x, W, None, window, kernels.RELU, way)
+    kernels.convolution.backward(y, x, W, y, window, kernels.RELU, np.zeros_like(W), None, need_dx, way=way)
+
+
+@pytest.mark.parametrize("way", ["direct", "patches"])
+def test_a_way_can_be_forced(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    for name, each in WAYS.items():
+        for function in ("forward", "backward"):
+            monkeypatch.setattr(each.module, function, lambda *_, text=f"{name}.{function}": seen.append(text))
+    run(way)
+    assert seen == [f"{way}.forward", f"{way}.backward"]
+
+
+def test_a_forced_way_that_cannot_is_refused_with_those_that_can() -> None:
+    expected = r"^convolution: way='winograd' cannot compute Convolution\(.*\); these can: direct, patches$"
+    with pytest.raises(ValueError, match=expected):
+        run("winograd")
+    run("direct", c=3, need_dx=False)
+    with pytest.raises(ValueError, match=r"way='direct' cannot compute .*need_dx=True\); these can: patches$"):
+        run("direct", c=3)
+    expected = "^convolution: way: expected one of winograd_blocks, winograd, direct, patches, got 'im2col'$"
+    with pytest.raises(ValueError, match=expected):
+        run("im2col")
+
+
+def table_with(value: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """choose.py as a process reads it that has TINYDL_CONVOLUTION set."""
+    monkeypatch.setenv("TINYDL_CONVOLUTION", value)
+    spec: Any = importlib.util.spec_from_file_location("tinydl.kernels.convolution.choose_again", choose.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_environment_forces_a_way_wherever_it_can(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    again = table_with(way, monkeypatch)
+    for usual, conv in TABLE:
+        assert again.way_for(conv) is WAYS[way if WAYS[way].can(conv) else usual].module
+        assert again.way_for(conv, "patches") is WAYS["patches"].module  # an argument goes before it
+
+
+def test_the_environment_may_be_empty_and_other_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(table_with("", monkeypatch).way_for(conv) is WAYS[way].module for way, conv in TABLE)
+    expected = "^TINYDL_CONVOLUTION: expected one of winograd_blocks, winograd, direct, patches, got 'fast'$"
+    with pytest.raises(ValueError, match=expected):
+        table_with("fast", monkeypatch)
+
+
+def test_a_process_takes_the_way_that_is_forced() -> None:
+    script = """
+        import numpy as np
+        from tinydl.kernels.convolution import direct, patches, winograd, winograd_blocks
+        from tinydl.layers import Conv2D
+        for module in (direct, patches, winograd, winograd_blocks):
+            module.forward = lambda *_, module=module: print(module.__name__)
+        for layer in (Conv2D(32, 3), Conv2D(32, 3, strides=2)):
+            layer.build((8, 8, 32), np.random.default_rng(0), np.float32)
+            layer.forward(np.ones((1, 8, 8, 32), np.float32))
+    """
+    environment = {**os.environ, "TINYDL_KERNELS": "compiled", "TINYDL_CONVOLUTION": "winograd_blocks"}
+    process = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], env=environment, capture_output=True, text=True, check=False
+    )
+    names = [f"tinydl.kernels.convolution.{way}" for way in ("winograd_blocks", "direct")]  # it has no strides
+    assert process.stdout.split() == names, process.stderr
