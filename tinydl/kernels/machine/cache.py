@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import pickle
 import re
 import sys
@@ -41,14 +42,18 @@ def say_once(text: str) -> None:
 
 
 def described(error: Exception) -> str:
-    """On one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    """On one line; without the name of a file, or there would be a line for each of them."""
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return f"{type(error).__name__}: {reason}"
 
 
 @cache
 def folder() -> Path:
     """Where kernels are kept. Copies of tinydl in different places keep theirs apart."""
-    base = Path(config.CACHE_DIR) if config.CACHE_DIR else user_cache_folder()
+    try:
+        base = Path(config.CACHE_DIR) if config.CACHE_DIR else user_cache_folder()
+    except RuntimeError:  # a user without a home folder, as containers have
+        base = Path(os.devnull)  # where nothing can be kept
     return base / f"kernels-{hashlib.sha256(str(KERNELS).encode()).hexdigest()[:12]}"
 
 
@@ -102,7 +107,7 @@ class _Files:
     def load(self, key: Any) -> Any:
         try:
             content = self._path(key).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
             raise ValueError("it is not what was written")

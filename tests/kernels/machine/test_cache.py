@@ -1,0 +1,308 @@
+"""Compiled kernels on disk: what makes them stale, what damages them, and disks that keep nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import tinydl
+from tinydl import kernels
+from tinydl.kernels.machine import cache
+from tinydl.kernels.machine.compile import COMPILES, kernel
+
+pytestmark = pytest.mark.skipif(not COMPILES, reason="NUMBA_DISABLE_JIT is set: there is nothing to keep")
+
+# --- a network's step in a process of its own, with its own copy of the package ---------------------------------------
+
+STEP = """
+    import numpy as np
+    from numba.core import event
+
+    class Compiled(event.Listener):
+        def on_start(self, event):
+            function = event.data["dispatcher"].py_func
+            if function.__module__.startswith("tinydl.") and "<locals>" not in function.__qualname__:
+                print(f"{function.__module__.removeprefix('tinydl.kernels.')}.{function.__name__}")
+
+        def on_end(self, event): ...
+
+    event.register("numba:compile", Compiled())
+    from tinydl import Model
+    from tinydl.layers import Dense
+    from tinydl.losses import MeanSquaredError
+    from tinydl.optimizers import Adam
+
+    x = np.random.default_rng(0).normal(size=(8, 6))
+    model = Model([Dense(5, "relu"), Dense(6)], 6, 0)
+    model.compile(Adam(), MeanSquaredError())
+    print(model.train_on_batch(x, x))
+"""
+
+
+class Step(NamedTuple):
+    """What a process said: the kernels that it compiled, the loss, the lines on stderr."""
+
+    compiled: list[str]
+    loss: float
+    said: list[str]
+
+
+class Copy:
+    """A copy of the package, and a folder for what it compiles."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.kept = folder, folder / "kept"
+        source = Path(tinydl.__path__[0])
+        shutil.copytree(source, folder / "tinydl", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def step(self, kept: Path | None = None) -> Step:
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "TINYDL_KERNELS")
+        }
+        process = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(STEP)], cwd=self.folder, capture_output=True, text=True, check=False,
+            env={**environment, "NUMBA_CACHE_DIR": str(kept or self.kept), "TINYDL_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert process.returncode == 0, process.stderr
+        *compiled, loss = process.stdout.splitlines()
+        return Step(compiled, float(loss), process.stderr.splitlines())
+
+    def files(self) -> dict[str, Path]:
+        """What is kept: a file by its name without its hash of the source."""
+        found = {re.sub(r"(\.py\d+)\.\w+\.", r"\1.", path.name): path for path in self.kept.glob("*/*")}
+        assert len(found) == len(list(self.kept.glob("*/*")))  # of each function one version
+        return found
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.folder / "tinydl" / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+
+@pytest.fixture(scope="module")
+def cold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Copy, Step]:
+    """A copy that has run once, and that run."""
+    copy = Copy(tmp_path_factory.mktemp("copy"))
+    return copy, copy.step()
+
+
+@pytest.fixture
+def copy(cold: tuple[Copy, Step]) -> Copy:
+    return cold[0]
+
+
+@pytest.mark.slow
+def test_the_first_process_says_what_it_does_and_the_next_compiles_nothing(cold: tuple[Copy, Step]) -> None:
+    copy, first = cold
+    assert {"dense._affine", "losses._mean_squared_error", "optimizers._adam", "machine.blas.gemm"} <= set(
+        first.compiled
+    )
+    (line,) = first.said
+    assert line.startswith("tinydl: compiling kernels for this machine as they are needed")
+    assert len(copy.files()) == len(first.compiled)
+    assert copy.step() == Step([], first.loss, [])
+
+
+@pytest.mark.slow
+def test_an_edit_compiles_what_depends_on_it_and_nothing_else(copy: Copy) -> None:
+    """A comment in a file of kernels, that file's; a docstring of a layer, none. What was there before is deleted."""
+    before = copy.files()
+    copy.edit("layers/dense.py", '"""Dense: every output', '"""Dense:  every output')
+    copy.edit("layers/dense.py", "Adds to dW and db what", "Adds to db and dW what")
+    assert copy.step().compiled == []
+    assert copy.files() == before
+    copy.edit("kernels/losses.py", "import numpy as np\n", "import numpy as np  # for arrays\n")
+    assert sorted(copy.step().compiled) == ["losses._mean_squared_error", "losses.mean_squared_error_gradient"]
+    after = copy.files()
+    assert set(after) == set(before)
+    assert {name.split(".")[0] for name in before if before[name] != after[name]} == {"losses"}
+
+
+@pytest.mark.slow
+def test_an_edit_reaches_the_kernels_that_call_what_was_edited(copy: Copy) -> None:
+    """Numba's own cache looks at the file of the kernel only, here dense.py, not at the blas.py that it is made of."""
+    before, loss = copy.files(), copy.step().loss
+    copy.edit("kernels/machine/blas.py", "(n, m, k), alpha, b, a,", "(n, m, k), 10 * alpha, b, a,")
+    changed = copy.step()
+    assert changed.loss != pytest.approx(loss, rel=0.1)
+    assert {name.rsplit(".", 1)[0] for name in changed.compiled} == {"dense", "machine.blas"}
+    functions = [sorted(name.split(".py")[0] for name in files) for files in (copy.files(), before)]
+    assert functions[0] == functions[1]  # no more than before
+    copy.edit("kernels/machine/blas.py", "10 * alpha", "alpha")
+    assert copy.step().loss == loss
+
+
+@pytest.mark.slow
+def test_a_folder_that_cannot_be_made_stops_nothing(copy: Copy, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    step = copy.step(kept=tmp_path / "file" / "folder")
+    assert step.compiled
+    assert step.loss == copy.step().loss
+    _, line = step.said
+    assert line.startswith(f"tinydl: compiled kernels cannot be kept in {tmp_path}/file/folder/kernels-")
+    assert line.endswith("Not a directory: set NUMBA_CACHE_DIR to a folder that can be written")
+
+
+# --- one kernel in this process ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for compiled kernels; all lines may be said again."""
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path / "kept")
+    cache.say_once.cache_clear()
+    return tmp_path / "kept"
+
+
+def new_kernel() -> Any:
+    """The gradient of the squared error, as a process that has just begun knows it: not in memory."""
+    return kernel()(kernels.losses.mean_squared_error_gradient.py_func)
+
+
+def compiles(function: Any, dtype: Any = np.float64) -> bool:
+    """Whether a call compiles it, or finds it kept; what it gives is right in either case."""
+    before = sum(function.stats.cache_misses.values())
+    np.testing.assert_allclose(function(np.array([1, 2], dtype), np.array([0, 4], dtype)), [1, -2])
+    return sum(function.stats.cache_misses.values()) > before
+
+
+def test_a_kernel_is_kept_by_the_types_of_its_arguments(kept: Path) -> None:
+    assert compiles(new_kernel())
+    again = new_kernel()
+    assert not compiles(again)
+    assert compiles(again, np.float32)
+    assert len(list(kept.iterdir())) == 2
+
+
+def test_older_versions_of_a_kernel_are_deleted_and_no_other_file(kept: Path) -> None:
+    assert compiles(new_kernel())
+    (file,) = kept.iterdir()
+    start, version = file.name.split(".py")[0], f"py{sys.version_info.major}{sys.version_info.minor}"
+    older = kept / f"{start}.{version}.0123456789abcdef.0123456789abcdef.nbc"
+    others = [
+        kept / f"{start}.py39.0123456789abcdef.0123456789abcdef.nbc",  # another Python's
+        kept / f"{start}_too.{version}.0123456789abcdef.0123456789abcdef.nbc",
+        kept / "notes.txt",
+    ]
+    for path in (older, *others):
+        path.touch()
+    assert compiles(new_kernel(), np.float32)
+    assert not older.exists()
+    assert file.exists()
+    assert all(path.exists() for path in others)
+
+
+def _flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "cut off": lambda content: content[:-100],
+    "empty": lambda content: b"",
+    "one bit": _flipped,
+    "its hash": lambda content: bytes([content[0] ^ 1]) + content[1:],
+    "garbage": lambda content: bytes(range(256)) * 100,
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_file_is_compiled_again_and_one_line_says_so(
+    how: str, kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for dtype in (np.float32, np.float64):
+        compiles(new_kernel(), dtype)
+    capsys.readouterr()
+    for file in kept.iterdir():
+        file.write_bytes(DAMAGE[how](file.read_bytes()))
+    for dtype in (np.float32, np.float64):
+        assert compiles(new_kernel(), dtype)
+        assert not compiles(new_kernel(), dtype)  # it is whole again
+    lines = [line for line in capsys.readouterr().err.splitlines() if "compiling kernels" not in line]
+    assert lines == [
+        f"tinydl: a kept kernel in {kept} cannot be used, it is compiled again: ValueError: it is not what was written"
+    ]
+
+
+def test_a_file_that_holds_something_else_is_compiled_again(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the right hash, as a version of this file may have written it that we do not know."""
+    compiles(new_kernel())
+    (file,) = kept.iterdir()
+    content = cache.dumps(["no", "kernel"])
+    file.write_bytes(cache.hashlib.sha256(content).digest() + content)
+    assert compiles(new_kernel())
+    assert f"tinydl: a kept kernel in {kept} cannot be used, it is compiled again: " in capsys.readouterr().err
+    assert not compiles(new_kernel())
+
+
+def refuses(error: OSError) -> Callable[..., Any]:
+    def write(*_: Any) -> None:
+        raise error
+
+    return write
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO])
+def test_a_disk_that_takes_nothing_stops_nothing_and_one_line_says_so(
+    code: int, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Path, "write_bytes", refuses(OSError(code, os.strerror(code), f"{kept}/name")))
+    for dtype in (np.float32, np.float64):
+        assert compiles(new_kernel(), dtype)
+        assert compiles(new_kernel(), dtype)  # it was not kept
+    assert list(kept.iterdir()) == []
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "compiling kernels" not in line]
+    assert line.startswith(f"tinydl: compiled kernels cannot be kept in {kept}, each process compiles its own: ")
+    assert line.endswith(f": {os.strerror(code)}: set NUMBA_CACHE_DIR to a folder that can be written")
+
+
+def test_a_file_that_cannot_be_read_is_compiled_again(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiles(new_kernel())
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuses(PermissionError(errno.EACCES, "Permission denied", "name")))
+        assert compiles(new_kernel())
+    assert "cannot be used, it is compiled again: PermissionError: Permission denied" in capsys.readouterr().err
+
+
+def test_a_user_without_a_home_folder_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache.config, "CACHE_DIR", "")
+    monkeypatch.setattr(cache, "user_cache_folder", refuses(RuntimeError("Could not determine home directory.")))  # type: ignore[arg-type]
+    assert os.devnull in str(cache.folder.__wrapped__())
+
+
+def test_the_folder_is_the_users_or_where_numba_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    for told, base in (("", cache.user_cache_folder()), (str(tmp_path / "told"), tmp_path / "told")):
+        monkeypatch.setattr(cache.config, "CACHE_DIR", told)
+        assert cache.folder.__wrapped__().parent == base
+
+
+# --- what a kernel depends on -----------------------------------------------------------------------------------------
+
+
+def test_a_fingerprint_covers_all_that_a_file_imports_from_kernels() -> None:
+    def of(name: str) -> set[str]:
+        files = cache._with_imports(cache.KERNELS / name, set())
+        return {file.relative_to(cache.KERNELS).as_posix() for file in files}
+
+    machine = {"machine/compile.py", "machine/cache.py"}
+    assert of("losses.py") == {"losses.py", "twins.py", *machine}
+    assert of("dense.py") >= {"dense.py", "activations.py", "machine/blas.py", "machine/loops.py", *machine}
+    assert "convolution/winograd_tiles.py" in of("convolution/winograd.py")
+    assert {f"convolution/{way}.py" for way in ("direct", "patches", "winograd")} <= of("convolution/choose.py")
+    assert cache.fingerprint(cache.KERNELS / "dense.py") != cache.fingerprint(cache.KERNELS / "losses.py")
