@@ -329,7 +329,7 @@ def test_one_call_of_the_kernel_where_no_parts_are_needed(
 ) -> None:
     seen: list[tuple[np.ndarray, float]] = []
     kernel = "sgd" if isinstance(DECAYING[name](), SGD) else "adam"
-    monkeypatch.setattr(f"tinydl.kernels.{kernel}", lambda p, *rest: seen.append((p, rest[-1])))
+    monkeypatch.setattr(f"tinydl.optimizers.{kernel}", lambda p, *rest: seen.append((p, rest[-1])))
     optimizer, p = DECAYING[name](weight_decay=decay), np.ones(40)
     optimizer.decayed = parts
     optimizer.step(p, np.ones(40))
@@ -340,7 +340,7 @@ def test_one_call_of_the_kernel_where_no_parts_are_needed(
 
 def test_neighbouring_parts_are_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, float]] = []
-    monkeypatch.setattr("tinydl.kernels.sgd", lambda p, *rest: seen.append((p.size, rest[-1])))
+    monkeypatch.setattr("tinydl.optimizers.sgd", lambda p, *rest: seen.append((p.size, rest[-1])))
     optimizer = SGD(weight_decay=0.5)
     optimizer.decayed = [slice(10, 20), slice(20, 26), slice(2, 4)]
     assert optimizer.decayed == (slice(2, 4), slice(10, 26))
