@@ -58,11 +58,12 @@ def test_it_is_one_setting_under_one_name() -> None:
         assert tinydl.num_threads() == threads.num_threads() == number
 
 
-@pytest.mark.parametrize("number", [0, -1, 2.0, "2", True, None, [2], np.nan])
-def test_other_numbers_of_threads_are_refused(number: Any) -> None:
+def test_other_numbers_of_threads_are_refused() -> None:
     before = tinydl.num_threads()
-    with pytest.raises(ValueError, match=r"^set_num_threads: .*whole number of 1 or more, got"):
-        tinydl.set_num_threads(number)
+    bad: list[Any] = [0, -1, 2.0, "2", True, None, [2], np.nan]
+    for number in bad:
+        with pytest.raises(ValueError, match=r"^set_num_threads: .*whole number of 1 or more, got"):
+            tinydl.set_num_threads(number)
     assert tinydl.num_threads() == before
 
 
@@ -105,9 +106,6 @@ def test_the_environment_sets_it(environment: dict[str, str], expected: int, mon
 def test_it_does_so_when_tinydl_is_imported() -> None:
     process = python(ASK, TINYDL_NUM_THREADS="5", OMP_NUM_THREADS="3")
     assert process.stdout.strip() == "5", process.stderr
-    process = python(ASK, TINYDL_NUM_THREADS="two")
-    assert process.returncode != 0
-    assert "ValueError: TINYDL_NUM_THREADS: expected a whole number of 1 or more, got 'two'" in process.stderr
 
 
 def test_by_default_it_is_the_cores_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,19 +138,19 @@ def test_openmps_list_of_a_number_a_level_is_understood(monkeypatch: pytest.Monk
 # --- work that is shared ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
 @pytest.mark.parametrize("number", [1, 2, 3, 5])
-def test_the_ranges_make_up_the_whole(number: int, count: int) -> None:
+def test_the_ranges_make_up_the_whole(number: int) -> None:
     tinydl.set_num_threads(number)
-    parts = threads.parts_for(count, 1e12)
-    assert parts == min(number, count)
-    seen: list[threads.Part] = []
-    threads.share(parts, count, seen.append)
-    seen.sort()
-    assert [part for part, _, _ in seen] == list(range(parts))
-    assert [start for _, start, _ in seen] == [0, *(stop for _, _, stop in seen[:-1])]
-    assert seen[-1][2] == count
-    assert {stop - start for _, start, stop in seen} <= {count // parts, count // parts + 1}
+    for count in (1, 2, 3, 7, 100):
+        parts = threads.parts_for(count, 1e12)
+        assert parts == min(number, count)
+        seen: list[threads.Part] = []
+        threads.share(parts, count, seen.append)
+        seen.sort()
+        assert [part for part, _, _ in seen] == list(range(parts))
+        assert [start for _, start, _ in seen] == [0, *(stop for _, _, stop in seen[:-1])]
+        assert seen[-1][2] == count
+        assert {stop - start for _, start, stop in seen} <= {count // parts, count // parts + 1}
 
 
 def test_little_work_is_not_shared() -> None:
@@ -224,32 +222,8 @@ def test_nested_uses_of_one_blas_thread_restore_what_was_found() -> None:
         assert blas_threads() == before
 
 
-def test_one_blas_thread_holds_in_whichever_thread_it_is_asked_for() -> None:
+def test_one_blas_thread_holds_in_whichever_thread_it_is_asked_for_until_the_last_has_left() -> None:
     """threadpoolctl (3.8) heeds only the first thread that ever set a limit, and says nothing to the others."""
-    process = python(
-        """
-        import threading
-        import numpy as np
-        from tinydl.kernels.machine import threads
-        from threadpoolctl import ThreadpoolController
-        blas = lambda: {one["num_threads"] for one in ThreadpoolController().info() if one["user_api"] == "blas"}
-
-        def run():
-            with threads.one_blas_thread():
-                print(blas())
-
-        run()
-        other = threading.Thread(target=run)
-        other.start()
-        other.join()
-        print(blas())
-        """,
-        OPENBLAS_NUM_THREADS="2",
-    )
-    assert process.stdout.split() == ["{1}", "{1}", "{2}"], process.stderr
-
-
-def test_the_last_to_leave_restores_blas_whichever_thread_that_is() -> None:
     process = python(
         """
         import threading
@@ -261,9 +235,12 @@ def test_the_last_to_leave_restores_blas_whichever_thread_that_is() -> None:
 
         def run():
             with threads.one_blas_thread():
+                print(blas())
                 inside.set()
                 leave.wait()
 
+        with threads.one_blas_thread():
+            print(blas())
         other = threading.Thread(target=run)
         with threads.one_blas_thread():
             other.start()
@@ -275,7 +252,7 @@ def test_the_last_to_leave_restores_blas_whichever_thread_that_is() -> None:
         """,
         OPENBLAS_NUM_THREADS="2",
     )
-    assert process.stdout.split() == ["{1}", "{2}"], process.stderr
+    assert process.stdout.split() == ["{1}", "{1}", "{1}", "{2}"], process.stderr
 
 
 # --- models -----------------------------------------------------------------------------------------------------------
@@ -406,30 +383,31 @@ FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 
 @FORK
-@pytest.mark.parametrize("number", [1, 2])
-def test_a_forked_process_can_predict_and_train(number: int) -> None:
+def test_a_forked_process_can_predict_and_train() -> None:
     process = python(
-        script(f"""
-        tinydl.set_num_threads({number})
-        model, (x, y) = here.network(), here.data()
-        model.train_on_batch(x, y)  # the threads are there
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:  # it goes on with the model as it is
-            loss = [model.predict(x).tobytes().hex()[:2000], model.train_on_batch(x, y)]
-            os.write(writing, repr(loss).encode())
-            os._exit(0)
-        own = [model.predict(x).tobytes().hex()[:2000], model.train_on_batch(x, y)]  # as does its parent
-        assert os.waitpid(child, 0)[1] == 0
-        assert os.read(reading, 10000).decode() == repr(own)
-        print(own[0], own[1])
+        script("""
+        for number in (1, 2):
+            tinydl.set_num_threads(number)
+            model, (x, y) = here.network(), here.data()
+            model.train_on_batch(x, y)  # the threads are there
+            reading, writing = os.pipe()
+            child = os.fork()
+            if child == 0:  # it goes on with the model as it is
+                loss = [model.predict(x).tobytes().hex()[:2000], model.train_on_batch(x, y)]
+                os.write(writing, repr(loss).encode())
+                os._exit(0)
+            own = [model.predict(x).tobytes().hex()[:2000], model.train_on_batch(x, y)]  # as does its parent
+            assert os.waitpid(child, 0)[1] == 0
+            assert os.read(reading, 10000).decode() == repr(own)
+            print(own[0], own[1])
         """)
     )
     assert process.returncode == 0, process.stderr
-    prediction, loss = process.stdout.split()
-    assert (prediction, float(loss)) == answers(number)
+    lines = [line.split() for line in process.stdout.splitlines()]
+    assert [(prediction, float(loss)) for prediction, loss in lines] == [answers(1), answers(2)]
 
 
+@pytest.mark.slow
 @FORK
 def test_forks_of_multiprocessing_can_predict_and_train() -> None:
     process = python(
@@ -454,6 +432,7 @@ def test_forks_of_multiprocessing_can_predict_and_train() -> None:
     assert [(line[0], float(line[1])) for line in lines] == [answers(2)] * 3
 
 
+@pytest.mark.slow
 def test_spawned_processes_can_predict_and_train(tmp_path: Path) -> None:
     body = """
         if __name__ == "__main__":
@@ -477,6 +456,7 @@ def test_spawned_processes_can_predict_and_train(tmp_path: Path) -> None:
     assert (prediction, float(loss)) == answers(2)
 
 
+@pytest.mark.slow
 @FORK
 def test_a_fork_while_other_threads_are_at_work() -> None:
     """Whatever lock they hold at that moment, in BLAS too, is never released in the new process: it would wait for ever."""
@@ -574,6 +554,7 @@ def test_a_fork_in_the_middle_of_another_threads_run_gives_blas_its_threads_back
 # --- Ctrl-C -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_ctrl_c_waits_for_the_other_parts() -> None:
     process = python(
@@ -593,9 +574,9 @@ def test_ctrl_c_waits_for_the_other_parts() -> None:
                 if part.number == 0:
                     time.sleep(mine)
                 else:
-                    time.sleep(0.3)
+                    time.sleep(0.1)
                     os.kill(os.getpid(), signal.SIGINT) if part.number == 1 else None
-                    time.sleep(0.5)
+                    time.sleep(0.3)
                 ended.add(part.number)
 
             begin = time.monotonic()
@@ -616,6 +597,7 @@ def blas_after(process: subprocess.CompletedProcess[str]) -> str:
     return str([2] * (libraries + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_ctrl_c_while_a_network_trains_ends_it_cleanly() -> None:
     process = python(
@@ -640,6 +622,7 @@ def test_ctrl_c_while_a_network_trains_ends_it_cleanly() -> None:
     assert process.stdout.strip() == "well True", process.stderr
 
 
+@pytest.mark.slow
 def test_a_script_ends_when_its_work_does() -> None:
     """Idle workers keep no process alive, nor does one that ends while they work."""
     process = python(
