@@ -144,14 +144,14 @@ def test_backward_is_that_of_the_pass_before_it_even_if_the_statistics_move_on()
     np.testing.assert_array_equal(layer.backward(dy), expected)
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("activation", [None, "relu", "sigmoid", "tanh"])
-def test_float32_stays_float32(activation: str | None, training: bool) -> None:
-    layer = built(BatchNorm(activation=activation), (2, 2, 3), np.float32)
-    y = layer.forward(np.random.default_rng(0).normal(size=(4, 2, 2, 3)), training)  # float64 comes in
-    dx = layer.backward(np.ones((4, 2, 2, 3)))
-    arrays = [y, dx, *layer.params.values(), *layer.grads.values(), *layer.state.values()]
-    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+def test_float32_stays_float32() -> None:
+    for training in [True, False]:
+        for activation in [None, "relu", "sigmoid", "tanh"]:
+            layer = built(BatchNorm(activation=activation), (2, 2, 3), np.float32)
+            y = layer.forward(np.random.default_rng(0).normal(size=(4, 2, 2, 3)), training)  # float64 comes in
+            dx = layer.backward(np.ones((4, 2, 2, 3)))
+            arrays = [y, dx, *layer.params.values(), *layer.grads.values(), *layer.state.values()]
+            assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
 
 
 def test_arrays_of_others_are_neither_written_to_nor_handed_out_twice() -> None:
@@ -218,26 +218,28 @@ def test_running_statistics_become_those_of_the_data() -> None:
     np.testing.assert_allclose(layer.forward(x), y, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("value", [-0.1, 1, 1.5, np.nan, np.inf, "0.9", True, None])
-def test_a_bad_momentum_is_refused(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"^BatchNorm: momentum must be a finite number with 0 <= momentum < 1, got"):
-        BatchNorm(value)
+def test_a_bad_momentum_is_refused() -> None:
+    for value in [-0.1, 1, 1.5, np.nan, np.inf, "0.9", True, None]:
+        with pytest.raises(
+            ValueError, match=r"^BatchNorm: momentum must be a finite number with 0 <= momentum < 1, got"
+        ):
+            BatchNorm(value)
 
 
-@pytest.mark.parametrize("value", [0, -1e-3, np.nan, np.inf, "1", True, None])
-def test_a_bad_epsilon_is_refused(value: Any) -> None:
-    with pytest.raises(
-        ValueError, match=r"^BatchNorm: epsilon must be (above 0|a finite number with 0 <= epsilon), got"
-    ):
-        BatchNorm(0.9, value)
+def test_a_bad_epsilon_is_refused() -> None:
+    for value in [0, -1e-3, np.nan, np.inf, "1", True, None]:
+        with pytest.raises(
+            ValueError, match=r"^BatchNorm: epsilon must be (above 0|a finite number with 0 <= epsilon), got"
+        ):
+            BatchNorm(0.9, value)
 
 
-@pytest.mark.parametrize("value", ["softmax", "ReLU", 1, True, ["relu"], Dense])
-def test_a_bad_activation_is_refused(value: Any) -> None:
-    with pytest.raises(
-        ValueError, match=r"^BatchNorm: activation must be one of None, 'linear', 'relu', 'sigmoid', 'tanh', got"
-    ):
-        BatchNorm(activation=value)
+def test_a_bad_activation_is_refused() -> None:
+    for value in ["softmax", "ReLU", 1, True, ["relu"], Dense]:
+        with pytest.raises(
+            ValueError, match=r"^BatchNorm: activation must be one of None, 'linear', 'relu', 'sigmoid', 'tanh', got"
+        ):
+            BatchNorm(activation=value)
 
 
 def test_use_before_build_or_forward_and_foreign_arrays_are_refused() -> None:

@@ -130,21 +130,21 @@ COMPOSITES = {
 }
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", COMPOSITES)
-def test_arrays_of_others_are_neither_written_to_nor_handed_out_twice(name: str, dtype: Any) -> None:
-    layer, x = built(COMPOSITES[name](), dtype=dtype), normal(4, 5).astype(dtype)
-    if name == "head":
-        layer.expect(SoftmaxCrossEntropy(), np.array([0, 2, 1, 0]))
-    y = layer.forward(x, training=True)
-    dy = normal(*y.shape, seed=1).astype(dtype)
-    dx = layer.backward(dy)
-    assert (y.dtype, dx.dtype, dx.shape) == (dtype, dtype, x.shape)
-    before = [array.copy() for array in (x, dy, y, dx)]
-    layer.forward(-2 * x, training=True)
-    layer.backward(-dy)
-    for array, old in zip((x, dy, y, dx), before, strict=True):
-        np.testing.assert_array_equal(array, old)
+def test_arrays_of_others_are_neither_written_to_nor_handed_out_twice(name: str) -> None:
+    for dtype in [np.float32, np.float64]:
+        layer, x = built(COMPOSITES[name](), dtype=dtype), normal(4, 5).astype(dtype)
+        if name == "head":
+            layer.expect(SoftmaxCrossEntropy(), np.array([0, 2, 1, 0]))
+        y = layer.forward(x, training=True)
+        dy = normal(*y.shape, seed=1).astype(dtype)
+        dx = layer.backward(dy)
+        assert (y.dtype, dx.dtype, dx.shape) == (dtype, dtype, x.shape)
+        before = [array.copy() for array in (x, dy, y, dx)]
+        layer.forward(-2 * x, training=True)
+        layer.backward(-dy)
+        for array, old in zip((x, dy, y, dx), before, strict=True):
+            np.testing.assert_array_equal(array, old)
 
 
 @pytest.mark.parametrize("name", COMPOSITES)
@@ -292,17 +292,17 @@ def test_layers_without_parameters_also_work_unbuilt() -> None:
 # --- PadChannels ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 4, 3)])
-@pytest.mark.parametrize("channels", [3, 4, 9])
-def test_pad_channels_appends_zeros(shape: tuple[int, ...], channels: int) -> None:
-    layer, x = PadChannels(channels), normal(5, *shape)
-    assert layer.build(shape, np.random.default_rng(0), np.float64) == (*shape[:-1], channels)
-    y = layer.forward(x)
-    np.testing.assert_array_equal(y[..., :3], x)
-    assert y.shape == (5, *shape[:-1], channels)
-    assert not y[..., 3:].any()
-    dy = normal(*y.shape, seed=1)
-    np.testing.assert_array_equal(layer.backward(dy), dy[..., :3])
+def test_pad_channels_appends_zeros() -> None:
+    for shape in [(3,), (2, 4, 3)]:
+        for channels in [3, 4, 9]:
+            layer, x = PadChannels(channels), normal(5, *shape)
+            assert layer.build(shape, np.random.default_rng(0), np.float64) == (*shape[:-1], channels)
+            y = layer.forward(x)
+            np.testing.assert_array_equal(y[..., :3], x)
+            assert y.shape == (5, *shape[:-1], channels)
+            assert not y[..., 3:].any()
+            dy = normal(*y.shape, seed=1)
+            np.testing.assert_array_equal(layer.backward(dy), dy[..., :3])
 
 
 def test_the_shortcut_without_parameters() -> None:
@@ -474,10 +474,10 @@ def test_a_head_that_does_not_fit_the_loss_is_refused_by_compile() -> None:
     model.compile(SGD(), MeanSquaredError())
 
 
-@pytest.mark.parametrize("weight", [-0.1, np.nan, np.inf, "0.3", True, None])
-def test_a_bad_weight_is_refused(weight: Any) -> None:
-    with pytest.raises(ValueError, match=r"^AuxiliaryHead: weight must be a finite number with 0 <= weight, got"):
-        AuxiliaryHead(Dense(3), weight)
+def test_a_bad_weight_is_refused() -> None:
+    for weight in [-0.1, np.nan, np.inf, "0.3", True, None]:
+        with pytest.raises(ValueError, match=r"^AuxiliaryHead: weight must be a finite number with 0 <= weight, got"):
+            AuxiliaryHead(Dense(3), weight)
 
 
 def test_a_model_with_heads_can_be_checked_as_a_whole() -> None:

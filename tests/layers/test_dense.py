@@ -108,18 +108,18 @@ def test_softmax_as_activation_is_refused_with_the_way_out() -> None:
         Dense(3, "softmax")
 
 
-@pytest.mark.parametrize("activation", ["ReLU", "swish", "", 3, np.tanh, ["relu"]])
-def test_an_unknown_activation_is_refused(activation: Any) -> None:
-    with pytest.raises(
-        ValueError, match=r"^Dense: activation must be one of None, 'linear', 'relu', 'sigmoid', 'tanh', got"
-    ):
-        Dense(3, activation)
+def test_an_unknown_activation_is_refused() -> None:
+    for activation in ["ReLU", "swish", "", 3, np.tanh, ["relu"]]:
+        with pytest.raises(
+            ValueError, match=r"^Dense: activation must be one of None, 'linear', 'relu', 'sigmoid', 'tanh', got"
+        ):
+            Dense(3, activation)
 
 
-@pytest.mark.parametrize("units", [0, -1, 2.0, "3", True, None])
-def test_bad_units_are_refused(units: Any) -> None:
-    with pytest.raises(ValueError, match=r"^Dense: units must be a whole number of 1 or more, got"):
-        Dense(units)
+def test_bad_units_are_refused() -> None:
+    for units in [0, -1, 2.0, "3", True, None]:
+        with pytest.raises(ValueError, match=r"^Dense: units must be a whole number of 1 or more, got"):
+            Dense(units)
 
 
 def test_an_unknown_initializer_is_refused() -> None:

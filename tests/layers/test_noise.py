@@ -192,13 +192,13 @@ def test_what_cannot_be_is_refused(make: Any) -> None:
 
 
 @pytest.mark.parametrize("layer", [Dropout, MaskingNoise])
-@pytest.mark.parametrize("rate", [-0.1, 1, 1.5, math.nan, "0.5", None, True])
-def test_a_bad_rate_is_refused(layer: Any, rate: Any) -> None:
-    with pytest.raises(ValueError, match=f"{layer.__name__}: rate must be a finite number with 0 <= rate < 1, got"):
-        layer(rate)
+def test_a_bad_rate_is_refused(layer: Any) -> None:
+    for rate in [-0.1, 1, 1.5, math.nan, "0.5", None, True]:
+        with pytest.raises(ValueError, match=f"{layer.__name__}: rate must be a finite number with 0 <= rate < 1, got"):
+            layer(rate)
 
 
-@pytest.mark.parametrize("stddev", [-0.1, math.inf, math.nan, "0.5"])
-def test_a_bad_standard_deviation_is_refused(stddev: Any) -> None:
-    with pytest.raises(ValueError, match="GaussianNoise: stddev must be a finite number with 0 <= stddev, got"):
-        GaussianNoise(stddev)
+def test_a_bad_standard_deviation_is_refused() -> None:
+    for stddev in [-0.1, math.inf, math.nan, "0.5"]:
+        with pytest.raises(ValueError, match="GaussianNoise: stddev must be a finite number with 0 <= stddev, got"):
+            GaussianNoise(stddev)

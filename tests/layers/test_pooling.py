@@ -162,11 +162,11 @@ def test_float32_stays_and_other_inputs_are_converted(layer: Any) -> None:
 
 
 @windowed
-@pytest.mark.parametrize("name", ["pool_size", "strides"])
-@pytest.mark.parametrize("value", [0, -1, 2.0, "3", True, (2, 0), (2, False), (1.5, 2)])
-def test_bad_window_sizes_and_strides_are_refused(kind: Any, name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"^{kind.__name__}: {name} must be a whole number of 1 or more, got"):
-        kind(**{name: value})
+def test_bad_window_sizes_and_strides_are_refused(kind: Any) -> None:
+    for name in ["pool_size", "strides"]:
+        for value in [0, -1, 2.0, "3", True, (2, 0), (2, False), (1.5, 2)]:
+            with pytest.raises(ValueError, match=rf"^{kind.__name__}: {name} must be a whole number of 1 or more, got"):
+                kind(**{name: value})
 
 
 @windowed

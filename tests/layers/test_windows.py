@@ -40,30 +40,26 @@ FORMS: list[tuple[Any, Any]] = [  # padding as given, as it is kept
 ]
 
 
-@pytest.mark.parametrize(("given", "kept"), FORMS, ids=str)
-def test_forms_of_padding(given: Any, kept: Any) -> None:
-    padding = check_padding("Conv2D", given)
-    assert padding == kept
-    assert type(padding) is type(kept)
-    assert repr(padding) == repr(kept)  # no NumPy numbers, no lists inside: JSON and == understand it
+def test_forms_of_padding() -> None:
+    for given, kept in FORMS:
+        padding = check_padding("Conv2D", given)
+        assert padding == kept
+        assert type(padding) is type(kept)
+        assert repr(padding) == repr(kept)  # no NumPy numbers, no lists inside: JSON and == understand it
 
 
-@pytest.mark.parametrize(
-    ("padding", "expected"),
-    [
+def test_padding_in_pixels() -> None:
+    for padding, expected in [
         ("valid", ((0, 0), (0, 0))),
         (1, ((1, 1), (1, 1))),
         ((2, 0), ((2, 2), (0, 0))),
         (((1, 0), (0, 2)), ((1, 0), (0, 2))),
-    ],
-)
-def test_padding_in_pixels(padding: Any, expected: Any) -> None:
-    assert pixels(padding, (9, 7, 3), (3, 2), (1, 1)) == expected
+    ]:
+        assert pixels(padding, (9, 7, 3), (3, 2), (1, 1)) == expected
 
 
-@pytest.mark.parametrize(
-    ("size", "window", "stride", "expected"),
-    [
+def test_same_in_pixels() -> None:
+    for size, window, stride, expected in [
         (7, 3, 1, (1, 1)),
         (7, 2, 1, (0, 1)),  # the odd pixel goes bottom and right
         (7, 5, 1, (2, 2)),
@@ -78,14 +74,12 @@ def test_padding_in_pixels(padding: Any, expected: Any) -> None:
         (1, 5, 1, (2, 2)),
         (2, 5, 3, (1, 2)),
         (32, 2, 1, (0, 1)),
-    ],
-)
-def test_same_in_pixels(size: int, window: int, stride: int, expected: tuple[int, int]) -> None:
-    height = pixels("same", (size, 4, 3), (window, 1), (stride, 1))
-    assert height == (expected, (0, 0))
-    assert pixels("same", (4, size, 3), (1, window), (1, stride)) == ((0, 0), expected)
-    outputs = output_shape("it", (size, 4, 3), (window, 1), (stride, 1), height)
-    assert outputs == (-(-size // stride), 4)
+    ]:
+        height = pixels("same", (size, 4, 3), (window, 1), (stride, 1))
+        assert height == (expected, (0, 0))
+        assert pixels("same", (4, size, 3), (1, window), (1, stride)) == ((0, 0), expected)
+        outputs = output_shape("it", (size, 4, 3), (window, 1), (stride, 1), height)
+        assert outputs == (-(-size // stride), 4)
 
 
 @each
@@ -128,26 +122,24 @@ BAD: list[tuple[Any, str]] = [
 
 
 @each
-@pytest.mark.parametrize(
-    ("padding", "message"), BAD, ids=lambda value: repr(value) if not isinstance(value, str) else ""
-)
-def test_bad_padding_is_refused(kind: str, padding: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=rf"^{kind}: {message}"):
-        WINDOWED[kind](padding=padding)
+def test_bad_padding_is_refused(kind: str) -> None:
+    for padding, message in BAD:
+        with pytest.raises(ValueError, match=rf"^{kind}: {message}"):
+            WINDOWED[kind](padding=padding)
 
 
 @each
-@pytest.mark.parametrize("padding", [kept for _, kept in FORMS], ids=str)
-def test_every_form_of_padding_comes_back_from_a_file(kind: str, padding: Any, tmp_path: Path) -> None:
+def test_every_form_of_padding_comes_back_from_a_file(kind: str, tmp_path: Path) -> None:
     """JSON makes lists of tuples."""
-    layer = WINDOWED[kind](padding=padding, strides=(2, 1))
-    model = Model([layer], (7, 9, 2))
-    model.save(tmp_path / "model.safetensors")
-    loaded = Model.load(tmp_path / "model.safetensors")
-    assert loaded.layers[0].get_config() == layer.get_config()
-    assert repr(loaded.layers) == repr(model.layers)
-    x = np.random.default_rng(0).normal(size=(2, 7, 9, 2))
-    np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+    for padding in [kept for _, kept in FORMS]:
+        layer = WINDOWED[kind](padding=padding, strides=(2, 1))
+        model = Model([layer], (7, 9, 2))
+        model.save(tmp_path / "model.safetensors")
+        loaded = Model.load(tmp_path / "model.safetensors")
+        assert loaded.layers[0].get_config() == layer.get_config()
+        assert repr(loaded.layers) == repr(model.layers)
+        x = np.random.default_rng(0).normal(size=(2, 7, 9, 2))
+        np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
 
 
 def test_all_layers_for_images_come_back_from_a_file(tmp_path: Path) -> None:
