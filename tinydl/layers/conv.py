@@ -13,7 +13,7 @@ from ..kernels import Window, compiled_as
 from ..layer import Layer, Shape
 from .activations import activate, derivative
 from .dense import SOFTMAX_HINT
-from .windows import check_image, check_padding, output_shape, pair, pixels
+from .sliding_window import check_image, check_padding, pair, window_over
 
 
 class Conv2D(Layer):
@@ -85,14 +85,12 @@ class Conv2D(Layer):
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
         check_image(self.label, input_shape)
-        around = pixels(self.padding, input_shape, self.kernel_size, self.strides)
-        height, width = output_shape(self.label, input_shape, self.kernel_size, self.strides, around)
-        self._window = Window(self.kernel_size, self.strides, around)
+        self._window = window_over(self.label, input_shape, self.kernel_size, self.strides, self.padding)
         shape = (*self.kernel_size, input_shape[2], self.filters)
         self.add_parameter("W", INITIALIZERS[self.kernel_initializer](shape, rng, dtype))
         if self.use_bias:
             self.add_parameter("b", np.zeros(self.filters, dtype))
-        self.output_shape = (height, width, self.filters)
+        self.output_shape = (*self._window.places(*input_shape[:2]), self.filters)
         return self.output_shape
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:

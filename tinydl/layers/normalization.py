@@ -11,7 +11,7 @@ from .. import arguments, kernels
 from ..kernels import compiled_as
 from ..layer import Layer, Shape
 from .activations import activate, derivative
-from .windows import check_image
+from .sliding_window import check_image
 
 
 class BatchNorm(Layer):

@@ -11,7 +11,7 @@ from .. import kernels
 from ..kernels import Window, compiled_as
 from ..layer import Layer, Shape
 from . import conv
-from .windows import check_image, check_padding, output_shape, pair, pixels
+from .sliding_window import check_image, check_padding, pair, window_over
 
 MOST_PLACES = 1 << 16  # in a window: a place is kept as a 16-bit number
 
@@ -41,17 +41,16 @@ class Pool2D(Layer):
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
         check_image(self.label, input_shape)
-        padding = pixels(self.padding, input_shape, self.pool_size, self.strides)
-        for size, window, stride, around in zip(input_shape, self.pool_size, self.strides, padding, strict=False):
-            last = (kernels.output_size(size, window, stride, around) - 1) * stride
-            if around[0] >= window or last >= size + around[0]:
+        self._window = window_over(self.label, input_shape, self.pool_size, self.strides, self.padding)
+        places = self._window.places(*input_shape[:2])
+        sides = zip(input_shape, *self._window, places, strict=False)
+        for length, kernel, stride, (before, _), count in sides:
+            if before >= kernel or (count - 1) * stride >= length + before:
                 raise ValueError(
                     f"{self.label}: with padding {self.padding} some windows of {self.pool_size} would hold nothing "
                     "but padding: it must be smaller than the window"
                 )
-        height, width = output_shape(self.label, input_shape, self.pool_size, self.strides, padding)
-        self._window = Window(self.pool_size, self.strides, padding)
-        self.output_shape = (height, width, input_shape[2])
+        self.output_shape = (*places, input_shape[2])
         return self.output_shape
 
 

@@ -10,10 +10,10 @@ from .autoencoders import (
     sparse_autoencoder,
     vanilla_autoencoder,
 )
-from .convolutional import cifar_cnn, digits_cnn
 from .inception import googlenet, inception_cifar
 from .lenet import lenet5
 from .resnet import resnet, resnet_cifar
+from .small_cnns import cifar_cnn, digits_cnn
 from .vgg import vgg, vgg_cifar
 
 __all__ = [

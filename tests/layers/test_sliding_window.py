@@ -10,7 +10,7 @@ import pytest
 
 from tinydl import Model
 from tinydl.layers import AveragePool2D, Conv2D, Flatten, GlobalAveragePool2D, Layer, LocalResponseNorm, MaxPool2D
-from tinydl.layers.windows import check_padding, output_shape, pair, pixels
+from tinydl.layers.sliding_window import check_padding, pair, pixels, window_over
 
 WINDOWED: dict[str, Any] = {
     "Conv2D": lambda **arguments: Conv2D(2, 3, **arguments),
@@ -78,8 +78,9 @@ def test_same_in_pixels() -> None:
         height = pixels("same", (size, 4, 3), (window, 1), (stride, 1))
         assert height == (expected, (0, 0))
         assert pixels("same", (4, size, 3), (1, window), (1, stride)) == ((0, 0), expected)
-        outputs = output_shape("it", (size, 4, 3), (window, 1), (stride, 1), height)
-        assert outputs == (-(-size // stride), 4)
+        over = window_over("it", (size, 4, 3), (window, 1), (stride, 1), "same")
+        assert over.padding == height
+        assert over.places(size, 4) == (-(-size // stride), 4)
 
 
 @each

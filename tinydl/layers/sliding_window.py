@@ -1,14 +1,17 @@
-"""What layers with a sliding window share: their hyper-parameters, the padding in pixels, the output's size."""
+"""What layers with a sliding window are given: its size, strides and padding; and what they make of these, a Window."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .. import arguments, kernels
+from .. import arguments
+from ..kernels import Padding, Window
 from ..layer import Shape
 
+Pair = tuple[int, int]  # (height, width)
 
-def pair(owner: str, name: str, value: Any) -> tuple[int, int]:
+
+def pair(owner: str, name: str, value: Any) -> Pair:
     """A whole number of 1 or more for both sides, or (height, width)."""
     if isinstance(value, list | tuple):
         if len(value) != 2:
@@ -35,18 +38,18 @@ def check_padding(owner: str, padding: Any) -> Any:
     )
 
 
-def pixels(padding: Any, input_shape: Shape, window: tuple[int, int], strides: tuple[int, int]) -> kernels.Padding:
+def pixels(padding: Any, image: Shape, size: Pair, strides: Pair) -> Padding:
     """The padding as ((top, bottom), (left, right)) pixels.
 
-    "same": the output has ceil(size / stride) pixels. The last window then ends at (ceil(size / stride) - 1) stride +
-    window; what the image lacks to that is padded, one pixel more at the bottom and right where it is odd.
+    "same": the output has ceil(length / stride) pixels. The last window then ends at (ceil(length / stride) - 1) stride
+    + window; what the image lacks to that is padded, one pixel more at the bottom and right where it is odd.
     """
     if padding == "valid":
         return (0, 0), (0, 0)
     if padding == "same":
         lacking = [
-            max(0, (-(-size // stride) - 1) * stride + kernel - size)
-            for size, kernel, stride in zip(input_shape, window, strides, strict=False)
+            max(0, (-(-length // stride) - 1) * stride + kernel - length)
+            for length, kernel, stride in zip(image, size, strides, strict=False)
         ]
         return (lacking[0] // 2, lacking[0] - lacking[0] // 2), (lacking[1] // 2, lacking[1] - lacking[1] // 2)
     if isinstance(padding, int):
@@ -67,19 +70,14 @@ def check_image(label: str, input_shape: Shape) -> None:
     raise ValueError(f"{label}: expected images, input shape (height, width, channels), got {tuple(input_shape)}{mend}")
 
 
-def output_shape(
-    label: str, input_shape: Shape, window: tuple[int, int], strides: tuple[int, int], padding: kernels.Padding
-) -> tuple[int, int]:
-    """(height, width) of the output; refused when the window is larger than the padded image."""
-    sizes = []
-    for side, size, kernel, stride, around in zip(
-        ("height", "width"), input_shape, window, strides, padding, strict=False
-    ):
-        if kernel > size + sum(around):
-            mend = arguments.channels_first(tuple(input_shape)) or ": use a smaller window, or more padding"
+def window_over(label: str, image: Shape, size: Pair, strides: Pair, padding: Any) -> Window:
+    """The window that goes over images of that shape; refused when it is larger than the padded image."""
+    window = Window(size, strides, pixels(padding, image, size, strides))
+    for side, length, kernel, around in zip(("height", "width"), image, size, window.padding, strict=False):
+        if kernel > length + sum(around):
+            mend = arguments.channels_first(tuple(image)) or ": use a smaller window, or more padding"
             raise ValueError(
-                f"{label}: its window is larger than the padded image: {side} {kernel} against {size} + {sum(around)} "
-                f"of padding, for input shape {tuple(input_shape)}{mend}"
+                f"{label}: its window is larger than the padded image: {side} {kernel} against {length} + "
+                f"{sum(around)} of padding, for input shape {tuple(image)}{mend}"
             )
-        sizes.append(kernels.output_size(size, kernel, stride, around))
-    return sizes[0], sizes[1]
+    return window
