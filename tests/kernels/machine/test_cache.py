@@ -98,11 +98,6 @@ def cold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Copy, Step]:
     return copy, copy.step()
 
 
-@pytest.fixture
-def copy(cold: tuple[Copy, Step]) -> Copy:
-    return cold[0]
-
-
 @pytest.mark.slow
 def test_the_first_process_says_what_it_does_and_the_next_compiles_nothing(cold: tuple[Copy, Step]) -> None:
     copy, first = cold
@@ -116,8 +111,9 @@ def test_the_first_process_says_what_it_does_and_the_next_compiles_nothing(cold:
 
 
 @pytest.mark.slow
-def test_an_edit_compiles_what_depends_on_it_and_nothing_else(copy: Copy) -> None:
+def test_an_edit_compiles_what_depends_on_it_and_nothing_else(cold: tuple[Copy, Step]) -> None:
     """A comment in a file of kernels, that file's; a docstring of a layer, none. What was there before is deleted."""
+    copy, _ = cold
     before = copy.files()
     copy.edit("layers/dense.py", '"""Dense: every output', '"""Dense:  every output')
     copy.edit("layers/dense.py", "Adds to dW and db what", "Adds to db and dW what")
@@ -131,28 +127,28 @@ def test_an_edit_compiles_what_depends_on_it_and_nothing_else(copy: Copy) -> Non
 
 
 @pytest.mark.slow
-def test_an_edit_reaches_the_kernels_that_call_what_was_edited(copy: Copy) -> None:
-    """Numba's own cache looks at the file of the kernel only, here dense.py, not at the blas.py that it is made of."""
-    before, loss = copy.files(), copy.step().loss
-    copy.edit("kernels/machine/blas.py", "(n, m, k), alpha, b, a,", "(n, m, k), 10 * alpha, b, a,")
-    changed = copy.step()
-    assert changed.loss != pytest.approx(loss, rel=0.1)
-    assert {name.rsplit(".", 1)[0] for name in changed.compiled} == {"dense", "machine.blas"}
-    functions = [sorted(name.split(".py")[0] for name in files) for files in (copy.files(), before)]
-    assert functions[0] == functions[1]  # no more than before
-    copy.edit("kernels/machine/blas.py", "10 * alpha", "alpha")
-    assert copy.step().loss == loss
-
-
-@pytest.mark.slow
-def test_a_folder_that_cannot_be_made_stops_nothing(copy: Copy, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_stops_nothing(cold: tuple[Copy, Step], tmp_path: Path) -> None:
+    copy, first = cold
     (tmp_path / "file").touch()
     step = copy.step(kept=tmp_path / "file" / "folder")
-    assert step.compiled
-    assert step.loss == copy.step().loss
+    assert set(step.compiled) == set(first.compiled)
+    assert step.loss == first.loss
     _, line = step.said
     assert line.startswith(f"tinydl: compiled kernels cannot be kept in {tmp_path}/file/folder/kernels-")
     assert line.endswith("Not a directory: set NUMBA_CACHE_DIR to a folder that can be written")
+
+
+@pytest.mark.slow
+def test_an_edit_reaches_the_kernels_that_call_what_was_edited(cold: tuple[Copy, Step]) -> None:
+    """Numba's own cache looks at the file of the kernel only, here dense.py, not at the blas.py that it is made of."""
+    copy, first = cold
+    before = copy.files()
+    copy.edit("kernels/machine/blas.py", "(n, m, k), alpha, b, a,", "(n, m, k), 10 * alpha, b, a,")
+    changed = copy.step()
+    assert changed.loss != pytest.approx(first.loss, rel=0.1)
+    assert {name.rsplit(".", 1)[0] for name in changed.compiled} == {"dense", "machine.blas"}
+    functions = [sorted(name.split(".py")[0] for name in files) for files in (copy.files(), before)]
+    assert functions[0] == functions[1]  # no more than before
 
 
 # --- one kernel in this process ---------------------------------------------------------------------------------------
@@ -218,20 +214,16 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("how", DAMAGE)
-def test_a_damaged_file_is_compiled_again_and_one_line_says_so(
-    how: str, kept: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for dtype in (np.float32, np.float64):
-        compiles(new_kernel(), dtype)
+def test_damaged_files_are_compiled_again_and_one_line_says_so(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compiles(new_kernel())
+    (file,) = kept.iterdir()
+    whole = file.read_bytes()
     capsys.readouterr()
-    for file in kept.iterdir():
-        file.write_bytes(DAMAGE[how](file.read_bytes()))
-    for dtype in (np.float32, np.float64):
-        assert compiles(new_kernel(), dtype)
-        assert not compiles(new_kernel(), dtype)  # it is whole again
-    lines = [line for line in capsys.readouterr().err.splitlines() if "compiling kernels" not in line]
-    assert lines == [
+    for damage in DAMAGE.values():
+        file.write_bytes(damage(whole))
+        assert compiles(new_kernel())
+        assert not compiles(new_kernel())  # it is whole again
+    assert capsys.readouterr().err.splitlines() == [
         f"tinydl: a kept kernel in {kept} cannot be used, it is compiled again: ValueError: it is not what was written"
     ]
 
@@ -254,14 +246,13 @@ def refuses(error: OSError) -> Callable[..., Any]:
     return write
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
 def test_a_disk_that_takes_nothing_stops_nothing_and_one_line_says_so(
     code: int, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Path, "write_bytes", refuses(OSError(code, os.strerror(code), f"{kept}/name")))
-    for dtype in (np.float32, np.float64):
-        assert compiles(new_kernel(), dtype)
-        assert compiles(new_kernel(), dtype)  # it was not kept
+    for name in ("one", "another"):
+        monkeypatch.setattr(Path, "write_bytes", refuses(OSError(code, os.strerror(code), f"{kept}/{name}")))
+        assert compiles(new_kernel())  # the second time, too: it was not kept
     assert list(kept.iterdir()) == []
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "compiling kernels" not in line]
     assert line.startswith(f"tinydl: compiled kernels cannot be kept in {kept}, each process compiles its own: ")
