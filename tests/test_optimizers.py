@@ -195,9 +195,8 @@ def test_gradients_of_another_length_are_refused() -> None:
         SGD().step(np.ones(3), np.ones(4))
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
+def test_bad_hyper_parameters_are_refused() -> None:
+    for make, message in [
         (lambda: Adam(-1e-3), "Adam: learning_rate must be a finite number with 0 <= learning_rate, got -0.001"),
         (lambda: Adam("1e-3"), "Adam: learning_rate must be a finite number"),
         (lambda: Adam(beta1=1.0), "Adam: beta1 must be a finite number with 0 <= beta1 < 1, got 1.0"),
@@ -211,11 +210,9 @@ def test_gradients_of_another_length_are_refused() -> None:
         (lambda: RMSprop(epsilon=-1e-8), "RMSprop: epsilon must be"),
         (lambda: SGD(global_clipnorm=0), "SGD: global_clipnorm must be above 0, got 0"),
         (lambda: Adam(global_clipnorm=float("inf")), "Adam: global_clipnorm must be a finite number"),
-    ],
-)
-def test_bad_hyper_parameters_are_refused(make: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        make()
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make()
 
 
 def test_the_config_makes_the_same_optimizer() -> None:
@@ -379,9 +376,8 @@ def test_by_default_everything_decays() -> None:
     assert all(make().decayed is None for make in MAKE.values())
 
 
-@pytest.mark.parametrize(
-    ("parts", "message"),
-    [
+def test_parts_that_are_none() -> None:
+    for parts, message in [
         ([3], r"decayed must be slices \(start, stop\) of the vector, got 3"),
         ([(0, 3)], r"got \(0, 3\)"),
         ([slice(0, 8, 2)], r"got slice\(0, 8, 2\)"),
@@ -389,14 +385,12 @@ def test_by_default_everything_decays() -> None:
         ([slice(3, None)], "the stop of a decayed part must be a whole number of 3 or more, got None"),
         ([slice(-3, 2)], "the start of a decayed part must be a whole number of 0 or more, got -3"),
         ([slice(3, 2)], "the stop of a decayed part must be a whole number of 3 or more, got 2"),
-    ],
-)
-def test_parts_that_are_none(parts: Any, message: str) -> None:
-    optimizer = SGD(weight_decay=0.1)
-    optimizer.decayed = [slice(1, 2)]
-    with pytest.raises(ValueError, match=f"SGD: .*{message}"):
-        optimizer.decayed = parts
-    assert optimizer.decayed == (slice(1, 2),)
+    ]:
+        optimizer = SGD(weight_decay=0.1)
+        optimizer.decayed = [slice(1, 2)]
+        with pytest.raises(ValueError, match=f"SGD: .*{message}"):
+            optimizer.decayed = parts
+        assert optimizer.decayed == (slice(1, 2),)
 
 
 def test_parts_of_a_longer_vector_are_refused_before_anything_changes() -> None:

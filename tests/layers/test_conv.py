@@ -94,9 +94,8 @@ def test_an_example_by_hand() -> None:
     assert layer.grads["b"].tolist() == [1111]
 
 
-@pytest.mark.parametrize(
-    ("size", "arguments", "expected"),
-    [
+def test_output_sizes() -> None:
+    for size, arguments, expected in [
         ((32, 32), {"kernel_size": 3, "strides": 2, "padding": 1}, (16, 16)),  # the book's (32-3+2)/2+1 is 16.5
         ((32, 32), {"kernel_size": 3, "strides": 1, "padding": 1}, (32, 32)),
         ((32, 32), {"kernel_size": 2, "padding": "same"}, (32, 32)),
@@ -105,13 +104,11 @@ def test_an_example_by_hand() -> None:
         ((7, 10), {"kernel_size": 1, "strides": (4, 3), "padding": "same"}, (2, 4)),
         ((4, 4), {"kernel_size": 4}, (1, 1)),
         ((1, 2), {"kernel_size": (3, 2), "padding": ((2, 0), (0, 1))}, (1, 2)),
-    ],
-)
-def test_output_sizes(size: tuple[int, int], arguments: dict[str, Any], expected: tuple[int, int]) -> None:
-    layer = Conv2D(5, **arguments)
-    assert layer.build((*size, 2), np.random.default_rng(0), np.float32) == (*expected, 5)
-    assert layer.output_shape == (*expected, 5)
-    assert layer.forward(np.zeros((3, *size, 2), np.float32)).shape == (3, *expected, 5)
+    ]:
+        layer = Conv2D(5, **arguments)
+        assert layer.build((*size, 2), np.random.default_rng(0), np.float32) == (*expected, 5)
+        assert layer.output_shape == (*expected, 5)
+        assert layer.forward(np.zeros((3, *size, 2), np.float32)).shape == (3, *expected, 5)
 
 
 # --- parameters and gradients -----------------------------------------------------------------------------------------
@@ -160,19 +157,19 @@ def test_gradients_add_up_and_zero_grad_resets_them(channels: int, use_bias: boo
     assert not any(gradient.any() for gradient in layer.grads.values())
 
 
-@pytest.mark.parametrize("activation", [None, "linear", "relu", "sigmoid", "tanh"])
-def test_arrays_of_others_are_neither_written_to_nor_handed_out_twice(activation: str | None) -> None:
-    layer = built(Conv2D(4, 2, activation=activation))
-    rng = np.random.default_rng(1)
-    x, dy = rng.normal(size=(2, 5, 4, 3)), rng.normal(size=(2, 4, 3, 4))
-    y = layer.forward(x)
-    dx = layer.backward(dy)
-    before = [array.copy() for array in (x, dy, y, dx)]
-    layer.forward(-x)
-    layer.backward(-dy)
-    for array, old in zip((x, dy, y, dx), before, strict=True):
-        np.testing.assert_array_equal(array, old)
-    assert not np.shares_memory(dx, dy)
+def test_arrays_of_others_are_neither_written_to_nor_handed_out_twice() -> None:
+    for activation in [None, "linear", "relu", "sigmoid", "tanh"]:
+        layer = built(Conv2D(4, 2, activation=activation))
+        rng = np.random.default_rng(1)
+        x, dy = rng.normal(size=(2, 5, 4, 3)), rng.normal(size=(2, 4, 3, 4))
+        y = layer.forward(x)
+        dx = layer.backward(dy)
+        before = [array.copy() for array in (x, dy, y, dx)]
+        layer.forward(-x)
+        layer.backward(-dy)
+        for array, old in zip((x, dy, y, dx), before, strict=True):
+            np.testing.assert_array_equal(array, old)
+        assert not np.shares_memory(dx, dy)
 
 
 def test_inputs_of_any_layout_and_dtype_are_taken() -> None:

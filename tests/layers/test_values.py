@@ -76,7 +76,9 @@ def test_backward_before_forward_and_a_foreign_dy_are_refused(layer: Any) -> Non
         layer.backward(np.ones((3, 2)))
 
 
-@pytest.mark.parametrize("slope", [-0.1, np.inf, np.nan, "0.1", True])
-def test_a_bad_negative_slope_is_refused(slope: Any) -> None:
-    with pytest.raises(ValueError, match="LeakyReLU: negative_slope must be a finite number with 0 <= negative_slope"):
-        LeakyReLU(slope)
+def test_a_bad_negative_slope_is_refused() -> None:
+    for slope in [-0.1, np.inf, np.nan, "0.1", True]:
+        with pytest.raises(
+            ValueError, match="LeakyReLU: negative_slope must be a finite number with 0 <= negative_slope"
+        ):
+            LeakyReLU(slope)
