@@ -69,7 +69,10 @@ def test_a_twin_takes_what_its_definition_takes(pair: Pair) -> None:
 
 def test_every_pair_is_compared_in_this_folder() -> None:
     source = "".join(path.read_text() for path in Path(__file__).parent.rglob("test_*.py") if path != Path(__file__))
-    assert [pair.name for pair in PAIRS if f'Compared("{pair.name}"' not in source] == []
+    missing = [pair.name for pair in PAIRS if f'Compared("{pair.name}"' not in source]
+    assert not missing, (
+        f"no test compares the twins of {missing}: write Compared(name) in a file of {Path(__file__).parent}"
+    )
 
 
 # What Compared must find: each twin does something that its definition does not.
