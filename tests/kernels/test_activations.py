@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -59,9 +57,9 @@ def test_complex_numbers_go_to_the_definition() -> None:
     relu(np.array([[1 + 2j, -1 + 3j]]))
 
 
-@pytest.mark.parametrize("other", [(2, 2), (2, 4), (1, 3), (3,), (3, 2)])
-def test_other_shapes_are_refused(other: Any) -> None:
+def test_other_shapes_are_refused() -> None:
     """The kernel goes through memory: one array shorter than the other, and it would read what is behind it."""
-    expected = rf"^activation_gradient: expected two arrays of one shape, got \(2, 3\) and \({other[0]},"
-    with pytest.raises(ValueError, match=expected):
-        gradient.twin(np.ones((2, 3)), np.ones(other), RELU)
+    for other in [(2, 2), (2, 4), (1, 3), (3,), (3, 2)]:
+        expected = rf"^activation_gradient: expected two arrays of one shape, got \(2, 3\) and \({other[0]},"
+        with pytest.raises(ValueError, match=expected):
+            gradient.twin(np.ones((2, 3)), np.ones(other), RELU)

@@ -190,17 +190,17 @@ def test_minus_infinity_in_the_image_is_not_padding(mode: str) -> None:
 
 
 @either
-@pytest.mark.parametrize("place", range(4))
-def test_nan_wins(mode: str, place: int) -> None:
+def test_nan_wins(mode: str) -> None:
     """Or a run that has diverged would go on with the finite rest."""
-    x = np.array([np.inf, 1.0, 3.0, 2.0]).reshape(1, 2, 2, 1)
-    x.flat[place] = np.nan
-    with kernels.using(mode):
-        y, where = pooling.max_pool_forward(x, Window((2, 2), (2, 2)))
-        mean = pooling.average_pool_forward(x, Window((2, 2), (2, 2)))
-    assert np.isnan(y.item())
-    assert np.isnan(mean.item())
-    assert where.item() == place
+    for place in range(4):
+        x = np.array([np.inf, 1.0, 3.0, 2.0]).reshape(1, 2, 2, 1)
+        x.flat[place] = np.nan
+        with kernels.using(mode):
+            y, where = pooling.max_pool_forward(x, Window((2, 2), (2, 2)))
+            mean = pooling.average_pool_forward(x, Window((2, 2), (2, 2)))
+        assert np.isnan(y.item())
+        assert np.isnan(mean.item())
+        assert where.item() == place
 
 
 @either
