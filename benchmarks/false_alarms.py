@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tinydl.gradcheck import GradientCheckError
-from tinydl.gradcheck.arguments import METHODS, MODES
+from tinydl.gradcheck.options import METHODS, MODES
 from tinydl.gradcheck.report import ZERO
 from tinydl.selfcheck.cases import Case
 from tinydl.selfcheck.random_cases import LAYERS, LOSSES, MODELS, Draw, drawer

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import __version__
 from .gradcheck import check_layer
-from .gradcheck.arguments import METHODS, MODES
+from .gradcheck.options import METHODS, MODES
 from .selfcheck.command import FORMS, CannotCheckError, check_library, check_target, table
 
 GRADCHECK = f"""\

@@ -1106,6 +1106,8 @@ def test_the_same_seed_gives_the_same_report() -> None:
             r"zero_ok names \['w'\], but the arrays of Linear are \['x', 'W', 'b'\]",
         ),
         ({"zero_ok": "b"}, TypeError, "zero_ok must be a tuple of names"),
+        ({"prob": 5}, TypeError, "check_layer: there is no option 'prob'; is it probes?"),
+        ({"epsilon": 1e-3}, TypeError, "no option 'epsilon'; the options are rtol, atol, step, probes"),
         ({"layer": Linear}, TypeError, r"layer is the class Linear; pass an object of it"),
         ({"layer": np.tanh}, TypeError, "must have the methods forward and backward"),
     ],

@@ -15,9 +15,9 @@ What it proves: that backward is the derivative of forward. It cannot know that 
 
 from __future__ import annotations
 
-from tinydl.gradcheck.check import check_function, check_layer, check_loss, check_model
-from tinydl.gradcheck.numeric import numerical_gradient
-from tinydl.gradcheck.report import ArrayReport, GradientCheckError, GradientCheckReport
+from .check import check_function, check_layer, check_loss, check_model
+from .numeric import numerical_gradient
+from .report import ArrayReport, GradientCheckError, GradientCheckReport
 
 __all__ = [
     "ArrayReport",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.arguments import label
-from tinydl.gradcheck.objects import Runner
-from tinydl.gradcheck.report import GradientCheckError
+from .objects import Runner
+from .options import label
+from .report import GradientCheckError
 
 
 class LossAsLayer:

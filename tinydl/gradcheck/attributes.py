@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinydl.gradcheck.objective import moved
-from tinydl.gradcheck.objects import Runner, global_random_state_kept
-from tinydl.gradcheck.report import GradientCheckError
+from .objective import moved
+from .objects import Runner, global_random_state_kept
+from .report import GradientCheckError
 
 # W, W1, Wxh, b, bias, gamma ...: what a parameter is called.
 PARAMETER = re.compile(r"_*(w[a-z]{0,2}|b[a-z]{0,2}|weights?|bias(es)?|gamma|beta|kernel)_?\d*", re.IGNORECASE)

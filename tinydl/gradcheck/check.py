@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinydl.gradcheck.adapters import FunctionAsLayer, LossAsLayer, ModelAsLayer
-from tinydl.gradcheck.arguments import Options, input_point, label, need_methods
-from tinydl.gradcheck.attributes import off_hiding_places, prepared
-from tinydl.gradcheck.objects import copy_as
-from tinydl.gradcheck.report import GradientCheckReport
-from tinydl.gradcheck.run import run_check
+from .adapters import FunctionAsLayer, LossAsLayer, ModelAsLayer
+from .attributes import off_hiding_places, prepared
+from .objects import copy_as
+from .options import Keywords, Options, input_point, label, need_methods
+from .report import GradientCheckReport
+from .run import run_check
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 def check_layer(
@@ -22,16 +25,8 @@ def check_layer(
     x: NDArray[Any] | tuple[int, ...],
     *,
     training: bool = True,
-    rtol: float = 1e-6,
-    atol: float = 1e-8,
-    step: float = 1e-5,
-    probes: int = 64,
-    zero_ok: Sequence[str] = (),
-    seed: int = 0,
-    method: str = "auto",
-    mode: str = "sampled",
-    directions: int = 1,
     float32: bool = True,
+    **keywords: Unpack[Keywords],
 ) -> GradientCheckReport:
     """Check a layer's backward against the derivative of its forward, in float64.
 
@@ -82,15 +77,15 @@ def check_layer(
             functions (forward, backward), as in `check_function`.
         x: an array with the batch axis first, or its shape, to draw N(0, 1) from.
         training: what forward is told.
-        rtol, atol: the tolerance.
-        step: step of central differences for an entry of size up to 1; a larger entry takes a larger one.
-        probes: entries tried per array.
+        float32: whether a float32 run, too, is looked at: nothing in it may be float64.
+        rtol, atol: the tolerance, 1e-6 and 1e-8.
+        step: of the central differences, 1e-5, for an entry of size up to 1; a larger entry takes a larger one.
+        probes: entries tried per array, 64.
         zero_ok: names of arrays ("x", "W", "dense_1.b") whose gradient may be all zero.
-        seed: of x, dy, the build and the choice of entries.
+        seed: of x, dy, the build and the choice of entries, 0.
         method: "auto", "complex" or "central".
         mode: "sampled" or "directional".
-        directions: how many, in directional mode.
-        float32: whether a float32 run, too, is looked at: nothing in it may be float64.
+        directions: how many, in directional mode, 1.
 
     Returns:
         The report; print it for a table, or its `to_json()`.
@@ -102,7 +97,7 @@ def check_layer(
     Example:
         check_layer(Dense(4, activation="relu"), x=(3, 5))
     """
-    options = Options.of("check_layer", rtol, atol, step, probes, zero_ok, seed, method, mode, directions)
+    options = Options.of("check_layer", keywords)
     if isinstance(layer, tuple) and len(layer) == 2 and all(callable(function) for function in layer):
         return _check_functions(*layer, {"x": input_point("check_layer", "x", x, options)}, options)
     need_methods("check_layer", layer, "layer")
@@ -123,15 +118,7 @@ def check_function(
     f: Callable[..., Any],
     backward: Callable[..., Any],
     *arrays: NDArray[Any] | tuple[int, ...],
-    rtol: float = 1e-6,
-    atol: float = 1e-8,
-    step: float = 1e-5,
-    probes: int = 64,
-    zero_ok: Sequence[str] = (),
-    seed: int = 0,
-    method: str = "auto",
-    mode: str = "sampled",
-    directions: int = 1,
+    **keywords: Unpack[Keywords],
 ) -> GradientCheckReport:
     """Check a plain function of arrays and its hand-written backward.
 
@@ -145,7 +132,7 @@ def check_function(
     Example:
         check_function(np.multiply, lambda dy, a, b: (dy * b, dy * a), (3, 5), (3, 5))
     """
-    options = Options.of("check_function", rtol, atol, step, probes, zero_ok, seed, method, mode, directions)
+    options = Options.of("check_function", keywords)
     for name, function in (("f", f), ("backward", backward)):
         if not callable(function):
             raise TypeError(f"check_function: {name} must be a function, got {function!r:.60}")
@@ -165,16 +152,8 @@ def check_loss(
     y_pred: NDArray[Any] | tuple[int, ...],
     y_true: NDArray[Any],
     *,
-    rtol: float = 1e-6,
-    atol: float = 1e-8,
-    step: float = 1e-5,
-    probes: int = 64,
-    zero_ok: Sequence[str] = (),
-    seed: int = 0,
-    method: str = "auto",
-    mode: str = "sampled",
-    directions: int = 1,
     float32: bool = True,
+    **keywords: Unpack[Keywords],
 ) -> GradientCheckReport:
     """Check a loss: backward() must be d forward(y_pred, y_true) / d y_pred.
 
@@ -184,7 +163,7 @@ def check_loss(
     Raises:
         GradientCheckError, TypeError, ValueError: as `check_layer`.
     """
-    options = Options.of("check_loss", rtol, atol, step, probes, zero_ok, seed, method, mode, directions)
+    options = Options.of("check_loss", keywords)
     need_methods("check_loss", loss, "loss")
     point = input_point("check_loss", "y_pred", y_pred, options)
     pair = LossAsLayer(loss, np.array(y_true))
@@ -198,16 +177,8 @@ def check_model(
     *,
     loss: Any = None,
     training: bool = True,
-    rtol: float = 1e-6,
-    atol: float = 1e-8,
-    step: float = 1e-5,
-    probes: int = 64,
-    zero_ok: Sequence[str] = (),
-    seed: int = 0,
-    method: str = "auto",
-    mode: str = "sampled",
-    directions: int = 1,
     float32: bool = True,
+    **keywords: Unpack[Keywords],
 ) -> GradientCheckReport:
     """Check a model as a whole: d(loss + penalties) by x and by every parameter, at the model's own values.
 
@@ -217,7 +188,7 @@ def check_model(
     Raises:
         GradientCheckError, TypeError, ValueError: as `check_layer`; ValueError too when there is no loss.
     """
-    options = Options.of("check_model", rtol, atol, step, probes, zero_ok, seed, method, mode, directions)
+    options = Options.of("check_model", keywords)
     need_methods("check_model", model, "model")
     if loss is None:
         loss = getattr(model, "loss", None)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.arguments import Options
-from tinydl.gradcheck.numeric import (
+from .numeric import (
     SIGMAS,
     CentralDifferences,
     Slope,
@@ -20,7 +19,8 @@ from tinydl.gradcheck.numeric import (
     slopes_with_bounds,
     tiny_steps,
 )
-from tinydl.gradcheck.objective import Objective, Vector, Where, moved, part
+from .objective import Objective, Vector, Where, moved, part
+from .options import Options
 
 H = 1e-30  # its square is nothing beside 1
 SAME_VALUE = 1e-9  # forward's real part and its value for real numbers, relative to the largest output

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.objects import Arrays, Runner
-from tinydl.gradcheck.report import GradientCheckError
+from .objects import Arrays, Runner
+from .report import GradientCheckError
 
 # Two passes over the same numbers may add them up in another order; a rule that is broken shows at once.
 SAME = 1e-9

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.arguments import Options
-from tinydl.gradcheck.complex_step import ComplexStep
-from tinydl.gradcheck.diagnosis import Scene
-from tinydl.gradcheck.numeric import CentralDifferences
-from tinydl.gradcheck.objective import moved
-from tinydl.gradcheck.probing import probe
-from tinydl.gradcheck.report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport
+from .complex_step import ComplexStep
+from .diagnosis import Scene
+from .numeric import CentralDifferences
+from .objective import moved
+from .options import Options
+from .probing import probe
+from .report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport
 
 ALL = "all arrays"
 STEPS = (2e-8, 2e-9, 2e-7, 2e-6)  # relative to each array's size; the first mostly does

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinydl.gradcheck.arguments import Options
-from tinydl.gradcheck.objective import Objective, Vector, Where, moved, part
+from .objective import Objective, Vector, Where, moved, part
+from .options import Options
 
 # Steps tried for one entry, as multiples of `step`: a wide one for accuracy, then narrower ones that may fit
 # between two kinks.

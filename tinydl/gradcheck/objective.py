@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.objects import Runner
+from .objects import Runner
 
 Vector = NDArray[np.float64]
 Where = tuple[int, ...] | EllipsisType  # an entry of an array, or all of it

@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.arguments import Options
-from tinydl.gradcheck.diagnosis import Evidence, Scene, likely_cause
-from tinydl.gradcheck.numeric import Slope
-from tinydl.gradcheck.objective import Objective, Where
-from tinydl.gradcheck.report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport, GradientCheckReport, grad_name
+from .diagnosis import Evidence, Scene, likely_cause
+from .numeric import Slope
+from .objective import Objective, Where
+from .options import Options
+from .report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport, GradientCheckReport, grad_name
 
 FLOAT32 = 1e-9  # relative: more than the roundoff of float64, less than that of float32 (6e-8)
 SMALL = 1e-3  # an entry smaller than this beside the array's largest is measured by the latter

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinydl.gradcheck.adapters import FunctionAsLayer, LossAsLayer, ModelAsLayer
-from tinydl.gradcheck.arguments import Options
-from tinydl.gradcheck.attributes import AttributesAsLayer, unlisted_notes
-from tinydl.gradcheck.complex_step import ComplexStep, NotAnalyticError
-from tinydl.gradcheck.contract import check_float32, check_memory_layout, check_rules
-from tinydl.gradcheck.diagnosis import Scene
-from tinydl.gradcheck.directional import check_directions
-from tinydl.gradcheck.numeric import CentralDifferences
-from tinydl.gradcheck.objective import Objective
-from tinydl.gradcheck.objects import Runner, global_random_state_kept
-from tinydl.gradcheck.probing import FLOAT32, failure_message, probe_all
-from tinydl.gradcheck.report import OK, GradientCheckError, GradientCheckReport
+from .adapters import FunctionAsLayer, LossAsLayer, ModelAsLayer
+from .attributes import AttributesAsLayer, unlisted_notes
+from .complex_step import ComplexStep, NotAnalyticError
+from .contract import check_float32, check_memory_layout, check_rules
+from .diagnosis import Scene
+from .directional import check_directions
+from .numeric import CentralDifferences
+from .objective import Objective
+from .objects import Runner, global_random_state_kept
+from .options import Options
+from .probing import FLOAT32, failure_message, probe_all
+from .report import OK, GradientCheckError, GradientCheckReport
 
 
 def run_check(

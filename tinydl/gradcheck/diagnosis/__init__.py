@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinydl.gradcheck.diagnosis.evidence import Evidence, Scene, only_wrong, same
-from tinydl.gradcheck.diagnosis.factors import (
+from .evidence import Evidence, Scene, only_wrong, same
+from .factors import (
     all_zero,
     constant_factor,
     factor_along_an_axis,
@@ -18,9 +18,9 @@ from tinydl.gradcheck.diagnosis.factors import (
     too_many_factors,
     wrong_derivative,
 )
-from tinydl.gradcheck.diagnosis.layout import axes_exchanged, fortran_order, misplaced, reversed_axis, shifted
-from tinydl.gradcheck.diagnosis.replay import noise_redrawn, rounded_to_float32, stale_cache
-from tinydl.gradcheck.diagnosis.terms import (
+from .layout import axes_exchanged, fortran_order, misplaced, reversed_axis, shifted
+from .replay import noise_redrawn, rounded_to_float32, stale_cache
+from .terms import (
     assigned_for_added,
     diagonal_only,
     mask_inverted,
@@ -32,7 +32,7 @@ from tinydl.gradcheck.diagnosis.terms import (
     penalty_missing,
     penalty_scaled,
 )
-from tinydl.gradcheck.diagnosis.upstream import another_array, dy_ignored, dy_rearranged, only_some_rows, wrong_axis
+from .upstream import another_array, dy_ignored, dy_rearranged, only_some_rows, wrong_axis
 
 __all__ = ["Evidence", "SUSPECTS", "Scene", "likely_cause"]
 

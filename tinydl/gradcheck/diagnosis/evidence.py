@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinydl.gradcheck.numeric import Slope
-from tinydl.gradcheck.objective import Objective, Vector, Where
+from ..numeric import Slope
+from ..objective import Objective, Vector, Where
 
 SAME = 1e-5  # two gradients that agree to this, relative to the larger, are called the same
 MOST_ENTRIES = 2048  # of an array of which every entry may be probed for a diagnosis,

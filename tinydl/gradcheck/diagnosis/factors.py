@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.diagnosis.evidence import SAME, Evidence, same
-from tinydl.gradcheck.objective import moved
+from ..objective import moved
+from .evidence import SAME, Evidence, same
 
 Function = Callable[[NDArray[Any]], NDArray[Any]]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.diagnosis.evidence import Evidence, listed, same
+from .evidence import Evidence, listed, same
 
 
 def _fits(e: Evidence, rearranged: NDArray[Any]) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.diagnosis.evidence import Evidence, same
-from tinydl.gradcheck.objects import Runner
+from ..objects import Runner
+from .evidence import Evidence, same
 
 
 def stale_cache(e: Evidence) -> str | None:

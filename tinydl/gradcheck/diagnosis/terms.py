@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydl.gradcheck.diagnosis.evidence import SAME, Evidence, listed, same
+from .evidence import SAME, Evidence, listed, same
 
 
 def penalty_missing(e: Evidence) -> str | None:

@@ -6,7 +6,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from tinydl.gradcheck.diagnosis.evidence import Evidence, listed, same
+from .evidence import Evidence, listed, same
 
 
 def only_some_rows(e: Evidence) -> str | None:
