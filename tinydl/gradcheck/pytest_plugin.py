@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tinydl.gradcheck.report import GradientCheckReport
+    from .report import GradientCheckReport
 
 CHECKS = pytest.StashKey[list[dict[str, Any]]]()
 
@@ -151,13 +151,14 @@ class Records:
 
 def table(checks: list[dict[str, Any]]) -> list[str]:
     """A line for the heads of the columns, then one for each check."""
+    from .report import aligned
+
     rows = [("test", "subject", "probes", "dropped", "max rel error", "method", "verdict")]
     for check in checks:
         error = "-" if check["max_relative_error"] is None else f"{check['max_relative_error']:.1e}"
         counts = (str(check["probes"]), str(check["dropped"]))
         rows.append((check["test"], check["subject"], *counts, error, check["method"], check["verdict"]))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return aligned(rows)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -194,6 +195,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     checks = item.stash.get(CHECKS, [])
     if checks:
-        report.gradient_checks = checks  # type: ignore[attr-defined]
+        vars(report)["gradient_checks"] = checks
         del item.stash[CHECKS]
     return report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,6 +14,12 @@ MOST_SHOWN = 4  # dropped entries of an array in the table
 def grad_name(name: str) -> str:
     """What messages call the gradient of an array."""
     return f"the gradient of {name}" if "." in name else f"d{name}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows of a table as lines, its columns aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 @dataclass
@@ -112,12 +118,11 @@ class GradientCheckReport:
             errors = (f"{row.max_abs_error:.1e}", f"{row.max_relative_error:.1e}") if row.probes else ("-", "-")
             counts = (str(row.probes), str(row.dropped))
             table.append((row.name, str(row.shape), *counts, *errors, row.method, row.verdict))
-        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
 
         def lines() -> Iterator[str]:
             yield f"gradient check of {self.subject} {'passed' if self.passed else 'FAILED'}"
-            for line in table:
-                yield ("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+            for line in aligned(table):
+                yield f"  {line}"
             for row in self.arrays.values():
                 if row.dropped_indices:
                     shown = ", ".join(f"{row.name}{list(index)}" for index in row.dropped_indices[:MOST_SHOWN])

@@ -18,7 +18,10 @@ from ..model import Model
 
 
 def vanilla_autoencoder(n_features: int, hidden: int = 40, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
-    """One hidden layer: n - 40 relu - n. 2,389 parameters for 29 features."""
+    """One hidden layer: n - 40 relu - n. 2,389 parameters for 29 features.
+
+    Check   check_model(vanilla_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
+    """
     return Model(
         [
             Dense(hidden, "relu"),
@@ -29,7 +32,10 @@ def vanilla_autoencoder(n_features: int, hidden: int = 40, seed: int = 0, dtype:
 
 
 def deep_autoencoder(n_features: int, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
-    """Three hidden layers: n - 80 - 40 - 80 - n, relu. 11,269 parameters for 29 features."""
+    """Three hidden layers: n - 80 - 40 - 80 - n, relu. 11,269 parameters for 29 features.
+
+    Check   check_model(deep_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
+    """
     return Model(
         [
             Dense(80, "relu"),
@@ -45,6 +51,8 @@ def sparse_autoencoder(n_features: int, l1: float = 1.92e-3, seed: int = 0, dtyp
     """The deep one with an L1 penalty on its first code, which silences most of the 80 units for any one row.
 
     l1 weighs the mean over rows; the default is the book's 3e-5, which was summed over the 64 rows of a batch.
+
+    Check   check_model(sparse_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
     return Model(
         [
@@ -65,6 +73,8 @@ def denoising_autoencoder(
 
     The target stays the clean row, so copying is no solution: missing features must be inferred from the others.
     Reference: Vincent et al. 2008.
+
+    Check   check_model(denoising_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
     return Model(
         [
@@ -87,6 +97,8 @@ def contractive_autoencoder(
     """The vanilla one whose code must change little when the row does: the Jacobian of its encoder is penalised.
 
     activation: "relu" as in the book, or "sigmoid" or "tanh" as in Rifai et al. 2011.
+
+    Check   check_model(contractive_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
     return Model(
         [

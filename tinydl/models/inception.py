@@ -37,6 +37,9 @@ def googlenet(
 
     auxiliary_heads: classifiers behind blocks 4a and 4d, whose losses count 0.3 each (for images of 65 pixels or more).
     ReLU stands in each convolution; normalisation behind the first pooling and before the second, as in the paper.
+
+    Check   check_model(googlenet((33, 48, 3), 5), x=(2, 33, 48, 3), y=[3, 0],
+                        loss=SoftmaxCrossEntropy(), mode="directional")
     """
 
     arguments.flag("googlenet", "auxiliary_heads", auxiliary_heads)
@@ -87,6 +90,9 @@ def inception_cifar(
     Batch normalisation behind each convolution. The paper's 1,649,402 are without its 1,712 gammas.
 
     width: what all numbers of filters are multiplied by; 1 is the paper's.
+
+    Check   check_model(inception_cifar(), x=(4, 32, 32, 3), y=[3, 7, 0, 1],
+                        loss=SoftmaxCrossEntropy(), mode="directional")
     """
     arguments.positive("inception_cifar", "width", width)
 

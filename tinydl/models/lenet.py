@@ -17,6 +17,8 @@ def lenet5(input_shape: Shape = (32, 32, 1), classes: int = 10, seed: int = 0, d
 
     The variant that has become common. The paper's has 60,000: each map of C3 sees only some of S2's (900 fewer),
     subsampling has a factor and a bias a map (44 more), the last layer compares with ten fixed pictures (850 fewer).
+
+    Check   check_model(lenet5(), x=(2, 32, 32, 1), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")
     """
     return Model(
         [

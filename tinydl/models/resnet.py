@@ -56,6 +56,9 @@ def resnet(
 
     Where a block changes the shape its shortcut is a 1x1 convolution (the paper's option B, as the published weights
     have it). In ResNet-50 the stride is in a block's first convolution, as in the paper; others moved it to the second.
+
+    Check   check_model(resnet(18, (32, 32, 3), 5), x=(4, 32, 32, 3), y=[3, 0, 4, 1],
+                        loss=SoftmaxCrossEntropy(), mode="directional")
     """
     arguments.one_of("resnet", "depth", depth, BLOCKS)
     body, expansion = (bottleneck, 4) if depth >= 50 else (basic, 1)
@@ -79,6 +82,9 @@ def resnet_cifar(
 
     Shortcuts have no parameters: where a block halves the maps and doubles the channels, the identity takes every
     other pixel and adds channels of zeros (the paper's option A, its choice for CIFAR-10).
+
+    Check   check_model(resnet_cifar(20, (16, 12, 3)), x=(4, 16, 12, 3), y=[3, 7, 0, 1],
+                        loss=SoftmaxCrossEntropy(), mode="directional")
     """
     arguments.one_of("resnet_cifar", "depth", depth, CIFAR_DEPTHS)
     layers = conv(16, 3, 1, "relu")

@@ -19,6 +19,8 @@ def cifar_cnn(seed: int = 0, dtype: DTypeLike = "float32", filter_initializer: s
     filter_initializer: "zeros" is the book's own choice, and cannot learn. All activations behind the first convolution
     are 0, so every gradient is 0 too but that of the last bias, and the loss stays at ln 10: see
     examples/museum/zero_filters.py.
+
+    Check   check_model(cifar_cnn(), x=(2, 32, 32, 3), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")
     """
 
     def conv(filters: int, kernel_size: int) -> Conv2D:
@@ -41,7 +43,10 @@ def cifar_cnn(seed: int = 0, dtype: DTypeLike = "float32", filter_initializer: s
 
 
 def digits_cnn(seed: int = 0, dtype: DTypeLike = "float32") -> Model:
-    """Two convolutions and two dense layers on 8x8 grey images: 76,522 parameters."""
+    """Two convolutions and two dense layers on 8x8 grey images: 76,522 parameters.
+
+    Check   check_model(digits_cnn(), x=(3, 8, 8, 1), y=[3, 0, 7], loss=SoftmaxCrossEntropy(), probes=16)
+    """
     return Model(
         [
             Conv2D(32, 3, padding="same", activation="relu", kernel_initializer="he_normal"),

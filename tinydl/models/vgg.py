@@ -56,6 +56,8 @@ def vgg_cifar(
 
     1,175,786 parameters. No paper's network: with batch normalisation behind each convolution (Ioffe & Szegedy 2015),
     a mean over the last maps instead of the large dense layers, and half VGG's filters, to suit two cores.
+
+    Check   check_model(vgg_cifar(), x=(2, 32, 32, 3), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")
     """
     if not isinstance(filters, list | tuple) or not filters:
         raise ValueError(f"vgg_cifar: filters must be a list of numbers, one for each pair of layers, got {filters!r}")

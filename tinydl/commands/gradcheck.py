@@ -1,0 +1,284 @@
+"""`python -m tinydl gradcheck`: check hand-written gradients, the library's or your own."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import json
+import re
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from .. import __version__, gradcheck
+from ..gradcheck import GradientCheckError, GradientCheckReport, check_layer
+from ..gradcheck.options import METHODS, MODES, Options
+from ..gradcheck.report import aligned
+from .target import FORMS, CannotCheckError, described, made, place
+
+DESCRIPTION = f"""\
+Check hand-written backward passes against forward values.
+
+  python -m tinydl gradcheck                                     tinydl itself: the Check line of every docstring
+  python -m tinydl gradcheck layers.py:Swish --shape 5,3         your own layer, at random numbers of that shape
+  python -m tinydl gradcheck mine.layers:Scale --shape 5,3 --arguments '{{"size": 3}}'
+
+TARGET is {FORMS}: a class, a layer, a pair (forward, backward),
+or a function that returns one of these.
+"""
+EXAMPLE = """'{"units": 4}'"""
+EXITS = "exit code: 0 all right, 1 a gradient is wrong or a rule broken, 2 the check could not be made"
+COLUMNS = ("kind", "name", "arrays", "probes", "dropped", "max rel error", "method", "verdict", "ms")
+
+
+# --- the options ----------------------------------------------------------------------------------------------------
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """5,4 or 5x4."""
+    sizes = [size.strip() for size in re.split("[,x]", text.strip("() ,"))]
+    if not all(size.isdecimal() and int(size) >= 1 for size in sizes):
+        raise argparse.ArgumentTypeError(
+            f"expected whole numbers of 1 or more, the batch size first, such as 5,4 or 5x4, got {text!r}"
+        )
+    return tuple(map(int, sizes))
+
+
+def keywords(text: str) -> dict[str, Any]:
+    """A JSON object."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected JSON such as {EXAMPLE}, got {text!r} ({error})") from error
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"expected a JSON object such as {EXAMPLE}, got {text!r}")
+    return value
+
+
+def names(text: str) -> tuple[str, ...]:
+    """b or W,b."""
+    return tuple(name.strip() for name in text.split(","))
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The command and its options; those of the check are None unless given, so that its own defaults hold."""
+    command = commands.add_parser(
+        "gradcheck", help="check hand-written gradients", description=DESCRIPTION, epilog=EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    command.set_defaults(run=run)
+    command.add_argument("target", metavar="TARGET", nargs="?", help="what to check; without it, the whole library")
+    command.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
+    command.add_argument("--traceback", action="store_true", help="when the check could not be made: where, in full")
+    own = command.add_argument_group("with TARGET")
+    own.add_argument("--shape", type=shape, help="shape of x, the batch size first: 5,4 or 5x4")
+    own.add_argument("--arguments", type=keywords, metavar="JSON", help="keyword arguments of the class or function")
+    own.add_argument("--inference", action="store_true", help="forward is called with training=False")
+    own.add_argument("--zero-ok", type=names, metavar="NAMES", help="arrays whose gradient may be all zero: b or x,b")
+    how = command.add_argument_group("the check")
+    how.add_argument("--method", choices=METHODS, help="central differences or the complex step")
+    how.add_argument("--mode", choices=MODES, help="entry by entry, or along random directions")
+    for name, text in (
+        ("probes", "entries tried per array"),
+        ("directions", "how many, in directional mode"),
+        ("rtol", "relative tolerance"),
+        ("atol", "absolute tolerance"),
+        ("step", "step of the central differences"),
+        ("seed", "of all random numbers"),
+    ):
+        default = getattr(Options(), name)
+        how.add_argument(f"--{name}", type=type(default), metavar="N", help=f"{text}; default {default:g}")
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One check: its report (None where a rule was broken before any probe), and what is wrong."""
+
+    kind: str
+    name: str
+    report: GradientCheckReport | None
+    message: str
+    ms: float
+
+    @property
+    def passed(self) -> bool:
+        return not self.message
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Its line of the table, as in COLUMNS."""
+        report = self.report
+        if report is None or (report.passed and not self.passed):
+            return (self.kind, self.name, "-", "-", "-", "-", "-", "RULE BROKEN", f"{self.ms:.0f}")
+        counts = (str(len(report.arrays)), str(report.probes), str(report.dropped))
+        error = f"{report.max_relative_error:.1e}"
+        return (self.kind, self.name, *counts, error, report.method, report.verdict, f"{self.ms:.0f}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "passed": self.passed,
+            "message": self.message,
+            "ms": round(self.ms, 1),
+            "report": self.report.to_dict() if self.report else None,
+        }
+
+
+def library() -> list[tuple[str, str, Callable[..., GradientCheckReport]]]:
+    """Kind, name and check of every layer, loss and model, as the Check lines of their docstrings have it."""
+    from .. import layers, losses, models
+
+    return [
+        (kind, name, partial(example, line, {**vars(layers), **vars(losses), **vars(models)}))
+        for kind, module in (("layer", layers), ("loss", losses), ("model", models))
+        for name, thing in vars(module).items()
+        if not name.startswith("_") and (line := check_line(thing)) is not None
+    ]
+
+
+def check_line(thing: Any) -> str | None:
+    """What a docstring says after "Check": a call of check_layer, check_loss or check_model; None if it has none."""
+    found = re.search(r"^ *Check +(?=check_)(.*)", inspect.getdoc(thing) or "", re.MULTILINE | re.DOTALL)
+    lines = found[1].splitlines() if found else []
+    for end in range(1, len(lines) + 1):  # a long call goes on in the next line
+        call = " ".join(map(str.strip, lines[:end]))
+        if _is_whole(call):
+            return call
+    return None
+
+
+def _is_whole(call: str) -> bool:
+    try:
+        ast.parse(call, mode="eval")
+    except SyntaxError:
+        return False
+    return True
+
+
+def example(line: str, names: dict[str, Any], **options: Any) -> GradientCheckReport:
+    """Run a Check line; options given override its own."""
+    checks = {name: getattr(gradcheck, name) for name in ("check_layer", "check_loss", "check_model")}
+
+    def overridden(check: Callable[..., GradientCheckReport], *arguments: Any, **own: Any) -> GradientCheckReport:
+        return check(*arguments, **{**own, **options})
+
+    known = {name: partial(overridden, check) for name, check in checks.items()}
+    report: GradientCheckReport = eval(line, {**names, **known, "np": np, "rng": np.random.default_rng(0)})
+    return report
+
+
+def check_library(options: dict[str, Any]) -> list[Outcome]:
+    """All of `library`; progress on a terminal."""
+    outcomes = []
+    columns, lines = shutil.get_terminal_size()  # 80 x 24 where the terminal does not say; tqdm would show nothing
+    with tqdm(library(), unit="check", disable=None, leave=False, ncols=columns, nrows=lines) as rows:
+        for kind, name, check in rows:
+            rows.set_postfix_str(name, refresh=False)
+            try:
+                outcomes.append(outcome(kind, name, partial(check, **options)))
+            except (Exception, SystemExit) as error:
+                raise CannotCheckError(f"{kind} {name}: {described(error)}") from error
+    return outcomes
+
+
+def check_target(
+    target: str, arguments: dict[str, Any] | None, shape: tuple[int, ...], options: dict[str, Any]
+) -> Outcome:
+    """Someone's layer, at an x of that shape."""
+    layer = made(target, arguments)
+    try:
+        return outcome("layer", target, partial(check_layer, layer, shape, **options))
+    except (Exception, SystemExit) as error:
+        crash = f"{target} crashed, called with an x of shape {shape}: " if place(error) else ""
+        raise CannotCheckError(crash + described(error)) from error
+
+
+def outcome(kind: str, name: str, check: Callable[[], GradientCheckReport]) -> Outcome:
+    """Run the check, timed."""
+    start = time.perf_counter()
+    report: GradientCheckReport | None
+    try:
+        report, message = check(), ""
+    except GradientCheckError as error:
+        report, message = error.report, str(error)
+    return Outcome(kind, name, report, message, 1e3 * (time.perf_counter() - start))
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """A row a check."""
+    return "\n".join(aligned([COLUMNS, *(each.cells for each in outcomes)]))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, print, and return the exit code."""
+    try:
+        return _run(arguments)
+    except CannotCheckError as error:
+        if arguments.traceback and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        print(f"gradcheck: {error}", file=sys.stderr)
+        if arguments.json:
+            print(json.dumps({"tinydl": __version__, "passed": False, "error": str(error)}, indent=2))
+        return 2
+    except KeyboardInterrupt:
+        print("gradcheck: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    start = time.perf_counter()
+    how = ("method", "mode", "probes", "directions", "rtol", "atol", "step", "seed", "zero_ok")
+    options = {name: getattr(arguments, name) for name in how if getattr(arguments, name) is not None}
+    with redirect_stdout(sys.stderr):  # what a layer prints is no result
+        if arguments.target is None:
+            for name in ("shape", "arguments", "inference", "zero_ok"):
+                if getattr(arguments, name):
+                    raise CannotCheckError(
+                        f"--{name.replace('_', '-')} needs a TARGET; the library's cases have their own"
+                    )
+            outcomes = check_library(options)
+        elif arguments.shape is None:
+            raise CannotCheckError(
+                "--shape: expected the shape of x, the batch size first, such as --shape 5,4, got none"
+            )
+        else:
+            options["training"] = not arguments.inference
+            outcomes = [check_target(arguments.target, arguments.arguments, arguments.shape, options)]
+    failed = [each for each in outcomes if not each.passed]
+    seconds = time.perf_counter() - start
+    if arguments.json:
+        document = {
+            "tinydl": __version__,
+            "passed": not failed,
+            "checks": len(outcomes),
+            "failed": len(failed),
+            "seconds": round(seconds, 2),
+            "cases": [each.to_dict() for each in outcomes],
+        }
+        print(json.dumps(document, indent=2))
+    elif arguments.target is not None:
+        print(outcomes[0].message or outcomes[0].report)
+    else:
+        print(table(outcomes))
+        for each in failed:
+            print(f"\n{each.kind} {each.name}: {each.message}")
+        print(f"\n{len(outcomes)} checks, {len(failed)} failed, {seconds:.1f} s")
+    return 1 if failed else 0

@@ -1,0 +1,89 @@
+"""What a command is asked to look at: a class, a layer or functions of someone else's, found and made."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import sysconfig
+import traceback
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+# Frames in these say nothing to whoever wrote a layer.
+NOT_THEIRS = (str(Path(__file__).parents[1]), "<frozen", *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
+FORMS = "package.module:Factory or path/to/file.py:Factory"
+
+
+class CannotCheckError(Exception):
+    """The check says nothing about the gradient: its subject could not be found, made or run."""
+
+
+def made(target: str, arguments: dict[str, Any] | None) -> Any:
+    """The layer, or the pair (forward, backward), that TARGET is or makes."""
+    where, colon, name = target.rpartition(":")
+    if not colon or not where or not name:
+        raise CannotCheckError(f"TARGET: expected {FORMS}, got {target!r}")
+    found: Any = imported(where)
+    for depth, part in enumerate(name.split(".")):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            owner = ":".join([where, ".".join(name.split(".")[:depth])]).rstrip(":")
+            names = [each for each in vars(found) if not each.startswith("_")] if hasattr(found, "__dict__") else []
+            near = get_close_matches(part, names, 1)
+            mend = f"; is it {near[0]}?" if near else f"; it has {', '.join(names)}" if names else ""
+            raise CannotCheckError(f"TARGET {target}: {owner} has no {part!r}{mend}") from error
+    if isinstance(found, tuple) or (hasattr(found, "forward") and not isinstance(found, type)):
+        if arguments is not None:
+            raise CannotCheckError(
+                f"--arguments: {target} is no class or function that could take them; leave them out"
+            )
+        return found
+    if not callable(found):
+        raise CannotCheckError(
+            f"TARGET {target}: expected a class, a layer, a pair (forward, backward), or a function that returns one, "
+            f"got {found!r:.80}"
+        )
+    try:
+        return found(**(arguments or {}))
+    except (Exception, SystemExit) as error:
+        call = f"{name}({', '.join(f'{key}={value!r}' for key, value in (arguments or {}).items())})"
+        mend = """; give its arguments by --arguments '{"name": value}'""" if isinstance(error, TypeError) else ""
+        raise CannotCheckError(f"TARGET {target}: {call} failed: {described(error)}{mend}") from error
+
+
+def imported(where: str) -> ModuleType:
+    """The module of that name, seen from the current directory, or the file at that path."""
+    file = Path(where).expanduser()
+    by_path = file.suffix == ".py"
+    if by_path and not file.is_file():
+        raise CannotCheckError(f"TARGET: there is no file {where}")
+    sys.path.insert(0, str(file.resolve().parent if by_path else Path.cwd()))
+    try:
+        if not by_path:
+            return importlib.import_module(where)
+        spec = importlib.util.spec_from_file_location("gradcheck_target", file.resolve())
+        assert spec is not None and spec.loader is not None  # a .py file has both  # noqa: PT018
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses and pickle look there
+        spec.loader.exec_module(module)
+        return module
+    except (Exception, SystemExit) as error:
+        raise CannotCheckError(f"TARGET: importing {where} failed: {described(error)}") from error
+
+
+def described(error: BaseException) -> str:
+    """What went wrong, and in which line of theirs."""
+    spot = place(error)
+    return f"{type(error).__name__}: {error}" + (f"\n  {spot}" if spot else "")
+
+
+def place(error: BaseException) -> str:
+    """The innermost line that belongs neither to tinydl nor to a library; "" if there is none."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith(NOT_THEIRS):
+            return f"{frame.filename}:{frame.lineno}, in {frame.name}: {frame.line}"
+    return ""
