@@ -1,6 +1,6 @@
 """The training step of every architecture at its native size; with --peers, of two of them in PyTorch and Keras too.
 
-    python benchmarks/architectures.py [--threads 2] [--rounds 5] [--only vgg] [--peers] [--seconds 2]
+    python -m benchmarks.architectures [--threads 2] [--rounds 5] [--only vgg] [--peers] [--seconds 2]
 
 Without --peers a table: networks for ImageNet on batches of 2 images of 224x224, small ones on 128 of 32x32. A step is
 forward, loss and backward as `train_on_batch` does them, without the optimizer and with SGD and momentum; the two take
@@ -28,8 +28,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from processes import Built, Contestant, Worker, peak_memory, start, take_turns, work
-from side_by_side import add_threads, machine, use_threads
+from benchmarks.processes import Built, Contestant, Worker, peak_memory, start, take_turns, work
+from benchmarks.side_by_side import add_threads, machine, use_threads
 
 LARGE, SMALL = (224, 2), (32, 128)  # pixels and batch
 RATE, MOMENTUM = 1e-3, 0.9

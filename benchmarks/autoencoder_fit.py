@@ -1,6 +1,6 @@
 """What a row costs in `fit`, everything on, against PyTorch's eager loop: same networks, same work, one thread.
 
-    python benchmarks/autoencoder_fit.py [--rows 227440] [--rounds 5]
+    python -m benchmarks.autoencoder_fit [--rows 227440] [--rounds 5]
 
 An epoch at the real data's size: a new permutation, mini-batches of 64, forward, backward, Adam, the mean loss. tinydl
 runs its public `fit` with History, progress bar and a ModelCheckpoint that saves the epoch. PyTorch runs the plain loop
@@ -25,8 +25,8 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from side_by_side import machine, table, take_turns
 
+from benchmarks.side_by_side import machine, table, take_turns
 from tinydl import Model, models
 from tinydl.callbacks import ModelCheckpoint
 from tinydl.losses import MeanSquaredError

@@ -1,6 +1,6 @@
 """Does tinydl learn as well as PyTorch? The same splits, networks and recipes, the detector judged alike.
 
-    python benchmarks/autoencoder_quality.py --data creditcard.csv [--seeds 10]
+    python -m benchmarks.autoencoder_quality --data creditcard.csv [--seeds 10]
 
 Both train the book's vanilla autoencoder (and, with --deep, the deep one) by its protocol: Glorot uniform, Adam with
 epsilon 1e-7, batches of 64. Runs of one seed share their split but not their random numbers, so pairs differ; the
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from autoencoder_fit import BATCH_SIZE, FEATURES, NETWORKS, torch_epoch, torch_network
+from benchmarks.autoencoder_fit import BATCH_SIZE, FEATURES, NETWORKS, torch_epoch, torch_network
 
 from tinydl.datasets import creditcard
 from tinydl.detection import detection_metrics, reconstruction_error

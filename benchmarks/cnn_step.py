@@ -1,6 +1,6 @@
 """The training step of the book's CIFAR-10 network in images a second: tinydl, PyTorch, Keras on TensorFlow and JAX.
 
-    python benchmarks/cnn_step.py [--threads 2] [--rounds 5] [--seconds 2] [--picture step.png] [--compile]
+    python -m benchmarks.cnn_step [--threads 2] [--rounds 5] [--seconds 2] [--picture step.png] [--compile]
 
 The same network everywhere: 9,312,202 parameters, Adam, dropout of 0.5, softmax cross-entropy on logits, float32,
 batches of 128 that lie in memory in the layout each contestant takes. A step is forward, backward, Adam and the loss as
@@ -26,8 +26,8 @@ import platform
 import statistics
 from typing import Any
 
-from processes import Built, Contestant, Worker, start, take_turns, work
-from side_by_side import add_threads, machine, use_threads
+from benchmarks.processes import Built, Contestant, Worker, start, take_turns, work
+from benchmarks.side_by_side import add_threads, machine, use_threads
 
 PARAMETERS = 9_312_202
 CONVS = [(32, 3, 64, 3), (16, 64, 128, 2), (16, 128, 128, 2), (8, 128, 256, 1), (4, 256, 512, 1)]  # map, c, f, kernel

@@ -1,7 +1,7 @@
 """Convolution and pooling by shape, forward and backward, against PyTorch and TensorFlow; and the products behind them.
 
-    python benchmarks/convolution.py [--threads 2] [--rounds 5] [--batch-size 128]
-    python benchmarks/convolution.py --network resnet20 vgg16 inception
+    python -m benchmarks.convolution [--threads 2] [--rounds 5] [--batch-size 128]
+    python -m benchmarks.convolution --network resnet20 vgg16 inception
 
 The second form times the layers of whole networks instead, in milliseconds and as often as they occur, with their sum:
 ResNet-20 for 32x32 images (batch 128), VGG16 for 224x224 (batch 2) with its pools and dense layers, and layers of
@@ -21,7 +21,7 @@ are left out.
 
 from __future__ import annotations
 
-from side_by_side import add_threads, machine, optional, take_turns, use_threads
+from benchmarks.side_by_side import add_threads, machine, optional, take_turns, use_threads
 
 THREADS = use_threads()
 

@@ -1,10 +1,11 @@
 """Does the gradient check cry wolf? It is run on layers, losses and models that are right, at random.
 
-    python benchmarks/false_alarms.py [--count 1000] [--seed 0] [--method central]
+    python -m benchmarks.false_alarms [--count 1000] [--seed 0] [--method central]
 
-Shapes, hyper-parameters, data and seeds are drawn anew for each check (tinydl/selfcheck/random_cases.py), spread evenly
-over all layers, losses and models. Each one that fails is shown, and makes the exit code 1. "zero" counts the checks in
-which all gradients of some array were truly zero, as dead units and dropped inputs leave them: these prove less.
+Shapes, hyper-parameters, data and seeds are drawn anew for each check, as the specs in tests/proofs/specs have it,
+spread evenly over all layers, losses and models. Each one that fails is shown, and makes the exit code 1. "zero" counts
+the checks in which all gradients of some array were truly zero, as dead units and dropped inputs leave them: they prove
+less.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from tests.proofs.cases import Case
+from tests.proofs.drawing import Draw, drawer
+from tests.proofs.models import RANDOM, ModelCase
+from tests.proofs.specs import DIFFERENTIATED
 from tinydl.gradcheck import GradientCheckError
 from tinydl.gradcheck.options import METHODS, MODES
 from tinydl.gradcheck.report import ZERO
-from tinydl.selfcheck.cases import Case
-from tinydl.selfcheck.random_cases import LAYERS, LOSSES, MODELS, Draw, drawer
 
 
 @dataclass
@@ -44,7 +47,10 @@ def main() -> None:
     parser.add_argument("--method", choices=METHODS, default="auto", help="as in check_layer (default auto)")
     parser.add_argument("--mode", choices=MODES, default="sampled", help="as in check_layer (default sampled)")
     args = parser.parse_args()
-    cases: dict[str, Callable[[Draw], Case]] = {**LAYERS, **LOSSES, **MODELS}
+    cases: dict[str, Callable[[Draw], Case | ModelCase]] = {
+        **{name: spec.drawn for name, spec in DIFFERENTIATED.items()},
+        **RANDOM,
+    }
     tallies = {name: Tally() for name in cases}
     start = time.perf_counter()
     for number in tqdm(range(args.count), unit="check", leave=False):

@@ -1,13 +1,13 @@
 """Who finds the mutants: tinydl's checker, torch.autograd.gradcheck or scipy.optimize.check_grad.
 
-    python benchmarks/gradient_checkers.py               # all mutants of all layers and losses
-    python benchmarks/gradient_checkers.py --every 10    # every tenth
+    python -m benchmarks.gradient_checkers               # all mutants of all layers and losses
+    python -m benchmarks.gradient_checkers --every 10    # every tenth
 
-The mutants' own inputs are tiny and chosen to tell (tinydl/selfcheck), which suits whoever probes every entry. So every
-`--usual-every`th mutant is checked at one input of usual size as well.
+The mutants' own inputs are tiny and chosen to tell (tests/proofs/specs), which suits a checker that probes every entry.
+So every `--usual-every`th mutant is checked at one input of usual size as well.
 
-Each mutant is a layer or a loss of tinydl with one mistake planted in its source (tinydl/selfcheck). Every checker gets
-it at the same inputs, one after another until one of them shows the mistake, with its own defaults:
+Each mutant is a layer or a loss of tinydl with one mistake planted in its source (tinydl/gradcheck/mutation). Every
+checker gets it at the same inputs, one after another until one of them shows the mistake, with its own defaults:
 
     tinydl            check_layer and check_loss, the oracle chosen by itself
     tinydl, central   the same by central differences alone
@@ -30,7 +30,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from side_by_side import machine, optional, use_threads
+from benchmarks.side_by_side import machine, optional, use_threads
 
 use_threads(1)
 
@@ -39,61 +39,26 @@ from numpy.typing import NDArray
 from scipy.optimize import check_grad
 from tqdm import tqdm
 
+from tests.proofs.cases import Case, LayerCase, LossCase
+from tests.proofs.drawing import ONLY_IMAGES
+from tests.proofs.mutants import targets
+from tests.proofs.specs import DIFFERENTIATED
 from tinydl import kernels
 from tinydl.gradcheck import GradientCheckError
+from tinydl.gradcheck.mutation import CAUGHT, MISSED, Verdict, installed, judge
 from tinydl.gradcheck.objects import Runner
-from tinydl.layers import (
-    ActivityL1,
-    AuxiliaryHead,
-    AveragePool2D,
-    BatchNorm,
-    Branches,
-    ContractivePenalty,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    GaussianNoise,
-    GlobalAveragePool2D,
-    KLSparsity,
-    LeakyReLU,
-    LocalResponseNorm,
-    MaskingNoise,
-    MaxPool2D,
-    PadChannels,
-    ReLU,
-    Residual,
-    Sequential,
-    Sigmoid,
-    Softmax,
-    Tanh,
-)
-from tinydl.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
-from tinydl.selfcheck.cases import LayerCase, LossCase, expecting
-from tinydl.selfcheck.mutants import CAUGHT, MISSED, Verdict, installed, judge, targets
 
 torch = optional("torch")
-Case = LayerCase | LossCase
-ROWS, IMAGES = (32, 30), (2, 8, 8, 8)
-LABELS = np.arange(32) % 10
-POSITIVE = np.random.default_rng(0).uniform(0.1, 0.9, ROWS)
-USUAL: list[Case] = [
-    *(LayerCase(layer, ROWS) for layer in (ReLU(), LeakyReLU(0.1), Sigmoid(), Tanh(), Softmax(), Dropout(0.3))),
-    *(LayerCase(layer, ROWS) for layer in (MaskingNoise(0.3), GaussianNoise(0.3), ActivityL1(0.1), Dense(40, "tanh"))),
-    *(LayerCase(layer, ROWS) for layer in (ContractivePenalty(Dense(40, "sigmoid"), 0.1),)),
-    LayerCase(Sequential([Dense(40, "tanh"), Dropout(0.3), Dense(10)]), ROWS),
-    LayerCase(KLSparsity(0.1, 0.1), POSITIVE),
-    *(LayerCase(layer, IMAGES) for layer in (Flatten(), Conv2D(8, 3, padding="same", activation="relu"))),
-    *(LayerCase(layer, IMAGES) for layer in (MaxPool2D(3, 2, "same"), AveragePool2D(3, 2, "same"))),
-    *(LayerCase(layer, IMAGES) for layer in (GlobalAveragePool2D(), LocalResponseNorm(3, 0.1))),
-    *(LayerCase(layer, IMAGES) for layer in (BatchNorm(activation="relu"), PadChannels(16))),
-    LayerCase(Residual([Conv2D(8, 3, padding="same", use_bias=False), BatchNorm()], None, "relu"), IMAGES),
-    LayerCase(Branches([Conv2D(8, 1), [Conv2D(4, 1, activation="relu"), Conv2D(8, 3, padding="same")]]), IMAGES),
-    LayerCase(expecting(AuxiliaryHead([Dense(40, "tanh"), Dense(10)]), SoftmaxCrossEntropy(), LABELS), ROWS),
-    LossCase(MeanSquaredError(), ROWS, POSITIVE),
-    LossCase(BinaryCrossEntropy(), ROWS, POSITIVE),
-    LossCase(SoftmaxCrossEntropy(0.1), (32, 10), LABELS),
-]
+
+
+def usual(spec: Any) -> Case:
+    """The plain case, at an input of usual size."""
+    plain = next(iter(spec.cases.values()))
+    size = (2, 8, 8, 8) if spec.inputs is ONLY_IMAGES else (32, 30)
+    return LayerCase(plain.subject, size, plain.options)
+
+
+USUAL = {name: spec.usual or usual(spec) for name, spec in DIFFERENTIATED.items()}
 WRONG, RULES = "wrong", "rules"
 
 
@@ -102,18 +67,17 @@ class Subject:
 
     def __init__(self, case: Case) -> None:
         rng = np.random.default_rng(0)
-        given = case.x if isinstance(case, LayerCase) else case.y_pred
+        given = case.point
         self.x = rng.standard_normal(given) if isinstance(given, tuple) else np.array(given, dtype=np.float64)
         self.loss: Any = None
         self.arrays = [self.x]
         if isinstance(case, LossCase):
-            self.loss, self.y_true = copy.deepcopy(case.loss), case.y_true
+            self.loss, self.y_true = copy.deepcopy(case.subject), case.y_true
             return
-        layer = copy.deepcopy(case.layer)
-        layer.build(self.x.shape[1:], rng, np.float64)
+        layer = case.made(self.x.shape[1:], rng, np.float64)
         for value in layer.params.values():
             value += 0.1 * rng.standard_normal(value.shape)
-        self.runner = Runner(layer, case.options.get("training", True), self.x)
+        self.runner = Runner(layer, case.training, self.x)
         self.arrays += list(layer.params.values())
         self.dy = rng.standard_normal(self.runner.forward(self.x).shape)
         self.has_penalty = layer.penalty() != 0.0
@@ -239,7 +203,7 @@ class Score:
         self.seconds: dict[str, float] = defaultdict(float)
         self.right = 0
 
-    def mutant(self, kind: str, checks: dict[str, Callable[[Case], str]], cases: list[Case]) -> None:
+    def mutant(self, kind: str, checks: dict[str, Callable[[Any], str]], cases: list[Any]) -> None:
         """All of them on one mutant, which is installed."""
         self.total[kind] += 1
         for name, check in checks.items():
@@ -248,7 +212,7 @@ class Score:
             self.caught[name][kind] += bool(message)
             self.named[name] += kind == WRONG and "likely cause" in message
 
-    def correct(self, checks: dict[str, Callable[[Case], str]], cases: list[Case]) -> None:
+    def correct(self, checks: dict[str, Callable[[Any], str]], cases: list[Any]) -> None:
         """All of them on layers without a mistake."""
         self.right += len(cases)
         for name, check in checks.items():
@@ -292,22 +256,21 @@ def main() -> None:
     checks = contestants(args.scipy_limit)
     print(machine())
     warnings.simplefilter("ignore")
-    usual = {type(case.layer if isinstance(case, LayerCase) else case.loss): case for case in USUAL}
     own, large = Score("At the mutants' own tiny inputs"), Score("At inputs of usual size")
-    mutants = [(target, site, mutant) for target in targets() for site, mutant in target.mutants()][:: args.every]
+    every = [(target, site, mutant) for target in targets().values() for site, mutant in target.mutants()]
     with np.errstate(all="ignore"):
-        for number, (target, site, mutant) in enumerate(tqdm(mutants, unit="mutant")):
+        for number, (target, site, mutant) in enumerate(tqdm(every[:: args.every], unit="mutant")):
             verdict = judge(target, site, mutant)
             if verdict.kind not in (CAUGHT, MISSED):
                 continue
             kind = kind_of(verdict)
-            with installed(site, mutant.function):
-                own.mutant(kind, checks, target.cases)
+            with target.context(), installed(site, mutant.function):
+                own.mutant(kind, checks, list(target.cases))
                 if number % args.usual_every == 0:
-                    large.mutant(kind, checks, [usual[target.subject]])
+                    large.mutant(kind, checks, [USUAL[target.name]])
         with kernels.using("reference"):
-            own.correct(checks, [case for target in targets() for case in target.cases])
-            large.correct(checks, USUAL)
+            own.correct(checks, [case for target in targets().values() for case in target.cases])
+            large.correct(checks, list(USUAL.values()))
     own.show()
     large.show()
 

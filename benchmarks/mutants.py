@@ -1,12 +1,12 @@
 """Does the gradient check find mistakes? Thousands are planted in every layer and every loss, one at a time.
 
-    python benchmarks/mutants.py [--layer Dense --layer Conv2D] [--verbose]
+    python -m benchmarks.mutants [--layer Dense --layer Conv2D] [--verbose]
 
 Printed are every mutant that passed the check with the reason why that is right, a table by layer and one by kind of
 mistake; with --verbose all other mutants too, with what caught them. Exit code 1 if a wrong gradient passed.
 
-All is in tinydl/selfcheck: what is changed and how in operators.py, where it is checked in telling.py, what the columns
-mean in mutants.py.
+What is changed, and how, and what the columns mean: tinydl/gradcheck/mutation. Where each layer is checked: its spec in
+tests/proofs/specs.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from tinydl.selfcheck.mutants import CAUGHT, CRASH, MISSED, VERDICTS, Verdict, judge, targets
-from tinydl.selfcheck.operators import OPERATORS
+from tests.proofs.mutants import targets
+from tinydl.gradcheck.mutation import CAUGHT, CRASH, MISSED, OPERATORS, VERDICTS, Verdict, judge
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--layer", action="append", metavar="NAME", help="only this layer or loss (may be repeated)")
     parser.add_argument("--verbose", action="store_true", help="list all mutants, not only those that passed the check")
     args = parser.parse_args()
-    every = {target.name: target for target in targets()}
+    every = targets()
     if unknown := set(args.layer or ()) - set(every):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
 

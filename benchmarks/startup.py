@@ -1,6 +1,6 @@
 """How long tinydl keeps people waiting before it computes: its import, and the first batch of a fresh process.
 
-    python benchmarks/startup.py [--rounds 5] [--threads 2]
+    python -m benchmarks.startup [--rounds 5] [--threads 2]
 
 Imports are timed inside fresh processes, in turns with NumPy's and PyTorch's, after one untimed import of each. The
 first batch is train_on_batch of the book's CIFAR-10 network on 128 images, in a fresh process that has imported tinydl
@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 
-from side_by_side import add_threads, machine, optional, table, use_threads
+from benchmarks.side_by_side import add_threads, machine, optional, table, use_threads
 
 IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
 BATCH = """

@@ -1,6 +1,6 @@
 """What setting subnormal moments to zero is worth in Adam.
 
-    python benchmarks/subnormals.py
+    python -m benchmarks.subnormals
 
 The gradient of a dead relu's weights is 0 at every step. Adam's m for them shrinks by 0.9 a step until it is subnormal,
 and would stay so: a few times the smallest number there is, times 0.9, rounds to itself. The definition (plain NumPy)
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from side_by_side import machine, table, take_turns
+from benchmarks.side_by_side import machine, table, take_turns
 
 from tinydl import kernels, optimizers
 

@@ -1,53 +1,71 @@
 """What a layer does at a point, in a few passes: for comparing two versions of it.
 
-Nothing here knows the gradient checker; slopes are plain differences.
+Nothing here knows the oracles of the gradient checker; slopes are plain differences.
 """
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from ..layer import Layer
-from ..layers import Conv2D, Dense
-from ..losses import Loss
-from .cases import LayerCase, LossCase
-from .telling import Checked, subject_of
+from ..objects import Arrays, Runner
 
-Arrays = dict[str, NDArray[Any]]
 RIGHT, WRONG, NO_SLOPE = "right", "wrong", "no slope"
+
+
+class Case(Protocol):
+    """A layer, or a loss seen as one, and where it is checked."""
+
+    @property
+    def subject(self) -> Any:
+        """The layer or the loss."""
+
+    @property
+    def point(self) -> NDArray[Any] | tuple[int, ...]:
+        """Where it is checked: an array, or a shape to draw N(0, 1) in."""
+
+    @property
+    def training(self) -> bool:
+        """The mode in which it is checked."""
+
+    def check(self, **options: Any) -> object:
+        """Raise GradientCheckError if the gradient is wrong."""
+
+    def made(self, input_shape: tuple[int, ...], rng: np.random.Generator, dtype: DTypeLike) -> Any:
+        """A fresh copy, ready for inputs of that shape (without the batch axis) and dtype."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A case's subject at an x, in a mode: what a Trial is made of."""
+    """A case's subject at an x, in a mode: what a Trial is made at."""
 
     name: str
-    case: Checked
+    case: Case
     x: NDArray
     dtype: type = np.float64
     training: bool = True
     rounded: bool = False  # the parameters are whole numbers: zeros and ties
     sliced: bool = False  # x and dy are not contiguous
-    attributes: dict[str, Any] = field(default_factory=dict)  # of the layer
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # of the layer
 
     @property
     def where(self) -> str:
-        return f"at {subject_of(self.case)!r} of {self.x.shape}, {self.name}"
+        return f"at {self.case.subject!r} of {self.x.shape}, {self.name}"
 
 
-def points_of(case: Checked) -> Iterator[Point]:
-    """The case's own x and nastier ones: zeros, ties, one row, large, float32, not contiguous, other modes."""
-    given = case.x if isinstance(case, LayerCase) else case.y_pred
+def points_of(case: Case, variants: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Point]:
+    """The case's own x and nastier ones: zeros, ties, one row, large, float32, not contiguous, other modes.
+
+    variants: attributes to set on the layer, by a name for each.
+    """
+    given = case.point
     x = np.random.default_rng(0).standard_normal(given) if isinstance(given, tuple) else given
-    subject = subject_of(case)
-    first = Point("as it is", case, x, training=case.options.get("training", True))
+    first = Point("as it is", case, x, training=case.training)
     yield first
     yield replace(first, name="other x", x=np.flip(x) * 0.9)
     yield replace(first, name="one row", x=x[:1])
@@ -59,26 +77,10 @@ def points_of(case: Checked) -> Iterator[Point]:
     yield replace(first, name="not contiguous", sliced=True)
     yield replace(first, name="float32", dtype=np.float32)
     yield replace(first, name="float32, rounded", dtype=np.float32, x=np.round(x), rounded=True)
-    if isinstance(subject, Layer):
+    if Runner.takes_training(case.subject):
         yield replace(first, name="training the other way round", training=not first.training)
-        if isinstance(subject, Dense | Conv2D):  # those that look at it
-            yield replace(first, name="no dx", attributes={"input_gradient": False})
-        if hasattr(subject, "accumulate"):
-            yield replace(first, name="grads overwritten", attributes={"accumulate": False})
-
-
-class LossAsLayer(Layer):
-    """A loss seen as a layer whose one output is its value."""
-
-    def __init__(self, loss: Loss, y_true: NDArray) -> None:
-        super().__init__()
-        self.loss, self.y_true = loss, y_true
-
-    def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        return np.array(self.loss.forward(x, self.y_true[: len(x)]), dtype=x.dtype)
-
-    def backward(self, dy: NDArray) -> NDArray:
-        return self.loss.backward()
+    for name, attributes in (variants or {}).items():
+        yield replace(first, name=name, attributes=attributes)
 
 
 @dataclass
@@ -126,36 +128,35 @@ class Trial:
                 self.error = type(error)
 
     def _run(self) -> None:
-        self.layer = layer = self._made()
-        self.start = [(part.rng, part.rng.bit_generator.state) for part in layer.walk() if part.rng is not None]
-        self.state = {name: value.copy() for name, value in layer.state.items()}
-        wants_dx = self.point.attributes.get("input_gradient", True)
-        found_dx = []
-        kept = [(value, value.copy()) for value in layer.params.values()]
+        layer = self._made()
+        self.runners = {mode: Runner(layer, mode, None) for mode in (True, False)}
+        self.params = self.runners[True].params
+        shapes_fit = []
+        kept = [(value, value.copy()) for value in self.params.values()]
         for k, step in enumerate(self.passes):
+            runner = self.runners[step.training]
             if step.fresh:
-                layer.zero_grad()
+                runner.zero_grad()
             x = self._laid_out(step.x)
-            y = self.forward(x, step.training)
+            y = runner.forward(x)
             self.values[f"y {k}"] = y.copy()
-            self.values[f"penalty {k}"] = np.array(layer.penalty(), dtype=x.dtype)
+            self.values[f"penalty {k}"] = np.array(runner.penalty(), dtype=x.dtype)
             if y.ndim:  # else an objective: 1
                 step.dy = np.random.default_rng(4 if k in (0, 2) else 5).standard_normal(y.shape).astype(y.dtype)
             dy = self._laid_out(step.dy)
             kept += [(array, array.copy()) for array in (x, y, dy)]
-            dx = layer.backward(dy)
-            if wants_dx:  # else it may be any array
-                found_dx.append(dx is not None)
-            if wants_dx and dx is not None:
+            dx = runner.backward(dy)
+            shapes_fit.append(dx is not None and dx.shape == x.shape)
+            if dx is not None:
                 self.gradients[f"x {k}"] = dx.copy()
                 kept.append((dx, self.gradients[f"x {k}"]))
-            for name, gradient in layer.grads.items():
+            for name, gradient in runner.grads.items():
                 self.gradients[f"{name} {k}"] = gradient.copy()
-        self.values.update({f"state {name}": value.copy() for name, value in layer.state.items()})
-        for name in layer.params:
+        self.values.update({f"state {k}": value.copy() for k, (_, value) in enumerate(self.runners[True].state)})
+        for name in self.params:
             first, second, both = (self.gradients[f"{name} {k}"] for k in range(3))
             self.rules[f"d{name} accumulates"] = equal(both, first + second, np.maximum(abs(first), abs(second)))
-        self.rules["dx is returned"] = all(found_dx)
+        self.rules["dx is returned, in x's shape"] = all(shapes_fit)
         self.rules["arrays handed in or out are left alone"] = all(
             np.array_equal(array, before, equal_nan=True) for array, before in kept
         )
@@ -167,45 +168,34 @@ class Trial:
         wider[..., ::2] = array
         return wider[..., ::2]
 
-    def _made(self) -> Layer:
-        point, case = self.point, self.point.case
-        rng = np.random.default_rng(1)
-        if isinstance(case, LossCase):
-            y_true = case.y_true.astype(point.dtype) if case.y_true.dtype.kind == "f" else case.y_true
-            return LossAsLayer(copy.deepcopy(case.loss), y_true)
-        layer = copy.deepcopy(case.layer)
-        layer.build(point.x.shape[1:], rng, point.dtype)
-        for value in layer.params.values():
+    def _made(self) -> Any:
+        """The layer, its parameters and state off their initial values."""
+        point, rng = self.point, np.random.default_rng(1)
+        layer = point.case.made(point.x.shape[1:], rng, point.dtype)
+        runner = Runner(layer, point.training, None)
+        for value in runner.params.values():
             value += rng.standard_normal(value.shape) * (1 if point.rounded else 0.1)
             if point.rounded:
                 value[...] = np.round(value)
-        for value in layer.state.values():
+        for _, value in runner.state:
             value += 0.1 * np.abs(rng.standard_normal(value.shape))
         for name, setting in point.attributes.items():
             setattr(layer, name, setting)
         return layer
-
-    def forward(self, x: NDArray, training: bool) -> NDArray:
-        """A pass from the state and the random state in which the layer was built."""
-        for rng, state in self.start:
-            rng.bit_generator.state = state
-        for name, value in self.state.items():
-            self.layer.state[name][...] = value
-        return self.layer.forward(x, training)
 
     def slopes(self, step: Pass, name: str, direction: NDArray) -> tuple[float, float]:
         """The bounds of d/dt (sum(dy * y) + penalty) at t = 0, as an array is moved by t.
 
         Each output's slope lies between those on its left and on its right, which differ only at a kink.
         """
-        x, h = step.x.copy(), 1e-5
-        array = x if name == "x" else self.layer.params[name]
+        x, h, runner = step.x.copy(), 1e-5, self.runners[step.training]
+        array = x if name == "x" else self.params[name]
         old = array.copy()
 
         def terms(t: float) -> NDArray:
             array[...] = old + t * direction
             try:
-                return np.append(step.dy * self.forward(x, step.training), self.layer.penalty())
+                return np.append(step.dy * runner.forward(x), runner.penalty())
             except ValueError:  # outside the domain
                 return np.full(step.dy.size + 1, np.nan)
 
@@ -227,7 +217,7 @@ class Trial:
         rng = np.random.default_rng(2)
         found = RIGHT
         for k, step in enumerate(self.passes):
-            for name in ("x", *self.layer.params):
+            for name in ("x", *self.params):
                 gradient = self.gradients.get(f"{name} {k}")
                 if gradient is None or not step.fresh:
                     continue

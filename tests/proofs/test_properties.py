@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tinydl.selfcheck.cases import Case, LayerCase, LossCase
+from tinydl.selfcheck.random_cases import LAYERS, LOSSES, MODELS, Draw, drawer
 
 from tinydl import kernels, layers, losses
 from tinydl.gradcheck.objects import walk
@@ -23,8 +25,6 @@ from tinydl.gradcheck.report import ZERO
 from tinydl.kernels import reference, winograd
 from tinydl.layers import Dense, Dropout, Layer, ReLU, Tanh
 from tinydl.losses import Loss
-from tinydl.selfcheck.cases import Case, LayerCase, LossCase
-from tinydl.selfcheck.random_cases import LAYERS, LOSSES, MODELS, Draw, drawer
 
 Arrays = dict[str, NDArray[Any]]
 # Relative to the largest number of an array, plus as much absolutely: data are of the order of 1, and sums may cancel.

@@ -17,11 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-from tinydl import kernels, layers, losses
-from tinydl.gradcheck import GradientCheckError, check_layer
-from tinydl.kernels import reference
-from tinydl.layers import AveragePool2D, Dense, KLSparsity, Layer, LeakyReLU
 from tinydl.selfcheck import cases, mutants, telling
 from tinydl.selfcheck.mutants import (
     CAUGHT,
@@ -38,6 +33,11 @@ from tinydl.selfcheck.mutants import (
 )
 from tinydl.selfcheck.mutation import Mutant, compiled, definition_of, mutants_of
 from tinydl.selfcheck.operators import OPERATORS
+
+from tinydl import kernels, layers, losses
+from tinydl.gradcheck import GradientCheckError, check_layer
+from tinydl.kernels import reference
+from tinydl.layers import AveragePool2D, Dense, KLSparsity, Layer, LeakyReLU
 
 TARGETS = {target.name: target for target in targets()}
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tinydl.selfcheck.cases import IMAGES, LAYERS, LOPSIDED, LOSSES, MODELS, RATES, ROWS, SPARSE, X, small
 
 from tinydl import Model, layers, losses, models
 from tinydl.gradcheck import GradientCheckError, GradientCheckReport, check_layer, check_loss, check_model
@@ -39,7 +40,6 @@ from tinydl.layers import (
     Tanh,
 )
 from tinydl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
-from tinydl.selfcheck.cases import IMAGES, LAYERS, LOPSIDED, LOSSES, MODELS, RATES, ROWS, SPARSE, X, small
 
 # Largest relative errors; the checks themselves accept 1e-6. The complex step has neither truncation nor kinks beside the
 # point to fear; central differences between the kinks of hundreds of relus need steps at which roundoff shows.

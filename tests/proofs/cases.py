@@ -1,0 +1,257 @@
+"""A layer or a loss where it is checked; data and circumstances that show mistakes.
+
+A mistake shows only where it makes a difference: one row of a batch hides a wrong axis, a square image exchanged sides,
+windows side by side an = for a +=, a first call a stale cache.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from tinydl.gradcheck import GradientCheckReport, check_layer, check_loss
+from tinydl.gradcheck.adapters import LossAsLayer
+from tinydl.layer import Layer, Shape
+from tinydl.layers import AuxiliaryHead, Container, Dense
+from tinydl.losses import Loss, SoftmaxCrossEntropy
+
+Where = NDArray[Any] | tuple[int, ...]  # an array, or a shape to draw N(0, 1) in
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A layer, where it is checked, and further arguments of check_layer."""
+
+    subject: Layer
+    point: Where
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def training(self) -> bool:
+        return bool(self.options.get("training", True))
+
+    def check(self, **more: Any) -> GradientCheckReport:
+        return check_layer(self.subject, self.point, **{**self.options, **more})
+
+    def made(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Layer:
+        layer = copy.deepcopy(self.subject)
+        layer.build(input_shape, rng, dtype)
+        return layer
+
+    def used_before(self) -> LayerCase:
+        return LayerCase(UsedBefore(copy.deepcopy(self.subject)), self.point, self.options)
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """A loss, where it is checked, and further arguments of check_loss."""
+
+    subject: Loss
+    point: Where  # y_pred
+    y_true: NDArray[Any]
+    options: dict[str, Any] = field(default_factory=dict)
+    training = True
+
+    def check(self, **more: Any) -> GradientCheckReport:
+        return check_loss(self.subject, self.point, self.y_true, **{**self.options, **more})
+
+    def made(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> LossAsLayer:
+        y_true = self.y_true.astype(dtype) if self.y_true.dtype.kind == "f" else self.y_true
+        return LossAsLayer(OfFirstRows(copy.deepcopy(self.subject)), y_true)
+
+    def used_before(self) -> LossCase:
+        return LossCase(LossUsedBefore(copy.deepcopy(self.subject)), self.point, self.y_true, self.options)
+
+
+Case = LayerCase | LossCase
+
+
+def at(point: Where, *layers: Layer, **options: Any) -> list[LayerCase]:
+    """A case for each of the layers, all at one point."""
+    return [LayerCase(layer, point, options) for layer in layers]
+
+
+# --- data -----------------------------------------------------------------------------------------------------------
+
+RNG = np.random.default_rng(0)
+X, IMAGES = (6, 5), (2, 5, 4, 3)  # shapes to draw from
+ROWS = RNG.normal(size=X)
+RATES = RNG.uniform(0.1, 0.9, X)
+SPARSE = np.where(RNG.uniform(size=X) < 0.5, 0.3 + np.abs(ROWS), -0.3 - np.abs(ROWS))  # well away from 0
+DISTRIBUTIONS = RATES / RATES.sum(axis=1, keepdims=True)
+LABELS = np.array([0, 4, 2, 2, 1, 3])
+LOPSIDED = ((1, 0), (0, 2))  # padding
+
+
+def normal(*shape: int) -> NDArray:
+    return np.random.default_rng([5, *shape]).standard_normal(shape)
+
+
+def rates(*shape: int) -> NDArray:
+    return np.random.default_rng([6, *shape]).uniform(0.1, 0.9, shape)
+
+
+def distributions(*shape: int) -> NDArray:
+    values = rates(*shape)
+    return values / values.sum(axis=1, keepdims=True)
+
+
+def away_from_0(*shape: int) -> NDArray:
+    values = normal(*shape)
+    return values + 0.3 * np.sign(values)
+
+
+def with_a_0(*shape: int) -> NDArray:
+    """All below 0 but the first."""
+    values = -0.1 - np.abs(normal(*shape))
+    values[0] = -values[0]
+    values.flat[0] = 0
+    return values
+
+
+def with_zeros(*shape: int) -> NDArray:
+    """The first row all 0."""
+    values = normal(*shape)
+    values[0] = 0
+    return values
+
+
+def far_apart(*shape: int) -> NDArray:
+    """Rows whose exponentials overflow, for their own size or beside each other, though their differences are usual."""
+    values = normal(*shape)
+    values[0] += 1000
+    values[1, 0] -= 1000
+    return values
+
+
+# --- circumstances --------------------------------------------------------------------------------------------------
+
+
+class Around(Container):
+    """A layer in circumstances."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def sublayers(self) -> list[Layer]:
+        return [self.layer]
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        super().build(input_shape, rng, dtype)
+        return self.layer.build(input_shape, rng, dtype)
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        return self.layer.forward(x, training)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        return self.layer.backward(dy)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.layer})"
+
+
+class UsedBefore(Around):
+    """A layer that has seen another batch before, of other numbers and another size, in the other mode.
+
+    Running statistics do not remember it: those that inference uses are no function of x.
+    """
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        before = [(value, value.copy()) for value in self.state.values()]
+        self.layer.forward(x[1:] * 0.7, not training)
+        for value, old in before:
+            value[...] = old
+        return self.layer.forward(x, training)
+
+
+class Overwriting(Around):
+    """A layer that writes its gradients instead of adding to them (accumulate = False), added up here."""
+
+    def __init__(self, layer: Dense) -> None:
+        super().__init__(layer)
+        layer.accumulate = False
+        self.sums: dict[str, NDArray] = {}
+
+    grads = property(lambda self: self.sums, lambda self, ignored: None)
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        shape = super().build(input_shape, rng, dtype)
+        self.sums.update({name: np.zeros_like(value) for name, value in self.params.items()})
+        return shape
+
+    def zero_grad(self) -> None:
+        for total in self.sums.values():
+            total.fill(0)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        dx = self.layer.backward(dy)
+        for total, gradient in zip(self.sums.values(), self.layer.grads.values(), strict=True):
+            total += gradient
+        return dx
+
+
+class Lowest(Around):
+    """A layer whose dL/dx nobody asks for: y = x + layer(data), with data that are no variable."""
+
+    def __init__(self, layer: Layer, data: NDArray) -> None:
+        super().__init__(layer)
+        self.data = data
+        layer.input_gradient = False
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        super().build(self.data.shape[1:], rng, dtype)
+        return input_shape
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        return x + self.layer.forward(self.data[: len(x)].astype(x.dtype), training)
+
+    def backward(self, dy: NDArray) -> NDArray:
+        self.layer.backward(dy)
+        return dy
+
+
+def without_dx(layer: Layer) -> Layer:
+    layer.input_gradient = False
+    return layer
+
+
+class OfFirstRows(Loss):
+    """A loss against as many of the targets as there are predictions: for batches of every size."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
+        return self.loss.forward(y_pred, y_true[: len(y_pred)])
+
+    def backward(self) -> NDArray:
+        return self.loss.backward()
+
+
+class LossUsedBefore(Loss):
+    """A loss that has seen another batch before."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
+        self.loss.forward(y_pred[1:] * 0.7, y_true[1:])
+        return self.loss.forward(y_pred, y_true)
+
+    def backward(self) -> NDArray:
+        return self.loss.backward()
+
+
+def auxiliary_head(
+    layers: Layer | Sequence[Layer], weight: float = 0.3, smoothing: float = 0.0, labels: NDArray = LABELS
+) -> AuxiliaryHead:
+    """An auxiliary head as it is in the middle of a training step."""
+    return AuxiliaryHead(layers, weight).expect(OfFirstRows(SoftmaxCrossEntropy(smoothing)), labels)

@@ -1,0 +1,187 @@
+"""Whole models where they are checked: the library's architectures, narrow, and random chains of layers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl import models
+from tinydl.gradcheck import GradientCheckReport, check_model
+from tinydl.initializers import INITIALIZERS, zeros
+from tinydl.layer import Layer
+from tinydl.layers import AuxiliaryHead, Dense, Dropout, Flatten, GlobalAveragePool2D, KLSparsity
+from tinydl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from tinydl.model import Model
+
+from .cases import RATES, ROWS
+from .drawing import BATCHES, ONLY_IMAGES, ONLY_ROWS, SEEDS, Draw, Inputs, built, chain, random_normal
+from .spec import gradients_may_be_zero
+from .specs import LOSSES
+
+
+@dataclass(frozen=True)
+class ModelCase:
+    """How to make a model, data and loss to check it with, and further arguments of check_model."""
+
+    make: Callable[[], Model]
+    x: NDArray[Any]
+    y: NDArray[Any]
+    loss: Loss
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def check(self, **more: Any) -> GradientCheckReport:
+        return check_model(self.make(), self.x, self.y, loss=self.loss, **{**self.options, **more})
+
+
+# --- the architectures ---------------------------------------------------------------------------------------------
+
+
+def small(make: Callable[[], Model], divisor: int, input_shape: tuple[int, ...]) -> Callable[[], Model]:
+    """How to make the model that `make` makes layer for layer, but narrow: filters, units and channels divided.
+
+    (Numbers up to 10, such as classes, are left as they are.) Arrays of one axis and running statistics are moved off
+    their first values: biases of 0 and scales of 1 hide errors, and where all of a window is 0 relu has its kink.
+    """
+
+    @cache
+    def unbuilt() -> tuple[str, list[Layer]]:
+        before = dict(INITIALIZERS)
+        INITIALIZERS.update(dict.fromkeys(before, zeros))  # the large weights are thrown away, and dear to draw
+        try:
+            model = make()
+        finally:
+            INITIALIZERS.update(before)
+        return model.name, [_narrow(layer, divisor) for layer in model.layers]
+
+    def build() -> Model:
+        name, layers = unbuilt()
+        model, rng = Model(copy.deepcopy(layers), input_shape, seed=1, name=name), np.random.default_rng(3)
+        for array in [*model.params.values(), *model.state.values()]:
+            if array.ndim == 1:
+                array += 0.1 * np.abs(rng.standard_normal(array.shape))
+        return model
+
+    return build
+
+
+def _narrow(value: Any, divisor: int) -> Any:
+    """A layer's unbuilt copy with fewer filters; a list of such; all else as it is."""
+    if isinstance(value, list):
+        return [_narrow(entry, divisor) for entry in value]
+    if not isinstance(value, Layer):
+        return value
+    config = {name: _narrow(entry, divisor) for name, entry in value.get_config().items()}
+    for width in {"filters", "units", "channels"} & config.keys():
+        config[width] = -(-config[width] // divisor) if config[width] > 10 else config[width]
+    return type(value)(**config)
+
+
+def _autoencoder(make: Callable[[], Model]) -> ModelCase:
+    return ModelCase(make, ROWS, ROWS, MeanSquaredError())
+
+
+def _images(make: Callable[[], Model], channels: int) -> ModelCase:
+    """(Kinks of relu and of max pooling at every hand; probes that hit one are replaced.)"""
+    x = np.random.default_rng(2).normal(size=(3, 8, 8, channels))
+    return ModelCase(make, x, np.array([3, 0, 7]), SoftmaxCrossEntropy(), {"probes": 16})
+
+
+def _deep(make: Callable[[], Model], divisor: int, input_shape: tuple[int, ...]) -> ModelCase:
+    """Too many kinks to probe entry by entry: all arrays at once. Its auxiliary heads are told what to expect."""
+    x, labels = np.random.default_rng(2).normal(size=(4, *input_shape)), np.array([3, 0, 4, 1])
+    narrow = small(make, divisor, input_shape)
+
+    def expecting() -> Model:
+        model = narrow()
+        for layer in model.root.walk():
+            if isinstance(layer, AuxiliaryHead):
+                layer.expect(SoftmaxCrossEntropy(), labels)
+        return model
+
+    return ModelCase(expecting, x, labels, SoftmaxCrossEntropy(), {"mode": "directional"})
+
+
+def _classifier() -> Model:
+    return Model([Flatten(), Dense(8, "relu"), Dropout(0.3), Dense(6, "tanh"), Dense(3)], (2, 3), name="classifier")
+
+
+def _classifier_case(smoothing: float) -> ModelCase:
+    x = np.random.default_rng(1).normal(size=(7, 2, 3))
+    return ModelCase(_classifier, x, np.array([0, 1, 2, 2, 1, 0, 0]), SoftmaxCrossEntropy(smoothing))
+
+
+MODELS: dict[str, ModelCase] = {
+    "vanilla_autoencoder": _autoencoder(lambda: models.vanilla_autoencoder(5, hidden=4)),
+    "deep_autoencoder": _autoencoder(lambda: models.deep_autoencoder(5)),
+    "sparse_autoencoder": _autoencoder(lambda: models.sparse_autoencoder(5, l1=0.1)),
+    "denoising_autoencoder": _autoencoder(lambda: models.denoising_autoencoder(5, rate=0.4, hidden=4)),
+    "contractive_autoencoder": _autoencoder(lambda: models.contractive_autoencoder(5, factor=0.1, hidden=4)),
+    "contractive_autoencoder(sigmoid)": _autoencoder(lambda: models.contractive_autoencoder(5, 0.1, "sigmoid", 4)),
+    "contractive_autoencoder(tanh)": _autoencoder(lambda: models.contractive_autoencoder(5, 0.1, "tanh", 4)),
+    "cifar_cnn(small)": _images(small(models.cifar_cnn, 16, (8, 8, 3)), 3),
+    "digits_cnn": _images(models.digits_cnn, 1),
+    "classifier": _classifier_case(0.0),
+    "classifier(smoothed)": _classifier_case(0.1),
+    "detector with one logit": ModelCase(
+        lambda: Model([Dense(6, "sigmoid"), KLSparsity(0.2, 0.1), Dense(1)], 5, name="detector"),
+        ROWS, (RATES[:, :1] > 0.5).astype(float), BinaryCrossEntropy(),
+    ),
+    "lenet5(small)": _deep(lambda: models.lenet5(classes=5), 2, (16, 18, 1)),
+    "alexnet(small)": _deep(lambda: models.alexnet((63, 63, 3), 5), 32, (63, 63, 3)),
+    **{
+        f"vgg{depth}(small)": _deep(partial(models.vgg, depth, (32, 32, 3), 5), 16, (32, 64, 3))
+        for depth in (16, 19)
+    },
+    "vgg_cifar(small)": _deep(lambda: models.vgg_cifar(classes=5), 8, (16, 32, 3)),
+    **{
+        f"resnet{depth}(small)": _deep(partial(models.resnet, depth, (32, 32, 3), 5), 16, (48, 40, 3))
+        for depth in (18, 34, 50)
+    },
+    **{
+        f"resnet{depth}_cifar(small)": _deep(partial(models.resnet_cifar, depth, (32, 32, 3), 5), 4, (16, 12, 3))
+        for depth in (20, 56)
+    },
+    "googlenet(small)": _deep(lambda: models.googlenet((65, 65, 3), 5), 8, (33, 48, 3)),
+    "googlenet(small, auxiliary heads)": _deep(
+        lambda: models.googlenet((65, 65, 3), 5, auxiliary_heads=True), 8, (65, 80, 3)
+    ),
+    "inception_cifar(small)": _deep(lambda: models.inception_cifar(classes=5), 16, (12, 16, 3)),
+}  # fmt: skip
+
+
+# --- at random ------------------------------------------------------------------------------------------------------
+
+
+def _model_case(inputs: Inputs, draw: Draw) -> ModelCase:
+    """A chain, a last Dense layer and a loss."""
+    shape, seed = inputs.draw(draw), draw(SEEDS)
+    body, units = chain(draw, shape), draw(range(1, 5))
+    layers = [*body.layers, Dense(units)]
+    if len(built(body, shape).output_shape) == 3:
+        layers.insert(-1, draw((Flatten(), GlobalAveragePool2D())))
+    targets = draw([spec.draw for spec in LOSSES.values() if spec.inputs.fit((units,))])
+    rng = np.random.default_rng(seed)
+    x = random_normal(draw, rng, (draw(BATCHES), *shape))
+    loss, y = targets(draw, rng, (len(x), units))
+
+    def make() -> Model:
+        """Off its initial values: where all of a row's units are dead, a bias of 0 puts the next relu on its kink."""
+        model = Model(copy.deepcopy(layers), shape, seed)
+        model.parameters += 0.1 * np.random.default_rng(seed).standard_normal(model.parameters.shape)
+        return model
+
+    training = draw((True, False))
+    zero_ok = ("x", *make().params) if gradients_may_be_zero(body, training) else ()
+    return ModelCase(make, x, y, loss, {"training": training, "seed": seed, "zero_ok": zero_ok})
+
+
+RANDOM: dict[str, Callable[[Draw], ModelCase]] = {
+    "Model of rows": partial(_model_case, ONLY_ROWS),
+    "Model of images": partial(_model_case, ONLY_IMAGES),
+}

@@ -1,0 +1,29 @@
+"""Every layer and loss of tinydl as a target for mutation: from its spec, on the plain NumPy definitions."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tinydl import kernels
+from tinydl.gradcheck.mutation import Target
+from tinydl.layer import Layer
+
+from .cases import Case
+from .specs import DIFFERENTIATED, cases_of
+
+
+def targets() -> dict[str, Target]:
+    """A target for each, by the name of its class; what is no telling case is there to be compared at, too."""
+    every: list[Case] = list(cases_of(DIFFERENTIATED).values())
+    found: dict[str, Target] = {}
+    for name, spec in DIFFERENTIATED.items():
+        telling = spec.telling_cases
+        found[name] = Target(
+            spec.subject,
+            telling,
+            [case for case in every if type(case.subject) is spec.subject and not any(case is one for one in telling)],
+            getattr(spec, "variants", {}),
+            Layer,
+            partial(kernels.using, "reference"),
+        )
+    return found

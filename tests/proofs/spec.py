@@ -1,0 +1,146 @@
+"""The form of a spec: LayerSpec, LossSpec, OptimizerSpec. How one is written: specs/__init__.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydl.layer import Layer, Shape
+from tinydl.losses import Loss
+from tinydl.optimizers import Optimizer
+
+from .cases import LayerCase, LossCase
+from .drawing import ANY_SHAPE, BATCHES, SEEDS, Data, Draw, Inputs, Make, built, random_normal
+
+
+def never(layer: Any, training: bool, alone: bool) -> bool:
+    return False
+
+
+def always(layer: Any, training: bool, alone: bool) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """What the proofs need to know of a layer.
+
+    Args:
+        subject: the class
+        cases: where its gradient is checked, by what each case shows; "" for the plain one
+        draw: a random one that fits a sample of some shape: draw(options) picks one
+        inputs: the shapes that it takes
+        data: how its input is drawn
+        batches: how many rows it may get
+        telling: where its mutants are checked: small, so that thousands of checks are quick, at inputs that show
+            mistakes; by default the cases above, and the first of them used before
+        may_be_zero(layer, training, alone): whether gradients of a random one may truly be 0, as where a mask lets
+            nothing through; alone: it is no part of another layer
+        link: how a random one stands in a chain of layers, if not as `draw` has it
+        often: how often, beside the others
+        composite: it holds layers itself
+        variants: attributes that make it work another way, by a name for each (for mutants)
+        usual: a case of usual size, for benchmarks
+    """
+
+    subject: type[Layer]
+    cases: Mapping[str, LayerCase]
+    draw: Make
+    inputs: Inputs = ANY_SHAPE
+    data: Data = random_normal
+    batches: Sequence[int] = BATCHES
+    telling: Sequence[LayerCase] = ()
+    may_be_zero: Callable[[Any, bool, bool], bool] = never
+    link: Make | None = None
+    often: int = 1
+    composite: bool = False
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    usual: LayerCase | None = None
+
+    @property
+    def telling_cases(self) -> list[LayerCase]:
+        plain = list(self.cases.values())
+        return list(self.telling) or [*plain, plain[0].used_before()]
+
+    def linked(self, draw: Draw, shape: Shape) -> Layer:
+        """A random one to stand in a chain."""
+        return (self.link or self.draw)(draw, shape)
+
+    def drawn(self, draw: Draw) -> LayerCase:
+        """A random case."""
+        shape, seed = self.inputs.draw(draw), draw(SEEDS)
+        layer = self.draw(draw, shape)
+        x = self.data(draw, np.random.default_rng(seed), (draw(self.batches), *shape))
+        training = draw((True, False))
+        zero_ok = ("x", *built(layer, shape).params) if gradients_may_be_zero(layer, training) else ()
+        return LayerCase(layer, x, {"training": training, "seed": seed, "zero_ok": zero_ok})
+
+
+def gradients_may_be_zero(layer: Layer, training: bool) -> bool:
+    """Whether a relu, a mask or the like may let nothing through: of a few units all may be dead.
+
+    All gradients are then truly 0, and the check shows that backward gives 0 there. What it cannot show at such a
+    point, most others do.
+    """
+    from .specs import LAYERS
+
+    return any(
+        getattr(part, "activation", None) == "relu"
+        or (type(part).__name__ in LAYERS and LAYERS[type(part).__name__].may_be_zero(part, training, part is layer))
+        for part in layer.walk()
+    )
+
+
+@dataclass(frozen=True)
+class LossSpec:
+    """What the proofs need to know of a loss.
+
+    Args:
+        subject: the class
+        cases: where its gradient is checked, by what each case shows; "" for the plain one
+        draw: a random one, and targets for predictions of some shape
+        inputs: the shapes of predictions that it takes, without the batch axis
+        telling: where its mutants are checked; by default the cases above, and the first of them used before
+        usual: a case of usual size, for benchmarks
+    """
+
+    subject: type[Loss]
+    cases: Mapping[str, LossCase]
+    draw: Callable[[Draw, np.random.Generator, Shape], tuple[Loss, NDArray]]
+    inputs: Inputs = ANY_SHAPE
+    telling: Sequence[LossCase] = ()
+    usual: LossCase | None = None
+
+    @property
+    def telling_cases(self) -> list[LossCase]:
+        plain = list(self.cases.values())
+        return list(self.telling) or [*plain, plain[0].used_before()]
+
+    def drawn(self, draw: Draw) -> LossCase:
+        """A random case."""
+        seed, shape = draw(SEEDS), (draw(BATCHES), *self.inputs.draw(draw))
+        rng = np.random.default_rng(seed)
+        loss, y_true = self.draw(draw, rng, shape)
+        return LossCase(loss, draw((1.0, 0.3, 3.0)) * rng.normal(size=shape), y_true, {"seed": seed})
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """What the proofs need to know of an optimizer.
+
+    Args:
+        subject: the class
+        kinds: how one is made, by what each kind shows; "" for the plain one. Keywords are handed on
+        by_formula(optimizer, p, gradients, decay): the parameters after one step for each of the gradients, written
+            once more from the paper's formula, for float64 vectors; decay: the weight decay, an entry each
+        recorded: how the optimizers are made whose steps stand in tests/golden/optimizers_*.json, by their names there
+    """
+
+    subject: type[Optimizer]
+    kinds: Mapping[str, Callable[..., Optimizer]]
+    by_formula: Callable[[Any, NDArray, Sequence[NDArray], NDArray], NDArray]
+    recorded: Mapping[str, Callable[[], Optimizer]] = field(default_factory=dict)

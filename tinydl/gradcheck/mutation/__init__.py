@@ -1,0 +1,31 @@
+"""Mutants of hand-written layers: mistakes planted one at a time, and whether the check of gradients finds them.
+
+    target = Target(Dense, [case, ...])
+    for site, mutant in target.mutants():
+        verdict = judge(target, site, mutant)
+
+A target is a class with all the code of its package that forward, backward and penalty run: its own methods, those
+that it inherits, and the functions that these call. A mutant is that code changed in one place (rewriting.py), in one
+of the ways in which hand-written backward passes go wrong (operators.py). The verdicts:
+
+    caught      the check failed in one of the target's cases, as it should
+    crash       the changed code raised an exception of its own; that needs no gradient check to be seen
+    value       forward gives something else, and backward is the derivative of that: another function, rightly
+                differentiated. No gradient check can see that; tests of values are for it
+    equivalent  the change changes nothing: outputs, penalties, gradients and state are the same at every point tried
+    kink        the gradient is different only where the slopes to the left and to the right differ, and lies between
+    MISSED      the gradient is wrong somewhere, and the check passed every case
+"""
+
+from __future__ import annotations
+
+from .judging import CAUGHT, CRASH, EQUIVALENT, KINK, MISSED, VALUE, VERDICTS, Verdict, check_strictly, judge
+from .operators import OPERATORS
+from .rewriting import Mutant, mutants_of
+from .targets import Site, Target, installed
+from .trial import Case, Point, Trial
+
+__all__ = [
+    "CAUGHT", "CRASH", "Case", "EQUIVALENT", "KINK", "MISSED", "Mutant", "OPERATORS", "Point", "Site", "Target",
+    "Trial", "VALUE", "VERDICTS", "Verdict", "check_strictly", "installed", "judge", "mutants_of",
+]  # fmt: skip

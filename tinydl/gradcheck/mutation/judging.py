@@ -1,0 +1,129 @@
+"""What becomes of a mutant: caught by the check, or let through, and whether it should have been.
+
+The verdicts on mutants that pass the check do not rest on the check: `Trial` compares mutant and original, and
+differentiates by plain differences.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..report import GradientCheckError
+from .rewriting import Mutant
+from .targets import Site, Target, installed
+from .trial import RIGHT, WRONG, Case, Trial, equal
+
+RTOL, ATOL = 1e-9, 1e-11  # of the checks: the defaults forgive arithmetic in float32
+CAUGHT, CRASH, VALUE, EQUIVALENT, KINK, MISSED = "caught", "crash", "value", "equivalent", "kink", "MISSED"
+UNCLEAR = "unclear"  # at one point: a change that cannot be judged there
+VERDICTS = (CAUGHT, VALUE, EQUIVALENT, KINK, CRASH, MISSED)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of VERDICTS, and what it rests on."""
+
+    kind: str
+    why: str
+
+
+def check_strictly(case: Case) -> None:
+    """Raises GradientCheckError when the gradient is wrong."""
+    case.check(rtol=RTOL, atol=ATOL)
+
+
+def judge(target: Target, site: Site, mutant: Mutant, check: Callable[[Case], object] = check_strictly) -> Verdict:
+    """Try a mutant on the target's cases; when all of them pass, find out what the change does."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        with target.context(), installed(site, mutant.function):
+            for case in target.cases:
+                try:
+                    check(case)
+                except GradientCheckError as error:
+                    return Verdict(CAUGHT, diagnosis(error))
+                except Exception as error:  # a mutant may raise anything
+                    return Verdict(CRASH, f"{type(error).__name__}: {error}".splitlines()[0])
+        originals = target.originals
+        with target.context(), installed(site, mutant.function):
+            findings = [_compare(original, Trial(original.point)) for original in originals]
+    for kind in (MISSED, VALUE, KINK, UNCLEAR):
+        for finding in findings:
+            if finding.kind == kind:
+                return replace(finding, kind=MISSED) if kind == UNCLEAR else finding
+    return Verdict(EQUIVALENT, f"same outputs, penalties and gradients at {len(findings)} points")
+
+
+def diagnosis(error: GradientCheckError) -> str:
+    """The likely cause, or else what is wrong, of a message of several lines."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if line.startswith("likely cause")), lines[min(1, len(lines) - 1)])
+
+
+def _compare(original: Trial, mutant: Trial) -> Verdict:
+    """What the mutant does differently at a point, and whether that is right."""
+    where = original.point.where
+    if original.error or mutant.error:
+        same = original.error is mutant.error
+        return Verdict(EQUIVALENT, "") if same else Verdict(MISSED, f"{mutant.error} for {original.error} {where}")
+    if mutant.rules.keys() != original.rules.keys():
+        return Verdict(VALUE, f"the arrays are called {', '.join(mutant.params)}, {where}")
+    broken = [rule for rule, kept in original.rules.items() if mutant.rules[rule] != kept]
+    if broken:
+        return Verdict(MISSED, f"a rule is kept otherwise than before: {broken[0]}, {where}")
+    values = [name for name, value in original.values.items() if not equal(mutant.values[name], value)]
+    gradients = [name for name, value in original.gradients.items() if not equal(mutant.gradients[name], value)]
+    if values:
+        return _judge_value(original, mutant, values[0])
+    if gradients:
+        return _judge_gradient(original, mutant, gradients)
+    return Verdict(EQUIVALENT, "")
+
+
+def _judge_value(original: Trial, mutant: Trial, name: str) -> Verdict:
+    """Another function: its gradient must be right along random directions."""
+    point = original.point
+    before, after = original.values[name], mutant.values[name]
+    if before.shape != after.shape:
+        shown = f"{name.split()[0]} has shape {after.shape} for {before.shape}, {point.where}"
+    else:
+        shown = f"{name.split()[0]} differs by {np.max(np.abs(after - before), initial=0.0):.2g}, {point.where}"
+    state, wrong = mutant.compare_with_slopes()
+    if state == WRONG:
+        return Verdict(MISSED, f"{wrong}, {point.where}")
+    return Verdict(VALUE if state == RIGHT else UNCLEAR, shown)
+
+
+def _judge_gradient(original: Trial, mutant: Trial, gradients: list[str]) -> Verdict:
+    """The same outputs at this point, another gradient: right if the function is another close by, or at a kink."""
+    point = original.point
+    kind, shown = VALUE, ""
+    for key in gradients:
+        name, k = key.rsplit(" ", 1)
+        step = mutant.passes[int(k)]
+        before, after = original.gradients[key], mutant.gradients[key]
+        if before.shape != after.shape or before.dtype != after.dtype:
+            change = f"d{name} is {after.dtype} {after.shape} for {before.dtype} {before.shape}"
+            return Verdict(MISSED, f"{change}, {point.where}")
+        if point.dtype is not np.float64:
+            return Verdict(UNCLEAR, f"d{name} differs, {point.where}")
+        if not step.fresh:  # a sum of others, as the rules say
+            continue
+        differs = np.abs(before - after) > 1e-12 * (1 + np.abs(before))
+        for index in map(tuple, np.argwhere(differs | (np.isnan(before) != np.isnan(after)))):
+            entry = np.zeros(before.shape)
+            entry[index] = 1
+            low, high = mutant.slopes(step, name, entry)
+            size = 1e-6 * (1 + abs(low) + abs(high))
+            shown = f"d{name} {after[index]:.6g} for {before[index]:.6g}, slope {low:.6g} to {high:.6g}, {point.where}"
+            if not low - size <= after[index] <= high + size:
+                return Verdict(MISSED, shown)
+            if abs(after[index] - before[index]) <= 2 * size:
+                return Verdict(UNCLEAR, shown)
+            if high - low > size:
+                kind = KINK
+    return Verdict(kind, shown)
