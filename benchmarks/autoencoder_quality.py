@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmarks.autoencoder_fit import BATCH_SIZE, FEATURES, NETWORKS, torch_epoch, torch_network
 
+from benchmarks.autoencoder_fit import BATCH_SIZE, FEATURES, NETWORKS, torch_epoch, torch_network
 from tinydl.datasets import creditcard
 from tinydl.detection import detection_metrics, reconstruction_error
 from tinydl.losses import MeanSquaredError
