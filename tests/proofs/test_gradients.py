@@ -1,7 +1,7 @@
 """Every public layer, every loss and whole models against finite differences, and the proof that this can fail.
 
-The rows are those of tinydl/selfcheck/cases.py. A gradient check proves that backward is the derivative of forward; that
-forward is right, the golden values prove (tests/layers/test_values.py, tests/test_losses.py).
+The cases are those of tests/proofs/specs. A gradient check proves that backward is the derivative of forward; that forward
+is right, the golden values prove (tests/layers/test_values.py, tests/test_losses.py).
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tinydl.selfcheck.cases import IMAGES, LAYERS, LOPSIDED, LOSSES, MODELS, RATES, ROWS, SPARSE, X, small
 
-from tinydl import Model, layers, losses, models
+from tests.proofs.cases import IMAGES, LOPSIDED, RATES, ROWS, SPARSE, X
+from tests.proofs.models import MODELS, small
+from tests.proofs.specs import DIFFERENTIATED, LAYERS, LOSSES, OPTIMIZERS, cases_of, file_for
+from tinydl import Model, layers, losses, models, optimizers
 from tinydl.gradcheck import GradientCheckError, GradientCheckReport, check_layer, check_loss, check_model
-from tinydl.kernels import reference
 from tinydl.layers import (
     ActivityL1,
     AveragePool2D,
@@ -38,6 +39,9 @@ from tinydl.layers import (
     Sigmoid,
     Softmax,
     Tanh,
+    activations,
+    conv,
+    normalization,
 )
 from tinydl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 
@@ -47,7 +51,9 @@ LIMITS = {"complex": 1e-12, "central": 1e-8}
 DEEP_LIMITS = {"complex": 1e-12, "central": 1e-6}
 DEEP = ("deep_autoencoder", "sparse_autoencoder", "digits_cnn")
 DIRECTIONAL = [name for name, case in MODELS.items() if case.options.get("mode") == "directional"]  # deeper still
-either_method = pytest.mark.parametrize("method", LIMITS)
+# The complex step alone in the fast tests: it is the exact one of the two.
+either_method = pytest.mark.parametrize("method", ["complex", pytest.param("central", marks=pytest.mark.slow)])
+CASES = cases_of(DIFFERENTIATED)
 
 
 def tight(report: GradientCheckReport, limit: float) -> None:
@@ -58,20 +64,14 @@ def tight(report: GradientCheckReport, limit: float) -> None:
         assert row.probes >= row.dropped, report
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", CASES)
 @either_method
-def test_layer(name: str, method: str) -> None:
-    tight(LAYERS[name].check(method=method), LIMITS[method])
-
-
-@pytest.mark.parametrize("name", LOSSES)
-@either_method
-def test_loss(name: str, method: str) -> None:
-    tight(LOSSES[name].check(method=method), LIMITS[method])
+def test_layer_or_loss(name: str, method: str) -> None:
+    tight(CASES[name].check(method=method), LIMITS[method])
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in DIRECTIONAL])
-@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("training", [True, pytest.param(False, marks=pytest.mark.slow)])
 @either_method
 def test_model(name: str, training: bool, method: str) -> None:
     report = MODELS[name].check(training=training, method=method)
@@ -80,7 +80,7 @@ def test_model(name: str, training: bool, method: str) -> None:
 
 
 @pytest.mark.parametrize("name", DIRECTIONAL)
-@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("training", [True, pytest.param(False, marks=pytest.mark.slow)])
 @either_method
 def test_deep_model(name: str, training: bool, method: str) -> None:
     """Along one random direction through all arrays at once; the slopes are large, so the relative error counts."""
@@ -122,12 +122,36 @@ def test_a_small_model_is_the_large_one_layer_for_layer(make: Any, divisor: int)
     assert any(layer.kernel_initializer == "he_normal" for layer in narrow.root.walk() if isinstance(layer, Conv2D))
 
 
-def test_every_public_layer_and_every_loss_has_a_row() -> None:
-    public = {getattr(layers, name) for name in layers.__all__} - {Layer, layers.Container}
-    assert {type(case.layer) for case in LAYERS.values()} == public
-    every = {value for value in vars(losses).values() if isinstance(value, type) and issubclass(value, Loss)} - {Loss}
-    assert {type(case.loss) for case in LOSSES.values()} == every
-    assert len(every) >= 3
+def public(module: Any, base: type) -> set[type]:
+    """The classes of that kind that a module offers, but for their bases."""
+    kinds = {value for value in vars(module).values() if isinstance(value, type) and issubclass(value, base)}
+    return kinds - {base, layers.Container}
+
+
+@pytest.mark.parametrize(
+    ("subject", "specs"),
+    [
+        *((kind, LAYERS) for kind in public(layers, Layer)),
+        *((kind, LOSSES) for kind in public(losses, Loss)),
+        *((kind, OPTIMIZERS) for kind in public(optimizers, optimizers.Optimizer)),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_everything_has_a_spec(subject: type, specs: dict[str, Any]) -> None:
+    where = file_for(subject)
+    assert subject.__name__ in specs, (
+        f"{subject.__name__} has no spec yet: write {where}; tests/proofs/specs/__init__.py says how"
+    )
+    assert specs[subject.__name__].subject is subject
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [(ReLU, "relu"), (MaxPool2D, "max_pool2d"), (KLSparsity, "kl_sparsity"), (ActivityL1, "activity_l1"),
+     (layers.LeakyReLU, "leaky_relu"), (optimizers.SGD, "sgd"), (MeanSquaredError, "mean_squared_error")],
+)  # fmt: skip
+def test_the_file_that_is_named_is_the_one_to_write(kind: type, file: str) -> None:
+    assert file_for(kind) == f"tests/proofs/specs/{file}.py"
 
 
 def test_every_model_has_a_row() -> None:
@@ -135,17 +159,6 @@ def test_every_model_has_a_row() -> None:
     names = {row: case.make().name for row, case in MODELS.items()}
     assert {re.sub(r"(vgg|resnet)\d+", r"\1", name) for name in names.values()} >= set(models.__all__)
     assert [row for row, name in names.items() if not row.startswith(name)] == []
-
-
-def test_rows_know_whether_they_have_kinks() -> None:
-    assert not any(LAYERS[row].smooth for row in ("ReLU", "LeakyReLU", "MaxPool2D", "ActivityL1", "Sequential(images)"))
-    assert not any(LAYERS[row].smooth for row in ("Dense(relu)", "Conv2D(relu)", "ContractivePenalty(relu)"))
-    assert not any(LAYERS[row].smooth for row in ("BatchNorm(relu)", "Residual(relu)", "Branches(inception)"))
-    assert all(LAYERS[row].smooth for row in ("BatchNorm(tanh)", "Residual", "Branches", "AuxiliaryHead"))
-    assert all(LAYERS[row].smooth for row in ("Dense(None)", "Conv2D(tanh)", "Softmax", "Sequential", "Dropout"))
-    assert not MODELS["vanilla_autoencoder"].smooth
-    assert MODELS["contractive_autoencoder(tanh)"].smooth
-    assert all(case.smooth for case in LOSSES.values())
 
 
 def test_a_trained_model_is_checked_at_its_own_weights() -> None:
@@ -330,10 +343,10 @@ class ConvBase(Conv2D):
     """Conv2D's backward in plain NumPy, in pieces that the bugs below replace."""
 
     def da(self, dy: NDArray[Any]) -> NDArray[Any]:
-        return reference.activation_gradient(dy, self._y, self._code)
+        return activations.activation_gradient(dy, self._y, self._code)
 
     def cols(self) -> NDArray[Any]:
-        return reference.im2col(self._x, *self.kernel_size, *self.strides, self._pixels)
+        return conv.im2col(self._x, self._window)
 
     def dW(self, da: NDArray[Any]) -> NDArray[Any]:
         return (self.cols().T @ da.reshape(-1, self.filters)).reshape(self.params["W"].shape)
@@ -343,7 +356,7 @@ class ConvBase(Conv2D):
         return self.col2im(dcols)
 
     def col2im(self, dcols: NDArray[Any]) -> NDArray[Any]:
-        return reference.col2im(dcols, self._x.shape, *self.kernel_size, *self.strides, self._pixels)
+        return conv.col2im(dcols, self._x.shape, self._window)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         da = self.da(dy)
@@ -395,9 +408,9 @@ class ConvPaddingOff(ConvBase):
     """col2im cuts the padding off at the wrong side."""
 
     def col2im(self, dcols: NDArray[Any]) -> NDArray[Any]:
-        (top, bottom), (left, right) = self._pixels
-        turned = (bottom, top), (right, left)
-        return reference.col2im(dcols, self._x.shape, *self.kernel_size, *self.strides, turned)
+        (top, bottom), (left, right) = self._window.padding
+        turned = self._window._replace(padding=((bottom, top), (right, left)))
+        return conv.col2im(dcols, self._x.shape, turned)
 
 
 class ConvWithoutMask(ConvBase):
@@ -438,7 +451,7 @@ class MaxPoolPaddingWins(MaxPool2D):
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         y = super().forward(x)
-        top, left = self._pixels[0][0], self._pixels[1][0]
+        (top, _), (left, _) = self._window.padding
         if top:
             y[:, 0] = np.maximum(y[:, 0], 0)
         if left:
@@ -478,7 +491,7 @@ class AveragePoolCountsPadding(AveragePool2D):
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         kh, kw = self.pool_size
         places = np.repeat(dy[:, :, :, None] / (kh * kw), kh * kw, axis=3)
-        return reference.col2im(places, self._x_shape, kh, kw, *self.strides, self._pixels)
+        return conv.col2im(places, self._x_shape, self._window)
 
 
 class AveragePoolWithoutShare(AveragePool2D):
@@ -511,7 +524,7 @@ class NormNeighboursOfTheForward(LocalResponseNorm):
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         x, s, beta = self._x, self._s, self.beta
-        through_s = reference._sum_around(dy * x * s ** (-beta - 1), self.size)
+        through_s = normalization._sum_around(dy * x * s ** (-beta - 1), self.size)
         return dy * s**-beta - 2 * self.alpha * beta * x * through_s
 
 
@@ -519,7 +532,7 @@ class BatchNormBase(BatchNorm):
     """BatchNorm's backward in plain NumPy, road by road, in pieces that the bugs below replace."""
 
     def statistics(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        return self._mean, self._var
+        return self._statistics
 
     def through_mean(self, g: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
         return g.mean(axis=axes)
@@ -528,7 +541,7 @@ class BatchNormBase(BatchNorm):
         return xhat * (g * xhat).mean(axis=axes)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        da, axes = reference.activation_gradient(dy, self._y, self._code), tuple(range(dy.ndim - 1))
+        da, axes = activations.activation_gradient(dy, self._y, self._code), tuple(range(dy.ndim - 1))
         mean, var = self.statistics()
         inverse = 1 / np.sqrt(var + self.epsilon)
         xhat = (self._x - mean) * inverse
@@ -586,7 +599,7 @@ class ResidualWithoutShortcut(Residual):
     """The gradient of the way around, forgotten."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
-        return self.body.backward(reference.activation_gradient(dy, self._y, self._code))
+        return self.body.backward(activations.activation_gradient(dy, self._y, self._code))
 
 
 class ResidualWithoutBody(Residual):

@@ -1,6 +1,6 @@
 """What holds for every layer, at configurations, data and dtypes that hypothesis searches.
 
-It draws them through tinydl/selfcheck/random_cases.py, always the same ones. The numbers themselves are compared
+It draws them as the specs have it (tests/proofs/specs), always the same ones. The numbers themselves are compared
 elsewhere (tests/layers/test_values.py, tests/golden).
 """
 
@@ -16,15 +16,16 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tinydl.selfcheck.cases import Case, LayerCase, LossCase
-from tinydl.selfcheck.random_cases import LAYERS, LOSSES, MODELS, Draw, drawer
 
-from tinydl import kernels, layers, losses
+from tests.proofs.cases import LayerCase, LossCase
+from tests.proofs.drawing import Draw, built, drawer
+from tests.proofs.models import RANDOM, ModelCase
+from tests.proofs.specs import DIFFERENTIATED, LAYERS, LOSSES
+from tinydl import kernels
 from tinydl.gradcheck.objects import walk
 from tinydl.gradcheck.report import ZERO
-from tinydl.kernels import reference, winograd
-from tinydl.layers import Dense, Dropout, Layer, ReLU, Tanh
-from tinydl.losses import Loss
+from tinydl.kernels.convolution import choose
+from tinydl.layers import Dense, Dropout, Layer, ReLU, Tanh, dense
 
 Arrays = dict[str, NDArray[Any]]
 # Relative to the largest number of an array, plus as much absolutely: data are of the order of 1, and sums may cancel.
@@ -35,7 +36,10 @@ COMMON: dict[str, Any] = {
     "database": None,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
-EVERYTHING: dict[str, Callable[[Draw], Case]] = {**LAYERS, **LOSSES, **MODELS}
+EVERYTHING: dict[str, Callable[[Draw], LayerCase | LossCase | ModelCase]] = {
+    **{name: spec.drawn for name, spec in DIFFERENTIATED.items()},
+    **RANDOM,
+}
 
 
 @st.composite
@@ -61,15 +65,15 @@ class Sample:
 
     @property
     def x(self) -> NDArray[Any]:
-        return np.asarray(self.case.x, self.dtype)
+        return np.asarray(self.case.point, self.dtype)
 
     @property
     def training(self) -> bool:
-        return self.case.options["training"]
+        return self.case.training
 
     def layer(self) -> Any:
         """Built, and off its initial values: a bias of 0 hides errors."""
-        layer = copy.deepcopy(self.case.layer)
+        layer = copy.deepcopy(self.case.subject)
         rng = np.random.default_rng(self.case.options["seed"])
         layer.build(self.x.shape[1:], rng, self.dtype)
         for value in layer.params.values():
@@ -191,43 +195,60 @@ PROPERTIES: dict[str, Callable[[Sample], None]] = {
 }
 
 
+def search(examples: int, check: Callable[[st.DataObject], None]) -> None:
+    """Try it with as many examples."""
+
+    @settings(max_examples=examples, **COMMON)
+    @given(data=st.data())
+    def run(data: st.DataObject) -> None:
+        check(data)
+
+    run()
+
+
+few_or_many = pytest.mark.parametrize("examples", [5, pytest.param(40, marks=pytest.mark.slow)])
+DTYPES = st.sampled_from(("float32", "float64"))
+
+
 @pytest.mark.parametrize("holds", PROPERTIES)
 @pytest.mark.parametrize("name", LAYERS)
-@settings(max_examples=40, **COMMON)
-@given(data=st.data())
-def test_layer(name: str, holds: str, data: st.DataObject) -> None:
-    case = data.draw(drawn(LAYERS[name]))
-    PROPERTIES[holds](Sample(case, data.draw(st.sampled_from(("float32", "float64")))))
+@few_or_many
+def test_layer(name: str, holds: str, examples: int) -> None:
+    search(examples, lambda data: PROPERTIES[holds](Sample(data.draw(drawn(LAYERS[name].drawn)), data.draw(DTYPES))))
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
-@settings(max_examples=30, **COMMON)
-@given(data=st.data())
-def test_the_gradient_check_passes(name: str, data: st.DataObject) -> None:
-    case, method = data.draw(drawn(EVERYTHING[name])), data.draw(st.sampled_from(("complex", "central")))
-    assert case.check(method=method).passed
+@few_or_many
+def test_the_gradient_check_passes(name: str, examples: int) -> None:
+    def check(data: st.DataObject) -> None:
+        case, method = data.draw(drawn(EVERYTHING[name])), data.draw(st.sampled_from(("complex", "central")))
+        assert case.check(method=method).passed
+
+    search(examples, check)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@settings(max_examples=40, **COMMON)
-@given(data=st.data())
-def test_loss(name: str, data: st.DataObject) -> None:
-    """It keeps the dtype and its arguments, and it is a mean over rows: the batch twice over has the same loss."""
-    case: LossCase = data.draw(drawn(LOSSES[name]))
-    dtype = data.draw(st.sampled_from(("float32", "float64")))
-    y_pred = np.asarray(case.y_pred, dtype)
+@few_or_many
+def test_loss(name: str, examples: int) -> None:
+    search(examples, lambda data: a_loss_is_a_mean_over_rows(data.draw(drawn(LOSSES[name].drawn)), data.draw(DTYPES)))
+
+
+def a_loss_is_a_mean_over_rows(case: LossCase, dtype: str) -> None:
+    """It keeps the dtype and its arguments, and the batch twice over has the same loss."""
+    y_pred = np.asarray(case.point, dtype)
     y_true = case.y_true if case.y_true.dtype.kind == "i" else case.y_true.astype(dtype)
     before = y_pred.copy(), y_true.copy()
-    value = case.loss.forward(y_pred, y_true)
-    gradient = case.loss.backward()
+    value = case.subject.forward(y_pred, y_true)
+    gradient = case.subject.backward()
     assert type(value) is float
     assert value >= 0
     assert gradient.shape == y_pred.shape
     assert gradient.dtype == dtype
     assert same_bits(y_pred, before[0])
     assert same_bits(y_true, before[1])
-    close(case.loss.forward(np.concatenate([y_pred, y_pred]), np.concatenate([y_true, y_true])), value, dtype)
-    close(case.loss.backward(), np.concatenate([gradient, gradient]) / 2, dtype)
+    twice = np.concatenate([y_pred, y_pred]), np.concatenate([y_true, y_true])
+    close(case.subject.forward(*twice), value, dtype)
+    close(case.subject.backward(), np.concatenate([gradient, gradient]) / 2, dtype)
 
 
 # --- the draws ------------------------------------------------------------------------------------------------------
@@ -237,14 +258,10 @@ def draws(make: Callable[[Draw], Any], count: int) -> list[Any]:
     return [make(drawer(np.random.default_rng(seed))) for seed in range(count)]
 
 
-def test_every_public_layer_and_every_loss_is_drawn() -> None:
-    assert set(LAYERS) == set(layers.__all__) - {"Layer", "Container"}
-    for name in LAYERS:
-        assert type(draws(LAYERS[name], 1)[0].layer).__name__ == name
-    every = {kind.__name__ for kind in vars(losses).values() if isinstance(kind, type) and issubclass(kind, Loss)}
-    assert set(LOSSES) == every - {"Loss"}
-    for name in LOSSES:
-        assert type(draws(LOSSES[name], 1)[0].loss).__name__ == name
+@pytest.mark.parametrize("name", DIFFERENTIATED)
+def test_what_is_drawn_is_what_the_spec_is_of(name: str) -> None:
+    spec = DIFFERENTIATED[name]
+    assert {type(case.subject) for case in draws(spec.drawn, 20)} == {spec.subject}
 
 
 def form(padding: Any) -> Any:
@@ -259,66 +276,75 @@ FORMS = {"valid", "same", int, (tuple, int), (tuple, tuple)}
 
 @pytest.mark.parametrize("name", ["Conv2D", "MaxPool2D", "AveragePool2D"])
 def test_windows_of_every_form_are_drawn(name: str) -> None:
-    cases = draws(LAYERS[name], 400)
-    windows = [getattr(case.layer, "kernel_size", None) or case.layer.pool_size for case in cases]
-    pairs = [(case.layer, *sizes) for case, sizes in zip(cases, windows, strict=True)]
-    assert {form(case.layer.padding) for case in cases} == FORMS
-    assert {len(case.x) == 1 for case in cases} == {True, False}
-    assert {case.x.shape[1] == case.x.shape[2] for case in cases} == {True, False}
+    cases = draws(LAYERS[name].drawn, 400)
+    windows = [getattr(case.subject, "kernel_size", None) or case.subject.pool_size for case in cases]
+    pairs = [(case.subject, *sizes) for case, sizes in zip(cases, windows, strict=True)]
+    assert {form(case.subject.padding) for case in cases} == FORMS
+    assert {len(case.point) == 1 for case in cases} == {True, False}
+    assert {case.point.shape[1] == case.point.shape[2] for case in cases} == {True, False}
     assert {kh == kw for _, kh, kw in pairs} == {True, False}
-    assert {sh == sw for sh, sw in (case.layer.strides for case in cases)} == {True, False}
+    assert {sh == sw for sh, sw in (case.subject.strides for case in cases)} == {True, False}
     # overlapping, side by side, with gaps between them
     assert {int(np.sign(layer.strides[0] - kh)) for layer, kh, _ in pairs} == {-1, 0, 1}
 
 
-def test_convolutions_take_both_ways() -> None:
-    cases = draws(LAYERS["Conv2D"], 400)
-    shapes = [(*case.layer.kernel_size, case.x.shape[3], case.layer.filters) for case in cases]
-    ways = {winograd.suits(shape, *case.layer.strides) for shape, case in zip(shapes, cases, strict=True)}
-    assert ways == {True, False}
+def test_convolutions_take_several_ways() -> None:
+    ways = set()
+    for case in draws(LAYERS["Conv2D"].drawn, 400):
+        layer = built(case.subject, case.point.shape[1:])
+        n, _, _, c = case.point.shape
+        conv = choose.Convolution(layer._window, c, layer.filters, (n, *layer.output_shape), True)
+        ways.add(choose.way_for(conv).__name__.split(".")[-1])
+    assert {"winograd", "direct", "patches"} <= ways
 
 
 def test_chains_hold_every_layer() -> None:
-    seen = {type(part).__name__ for case in draws(LAYERS["Sequential"], 400) for part in case.layer.walk()}
+    seen = {type(part).__name__ for case in draws(LAYERS["Sequential"].drawn, 400) for part in case.subject.walk()}
     assert seen == set(LAYERS)
 
 
 def test_blocks_of_every_form_are_drawn() -> None:
     """Shortcuts with parameters, of zeros and none; layers in two places; heads that are idle and that are not."""
-    blocks = [case.layer for case in draws(LAYERS["Residual"], 200)]
+    blocks = [case.subject for case in draws(LAYERS["Residual"].drawn, 200)]
     assert {type(block.shortcut).__name__ for block in blocks} == {
         "NoneType", "Conv2D", "Dense", "PadChannels", "Sequential",
     }  # fmt: skip
     assert {block.activation for block in blocks} == set(kernels.ACTIVATIONS)
-    counts = [len(case.layer.branches) for case in draws(LAYERS["Branches"], 200)]
+    counts = [len(case.subject.branches) for case in draws(LAYERS["Branches"].drawn, 200)]
     assert {1, 2, 3, 4} == set(counts)
-    assert 20 < sum(map(shared, draws(LAYERS["Branches"], 200))) < 180
-    heads = draws(LAYERS["AuxiliaryHead"], 40)
-    assert {built(case).penalty() > 0 for case in heads} == {True, False}
-    assert all((built(case).penalty() > 0) == case.options["training"] for case in heads)
-    assert all(len(case.x) > 1 for case in draws(LAYERS["BatchNorm"], 200))
+    assert 20 < sum(map(shared, draws(LAYERS["Branches"].drawn, 200))) < 180
+    heads = draws(LAYERS["AuxiliaryHead"].drawn, 40)
+    assert {after_forward(case).penalty() > 0 for case in heads} == {True, False}
+    assert all((after_forward(case).penalty() > 0) == case.training for case in heads)
+    assert all(len(case.point) > 1 for case in draws(LAYERS["BatchNorm"].drawn, 200))
 
 
 def shared(case: LayerCase) -> bool:
-    parts = list(case.layer.walk())
+    parts = list(case.subject.walk())
     return len({id(part) for part in parts}) < len(parts)
 
 
-def built(case: LayerCase) -> Layer:
-    """After a forward pass."""
+def after_forward(case: LayerCase) -> Layer:
     sample = Sample(case, "float64")
     layer: Layer = sample.layer()
     layer.forward(sample.x, sample.training)
     return layer
 
 
-# Those with a relu or a mask; over a single class softmax never has a gradient.
-MAY_BE_SILENT = [
-    "Dense", "ContractivePenalty", "Conv2D", "BatchNorm", "ReLU", "LeakyReLU", "Dropout", "MaskingNoise", "Sequential",
-    "Residual", "Branches", "Model of rows", "Model of images",
-]  # fmt: skip
+def may_be_silent(name: str) -> bool:
+    return any(case.options["zero_ok"] for case in draws(EVERYTHING[name], 40) if "zero_ok" in case.options)
 
 
+# Those with a relu, a mask or a batch normalisation in them; that an idle head has no gradient is tested with it.
+MAY_BE_SILENT = [name for name in EVERYTHING if may_be_silent(name) and name != "AuxiliaryHead"]
+
+
+def test_what_may_be_silent() -> None:
+    assert {"Dense", "Conv2D", "BatchNorm", "ReLU", "Dropout", "Sequential", *RANDOM} <= set(MAY_BE_SILENT)
+    assert not {"Sigmoid", "Tanh", "Softmax", "KLSparsity", "AveragePool2D", *LOSSES} & set(MAY_BE_SILENT)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAY_BE_SILENT)
 def test_gradients_that_may_be_zero_seldom_are(name: str) -> None:
     """A check at a point where nothing moves proves little."""
@@ -326,15 +352,6 @@ def test_gradients_that_may_be_zero_seldom_are(name: str) -> None:
     silent = [report for report in reports if any(row.verdict == ZERO for row in report.arrays.values())]
     assert len(reports) == 10
     assert len(silent) <= 4
-
-
-@pytest.mark.parametrize("name", sorted(set(EVERYTHING) - set(MAY_BE_SILENT)))
-def test_other_gradients_may_not_be_zero(name: str) -> None:
-    for case in draws(EVERYTHING[name], 40):
-        classes = {"Softmax": "x", "SoftmaxCrossEntropy": "y_pred"}.get(name)
-        one_class = classes is not None and getattr(case, classes).shape[-1] == 1
-        idle = name == "AuxiliaryHead" and not case.options["training"]
-        assert bool(case.options["zero_ok"]) == (one_class or idle)
 
 
 # --- each property can fail -----------------------------------------------------------------------------------------
@@ -393,7 +410,7 @@ class ReusesItsBuffer(Tanh):
 class HasAnotherReference(Dense):
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         y = super().forward(x)
-        return y + y.dtype.type(1e-3) if kernels.dense_forward is reference.dense_forward else y
+        return y + y.dtype.type(1e-3) if dense.dense_forward is not kernels.dense.forward else y
 
 
 class CentresTheBatch(Tanh):

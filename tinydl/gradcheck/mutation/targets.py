@@ -100,15 +100,28 @@ class Target:
 
     def _used_by(self, function: FunctionType) -> Iterator[Site | None]:
         own = next((kind for kind in self.subject.__mro__ if function in vars(kind).values()), None)
-        for node in ast.walk(definition_of(function)):
+        definition = definition_of(function)
+        types = {a.arg: _resolved(a.annotation, function.__globals__) for a in definition.args.args if a.annotation}
+        for node in ast.walk(definition):
             if isinstance(node, ast.Attribute):
                 of = node.value
                 if isinstance(of, ast.Name) and of.id == "self" and node.attr.startswith("_"):
                     yield self._method(node.attr)
+                elif isinstance(of, ast.Name) and isinstance(types.get(of.id), type):
+                    yield from self._method_of(types[of.id], node.attr)
                 elif isinstance(of, ast.Call) and isinstance(of.func, ast.Name) and of.func.id == "super":
                     yield self._method(node.attr, own)
             if isinstance(node, ast.Attribute | ast.Name):
                 yield from self._functions(node, _resolved(node, function.__globals__))
+
+    def _method_of(self, kind: type, name: str) -> Iterator[Site]:
+        """A method of an argument, by the argument's annotation."""
+        value = vars(kind).get(name)
+        if isinstance(value, FunctionType) and self._is_own(value):
+            yield Site(f"{kind.__name__}.{name}", value, kind, name)
+
+    def _is_own(self, function: FunctionType) -> bool:
+        return _package(function.__module__) == _package(self.subject.__module__)
 
     def _functions(self, node: ast.Attribute | ast.Name, value: Any) -> Iterator[Site]:
         """A function of the same package, or those in a table of functions."""
@@ -117,7 +130,7 @@ class Target:
             for key, entry in value.items():
                 if isinstance(entry, FunctionType):
                     yield Site(f"{name}[{key!r}]", entry, value, key)
-        elif isinstance(value, FunctionType) and _package(value.__module__) == _package(self.subject.__module__):
+        elif isinstance(value, FunctionType) and self._is_own(value):
             yield Site(f"{value.__module__.split('.')[-1]}.{name}", value)
 
 
