@@ -18,7 +18,7 @@ SPEC = LayerSpec(
     telling=[
         *at((3, 3), ContractivePenalty(Dense(3, "tanh"), 0.5)),
         *at((4, 2), ContractivePenalty(Dense(3, "sigmoid"), 0.5)),
-        *at((4, 3), ContractivePenalty(Dense(3, "relu"), 0.5)),
+        *at((5, 3), ContractivePenalty(Dense(4, "relu"), 0.5)),
         *at((3, 2), ContractivePenalty(Dense(3), 0.5), ContractivePenalty(Dense(3, "linear"), 0.5)),
         *at((3, 2), UsedBefore(ContractivePenalty(Dense(2, "tanh"), 0.5))),
         *at(with_zeros(3, 2), ContractivePenalty(Dense(3, "tanh", use_bias=False), 0.5)),

@@ -47,6 +47,8 @@ SPEC = LayerSpec(
         *at((2, 3, 3, 2), Conv2D(2, 2, 1, 1, "tanh")),
         *at((2, 4, 5, 2), Conv2D(3, (2, 3), (1, 2), LOPSIDED, "sigmoid")),
         *at((1, 5, 3, 1), Conv2D(2, (3, 2), (2, 1), ((0, 1), (2, 0)), "relu")),
+        *at((2, 3, 4, 2), Conv2D(3, 2, activation="relu")),
+        *at((1, 4, 7, 1), Conv2D(2, (1, 2), (2, 3))),
         *at((1, 5, 3, 1), Conv2D(1, 2), Conv2D(1, (3, 2), 1, ((0, 2), (1, 0)))),
         *at((2, 2, 3, 1), Conv2D(2, 2, use_bias=False), UsedBefore(Conv2D(2, 2, activation="tanh"))),
         *at((1, 2, 2, 1), Conv2D(1, 2, 1, ((2, 1), (1, 3)))),
