@@ -72,9 +72,9 @@ def _compare(original: Trial, mutant: Trial) -> Verdict:
         return Verdict(EQUIVALENT, "") if same else Verdict(MISSED, f"{mutant.error} for {original.error} {where}")
     if mutant.rules.keys() != original.rules.keys():
         return Verdict(VALUE, f"the arrays are called {', '.join(mutant.params)}, {where}")
-    broken = [rule for rule, kept in original.rules.items() if mutant.rules[rule] != kept]
+    broken = [rule for rule, kept in original.rules.items() if kept and not mutant.rules[rule]]
     if broken:
-        return Verdict(MISSED, f"a rule is kept otherwise than before: {broken[0]}, {where}")
+        return Verdict(MISSED, f"no longer so: {broken[0]}, {where}")
     values = [name for name, value in original.values.items() if not equal(mutant.values[name], value)]
     gradients = [name for name, value in original.gradients.items() if not equal(mutant.gradients[name], value)]
     if values:

@@ -147,7 +147,7 @@ class Trial:
             kept += [(array, array.copy()) for array in (x, y, dy)]
             dx = runner.backward(dy)
             shapes_fit.append(dx is not None and dx.shape == x.shape)
-            if dx is not None:
+            if shapes_fit[-1]:  # else it is left out, as where nobody needs it
                 self.gradients[f"x {k}"] = dx.copy()
                 kept.append((dx, self.gradients[f"x {k}"]))
             for name, gradient in runner.grads.items():
