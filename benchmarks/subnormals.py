@@ -14,8 +14,8 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from benchmarks.side_by_side import machine, table, take_turns
 
+from benchmarks.side_by_side import machine, table, take_turns
 from tinydl import kernels, optimizers
 
 SETTINGS = (1e-3, 0.9, 0.999, 1e-8, 0.0)

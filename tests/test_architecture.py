@@ -1,52 +1,18 @@
-"""The build of the house: who may import whom, what an import costs, docstrings, and float32 that stays float32."""
+"""The build of the house: who may import whom, what an import costs, docstrings and annotations."""
 
 from __future__ import annotations
 
 import ast
-import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import numpy as np
 import pytest
 
 import tinydl
-from tinydl import Model, layers
-from tinydl.gradcheck.objects import walk
-from tinydl.layers import (
-    ActivityL1,
-    AuxiliaryHead,
-    AveragePool2D,
-    BatchNorm,
-    Branches,
-    ContractivePenalty,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    GaussianNoise,
-    GlobalAveragePool2D,
-    KLSparsity,
-    Layer,
-    LeakyReLU,
-    LocalResponseNorm,
-    MaskingNoise,
-    MaxPool2D,
-    PadChannels,
-    ReLU,
-    Residual,
-    Sequential,
-    Sigmoid,
-    Softmax,
-    Tanh,
-)
-from tinydl.losses import BinaryCrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
-from tinydl.optimizers import SGD, Adam, RMSprop
-from tinydl.schedules import CosineDecay, LinearWarmup, OneCycle
+from tinydl import layers
 
 PACKAGE = Path(tinydl.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -240,171 +206,3 @@ def test_a_layer_derives_its_gradient_in_its_docstring(layer: str) -> None:
     if layer not in ("Layer", "Container"):
         assert "Backward" in text
         assert f"check_layer({layer}(" in text
-
-
-# --- float32 stays float32 ------------------------------------------------------------------------------------------
-
-
-class Float64Finder:
-    """While active, notes every float64 array that a function of tinydl holds in a local variable when it returns."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-
-    def __enter__(self) -> Float64Finder:
-        self._before = sys.getprofile()
-        sys.setprofile(self._look)
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        sys.setprofile(self._before)
-
-    def _look(self, frame: FrameType, event: str, value: Any) -> None:
-        if event != "return" or not frame.f_code.co_filename.startswith(str(PACKAGE)):
-            return
-        for name, local in {**frame.f_locals, "its result": value}.items():
-            if isinstance(local, np.ndarray) and local.dtype == np.float64:
-                self.found.append(f"{Path(frame.f_code.co_filename).name}: {frame.f_code.co_name}: {name}")
-
-
-# One model a row, in which each public layer stands between layers with parameters.
-STACKS: dict[str, Any] = {
-    **{f"Dense({f})": [lambda f=f: [Dense(4, f), Dense(3)], (5,)] for f in (None, "relu", "sigmoid", "tanh")},
-    "Dense(no bias)": [lambda: [Dense(4, "relu", use_bias=False), Dense(3)], (5,)],
-    **{
-        type(layer).__name__: [lambda layer=layer: [Dense(4), type(layer)(**layer.get_config()), Dense(3)], (5,)]
-        for layer in (
-            ReLU(), LeakyReLU(0.3), Sigmoid(), Tanh(), Softmax(), Dropout(0.3), MaskingNoise(0.3), GaussianNoise(0.3),
-            ActivityL1(0.1),
-        )
-    },
-    "Flatten": [lambda: [Flatten(), Dense(3)], (5, 2)],
-    "KLSparsity": [lambda: [Dense(4, "sigmoid"), KLSparsity(0.2, 0.1), Dense(3)], (5,)],
-    **{
-        f"ContractivePenalty({f})": [lambda f=f: [Dense(4), ContractivePenalty(Dense(4, f), 0.1), Dense(3)], (5,)]
-        for f in (None, "relu", "sigmoid", "tanh")
-    },
-    "Sequential": [lambda: [Sequential([Dense(4, "tanh"), Dropout(0.2)]), Dense(3)], (5,)],
-    **{
-        f"Conv2D({f})": [lambda f=f: [Conv2D(4, 2, activation=f), Flatten(), Dense(3)], (5, 4, 2)]
-        for f in (None, "relu", "sigmoid", "tanh")
-    },
-    "Conv2D(no bias)": [
-        lambda: [Conv2D(4, (2, 3), (2, 1), "same", "relu", False), Conv2D(4, 1), Flatten(), Dense(3)], (5, 4, 2),
-    ],
-    **{
-        f"Conv2D({k}x{k}, many channels)": [
-            lambda k=k: [Conv2D(32, 1), Conv2D(32, k, activation="relu"), Flatten(), Dense(3)], (5, 4, 2),
-        ]
-        for k in (2, 3)
-    },
-    **{
-        type(layer).__name__: [
-            lambda layer=layer: [Conv2D(4, 2), type(layer)(**layer.get_config()), Flatten(), Dense(3)], (5, 4, 2),
-        ]
-        for layer in (
-            MaxPool2D(2), AveragePool2D(2, 1, "same"), GlobalAveragePool2D(), LocalResponseNorm(3, 0.1), PadChannels(6),
-        )
-    },
-    **{
-        f"BatchNorm({f})": [lambda f=f: [Conv2D(4, 2, use_bias=False), BatchNorm(activation=f), Flatten(), Dense(3)], (5, 4, 2)]
-        for f in (None, "relu", "sigmoid", "tanh")
-    },
-    **{
-        f"Residual({f})": [lambda f=f: [Conv2D(4, 2), Residual(BatchNorm(), Conv2D(4, 1), f), Flatten(), Dense(3)], (5, 4, 2)]
-        for f in (None, "relu", "sigmoid", "tanh")
-    },
-    "Residual(rows)": [lambda: [Dense(4), Residual([Dense(3, "relu"), Dense(4)]), Dense(3)], (5,)],
-    "Branches": [lambda: [Dense(4), Branches([Dense(2, "tanh"), Tanh(), [Dense(3), BatchNorm()]]), Dense(3)], (5,)],
-    "AuxiliaryHead": [lambda: [Dense(4), AuxiliaryHead([Dense(3, "relu"), Dense(3)]), Dense(3)], (5,)],
-    "shared": [lambda: shared(Dense(4, "tanh")), (4,)],
-}  # fmt: skip
-
-
-def shared(layer: Layer) -> list[Layer]:
-    return [layer, Sequential([Dense(4), layer]), Dense(3)]
-
-
-LOSSES: dict[str, Any] = {
-    "mse": (MeanSquaredError, np.random.default_rng(1).normal(size=(8, 3)).astype(np.float32)),
-    "bce": (BinaryCrossEntropy, np.random.default_rng(1).uniform(size=(8, 3)).astype(np.float32)),
-    "ce": (lambda: SoftmaxCrossEntropy(0.1), np.arange(8) % 3),
-    "ce soft": (SoftmaxCrossEntropy, np.full((8, 3), 1 / 3, np.float32)),
-}
-OPTIMIZERS: dict[str, Any] = {
-    "adam": lambda: Adam(np.float64(0.01), weight_decay=np.float64(0.1), global_clipnorm=0.1),
-    "sgd": lambda: SGD(0.1, weight_decay=0.1),
-    "nesterov": lambda: SGD(LinearWarmup(CosineDecay(np.float64(0.1), 9), 2), momentum=0.9, nesterov=True),
-    "rmsprop": lambda: RMSprop(OneCycle(np.float64(0.1), 9), global_clipnorm=1e-3),
-}
-CASES = [
-    *[(stack, "mse", "adam") for stack in STACKS],
-    *[("Dense(relu)", loss, optimizer) for loss, optimizer in itertools.product(LOSSES, OPTIMIZERS)],
-]
-
-
-@pytest.mark.parametrize(("stack", "loss", "optimizer"), CASES)
-def test_no_float64_array_in_a_float32_step(stack: str, loss: str, optimizer: str) -> None:
-    """NumPy makes float64 of float32 silently: by np.zeros(shape), by NumPy scalars such as np.sqrt(2)."""
-    make, shape = STACKS[stack]
-    model = Model(make(), shape)
-    make_loss, y = LOSSES[loss]
-    model.compile(OPTIMIZERS[optimizer](), make_loss())
-    x = np.random.default_rng(0).normal(size=(8, *shape)).astype(np.float32)
-    seen: list[tuple[str, str, np.dtype]] = []
-    for layer in model.root.walk():
-        watch(layer, seen)
-    model.predict(x)  # constants (Winograd's matrices) are computed in float64, once
-    with Float64Finder() as finder:
-        for _ in range(2):
-            model.train_on_batch(x, y)
-        model.evaluate(x, y)
-        model.backward(model.loss.backward())  # all the way down: a training step leaves the lowest dx out
-        prediction = model.predict(x)
-    assert finder.found == []
-    assert {what for _, what, _ in seen} == {"y", "dx"}
-    assert [entry for entry in seen if entry[2] != np.float32] == []
-    assert prediction.dtype == np.float32
-    # parameters, gradients, slots, caches: whatever the model and what hangs on it still hold
-    arrays = [thing for thing in walk(model) if isinstance(thing, np.ndarray)]
-    assert any(array is model.optimizer.slots.get("m", model.gradients) for array in arrays)
-    assert [array.shape for array in arrays if array.dtype == np.float64] == []
-
-
-def watch(layer: Layer, seen: list[tuple[str, str, np.dtype]]) -> None:
-    """Note the dtypes of a layer's outputs and of the gradients it hands down."""
-    forward, backward = layer.forward, layer.backward
-
-    def watched_forward(x: np.ndarray, training: bool = False) -> np.ndarray:
-        y = forward(x, training)
-        seen.append((layer.label, "y", y.dtype))
-        return y
-
-    def watched_backward(dy: np.ndarray) -> np.ndarray:
-        dx = backward(dy)
-        seen.append((layer.label, "dx", dx.dtype))
-        return dx
-
-    layer.forward, layer.backward = watched_forward, watched_backward  # type: ignore[method-assign]
-
-
-def test_every_layer_is_in_a_float32_model_here() -> None:
-    built = {type(layer).__name__ for make, _ in STACKS.values() for top in make() for layer in top.walk()}
-    assert built == set(layers.__all__) - {"Layer", "Container"}
-
-
-class LeakyInside(Tanh):
-    """Its results are float32, but it computes in float64: twice the memory, and more than twice the time."""
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        slope = 1 - self._y * np.sqrt(np.ones(1)) * self._y
-        return (dy * slope).astype(dy.dtype)
-
-
-def test_the_finder_finds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", Path(__file__).parent)
-    layer = LeakyInside()
-    with Float64Finder() as finder:
-        y = layer.forward(np.ones((2, 3), np.float32))
-        layer.backward(y)
-    assert finder.found == ["test_architecture.py: backward: slope"]

@@ -25,7 +25,6 @@ from tinydl.layers import (
 from tinydl.losses import MeanSquaredError
 from tinydl.optimizers import SGD, Adam, RMSprop
 from tinydl.schedules import CosineDecay
-from tinydl.training.checkpoint import REGISTRY
 
 X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
 

@@ -23,6 +23,5 @@ SPEC = LayerSpec(
         *at((3, 2), UsedBefore(ContractivePenalty(Dense(2, "tanh"), 0.5))),
         *at(with_zeros(3, 2), ContractivePenalty(Dense(3, "tanh", use_bias=False), 0.5)),
     ],
-    variants={"no dx": {"input_gradient": False}},
     usual=LayerCase(ContractivePenalty(Dense(40, "sigmoid"), 0.1), (32, 30)),
 )

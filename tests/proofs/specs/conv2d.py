@@ -55,5 +55,6 @@ SPEC = LayerSpec(
         *at((2, 1, 2, 2), Lowest(Conv2D(2, 2, activation="tanh"), normal(2, 2, 3, 1))),
         *at((2, 1, 2, 2), Lowest(Sequential([Tanh(), without_dx(Conv2D(2, 2))]), normal(2, 2, 3, 1))),
     ],
+    variants={"no dx": {"input_gradient": False}},
     usual=LayerCase(Conv2D(8, 3, padding="same", activation="relu"), (2, 8, 8, 8)),
 )

@@ -33,6 +33,6 @@ SPEC = LayerSpec(
         *at((3, 2), Lowest(Dense(2, "tanh"), normal(3, 3))),
         *at((3, 2), Lowest(Sequential([Tanh(), without_dx(Dense(2))]), normal(3, 3))),
     ],
-    variants={"grads overwritten": {"accumulate": False}},
+    variants={"no dx": {"input_gradient": False}, "grads overwritten": {"accumulate": False}},
     usual=LayerCase(Dense(40, "tanh"), (32, 30)),
 )
