@@ -16,7 +16,7 @@ from tests.proofs.specs import OPTIMIZERS
 from tinydl import Model
 from tinydl.layers import Dense
 from tinydl.losses import MeanSquaredError
-from tinydl.optimizers import SGD, Adam, Optimizer, RMSprop
+from tinydl.optimizers import SGD, Adam, Lion, Optimizer, RMSprop
 from tinydl.schedules import CosineDecay
 
 GOLDEN = {
@@ -71,6 +71,18 @@ def test_ten_steps_agree_with_pytorch(activation: str, name: str) -> None:
 
 def test_clipping_agrees_with_clip_grad_norm_to_its_epsilon() -> None:
     compare("relu", WITH_EPSILON_IN_THE_NORM, SGD(0.3, global_clipnorm=0.9), rtol=5e-6)
+
+
+LION = json.loads((Path(__file__).parent / "golden" / "lion_keras.json").read_text())
+
+
+@pytest.mark.parametrize("arguments", [name for name in LION if name.startswith("{")])
+def test_six_steps_of_lion_agree_with_keras(arguments: str) -> None:
+    names = {name.replace("_1", "1").replace("_2", "2"): value for name, value in json.loads(arguments).items()}
+    optimizer, p = Lion(**names), np.array(LION["start"])
+    for g, expected in zip(LION["gradients"], LION[arguments], strict=True):
+        optimizer.step(p, np.array(g))
+        np.testing.assert_allclose(p, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["sgd_clip", "adam_clip"])
@@ -192,6 +204,8 @@ def test_bad_hyper_parameters_are_refused() -> None:
         (lambda: SGD(momentum=1.0), "SGD: momentum must be a finite number with 0 <= momentum < 1"),
         (lambda: SGD(nesterov=True), "SGD: nesterov=True needs a momentum above 0, got 0"),
         (lambda: SGD(weight_decay=float("nan")), "SGD: weight_decay must be"),
+        (lambda: Lion(beta1=1.0), "Lion: beta1 must be a finite number with 0 <= beta1 < 1, got 1.0"),
+        (lambda: Lion(weight_decay=-1), "Lion: weight_decay must be"),
         (lambda: RMSprop(rho=1.0), "RMSprop: rho must be"),
         (lambda: RMSprop(epsilon=-1e-8), "RMSprop: epsilon must be"),
         (lambda: SGD(global_clipnorm=0), "SGD: global_clipnorm must be above 0, got 0"),

@@ -274,6 +274,44 @@ def adam(
     p -= learning_rate * (m_scale * m) / (v_scale * np.sqrt(v) + epsilon)
 
 
+class Lion(Optimizer):
+    """Only the sign of a momentum: every parameter moves by lr in every step, up or down.
+
+    u = sign(beta1 m + (1 - beta1) g)
+    p <- p - lr weight_decay p - lr u
+    m <- beta2 m + (1 - beta2) g            (starts at 0)
+
+    The newest gradient counts for more in the step (beta1) than in what is remembered of it (beta2). All steps have
+    full length, so the learning rate should be a third to a tenth of Adam's, and the weight decay larger by the same
+    factor: it is decoupled and acts where p is decayed (see above). One vector of memory, where Adam has two.
+
+    Reference  Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms"; the same update as Keras' Lion
+    """
+
+    slot_names = ("m",)
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 1e-4,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+        weight_decay: float = 0.0,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, global_clipnorm)
+        self.beta1 = arguments.number("Lion", "beta1", beta1, 0, 1)
+        self.beta2 = arguments.number("Lion", "beta2", beta2, 0, 1)
+        self.weight_decay = arguments.number("Lion", "weight_decay", weight_decay, 0)
+
+    def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
+        for decay, (p, g, m) in self.by_decay(self.weight_decay, params, grads, self.slots["m"]):
+            u = np.sign(self.beta1 * m + (1 - self.beta1) * g)
+            p *= 1 - learning_rate * decay
+            p -= learning_rate * u
+            m *= self.beta2
+            m += (1 - self.beta2) * g
+
+
 def _bounds(owner: str, part: slice) -> tuple[int, int]:
     if not isinstance(part, slice) or part.step not in (None, 1):
         raise ValueError(f"{owner}: decayed must be slices (start, stop) of the vector, got {part!r}")

@@ -502,6 +502,20 @@ def batch_norm(rng: np.random.Generator) -> None:
     write("batch_norm", cases)
 
 
+def layer_norm(rng: np.random.Generator) -> None:
+    cases: dict[str, Any] = {}
+    for shape, epsilon in (((6, 5), 1e-3), ((2, 3, 4, 3), 1e-5), ((1, 7), 0.1)):
+        x, gamma, beta = (tensor(short(rng, *size)) for size in (shape, shape[-1:], shape[-1:]))
+        dy = short(rng, *shape)
+        y = F.layer_norm(x, shape[-1:], gamma, beta, epsilon)
+        y.backward(torch.tensor(dy))
+        cases["x".join(map(str, shape))] = {
+            "arguments": {"epsilon": epsilon}, "x": x, "dy": dy, "gamma": gamma, "beta": beta, "y": y, "dx": x.grad,
+            "dgamma": gamma.grad, "dbeta": beta.grad,
+        }  # fmt: skip
+    write("layer_norm", cases)
+
+
 def batch_norm_keras(rng: np.random.Generator) -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     try:
@@ -612,3 +626,4 @@ if __name__ == "__main__":
     batch_norm(np.random.default_rng(7))
     batch_norm_keras(np.random.default_rng(8))
     blocks(np.random.default_rng(9))
+    layer_norm(np.random.default_rng(10))

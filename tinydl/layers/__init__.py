@@ -9,6 +9,7 @@ from .branches import Branches
 from .containers import Container, Sequential
 from .conv import Conv2D
 from .dense import Dense
+from .layer_norm import LayerNorm
 from .noise import Dropout, GaussianNoise, MaskingNoise
 from .normalization import BatchNorm, LocalResponseNorm
 from .penalties import ActivityL1, ContractivePenalty, KLSparsity
@@ -18,7 +19,7 @@ from .residual import Residual
 
 __all__ = [
     "ActivityL1", "AuxiliaryHead", "AveragePool2D", "BatchNorm", "Branches", "Container", "ContractivePenalty",
-    "Conv2D", "Dense", "Dropout", "Flatten", "GaussianNoise", "GlobalAveragePool2D", "KLSparsity", "Layer", "LeakyReLU",
-    "LocalResponseNorm", "MaskingNoise", "MaxPool2D", "PadChannels", "ReLU", "Residual", "Sequential", "Sigmoid",
-    "Softmax", "Tanh",
+    "Conv2D", "Dense", "Dropout", "Flatten", "GaussianNoise", "GlobalAveragePool2D", "KLSparsity", "Layer",
+    "LayerNorm", "LeakyReLU", "LocalResponseNorm", "MaskingNoise", "MaxPool2D", "PadChannels", "ReLU", "Residual",
+    "Sequential", "Sigmoid", "Softmax", "Tanh",
 ]  # fmt: skip

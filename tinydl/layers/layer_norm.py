@@ -1,0 +1,69 @@
+"""Layer normalization: of each row (or pixel) over its own features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .. import arguments
+from ..layer import Layer, Shape
+
+
+class LayerNorm(Layer):
+    """Gives every row mean 0 and standard deviation 1 over its features, then every feature its own scale and shift.
+
+    Forward     over the c features of a row (of a pixel, where x is an image), i = 1 .. c:
+                    mu = 1/c sum_i x_i          v = 1/c sum_i (x_i - mu)^2          s = 1 / sqrt(v + epsilon)
+                    xhat_i = (x_i - mu) s       y_i = gamma_i xhat_i + beta_i
+
+    Backward    dbeta_i = sum dy_i and dgamma_i = sum dy_i xhat_i, both over all rows; g_i = gamma_i dy_i is dL/dxhat_i.
+                x_i reaches the loss by three roads: directly, through the row's mean, and through its variance.
+                    directly        g_i s
+                    the variance    dv = sum_j g_j (x_j - mu) (-1/2) s^3 = -s^2/2 sum_j g_j xhat_j, and
+                                    dv/dx_i = 2/c (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0
+                    the mean        dmu = -s sum_j g_j, and dmu/dx_i = 1/c
+                All three together, with mean(.) over the row's features:
+                    dx_i = s (g_i - mean(g) - xhat_i mean(g xhat))
+                This is the formula of BatchNorm, along the other axis. There gamma is the same for all terms of a mean;
+                here every feature has its own, so gamma must be inside the means: dy in the place of g is wrong.
+
+    Shapes      x, y (n, ..., c); gamma, beta (c,)
+    Cache       xhat and s
+    Edge        rows do not see each other: a batch of one is as good as any, and inference does what training does.
+                A single feature: xhat = 0, y = beta, so nothing but beta can be learned
+    Raises      ValueError for epsilon <= 0, RuntimeError where it has not been built
+    Reference   Ba, Kiros & Hinton 2016, "Layer Normalization"; epsilon as in Keras (PyTorch's is 1e-5)
+    Check       check_layer(LayerNorm(), x=(5, 3))
+    """
+
+    needs_build = True
+    _xhat: Any = None  # before the first forward
+
+    def __init__(self, epsilon: float = 1e-3) -> None:
+        super().__init__()
+        self.epsilon = arguments.positive("LayerNorm", "epsilon", epsilon)
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
+        shape = super().build(input_shape, rng, dtype)
+        self.add_parameter("gamma", np.ones(shape[-1:], dtype))
+        self.add_parameter("beta", np.zeros(shape[-1:], dtype))
+        return shape
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        x = self.as_input(x)
+        centred = x - x.mean(axis=-1, keepdims=True)
+        v = (centred * centred).mean(axis=-1, keepdims=True)  # (n, ..., 1)
+        self._s = 1 / np.sqrt(v + self.epsilon)
+        self._xhat = centred * self._s
+        return self.params["gamma"] * self._xhat + self.params["beta"]
+
+    def backward(self, dy: NDArray) -> NDArray:
+        dy = self.as_gradient(dy, self._xhat)
+        xhat, s = self._xhat, self._s
+        rows = tuple(range(dy.ndim - 1))
+        self.grads["gamma"] += (dy * xhat).sum(axis=rows)
+        self.grads["beta"] += dy.sum(axis=rows)
+        g = self.params["gamma"] * dy
+        return s * (g - g.mean(axis=-1, keepdims=True) - xhat * (g * xhat).mean(axis=-1, keepdims=True))
