@@ -9,10 +9,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tinydl import Model
 from tinydl.gradcheck import GradientCheckError, check_layer, check_loss, check_model
 from tinydl.gradcheck.report import ZERO
-from tinydl.layers import ActivityL1, BatchNorm, Conv2D, Dense, Dropout, KLSparsity, Layer, ReLU, Sequential, Tanh
-from tinydl.losses import MeanSquaredError
+from tinydl.layers import (
+    ActivityL1,
+    BatchNorm,
+    ContractivePenalty,
+    Conv2D,
+    Dense,
+    Dropout,
+    KLSparsity,
+    Layer,
+    ReLU,
+    Sequential,
+    Tanh,
+)
+from tinydl.losses import BinaryCrossEntropy, MeanSquaredError
 from tinydl.models import deep_autoencoder
 
 Array = NDArray[Any]
@@ -297,3 +310,12 @@ def test_what_drops_the_imaginary_part_is_found_at_any_size(scale: float) -> Non
     for layer in (ByAbs(), ByReal(), InOneEntry()):
         with pytest.raises(ValueError, match="drop the imaginary part"):
             check_layer(layer, x, method="complex")
+
+
+def test_a_slope_that_only_wide_steps_can_see_is_no_reason_to_refuse() -> None:
+    """Beside a large penalty, narrow steps leave a small one's value as it is: that is no slope of 0."""
+    encoder = Dense(1, "sigmoid", kernel_initializer="zeros")
+    model = Model([ActivityL1(0.5), ContractivePenalty(encoder, 1e-5), Dense(1)], 1)
+    model.parameters += 0.1 * np.random.default_rng(0).standard_normal(model.parameters.shape)
+    x, y = np.array([[0.12573022]]), np.array([[0.26978671]])
+    assert check_model(model, x, y, loss=BinaryCrossEntropy(), method="complex").passed

@@ -233,11 +233,11 @@ def slopes_with_bounds(
     """
     norms = [float(np.linalg.norm(difference)) for difference in (SLOPE, FIFTH_DIFFERENCE, SIXTH_DIFFERENCE)]
     slopes, bounds = np.zeros_like(base), np.full_like(base, np.inf)
-    smooth = np.zeros(base.shape, bool)
+    smooth, reached = np.zeros(base.shape, bool), np.zeros(base.shape, bool)
     for s, changes in seven_points(evaluate, move, base, step):
         at_s = SLOPE @ changes / s
         curved = np.abs(FIFTH_DIFFERENCE @ changes) + np.abs(SIXTH_DIFFERENCE @ changes)
-        reached = np.any(changes != 0.0, axis=0)
+        reached |= np.any(changes != 0.0, axis=0)  # by any step so far: a narrow one may be lost in the last digit
         bounds_at_s = (curved + SIGMAS * norms[0] * noise * reached) / s
         better = bounds_at_s < bounds  # each output by the step that suits it
         slopes, bounds = np.where(better, at_s, slopes), np.where(better, bounds_at_s, bounds)
