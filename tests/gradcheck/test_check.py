@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -300,26 +301,27 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seeds", [SEEDS[:3], pytest.param(SEEDS[3:], marks=pytest.mark.slow)], ids=["few", "many"])
 @pytest.mark.parametrize("name", RIGHT)
-def test_right_layers_pass_at_every_seed(name: str, seed: int) -> None:
+def test_right_layers_pass_at_every_seed(name: str, seeds: Sequence[int]) -> None:
     make, shape, training = RIGHT[name]
-    report = check_layer(make(), x=shape, training=training, seed=seed, probes=8)
-    assert report.passed
-    # The chain has relu inside: its kinks force small steps, on which roundoff weighs more.
-    assert report.max_relative_error < (1e-7 if name == "chain" else 1e-9)
+    for seed in seeds:
+        report = check_layer(make(), x=shape, training=training, seed=seed, probes=8)
+        assert report.passed, seed
+        # The chain has relu inside: its kinks force small steps, on which roundoff weighs more.
+        assert report.max_relative_error < (1e-7 if name == "chain" else 1e-9), seed
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_relu_at_its_kink_is_dropped_and_the_rest_checked(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((6, 7))
-    zero = rng.random(x.shape) < 0.2
-    x[zero] = 0.0
-    row = check_layer(Relu(), x, seed=seed, probes=x.size).arrays["x"]
-    assert sorted(row.dropped_indices) == [tuple(index) for index in np.argwhere(zero)]
-    assert row.probes == x.size - row.dropped
-    assert row.max_relative_error < 1e-9
+def test_relu_at_its_kink_is_dropped_and_the_rest_checked() -> None:
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((6, 7))
+        zero = rng.random(x.shape) < 0.2
+        x[zero] = 0.0
+        row = check_layer(Relu(), x, seed=seed, probes=x.size).arrays["x"]
+        assert sorted(row.dropped_indices) == [tuple(index) for index in np.argwhere(zero)]
+        assert row.probes == x.size - row.dropped
+        assert row.max_relative_error < 1e-9
 
 
 @pytest.mark.parametrize("distance", [1e-3, 3e-4, 1e-5, 2e-6, 1e-6])
@@ -672,12 +674,12 @@ BUGS: list[tuple[type, tuple[int, ...], str]] = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("bug", "shape", "message"), BUGS, ids=[bug.__name__ for bug, _, _ in BUGS])
-def test_planted_bug_is_found_and_named(bug: type, shape: tuple[int, ...], message: str, seed: int) -> None:
-    with pytest.raises(GradientCheckError, match=message) as caught:
-        check_layer(bug(), x=shape, seed=seed)
-    assert f"gradient check of {bug.__name__} FAILED" in str(caught.value)
+def test_planted_bug_is_found_and_named(bug: type, shape: tuple[int, ...], message: str) -> None:
+    for seed in range(3):
+        with pytest.raises(GradientCheckError, match=message) as caught:
+            check_layer(bug(), x=shape, seed=seed)
+        assert f"gradient check of {bug.__name__} FAILED" in str(caught.value)
 
 
 @pytest.mark.parametrize("bug", [SignFlip, InputGradientWrong])

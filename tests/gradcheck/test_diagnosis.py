@@ -334,13 +334,13 @@ PLANTED: dict[str, tuple[Any, Any, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["auto", "central"])
-@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("bug", PLANTED)
-def test_a_planted_bug_is_named(bug: str, seed: int, method: str) -> None:
+def test_a_planted_bug_is_named(bug: str) -> None:
     layer, x, message = PLANTED[bug]
-    with pytest.raises(GradientCheckError, match=message):
-        check_layer(layer(), x, seed=seed, method=method)
+    for method in ("auto", "central"):
+        for seed in range(3):
+            with pytest.raises(GradientCheckError, match=message):
+                check_layer(layer(), x, seed=seed, method=method)
 
 
 @pytest.mark.parametrize(

@@ -39,15 +39,15 @@ LABELS = np.array([0, 1, 2, 3])
 
 
 @pytest.mark.parametrize("method", ["auto", "central", "complex"])
-@pytest.mark.parametrize("seed", range(20))
-def test_a_right_network_passes(seed: int, method: str) -> None:
-    report = check_model(
-        network(), IMAGES, LABELS, loss=SoftmaxCrossEntropy(), mode="directional", method=method, seed=seed
-    )
-    row = report.arrays["all arrays"]
-    assert (row.probes, row.dropped) == (1, 0)
-    assert row.shape == (IMAGES.size + network().parameters.size,)
-    assert row.max_relative_error < (1e-12 if method == "complex" else 1e-6)
+def test_a_right_network_passes(method: str) -> None:
+    for seed in range(20):
+        report = check_model(
+            network(), IMAGES, LABELS, loss=SoftmaxCrossEntropy(), mode="directional", method=method, seed=seed
+        )
+        row = report.arrays["all arrays"]
+        assert (row.probes, row.dropped) == (1, 0)
+        assert row.shape == (IMAGES.size + network().parameters.size,)
+        assert row.max_relative_error < (1e-12 if method == "complex" else 1e-6), seed
 
 
 def test_it_takes_two_forward_passes_a_direction() -> None:

@@ -150,6 +150,7 @@ def test_verdicts() -> None:
     assert "slope" in kink.why
 
 
+@pytest.mark.slow
 def test_a_check_that_accepts_everything_is_found_out() -> None:
     """In backward definitions: of another forward the judge cannot know that it was not meant."""
 
@@ -239,15 +240,16 @@ def test_no_mutant_of_a_small_target_is_missed() -> None:
         assert sum(found[2].kind == CAUGHT for found in verdicts) > 30
 
 
+@pytest.mark.parametrize("every", [58, pytest.param(29, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_sample_of_the_mutants_is_not_missed(name: str) -> None:
+def test_a_sample_of_the_mutants_is_not_missed(name: str, every: int) -> None:
     target = TARGETS[name]
     verdicts = [
         (site.name, mutant.change, judge(target, site, mutant))
-        for site, mutant in islice(target.mutants(), 5, None, 29)
+        for site, mutant in islice(target.mutants(), 5, None, every)
     ]
+    assert every > 29 or any(found[2].kind == CAUGHT for found in verdicts)
     assert [found for found in verdicts if found[2].kind == MISSED] == []
-    assert any(found[2].kind == CAUGHT for found in verdicts)
 
 
 def test_the_cases_are_what_finds_a_mistake() -> None:
