@@ -109,6 +109,7 @@ LARGER = [
     ((3, 13, 6, 200), 130, Window((3, 3), (1, 1), AROUND)),
     ((1, 50, 50, 128), 128, Window((3, 3), (1, 1), ((1, 2), (2, 1)))),  # many tiles, too
     ((1, 9, 9, 33), 31, Window((4, 3))),
+    ((1, 3, 1, 16), 16, Window((2, 3), (1, 9), ((0, 0), (5, 0)))),  # sees zeros alone, fewer than there are
 ]
 
 
