@@ -64,7 +64,7 @@ def definition_of(twin: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def or_complex(twin: Function) -> Function:
-    """A twin whose definition takes complex arrays: it gets these when the first argument, or one in it, is complex."""
+    """A twin whose definition takes complex arrays: the definition runs where the first argument is complex."""
 
     @wraps(twin)
     def either(x: Any, *rest: Any) -> Any:
