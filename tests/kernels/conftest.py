@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tinydl.kernels.machine.threads import num_threads, set_num_threads
+from tinydl.kernels.machine.threads import num_threads, one_blas_thread, set_num_threads
 
 
 @pytest.fixture(autouse=True)
 def keep_threads() -> Iterator[None]:
+    """BLAS has one, as within kernels: on a busy machine its own workers make small products of NumPy's ten times slower."""
     before = num_threads()
-    yield
+    with one_blas_thread():
+        yield
     set_num_threads(before)

@@ -12,7 +12,7 @@ from tinydl.kernels.activations import WORK
 from tinydl.kernels.machine.threads import parts_for, set_num_threads
 from tinydl.layers import activations
 
-SHAPES = [(1, 1), (7, 3), (5, 1), (2, 3, 5, 6), (1, 1, 1, 17), (3, 37, 41, 33), (4, 61, 63, 96)]
+SHAPES = [(1, 1), (7, 3), (5, 1), (2, 3, 5, 6), (1, 1, 1, 17), (3, 37, 41, 33), (3, 61, 63, 96)]
 relu = Compared("relu")
 gradient = Compared("activation_gradient", returns=["dy"])
 smooth_gradient = Compared("activation_gradient", rounding={np.float32: 2e-6, np.float64: 1e-14})
@@ -20,7 +20,7 @@ smooth_gradient = Compared("activation_gradient", rounding={np.float32: 2e-6, np
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_relu_and_the_gradients(shape: tuple[int, ...]) -> None:
-    for threads, dtype in ((1, np.float32), (2, np.float64), (2, np.float32)):
+    for threads, dtype in ((1, np.float64), (2, np.float32)):
         set_num_threads(threads)
         x, dy = normal(dtype, shape, shape)
         x.ravel()[::5] = 0

@@ -12,7 +12,7 @@ from tinydl.kernels.machine.threads import parts_for, set_num_threads
 from tinydl.kernels.merging import WORK
 from tinydl.layers import residual
 
-SHAPES = [(1, 1), (7, 3), (5, 1), (2, 3, 5, 6), (1, 1, 1, 17), (3, 37, 41, 33), (4, 61, 63, 96)]
+SHAPES = [(1, 1), (7, 3), (5, 1), (2, 3, 5, 6), (1, 1, 1, 17), (3, 37, 41, 33), (3, 61, 63, 96)]
 add = Compared("add")
 add_and_squash = Compared("add", rounding={np.float32: 2e-6, np.float64: 1e-14})
 join, cut = Compared("join"), Compared("cut")
@@ -26,7 +26,7 @@ def test_some_of_the_shapes_are_for_two_threads() -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_add(shape: tuple[int, ...]) -> None:
-    for threads, dtype in ((1, np.float32), (2, np.float64), (2, np.float32)):
+    for threads, dtype in ((1, np.float64), (2, np.float32)):
         set_num_threads(threads)
         a, b = normal(dtype, shape, shape)
         for activation in (LINEAR, RELU):

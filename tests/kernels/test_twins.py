@@ -18,7 +18,7 @@ import pytest
 
 from tests.kernels.comparing import Compared, normal
 from tinydl import Model, kernels
-from tinydl.kernels import PAIRS
+from tinydl.kernels import PAIRS, twins
 from tinydl.kernels.twins import Pair
 from tinydl.layers import ContractivePenalty, Dense
 from tinydl.losses import MeanSquaredError
@@ -136,12 +136,6 @@ def test_using_nests_and_ends_with_its_block_also_after_an_error() -> None:
             assert bound_to("reference")
 
 
-def test_using_refuses_other_names() -> None:
-    with pytest.raises(ValueError, match=r"kernels: expected one of \['compiled', 'reference'\], got 'numba'"), \
-         kernels.using("numba"):  # fmt: skip
-        pass
-
-
 def train(optimizer: Any) -> tuple[list[float], list[np.ndarray]]:
     x = np.random.default_rng(0).normal(size=(16, 6))
     layers = [ContractivePenalty(Dense(5, "sigmoid"), 0.1), Dense(4, "relu", use_bias=False), Dense(6)]
@@ -172,32 +166,29 @@ def test_training_on_the_definitions_gives_the_same_result(make: Any, monkeypatc
         np.testing.assert_allclose(weight, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_a_mode_that_cannot_be_is_refused_by_the_name_of_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=r"kernels: expected one of \['compiled', 'reference'\], got 'numba'"), \
+         kernels.using("numba"):  # fmt: skip
+        pass
+    with pytest.raises(ValueError, match=r"^TINYDL_KERNELS: expected one of .*, got 'fast'$"):
+        twins._switch("TINYDL_KERNELS", "fast")
+    monkeypatch.setattr(twins, "COMPILES", False)
+    with pytest.raises(RuntimeError, match=r"^TINYDL_KERNELS: Numba's compiler is switched off by NUMBA_DISABLE_JIT"):
+        twins._switch("TINYDL_KERNELS", "compiled")
+
+
 # --- processes --------------------------------------------------------------------------------------------------------
 
+SCRIPT = """
+    import numpy as np
+    from tinydl import Model, kernels, layers, losses, optimizers
 
-def process_with(script: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Prints whether every name is bound to its definition; then runs the script."""
-    beginning = """
-        import numpy as np
-        from tinydl import Model, kernels, layers, losses, optimizers
-        print(all(pair.holder[pair.name] is pair.definition for pair in kernels.PAIRS))
-    """
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(beginning) + textwrap.dedent(script)], capture_output=True, text=True,
-        check=False, env={**os.environ, **environment},
-    )  # fmt: skip
-
-
-def test_the_environment_chooses_for_a_process() -> None:
-    process = process_with(TINYDL_KERNELS="reference")
-    assert process.stdout.strip() == "True", process.stderr
-    assert process_with(TINYDL_KERNELS="compiled").stdout.strip() == "False"
-    process = process_with(TINYDL_KERNELS="fast")
-    assert process.returncode != 0
-    assert "ValueError: TINYDL_KERNELS: expected one of ['compiled', 'reference'], got 'fast'" in process.stderr
-
-
-STEP = """
+    print(all(pair.holder[pair.name] is pair.definition for pair in kernels.PAIRS))
+    try:
+        with kernels.using("compiled"):
+            print("compiled")
+    except RuntimeError as error:
+        print(error)
     x = np.random.default_rng(0).standard_normal((6, 7, 5, 3)).astype(np.float32)
     chain = [layers.Conv2D(16, 3, activation="relu"), layers.MaxPool2D(2), layers.Flatten(), layers.Dense(4, "tanh")]
     model = Model(chain, (7, 5, 3), 0)
@@ -207,23 +198,22 @@ STEP = """
 """
 
 
-def test_without_numbas_compiler_the_definitions_run() -> None:
-    """For debuggers and coverage: NUMBA_DISABLE_JIT leaves kernels that call BLAS nothing to call."""
-    process = process_with(
-        STEP
-        + """
-    try:
-        with kernels.using("compiled"):
-            pass
-    except RuntimeError as error:
-        print(error)
-    """,
-        NUMBA_DISABLE_JIT="1",
-    )
+def process_with(**environment: str) -> list[str]:
+    """What a process says: whether every name is bound to its definition, what becomes of using("compiled"), what a
+    network predicts, its loss, and its weights after a step."""
+    process = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(SCRIPT)], capture_output=True, text=True, check=False,
+        env={**os.environ, **environment},
+    )  # fmt: skip
     assert process.returncode == 0, process.stderr
-    bound, *numbers, error = process.stdout.splitlines()
+    return process.stdout.splitlines()
+
+
+def test_the_environment_chooses_and_without_numbas_compiler_the_definitions_run() -> None:
+    """NUMBA_DISABLE_JIT, for debuggers, leaves kernels that call BLAS nothing to call: they gave what lay in memory."""
+    bound, answer, *numbers = process_with(TINYDL_KERNELS="reference", NUMBA_DISABLE_JIT="0")
+    assert (bound, answer) == ("True", "compiled")
+    bound, answer, *without = process_with(TINYDL_KERNELS="", NUMBA_DISABLE_JIT="1")
     assert bound == "True"
-    assert numbers == process_with(STEP, TINYDL_KERNELS="reference").stdout.splitlines()[1:]
-    assert error == "kernels: Numba's compiler is switched off by NUMBA_DISABLE_JIT: only 'reference' can run"
-    refused = process_with(NUMBA_DISABLE_JIT="1", TINYDL_KERNELS="compiled")
-    assert "RuntimeError: TINYDL_KERNELS: Numba's compiler is switched off by NUMBA_DISABLE_JIT" in refused.stderr
+    assert answer == "kernels: Numba's compiler is switched off by NUMBA_DISABLE_JIT: only 'reference' can run"
+    assert without == numbers
