@@ -59,9 +59,9 @@ def folder() -> Path:
 
 @cache
 def fingerprint(file: Path) -> str:
-    """A hash of the text of a file of this package, and of all that it imports from this package."""
+    """A hash of a file of this package, of all that it imports from this package, and of Numba's version."""
     texts = {each.relative_to(KERNELS).as_posix(): each.read_bytes() for each in _with_imports(file, set())}
-    total = hashlib.sha256()
+    total = hashlib.sha256(numba_version.encode())
     for name, text in sorted(texts.items()):
         total.update(name.encode() + b"\0" + text + b"\0")
     return total.hexdigest()
@@ -89,7 +89,7 @@ def _imports(file: Path) -> tuple[Path, ...]:
 
 
 class _Files:
-    """The files of one function, one for each list of argument types, processor and version of Numba.
+    """The files of one function, one for each list of argument types and processor.
 
     Each begins with its own hash: a damaged file may still be readable, and machine code with a wrong bit can end a
     process.
@@ -100,7 +100,7 @@ class _Files:
         self.stamp = stamp[:16]
 
     def _path(self, key: Any) -> Path:
-        inputs = hashlib.sha256(repr((numba_version, key)).encode()).hexdigest()[:16]
+        inputs = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
         return folder() / f"{self.name}.{self.stamp}.{inputs}.nbc"
 
     def load(self, key: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from numba import config, njit
 from numba.core import event
 
-from .cache import KernelCache, folder, say_once
+from .cache import KernelCache, described, folder, say_once
 
 PACKAGE = __name__.rsplit(".", 2)[0]
 COMPILES = not config.DISABLE_JIT  # NUMBA_DISABLE_JIT=1, for a debugger: the definitions run then (see ../twins.py)
@@ -20,7 +20,10 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         compiled = njit(nogil=True, **options)(function)
         if COMPILES:
-            compiled._cache = KernelCache(function)  # what njit(cache=True) does, with a cache of our own
+            try:
+                compiled._cache = KernelCache(function)  # what njit(cache=True) does, with a cache of our own
+            except OSError as error:  # no source to take a fingerprint of
+                say_once(f"compiled kernels are not kept, each process compiles its own: {described(error)}")
         return compiled
 
     return decorate
@@ -32,8 +35,7 @@ class _Announcement(event.Listener):
     def on_start(self, event: event.Event) -> None:
         if event.data["dispatcher"].py_func.__module__.startswith(PACKAGE):
             say_once(
-                "compiling kernels for this machine as they are needed, some 20 s in all; they are kept for the next "
-                f"time (in {folder()})"
+                f"compiling kernels for this machine as they are needed, some 20 s in all, to be kept in {folder()}"
             )
 
     def on_end(self, event: event.Event) -> None: ...
