@@ -101,7 +101,8 @@ class BinaryCrossEntropy(Loss):
 
     Forward    p = sigmoid(z),  L = -1/N sum_k ( y_k log p_k + (1 - y_k) log(1 - p_k) )
                With log p = -log(1 + exp(-z)) and log(1 - p) = log p - z every term becomes
-                   max(z, 0) - z y + log(1 + exp(-|z|))          which never overflows
+                   log(1 + exp(-z)) + (1 - y) z  =  max(z, 0) - z y + log(1 + exp(-|z|))
+               (for z < 0, log(1 + exp(-z)) = log(1 + exp(z)) - z); the last form never overflows
     Backward   d/dz log p = 1 - p and d/dz log(1 - p) = -p, so dL/dz_k = (p_k - y_k) / N
     Shapes     y_pred (logits), y_true (n, ...); y_true in [0, 1], N counts all entries
     Raises     ValueError for targets outside [0, 1]
@@ -116,7 +117,7 @@ class BinaryCrossEntropy(Loss):
 
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
         z, y = self._remember(y_pred, y_true)
-        return np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(np.where(z > 0, -z, z)))).item()
+        return np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(np.where(z > 0, -z, z)))).item()  # (-|z|, analytic)
 
     def backward(self) -> NDArray:
         z, y = self._recall()
@@ -126,12 +127,13 @@ class BinaryCrossEntropy(Loss):
 class SoftmaxCrossEntropy(Loss):
     """Cross-entropy of one class out of several, softmax included.
 
-    Forward    p = softmax(z),  L = -1/n sum_n sum_j q_nj log p_nj
+    Forward    p = softmax(z),  L = -1/n sum_m sum_j q_mj log p_mj          m = 1 .. n: the rows
                log p_j = z_j - log sum_k exp(z_k), with the row's maximum subtracted from z first
                q: the target's distribution, one-hot or soft; with label smoothing e over c classes
                    q = (1 - e) y + e / c
     Backward   d log p_j / dz_i = 1[i = j] - p_i. Hence
-                   dL/dz_ni = 1/n ( p_ni sum_j q_nj - q_ni ), and (p_ni - q_ni) / n as sum_j q_nj = 1
+                   dL/dz_mi = 1/n ( p_mi sum_j q_mj - q_mi ), which is (p_mi - q_mi) / n where sum_j q_mj = 1
+               (rows that sum to 1 within 1e-3 are taken, so the sum stands in the code)
     Shapes     y_pred (logits) (n, classes); y_true integer labels (n,), or (n, classes) with rows that sum to 1
     Cache      p sum_j q_j and q
     Raises     ValueError for labels outside 0 .. classes - 1, for rows that are no distribution, and unless
@@ -193,8 +195,8 @@ class SoftmaxCrossEntropy(Loss):
         return -np.sum(q * np.where(q > 0, log_p, 0)).item() / len(z)
 
     def backward(self) -> NDArray:
-        p, q = self._recall()
-        return (p - q) / len(q)
+        p_sum_q, q = self._recall()
+        return (p_sum_q - q) / len(q)
 
 
 def _one_hot(labels: NDArray, classes: int, dtype: DTypeLike) -> NDArray:

@@ -263,7 +263,7 @@ def adam(
     p: NDArray, g: NDArray, m: NDArray, v: NDArray, t: int,
     learning_rate: float, beta1: float, beta2: float, epsilon: float, weight_decay: float,
 ) -> None:  # fmt: skip
-    """Step number t (from 1) on flat vectors. (m^ / (sqrt(v^) + epsilon), each scale a number of its own.)"""
+    """Step number t (from 1) on flat vectors, with m^ = m_scale m and sqrt(v^) = v_scale sqrt(v)."""
     m *= beta1
     m += (1 - beta1) * g
     v *= beta2

@@ -20,7 +20,7 @@ class Conv2D(Layer):
     """Convolution of images (n, h, w, channels) with `filters` windows of kernel_size, y = f(conv(x, W) + b).
 
     Forward
-        a_nijf = sum_pqc xpad_n,i sh + p,j sw + q,c W_pqcf + b_f          y = f(a), f as in Dense
+        a_nijf = sum_pqc xpad[n, i sh + p, j sw + q, c] W_pqcf + b_f      y = f(a), f as in Dense
         (a correlation: the kernel is not flipped, which only renames its entries)
 
         im2col writes the window under every output pixel as a row; the sum is then a matrix product, and the layer a
@@ -32,10 +32,13 @@ class Conv2D(Layer):
                                     5 6 8 9   <- y_11                              w3
 
     Backward
-        As in Dense da = dy f'(a), written in y, and with n i j counted as the rows of cols:
-            dW = cols.T @ da          every window's pixels times what its output is worth
+        As in Dense da = dy f'(a), written in y. W_pqcf enters a_nijf at every place (i, j) of every image n, with the
+        pixel under it as its factor:
+            dW_pqcf = sum_nij xpad[n, i sh + p, j sw + q, c] da_nijf         db_f = sum_nij da_nijf
+        With n i j counted as the rows of cols, and p q c as its columns, that is
+            dW = cols.T @ da          every window's pixels times the gradient of its output
             db = da.sum(axis=(0, 1, 2))
-            dcols = da @ W.T          what every entry of every window is worth
+            dcols = da @ W.T          the gradient of every entry of every window
         im2col only copies: x_nhwc stands in up to kh kw windows, so the loss reaches it on as many roads, and dx is the
         sum of their dcols. That is col2im, the transpose of im2col (not its inverse):
 

@@ -1,4 +1,7 @@
-"""Dense: every output unit sees every input."""
+"""Dense: every output unit sees every input.
+
+The functions at the end say in NumPy what a compiled twin of them does, which `compiled_as` binds (kernels/twins.py).
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class LayerNorm(Layer):
                     the variance    dv = sum_j g_j (x_j - mu) (-1/2) s^3 = -s^2/2 sum_j g_j xhat_j, and
                                     dv/dx_i = 2/c (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0
                     the mean        dmu = -s sum_j g_j, and dmu/dx_i = 1/c
-                All three together, with mean(.) over the row's features:
+                All three together, with x_i - mu = xhat_i / s and mean(.) over the row's features:
                     dx_i = s (g_i - mean(g) - xhat_i mean(g xhat))
                 This is the formula of BatchNorm, along the other axis. There gamma is the same for all terms of a mean;
                 here every feature has its own, so gamma must be inside the means: dy in the place of g is wrong.

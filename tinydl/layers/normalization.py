@@ -29,7 +29,7 @@ class BatchNorm(Layer):
                     the variance    dv = sum_j g_j (x_j - mu) (-1/2) s^3 = -s^2/2 sum_j g_j xhat_j, and
                                     dv/dx_i = 2/m (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0
                     the mean        dmu = -s sum_j g_j, and dmu/dx_i = 1/m
-                All three together, with mean(.) over the channel's entries:
+                All three together, with x_i - mu = xhat_i / s and mean(.) over the channel's entries:
                     dx_i = s (g_i - mean(g) - xhat_i mean(g xhat))
                 What is taken away are the parts of g along a constant and along xhat: y does not change when all x
                 of a channel are shifted or stretched, so no gradient can point there. In inference the statistics
@@ -115,7 +115,10 @@ def batch_norm_backward(
     dy: NDArray, x: NDArray, y: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float,
     activation: int, training: bool, dgamma: NDArray, dbeta: NDArray,
 ) -> NDArray:  # fmt: skip
-    """Adds to dgamma and dbeta, returns dx. training: the statistics are those of x itself, three roads then."""
+    """Adds to dgamma and dbeta, returns dx. (beta is there for the twin, which finds f' from x.)
+
+    training: the statistics are those of x itself, so three roads lead to it, not one.
+    """
     da = dy * derivative(y, activation)
     axes = tuple(range(x.ndim - 1))
     mean, var = statistics
@@ -188,7 +191,10 @@ def local_response_norm_backward(dy: NDArray, x: NDArray, s: NDArray, size: int,
 
 
 def _sum_around(v: NDArray, size: int, backwards: bool = False) -> NDArray:
-    """For each channel j the sum over N(j); backwards: over the channels whose N holds j, the transpose of that."""
+    """For each channel j the sum over N(j) = j - before .. j + after; backwards over the channels i with j in N(i).
+
+    These are i = j - after .. j + before: the same sum with both ends exchanged, which matters for an even size.
+    """
     before = size // 2
     if backwards:
         before = size - 1 - before

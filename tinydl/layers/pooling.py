@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from .. import kernels
 from ..kernels import Window, compiled_as
 from ..layer import Layer, Shape
-from . import conv
+from . import conv  # (its im2col is called through the module, see kernels/twins.py)
 from .sliding_window import check_image, check_padding, pair, window_over
 
 MOST_PLACES = 1 << 16  # in a window: a place is kept as a 16-bit number
@@ -57,7 +57,7 @@ class Pool2D(Layer):
 class MaxPool2D(Pool2D):
     """The largest entry of each window, channel by channel.
 
-    Forward     y_nijc = max over the window's (p, q) of x_n,i sh + p,j sw + q,c
+    Forward     y_nijc = max over the window's (p, q) of x[n, i sh + p, j sw + q, c]
     Backward    y is that one entry: dy goes to it alone, all other entries of the window get 0. Where windows overlap
                 an entry may win in several; its dx is the sum.
     padding     as in Conv2D; a padded place never wins (it counts as -infinity, not as 0)
@@ -111,8 +111,10 @@ def max_pool_backward(dy: NDArray, where: NDArray, x_shape: tuple[int, ...], win
 class AveragePool2D(Pool2D):
     """The mean of each window, channel by channel.
 
-    Forward     y_nijc = 1/k sum over the window's (p, q) of x_n,i sh + p,j sw + q,c, k the entries inside the image
-    Backward    each of the k entries has the weight 1/k: it gets dy / k from every window that it stands in
+    Forward     y_nijc = 1/k_ij sum over the window's (p, q) of x[n, i sh + p, j sw + q, c], over the
+                k_ij entries that lie in the image
+    Backward    each of these entries has the weight 1/k_ij: dx[n, h, w, c] = sum of dy_nijc / k_ij over the windows
+                (i, j) that hold pixel (h, w)
     padding     as in Conv2D; padded places are not counted (as TensorFlow; PyTorch counts them unless told not to)
     Shapes      x (n, h, w, c), y (n, oh, ow, c)
     Cache       shapes
@@ -140,7 +142,7 @@ def average_pool_forward(x: NDArray, window: Window) -> NDArray:
     n, h, w, c = x.shape
     oh, ow = window.places(h, w)
     windows = conv.im2col(x, window).reshape(n, oh, ow, kh * kw, c)
-    return windows.sum(axis=3) / _entries(x.shape, x.real.dtype, window)
+    return windows.sum(axis=3) / _entries(x.shape, x.real.dtype, window)  # (x may be complex: the complex step)
 
 
 @compiled_as(kernels.pooling.average_backward)
@@ -148,7 +150,7 @@ def average_pool_backward(dy: NDArray, x_shape: tuple[int, ...], window: Window)
     """dx: dy / (number of entries) for each of the window's entries."""
     kh, kw = window.size
     share = dy / _entries(x_shape, dy.dtype, window)
-    dwindows = np.repeat(share[:, :, :, None], kh * kw, axis=3)
+    dwindows = np.repeat(share[:, :, :, None], kh * kw, axis=3)  # col2im leaves out what falls on the padding
     return conv.col2im(dwindows, x_shape, window)
 
 

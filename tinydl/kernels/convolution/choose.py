@@ -1,11 +1,13 @@
 """Which way serves which convolution: one table, read from the top.
 
 A way may be taken where it `can` work at all, and is where it is `faster` than those below it. Tests and benchmarks
-force one: `forward(..., way="direct")`, which is refused where it cannot work, or, for a whole process,
+force one: `kernels.convolution.forward(..., way="direct")`, which is refused where it cannot work, or, for all layers
+of a process,
 
     TINYDL_CONVOLUTION=patches python ...
 
-which holds wherever that way can work; elsewhere the table decides.
+which holds wherever that way can work; elsewhere the table decides. (With TINYDL_KERNELS=reference no way is taken: the
+definition in layers/conv.py runs.)
 """
 
 from __future__ import annotations
@@ -23,9 +25,8 @@ from .winograd_tiles import tiles_in
 FEWEST_CHANNELS = 16  # below, Winograd's transforms cost more than its products save
 MANY_CHANNELS = 128  # from here on two blocks of them, see winograd_blocks
 FEW_TILES = 256  # with more, chunks of tiles are as fast as blocks of channels, and need less memory
-MOST_WEIGHTS = (
-    1 << 17
-)  # numbers: directly, each row of y or dx goes through all of W, which has to stay in the L2 cache
+# Numbers in W: computed directly, each row of y or dx goes through all of them, so they have to stay in the L2 cache.
+MOST_WEIGHTS = 1 << 17
 
 
 class Convolution(NamedTuple):
@@ -46,8 +47,8 @@ class Way(NamedTuple):
     faster: Callable[[Convolution], bool]
 
 
-def _small_kernel(conv: Convolution) -> bool:
-    """2x2 and 3x3 have transforms."""
+def _small_kernel_stride_1(conv: Convolution) -> bool:
+    """2x2 and 3x3 with strides of 1 have transforms."""
     return conv.window.size in ((2, 2), (3, 3)) and conv.window.strides == (1, 1)
 
 
@@ -56,7 +57,7 @@ def _whole_vectors(conv: Convolution) -> bool:
     return conv.f % direct.WHOLE == 0 and (conv.c % direct.WHOLE == 0 or not conv.need_dx)
 
 
-def _few_tiles(conv: Convolution) -> bool:
+def _many_channels_few_tiles(conv: Convolution) -> bool:
     return min(conv.c, conv.f) >= MANY_CHANNELS and 0 < tiles_in(conv.window, conv.output) <= FEW_TILES
 
 
@@ -74,9 +75,9 @@ def _always(conv: Convolution) -> bool:
 
 
 WAYS = {
-    #                       what it is                 where it can     where it is faster than the rest
-    "winograd_blocks": Way(winograd_blocks, _small_kernel, _few_tiles),  # wide layers on small maps: VGG16's last ones
-    "winograd": Way(winograd, _small_kernel, _some_channels),  # 2x2 and 3x3 kernels: most of VGG and ResNet
+    # what it is, where it can work, where it is faster than those below
+    "winograd_blocks": Way(winograd_blocks, _small_kernel_stride_1, _many_channels_few_tiles),  # VGG16's last ones
+    "winograd": Way(winograd, _small_kernel_stride_1, _some_channels),  # 2x2 and 3x3 kernels: most of VGG and ResNet
     "direct": Way(direct, _whole_vectors, _few_weights),  # few channels: a first layer, 5x5 and strided kernels
     "patches": Way(patches, _always, _always),  # im2col: 1x1 kernels, and whatever is left
 }

@@ -44,12 +44,12 @@ from .winograd_tiles import (
     Tiles,
     input_gradient_tiles,
     input_tiles,
-    kernel_gradient,
-    kernel_transform,
     output_gradient_tiles,
     output_tiles,
     tiles_in,
     tiling_of,
+    weight_gradient,
+    weight_transform,
 )
 
 CHUNK = 1 << 17  # numbers in V and M of a chunk, 512 kB of float32, half a core's L2 cache; but
@@ -69,12 +69,13 @@ def backward(
 ) -> None:
     """As patches.backward."""
     (c, f), n, tiling = W.shape[2:], len(dy), tiling_of(window, dy.shape)
+    # The transform takes each pair of channels by itself: that of W, transposed in c and f, is U[p].T for all p.
     U_T = _transformed(np.ascontiguousarray(W.transpose(0, 1, 3, 2))) if dx.size else np.empty((0, 0, 0), x.dtype)
     parts = parts_for(n, 2 * tiles_in(window, dy.shape) * PLACES * c * f)
     dU, db_parts = empty((parts, PLACES, c, f), x.dtype), np.zeros((parts, db.size), x.dtype)
     share(parts, n, _backward_part, dy, x, U_T, y, tiling, relu, _chunk(c, f), dU, db_parts, dx)
     for part in dU:
-        _add_kernel_gradient(part, dW)
+        _add_weight_gradient(part, dW)
     db += db_parts.sum(axis=0)
 
 
@@ -95,14 +96,14 @@ def _transform(part: Part, W: NDArray, U: NDArray) -> None:
     """Of some channels."""
     k, _, c, f = W.shape
     at = part.start * f
-    kernel_transform(W.reshape(-1), at, c * f, k, U.reshape(-1), at, c * f, part.stop * f - at)
+    weight_transform(W.reshape(-1), at, c * f, k, U.reshape(-1), at, c * f, part.stop * f - at)
 
 
 @kernel()
-def _add_kernel_gradient(dU, dW):
+def _add_weight_gradient(dU, dW):
     """The same for all pairs, in Numba's hands: it refuses a dW that does not lie in one piece."""
     k, _, c, f = dW.shape
-    kernel_gradient(dU.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
+    weight_gradient(dU.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
 
 
 @kernel()
@@ -117,7 +118,7 @@ def _forward_part(part, x, U, b, tiling, relu, t, y):
         input_tiles(x, tiling, first, last, tile, V)
         for p in range(PLACES):
             of_V, of_U, of_M = Rows(flat_V, p * c, V.step), Rows(flat_U, p * c * f, f), Rows(flat_M, p * f, M.step)
-            product(False, (last - first, f, c), of_V, of_U, False, of_M)
+            product(False, (last - first, f, c), of_V, of_U, False, of_M)  # M[p] = V[p] @ U[p]
         output_tiles(M, b, relu, tiling, first, last, tile, y, 0, f)
 
 
@@ -138,8 +139,9 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx)
         output_gradient_tiles(dy, y, relu, db, tiling, first, last, tile, dM)
         for p in range(PLACES):
             of_V, of_dM = Rows(flat_V, p * c, V.step), Rows(flat_dM, p * f, dM.step)
-            product(True, (c, f, last - first), of_V, of_dM, True, Rows(flat_dU, p * c * f, f))
-            if dx.size:  # V[p] has done its work: dV[p] takes its place
-                product(False, (last - first, c, f), of_dM, Rows(flat_U, p * c * f, c), False, of_V)
+            of_dU, of_U_T = Rows(flat_dU, p * c * f, f), Rows(flat_U, p * c * f, c)
+            product(True, (c, f, last - first), of_V, of_dM, True, of_dU)  # dU[p] += V[p].T @ dM[p]
+            if dx.size:  # V[p] has done its work, and dV[p] takes its place
+                product(False, (last - first, c, f), of_dM, of_U_T, False, of_V)  # dV[p] = dM[p] @ U[p].T
         if dx.size:
             input_gradient_tiles(V, tiling, first, last, tile, dx, 0, c)

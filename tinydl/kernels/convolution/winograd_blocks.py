@@ -29,12 +29,12 @@ from .winograd_tiles import (
     Tiles,
     input_gradient_tiles,
     input_tiles,
-    kernel_gradient,
-    kernel_transform,
     output_gradient_tiles,
     output_tiles,
     tiles_in,
     tiling_of,
+    weight_gradient,
+    weight_transform,
 )
 
 BLOCK = 64  # channels and filters
@@ -96,7 +96,7 @@ def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
             channels = min(BLOCK, c - c0)
             pairs = channels * filters
             for i in range(channels):
-                kernel_transform(flat_W, (c0 + i) * f + f0, c * f, k, U, i * filters, pairs, filters)
+                weight_transform(flat_W, (c0 + i) * f + f0, c * f, k, U, i * filters, pairs, filters)
             for p in range(PLACES):
                 of_V, of_M = Rows(V, p * tiles * c + c0, c), Rows(M, p * tiles * filters, filters)
                 product(False, (tiles, filters, channels), of_V, Rows(U, p * pairs, filters), c0 > 0, of_M)
@@ -119,12 +119,12 @@ def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
                 of_V, of_dM = Rows(V, p * tiles * c + c0, c), Rows(dM, p * tiles * f + f0, f)
                 product(True, (channels, filters, tiles), of_V, of_dM, False, Rows(U, p * pairs, filters))
             for i in range(channels):
-                kernel_gradient(U, i * filters, pairs, k, flat_dW, (c0 + i) * f + f0, c * f, filters)
+                weight_gradient(U, i * filters, pairs, k, flat_dW, (c0 + i) * f + f0, c * f, filters)
             if not dx.size:
                 continue
             for p in range(k * k):
                 _transpose(flat_W, (p * c + c0) * f + f0, f, channels, filters, W_T, p * pairs)
-            kernel_transform(W_T, 0, pairs, k, U, 0, pairs, pairs)
+            weight_transform(W_T, 0, pairs, k, U, 0, pairs, pairs)
             for p in range(PLACES):
                 of_dM, of_dV = Rows(dM, p * tiles * f + f0, f), Rows(dV, p * tiles * channels, channels)
                 product(False, (tiles, channels, filters), of_dM, Rows(U, p * pairs, channels), f0 > 0, of_dV)

@@ -85,30 +85,31 @@ def _coefficients(roots: list[Fraction]) -> list[float]:
     return [float(entry) for entry in polynomial]
 
 
-(_A2, _G2, _B2), (_A3, _G3, _B3) = (matrices(k) for k in (2, 3))
-_input, _input_gradient = tile_map(_B2, _B2), tile_map(_B2.T, _B2.T, add=True)  # B is the same for both
-_kernel_2, _kernel_3 = tile_map(_G2, _G2), tile_map(_G3, _G3)
-_kernel_gradient_2, _kernel_gradient_3 = tile_map(_G2.T, _G2.T, add=True), tile_map(_G3.T, _G3.T, add=True)
-_output_2, _output_3 = tile_map(_A2, _A2), tile_map(_A3, _A3)
-_output_gradient_2, _output_gradient_3 = tile_map(_A2.T, _A2.T), tile_map(_A3.T, _A3.T)
+# tile_map(L, L) is L tile L.T: with B.T for L it makes B.T x B. For 2x2 and 3x3 kernels B is the same.
+(_A_T2, _G2, _B_T), (_A_T3, _G3, _) = (matrices(k) for k in (2, 3))
+_input, _input_gradient = tile_map(_B_T, _B_T), tile_map(_B_T.T, _B_T.T, add=True)
+_weight_2, _weight_3 = tile_map(_G2, _G2), tile_map(_G3, _G3)
+_weight_gradient_2, _weight_gradient_3 = tile_map(_G2.T, _G2.T, add=True), tile_map(_G3.T, _G3.T, add=True)
+_output_2, _output_3 = tile_map(_A_T2, _A_T2), tile_map(_A_T3, _A_T3)
+_output_gradient_2, _output_gradient_3 = tile_map(_A_T2.T, _A_T2.T), tile_map(_A_T3.T, _A_T3.T)
 
 
 @kernel()
-def kernel_transform(W, at, apart, k, U, to, between, count):
+def weight_transform(W, at, apart, k, U, to, between, count):
     """U = G W G.T for `count` pairs of channels; entries of W are `apart` from each other, positions of U `between`."""
     if k == 2:
-        _kernel_2(W, at, 2 * apart, apart, U, to, SIZE * between, between, count)
+        _weight_2(W, at, 2 * apart, apart, U, to, SIZE * between, between, count)
     else:
-        _kernel_3(W, at, 3 * apart, apart, U, to, SIZE * between, between, count)
+        _weight_3(W, at, 3 * apart, apart, U, to, SIZE * between, between, count)
 
 
 @kernel()
-def kernel_gradient(dU, at, between, k, dW, to, apart, count):
+def weight_gradient(dU, at, between, k, dW, to, apart, count):
     """dW += G.T dU G, likewise."""
     if k == 2:
-        _kernel_gradient_2(dU, at, SIZE * between, between, dW, to, 2 * apart, apart, count)
+        _weight_gradient_2(dU, at, SIZE * between, between, dW, to, 2 * apart, apart, count)
     else:
-        _kernel_gradient_3(dU, at, SIZE * between, between, dW, to, 3 * apart, apart, count)
+        _weight_gradient_3(dU, at, SIZE * between, between, dW, to, 3 * apart, apart, count)
 
 
 @kernel()

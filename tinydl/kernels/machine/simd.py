@@ -26,7 +26,7 @@ def tile_map(left: NDArray, right: NDArray, add: bool = False) -> Callable[..., 
 
         target[to + i down + j across + q] = sum_kl left[i, k] right[j, l] source[at + k row + l column + q]
 
-    on flat arrays of one dtype: left T right' for `count` tiles T that lie side by side. With `add` it is += instead.
+    on flat arrays of one dtype: left T right.T for `count` tiles T that lie side by side. With `add` it is += instead.
     Source and target may be the same numbers: all are read before one is written. A tile of 5x5 fits the 32 registers.
     """
     left_rows, right_rows = left.tolist(), right.tolist()
