@@ -98,8 +98,8 @@ def test_the_same_errors_from_every_data_set(module, tmp_path: Path, monkeypatch
         assert str(caught.value) == (
             f"{files.title} was not found: looked for {', '.join(files.names)} in TINYDL_DATA ({said}) and in the cache "
             f"({tmp_path / 'cache'}). Give load(path=...) one of them, or a folder that holds it (from {files.origin}), or "
-            f"set TINYDL_DATA to such a folder, or call load(download=True) to fetch it; {files.instead}"
-        )
+            f"set TINYDL_DATA to such a folder, or call load(download=True) to fetch it"
+        ) + (f"; {files.instead}" if files.instead else "")
 
 
 @pytest.mark.parametrize("module", WITH_FILES, ids=lambda module: module.__name__.rpartition(".")[2])

@@ -6,7 +6,9 @@ is right, the golden values prove (tests/layers/test_values.py, tests/test_losse
 
 from __future__ import annotations
 
+import importlib
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -142,6 +144,20 @@ def test_everything_has_a_spec(subject: type, specs: dict[str, Any]) -> None:
         file = file_for(subject)
         pytest.fail(f"{subject.__name__} has no spec yet: write {file}; tests/proofs/specs/__init__.py says how")
     assert specs[subject.__name__].subject is subject
+
+
+def test_every_layer_is_offered_and_compared_with_values_from_elsewhere() -> None:
+    """A gradient check proves that backward is the derivative of forward, not that forward is right."""
+    folder = Path(layers.__file__).parent
+    for file in sorted(folder.glob("*.py")):
+        module = importlib.import_module(f"tinydl.layers.{file.stem}") if file.stem != "__init__" else layers
+        for kind in public(module, Layer):
+            base = kind.forward is Layer.forward or any(kind in other.__bases__ for other in public(layers, Layer))
+            assert kind.__name__ in layers.__all__ or base, f"{kind.__name__}: name it in tinydl/layers/__init__.py"
+    tests = "".join(path.read_text(encoding="utf-8") for path in (Path(__file__).parents[1] / "layers").glob("*.py"))
+    for kind in public(layers, Layer):
+        values = f"tests/layers/{Path(file_for(kind)).stem}.py".replace("layers/", "layers/test_")
+        assert kind.__name__ in tests, f"{kind.__name__}: its values are not compared yet, write {values}"
 
 
 @pytest.mark.parametrize(
