@@ -173,14 +173,9 @@ class ModelCheckpoint(Monitor):
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike[str],
-        monitor: str = "val_loss",
-        verbose: int = 0,
-        save_best_only: bool = False,
-        mode: str = "auto",
-        restore_best_weights: bool = False,
-    ) -> None:
+        self, path: str | os.PathLike[str], monitor: str = "val_loss", verbose: int = 0, save_best_only: bool = False,
+        mode: str = "auto", restore_best_weights: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(monitor, mode, 0.0, verbose)
         self.path = os.fspath(path)
         self.save_best_only = save_best_only
@@ -237,14 +232,9 @@ class EarlyStopping(Monitor):
     """
 
     def __init__(
-        self,
-        monitor: str = "val_loss",
-        min_delta: float = 0.0,
-        patience: int = 0,
-        verbose: int = 0,
-        mode: str = "auto",
-        restore_best_weights: bool = False,
-    ) -> None:
+        self, monitor: str = "val_loss", min_delta: float = 0.0, patience: int = 0, verbose: int = 0,
+        mode: str = "auto", restore_best_weights: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(monitor, mode, min_delta, verbose)
         self.patience = int(arguments.number("EarlyStopping", "patience", patience, 0))
         self.restore_best_weights = restore_best_weights

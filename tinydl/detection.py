@@ -120,15 +120,9 @@ def _precision_areas(y: NDArray[np.int64], s: NDArray[np.float64], prevalence: f
 
 
 def choose_threshold(
-    y_true: ArrayLike,
-    scores: ArrayLike,
-    policy: Policy,
-    value: float | None = None,
-    *,
-    cost_false_negative: float | None = None,
-    cost_false_positive: float | None = None,
-    prevalence: float | None = None,
-) -> float:
+    y_true: ArrayLike, scores: ArrayLike, policy: Policy, value: float | None = None, *,
+    cost_false_negative: float | None = None, cost_false_positive: float | None = None, prevalence: float | None = None,
+) -> float:  # fmt: skip
     """The threshold a policy picks on calibration rows; never give it the rows the result is judged on.
 
     "quantile": the quantile `value` of the normal rows' scores; 0.995 flags one in 200. Needs no anomaly.
@@ -143,11 +137,7 @@ def choose_threshold(
     """
     if policy not in _SETTINGS:
         raise ValueError(f"policy must be one of {', '.join(_SETTINGS)}; got {policy!r}")
-    given = {
-        "value": value,
-        "cost_false_negative": cost_false_negative,
-        "cost_false_positive": cost_false_positive,
-    }
+    given = {"value": value, "cost_false_negative": cost_false_negative, "cost_false_positive": cost_false_positive}
     settings: dict[str, float] = {}
     for name, number in given.items():
         if name not in _SETTINGS[policy] and number is not None:
@@ -184,12 +174,9 @@ def choose_threshold(
 
 
 def _cheapest(
-    y: NDArray[np.int64],
-    s: NDArray[np.float64],
-    weights: NDArray[np.float64] | None,
-    cost_false_negative: float,
+    y: NDArray[np.int64], s: NDArray[np.float64], weights: NDArray[np.float64] | None, cost_false_negative: float,
     cost_false_positive: float,
-) -> float:
+) -> float:  # fmt: skip
     false_positive_rate, recall, thresholds = roc_curve(y, s, drop_intermediate=False)
     normal_weight = (len(y) - y.sum()) if weights is None else weights[y == 0].sum()
     missed, alarms = (1 - recall) * y.sum(), false_positive_rate * normal_weight

@@ -49,13 +49,9 @@ class Model:
     """
 
     def __init__(
-        self,
-        layers: Sequence[Layer] | Layer,
-        input_shape: int | Shape,
-        seed: int = 0,
-        dtype: DTypeLike = "float32",
+        self, layers: Sequence[Layer] | Layer, input_shape: int | Shape, seed: int = 0, dtype: DTypeLike = "float32",
         name: str | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.input_shape = inputs.shape_of(input_shape)
         self.seed = arguments.whole("Model", "seed", seed)
         self.dtype = arguments.float_dtype("Model", dtype)
@@ -165,17 +161,10 @@ class Model:
 
     @one_blas_thread()
     def fit(
-        self,
-        x: ArrayLike | Batches,
-        y: ArrayLike | None = None,
-        epochs: int = 1,
-        batch_size: int = 32,
-        shuffle: bool = True,
-        validation_data: tuple[ArrayLike, ArrayLike] | Batches | None = None,
-        callbacks: Sequence[Callback] | None = (),
-        verbose: int = 1,
-        initial_epoch: int = 0,
-    ) -> History:
+        self, x: ArrayLike | Batches, y: ArrayLike | None = None, epochs: int = 1, batch_size: int = 32,
+        shuffle: bool = True, validation_data: tuple[ArrayLike, ArrayLike] | Batches | None = None,
+        callbacks: Sequence[Callback] | None = (), verbose: int = 1, initial_epoch: int = 0,
+    ) -> History:  # fmt: skip
         """Train for epochs number initial_epoch .. epochs - 1; returns the History of their figures.
 
         x may be Batches, which bring their own targets (and validation_data likewise).

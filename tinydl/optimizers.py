@@ -154,13 +154,9 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self,
-        learning_rate: float | Schedule = 0.01,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-        global_clipnorm: float | None = None,
-    ) -> None:
+        self, learning_rate: float | Schedule = 0.01, momentum: float = 0.0, nesterov: bool = False,
+        weight_decay: float = 0.0, global_clipnorm: float | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(learning_rate, global_clipnorm)
         self.momentum = arguments.number("SGD", "momentum", momentum, 0, 1)
         self.nesterov = arguments.flag("SGD", "nesterov", nesterov)
@@ -199,12 +195,9 @@ class RMSprop(Optimizer):
     slot_names = ("v",)
 
     def __init__(
-        self,
-        learning_rate: float | Schedule = 1e-3,
-        rho: float = 0.9,
-        epsilon: float = 1e-8,
+        self, learning_rate: float | Schedule = 1e-3, rho: float = 0.9, epsilon: float = 1e-8,
         global_clipnorm: float | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(learning_rate, global_clipnorm)
         self.rho = arguments.number("RMSprop", "rho", rho, 0, 1)
         self.epsilon = arguments.number("RMSprop", "epsilon", epsilon, 1e-16)
@@ -239,14 +232,9 @@ class Adam(Optimizer):
     slot_names = ("m", "v")
 
     def __init__(
-        self,
-        learning_rate: float | Schedule = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: float = 0.0,
-        global_clipnorm: float | None = None,
-    ) -> None:
+        self, learning_rate: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
+        weight_decay: float = 0.0, global_clipnorm: float | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(learning_rate, global_clipnorm)
         self.beta1 = arguments.number("Adam", "beta1", beta1, 0, 1)
         self.beta2 = arguments.number("Adam", "beta2", beta2, 0, 1)
@@ -291,13 +279,9 @@ class Lion(Optimizer):
     slot_names = ("m",)
 
     def __init__(
-        self,
-        learning_rate: float | Schedule = 1e-4,
-        beta1: float = 0.9,
-        beta2: float = 0.99,
-        weight_decay: float = 0.0,
-        global_clipnorm: float | None = None,
-    ) -> None:
+        self, learning_rate: float | Schedule = 1e-4, beta1: float = 0.9, beta2: float = 0.99,
+        weight_decay: float = 0.0, global_clipnorm: float | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(learning_rate, global_clipnorm)
         self.beta1 = arguments.number("Lion", "beta1", beta1, 0, 1)
         self.beta2 = arguments.number("Lion", "beta2", beta2, 0, 1)

@@ -126,13 +126,9 @@ class OneCycle(Schedule):
     """
 
     def __init__(
-        self,
-        peak: float,
-        total_steps: int,
-        warmup_fraction: float = 0.3,
-        div_factor: float = 25.0,
+        self, peak: float, total_steps: int, warmup_fraction: float = 0.3, div_factor: float = 25.0,
         final_div_factor: float = 1e4,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.peak = self._rate("peak", peak)
         self.total_steps = self._steps("total_steps", total_steps)
         self.warmup_fraction = arguments.number("OneCycle", "warmup_fraction", warmup_fraction, 0, 1)

@@ -87,13 +87,9 @@ def denoising_autoencoder(
 
 
 def contractive_autoencoder(
-    n_features: int,
-    factor: float = 1e-5,
-    activation: str = "relu",
-    hidden: int = 40,
-    seed: int = 0,
+    n_features: int, factor: float = 1e-5, activation: str = "relu", hidden: int = 40, seed: int = 0,
     dtype: DTypeLike = "float32",
-) -> Model:
+) -> Model:  # fmt: skip
     """The vanilla one whose code must change little when the row does: the Jacobian of its encoder is penalised.
 
     activation: "relu" as in the book, or "sigmoid" or "tanh" as in Rifai et al. 2011.

@@ -23,14 +23,9 @@ CALM, DARK = "#333333", 0.55  # text; the share of the colour scale from which i
 
 
 def filters(
-    W: ArrayLike,
-    *,
-    columns: int = 8,
-    limit: int = 64,
-    ax: Axes | None = None,
-    source: str | None = None,
+    W: ArrayLike, *, columns: int = 8, limit: int = 64, ax: Axes | None = None, source: str | None = None,
     path: PathLike | None = None,
-) -> Figure:
+) -> Figure:  # fmt: skip
     """A convolution's filters side by side, all on one scale: mid-grey is 0, white +m, black -m, m = max |W|.
 
     W       (kh, kw, in, out), a Conv2D's params["W"]. In colour with 3 input channels (a bright red pixel: a large
@@ -67,15 +62,9 @@ def filters(
 
 
 def feature_maps(
-    model: Network,
-    image: ArrayLike,
-    *,
-    channels: int = 12,
-    order: str = "active",
-    ax: Axes | None = None,
-    source: str | None = None,
-    path: PathLike | None = None,
-) -> Figure:
+    model: Network, image: ArrayLike, *, channels: int = 12, order: str = "active", ax: Axes | None = None,
+    source: str | None = None, path: PathLike | None = None,
+) -> Figure:  # fmt: skip
     """An image, and what each convolution and pooling layer makes of it: a row of channels a layer.
 
     image     one sample as the model takes it: (height, width, channels), or with a batch axis of 1
@@ -116,21 +105,15 @@ def feature_maps(
         _row_label(ax, row, layer.name or type(layer).__name__, output.shape, low, high)
     which = "most active" if order == "active" else "first"
     ax.set_title(
-        f"What each layer makes of one image: its {which} channels, bright where active; one scale a row",
-        fontsize=12,
+        f"What each layer makes of one image: its {which} channels, bright where active; one scale a row", fontsize=12
     )
     return finish(figure, source, path)
 
 
 def confusion_matrix(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    names: Sequence[str],
-    *,
-    ax: Axes | None = None,
-    source: str | None = None,
+    y_true: ArrayLike, y_pred: ArrayLike, names: Sequence[str], *, ax: Axes | None = None, source: str | None = None,
     path: PathLike | None = None,
-) -> Figure:
+) -> Figure:  # fmt: skip
     """What was taken for what: a row a true class, a column a predicted one; each cell its count and share of the row.
 
     y_true, y_pred  (n,) class numbers 0 .. len(names) - 1
@@ -176,17 +159,9 @@ def confusion_matrix(
 
 
 def most_confident_mistakes(
-    images: ArrayLike,
-    y_true: ArrayLike,
-    probabilities: ArrayLike,
-    names: Sequence[str],
-    *,
-    count: int = 20,
-    columns: int = 5,
-    ax: Axes | None = None,
-    source: str | None = None,
-    path: PathLike | None = None,
-) -> Figure:
+    images: ArrayLike, y_true: ArrayLike, probabilities: ArrayLike, names: Sequence[str], *, count: int = 20,
+    columns: int = 5, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None,
+) -> Figure:  # fmt: skip
     """The images that the model was surest about and wrong, worst first: what it says, and what it is.
 
     images         (n, height, width, 3 or 1) or (n, height, width); uint8, or floats

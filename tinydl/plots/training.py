@@ -18,11 +18,7 @@ History = Mapping[str, Sequence[float]]
 
 
 def loss_curves(
-    histories: Mapping[str, History],
-    *,
-    ax: Axes | None = None,
-    source: str | None = None,
-    path: PathLike | None = None,
+    histories: Mapping[str, History], *, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None
 ) -> Figure:
     """Loss against epoch, one colour a run, training solid and validation dashed, on a log axis.
 
@@ -38,11 +34,7 @@ def loss_curves(
 
 
 def accuracy_curves(
-    histories: Mapping[str, History],
-    *,
-    ax: Axes | None = None,
-    source: str | None = None,
-    path: PathLike | None = None,
+    histories: Mapping[str, History], *, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None
 ) -> Figure:
     """Accuracy against epoch, as `loss_curves` draws losses, on a linear axis in per cent.
 

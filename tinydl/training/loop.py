@@ -132,16 +132,9 @@ def _chained(layer: Layer) -> Iterator[Layer]:
 
 
 def run(
-    model: NetworkInTraining,
-    step: Step,
-    data: Batches,
-    epochs: int,
-    batch_size: int,
-    shuffle: bool,
-    validation: Batches | None,
-    callbacks: Sequence[Callback],
-    initial_epoch: int,
-) -> None:
+    model: NetworkInTraining, step: Step, data: Batches, epochs: int, batch_size: int, shuffle: bool,
+    validation: Batches | None, callbacks: Sequence[Callback], initial_epoch: int,
+) -> None:  # fmt: skip
     """Epochs initial_epoch .. epochs - 1, or until `model.stop_training`; Ctrl-C sets `model.interrupted` instead.
 
     Any callback may refuse the run before it begins. Every callback that was begun is ended, whatever happens to the
@@ -185,14 +178,9 @@ def run(
 
 
 def _epoch(
-    model: NetworkInTraining,
-    step: Step,
-    epoch: int,
-    data: Batches,
-    batch_size: int,
-    shuffle: bool,
+    model: NetworkInTraining, step: Step, epoch: int, data: Batches, batch_size: int, shuffle: bool,
     per_batch: Sequence[BatchListener],
-) -> Logs:
+) -> Logs:  # fmt: skip
     """One pass over all rows; the figures are means over rows."""
     loss, optimizer = model.loss, model.optimizer
     assert loss is not None
