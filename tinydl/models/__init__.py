@@ -1,7 +1,5 @@
 """The architectures, each a short composition of layers. Every function returns a Model, not yet compiled."""
 
-from __future__ import annotations
-
 from .alexnet import alexnet
 from .autoencoders import (
     contractive_autoencoder,
@@ -17,19 +15,7 @@ from .small_cnns import cifar_cnn, digits_cnn
 from .vgg import vgg, vgg_cifar
 
 __all__ = [
-    "alexnet",
-    "cifar_cnn",
-    "contractive_autoencoder",
-    "deep_autoencoder",
-    "denoising_autoencoder",
-    "digits_cnn",
-    "googlenet",
-    "inception_cifar",
-    "lenet5",
-    "resnet",
-    "resnet_cifar",
-    "sparse_autoencoder",
-    "vanilla_autoencoder",
-    "vgg",
-    "vgg_cifar",
-]
+    "alexnet", "cifar_cnn", "contractive_autoencoder", "deep_autoencoder", "denoising_autoencoder", "digits_cnn",
+    "googlenet", "inception_cifar", "lenet5", "resnet", "resnet_cifar", "sparse_autoencoder", "vanilla_autoencoder",
+    "vgg", "vgg_cifar",
+]  # fmt: skip

@@ -22,13 +22,8 @@ def vanilla_autoencoder(n_features: int, hidden: int = 40, seed: int = 0, dtype:
 
     Check   check_model(vanilla_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
-    return Model(
-        [
-            Dense(hidden, "relu"),
-            Dense(n_features),
-        ],
-        n_features, seed, dtype, "vanilla_autoencoder",
-    )  # fmt: skip
+    layers = [Dense(hidden, "relu"), Dense(n_features)]
+    return Model(layers, n_features, seed, dtype, "vanilla_autoencoder")
 
 
 def deep_autoencoder(n_features: int, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
@@ -36,15 +31,8 @@ def deep_autoencoder(n_features: int, seed: int = 0, dtype: DTypeLike = "float32
 
     Check   check_model(deep_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
-    return Model(
-        [
-            Dense(80, "relu"),
-            Dense(40, "relu"),
-            Dense(80, "relu"),
-            Dense(n_features),
-        ],
-        n_features, seed, dtype, "deep_autoencoder",
-    )  # fmt: skip
+    layers = [Dense(80, "relu"), Dense(40, "relu"), Dense(80, "relu"), Dense(n_features)]
+    return Model(layers, n_features, seed, dtype, "deep_autoencoder")
 
 
 def sparse_autoencoder(n_features: int, l1: float = 1.92e-3, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
@@ -54,16 +42,8 @@ def sparse_autoencoder(n_features: int, l1: float = 1.92e-3, seed: int = 0, dtyp
 
     Check   check_model(sparse_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
-    return Model(
-        [
-            Dense(80, "relu"),
-            ActivityL1(l1),
-            Dense(40, "relu"),
-            Dense(80, "relu"),
-            Dense(n_features),
-        ],
-        n_features, seed, dtype, "sparse_autoencoder",
-    )  # fmt: skip
+    layers = [Dense(80, "relu"), ActivityL1(l1), Dense(40, "relu"), Dense(80, "relu"), Dense(n_features)]
+    return Model(layers, n_features, seed, dtype, "sparse_autoencoder")
 
 
 def denoising_autoencoder(
@@ -76,14 +56,8 @@ def denoising_autoencoder(
 
     Check   check_model(denoising_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
-    return Model(
-        [
-            MaskingNoise(rate),
-            Dense(hidden, "relu"),
-            Dense(n_features),
-        ],
-        n_features, seed, dtype, "denoising_autoencoder",
-    )  # fmt: skip
+    layers = [MaskingNoise(rate), Dense(hidden, "relu"), Dense(n_features)]
+    return Model(layers, n_features, seed, dtype, "denoising_autoencoder")
 
 
 def contractive_autoencoder(
@@ -96,10 +70,5 @@ def contractive_autoencoder(
 
     Check   check_model(contractive_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
-    return Model(
-        [
-            ContractivePenalty(Dense(hidden, activation), factor),
-            Dense(n_features),
-        ],
-        n_features, seed, dtype, "contractive_autoencoder",
-    )  # fmt: skip
+    layers = [ContractivePenalty(Dense(hidden, activation), factor), Dense(n_features)]
+    return Model(layers, n_features, seed, dtype, "contractive_autoencoder")

@@ -5,8 +5,6 @@ made without pyplot: no global state, so they work without a display and in thre
 (2008), which the colour-blind can tell apart.
 """
 
-from __future__ import annotations
-
 from .diagram import model_diagram
 from .images import confusion_matrix, feature_maps, filters, most_confident_mistakes
 from .style import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
