@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from . import arguments
 from .network import NetworkInTraining
+from .optimizers import Optimizer
 
 Logs = dict[str, float]
 
@@ -33,6 +34,12 @@ class Callback:
 
     model: NetworkInTraining
     params: dict[str, Any]
+
+    @property
+    def _optimizer(self) -> Optimizer:
+        """The model's: it was compiled, or there would be no run."""
+        assert self.model.optimizer is not None
+        return self.model.optimizer
 
     def check_run(self) -> None:
         """Refuse a run that cannot go well; called before any callback or weight is touched."""
@@ -151,7 +158,7 @@ class Monitor(Callback):
     def improved(self, value: float) -> bool:
         return self._sign * (value - self.best) > self.min_delta
 
-    def restore_best(self) -> None:
+    def on_train_end(self) -> None:
         if self._best_weights is not None:
             self.model.set_weights(self._best_weights)
 
@@ -181,11 +188,8 @@ class ModelCheckpoint(Monitor):
         self.save_best_only = save_best_only
         self.restore_best_weights = restore_best_weights
 
-    def _path(self, epoch: int, logs: Logs) -> str:
-        return self.path.format(epoch=epoch, **logs)
-
     def _path_before_training(self) -> str:
-        return self._path(0, dict.fromkeys(self.params["metrics"], 0.0))
+        return self.path.format(epoch=0, **dict.fromkeys(self.params["metrics"], 0.0))
 
     def check_run(self) -> None:
         if self.save_best_only or self.restore_best_weights:
@@ -204,16 +208,14 @@ class ModelCheckpoint(Monitor):
         self._unsaved = self._path_before_training() if self.params["initial_epoch"] == 0 else None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        path = self._path(epoch + 1, logs)
+        path = self.path.format(epoch=epoch + 1, **logs)
         value = logs.get(self.monitor, math.nan)
         better = self.improved(value)
-        if self.save_best_only:
-            if not better:
-                self.say(epoch, f"{self.monitor} did not improve from {self.best:.5f}")
-                return
-            self.say(epoch, f"{self.monitor} improved from {self.best:.5f} to {value:.5f}, saving model to {path}")
-        else:
-            self.say(epoch, f"saving model to {path}")
+        if self.save_best_only and not better:
+            self.say(epoch, f"{self.monitor} did not improve from {self.best:.5f}")
+            return
+        improvement = f"{self.monitor} improved from {self.best:.5f} to {value:.5f}, " if self.save_best_only else ""
+        self.say(epoch, f"{improvement}saving model to {path}")
         weights = self.model.get_weights() if better and self.restore_best_weights else self._best_weights
         self.best, self._best_weights, self._unsaved = value if better else self.best, weights, path
         self.model.save(path)
@@ -222,7 +224,7 @@ class ModelCheckpoint(Monitor):
     def on_train_end(self) -> None:
         if self._unsaved and self.model.interrupted:  # Ctrl-C fell into the save, or came before the first one
             self.model.save(self._unsaved)
-        self.restore_best()
+        super().on_train_end()
 
 
 class EarlyStopping(Monitor):
@@ -258,9 +260,6 @@ class EarlyStopping(Monitor):
             self.stopped_epoch, self.model.stop_training = epoch, True
             self.say(epoch, f"early stopping, best {self.monitor} {self.best:.5f}")
 
-    def on_train_end(self) -> None:
-        self.restore_best()
-
 
 class LearningRateScheduler(Callback):
     """Sets the learning rate before every epoch to `schedule(epoch)` or `schedule(epoch, learning_rate)`.
@@ -276,14 +275,11 @@ class LearningRateScheduler(Callback):
         self._takes_rate = len(inspect.signature(schedule).parameters) > 1
 
     def on_epoch_begin(self, epoch: int) -> None:
-        optimizer = self.model.optimizer
-        assert optimizer is not None
-        given = (epoch, optimizer.current_learning_rate) if self._takes_rate else (epoch,)
-        optimizer.learning_rate = arguments.number(
-            "LearningRateScheduler", f"schedule({epoch})", self.schedule(*given), 0
-        )
+        given = (epoch, self._optimizer.current_learning_rate) if self._takes_rate else (epoch,)
+        rate = arguments.number("LearningRateScheduler", f"schedule({epoch})", self.schedule(*given), 0)
+        self._optimizer.learning_rate = rate
         if self.verbose:
-            tqdm.write(f"Epoch {epoch + 1:05d}: learning rate is {optimizer.current_learning_rate:g}")
+            tqdm.write(f"Epoch {epoch + 1:05d}: learning rate is {rate:g}")
 
 
 class CSVLogger(Callback):
@@ -296,19 +292,13 @@ class CSVLogger(Callback):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         header = not (self.append and self.path.exists() and self.path.stat().st_size)
         self._file = self.path.open("a" if self.append else "w", newline="", encoding="utf-8")
-        self._writer = csv.DictWriter(
-            self._file,
-            ["epoch", *self.params["metrics"], "learning_rate"],
-            delimiter=self.separator,
-            extrasaction="ignore",
-        )
+        columns = ["epoch", *self.params["metrics"], "learning_rate"]
+        self._writer = csv.DictWriter(self._file, columns, delimiter=self.separator, extrasaction="ignore")
         if header:
             self._writer.writeheader()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        optimizer = self.model.optimizer
-        assert optimizer is not None
-        self._writer.writerow({"epoch": epoch, **logs, "learning_rate": optimizer.current_learning_rate})
+        self._writer.writerow({"epoch": epoch, **logs, "learning_rate": self._optimizer.current_learning_rate})
         self._file.flush()
 
     def on_train_end(self) -> None:
@@ -338,15 +328,12 @@ class TensorBoard(Callback):
         self._writer = SummaryWriter(self.log_dir)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        optimizer = self.model.optimizer
-        assert optimizer is not None
-        for name, value in {**logs, "learning_rate": optimizer.current_learning_rate}.items():
+        for name, value in {**logs, "learning_rate": self._optimizer.current_learning_rate}.items():
             self._writer.add_scalar(name, value, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
-            for name, array in self.model.params.items():
-                self._writer.add_histogram(f"weights/{name}", array, epoch)
-            for name, array in self.model.grads.items():
-                self._writer.add_histogram(f"gradients/{name}", array, epoch)
+            for kind, arrays in (("weights", self.model.params), ("gradients", self.model.grads)):
+                for name, array in arrays.items():
+                    self._writer.add_histogram(f"{kind}/{name}", array, epoch)
         self._writer.flush()
 
     def on_train_end(self) -> None:

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import arguments, kernels
 from .kernels import compiled_as
-from .schedules import Constant, Schedule
+from .schedules import Schedule, as_schedule
 
 
 class Optimizer(arguments.Configured):
@@ -51,10 +52,9 @@ class Optimizer(arguments.Configured):
 
     @learning_rate.setter
     def learning_rate(self, value: float | Schedule) -> None:
-        if not isinstance(value, Schedule):
-            value = arguments.number(self._owner, "learning_rate", value, 0)
-        self._learning_rate = value
-        self._schedule = value if isinstance(value, Schedule) else Constant(value)
+        fixed = not isinstance(value, Schedule)
+        self._learning_rate = arguments.number(self._owner, "learning_rate", value, 0) if fixed else value
+        self._schedule = as_schedule(self._learning_rate)
 
     @property
     def current_learning_rate(self) -> float:
@@ -74,22 +74,21 @@ class Optimizer(arguments.Configured):
         if not isinstance(parts, list | tuple | None):
             raise TypeError(f"{self._owner}: decayed must be a list of slices, or None, got {parts!r}")
         merged: list[slice] = []
-        for start, stop in sorted(_bounds(self._owner, part) for part in parts or ()):
+        for start, stop in sorted(map(self._bounds, parts or ())):
             if merged and start <= merged[-1].stop:
                 merged[-1] = slice(merged[-1].start, max(stop, merged[-1].stop))
             elif start < stop:
                 merged.append(slice(start, stop))
         self._decayed = None if parts is None else tuple(merged)
-        # The whole vector as ranges, and whether each decays; the last goes on to the end, wherever that is.
-        self._ranges: list[tuple[slice, bool]] = []
-        end = 0
-        for part in merged:
-            if end < part.start:
-                self._ranges.append((slice(end, part.start), False))
-            self._ranges.append((part, True))
-            end = part.stop
-        self._ranges.append((slice(end, None), parts is None))
-        self._decayed_end = end
+        # The whole vector as ranges, of which every other one decays; the last goes on to the end, wherever that is.
+        edges = [0, *(edge for part in merged for edge in (part.start, part.stop)), None]
+        self._ranges = [(slice(a, b), k % 2 == 1) for k, (a, b) in enumerate(pairwise(edges)) if a != b]
+
+    def _bounds(self, part: slice) -> tuple[int, int]:
+        if not isinstance(part, slice) or part.step not in (None, 1):
+            raise ValueError(f"{self._owner}: decayed must be slices (start, stop) of the vector, got {part!r}")
+        start = arguments.whole(self._owner, "the start of a decayed part", part.start)
+        return start, arguments.whole(self._owner, "the stop of a decayed part", part.stop, start)
 
     def by_decay(self, weight_decay: float, *vectors: NDArray) -> Iterator[tuple[float, Sequence[NDArray]]]:
         """(weight_decay or 0, the vectors' parts that it is for), until the vectors are covered."""
@@ -115,10 +114,8 @@ class Optimizer(arguments.Configured):
         """One update of params, in place."""
         if params.shape != grads.shape:
             raise ValueError(f"{self._owner}: {params.shape} parameters but {grads.shape} gradients")
-        if self._decayed_end > params.size:
-            raise ValueError(
-                f"{self._owner}: decayed reaches to parameter {self._decayed_end}, but there are {params.size}"
-            )
+        if self._decayed and (end := self._decayed[-1].stop) > params.size:
+            raise ValueError(f"{self._owner}: decayed reaches to parameter {end}, but there are {params.size}")
         self.build(params)
         if self.global_clipnorm is not None:
             norm = math.sqrt(sum_of_squares(grads))
@@ -294,10 +291,3 @@ class Lion(Optimizer):
             p -= learning_rate * u
             m *= self.beta2
             m += (1 - self.beta2) * g
-
-
-def _bounds(owner: str, part: slice) -> tuple[int, int]:
-    if not isinstance(part, slice) or part.step not in (None, 1):
-        raise ValueError(f"{owner}: decayed must be slices (start, stop) of the vector, got {part!r}")
-    start = arguments.whole(owner, "the start of a decayed part", part.start)
-    return start, arguments.whole(owner, "the stop of a decayed part", part.stop, start)
