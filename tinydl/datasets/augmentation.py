@@ -116,15 +116,7 @@ def mixup(
         raise ValueError(f"mixup: x has {len(x)} rows, y has {len(y)}")
     lam = rng.beta(arguments.positive("mixup", "alpha", alpha), alpha)
     partner = rng.permutation(len(x))
-    return _blend(x, partner, lam), _blend(y, partner, lam)
-
-
-def _blend(rows: NDArray[Any], partner: NDArray[np.intp], lam: float) -> NDArray[Any]:
-    blended = rows * lam
-    others = rows.take(partner, axis=0)
-    others *= 1 - lam
-    blended += others
-    return blended
+    return lam * x + (1 - lam) * x.take(partner, axis=0), lam * y + (1 - lam) * y.take(partner, axis=0)
 
 
 def _fill(fill: ArrayLike, channels: int, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -73,15 +73,11 @@ def load(path: PathLike | None = None, *, download: bool = False) -> CIFAR10:
     return _read(FILES.locate(path, download=download))
 
 
-# -- files of either version ---------------------------------------------------------------------------------
-
-
 def _read(place: Path) -> CIFAR10:
     files = _in_folder(place) if place.is_dir() else _in_archive(place)
     names: tuple[str, ...] = CLASS_NAMES
-    images: dict[str, NDArray[np.uint8]] = {}
     labels: dict[str, NDArray[np.int64]] = {}
-    train = np.empty((0, _SIDE, _SIDE, 3), np.uint8)
+    images = np.empty((0, 0, _SIDE, _SIDE, 3), np.uint8)  # (batch, n, height, width, channel)
     first = ""  # the batch that all others must be as long as
     for name, (where, content) in files:
         if name in _META.values():
@@ -92,17 +88,17 @@ def _read(place: Path) -> CIFAR10:
         n = len(planes)
         if not first:
             first = where
-            train = np.empty((5 * n, _SIDE, _SIDE, 3), np.uint8)
-        elif 5 * n != len(train):
-            raise ValueError(f"{where}: {n:,} images, but {first} has {len(train) // 5:,}; is one of them truncated?")
-        at = _BATCHES.index(batch)
-        images[batch] = _interleaved(planes, None if batch == _BATCHES[-1] else train[at * n : (at + 1) * n])
-    missing = [batch for batch in _BATCHES if batch not in images]
-    if missing:
+            images = np.empty((len(_BATCHES), n, _SIDE, _SIDE, 3), np.uint8)
+        elif n != images.shape[1]:
+            raise ValueError(f"{where}: {n:,} images, but {first} has {images.shape[1]:,}; is one of them truncated?")
+        for channel, plane in enumerate(np.split(planes, 3, axis=1)):  # five times faster than a transpose's copy
+            images[_BATCHES.index(batch), ..., channel] = plane.reshape(-1, _SIDE, _SIDE)
+    if missing := [batch for batch in _BATCHES if batch not in labels]:
         raise FileNotFoundError(f"{place}: {', '.join(missing)} missing; get it again from {FILES.origin}")
+    *train, test = (labels[batch] for batch in _BATCHES)
     return CIFAR10(
-        Images(train, np.concatenate([labels[batch] for batch in _BATCHES[:-1]]), names),
-        Images(images[_BATCHES[-1]], labels[_BATCHES[-1]], names),
+        Images(images[:-1].reshape(-1, _SIDE, _SIDE, 3), np.concatenate(train), names),
+        Images(images[-1].copy(), test, names),  # it must not keep the training images alive
     )
 
 
@@ -122,31 +118,18 @@ def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
         with open_unzipped(archive) as file, tarfile.open(fileobj=file, mode="r|") as tar:
             for member in tar:
                 name = member.name.rpartition("/")[2]
-                if member.size > _LARGEST:  # of whatever kind: to skip it takes reading it
-                    raise ValueError(
-                        f"{archive}: {name}: {member.size:,} bytes are more than any of CIFAR-10's files has"
-                    )
-                stream = tar.extractfile(member) if member.isreg() and name in wanted else None
-                if stream is None:
-                    continue
                 where = f"{archive}: {name}"
-                wanted.remove(name)  # a second file of the name is not read
-                yield name, (where, stream.read())
+                if member.size > _LARGEST:  # of whatever kind: to skip it takes reading it
+                    raise ValueError(f"{where}: {member.size:,} bytes are more than any of CIFAR-10's files has")
+                stream = tar.extractfile(member) if member.isreg() and name in wanted else None
+                if stream is not None:
+                    wanted.remove(name)  # a second file of the name is not read
+                    yield name, (where, stream.read())
             while file.read(2**20):  # gzip's own checksum comes last
                 pass
     except (EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError) as error:
-        raise ValueError(
-            f"{archive}: not a tar archive, or a truncated or damaged one ({error}); get it again"
-        ) from error
-
-
-def _interleaved(planes: NDArray[np.uint8], out: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """(n, 3072), the planes R, G, B one after the other, as (n, 32, 32, 3)."""
-    if out is None:
-        out = np.empty((len(planes), _SIDE, _SIDE, 3), np.uint8)
-    for channel, plane in enumerate(np.split(planes, 3, axis=1)):  # five times faster than one copy of a transpose
-        out[..., channel] = plane.reshape(-1, _SIDE, _SIDE)
-    return out
+        trouble = f"not a tar archive, or a truncated or damaged one ({error})"
+        raise ValueError(f"{archive}: {trouble}; get it again") from error
 
 
 def _checked(where: str, planes: NDArray[np.uint8], labels: list[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -160,30 +143,20 @@ def _checked(where: str, planes: NDArray[np.uint8], labels: list[Any]) -> tuple[
 
 def _names(where: str, content: bytes) -> tuple[str, ...]:
     """The class names: the lines of batches.meta.txt, or label_names in batches.meta."""
-    if where.endswith(".txt"):
-        found: Any = content.split()
-    else:
-        found = _field(_unpickled(where, content), "label_names")
+    found = content.split() if where.endswith(".txt") else _field(_unpickled(where, content), "label_names")
     names = [_text(name) for name in found] if isinstance(found, list) else []
     if len(names) != len(CLASS_NAMES) or not all(isinstance(name, str) for name in names) or len(set(names)) < 10:
         raise ValueError(f"{where}: expected the names of 10 classes, got {reprlib.repr(found)}")
     return tuple(names)
 
 
-# -- the binary version --------------------------------------------------------------------------------------
-
-
 def _binary(where: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Records of a byte for the label and 3,072 for the planes."""
     if not content or len(content) % (1 + _PIXELS):
-        raise ValueError(
-            f"{where}: {len(content):,} bytes are not a whole number of records of {1 + _PIXELS:,}; is it truncated?"
-        )
+        trouble = f"{len(content):,} bytes are not a whole number of records of {1 + _PIXELS:,}"
+        raise ValueError(f"{where}: {trouble}; is it truncated?")
     records = np.frombuffer(content, np.uint8).reshape(-1, 1 + _PIXELS)
     return _checked(where, records[:, 1:], records[:, 0].tolist())
-
-
-# -- the python version --------------------------------------------------------------------------------------
 
 
 def _pickled(where: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -216,9 +189,8 @@ def _unpickled(where: str, content: bytes) -> Any:
     except _Refused as error:
         raise ValueError(f"{where}: refused, and none of it was run: {error}") from error
     except Exception as error:  # a damaged pickle raises nearly anything: EOFError, KeyError, MemoryError, TypeError
-        raise ValueError(
-            f"{where}: not a file of CIFAR-10's, or a truncated or damaged one ({type(error).__name__}: {error})"
-        ) from error
+        trouble = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{where}: not a file of CIFAR-10's, or a truncated or damaged one ({trouble})") from error
 
 
 class _Refused(Exception):

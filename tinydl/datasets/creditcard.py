@@ -62,12 +62,10 @@ class Transactions:
     kinds: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        n = len(self.labels)
-        if self.features.shape != (n, len(self.feature_names)):
-            raise ValueError(
-                f"features must have shape ({n}, {len(self.feature_names)}), one row a label and one column "
-                f"a feature name; got {self.features.shape}"
-            )
+        n, got = len(self.labels), self.features.shape
+        if got != (n, len(self.feature_names)):
+            expected = f"({n}, {len(self.feature_names)}), one row a label and one column a feature name"
+            raise ValueError(f"features must have shape {expected}; got {got}")
         for name, column in (("time", self.time), ("kinds", self.kinds)):
             if column is not None and column.shape != (n,):
                 raise ValueError(f"{name} must have shape ({n},), one entry a label; got {column.shape}")
@@ -102,15 +100,11 @@ def load(path: PathLike | None = None, *, download: bool = False) -> Transaction
     FileNotFoundError: the data is nowhere to be found.
     ValueError: the file is not what it should be; the message names file, line and column.
     """
-    found = FILES.find(path)
-    if found is not None:
+    if found := FILES.find(path):
         return _read_csv(found)
     if download or _is_in_openml_cache():
         return _read_openml()
     raise FILES.missing()
-
-
-# -- CSV -----------------------------------------------------------------------------------------------------
 
 
 def _open(path: Path) -> TextIO:
@@ -121,8 +115,7 @@ def _read_csv(path: Path) -> Transactions:
     try:
         with _open(path) as file:
             header = next(csv.reader([file.readline()]), [])
-            missing = [name for name in _COLUMNS if name not in header]
-            if missing:
+            if missing := [name for name in _COLUMNS if name not in header]:
                 raise ValueError(f"{path}: line 1: no column {', '.join(missing)}; the header is {header}")
             table = _parse(path, file, [header.index(name) for name in _COLUMNS])
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -142,9 +135,7 @@ def _parse(path: Path, file: TextIO, columns: list[int]) -> NDArray[np.float64]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # "input contained no data": an error of ours below
         try:
-            table = np.loadtxt(
-                file, delimiter=",", quotechar='"', comments=None, usecols=columns, ndmin=2, dtype=np.float64
-            )
+            table = np.loadtxt(file, delimiter=",", quotechar='"', comments=None, usecols=columns, ndmin=2)
         except UnicodeDecodeError:
             raise
         except ValueError as error:
@@ -178,9 +169,6 @@ def _first_fault(path: Path, columns: list[int]) -> str | None:
     return None
 
 
-# -- OpenML --------------------------------------------------------------------------------------------------
-
-
 def _is_in_openml_cache() -> bool:
     """Whether scikit-learn has fetched the data before: it keeps what a URL gave under the URL's path."""
     cache = Path(get_data_home()) / "openml" / "openml.org"
@@ -201,8 +189,7 @@ def _read_openml() -> Transactions:
             f"OpenML data set {OPENML_ID} could not be fetched ({error}); give load(path=...) the CSV file instead"
         ) from error
     names = list(bunch.feature_names)
-    missing = [name for name in FEATURE_NAMES if name not in names]
-    if missing:
+    if missing := [name for name in FEATURE_NAMES if name not in names]:
         raise ValueError(f"OpenML data set {OPENML_ID}: no column {', '.join(missing)}; it has {names}")
     table = np.asarray(bunch.data, dtype=np.float64)
     labels = np.char.strip(np.asarray(bunch.target, dtype=str), "'\"")

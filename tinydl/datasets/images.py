@@ -61,9 +61,8 @@ class Images(Batches):
     def __repr__(self) -> str:
         size = "x".join(str(side) for side in self.sample_shape)
         options = {"standardised": self.mean, "augmented": self._augmentations, "mixed": self._alpha}
-        chosen = [name for name, value in options.items() if value]
-        parts = [f"{len(self):,} of {size} {self.x.dtype}", f"{len(self.class_names)} classes", *chosen]
-        return f"{type(self).__name__}({', '.join(parts)})"
+        chosen = "".join(f", {name}" for name, value in options.items() if value)
+        return f"{type(self).__name__}({len(self):,} of {size} {self.x.dtype}, {len(self.class_names)} classes{chosen})"
 
     # -- how a batch is drawn --------------------------------------------------------------------------------
 
@@ -79,8 +78,7 @@ class Images(Batches):
         channels = self.sample_shape[-1]
         if mean is None or std is None:
             own_mean, own_std = _statistics(self.x)
-            mean = own_mean if mean is None else mean
-            std = own_std if std is None else std
+            mean, std = own_mean if mean is None else mean, own_std if std is None else std
         means, stds = _per_channel("mean", mean, channels), _per_channel("std", std, channels)
         if min(stds) <= 0:
             raise ValueError(
@@ -90,10 +88,8 @@ class Images(Batches):
         new = copy.copy(self)
         new.mean, new.std = means, stds
         pixels = math.prod(self.sample_shape[:-1])
-        unit = _unit(self.x)
-        factor = np.array([1 / (unit * s) for s in stds], np.float32)
-        offset = np.array([m / s for m, s in zip(means, stds, strict=True)], np.float32)
-        new._affine = np.tile(factor, pixels), np.tile(offset, pixels)
+        factor, offset = 1 / (_unit(self.x) * np.array(stds)), np.array(means) / np.array(stds)
+        new._affine = np.tile(factor.astype(np.float32), pixels), np.tile(offset.astype(np.float32), pixels)
         return new
 
     def augmented(self, *functions: Augmentation | None) -> Images:
@@ -155,12 +151,12 @@ class Images(Batches):
         given = images.view()
         given.flags.writeable = False  # they may be the data set's own, when the rows are a slice
         changed = function(given, rng)
-        array = isinstance(changed, np.ndarray)
-        if not array or changed.shape != images.shape or changed.dtype != images.dtype:
-            got = f"{changed.shape} {changed.dtype}" if array else f"{type(changed).__name__}"
+        wanted = f"{images.shape} {images.dtype}"
+        got = f"{changed.shape} {changed.dtype}" if isinstance(changed, np.ndarray) else type(changed).__name__
+        if got != wanted:
             raise ValueError(
                 f"Images: the augmentation {getattr(function, '__name__', function)} must return a new array of the "
-                f"shape and dtype it was given, {images.shape} {images.dtype}; got {got}"
+                f"shape and dtype it was given, {wanted}; got {got}"
             )
         return changed
 
@@ -168,15 +164,11 @@ class Images(Batches):
         if self._affine is None:
             if images.dtype == np.float32:
                 return np.ascontiguousarray(images)
-            out = np.empty(images.shape, np.float32)
-            return np.divide(images, np.float32(255), out=out, dtype=np.float32)
+            return np.divide(images, np.float32(255), dtype=np.float32, order="C")
         factor, offset = self._affine
-        out = np.empty((len(images), factor.size), np.float32)
-        np.multiply(images.reshape(len(images), -1), factor, out=out, dtype=np.float32)
+        out = np.multiply(images.reshape(len(images), -1), factor, dtype=np.float32)
         out -= offset
         return out.reshape(images.shape)
-
-    # -- parts -----------------------------------------------------------------------------------------------
 
     def subset(self, rows: ArrayLike | slice) -> Images:
         """The images of some rows (numbers, a mask or a slice), with the same names and options.
@@ -185,10 +177,9 @@ class Images(Batches):
 
         ValueError: no rows, or rows that are not in one dimension. IndexError: rows that there are not.
         """
-        if not isinstance(rows, slice):
-            rows = np.asarray(rows)
-            if rows.ndim != 1 or len(rows) == 0:
-                raise ValueError(f"Images: rows must be one or more, in one dimension, got shape {rows.shape}")
+        rows = rows if isinstance(rows, slice) else np.asarray(rows)
+        if not isinstance(rows, slice) and (rows.ndim != 1 or len(rows) == 0):
+            raise ValueError(f"Images: rows must be one or more, in one dimension, got shape {rows.shape}")
         new = copy.copy(self)
         new.x, new.y = self.x[rows], self.labels[rows]
         if len(new) == 0:
@@ -205,16 +196,12 @@ class Images(Batches):
         from sklearn.model_selection import train_test_split
 
         n_validation = arguments.positive_int("Images", "n_validation", n_validation)
-        seed = int(rng.integers(2**32))
+        how = {"test_size": n_validation, "stratify": self.labels, "random_state": int(rng.integers(2**32))}
         try:
-            train, validation = train_test_split(
-                np.arange(len(self)), test_size=n_validation, stratify=self.labels, random_state=seed
-            )
+            train, validation = train_test_split(np.arange(len(self)), **how)
         except ValueError as error:
             raise ValueError(f"Images: {n_validation} of {len(self)} rows cannot be split off: {error}") from error
         return self.subset(np.sort(train)), self.subset(np.sort(validation))
-
-    # -- labels and names ------------------------------------------------------------------------------------
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -236,8 +223,6 @@ class Images(Batches):
     def label(self, name: str) -> int:
         """The number of a class by its name. ValueError: no such class."""
         return self.class_names.index(arguments.one_of("Images", "name", name, self.class_names))
-
-    # -- a look at them --------------------------------------------------------------------------------------
 
     def show(self, rows: ArrayLike | slice, path: PathLike | None = None) -> Figure:
         """A grid of some images, as they are kept, under the names of their classes; saved as PNG, given `path`.
@@ -276,20 +261,15 @@ def _statistics(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float6
     """Mean and standard deviation by channel, in the units of [0, 1]; two passes, so no precision is lost."""
     channels = x.shape[-1]
     chunks = [x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK)]
-    count = x.size // channels
 
     def by_channel(total: Any) -> NDArray[np.float64]:
         """Sums by pixel are left to the last: images are added up along long contiguous rows."""
-        return np.asarray(total.reshape(-1, channels).sum(axis=0) / count)
+        return np.asarray(total.reshape(-1, channels).sum(axis=0) / (x.size // channels))
 
     mean = by_channel(sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks))
     shift = np.broadcast_to(mean, x.shape[1:]).copy()
     variance = by_channel(sum(np.square(chunk - shift).sum(axis=0) for chunk in chunks))
-    unit = _unit(x)
-    return mean / unit, np.sqrt(variance) / unit
-
-
-# -- what comes in -------------------------------------------------------------------------------------------
+    return mean / _unit(x), np.sqrt(variance) / _unit(x)
 
 
 def _images(images: NDArray[Any]) -> NDArray[Any]:
@@ -302,10 +282,8 @@ def _images(images: NDArray[Any]) -> NDArray[Any]:
     if len(shape) != 4 or 0 in shape:
         raise ValueError(f"{expected}; got {shape}")
     if shape[1] in (1, 3, 4) and min(shape[2:]) > 4:
-        raise ValueError(
-            f"{expected}; got {shape}, which seems to be (n, channels, height, width): "
-            "give images.transpose(0, 2, 3, 1)"
-        )
+        seems = "which seems to be (n, channels, height, width): give images.transpose(0, 2, 3, 1)"
+        raise ValueError(f"{expected}; got {shape}, {seems}")
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":
@@ -332,9 +310,8 @@ def _labels(labels: ArrayLike, n: int, classes: int) -> NDArray[np.int64]:
     if found.dtype.kind not in "iu":
         raise ValueError(f"Images: labels must be whole numbers, got {found.dtype}")
     if found.min() < 0 or found.max() >= classes:
-        raise ValueError(
-            f"Images: labels must be 0 to {classes - 1}, for {classes} class names; got {found.min()} to {found.max()}"
-        )
+        expected = f"Images: labels must be 0 to {classes - 1}, for {classes} class names"
+        raise ValueError(f"{expected}; got {found.min()} to {found.max()}")
     return found.astype(np.int64, copy=False)
 
 

@@ -45,8 +45,7 @@ class DataFiles:
 
         FileNotFoundError: as `find`, or `missing`. Others: as `fetch`.
         """
-        found = self.find(path)
-        if found is not None:
+        if found := self.find(path):
             return found
         if download:
             return self.fetch()
@@ -95,9 +94,8 @@ class DataFiles:
         try:
             import pooch
         except ImportError as error:
-            raise ImportError(
-                "load(download=True) needs the package pooch: pip install pooch, or pip install 'tinydl[download]'"
-            ) from error
+            mend = "pip install pooch, or pip install 'tinydl[download]'"
+            raise ImportError(f"load(download=True) needs the package pooch: {mend}") from error
         name = self.origin.rpartition("/")[2]
         try:
             return Path(pooch.retrieve(self.origin, f"md5:{self.md5}", fname=name, path=cache(), progressbar=True))
@@ -107,9 +105,8 @@ class DataFiles:
                 "deleted; try again, or get it elsewhere and give load(path=...)"
             ) from error
         except OSError as error:
-            raise OSError(
-                f"{self.origin} could not be fetched ({error}); get it elsewhere and give load(path=...)"
-            ) from error
+            trouble = f"{self.origin} could not be fetched ({error})"
+            raise OSError(f"{trouble}; get it elsewhere and give load(path=...)") from error
 
 
 def cache() -> Path:
