@@ -25,16 +25,15 @@ class Batches:
     """
 
     def __init__(self, x: NDArray[Any], y: NDArray[Any] | None = None) -> None:
+        owner = type(self).__name__
         for name, array in (("x", x), ("y", y)):
             if array is None and name == "y":
                 continue
             if not isinstance(array, np.ndarray) or array.ndim == 0 or array.dtype.kind not in "fiub":
                 got = f"one of {array.dtype}" if isinstance(array, np.ndarray) else f"{array!r:.60}"
-                raise TypeError(
-                    f"{type(self).__name__}: {name} must be an array of numbers, one row a sample, got {got}"
-                )
+                raise TypeError(f"{owner}: {name} must be an array of numbers, one row a sample, got {got}")
         if y is not None and len(x) != len(y):
-            raise ValueError(f"{type(self).__name__}: x has {len(x)} rows, y has {len(y)}")
+            raise ValueError(f"{owner}: x has {len(x)} rows, y has {len(y)}")
         self.x, self.y = x, y
 
     def __len__(self) -> int:
@@ -60,7 +59,7 @@ class Batches:
             raise TypeError(f"{type(self).__name__}: take must return a pair (x, y), got {type(taken).__name__}")
         for name, array in zip("xy", taken, strict=True):
             if len(array) != wanted if array is not None else name == "x":
-                got = "None" if array is None else f"{len(array)}"
+                got = None if array is None else len(array)
                 raise ValueError(f"{type(self).__name__}: take was asked for {wanted} rows, its {name} has {got}")
         return taken
 

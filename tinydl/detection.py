@@ -13,15 +13,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import (
-    auc,
-    average_precision_score,
-    confusion_matrix,
-    precision_recall_curve,
-    precision_recall_fscore_support,
-    roc_auc_score,
-    roc_curve,
-)
+from sklearn import metrics
 
 __all__ = [
     "Policy", "Predictor", "choose_threshold", "confusion_at", "detection_metrics", "normal_row_weight",
@@ -29,12 +21,8 @@ __all__ = [
 ]  # fmt: skip
 
 Policy = Literal["quantile", "f1", "precision", "cost"]
-_SETTINGS: dict[str, tuple[str, ...]] = {
-    "quantile": ("value",),
-    "f1": (),
-    "precision": ("value",),
-    "cost": ("cost_false_negative", "cost_false_positive"),
-}
+_COSTS = ("cost_false_negative", "cost_false_positive")
+_SETTINGS: dict[str, tuple[str, ...]] = {"quantile": ("value",), "f1": (), "precision": ("value",), "cost": _COSTS}
 
 
 class Predictor(Protocol):
@@ -104,7 +92,7 @@ def detection_metrics(y_true: ArrayLike, scores: ArrayLike, prevalences: Sequenc
         "n_rows": len(y),
         "n_anomalies": int(y.sum()),
         "prevalence": float(y.mean()),
-        "roc_auc": float(roc_auc_score(y, s)),
+        "roc_auc": float(metrics.roc_auc_score(y, s)),
         **_precision_areas(y, s, None),
         "at_prevalence": {f"{p:g}": _precision_areas(y, s, p) for p in prevalences},
     }
@@ -112,10 +100,10 @@ def detection_metrics(y_true: ArrayLike, scores: ArrayLike, prevalences: Sequenc
 
 def _precision_areas(y: NDArray[np.int64], s: NDArray[np.float64], prevalence: float | None) -> dict[str, float]:
     weights = _weights(y, prevalence)
-    precision, recall, _ = precision_recall_curve(y, s, sample_weight=weights)
+    precision, recall, _ = metrics.precision_recall_curve(y, s, sample_weight=weights)
     return {
-        "average_precision": float(average_precision_score(y, s, sample_weight=weights)),
-        "pr_area_trapezoid": float(auc(recall, precision)),
+        "average_precision": float(metrics.average_precision_score(y, s, sample_weight=weights)),
+        "pr_area_trapezoid": float(metrics.auc(recall, precision)),
     }
 
 
@@ -140,23 +128,28 @@ def choose_threshold(
     given = {"value": value, "cost_false_negative": cost_false_negative, "cost_false_positive": cost_false_positive}
     settings: dict[str, float] = {}
     for name, number in given.items():
-        if name not in _SETTINGS[policy] and number is not None:
-            raise ValueError(f'policy "{policy}" takes no {name}; got {number}')
         if name in _SETTINGS[policy]:
             if number is None or not 0 < number <= (1 if name == "value" else np.inf):
                 bounds = "above 0 and up to 1" if name == "value" else "above 0"
                 raise ValueError(f'policy "{policy}" needs a {name} {bounds}; got {number}')
             settings[name] = float(number)
+        elif number is not None:
+            raise ValueError(f'policy "{policy}" takes no {name}; got {number}')
 
     y, s = _checked(y_true, scores, anomalies_needed=policy != "quantile")
     if policy == "quantile":
         return float(np.quantile(s[y == 0], settings["value"]))
     weights = _weights(y, prevalence)
     if policy == "cost":
-        return _cheapest(y, s, weights, **settings)
-
+        false_positive_rate, recall, thresholds = metrics.roc_curve(y, s, drop_intermediate=False)
+        normal_weight = (len(y) - y.sum()) if weights is None else weights[y == 0].sum()
+        missed, alarms = (1 - recall) * y.sum(), false_positive_rate * normal_weight
+        cost = settings["cost_false_negative"] * missed + settings["cost_false_positive"] * alarms
+        # The first threshold is infinite, to flag nothing; just above the top score does too, and fits in JSON.
+        thresholds[0] = np.nextafter(s.max(), np.inf)
+        return float(thresholds[np.argmin(cost)])
     # precision and recall end with one point more, (1, 0), which belongs to no threshold.
-    precision, recall, thresholds = precision_recall_curve(y, s, sample_weight=weights)
+    precision, recall, thresholds = metrics.precision_recall_curve(y, s, sample_weight=weights)
     precision, recall = precision[:-1], recall[:-1]
     if policy == "f1":
         total = precision + recall
@@ -164,26 +157,10 @@ def choose_threshold(
         return float(thresholds[np.argmax(f1)])
     reached = np.flatnonzero(precision >= settings["value"])
     if len(reached) == 0:
-        raise ValueError(
-            f"a precision of {value} is reached at no threshold; "
-            f"the best on these rows is {precision.max():.4f}. Ask for less"
-        )
+        best = f"the best on these rows is {precision.max():.4f}"
+        raise ValueError(f"a precision of {value} is reached at no threshold; {best}. Ask for less")
     # Recall falls as the threshold rises; of equal recalls, the highest threshold has the highest precision.
-    best = reached[recall[reached] == recall[reached[0]]]
-    return float(thresholds[best[-1]])
-
-
-def _cheapest(
-    y: NDArray[np.int64], s: NDArray[np.float64], weights: NDArray[np.float64] | None, cost_false_negative: float,
-    cost_false_positive: float,
-) -> float:  # fmt: skip
-    false_positive_rate, recall, thresholds = roc_curve(y, s, drop_intermediate=False)
-    normal_weight = (len(y) - y.sum()) if weights is None else weights[y == 0].sum()
-    missed, alarms = (1 - recall) * y.sum(), false_positive_rate * normal_weight
-    cost = cost_false_negative * missed + cost_false_positive * alarms
-    # The first threshold is infinite, to flag nothing; just above the top score does too, and fits in JSON.
-    thresholds[0] = np.nextafter(s.max(), np.inf)
-    return float(thresholds[np.argmin(cost)])
+    return float(thresholds[recall == recall[reached[0]]][-1])
 
 
 def confusion_at(
@@ -200,12 +177,12 @@ def confusion_at(
     if np.isnan(threshold):
         raise ValueError("threshold must be a number; got NaN")
     flagged = (s >= threshold).astype(np.int64)
-    precision, recall, f1, _ = precision_recall_fscore_support(
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         y, flagged, average="binary", zero_division=0.0, sample_weight=_weights(y, prevalence)
     )
     return {
         "threshold": float(threshold),
-        "matrix": confusion_matrix(y, flagged, labels=(0, 1)).tolist(),
+        "matrix": metrics.confusion_matrix(y, flagged, labels=(0, 1)).tolist(),
         "precision": float(precision),
         "recall": float(recall),
         "f1": float(f1),
@@ -213,9 +190,7 @@ def confusion_at(
 
 
 def _weights(y: NDArray[np.int64], prevalence: float | None) -> NDArray[np.float64] | None:
-    if prevalence is None:
-        return None
-    return np.where(y == 1, 1.0, normal_row_weight(y, prevalence))
+    return None if prevalence is None else np.where(y == 1, 1.0, normal_row_weight(y, prevalence))
 
 
 def _checked(

@@ -35,20 +35,15 @@ class Loss(arguments.Configured):
 
     def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
         """Targets of the output's own shape; (n,) is taken for (n, 1)."""
-        y = np.asarray(y)
-        if y.dtype.kind not in "fiub":
-            y = _numbers(type(self).__name__, y)
+        owner = type(self).__name__
+        y = _numbers(owner, y)
         if y.ndim == 1 and output_shape == (1,):
             y = y[:, None]
         if y.shape[1:] != output_shape:
-            raise ValueError(
-                f"{type(self).__name__}: targets must have the shape of the output, {_shown(output_shape)}, "
-                f"got {y.shape}{self._shape_hint(y)}"
-            )
-        return _finite(type(self).__name__, np.ascontiguousarray(y, dtype=dtype))
-
-    def _shape_hint(self, y: NDArray) -> str:
-        return ": use SoftmaxCrossEntropy for integer class labels" if y.ndim == 1 and y.dtype.kind in "iu" else ""
+            hint = ": use SoftmaxCrossEntropy for integer class labels" if y.ndim == 1 and y.dtype.kind in "iu" else ""
+            expected = f"targets must have the shape of the output, {_shown(output_shape)}"
+            raise ValueError(f"{owner}: {expected}, got {y.shape}{hint}")
+        return _finite(owner, np.ascontiguousarray(y, dtype=dtype))
 
     def _remember(self, y_pred: NDArray, y_true: NDArray) -> tuple[NDArray, NDArray]:
         y_pred = np.ascontiguousarray(y_pred)
@@ -77,8 +72,7 @@ class MeanSquaredError(Loss):
     """
 
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
-        y_pred, y_true = self._remember(y_pred, y_true)
-        return mean_squared_error(y_pred, y_true)
+        return mean_squared_error(*self._remember(y_pred, y_true))
 
     def backward(self) -> NDArray:
         return mean_squared_error_gradient(*self._recall())
@@ -147,14 +141,12 @@ class SoftmaxCrossEntropy(Loss):
         self.label_smoothing = arguments.number("SoftmaxCrossEntropy", "label_smoothing", label_smoothing, 0, 1)
 
     def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
-        y, owner = np.asarray(y), "SoftmaxCrossEntropy"
+        owner = "SoftmaxCrossEntropy"
+        y = _numbers(owner, y)
         if len(output_shape) != 1:
-            raise ValueError(
-                f"{owner}: the model must give rows of logits (n, classes), it gives {_shown(output_shape)}"
-            )
+            given = _shown(output_shape)
+            raise ValueError(f"{owner}: the model must give rows of logits (n, classes), it gives {given}")
         classes = output_shape[0]
-        if y.dtype.kind not in "fiub":
-            y = _numbers(owner, y)
         if y.ndim == 2 and y.shape[1] == 1 and classes > 1:
             y = y[:, 0]
         if y.ndim == 1:
@@ -187,7 +179,7 @@ class SoftmaxCrossEntropy(Loss):
         e = np.exp(shifted)
         total = e.sum(axis=1, keepdims=True)
         log_p = shifted - np.log(total)
-        q = _one_hot(y, z.shape[1], z.dtype) if y.ndim == 1 else y
+        q = (y[:, None] == np.arange(z.shape[1])).astype(z.dtype) if y.ndim == 1 else y
         if self.label_smoothing:
             q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
         self._cache = e / total * q.sum(axis=1, keepdims=True), q
@@ -199,17 +191,12 @@ class SoftmaxCrossEntropy(Loss):
         return (p_sum_q - q) / len(q)
 
 
-def _one_hot(labels: NDArray, classes: int, dtype: DTypeLike) -> NDArray:
-    rows = np.zeros((len(labels), classes), dtype)
-    rows[np.arange(len(labels)), labels] = 1
-    return rows
-
-
-def _numbers(owner: str, y: NDArray) -> NDArray:
+def _numbers(owner: str, targets: ArrayLike) -> NDArray:
+    y = np.asarray(targets)
     try:
         if y.dtype.kind == "c":
             raise TypeError("they are complex")
-        return y.astype(np.float64)
+        return y if y.dtype.kind in "fiub" else y.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{owner}: targets must be real numbers, got dtype {y.dtype}: {error}") from None
 

@@ -60,10 +60,8 @@ class PiecewiseConstant(Schedule):
         self.boundaries = [self._steps("boundaries", boundary) for boundary in boundaries]
         self.values = [self._rate("values", value) for value in values]
         if len(self.values) != len(self.boundaries) + 1 or any(a >= b for a, b in pairwise(self.boundaries)):
-            raise ValueError(
-                "PiecewiseConstant: expected rising boundaries and one value more than those, got "
-                f"{self.boundaries} and {self.values}"
-            )
+            expected = "PiecewiseConstant: expected rising boundaries and one value more than those"
+            raise ValueError(f"{expected}, got {self.boundaries} and {self.values}")
 
     def __call__(self, step: int) -> float:
         return self.values[bisect_right(self.boundaries, step)]
