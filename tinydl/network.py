@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .batches import Batches
 from .layer import Layer, Shape
+from .layers import Sequential
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import Optimizer
@@ -72,3 +74,12 @@ class NetworkInTraining(Network, Protocol):
     def save(self, path: str | os.PathLike[str]) -> None: ...
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None: ...
+
+
+def chained(layer: Layer) -> Iterator[Layer]:
+    """The layers that stand in a chain, nested ones too: nothing but the chain calls their forward and backward."""
+    if type(layer) is Sequential:
+        for inner in layer.layers:
+            yield from chained(inner)
+    else:
+        yield layer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import chain, groupby
@@ -19,7 +19,7 @@ from matplotlib.textpath import TextPath
 from tinydl import arguments, layers
 from tinydl.files import PathLike
 from tinydl.layer import Layer, Shape
-from tinydl.network import Network
+from tinydl.network import Network, chained
 
 from .layout import Box, Chain, Detour, Fork, Frame, Line, Part, Placed, Plan, SideExit, Size, page
 from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, finish
@@ -94,13 +94,10 @@ def _laid_out(model: Network, collapse: bool | None) -> Plan:
     return plan
 
 
-# -- from layers to parts -------------------------------------------------------------------------------------
-
-
-def _read(*chained: Layer) -> Chain:
+def _read(*in_turn: Layer) -> Chain:
     """Layers as one chain, nested Sequentials too; those that usually go together share a box."""
     parts: list[Part] = []
-    for layer in chain.from_iterable(map(_unchained, chained)):
+    for layer in chain.from_iterable(map(chained, in_turn)):
         part = _part(layer)
         before = parts[-1] if parts else None
         if isinstance(part, Box) and isinstance(before, Box) and _joins(part, before):
@@ -108,14 +105,6 @@ def _read(*chained: Layer) -> Chain:
         else:
             parts.append(part)
     return Chain(tuple(parts))
-
-
-def _unchained(layer: Layer) -> Iterator[Layer]:
-    if type(layer) is layers.Sequential:
-        for inner in layer.layers:
-            yield from _unchained(inner)
-    else:
-        yield layer
 
 
 def _part(layer: Layer) -> Part:
@@ -140,7 +129,8 @@ def _part(layer: Layer) -> Part:
 
 
 def _layer_box(layer: Layer, *more: str) -> Box:
-    count = sum(array.size for inner in layer.walk() if not _shared(inner) for array in _own(inner))
+    own = (inner for inner in layer.walk() if not inner.sublayers() and not _shared(inner))  # containers only show
+    count = sum(array.size for inner in own for array in inner.params.values())
     return Box(_kind(layer), (_named(layer), *more), _shape(layer.output_shape), (count,) if count else ())
 
 
@@ -148,11 +138,6 @@ def _kind(layer: Layer) -> str:
     """The module of tinydl.layers that its class, or the nearest of its bases there, stands in."""
     home = f"{layers.__name__}."
     return next((base.__module__[len(home) :] for base in type(layer).__mro__ if base.__module__.startswith(home)), "")
-
-
-def _own(layer: Layer) -> Iterable[Any]:
-    """The parameters of a layer; not those that a container only shows."""
-    return () if layer.sublayers() else layer.params.values()
 
 
 def _shared(layer: Layer) -> bool:
@@ -192,26 +177,18 @@ def _joins(part: Box, before: Box) -> bool:
 
 def _joined(before: Box, part: Box) -> Box:
     first, *more = before.lines
-    return replace(
-        before, lines=(first, ", ".join([*more, *part.lines])), parameters=before.parameters + part.parameters
-    )
-
-
-# -- equal blocks ---------------------------------------------------------------------------------------------
+    lines = first, ", ".join([*more, *part.lines])
+    return replace(before, lines=lines, parameters=before.parameters + part.parameters)
 
 
 def _collapsed(part: Any) -> Any:
     """The same part with runs of equal blocks (two or more, of single boxes three or more) drawn once."""
-    if isinstance(part, Fork):
-        return replace(part, branches=tuple(map(_collapsed, part.branches)))
-    if isinstance(part, Detour):
-        return replace(part, body=_collapsed(part.body), around=part.around and _collapsed(part.around))
-    if isinstance(part, SideExit):
-        return SideExit(_collapsed(part.head))
-    if isinstance(part, Frame):
-        return replace(part, inner=_collapsed(part.inner))
-    if not isinstance(part, Chain):
+    if isinstance(part, tuple):
+        return tuple(map(_collapsed, part))
+    if isinstance(part, Box) or not isinstance(part, Part):
         return part
+    if not isinstance(part, Chain):
+        return replace(part, **{name: _collapsed(value) for name, value in vars(part).items()})
     parts: list[Part] = []
     for block, run in groupby(part.parts):
         times, small = len(list(run)), _collapsed(block)
@@ -223,32 +200,19 @@ def _collapsed(part: Any) -> Any:
     return Chain(tuple(parts))
 
 
-def _boxes(part: Part | None) -> Iterator[tuple[Box, int]]:
-    """All boxes, each with the number of times that it stands there."""
+def _boxes(part: Any, times: int = 1) -> Iterator[tuple[Box, int]]:
+    """All boxes in a part, or in a tuple of them, each with the number of times that it stands there."""
     if isinstance(part, Box):
-        yield part, 1
-        return
-    inner: Iterable[Part | None] = ()
-    if isinstance(part, Chain):
-        inner = part.parts
-    elif isinstance(part, Fork):
-        inner = (*part.branches, part.joint)
-    elif isinstance(part, Detour):
-        inner = (part.body, part.around, part.joint)
-    elif isinstance(part, SideExit):
-        inner = (part.head,)
-    elif isinstance(part, Frame):
-        yield from ((part.title, 1), (part.note, 1))
-        inner = (part.inner,)
-    for one in inner:
-        yield from ((box, times * (part.times if isinstance(part, Frame) else 1)) for box, times in _boxes(one))
+        yield part, times
+    elif isinstance(part, tuple):
+        for one in part:
+            yield from _boxes(one, times)
+    elif isinstance(part, Part):
+        yield from _boxes(tuple(vars(part).values()), times * getattr(part, "times", 1))
 
 
 def _count(part: Part) -> int:
     return sum(times * sum(box.parameters) for box, times in _boxes(part))
-
-
-# -- drawing --------------------------------------------------------------------------------------------------
 
 
 @cache
@@ -299,23 +263,20 @@ def _draw_box(ax: Axes, placed: Placed) -> None:
     box, x, y = placed.box, placed.x, placed.y
     assert box is not None
     middle = x + placed.width / 2
-    style: dict[str, Any]
+    style: dict[str, Any] = {"va": "center_baseline", "fontsize": NAME, "ha": "center"}
+    colour = COLOURS.get(box.kind, GREY)
     if box.kind in PLAIN:
         if box.kind != "label":
-            colour = COLOURS[box.kind]
             _outline(ax, placed, 0.09, fc=_tint(colour, 0.1), ec=colour, lw=0.9, zorder=2)
-        style = {"fontsize": NAME, "weight": _weight(box), "color": INK, "ha": "center", "va": "center_baseline"}
-        ax.text(middle, y + placed.height / 2, box.lines[0], **style)
+        ax.text(middle, y + placed.height / 2, box.lines[0], weight=_weight(box), color=INK, **style)
         return
-    colour = COLOURS.get(box.kind, GREY)
     _outline(ax, placed, 0.045, fc=_tint(colour, 0.17), ec=colour, lw=0.9, zorder=2)
     for number, line in enumerate(box.lines):
-        at = y + MARGIN + LINE * (number + 0.5)
-        ax.text(middle, at, line, fontsize=NAME, color="black", ha="center", va="center_baseline")
+        ax.text(middle, y + MARGIN + LINE * (number + 0.5), line, color="black", **style)
     at = y + placed.height - MARGIN - LAST / 2
-    style = {"fontsize": SMALL, "color": INK, "va": "center_baseline"}
-    ax.text(x + 0.08, at, box.shape, ha="left", **style)
-    ax.text(x + placed.width - 0.08, at, _parameters(box), ha="right", **style)
+    style |= {"fontsize": SMALL, "color": INK}
+    ax.text(x + 0.08, at, box.shape, **style | {"ha": "left"})
+    ax.text(x + placed.width - 0.08, at, _parameters(box), **style | {"ha": "right"})
 
 
 def _outline(ax: Axes, placed: Placed, radius: float, **style: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import arguments
 from ..files import PathLike
-from ..layer import Layer
-from ..layers import AveragePool2D, Container, Conv2D, MaxPool2D, Sequential
-from ..network import Network
+from ..layers import AveragePool2D, Container, Conv2D, MaxPool2D
+from ..network import Network, chained
 from .style import VERMILION, finish, panel
 
 ROOM = 0.88  # the part of a cell that a tile fills
@@ -41,11 +40,9 @@ def filters(
     limit = arguments.positive_int("filters", "limit", limit)
     height, width, n_in, n_out = w.shape
     meaning = "" if n_in in (1, 3) else f" (mean over the {n_in} input channels)"
-    shown = w[..., : min(n_out, limit)]
-    if n_in not in (1, 3):
-        shown = shown.mean(axis=2, keepdims=True)
+    shown = w[..., :limit] if n_in == 3 else w[..., :limit].mean(axis=2)
     scale = float(np.abs(shown).max())
-    pictures = [_mid_grey(shown[..., k], scale) for k in range(shown.shape[-1])]
+    pictures = np.moveaxis(0.5 + 0.5 * shown / (scale or 1.0), -1, 0)  # each (kh, kw, 3) or (kh, kw), in [0, 1]
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     figure, ax = panel(ax, max(0.8 * columns, 6), 0.8 * rows + 0.85)
@@ -81,10 +78,13 @@ def feature_maps(
     x = _finite("feature_maps: image", image)
     x = x[None] if x.ndim == len(model.input_shape) else x
     if x.shape != (1, *model.input_shape):
-        raise ValueError(
-            f"feature_maps: image must be one sample of the model's shape {model.input_shape}, got {np.shape(image)}"
-        )
-    maps = list(_walk(model.layers, x.astype(model.dtype)))
+        expected = f"one sample of the model's shape {model.input_shape}"
+        raise ValueError(f"feature_maps: image must be {expected}, got {np.shape(image)}")
+    maps, after = [], x.astype(model.dtype)
+    for layer in chained(model.root):
+        after = layer.forward(after)
+        if isinstance(layer, Conv2D | MaxPool2D | AveragePool2D | Container) and after.ndim == 4:
+            maps.append((layer, after[0]))
     if not maps:
         raise ValueError(f"feature_maps: {model.name} has no convolution or pooling layer whose maps could be shown")
     widest = max(min(channels, output.shape[-1]) for _, output in maps)
@@ -96,9 +96,8 @@ def feature_maps(
     for number, (layer, output) in enumerate(maps, start=1):
         row = pitch * number
         low, high = min(float(output.min()), 0.0), float(output.max())
-        chosen = np.arange(output.shape[-1])
-        if order == "active":
-            chosen = np.argsort(-np.abs(output).mean(axis=(0, 1)), kind="stable")
+        activity = np.abs(output).mean(axis=(0, 1))
+        chosen = np.argsort(-activity, kind="stable") if order == "active" else np.arange(len(activity))
         for column, k in enumerate(chosen[:channels].tolist()):
             _tile(ax, output[..., k], column, row, cmap="viridis", vmin=low, vmax=max(high, low + 1e-12))
             ax.text(column + 0.5, row + 0.05, str(k), ha="center", va="bottom", fontsize=7, color=CALM)
@@ -122,7 +121,10 @@ def confusion_matrix(
     ValueError: labels that are no class numbers, or of unlike length.
     """
     classes = len(names)
-    counts = _count_pairs(_class_numbers("y_true", y_true, classes), _class_numbers("y_pred", y_pred, classes), classes)
+    y, said = _class_numbers("y_true", y_true, classes), _class_numbers("y_pred", y_pred, classes)
+    if y.shape != said.shape:
+        raise ValueError(f"y_true has {len(y)} labels, y_pred {len(said)}")
+    counts = np.bincount(classes * y + said, minlength=classes**2).reshape(classes, classes)
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, None]
     size = float(np.clip(0.82 * classes + 1.8, 5, 14))
@@ -173,10 +175,8 @@ def most_confident_mistakes(
     p = _probabilities(probabilities, len(y), len(names))
     x = np.asarray(images)
     if x.ndim not in (3, 4) or len(x) != len(y) or (x.ndim == 4 and x.shape[-1] not in (1, 3)):
-        raise ValueError(
-            f"images must have shape ({len(y)}, height, width) or ({len(y)}, height, width, 1 or 3), one image a "
-            f"label; got {x.shape}"
-        )
+        expected = f"({len(y)}, height, width) or ({len(y)}, height, width, 1 or 3), one image a label"
+        raise ValueError(f"images must have shape {expected}; got {x.shape}")
     count = arguments.positive_int("most_confident_mistakes", "count", count)
     columns = arguments.positive_int("most_confident_mistakes", "columns", columns)
     says = p.argmax(axis=1)
@@ -195,12 +195,8 @@ def most_confident_mistakes(
             ax.text(column + 0.5, row + offset, text, ha="center", va="bottom", fontsize=10, color=colour)
     if len(worst) == 0:
         ax.text(columns / 2, 0.6, "no mistakes", ha="center", va="center", fontsize=14)
-    share = f"{len(wrong):,} of {len(y):,} are wrong"
-    ax.set_title(f"The most confident mistakes ({share})", fontsize=12)
+    ax.set_title(f"The most confident mistakes ({len(wrong):,} of {len(y):,} are wrong)", fontsize=12)
     return finish(figure, source, path)
-
-
-# -- tiles -----------------------------------------------------------------------------------------------------
 
 
 def _lay_out(ax: Axes, columns: int, rows: int, left: float = 0, row_height: float = 1) -> None:
@@ -240,27 +236,6 @@ def _displayable(images: NDArray[Any]) -> NDArray[Any]:
     return x
 
 
-def _mid_grey(one: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    """Weights in [-scale, scale] as brightness in [0, 1]; (kh, kw, 3) stays colour, (kh, kw, 1) turns grey."""
-    picture = 0.5 + 0.5 * one / (scale or 1.0)
-    return picture if one.shape[-1] == 3 else picture[..., 0]
-
-
-def _walk(layers: Sequence[Layer], x: NDArray[Any]) -> Iterator[tuple[Layer, NDArray[Any]]]:
-    """Layers worth a row, in order, with what they make of the one image x: (height, width, channels)."""
-    for layer in layers:
-        if type(layer) is Sequential:
-            yield from _walk(layer.layers, x)
-        after = layer.forward(x)
-        shown = isinstance(layer, Conv2D | MaxPool2D | AveragePool2D | Container) and type(layer) is not Sequential
-        if shown and after.ndim == 4:
-            yield layer, after[0]
-        x = after
-
-
-# -- what comes in ---------------------------------------------------------------------------------------------
-
-
 def _finite(what: str, values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     if not np.isfinite(array).all():
@@ -276,12 +251,6 @@ def _class_numbers(name: str, labels: ArrayLike, classes: int) -> NDArray[np.int
     if y.min() < 0 or y.max() >= classes:
         raise ValueError(f"{name} must hold class numbers 0 to {classes - 1}, one a name; got {y.min()} to {y.max()}")
     return y.astype(np.int64)
-
-
-def _count_pairs(y: NDArray[np.int64], said: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    if y.shape != said.shape:
-        raise ValueError(f"y_true has {len(y)} labels, y_pred {len(said)}")
-    return np.bincount(classes * y + said, minlength=classes**2).reshape(classes, classes)
 
 
 def _probabilities(values: ArrayLike, rows: int, classes: int) -> NDArray[np.float64]:

@@ -127,7 +127,8 @@ class Plan:
 def arrange(part: Part, size: Size) -> Plan:
     """Lay out a part and all within."""
     if isinstance(part, Box):
-        return _box(part, size)
+        width, height = size(part)
+        return Plan(width / 2, width / 2, height, height, True, [Placed(-width / 2, 0, width, height, part)])
     if isinstance(part, Chain):
         return _stack([_planned(inner, size) for inner in part.parts])
     if isinstance(part, Fork):
@@ -137,12 +138,6 @@ def arrange(part: Part, size: Size) -> Plan:
     if isinstance(part, Frame):
         return _frame(part, size)
     return arrange(Chain((part,)), size)  # a SideExit alone
-
-
-def _box(box: Box, size: Size) -> Plan:
-    width, height = size(box)
-    placed = Placed(-width / 2, 0, width, height, box)
-    return Plan(width / 2, width / 2, height, height, True, [placed])
 
 
 def _planned(part: Part, size: Size) -> tuple[bool, Plan]:
@@ -187,8 +182,8 @@ def _fork(fork: Fork, size: Size) -> Plan:
     plans = [arrange(branch, size) for branch in fork.branches]
     for plan in plans:  # a bare line also needs room on both sides
         plan.left, plan.right = max(plan.left, ASIDE), max(plan.right, ASIDE)
-    width, height = size(fork.joint)
     total = sum(plan.left + plan.right for plan in plans) + ASIDE * (len(plans) - 1)
+    width, height = size(fork.joint)
     width = max(width, total)
     joint = GAP + max(plan.height for plan in plans) + GAP
     whole = Plan(width / 2, width / 2)
@@ -231,14 +226,13 @@ def _detour(detour: Detour, size: Size) -> Plan:
 
 def _frame(frame: Frame, size: Size) -> Plan:
     inner = arrange(frame.inner, size)
-    titles = []
-    for label, before in ((frame.title, True), (frame.note, False)):
-        width, height = size(label)
-        titles.append(Placed(-width - PAD if before else PAD, (HEADER - height) / 2, width, height, label))
-    left = max(inner.left, titles[0].width + PAD) + PAD
-    right = max(inner.right, titles[1].width + PAD) + PAD
+    (title, title_height), (note, note_height) = size(frame.title), size(frame.note)
+    left, right = max(inner.left, title + PAD) + PAD, max(inner.right, note + PAD) + PAD
     whole = Plan(left, right)
-    whole.boxes = [replace(titles[0], x=PAD - left), replace(titles[1], x=right - PAD - titles[1].width)]
+    whole.boxes = [
+        Placed(PAD - left, (HEADER - title_height) / 2, title, title_height, frame.title),
+        Placed(right - PAD - note, (HEADER - note_height) / 2, note, note_height, frame.note),
+    ]
     whole.line((0, 0), (0, HEADER), arrow=inner.head)
     whole.put(inner, 0, HEADER)
     whole.height = whole.end = HEADER + inner.height + PAD

@@ -22,8 +22,6 @@ from ..metrics import METRICS, Metric
 from ..network import Network
 from ..optimizers import Optimizer
 
-# --- layers -----------------------------------------------------------------------------------------------------------
-
 
 def shape_of(input_shape: int | Shape) -> Shape:
     """The input_shape that a Model was given, as a tuple."""
@@ -61,19 +59,14 @@ def warn_of_channels_first(root: Layer, shape: Shape) -> None:
         )
 
 
-# --- data -------------------------------------------------------------------------------------------------------------
-
-
 def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
     """The source of batches: x itself if it is Batches, else Batches of an array of the network's dtype."""
     input_shape = network.input_shape
     expected = f"(n, {', '.join(map(str, input_shape))})"
     if isinstance(x, Batches):
         if x.sample_shape != input_shape or len(x) == 0:
-            raise ValueError(
-                f"{method}: x must give rows of shape {expected}, got {type(x).__name__} with {len(x)} rows of "
-                f"shape {x.sample_shape}"
-            )
+            got = f"{type(x).__name__} with {len(x)} rows of shape {x.sample_shape}"
+            raise ValueError(f"{method}: x must give rows of shape {expected}, got {got}")
         return x
     try:
         if np.iscomplexobj(x):
@@ -97,9 +90,8 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
         total = float(array.sum())  # if this is finite, so is every entry; no temporary the size of x is needed
     if not math.isfinite(total) and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(
-            f"{method}: x holds NaN or infinity (as {network.dtype}), first at {place}: clean or impute the data first"
-        )
+        found = f"x holds NaN or infinity (as {network.dtype}), first at {place}"
+        raise ValueError(f"{method}: {found}: clean or impute the data first")
     return Batches(array)
 
 
@@ -154,9 +146,6 @@ def rows_at_a_time(method: str, network: Network, batch_size: int | None) -> int
     return arguments.positive_int(method, "batch_size", batch_size)
 
 
-# --- compile ----------------------------------------------------------------------------------------------------------
-
-
 def check_optimizer_and_loss(optimizer: Any, loss: Any) -> None:
     """Refuse strings, classes and other libraries' objects."""
     for value, kind, example in ((optimizer, Optimizer, "Adam()"), (loss, Loss, "MeanSquaredError()")):
@@ -183,10 +172,8 @@ def _refuse_probabilities(loss: Loss, end: Layer, whose: str) -> None:
     last = end
     while last.sublayers() and getattr(last, "activation", None) in (None, "linear"):
         last = last.sublayers()[-1]
-    for logits_loss, layer, name in (
-        (SoftmaxCrossEntropy, Softmax, "softmax"),
-        (BinaryCrossEntropy, Sigmoid, "sigmoid"),
-    ):
+    takers = ((SoftmaxCrossEntropy, Softmax, "softmax"), (BinaryCrossEntropy, Sigmoid, "sigmoid"))
+    for logits_loss, layer, name in takers:
         if isinstance(loss, logits_loss) and (isinstance(last, layer) or getattr(last, "activation", None) == name):
             raise ValueError(
                 f"compile: {type(loss).__name__} takes logits and applies the {name} itself, but {whose} ends in "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -14,13 +14,14 @@ from ..callbacks import Callback, Logs
 from ..layer import Layer
 from ..layers import AuxiliaryHead, ContractivePenalty, Conv2D, Dense, Sequential
 from ..losses import Loss
-from ..network import NetworkInTraining
+from ..network import NetworkInTraining, chained
 from ..optimizers import Optimizer
 from .inputs import rows_at_a_time
 from .vector import leaves, owners
 
 BatchListener = Callable[[int, Logs], None]
 LARGE = 1 << 16  # parameters in a Dense layer, from where on it pays to write its gradient instead of adding to zeros
+MEND = "Try a smaller learning rate, or global_clipnorm in the optimizer"
 
 
 class Step:
@@ -90,10 +91,7 @@ class Step:
             if not np.isfinite(x).all():
                 where = f"the first output that is not finite is that of {layer.label}"
                 break
-        return (
-            f"the loss became {value}: {where}. This batch has changed nothing. "
-            "Try a smaller learning rate, or global_clipnorm in the optimizer"
-        )
+        return f"the loss became {value}: {where}. This batch has changed nothing. {MEND}"
 
 
 def _way_to_the_lowest(layer: Layer) -> list[Layer]:
@@ -106,8 +104,8 @@ def _way_to_the_lowest(layer: Layer) -> list[Layer]:
         return [layer]
     if backward in (Sequential.backward, ContractivePenalty.backward):
         lowest = next((below for below in layer.sublayers() if below.params), None)
-        rest = _way_to_the_lowest(lowest) if lowest is not None else []
-        return [layer, *rest] if rest else []
+        if lowest is not None and (rest := _way_to_the_lowest(lowest)):
+            return [layer, *rest]
     return []
 
 
@@ -116,19 +114,10 @@ def _writers(root: Layer) -> list[Dense]:
     shared = {id(layer.original) for layer in leaves(root)}
     return [
         layer
-        for layer in _chained(root)
+        for layer in chained(root)
         if isinstance(layer, Dense) and type(layer).backward is Dense.backward and layer.params["W"].size >= LARGE
         and layer.original is None and id(layer) not in shared
     ]  # fmt: skip
-
-
-def _chained(layer: Layer) -> Iterator[Layer]:
-    """The layers that stand in a chain, nested ones too: nothing but the chain calls their backward."""
-    if type(layer) is Sequential:
-        for inner in layer.layers:
-            yield from _chained(inner)
-    else:
-        yield layer
 
 
 def run(
@@ -141,14 +130,11 @@ def run(
     others.
     """
     names = ["loss", *model.metrics]
+    metrics = names + [f"val_{name}" for name in names if validation is not None]
+    steps = math.ceil(len(data) / batch_size)
     for callback in callbacks:
         callback.model = model
-        callback.params = {
-            "epochs": epochs,
-            "initial_epoch": initial_epoch,
-            "steps": math.ceil(len(data) / batch_size),
-            "metrics": names + [f"val_{name}" for name in names if validation is not None],
-        }
+        callback.params = {"epochs": epochs, "initial_epoch": initial_epoch, "steps": steps, "metrics": list(metrics)}
     for callback in callbacks:
         callback.check_run()
     model.stop_training = model.interrupted = False
@@ -209,7 +195,7 @@ def figures(model: NetworkInTraining, data: Batches, batch_size: int | None = No
         totals["loss"] += (loss.forward(y_pred, y_batch) + root.penalty()) * len(x_batch)
         for name, metric in model.metrics.items():
             totals[name] += metric(y_batch, y_pred) * len(x_batch)
-    return {name: value / len(data) for name, value in totals.items()}
+    return {name: total / len(data) for name, total in totals.items()}
 
 
 def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
@@ -217,10 +203,7 @@ def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
     bad = [name for name, value in logs.items() if not math.isfinite(value)]
     bad += [name for name, array in model.params.items() if not np.isfinite(array).all()]
     if bad:
-        raise FloatingPointError(
-            f"fit: after epoch {epoch + 1} {', '.join(bad)} are not finite. "
-            "Try a smaller learning rate, or global_clipnorm in the optimizer"
-        )
+        raise FloatingPointError(f"fit: after epoch {epoch + 1} {', '.join(bad)} are not finite. {MEND}")
 
 
 def _wants_batches(callback: Callback) -> bool:
