@@ -205,7 +205,6 @@ class Model:
         batch_size: rows at a time; by default 1,024, or 128 images.
         """
         _, loss = self._compiled("evaluate")
-        batch_size = inputs.rows_at_a_time("evaluate", self, batch_size)
         values = list(loop.figures(self, inputs.check_data("evaluate", self, loss, x, y), batch_size).values())
         memory.release()
         return values if self.metrics else values[0]

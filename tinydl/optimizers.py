@@ -147,7 +147,6 @@ class SGD(Optimizer):
     nesterov        v <- momentum v + g,   p <- p - lr (g + momentum v)
 
     Reference  Sutskever et al. 2013; the same update as PyTorch's SGD with dampening 0
-               what decays: Goyal et al. 2017, He et al. 2019
     """
 
     def __init__(
@@ -223,7 +222,6 @@ class Adam(Optimizer):
     Early in training m^ / sqrt(v^) is near +-1: every parameter moves by about lr, however small its gradient is.
 
     Reference  Kingma & Ba 2015; decoupled decay: Loshchilov & Hutter 2019; the same update as PyTorch's Adam and AdamW
-               what decays: Goyal et al. 2017, He et al. 2019
     """
 
     slot_names = ("m", "v")

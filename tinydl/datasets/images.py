@@ -64,8 +64,6 @@ class Images(Batches):
         chosen = "".join(f", {name}" for name, value in options.items() if value)
         return f"{type(self).__name__}({len(self):,} of {size} {self.x.dtype}, {len(self.class_names)} classes{chosen})"
 
-    # -- how a batch is drawn --------------------------------------------------------------------------------
-
     def standardised(self, mean: ArrayLike | None = None, std: ArrayLike | None = None) -> Images:
         """The same images, each batch (x - mean) / std by channel; x is in [0, 1] here.
 
@@ -78,7 +76,8 @@ class Images(Batches):
         channels = self.sample_shape[-1]
         if mean is None or std is None:
             own_mean, own_std = _statistics(self.x)
-            mean, std = own_mean if mean is None else mean, own_std if std is None else std
+            mean = own_mean if mean is None else mean
+            std = own_std if std is None else std
         means, stds = _per_channel("mean", mean, channels), _per_channel("std", std, channels)
         if min(stds) <= 0:
             raise ValueError(
@@ -151,12 +150,12 @@ class Images(Batches):
         given = images.view()
         given.flags.writeable = False  # they may be the data set's own, when the rows are a slice
         changed = function(given, rng)
-        wanted = f"{images.shape} {images.dtype}"
-        got = f"{changed.shape} {changed.dtype}" if isinstance(changed, np.ndarray) else type(changed).__name__
-        if got != wanted:
+        array = isinstance(changed, np.ndarray)
+        if not array or changed.shape != images.shape or changed.dtype != images.dtype:
+            got = f"{changed.shape} {changed.dtype}" if array else f"{type(changed).__name__}"
             raise ValueError(
                 f"Images: the augmentation {getattr(function, '__name__', function)} must return a new array of the "
-                f"shape and dtype it was given, {wanted}; got {got}"
+                f"shape and dtype it was given, {images.shape} {images.dtype}; got {got}"
             )
         return changed
 
@@ -177,9 +176,10 @@ class Images(Batches):
 
         ValueError: no rows, or rows that are not in one dimension. IndexError: rows that there are not.
         """
-        rows = rows if isinstance(rows, slice) else np.asarray(rows)
-        if not isinstance(rows, slice) and (rows.ndim != 1 or len(rows) == 0):
-            raise ValueError(f"Images: rows must be one or more, in one dimension, got shape {rows.shape}")
+        if not isinstance(rows, slice):
+            rows = np.asarray(rows)
+            if rows.ndim != 1 or len(rows) == 0:
+                raise ValueError(f"Images: rows must be one or more, in one dimension, got shape {rows.shape}")
         new = copy.copy(self)
         new.x, new.y = self.x[rows], self.labels[rows]
         if len(new) == 0:
@@ -196,9 +196,10 @@ class Images(Batches):
         from sklearn.model_selection import train_test_split
 
         n_validation = arguments.positive_int("Images", "n_validation", n_validation)
-        how = {"test_size": n_validation, "stratify": self.labels, "random_state": int(rng.integers(2**32))}
+        rows = np.arange(len(self))
+        seed = int(rng.integers(2**32))
         try:
-            train, validation = train_test_split(np.arange(len(self)), **how)
+            train, validation = train_test_split(rows, test_size=n_validation, stratify=self.labels, random_state=seed)
         except ValueError as error:
             raise ValueError(f"Images: {n_validation} of {len(self)} rows cannot be split off: {error}") from error
         return self.subset(np.sort(train)), self.subset(np.sort(validation))

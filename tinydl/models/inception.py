@@ -41,7 +41,6 @@ def googlenet(
     Check   check_model(googlenet((33, 48, 3), 5), x=(2, 33, 48, 3), y=[3, 0],
                         loss=SoftmaxCrossEntropy(), mode="directional")
     """
-
     arguments.flag("googlenet", "auxiliary_heads", auxiliary_heads)
 
     def conv(filters: int, kernel_size: int, strides: int = 1) -> Conv2D:

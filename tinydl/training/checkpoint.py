@@ -42,8 +42,9 @@ def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
     seen = [] if seen is None else seen
     if isinstance(value, Layer):
         original = value.original or value
-        if original in seen:
-            return {"same_as": seen.index(original)}
+        for k, layer in enumerate(seen):
+            if layer is original:
+                return {"same_as": k}
         arguments = {name: layer_to_config(argument, seen) for name, argument in value.get_config().items()}
         seen.append(original)
         return {"layer": type(value).__name__, "name": value.name, "arguments": arguments}
