@@ -195,21 +195,30 @@ def test_options_override_those_of_a_check_line() -> None:
     assert (report.probes, report.seed) == (4, 3)
 
 
-@pytest.mark.slow
-def test_the_whole_library_is_right() -> None:
-    arguments = ["gradcheck", "--json", "--probes", "3"]
-    done = subprocess.run([sys.executable, "-m", "tinydl", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    document = json.loads(done.stdout)
-    assert [f"{case['kind']} {case['name']}" for case in document["cases"]] == list(LINES)
+def test_the_library_as_one_document(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """(Its layers and losses: the models' lines are run above.)"""
+    rows = [row for row in command.library() if row[0] != "model"]
+    monkeypatch.setattr(command, "library", lambda: rows)
+    code, out, _ = run("--json", "--probes", "3")
+    document = json.loads(out)
+    assert code == 0
+    assert [(case["kind"], case["name"]) for case in document["cases"]] == [row[:2] for row in rows]
     assert document["passed"]
     assert document["failed"] == 0
-    assert document["checks"] == len(document["cases"]) >= 40
+    assert document["checks"] == len(document["cases"]) >= 25
     assert document["tinydl"] == tinydl.__version__
     for case in document["cases"]:
         assert case["passed"]
         assert case["report"]["passed"]
         assert all(row["probes"] <= 3 for row in case["report"]["arrays"])
+
+
+def test_as_a_process_of_its_own(theirs: Path) -> None:
+    for target, code in (("Swish", 0), ("Flipped", 1)):
+        arguments = ["gradcheck", f"{theirs}:{target}", "--shape", "5,3", "--json"]
+        done = subprocess.run([sys.executable, "-m", "tinydl", *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert json.loads(done.stdout)["passed"] == (code == 0)
 
 
 def test_the_table(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
