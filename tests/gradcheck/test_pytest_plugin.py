@@ -178,6 +178,7 @@ def test_a_very_long_way(shown: dict[str, str]) -> None:
     assert "gradcheck/" not in text
 
 
+@pytest.mark.slow
 def test_full_trace_shows_all(suite: Path) -> None:
     printed = run_pytest(suite, "--full-trace", "-k", "flipped").stdout
     assert "gradcheck/check.py" in printed
@@ -225,12 +226,14 @@ def test_the_json_file(done: subprocess.CompletedProcess[str], suite: Path) -> N
     assert len(by_test["test_model"]["report"]["arrays"]) == 3
 
 
+@pytest.mark.slow
 def test_without_the_options_nothing_is_added(suite: Path) -> None:
     done = run_pytest(suite, "-q", "-k", "right")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_path_that_cannot_be_is_refused_before_the_tests(suite: Path) -> None:
     done = run_pytest(suite, "--gradcheck-json=.")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR

@@ -56,6 +56,7 @@ DIRECTIONAL = [name for name, case in MODELS.items() if case.options.get("mode")
 # The complex step alone in the fast tests: it is the exact one of the two.
 either_method = pytest.mark.parametrize("method", ["complex", pytest.param("central", marks=pytest.mark.slow)])
 CASES = cases_of(DIFFERENTIATED)
+DEEPER_TWINS = ("vgg19(small)", "resnet34(small)", "resnet56_cifar(small)")  # of others, made of the same blocks
 
 
 def tight(report: GradientCheckReport, limit: float) -> None:
@@ -81,7 +82,9 @@ def test_model(name: str, training: bool, method: str) -> None:
     assert set(report.arrays) == {"x", *MODELS[name].make().params}
 
 
-@pytest.mark.parametrize("name", DIRECTIONAL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in DEEPER_TWINS else name for name in DIRECTIONAL]
+)
 @pytest.mark.parametrize("training", [True, pytest.param(False, marks=pytest.mark.slow)])
 @either_method
 def test_deep_model(name: str, training: bool, method: str) -> None:
