@@ -2,7 +2,8 @@
 
 A term, a factor, a transpose or a mask forgotten, a sign, height and width exchanged, = for +=, a stale cache. An
 operator is a function of a Place, a node of a function's tree and what is around it; it yields what could stand there
-instead. OPERATORS holds all of them by the name under which tables list them.
+instead. OPERATORS, at the end, holds all of them by the name under which tables list them; most are rules in Python's
+own notation, such as "A * B -> A; B".
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeGuard, cast
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class Place:
     @property
     def is_result(self) -> bool:
         """An expression that is returned (alone or in a tuple), added to something or assigned."""
-        inside = isinstance(self.parent, ast.Tuple) and getattr(self.statement, "value", None) is self.parent
-        alone = self.field == "value" and self.parent is self.statement
-        return (
-            (alone and isinstance(self.statement, ast.Return | ast.AugAssign | ast.Assign))
-            or (inside and isinstance(self.statement, ast.Return))
-        ) and not isinstance(self.node, ast.Tuple | ast.Constant)
+        if isinstance(self.node, ast.Tuple | ast.Constant):
+            return False
+        if self.parent is self.statement:
+            return self.field == "value" and isinstance(self.statement, ast.Return | ast.AugAssign | ast.Assign)
+        inside = isinstance(self.parent, ast.Tuple) and self.parent is getattr(self.statement, "value", None)
+        return inside and isinstance(self.statement, ast.Return)
 
     @property
     def is_handed_on(self) -> bool:
@@ -49,17 +50,59 @@ class Place:
 
 Change = ast.AST | list[ast.stmt]  # for an expression or a statement; for a statement also several
 Operator = Callable[[Place], Iterator[Change]]
-OPERATORS: dict[str, Operator] = {}
+
+SIDES = {
+    "kh": "kw", "sh": "sw", "oh": "ow", "h": "w", "p": "q", "i": "j", "top": "left", "bottom": "right",
+    "height": "width",
+}  # fmt: skip
+SIDES |= {b: a for a, b in SIDES.items()}
+COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Gt: (ast.GtE, ast.Lt), ast.GtE: (ast.Gt, ast.Lt), ast.Lt: (ast.LtE, ast.Gt), ast.LtE: (ast.Lt, ast.Gt),
+    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,),
+}  # fmt: skip
+UFUNCS: dict[type[ast.operator], str] = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"}
+FUNCTIONS = {
+    "maximum": "minimum", "max": "min", "min": "max", "log1p": "log", "log": "log1p", "exp": "expm1", "tanh": "sin",
+    "ones_like": "zeros_like", "zeros_like": "ones_like", "zeros": "ones", "ones": "zeros",
+}  # fmt: skip
+UNARY = ("exp", "log", "log1p", "abs", "sign", "tanh", "sqrt", "square", "copy", "astype", "clip", "pad", "isnan")
+# No arrays: putting one of these for an array, or an array for one of these, only crashes.
+COUNTS = {
+    "self", "n", "c", "f", "k", "size", "shift", "before", "filters", "activation", "training", "padding", "need_dx",
+    "accumulate", "backwards", "x_shape", "alpha", "beta", *SIDES,
+}  # fmt: skip
 
 
-def _expression(template: str, **parts: ast.AST) -> ast.expr:
-    """An expression from source, with trees in the place of some names."""
+# --- trees ----------------------------------------------------------------------------------------------------------
+
+
+def _parsed(source: str) -> ast.AST:
+    """The tree of an expression or a statement."""
+    statement = ast.parse(source).body[0]
+    return statement.value if isinstance(statement, ast.Expr) else statement
+
+
+def _filled(template: str, **parts: ast.AST) -> ast.AST:
+    """A tree from source, with trees in the place of some names."""
 
     class Fill(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.AST:
             return parts.get(node.id, node)
 
-    return cast(ast.expr, Fill().visit(ast.parse(template, mode="eval").body))
+    return Fill().visit(_parsed(template))
+
+
+def _matches(node: Any, pattern: Any, parts: dict[str, Any]) -> bool:
+    """Whether a tree is the pattern, in which a capital letter stands for any expression; `parts` takes these."""
+    if isinstance(pattern, ast.Name) and pattern.id.isupper():
+        return ast.dump(parts.setdefault(pattern.id, node)) == ast.dump(node)
+    if type(pattern) is not type(node):
+        return False
+    if isinstance(pattern, ast.AST):
+        return all(_matches(getattr(node, field), getattr(pattern, field), parts) for field in pattern._fields)
+    if isinstance(pattern, list):
+        return len(pattern) == len(node) and all(_matches(n, p, parts) for n, p in zip(node, pattern, strict=True))
+    return bool(pattern == node)
 
 
 def _changed(node: ast.AST, **fields: Any) -> ast.AST:
@@ -69,327 +112,10 @@ def _changed(node: ast.AST, **fields: Any) -> ast.AST:
     return new
 
 
-def _same(a: ast.AST, b: ast.AST) -> bool:
-    return ast.dump(a) == ast.dump(b)
-
-
-def _is_load(node: ast.AST) -> bool:
-    return isinstance(getattr(node, "ctx", None), ast.Load)
-
-
-def _operator(name: str) -> Callable[[Operator], Operator]:
-    def register(function: Operator) -> Operator:
-        OPERATORS[name] = function
-        return function
-
-    return register
-
-
-@_operator("drop term")
-def _drop_term(place: Place) -> Iterator[Change]:
-    """a + b -> a, b."""
-    if isinstance(place.node, ast.BinOp) and isinstance(place.node.op, ast.Add | ast.Sub):
-        yield place.node.left
-        yield place.node.right
-
-
-@_operator("sign")
-def _sign(place: Place) -> Iterator[Change]:
-    """a + b <-> a - b, -a -> a, return a -> return -a."""
-    node = place.node
-    if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Add | ast.Sub):
-        yield _changed(node, op=ast.Sub() if isinstance(node.op, ast.Add) else ast.Add())
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        yield node.operand
-    elif place.is_handed_on and not isinstance(place.statement, ast.AugAssign):
-        yield _expression("-A", A=node)
-
-
-@_operator("drop factor")
-def _drop_factor(place: Place) -> Iterator[Change]:
-    """a * b -> a, b; a / b -> a."""
-    if isinstance(place.node, ast.BinOp) and isinstance(place.node.op, ast.Mult | ast.Div):
-        yield place.node.left
-        if isinstance(place.node.op, ast.Mult):
-            yield place.node.right
-
-
-@_operator("factor 2")
-def _factor_2(place: Place) -> Iterator[Change]:
-    """A result doubled."""
-    if place.is_result:
-        yield _expression("2 * A", A=place.node)
-
-
-@_operator("1/N")
-def _one_over_n(place: Place) -> Iterator[Change]:
-    """A result divided by the number of rows; rows for entries, entries for rows."""
-    node = place.node
-    if place.is_handed_on and not isinstance(place.statement, ast.Assign):
-        rows = place.parameters[0] if place.parameters else None
-        yield _expression(f"A / len({rows})" if rows else "(_v := A) / len(_v)", A=node)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
-        yield _expression("A.size", A=node.args[0])
-    if isinstance(node, ast.Attribute) and node.attr == "size" and _is_load(node):
-        yield _expression("len(A)", A=node.value)
-
-
-@_operator("* and /")
-def _times_and_over(place: Place) -> Iterator[Change]:
-    """a * b <-> a / b."""
-    node = place.node
-    if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Mult | ast.Div):
-        yield _changed(node, op=ast.Div() if isinstance(node.op, ast.Mult) else ast.Mult())
-
-
-@_operator("power")
-def _power(place: Place) -> Iterator[Change]:
-    """a ** b -> a, a ** (b + 1), a ** -b; a * a -> a ** 3."""
-    node = place.node
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        yield node.left
-        yield _changed(node, right=_expression("A + 1", A=node.right))
-        yield _changed(node, right=_expression("-A", A=node.right))
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and _same(node.left, node.right):
-        yield _expression("A ** 3", A=node.left)
-
-
-@_operator("axis")
-def _axis(place: Place) -> Iterator[Change]:
-    """Another axis, all of them, or of two only one; another letter of an einsum's output."""
-    node = place.node
-    if isinstance(node, ast.keyword) and node.arg == "axis" and isinstance(node.value, ast.Name):  # a tuple's
-        for form in ("A[:1]", "A[-1:]", "None"):
-            yield _changed(node, value=_expression(form, A=node.value))
-    elif isinstance(node, ast.keyword) and node.arg == "axis":
-        axis = ast.literal_eval(node.value)
-        others = [(axis[0],), (axis[-1],), None] if isinstance(axis, tuple) else [axis - 1, axis + 1, None]
-        for other in others:
-            yield _changed(node, value=_expression(repr(other)))
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and "->" in node.value:
-        operands, output = node.value.split("->")
-        for letter in sorted(set(operands) - set(output) - {","}):
-            for old in output:
-                yield ast.Constant(f"{operands}->{output.replace(old, letter)}")
-
-
-@_operator("mean and sum")
-def _mean_and_sum(place: Place) -> Iterator[Change]:
-    """a.mean() <-> a.sum(), np.mean(a) <-> np.sum(a)."""
-    if isinstance(place.node, ast.Attribute) and place.node.attr in ("mean", "sum"):
-        yield _changed(place.node, attr="sum" if place.node.attr == "mean" else "mean")
-
-
-@_operator("transpose")
-def _transpose(place: Place) -> Iterator[Change]:
-    """a.T -> a; a @ b -> a.T @ b, a @ b.T."""
-    node = place.node
-    if _is_transposed(node):
-        yield node.value
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-        for side in ("left", "right"):
-            operand = getattr(node, side)
-            if not _is_transposed(operand):
-                yield _changed(node, **{side: _expression("A.T", A=operand)})
-
-
-SIDES = dict(
-    pair
-    for a, b in (
-        ("kh", "kw"), ("sh", "sw"), ("oh", "ow"), ("h", "w"), ("p", "q"), ("i", "j"), ("top", "left"),
-        ("bottom", "right"), ("height", "width"),
-    )
-    for pair in ((a, b), (b, a))
-)  # fmt: skip
-
-
-@_operator("height and width")
-def _sides(place: Place) -> Iterator[Change]:
-    """kh <-> kw and the like; neighbours of a tuple, a subscript or unpacked arguments exchanged; *pair turned."""
-    node = place.node
-    if isinstance(node, ast.Name) and _is_load(node) and {node.id, SIDES.get(node.id)} <= _names(place.definition):
-        yield ast.Name(SIDES[node.id], ast.Load())
-    if isinstance(node, ast.Tuple):
-        for elements in _neighbours_swapped(node.elts):
-            yield _changed(node, elts=elements)
-    if isinstance(node, ast.Starred) and _is_load(node) and isinstance(place.parent, ast.Call):
-        yield _changed(node, value=_expression("A[::-1]", A=node.value))
-    if isinstance(node, ast.Call) and any(isinstance(argument, ast.Starred) for argument in node.args):
-        for arguments in _neighbours_swapped(node.args):
-            yield _changed(node, args=arguments)
-
-
-def _neighbours_swapped(nodes: list[ast.expr]) -> Iterator[list[ast.expr]]:
+def _neighbours_exchanged(node: ast.AST, field: str) -> Iterator[ast.AST]:
+    nodes = getattr(node, field)
     for k in range(len(nodes) - 1):
-        yield [*nodes[:k], nodes[k + 1], nodes[k], *nodes[k + 2 :]]
-
-
-@_operator("padding")
-def _padding(place: Place) -> Iterator[Change]:
-    """Rows' and columns' padding exchanged; top with bottom and left with right; near with far inside the function."""
-    node = place.node
-    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-    if name in ("padding", "_pixels") and _is_load(node):
-        yield _expression("A[::-1]", A=node)
-        yield _expression("tuple(side[::-1] for side in A)", A=node)
-    if isinstance(node, ast.Name) and _is_load(node):
-        ends = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
-        if name in ends and name in _names(place.definition):
-            yield ast.Name(ends[name], ast.Load())
-
-
-COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
-    ast.Gt: (ast.GtE, ast.Lt),
-    ast.GtE: (ast.Gt, ast.Lt),
-    ast.Lt: (ast.LtE, ast.Gt),
-    ast.LtE: (ast.Lt, ast.Gt),
-    ast.Eq: (ast.NotEq,),
-    ast.NotEq: (ast.Eq,),
-}
-
-
-@_operator("comparison")
-def _comparison(place: Place) -> Iterator[Change]:
-    """> to >=, > to <."""
-    if isinstance(place.node, ast.Compare):
-        for other in COMPARISONS.get(type(place.node.ops[0]), ()):
-            yield _changed(place.node, ops=[other()])
-
-
-@_operator("mask")
-def _mask(place: Place) -> Iterator[Change]:
-    """A comparison that is always true, or inverted; of two masks one, or either."""
-    node = place.node
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
-        yield _expression("A | True", A=node)
-        yield _expression("A ^ True", A=node)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr):
-        yield node.left
-        yield node.right
-        yield _changed(node, op=ast.BitOr() if isinstance(node.op, ast.BitAnd) else ast.BitAnd())
-
-
-@_operator("tie")
-def _tie(place: Place) -> Iterator[Change]:
-    """The last of equals for the first; the smallest for the largest."""
-    node = place.node
-    if _is_call_of(node, "argmax"):
-        yield _changed(node, func=_changed(node.func, attr="argmin"))
-        if len(node.keywords) == 1 and node.keywords[0].arg == "axis":
-            axis = node.keywords[0].value
-            yield _expression("A.shape[K] - 1 - np.flip(A, K).argmax(axis=K)", A=node.func.value, K=axis)
-
-
-@_operator("+= to =")
-def _assign(place: Place) -> Iterator[Change]:
-    """a += b -> a = b, and a[...] = b, which alone reaches the caller."""
-    node = place.node
-    if isinstance(node, ast.AugAssign):
-        yield ast.Assign([node.target], node.value)
-        whole = ast.Subscript(_loaded(node.target), ast.Constant(...), ast.Store())
-        yield ast.Assign([whole], node.value)
-
-
-def _loaded(target: ast.expr) -> ast.expr:
-    return cast(ast.expr, _changed(target, ctx=ast.Load()))
-
-
-@_operator("off by one")
-def _off_by_one(place: Place) -> Iterator[Change]:
-    """A whole number one larger or smaller, a slice or a loop that misses its first or last."""
-    node = place.node
-    if isinstance(node, ast.Constant) and type(node.value) is int and not isinstance(place.parent, ast.keyword):
-        yield ast.Constant(node.value + 1)
-        yield _expression(repr(node.value - 1))
-    if isinstance(node, ast.Slice):
-        one = ast.Constant(1)
-        yield _changed(node, lower=_expression("A + 1", A=node.lower) if node.lower else one)
-        yield _changed(node, upper=_expression("A - 1", A=node.upper) if node.upper else _expression("-1"))
-        if node.lower and node.upper:
-            both = {"lower": _expression("A + 1", A=node.lower), "upper": _expression("A + 1", A=node.upper)}
-            yield _changed(node, **both)
-    if isinstance(place.parent, ast.For | ast.comprehension) and place.field == "iter":
-        yield _expression("list(A)[1:]", A=node)
-        yield _expression("list(A)[:-1]", A=node)
-
-
-@_operator("reverse")
-def _reverse(place: Place) -> Iterator[Change]:
-    """What is handed on with its rows, its columns or its features turned round."""
-    if place.is_handed_on:
-        for index in ("::-1", ":, ::-1", "..., ::-1"):
-            yield _expression(f"A[{index}]", A=place.node)
-
-
-@_operator("branch")
-def _branch(place: Place) -> Iterator[Change]:
-    """A branch always or never taken; of two conditions one."""
-    node = place.node
-    if isinstance(node, ast.If):
-        yield _changed(node, test=ast.Constant(True))
-        yield _changed(node, test=ast.Constant(False))
-    if isinstance(node, ast.IfExp):
-        yield node.body
-        yield node.orelse
-    if isinstance(node, ast.BoolOp):
-        yield from node.values
-        yield _changed(node, op=ast.And() if isinstance(node.op, ast.Or) else ast.Or())
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        yield node.operand
-
-
-@_operator("delete")
-def _delete(place: Place) -> Iterator[Change]:
-    """A statement left out (not one that first gives a name its value: that only crashes)."""
-    node = place.node
-    if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name | ast.Tuple) for target in node.targets):
-        bound = {*place.parameters, *_names_stored(place.definition, before=node.lineno)}
-        if not set().union(*map(_names_stored, node.targets)) <= bound:
-            return
-    if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr):
-        yield [ast.Pass()]
-
-
-@_operator("stale cache")
-def _stale_cache(place: Place) -> Iterator[Change]:
-    """self._x keeps what the first call gave it."""
-    node = place.node
-    if isinstance(node, ast.Assign):
-        for target in (attribute for t in node.targets for attribute in ast.walk(t)):
-            if isinstance(target, ast.Attribute) and isinstance(target.ctx, ast.Store):
-                keep = f"_kept = getattr(self, {target.attr!r}, None)"
-                back = f"if _kept is not None: self.{target.attr} = _kept"
-                yield [ast.parse(keep).body[0], node, ast.parse(back).body[0]]
-
-
-# No arrays: putting one of these for an array, or an array for one of these, only crashes.
-COUNTS = {
-    "self", "n", "c", "f", "k", "size", "shift", "before", "filters", "activation", "training", "padding", "need_dx",
-    "accumulate", "backwards", "x_shape", "alpha", "beta", *SIDES,
-}  # fmt: skip
-
-
-@_operator("variable")
-def _variable(place: Place) -> Iterator[Change]:
-    """Another array of the function: x for y, dy for da, self._x for self._y, grads for params, ["b"] for ["W"]."""
-    node, nodes = place.node, list(ast.walk(place.definition))
-    if isinstance(node, ast.Name) and _is_load(node) and node.id not in COUNTS and not _is_asked_dtype(place):
-        own = {*place.parameters, *_names_stored(place.definition, before=place.statement.lineno)}
-        if node.id in own:
-            for other in sorted(own - COUNTS - {node.id}):
-                yield ast.Name(other, ast.Load())
-    if isinstance(node, ast.Attribute) and _is_load(node):
-        if _is_own_value(node):
-            kept = {n.attr for n in nodes if isinstance(n, ast.Attribute) and _is_own_value(n)}
-            for other in sorted(kept - {node.attr}):
-                yield _changed(node, attr=other)
-        if node.attr in ("params", "grads"):
-            yield _changed(node, attr="grads" if node.attr == "params" else "params")
-    if isinstance(node, ast.Constant) and isinstance(place.parent, ast.Subscript):
-        keys = {str(n.slice.value) for n in nodes if isinstance(n, ast.Subscript) and _is_key(n.slice)}
-        if node.value in keys:
-            for other in sorted(keys - {node.value}):
-                yield ast.Constant(other)
+        yield _changed(node, **{field: [*nodes[:k], nodes[k + 1], nodes[k], *nodes[k + 2 :]]})
 
 
 def _names(definition: ast.FunctionDef) -> set[str]:
@@ -406,162 +132,289 @@ def _names_stored(tree: ast.AST, before: float = math.inf) -> set[str]:
     }
 
 
-def _is_asked_dtype(place: Place) -> bool:
-    return isinstance(place.parent, ast.Attribute) and place.parent.attr == "dtype"
+# --- what operators are made of -------------------------------------------------------------------------------------
+
+
+def _rules(*rules: str, also: Operator | None = None) -> Operator:
+    """ "A * B -> A; B" puts a, and then b, for any a * b; `also` is asked after all rules."""
+    parsed = [(_parsed(before), after.split("; ")) for before, after in (rule.split(" -> ") for rule in rules)]
+
+    def operator(place: Place) -> Iterator[Change]:
+        for pattern, templates in parsed:
+            parts: dict[str, ast.AST] = {}
+            if _matches(place.node, pattern, parts):
+                yield from (_filled(template, **parts) for template in templates)
+        if also is not None:
+            yield from also(place)
+
+    return operator
+
+
+def _result(*templates: str) -> Operator:
+    """Each template for a result A."""
+    return lambda place: (_filled(template, A=place.node) for template in templates if place.is_result)
+
+
+def _handed_on(*templates: str) -> Operator:
+    """Each template for a result A that is handed on."""
+    return lambda place: (_filled(template, A=place.node) for template in templates if place.is_handed_on)
+
+
+def _negated(place: Place) -> Iterator[Change]:
+    is_negative = isinstance(place.node, ast.UnaryOp) and isinstance(place.node.op, ast.USub)
+    if place.is_handed_on and not is_negative and not isinstance(place.statement, ast.AugAssign):
+        yield _filled("-A", A=place.node)
+
+
+def _over_n(place: Place) -> Iterator[Change]:
+    """A result divided by the number of rows."""
+    if place.is_handed_on and not isinstance(place.statement, ast.Assign):
+        yield _filled(f"A / len({place.parameters[0]})" if place.parameters else "(_v := A) / len(_v)", A=place.node)
+
+
+def _axis(place: Place) -> Iterator[Change]:
+    """Another axis, all of them, or of two only one; another letter of an einsum's output."""
+    match place.node:
+        case ast.keyword(arg="axis", value=ast.Name() as axes):  # a tuple's
+            for form in ("A[:1]", "A[-1:]", "None"):
+                yield _changed(place.node, value=_filled(form, A=axes))
+        case ast.keyword(arg="axis", value=value):
+            axis = ast.literal_eval(value)
+            others = [(axis[0],), (axis[-1],), None] if isinstance(axis, tuple) else [axis - 1, axis + 1, None]
+            for other in others:
+                yield _changed(place.node, value=_parsed(repr(other)))
+        case ast.Constant(value=str(text)) if "->" in text:
+            operands, output = text.split("->")
+            for letter in sorted(set(operands) - set(output) - {","}):
+                for old in output:
+                    yield ast.Constant(f"{operands}->{output.replace(old, letter)}")
+
+
+def _transposed(place: Place) -> Iterator[Change]:
+    """a @ b -> a.T @ b, a @ b.T."""
+    if isinstance(place.node, ast.BinOp) and isinstance(place.node.op, ast.MatMult):
+        for side in ("left", "right"):
+            operand = getattr(place.node, side)
+            if getattr(operand, "attr", "") != "T":
+                yield _changed(place.node, **{side: _filled("A.T", A=operand)})
+
+
+def _sides(place: Place) -> Iterator[Change]:
+    """kh <-> kw and the like; neighbours of a tuple, a subscript or unpacked arguments exchanged; *pair turned."""
+    match place.node:
+        case ast.Name(id=name, ctx=ast.Load()) if {name, SIDES.get(name)} <= _names(place.definition):
+            yield ast.Name(SIDES[name], ast.Load())
+        case ast.Tuple():
+            yield from _neighbours_exchanged(place.node, "elts")
+        case ast.Starred(value=pair, ctx=ast.Load()) if isinstance(place.parent, ast.Call):
+            yield _changed(place.node, value=_filled("A[::-1]", A=pair))
+        case ast.Call(args=arguments) if any(isinstance(argument, ast.Starred) for argument in arguments):
+            yield from _neighbours_exchanged(place.node, "args")
+
+
+def _arguments(place: Place) -> Iterator[Change]:
+    """f(a, b) -> f(b, a), neighbour by neighbour."""
+    if isinstance(place.node, ast.Call) and not any(isinstance(argument, ast.Starred) for argument in place.node.args):
+        yield from _neighbours_exchanged(place.node, "args")
+
+
+def _comparison(place: Place) -> Iterator[Change]:
+    """> to >=, > to <."""
+    if isinstance(place.node, ast.Compare):
+        for other in COMPARISONS.get(type(place.node.ops[0]), ()):
+            yield _changed(place.node, ops=[other()])
+
+
+def _mask(place: Place) -> Iterator[Change]:
+    """A comparison that is always true, or inverted."""
+    if isinstance(place.node, ast.Compare) and type(place.node.ops[0]) in COMPARISONS:
+        yield _filled("A | True", A=place.node)
+        yield _filled("A ^ True", A=place.node)
+
+
+def _assigned(place: Place) -> Iterator[Change]:
+    """a += b -> a = b, and a[...] = b, which alone reaches the caller."""
+    if isinstance(place.node, ast.AugAssign):
+        for template in ("A = B", "A[...] = B"):
+            yield _filled(template, A=place.node.target, B=place.node.value)
+
+
+def _off_by_one(place: Place) -> Iterator[Change]:
+    """A whole number one larger or smaller, a slice or a loop that misses its first or last."""
+    node = place.node
+    if isinstance(node, ast.Constant) and type(node.value) is int and not isinstance(place.parent, ast.keyword):
+        yield ast.Constant(node.value + 1)
+        yield _parsed(repr(node.value - 1))
+    if isinstance(node, ast.Slice):
+        lower = _filled("A + 1", A=node.lower) if node.lower else ast.Constant(1)
+        yield _changed(node, lower=lower)
+        yield _changed(node, upper=_filled("A - 1", A=node.upper) if node.upper else _parsed("-1"))
+        if node.lower and node.upper:
+            yield _changed(node, lower=lower, upper=_filled("A + 1", A=node.upper))
+    if isinstance(place.parent, ast.For | ast.comprehension) and place.field == "iter":
+        yield _filled("list(A)[1:]", A=node)
+        yield _filled("list(A)[:-1]", A=node)
+
+
+def _branch(place: Place) -> Iterator[Change]:
+    """A branch always or never taken; of two conditions one."""
+    match place.node:
+        case ast.If():
+            yield _changed(place.node, test=ast.Constant(True))
+            yield _changed(place.node, test=ast.Constant(False))
+        case ast.BoolOp(op=op, values=values):
+            yield from values
+            yield _changed(place.node, op=ast.And() if isinstance(op, ast.Or) else ast.Or())
+
+
+def _delete(place: Place) -> Iterator[Change]:
+    """A statement left out (not one that first gives a name its value: that only crashes)."""
+    node = place.node
+    if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name | ast.Tuple) for target in node.targets):
+        bound = {*place.parameters, *_names_stored(place.definition, before=node.lineno)}
+        if not set().union(*map(_names_stored, node.targets)) <= bound:
+            return
+    if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr):
+        yield [ast.Pass()]
+
+
+def _stale_cache(place: Place) -> Iterator[Change]:
+    """self._x keeps what the first call gave it."""
+    node = place.node
+    if isinstance(node, ast.Assign):
+        for target in (attribute for t in node.targets for attribute in ast.walk(t)):
+            if isinstance(target, ast.Attribute) and isinstance(target.ctx, ast.Store):
+                keep = f"_kept = getattr(self, {target.attr!r}, None)"
+                back = f"if _kept is not None: self.{target.attr} = _kept"
+                yield [ast.parse(keep).body[0], node, ast.parse(back).body[0]]
+
+
+def _variable(place: Place) -> Iterator[Change]:
+    """Another array of the function: x for y, dy for da, self._x for self._y, ["b"] for ["W"]."""
+    node, nodes = place.node, list(ast.walk(place.definition))
+    is_asked_dtype = isinstance(place.parent, ast.Attribute) and place.parent.attr == "dtype"
+    match node:
+        case ast.Name(id=name, ctx=ast.Load()) if name not in COUNTS and not is_asked_dtype:
+            own = {*place.parameters, *_names_stored(place.definition, before=place.statement.lineno)}
+            if name in own:
+                for other in sorted(own - COUNTS - {name}):
+                    yield ast.Name(other, ast.Load())
+        case ast.Attribute(attr=attribute, ctx=ast.Load()) if _is_own_value(node):
+            kept = {n.attr for n in nodes if isinstance(n, ast.Attribute) and _is_own_value(n)}
+            for other in sorted(kept - {attribute}):
+                yield _changed(node, attr=other)
+        case ast.Constant(value=key) if isinstance(place.parent, ast.Subscript):
+            indices = [n.slice for n in nodes if isinstance(n, ast.Subscript)]
+            keys = {str(i.value) for i in indices if isinstance(i, ast.Constant) and isinstance(i.value, str)}
+            if key in keys:
+                for other in sorted(keys - {key}):
+                    yield ast.Constant(other)
 
 
 def _is_own_value(node: ast.Attribute) -> bool:
-    return node.attr.startswith("_") and _is_self(node.value)
+    return node.attr.startswith("_") and isinstance(node.value, ast.Name) and node.value.id == "self"
 
 
-def _is_self(node: ast.AST | None) -> bool:
-    return isinstance(node, ast.Name) and node.id == "self"
-
-
-def _is_key(node: ast.AST) -> TypeGuard[ast.Constant]:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
-@_operator("first row")
 def _first_row(place: Place) -> Iterator[Change]:
-    """A sum that takes in the first row of the batch only; a result whose other rows are zero."""
+    """A sum that takes in the first row of the batch only."""
     node = place.node
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult) and _is_transposed(node.left):
-        yield _expression("A[:1].T @ B[:1]", A=node.left.value, B=node.right)
-    if _is_call_of(node, "sum", "mean"):
-        if _is_numpy(node.func.value):
-            yield _changed(node, args=[_expression("A[:1]", A=node.args[0]), *node.args[1:]])
-        else:
-            yield _changed(node, func=_changed(node.func, value=_expression("A[:1]", A=node.func.value)))
-    if _is_call_of(node, "einsum"):
-        yield _changed(node, args=[node.args[0], *(_expression("A[:1]", A=operand) for operand in node.args[1:])])
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr="sum" | "mean"), args=[first, *others]):
+            yield _changed(node, args=[_filled("A[:1]", A=first), *others])
+        case ast.Call(func=ast.Attribute(value=value, attr="sum" | "mean") as method):
+            yield _changed(node, func=_changed(method, value=_filled("A[:1]", A=value)))
+        case ast.Call(func=ast.Attribute(attr="einsum"), args=[letters, *operands]):
+            yield _changed(node, args=[letters, *(_filled("A[:1]", A=operand) for operand in operands)])
     if place.is_handed_on:
-        yield _expression("np.concatenate([(_v := A)[:1], 0 * _v[1:]])", A=node)
+        yield _filled("np.concatenate([(_v := A)[:1], 0 * _v[1:]])", A=node)
 
 
-def _is_transposed(node: ast.AST) -> TypeGuard[ast.Attribute]:
-    return isinstance(node, ast.Attribute) and node.attr == "T"
-
-
-class _MethodCall(ast.Call):
-    func: ast.Attribute
-
-
-def _is_call_of(node: ast.AST, *names: str) -> TypeGuard[_MethodCall]:
-    """v.name(...) or np.name(...)."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names
-
-
-def _is_numpy(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id == "np"
-
-
-IN_PLACE: dict[type[ast.operator], str] = {
-    ast.Add: "add",
-    ast.Sub: "subtract",
-    ast.Mult: "multiply",
-    ast.Div: "divide",
-}
-
-
-@_operator("in place")
 def _in_place(place: Place) -> Iterator[Change]:
     """a * b -> a *= b, as an expression: right numbers, in memory that belongs to somebody else."""
-    node = place.node
-    if not isinstance(node, ast.BinOp) or type(node.op) not in IN_PLACE:
-        return
-    ufunc = IN_PLACE[type(node.op)]
-    if isinstance(node.left, ast.Name) and node.left.id not in COUNTS:
-        yield _expression(f"np.{ufunc}(A, B, out=A)", A=node.left, B=node.right)
-    elif isinstance(node.left, ast.Call) and _is_self(getattr(node.left.func, "value", None)):
-        yield _expression(f"np.{ufunc}((_v := A), B, out=_v)", A=node.left, B=node.right)
+    match place.node:
+        case ast.BinOp(left=ast.Name(id=name), op=op) if name not in COUNTS:
+            template = "(A, B, out=A)"
+        case ast.BinOp(left=ast.Call(func=ast.Attribute(value=ast.Name(id="self"))), op=op):
+            template = "((_v := A), B, out=_v)"
+        case _:
+            return
+    if type(op) in UFUNCS:
+        yield _filled(f"np.{UFUNCS[type(op)]}{template}", A=place.node.left, B=place.node.right)
 
 
-@_operator("float32")
-def _float32(place: Place) -> Iterator[Change]:
-    """A result rounded to float32 and back."""
-    if place.is_handed_on:
-        yield _expression("(_v := A).astype(np.float32).astype(_v.dtype)", A=place.node)
-
-
-@_operator("float64")
-def _float64(place: Place) -> Iterator[Change]:
-    """A result that is float64 in a float32 run."""
-    if place.is_handed_on:
-        yield _expression("A.astype(np.float64)", A=place.node)
-
-
-@_operator("redraw")
 def _redraw(place: Place) -> Iterator[Change]:
     """Backward draws another mask than forward."""
-    node = place.node
     first = place.definition.body[0]
-    if node is first and place.definition.name == "backward" and "_mask" in ast.dump(place.definition):
+    if place.node is first and place.definition.name == "backward" and "_mask" in ast.dump(place.definition):
         yield [ast.parse("self.forward(self._x, training=self._mask is not None)").body[0], first]
 
 
-@_operator("unchanged")
 def _unchanged(place: Place) -> Iterator[Change]:
     """return dy, return x."""
-    node = place.node
-    if isinstance(node, ast.Return) and node.value is not None:
+    if isinstance(place.node, ast.Return) and place.node.value is not None:
         for name in ("dy", "x"):
             if name in place.parameters:
                 yield ast.Return(ast.Name(name, ast.Load()))
 
 
-@_operator("zeros")
-def _zeros(place: Place) -> Iterator[Change]:
-    """A result of zeros."""
-    if place.is_result:
-        yield _expression("0 * A", A=place.node)
+def _without(place: Place) -> Iterator[Change]:
+    """np.f(a) -> a; a.f() -> a."""
+    match place.node:
+        case ast.Call(func=ast.Attribute(value=value, attr=name), args=arguments) if name in UNARY:
+            yield arguments[0] if isinstance(value, ast.Name) and value.id == "np" else value
 
 
-FUNCTIONS = {
-    "maximum": "minimum", "max": "min", "min": "max", "log1p": "log", "log": "log1p", "exp": "expm1", "tanh": "sin",
-    "ones_like": "zeros_like", "zeros_like": "ones_like", "zeros": "ones", "ones": "zeros",
-}  # fmt: skip
-UNARY = ("exp", "log", "log1p", "abs", "sign", "tanh", "sqrt", "square", "copy", "astype", "clip", "pad", "isnan")
-
-
-@_operator("function")
-def _function(place: Place) -> Iterator[Change]:
-    """Another function; np.f(a) -> a; a.f() -> a."""
-    node = place.node
-    if isinstance(node, ast.Attribute) and node.attr in FUNCTIONS and _is_load(node):
-        yield _changed(node, attr=FUNCTIONS[node.attr])
-    if _is_call_of(node, *UNARY):
-        yield node.args[0] if _is_numpy(node.func.value) else node.func.value
-
-
-@_operator("arguments")
-def _arguments(place: Place) -> Iterator[Change]:
-    """f(a, b) -> f(b, a), neighbour by neighbour."""
-    node = place.node
-    if isinstance(node, ast.Call) and not any(isinstance(argument, ast.Starred) for argument in node.args):
-        for arguments in _neighbours_swapped(node.args):
-            yield _changed(node, args=arguments)
-
-
-@_operator("flag")
-def _flag(place: Place) -> Iterator[Change]:
-    """True <-> False."""
-    if isinstance(place.node, ast.Constant) and isinstance(place.node.value, bool):
-        yield ast.Constant(not place.node.value)
-
-
-@_operator("constant")
-def _constant(place: Place) -> Iterator[Change]:
-    """A decimal number halved."""
+def _halved(place: Place) -> Iterator[Change]:
     if isinstance(place.node, ast.Constant) and isinstance(place.node.value, float):
         yield ast.Constant(place.node.value / 2)
 
 
-@_operator("order")
-def _order(place: Place) -> Iterator[Change]:
-    """Entries read down the columns; reversed(a) -> a."""
-    node = place.node
-    if _is_call_of(node, "reshape"):
-        yield _changed(node, keywords=[*node.keywords, ast.keyword("order", ast.Constant("F"))])
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "reversed":
-        yield node.args[0]
+def _fortran_order(place: Place) -> Iterator[Change]:
+    """Entries read down the columns."""
+    match place.node:
+        case ast.Call(func=ast.Attribute(attr="reshape"), keywords=keywords):
+            yield _changed(place.node, keywords=[*keywords, ast.keyword("order", ast.Constant("F"))])
+
+
+OPERATORS: dict[str, Operator] = {
+    "drop term": _rules("A + B -> A; B", "A - B -> A; B"),
+    "sign": _rules(
+        "A + B -> A - B", "A - B -> A + B", "A += B -> A -= B", "A -= B -> A += B", "-A -> A", also=_negated
+    ),
+    "drop factor": _rules("A * B -> A; B", "A / B -> A"),
+    "factor 2": _result("2 * A"),
+    "1/N": _rules("len(A) -> A.size", "A.size -> len(A)", also=_over_n),
+    "* and /": _rules("A * B -> A / B", "A / B -> A * B", "A *= B -> A /= B", "A /= B -> A *= B"),
+    "power": _rules("A ** B -> A; A ** (B + 1); A ** -B", "A * A -> A ** 3"),
+    "axis": _axis,
+    "mean and sum": _rules("A.mean -> A.sum", "A.sum -> A.mean"),
+    "transpose": _rules("A.T -> A", also=_transposed),
+    "height and width": _sides,
+    "padding": _rules(  # rows' and columns' exchanged; top with bottom, left with right; near with far in the function
+        *(f"{p} -> {p}[::-1]; tuple(side[::-1] for side in {p})" for p in ("padding", "A.padding")),
+        "top -> bottom", "bottom -> top", "left -> right", "right -> left",
+    ),
+    "comparison": _comparison,
+    "mask": _rules("A & B -> A; B; A | B", "A | B -> A; B; A & B", also=_mask),
+    # The last of equals for the first; the smallest for the largest.
+    "tie": _rules("A.argmax -> A.argmin", "A.argmax(axis=K) -> A.shape[K] - 1 - np.flip(A, K).argmax(axis=K)"),
+    "+= to =": _assigned,
+    "off by one": _off_by_one,
+    "reverse": _handed_on("A[::-1]", "A[:, ::-1]", "A[..., ::-1]"),
+    "branch": _rules("A if B else C -> A; C", "not A -> A", also=_branch),
+    "delete": _delete,
+    "stale cache": _stale_cache,
+    "variable": _rules("A.params -> A.grads", "A.grads -> A.params", also=_variable),
+    "first row": _rules("A.T @ B -> A[:1].T @ B[:1]", also=_first_row),
+    "in place": _in_place,
+    "float32": _handed_on("(_v := A).astype(np.float32).astype(_v.dtype)"),  # rounded
+    "float64": _handed_on("A.astype(np.float64)"),  # in a float32 run
+    "redraw": _redraw,
+    "unchanged": _unchanged,
+    "zeros": _result("0 * A"),
+    "function": _rules(*(f"A.{name} -> A.{other}" for name, other in FUNCTIONS.items()), also=_without),
+    "arguments": _arguments,
+    "flag": _rules("True -> False", "False -> True"),
+    "constant": _halved,
+    "order": _rules("reversed(A) -> A", also=_fortran_order),
+}  # fmt: skip
