@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .objects import Runner
+from .objects import Runner, parameters_of, places_of, reset_gradients
 from .options import label
-from .report import GradientCheckError
+from .report import failed, need_shape
 
 
 class LossAsLayer:
@@ -21,16 +21,13 @@ class LossAsLayer:
 
     def __init__(self, loss: Any, y_true: NDArray[Any]) -> None:
         self.loss = loss
-        self.y_true = y_true
-        self.given = y_true
+        self.y_true = self.given = y_true
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         self.given = self.y_true.copy()
         value = self.loss.forward(x, self.given)
         if np.size(value) != 1:
-            raise GradientCheckError(
-                f"gradient check of {label(self.loss)} FAILED: forward must return one number, got {value!r:.50}"
-            )
+            raise failed(label(self.loss), f"forward must return one number, got {value!r:.50}")
         self._labels_untouched("forward")
         return np.array(value, dtype=x.dtype).reshape(())
 
@@ -42,43 +39,48 @@ class LossAsLayer:
 
     def _labels_untouched(self, method: str) -> None:
         if self.given.tobytes() != self.y_true.tobytes():
-            raise GradientCheckError(f"gradient check of {label(self.loss)} FAILED: {method} modifies y_true")
+            raise failed(label(self.loss), f"{method} modifies y_true")
 
 
-class ModelAsLayer:
+class Wrapper:
+    """A layer around another one, whose forward and penalty it has."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self._training = Runner.takes_training(inner)
+
+    def forward(self, x: NDArray[Any], training: bool = False) -> Any:
+        return self.inner.forward(x, training=training) if self._training else self.inner.forward(x)
+
+    def penalty(self) -> Any:
+        return self.inner.penalty() if hasattr(self.inner, "penalty") else 0.0
+
+
+class ModelAsLayer(Wrapper):
     """A model and its loss seen as a layer with one output."""
 
     is_objective = True
 
     def __init__(self, model: Any, loss: LossAsLayer) -> None:
-        self.model = model
+        super().__init__(model)
         self.loss = loss
-        self._training = Runner.takes_training(model)
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
-        y = self.model.forward(x, training=training) if self._training else self.model.forward(x)
-        return self.loss.forward(y)
+        return self.loss.forward(super().forward(x, training))
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        return self.model.backward(self.loss.backward(dy))
-
-    def penalty(self) -> Any:
-        return self.model.penalty() if hasattr(self.model, "penalty") else 0.0
+        return self.inner.backward(self.loss.backward(dy))
 
     def zero_grad(self) -> None:
-        if hasattr(self.model, "zero_grad"):
-            self.model.zero_grad()
-        else:
-            for gradient in self.grads.values():
-                gradient[...] = 0
+        reset_gradients(self.inner)
 
     @property
     def params(self) -> dict[str, NDArray[Any]]:
-        return getattr(self.model, "params", {})
+        return getattr(self.inner, "params", {})
 
     @property
     def grads(self) -> dict[str, NDArray[Any]]:
-        return getattr(self.model, "grads", {})
+        return getattr(self.inner, "grads", {})
 
 
 class FunctionAsLayer:
@@ -109,39 +111,25 @@ class FunctionAsLayer:
         return np.asarray(y) if np.isscalar(y) else y
 
     def backward(self, dy: NDArray[Any]) -> Any:
-        if self._has_cache:
-            result = self.backward_function(dy, self._cache)
-        else:
-            result = self.backward_function(dy, *(self._arrays if _takes_more_than_dy(self.backward_function) else ()))
-        gradients = self._by_name(result)
+        more = [self._cache] if self._has_cache else self._arrays if _takes_more_than_dy(self.backward_function) else []
+        gradients = self._by_name(self.backward_function(dy, *more))
         for name, total in self.grads.items():
-            gradient = gradients[name]
-            if np.shape(gradient) != total.shape:
-                raise GradientCheckError(
-                    f"gradient check of {self.name} FAILED: d{name} has shape {np.shape(gradient)}, but {name} has "
-                    f"{total.shape}; a gradient has the shape of what it is the gradient of"
-                )
-            total += gradient
+            need_shape(np.asarray(gradients[name]), total, name, self.name)
+            total += gradients[name]
         dx = gradients[self.x_name]
         return np.asarray(dx) if np.isscalar(dx) else dx
 
     def _by_name(self, result: Any) -> dict[str, Any]:
         wanted = [name for name in self.order if name not in self.constants]
         given = list(result) if isinstance(result, tuple | list) else [result]
-        if len(given) == len(self.order):
-            return dict(zip(self.order, given, strict=True))
-        if len(given) == len(wanted):
-            return dict(zip(wanted, given, strict=True))
-        raise GradientCheckError(
-            f"gradient check of {self.name} FAILED: backward must return {len(wanted)} gradients, of "
-            f"{', '.join(wanted)}, got {len(given)}"
-        )
+        for names in (self.order, wanted):
+            if len(given) == len(names):
+                return dict(zip(names, given, strict=True))
+        expected = f"{len(wanted)} gradients, of {', '.join(wanted)}"
+        raise failed(self.name, f"backward must return {expected}, got {len(given)}")
 
 
 def _takes_more_than_dy(backward: Callable[..., Any]) -> bool:
-    try:
-        parameters = inspect.signature(backward).parameters.values()
-    except (TypeError, ValueError):  # built in: nobody knows
-        return True
-    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return len(places) > 1 or any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    kinds = [parameter.kind for parameter in parameters_of(backward).values()]
+    is_builtin = not kinds  # nobody knows
+    return is_builtin or len(places_of(backward)) > 1 or inspect.Parameter.VAR_POSITIONAL in kinds

@@ -9,45 +9,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from .adapters import Wrapper
 from .objective import moved
 from .objects import Runner, global_random_state_kept
-from .report import GradientCheckError
+from .report import failed
 
 # W, W1, Wxh, b, bias, gamma ...: what a parameter is called.
 PARAMETER = re.compile(r"_*(w[a-z]{0,2}|b[a-z]{0,2}|weights?|bias(es)?|gamma|beta|kernel)_?\d*", re.IGNORECASE)
 
 
-class AttributesAsLayer:
+class AttributesAsLayer(Wrapper):
     """A layer that keeps a parameter in self.W and its gradient in self.dW, without the dicts `params` and `grads`.
 
     Whether its backward assigns its gradients or adds to them, they are taken as those of one pass.
     """
 
     def __init__(self, layer: Any, pairs: dict[str, str]) -> None:
-        self.layer, self.pairs = layer, pairs  # the gradient's attribute by the parameter's
+        super().__init__(layer)
+        self.pairs = pairs  # the gradient's attribute by the parameter's
         self.grads: dict[str, NDArray[Any]] = {}
-        self._training = Runner.takes_training(layer)
-
-    def forward(self, x: NDArray[Any], training: bool = False) -> Any:
-        return self.layer.forward(x, training=training) if self._training else self.layer.forward(x)
 
     def backward(self, dy: NDArray[Any]) -> Any:
         for gradient in self.pairs.values():
-            array = getattr(self.layer, gradient, None)
+            array = getattr(self.inner, gradient, None)
             if isinstance(array, np.ndarray):
                 array[...] = 0
-        dx = self.layer.backward(dy)
+        dx = self.inner.backward(dy)
         for name, gradient in self.pairs.items():
-            self.grads.setdefault(name, np.zeros_like(getattr(self.layer, name)))
-            self.grads[name] += getattr(self.layer, gradient)
+            self.grads.setdefault(name, np.zeros_like(getattr(self.inner, name)))
+            self.grads[name] += getattr(self.inner, gradient)
         return dx
-
-    def penalty(self) -> Any:
-        return self.layer.penalty() if hasattr(self.layer, "penalty") else 0.0
 
     @property
     def params(self) -> dict[str, NDArray[Any]]:
-        held = {name: getattr(self.layer, name) for name in self.pairs}
+        held = {name: getattr(self.inner, name) for name in self.pairs}
         return {name: array for name, array in held.items() if isinstance(array, np.ndarray)}  # None before first use
 
 
@@ -70,15 +65,12 @@ def attribute_pairs(layer: Any, x: NDArray[Any], training: bool) -> dict[str, st
         if gradient in before and np.array_equal(before[gradient], given):
             continue  # not of backward's making
         if isinstance(value, float | np.floating) and isinstance(given, float | np.floating):
-            raise GradientCheckError(
-                f"gradient check of {type(layer).__name__} FAILED: self.{name} and self.{gradient} are numbers; make "
-                "them arrays of one entry, so that they can be checked"
-            )
+            numbers = f"self.{name} and self.{gradient} are numbers"
+            raise failed(type(layer).__name__, f"{numbers}; make them arrays of one entry, so that they can be checked")
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and np.shape(given) == value.shape:
             pairs[name] = gradient
-    if not pairs:
-        return {}
-    read = {path for path, _, _ in read_arrays(runner, layer, x)}  # what forward only caches is no parameter
+    # What forward only caches is no parameter.
+    read = {path for path, _, _ in read_arrays(runner, layer, x)} if pairs else set()
     return {name: gradient for name, gradient in pairs.items() if name in read}
 
 
@@ -94,41 +86,33 @@ def gradient_beside(attributes: dict[str, Any], name: str) -> str | None:
 def unlisted_notes(runner: Runner, layer: Any, x: NDArray[Any], name: str) -> list[str]:
     """Say which arrays were not checked; refuse those that are plainly parameters."""
     found = read_arrays(runner, layer, x)
-    learns = bool(runner.params)
     for path, holder, key in found:
         attributes = vars(holder) if hasattr(holder, "__dict__") else {}
         gradient = gradient_beside(attributes, key)
-        if any(other is holder and also == gradient for _, other, also in found):
-            gradient = None  # forward reads that one, too: t and dt, say
-        if gradient is not None and attributes[gradient] is None:
-            gradient = None
-        refused = f"gradient check of {name} FAILED: forward reads self.{path}"
+        if attributes.get(gradient or "") is None or any(o is holder and k == gradient for _, o, k in found):
+            gradient = None  # not set yet, or read by forward, too: t and dt, say
         value, given = attributes.get(key), attributes.get(gradient or "")
         if isinstance(value, np.ndarray) and isinstance(given, np.ndarray) and value.shape != given.shape:
-            raise GradientCheckError(
-                f"{refused}, of shape {value.shape}, but self.{gradient} has "
-                f"{given.shape}; a gradient has the shape of what it is the gradient of"
-            )
-        if key in runner.params:
-            raise GradientCheckError(
-                f"{refused}, another array than params[{key!r}]: keep one array in both places, and change it in place"
-            )
-        if gradient is not None or "params[" in path:
+            shapes = f"of shape {value.shape}, but self.{gradient} has {given.shape}"
+            wrong = f"{shapes}; a gradient has the shape of what it is the gradient of"
+        elif key in runner.params:
+            wrong = f"another array than params[{key!r}]: keep one array in both places, and change it in place"
+        elif gradient is not None or "params[" in path:
             where = f", with its gradient in {gradient}" if gradient else ""
-            raise GradientCheckError(
-                f"{refused}, which looks like a parameter{where}, but params does not list it, so it cannot be "
-                "checked: give the layer dicts `params` and `grads` that hold the arrays themselves, those of layers "
-                "inside it, too"
+            wrong = (
+                f"which looks like a parameter{where}, but params does not list it, so it cannot be checked: give the "
+                "layer dicts `params` and `grads` that hold the arrays themselves, those of layers inside it, too"
             )
-        if learns and PARAMETER.fullmatch(key):
-            raise GradientCheckError(
-                f"{refused}, which looks like a parameter, but backward leaves no gradient of it, neither in grads nor "
-                f"in self.d{key}; if it is a constant, keep it in the dict `state`"
+        elif runner.params and PARAMETER.fullmatch(key):
+            wrong = (
+                "which looks like a parameter, but backward leaves no gradient of it, neither in grads nor in "
+                f"self.d{key}; if it is a constant, keep it in the dict `state`"
             )
-    if not found:
-        return []
+        else:
+            continue
+        raise failed(name, f"forward reads self.{path}, {wrong}")
     paths = ", ".join(path for path, _, _ in found)
-    return [f"forward also reads {paths}, not listed in params: gradients by them were not checked"]
+    return [f"forward also reads {paths}, not listed in params: gradients by them were not checked"] if found else []
 
 
 def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, Any, str]]:
@@ -213,8 +197,7 @@ def off_hiding_places(layer: Any, rng: np.random.Generator) -> list[str]:
         for name, value in arrays.items() if isinstance(arrays, dict) else ():
             if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or not value.size:
                 continue
-            square = value.ndim == 2 and value.shape[0] == value.shape[1] > 1
-            identity = square and np.array_equal(value, np.eye(len(value)))
+            identity = value.ndim == 2 and len(value) > 1 and np.array_equal(value, np.eye(len(value)))
             if np.all(value == 0) or np.all(value == 1) or identity:
                 step = 0.1 * rng.standard_normal(value.shape)
                 value += step if kind == "params" else np.abs(step)  # of a variance nothing below 0

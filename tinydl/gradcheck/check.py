@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .adapters import FunctionAsLayer, LossAsLayer, ModelAsLayer
 from .attributes import off_hiding_places, prepared
-from .objects import copy_as
+from .objects import copy_as, places_of
 from .options import Keywords, Options, input_point, label, need_methods
 from .report import GradientCheckReport
 from .run import run_check
@@ -235,9 +234,5 @@ def _leave_initial_values(layer: Any, rng: np.random.Generator) -> None:
 
 def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
     """f's own names for its first arguments; x0, x1, ... where it has none."""
-    try:
-        parameters = inspect.signature(f).parameters.values()
-    except (TypeError, ValueError):
-        parameters = {}.values()
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names = places_of(f)
     return [names[k] if k < len(names) else f"x{k}" for k in range(count)]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .objects import Arrays, Runner
-from .report import GradientCheckError
+from .report import failed, need_shape
 
 # Two passes over the same numbers may add them up in another order; a rule that is broken shows at once.
 SAME = 1e-9
@@ -25,26 +25,23 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
         GradientCheckError: a rule is broken; the message says which.
     """
 
-    def refuse(what: str) -> GradientCheckError:
-        return GradientCheckError(f"gradient check of {label} FAILED: {what}")
-
     x_before = x.copy()
     params_before = {name: value.copy() for name, value in runner.params.items()}
     y = _array(runner.forward(x), "forward", label)
     if not _same_bits(x, x_before):
-        raise refuse(f"forward modifies its input {x_name} in place; work on a copy")
+        raise failed(label, f"forward modifies its input {x_name} in place; work on a copy")
     _right_dtype(y, x.dtype, "y", label)
     if not np.all(np.isfinite(y)):
-        raise refuse(
-            f"forward gives NaN or infinity for this input: {_not_finite(y)}; the logarithm of 0, a "
-            "division by 0, an exp too large? (Softmax and logarithm belong together, in one loss on logits.)"
-        )
+        mend = "(Softmax and logarithm belong together, in one loss on logits.)"
+        causes = f"the logarithm of 0, a division by 0, an exp too large? {mend}"
+        raise failed(label, f"forward gives NaN or infinity for this input: {_not_finite(y)}; {causes}")
     y_before = y.copy()
     if not _close(runner.forward(x), y_before):
-        raise refuse(
-            "forward gives different outputs for the same input: it keeps something from call to call, or "
-            "draws random numbers from a generator that is no attribute of the layer and cannot be replayed"
+        causes = (
+            "it keeps something from call to call, or draws random numbers from a generator that is no attribute of "
+            "the layer and cannot be replayed"
         )
+        raise failed(label, f"forward gives different outputs for the same input: {causes}")
 
     dy = _upstream(runner, y, rng)
     dy_before = dy.copy()
@@ -53,33 +50,41 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
     dx = _array(runner.backward(dy), "backward", label)
     grads = runner.grads
     if not _same_bits(dy, dy_before):
-        raise refuse("backward modifies dy in place; dy is the caller's, who may use it again (a residual block does)")
+        raise failed(
+            label, "backward modifies dy in place; dy is the caller's, who may use it again (a residual block does)"
+        )
     if not _same_bits(x, x_before):
-        raise refuse(f"backward modifies the input {x_name} in place")
+        raise failed(label, f"backward modifies the input {x_name} in place")
     if not _same_bits(y, y_before):
-        raise refuse("backward overwrites the y that forward had handed out")
+        raise failed(label, "backward overwrites the y that forward had handed out")
     for name, value in runner.params.items():
         if name in params_before and not _same_bits(value, params_before[name]):
-            raise refuse(f"forward or backward changes the parameter {name} in place; that is an optimizer's work")
-    _right_shape(dx, x, x_name, label)
+            raise failed(
+                label, f"forward or backward changes the parameter {name} in place; that is an optimizer's work"
+            )
+    need_shape(dx, x, x_name, label)
     for name, value in runner.params.items():
         if name not in grads:
-            raise refuse(f"grads has no {name!r} after backward, only {sorted(grads)}; it needs the keys of params")
-        _right_shape(grads[name], value, name, label)
+            raise failed(
+                label, f"grads has no {name!r} after backward, only {sorted(grads)}; it needs the keys of params"
+            )
+        need_shape(grads[name], value, name, label)
     gradients = {x_name: dx, **{name: grads[name] for name in runner.params}}
     for name, gradient in gradients.items():
         _right_dtype(gradient, x.dtype, f"d{name}", label)
         if not np.all(np.isfinite(gradient)):
-            raise refuse(f"backward gives NaN or infinity in d{name}: {_not_finite(gradient)}")
+            raise failed(label, f"backward gives NaN or infinity in d{name}: {_not_finite(gradient)}")
     first = {name: gradient.copy() for name, gradient in gradients.items()}
 
     other = rng.permuted(x.ravel()).reshape(x.shape)
     runner.forward(other)
     if not _same_bits(y, y_before):
-        raise refuse("a later forward overwrites the y handed out before: hand out a new array, not a reused buffer")
+        raise failed(
+            label, "a later forward overwrites the y handed out before: hand out a new array, not a reused buffer"
+        )
     runner.backward(_upstream(runner, y, rng))
     if not _same_bits(dx, first[x_name]):
-        raise refuse("a later backward overwrites the dx handed out before: hand out a new array")
+        raise failed(label, "a later backward overwrites the dx handed out before: hand out a new array")
     _check_accumulation(runner, x, dy, first, label)
     return {"dy": dy, **first}
 
@@ -92,33 +97,27 @@ def _check_accumulation(runner: Runner, x: NDArray[Any], dy: NDArray[Any], first
     runner.backward(dy)
     for name in runner.params:
         if not _close(runner.grads[name], first[name], roundoff):
-            raise GradientCheckError(f"gradient check of {label} FAILED: zero_grad does not reset d{name}")
+            raise failed(label, f"zero_grad does not reset d{name}")
     runner.forward(x)
     runner.backward(dy)
     for name in runner.params:
         twice = runner.grads[name]
-        if _close(twice, 2 * first[name], roundoff):
-            continue
-        what = "two passes without zero_grad do not give twice the gradient"
-        if _close(twice, first[name]):
-            what = "backward assigns (=) where it must add (+=)"
-        raise GradientCheckError(
-            f"gradient check of {label} FAILED: {what}: d{name} must sum over calls, as shared weights, "
-            "penalties and micro-batches need"
-        )
+        if not _close(twice, 2 * first[name], roundoff):
+            assigned = "backward assigns (=) where it must add (+=)"
+            neither = "two passes without zero_grad do not give twice the gradient"
+            needed = f"d{name} must sum over calls, as shared weights, penalties and micro-batches need"
+            raise failed(label, f"{assigned if _close(twice, first[name]) else neither}: {needed}")
 
 
 def check_memory_layout(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str, x_name: str) -> None:
     """Slices and transposed arrays must give what contiguous ones give."""
     expected = _one_pass(runner, x, dy, x_name)
     roundoff = ROUNDOFF * _largest({name: result for name, result in expected.items() if name != "y"})
-    for layout, rearranged in (("sliced", _sliced), ("Fortran-ordered", np.asfortranarray)):
+    for layout, rearranged in (("sliced", sliced), ("Fortran-ordered", np.asfortranarray)):
         for name, result in _one_pass(runner, rearranged(x), rearranged(dy), x_name).items():
             if not _close(result, expected[name], roundoff):
-                raise GradientCheckError(
-                    f"gradient check of {label} FAILED: {name} comes out different when {x_name} and dy are "
-                    f"{layout} arrays, equal in value but not contiguous"
-                )
+                arrays = f"{layout} arrays, equal in value but not contiguous"
+                raise failed(label, f"{name} comes out different when {x_name} and dy are {arrays}")
 
 
 def check_float32(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str, x_name: str) -> None:
@@ -145,7 +144,8 @@ def _one_pass(runner: Runner, x: NDArray[Any], dy: NDArray[Any], x_name: str) ->
     return {"y": y, f"d{x_name}": dx, **{f"d{name}": value.copy() for name, value in runner.grads.items()}}
 
 
-def _sliced(array: NDArray[Any]) -> NDArray[Any]:
+def sliced(array: NDArray[Any]) -> NDArray[Any]:
+    """Equal in value, but not contiguous."""
     if array.ndim == 0:
         return array
     wider = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, dtype=array.dtype)
@@ -163,9 +163,7 @@ def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 
 def _close(a: NDArray[Any], b: NDArray[Any], roundoff: float = 0.0) -> bool:
-    if a.shape != b.shape:
-        return False
-    return bool(np.all(np.abs(a - b) <= SAME * np.max(np.abs(b), initial=0.0) + roundoff))
+    return a.shape == b.shape and bool(np.all(np.abs(a - b) <= SAME * np.max(np.abs(b), initial=0.0) + roundoff))
 
 
 def _largest(arrays: Arrays) -> float:
@@ -175,19 +173,8 @@ def _largest(arrays: Arrays) -> float:
 def _array(value: Any, method: str, label: str) -> NDArray[Any]:
     if not isinstance(value, np.ndarray):
         mend = "; return dL/dx" if value is None and method == "backward" else ""
-        raise GradientCheckError(
-            f"gradient check of {label} FAILED: {method} must return an array, got {type(value).__name__}{mend}"
-        )
+        raise failed(label, f"{method} must return an array, got {type(value).__name__}{mend}")
     return value
-
-
-def _right_shape(gradient: NDArray[Any], value: NDArray[Any], name: str, label: str) -> None:
-    if gradient.shape != value.shape:
-        raise GradientCheckError(
-            f"gradient check of {label} FAILED: "
-            f"d{name} has shape {gradient.shape}, but {name} has {value.shape}; "
-            "a gradient has the shape of what it is the gradient of"
-        )
 
 
 def _right_dtype(value: NDArray[Any], dtype: np.dtype[Any], name: str, label: str) -> None:
@@ -198,6 +185,4 @@ def _right_dtype(value: NDArray[Any], dtype: np.dtype[Any], name: str, label: st
             if dtype == np.float32
             else "a hard-wired dtype forbids the precise check; follow the dtype of the parameters or of x"
         )
-        raise GradientCheckError(
-            f"gradient check of {label} FAILED: dtype leak: {name} is {value.dtype} in a {dtype} run ({mend})"
-        )
+        raise failed(label, f"dtype leak: {name} is {value.dtype} in a {dtype} run ({mend})")

@@ -105,13 +105,9 @@ class Slope:
     def of(cls, outputs: Vector, weights: Vector, uncertainty: float) -> Slope:
         """weights: dy, and 1 for the penalty."""
         value = float(weights @ outputs)
-        return cls(
-            value=value,
-            without_penalty=value - float(outputs[-1]),
-            uncertainty=uncertainty,
-            terms=float(np.abs(weights) @ np.abs(outputs)),
-            outputs=outputs if outputs.size <= MOST_OUTPUTS else None,
-        )
+        terms = float(np.abs(weights) @ np.abs(outputs))
+        kept = outputs if outputs.size <= MOST_OUTPUTS else None
+        return cls(value, value - float(outputs[-1]), uncertainty, terms, kept)
 
 
 class CentralDifferences:
@@ -128,18 +124,15 @@ class CentralDifferences:
 
     def slope(self, name: str, where: Where, direction: Any = 1.0) -> Slope | None:
         """The slope as one entry of an array (or, where = ..., all of it along a direction) moves; None at a kink."""
-        values = self.objective.arrays[name]
+        evaluate, values = self.objective.evaluate, self.objective.arrays[name]
         if name not in self._noise:
             steps = [tiny_steps([values], self._rng) for _ in range(4)]
-            self._noise[name] = roundoff(
-                [second_differences(self.objective.evaluate, [values], self.base, d) for d in steps], self.base
-            )
+            rounds = [second_differences(evaluate, [values], self.base, d) for d in steps]
+            self._noise[name] = roundoff(rounds, self.base)
         size = np.sqrt(np.mean(values**2)) if where is ... else abs(values[where])
         with moved([part(values, where)], [direction]) as move:
             step = self._step * max(1.0, float(size))
-            return slope_along(
-                self.objective.evaluate, move, self.objective.weights, self.base, self._noise[name], step
-            )
+            return slope_along(evaluate, move, self.objective.weights, self.base, self._noise[name], step)
 
 
 def tiny_steps(arrays: Sequence[NDArray[np.float64]], rng: np.random.Generator) -> list[NDArray[np.float64]]:

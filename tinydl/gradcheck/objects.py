@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -94,6 +94,29 @@ def global_random_state_kept() -> Iterator[None]:
         np.random.set_state(before)  # noqa: NPY002
 
 
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Its arguments by name; none where it is built in, and does not tell."""
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def places_of(function: Callable[..., Any]) -> list[str]:
+    """Names of the arguments that may be given by place."""
+    parameters = parameters_of(function).values()
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def reset_gradients(layer: Any) -> None:
+    """Its zero_grad, or what that would do."""
+    if hasattr(layer, "zero_grad"):
+        layer.zero_grad()
+    else:
+        for gradient in _arrays(layer, "grads").values():
+            gradient[...] = 0
+
+
 class Runner:
     """A layer whose forward pass can be repeated exactly.
 
@@ -133,10 +156,7 @@ class Runner:
 
     @staticmethod
     def takes_training(layer: Any) -> bool:
-        try:
-            parameters = inspect.signature(layer.forward).parameters
-        except (TypeError, ValueError):
-            return False
+        parameters = parameters_of(layer.forward)
         return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
     def rewind(self) -> None:
@@ -176,11 +196,7 @@ class Runner:
         return np.asarray(self.layer.penalty()).item() if hasattr(self.layer, "penalty") else 0.0
 
     def zero_grad(self) -> None:
-        if hasattr(self.layer, "zero_grad"):
-            self.layer.zero_grad()
-        else:
-            for gradient in self.grads.values():
-                gradient[...] = 0
+        reset_gradients(self.layer)
 
     @property
     def params(self) -> Arrays:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from numpy.typing import NDArray
 
 OK, ZERO, WRONG, VACUOUS, KINKS = "ok", "zero, as allowed", "WRONG", "VACUOUS", "NOT SMOOTH"
 MOST_SHOWN = 4  # dropped entries of an array in the table
@@ -96,14 +98,9 @@ class GradientCheckReport:
             for row in self.arrays.values()
         ]  # fmt: skip
         return {
-            "subject": self.subject,
-            "passed": self.passed,
-            "max_relative_error": self.max_relative_error,
-            "step": self.step,
-            "seed": self.seed,
-            "arrays": rows,
-            "notes": list(self.notes),
-        }
+            "subject": self.subject, "passed": self.passed, "max_relative_error": self.max_relative_error,
+            "step": self.step, "seed": self.seed, "arrays": rows, "notes": list(self.notes),
+        }  # fmt: skip
 
     def to_json(self, indent: int | None = 2) -> str:
         """`to_dict()` as JSON."""
@@ -114,24 +111,17 @@ class GradientCheckReport:
 
     def __str__(self) -> str:
         table = [("array", "shape", "probes", "dropped", "max abs error", "max rel error", "method", "verdict")]
+        dropped = []
         for row in self.arrays.values():
             errors = (f"{row.max_abs_error:.1e}", f"{row.max_relative_error:.1e}") if row.probes else ("-", "-")
             counts = (str(row.probes), str(row.dropped))
             table.append((row.name, str(row.shape), *counts, *errors, row.method, row.verdict))
-
-        def lines() -> Iterator[str]:
-            yield f"gradient check of {self.subject} {'passed' if self.passed else 'FAILED'}"
-            for line in aligned(table):
-                yield f"  {line}"
-            for row in self.arrays.values():
-                if row.dropped_indices:
-                    shown = ", ".join(f"{row.name}{list(index)}" for index in row.dropped_indices[:MOST_SHOWN])
-                    more = f" and {row.dropped - MOST_SHOWN} more" if row.dropped > MOST_SHOWN else ""
-                    yield f"  dropped, as forward has no usable derivative there: {shown}{more}"
-            for note in self.notes:
-                yield f"  note: {note}"
-
-        return "\n".join(lines())
+            if row.dropped_indices:
+                shown = ", ".join(f"{row.name}{list(index)}" for index in row.dropped_indices[:MOST_SHOWN])
+                more = f" and {row.dropped - MOST_SHOWN} more" if row.dropped > MOST_SHOWN else ""
+                dropped.append(f"dropped, as forward has no usable derivative there: {shown}{more}")
+        headline = f"gradient check of {self.subject} {'passed' if self.passed else 'FAILED'}"
+        return "\n  ".join([headline, *aligned(table), *dropped, *(f"note: {note}" for note in self.notes)])
 
 
 class GradientCheckError(AssertionError):
@@ -142,3 +132,15 @@ class GradientCheckError(AssertionError):
     def __init__(self, message: str, report: GradientCheckReport | None = None) -> None:
         super().__init__(message)
         self.report = report
+
+
+def failed(name: str, what: str) -> GradientCheckError:
+    """The error that says what is wrong with the layer, loss or function of that name."""
+    return GradientCheckError(f"gradient check of {name} FAILED: {what}")
+
+
+def need_shape(gradient: NDArray[Any], value: NDArray[Any], name: str, label: str) -> None:
+    """Refuse a gradient that is not of its array's shape."""
+    if gradient.shape != value.shape:
+        shapes = f"d{name} has shape {gradient.shape}, but {name} has {value.shape}"
+        raise failed(label, f"{shapes}; a gradient has the shape of what it is the gradient of")

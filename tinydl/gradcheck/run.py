@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .adapters import FunctionAsLayer, LossAsLayer, ModelAsLayer
-from .attributes import AttributesAsLayer, unlisted_notes
+from .adapters import FunctionAsLayer, LossAsLayer, Wrapper
+from .attributes import unlisted_notes
 from .complex_step import ComplexStep, NotAnalyticError
 from .contract import check_float32, check_memory_layout, check_rules
 from .diagnosis import Scene
 from .directional import check_directions
 from .numeric import CentralDifferences
 from .objective import Objective
-from .objects import Runner, global_random_state_kept
+from .objects import Runner, global_random_state_kept, parameters_of
 from .options import Options
 from .probing import FLOAT32, failure_message, probe_all
-from .report import OK, GradientCheckError, GradientCheckReport
+from .report import OK, GradientCheckError, GradientCheckReport, failed
 
 
 def run_check(
@@ -80,10 +79,7 @@ def _refuse_other_mode(layer: Any, name: str) -> None:
     """training=False must not be passed over in silence."""
     if layer is None or Runner.takes_training(layer):
         return
-    try:
-        names = [each for each in inspect.signature(layer.forward).parameters if "train" in each.lower()]
-    except (TypeError, ValueError):
-        names = []
+    names = [each for each in parameters_of(layer.forward) if "train" in each.lower()]
     if names or hasattr(layer, "training"):
         which = f"argument {names[0]!r} is" if names else "self.training is"
         raise ValueError(f"training=False: the mode of {name} cannot be set: its {which} not forward's `training`")
@@ -91,10 +87,9 @@ def _refuse_other_mode(layer: Any, name: str) -> None:
 
 def _inside(layer: Any) -> Any:
     """What the adapters are put around; None where that is a loss or a function, whose arrays are no parameters."""
-    if isinstance(layer, LossAsLayer | FunctionAsLayer):
-        return None
-    layer = layer.model if isinstance(layer, ModelAsLayer) else layer
-    return layer.layer if isinstance(layer, AttributesAsLayer) else layer
+    while isinstance(layer, Wrapper):
+        layer = layer.inner
+    return None if isinstance(layer, LossAsLayer | FunctionAsLayer) else layer
 
 
 def _used(make: Callable[[DTypeLike], Any], training: bool, other: NDArray[np.float64], name: str) -> Runner:
@@ -123,10 +118,8 @@ def _used(make: Callable[[DTypeLike], Any], training: bool, other: NDArray[np.fl
             unused.backward(np.ones_like(unused.forward(other)))
         except Exception:  # no matter of size: the check itself will come to it
             return unused
-        raise GradientCheckError(
-            f"gradient check of {name} FAILED: after a batch of {len(other) - 1} rows one of {len(other)} crashes "
-            f"({type(error).__name__}: {error}): something of the earlier one is kept, a shape, a cache or a buffer"
-        ) from error
+        crash = f"after a batch of {len(other) - 1} rows one of {len(other)} crashes ({type(error).__name__}: {error})"
+        raise failed(name, f"{crash}: something of the earlier one is kept, a shape, a cache or a buffer") from error
     return runner
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..contract import sliced
 from ..objects import Arrays, Runner
 
 RIGHT, WRONG, NO_SLOPE = "right", "wrong", "no slope"
@@ -131,19 +132,20 @@ class Trial:
         layer = self._made()
         self.runners = {mode: Runner(layer, mode, None) for mode in (True, False)}
         self.params = self.runners[True].params
+        laid_out = sliced if self.point.sliced else np.asarray
         shapes_fit = []
         kept = [(value, value.copy()) for value in self.params.values()]
         for k, step in enumerate(self.passes):
             runner = self.runners[step.training]
             if step.fresh:
                 runner.zero_grad()
-            x = self._laid_out(step.x)
+            x = laid_out(step.x)
             y = runner.forward(x)
             self.values[f"y {k}"] = y.copy()
             self.values[f"penalty {k}"] = np.array(runner.penalty(), dtype=x.dtype)
             if y.ndim:  # else an objective: 1
                 step.dy = np.random.default_rng(4 if k in (0, 2) else 5).standard_normal(y.shape).astype(y.dtype)
-            dy = self._laid_out(step.dy)
+            dy = laid_out(step.dy)
             kept += [(array, array.copy()) for array in (x, y, dy)]
             dx = runner.backward(dy)
             shapes_fit.append(dx is not None and dx.shape == x.shape)
@@ -160,13 +162,6 @@ class Trial:
         self.rules["arrays handed in or out are left alone"] = all(
             np.array_equal(array, before, equal_nan=True) for array, before in kept
         )
-
-    def _laid_out(self, array: NDArray) -> NDArray:
-        if not self.point.sliced or not array.ndim:
-            return array
-        wider = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, array.dtype)
-        wider[..., ::2] = array
-        return wider[..., ::2]
 
     def _made(self) -> Any:
         """The layer, its parameters and state off their initial values."""
