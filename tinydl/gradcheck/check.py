@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +19,11 @@ from .run import run_check
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+ArrayOrShape = NDArray[Any] | tuple[int, ...]
+
 
 def check_layer(
-    layer: Any,
-    x: NDArray[Any] | tuple[int, ...],
-    *,
-    training: bool = True,
-    float32: bool = True,
-    **keywords: Unpack[Keywords],
+    layer: Any, x: ArrayOrShape, *, training: bool = True, float32: bool = True, **keywords: Unpack[Keywords]
 ) -> GradientCheckReport:
     """Check a layer's backward against the derivative of its forward, in float64.
 
@@ -114,10 +112,7 @@ def check_layer(
 
 
 def check_function(
-    f: Callable[..., Any],
-    backward: Callable[..., Any],
-    *arrays: NDArray[Any] | tuple[int, ...],
-    **keywords: Unpack[Keywords],
+    f: Callable[..., Any], backward: Callable[..., Any], *arrays: ArrayOrShape, **keywords: Unpack[Keywords]
 ) -> GradientCheckReport:
     """Check a plain function of arrays and its hand-written backward.
 
@@ -147,12 +142,7 @@ def check_function(
 
 
 def check_loss(
-    loss: Any,
-    y_pred: NDArray[Any] | tuple[int, ...],
-    y_true: NDArray[Any],
-    *,
-    float32: bool = True,
-    **keywords: Unpack[Keywords],
+    loss: Any, y_pred: ArrayOrShape, y_true: NDArray[Any], *, float32: bool = True, **keywords: Unpack[Keywords]
 ) -> GradientCheckReport:
     """Check a loss: backward() must be d forward(y_pred, y_true) / d y_pred.
 
@@ -166,12 +156,12 @@ def check_loss(
     need_methods("check_loss", loss, "loss")
     point = input_point("check_loss", "y_pred", y_pred, options)
     pair = LossAsLayer(loss, np.array(y_true))
-    return run_check(lambda dtype: copy_as(pair, dtype), point, "y_pred", label(loss), True, options, float32)
+    return run_check(partial(copy_as, pair), point, "y_pred", label(loss), True, options, float32)
 
 
 def check_model(
     model: Any,
-    x: NDArray[Any] | tuple[int, ...],
+    x: ArrayOrShape,
     y: NDArray[Any],
     *,
     loss: Any = None,
@@ -189,14 +179,13 @@ def check_model(
     """
     options = Options.of("check_model", keywords)
     need_methods("check_model", model, "model")
-    if loss is None:
-        loss = getattr(model, "loss", None)
+    loss = getattr(model, "loss", None) if loss is None else loss
     if loss is None:
         raise ValueError("check_model: there is no loss; compile the model first, or pass loss=...")
     need_methods("check_model", loss, "loss")
     point = input_point("check_model", "x", x, options)
 
-    make_model, notes = prepared(lambda dtype: _as_dtype(model, dtype), point, training, lambda: options.rng(7))
+    make_model, notes = prepared(partial(_as_dtype, model), point, training, lambda: options.rng(7))
 
     def make(dtype: DTypeLike) -> Any:
         made, judge = make_model(dtype), copy_as(LossAsLayer(loss, np.array(y)), dtype)
@@ -213,10 +202,7 @@ def _check_functions(
     x_name = next(name for name, array in points.items() if array.dtype.kind == "f")
     whole = FunctionAsLayer(f, backward, points, x_name)
     notes = off_hiding_places(whole, options.rng(7))
-
-    def make(dtype: DTypeLike) -> Any:
-        return copy_as(whole, dtype)
-
+    make = partial(copy_as, whole)
     return run_check(make, points[x_name], x_name, whole.name, True, options, float32=False, notes=notes)
 
 

@@ -19,7 +19,7 @@ from .numeric import (
     slopes_with_bounds,
     tiny_steps,
 )
-from .objective import Objective, Vector, Where, moved, part
+from .objective import Objective, Vector, Where, moved, part, size_of
 from .options import Options
 
 H = 1e-30  # its square is nothing beside 1
@@ -66,12 +66,9 @@ class ComplexStep:
         self._kinks = kink_at(objective.evaluate, arrays, central.base, self._noise, steps[0], rounds[0])
         self._rng = rng
         self._variances = (objective.weights * self._noise) ** 2
-        self._scales = {
-            name: min(1.0, float(np.sqrt(np.mean(array**2))) or 1.0) for name, array in objective.arrays.items()
-        }
+        self._scales = {name: min(1.0, size_of(array)) for name, array in objective.arrays.items()}
         names = list(objective.arrays)
-        lines = [names] if options.mode == "directional" else [[name] for name in names]
-        for line in lines:
+        for line in [names] if options.mode == "directional" else [[name] for name in names]:
             self._confirm(line, options.step, rng)
 
     def slope(self, name: str, where: Where, direction: Any = 1.0) -> Slope | None:
@@ -125,9 +122,8 @@ class ComplexStep:
             # Beside a slope that is truly 0 (a bias, whose batch norm takes it away again) got has its own roundoff.
             own = SIGMAS * self._noise / min(self._scales[name] for name in names)
             if not np.all(np.abs(got - slopes) <= SAME_SLOPE * size + bounds + own):  # also when got is NaN
-                raise NotAnalyticError(
-                    "forward or penalty drop the imaginary part somewhere (abs, real, var, an array of floats?)"
-                )
+                culprits = "abs, real, var, an array of floats?"
+                raise NotAnalyticError(f"forward or penalty drop the imaginary part somewhere ({culprits})")
             return
         raise NotAnalyticError("forward is not smooth along a line through its arrays, so nothing confirms it")
 
@@ -151,14 +147,11 @@ def _complex_copy(objective: Objective, base: Vector) -> Objective:
             penalty = clone.runner.penalty()
     except Exception as error:  # whatever stops it: the copy is not needed
         reason = str(error).strip().splitlines()
-        raise NotAnalyticError(
-            f"{method} does not take complex numbers ({type(error).__name__}{f': {reason[0]:.120}' if reason else ''})"
-        ) from error
+        why = f"{type(error).__name__}{f': {reason[0]:.120}' if reason else ''}"
+        raise NotAnalyticError(f"{method} does not take complex numbers ({why})") from error
     if not np.iscomplexobj(values):
         raise NotAnalyticError("forward gives real numbers for complex ones")
-    flat = np.append(values, penalty)
-    if flat.shape != base.shape or not np.all(
-        np.abs(flat.real - base) <= SAME_VALUE * np.max(np.abs(base), initial=1.0)
-    ):
+    flat, largest = np.append(values, penalty), np.max(np.abs(base), initial=1.0)
+    if flat.shape != base.shape or not np.all(np.abs(flat.real - base) <= SAME_VALUE * largest):
         raise NotAnalyticError("forward gives other values for complex numbers than for real ones")
     return clone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,24 +25,24 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
     Raises:
         GradientCheckError: a rule is broken; the message says which.
     """
-
+    refuse = partial(failed, label)
     x_before = x.copy()
     params_before = {name: value.copy() for name, value in runner.params.items()}
     y = _array(runner.forward(x), "forward", label)
     if not _same_bits(x, x_before):
-        raise failed(label, f"forward modifies its input {x_name} in place; work on a copy")
+        raise refuse(f"forward modifies its input {x_name} in place; work on a copy")
     _right_dtype(y, x.dtype, "y", label)
     if not np.all(np.isfinite(y)):
         mend = "(Softmax and logarithm belong together, in one loss on logits.)"
         causes = f"the logarithm of 0, a division by 0, an exp too large? {mend}"
-        raise failed(label, f"forward gives NaN or infinity for this input: {_not_finite(y)}; {causes}")
+        raise refuse(f"forward gives NaN or infinity for this input: {_not_finite(y)}; {causes}")
     y_before = y.copy()
     if not _close(runner.forward(x), y_before):
         causes = (
             "it keeps something from call to call, or draws random numbers from a generator that is no attribute of "
             "the layer and cannot be replayed"
         )
-        raise failed(label, f"forward gives different outputs for the same input: {causes}")
+        raise refuse(f"forward gives different outputs for the same input: {causes}")
 
     dy = _upstream(runner, y, rng)
     dy_before = dy.copy()
@@ -50,41 +51,33 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
     dx = _array(runner.backward(dy), "backward", label)
     grads = runner.grads
     if not _same_bits(dy, dy_before):
-        raise failed(
-            label, "backward modifies dy in place; dy is the caller's, who may use it again (a residual block does)"
-        )
+        raise refuse("backward modifies dy in place; dy is the caller's, who may use it again (a residual block does)")
     if not _same_bits(x, x_before):
-        raise failed(label, f"backward modifies the input {x_name} in place")
+        raise refuse(f"backward modifies the input {x_name} in place")
     if not _same_bits(y, y_before):
-        raise failed(label, "backward overwrites the y that forward had handed out")
+        raise refuse("backward overwrites the y that forward had handed out")
     for name, value in runner.params.items():
         if name in params_before and not _same_bits(value, params_before[name]):
-            raise failed(
-                label, f"forward or backward changes the parameter {name} in place; that is an optimizer's work"
-            )
+            raise refuse(f"forward or backward changes the parameter {name} in place; that is an optimizer's work")
     need_shape(dx, x, x_name, label)
     for name, value in runner.params.items():
         if name not in grads:
-            raise failed(
-                label, f"grads has no {name!r} after backward, only {sorted(grads)}; it needs the keys of params"
-            )
+            raise refuse(f"grads has no {name!r} after backward, only {sorted(grads)}; it needs the keys of params")
         need_shape(grads[name], value, name, label)
     gradients = {x_name: dx, **{name: grads[name] for name in runner.params}}
     for name, gradient in gradients.items():
         _right_dtype(gradient, x.dtype, f"d{name}", label)
         if not np.all(np.isfinite(gradient)):
-            raise failed(label, f"backward gives NaN or infinity in d{name}: {_not_finite(gradient)}")
+            raise refuse(f"backward gives NaN or infinity in d{name}: {_not_finite(gradient)}")
     first = {name: gradient.copy() for name, gradient in gradients.items()}
 
     other = rng.permuted(x.ravel()).reshape(x.shape)
     runner.forward(other)
     if not _same_bits(y, y_before):
-        raise failed(
-            label, "a later forward overwrites the y handed out before: hand out a new array, not a reused buffer"
-        )
+        raise refuse("a later forward overwrites the y handed out before: hand out a new array, not a reused buffer")
     runner.backward(_upstream(runner, y, rng))
     if not _same_bits(dx, first[x_name]):
-        raise failed(label, "a later backward overwrites the dx handed out before: hand out a new array")
+        raise refuse("a later backward overwrites the dx handed out before: hand out a new array")
     _check_accumulation(runner, x, dy, first, label)
     return {"dy": dy, **first}
 

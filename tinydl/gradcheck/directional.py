@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 
 from .complex_step import ComplexStep
 from .diagnosis import Scene
-from .numeric import CentralDifferences
-from .objective import moved
+from .objective import moved, size_of
 from .options import Options
-from .probing import probe
+from .probing import Oracle, probe
 from .report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport
 
 ALL = "all arrays"
@@ -22,7 +21,7 @@ Direction = dict[str, NDArray[np.float64]]
 
 
 def check_directions(
-    oracle: CentralDifferences | ComplexStep, scene: Scene, options: Options, rng: np.random.Generator
+    oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator
 ) -> dict[str, ArrayReport]:
     """d/dt L(all arrays + t v) against sum(gradient * v), for random v: two forward passes a direction.
 
@@ -57,17 +56,13 @@ def _distinct(arrays: dict[str, NDArray[np.float64]]) -> list[str]:
 
 
 def _check(
-    label: str,
-    names: list[str],
-    oracle: CentralDifferences | ComplexStep,
-    scene: Scene,
-    options: Options,
-    rng: np.random.Generator,
+    label: str, names: list[str], oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator
 ) -> ArrayReport:
     size = sum(scene.gradients[name].size for name in names)
     row = ArrayReport(label, (size,) if len(names) > 1 else scene.gradients[names[0]].shape, oracle.method)
     while row.probes < options.directions and row.dropped < 2 * options.directions:
-        v = {name: _direction(scene.objective.arrays[name], rng) for name in names}
+        arrays = {name: scene.objective.arrays[name] for name in names}
+        v = {name: rng.standard_normal(array.shape) * size_of(array) for name, array in arrays.items()}
         products = {name: scene.gradients[name] * v[name] for name in names}
         analytic = float(sum(np.sum(product) for product in products.values()))
         typical = float(np.sqrt(sum(np.sum(product**2) for product in products.values())))
@@ -83,10 +78,8 @@ def _check(
         row.max_relative_error = max(row.max_relative_error, error / scale)
         if error > min(options.atol, options.atol * scale) + options.rtol * scale + uncertainty:
             row.verdict = WRONG
-            row.detail = (
-                f"along a random direction through {label} analytic {analytic:.10g}, numeric {numeric:.10g}, "
-                f"relative error {error / scale:.1e}"
-            )
+            both = f"analytic {analytic:.10g}, numeric {numeric:.10g}"
+            row.detail = f"along a random direction through {label} {both}, relative error {error / scale:.1e}"
         elif abs(numeric) <= uncertainty and typical <= uncertainty and row.verdict == OK:
             row.verdict = ZERO if set(names) <= set(options.zero_ok) else VACUOUS
             row.detail = f"the check of {label} is vacuous: the slope along a random direction is {numeric:.1e}"
@@ -97,11 +90,6 @@ def _check(
             "derivative here (kinks, or the edge of forward's domain); choose another x, or method='complex'"
         )
     return row
-
-
-def _direction(array: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """N(0, 1) in units of the array's own size."""
-    return rng.standard_normal(array.shape) * (float(np.sqrt(np.mean(array**2))) or 1.0)
 
 
 def _slope(v: Direction, scene: Scene, options: Options) -> tuple[float, float] | None:

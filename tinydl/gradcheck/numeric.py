@@ -13,6 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from .objective import Objective, Vector, Where, moved, part
 from .options import Options
 
+Arrays = Sequence[NDArray[np.float64]]
+Evaluate = Callable[[], Vector]
+Move = Callable[[float], None]
+
 # Steps tried for one entry, as multiples of `step`: a wide one for accuracy, then narrower ones that may fit
 # between two kinks.
 STEP_FACTORS = (100.0, 10.0, 1.0, 0.1, 0.01)
@@ -135,7 +139,7 @@ class CentralDifferences:
             return slope_along(evaluate, move, self.objective.weights, self.base, self._noise[name], step)
 
 
-def tiny_steps(arrays: Sequence[NDArray[np.float64]], rng: np.random.Generator) -> list[NDArray[np.float64]]:
+def tiny_steps(arrays: Arrays, rng: np.random.Generator) -> list[NDArray[np.float64]]:
     """A random direction through all arrays, in which only roundoff and kinks at the very point show."""
     return [
         NOISE_STEP * np.maximum(1.0, np.abs(a)) * rng.uniform(0.5, 1.0, a.shape) * rng.choice([-1.0, 1.0], a.shape)
@@ -143,12 +147,7 @@ def tiny_steps(arrays: Sequence[NDArray[np.float64]], rng: np.random.Generator) 
     ]
 
 
-def second_differences(
-    evaluate: Callable[[], Vector],
-    arrays: Sequence[NDArray[np.float64]],
-    base: Vector,
-    d: Sequence[NDArray[np.float64]],
-) -> NDArray[np.float64]:
+def second_differences(evaluate: Evaluate, arrays: Arrays, base: Vector, d: Arrays) -> NDArray[np.float64]:
     """E_k = f(k d) + f(-k d) - 2 f(0) for k = 1, 2, 3: (3, outputs).
 
     The slope cancels in E_k, curvature leaves k^2 d^2 f'', a kink at the point itself something in proportion to k d,
@@ -163,7 +162,7 @@ def second_differences(
     return differences
 
 
-def roundoff(rounds: Sequence[NDArray[np.float64]], base: Vector) -> Vector:
+def roundoff(rounds: Arrays, base: Vector) -> Vector:
     """Standard deviation of the roundoff in each output, measured from the second differences of several rounds.
 
         E_3 - 3 E_2 + 3 E_1  =  O(d^4)  +  roundoff of 2 (1 + 9 + 9) + 4 = 42 variances
@@ -179,12 +178,7 @@ def roundoff(rounds: Sequence[NDArray[np.float64]], base: Vector) -> Vector:
 
 
 def kink_at(
-    evaluate: Callable[[], Vector],
-    arrays: Sequence[NDArray[np.float64]],
-    base: Vector,
-    noise: Vector,
-    d: Sequence[NDArray[np.float64]],
-    near: NDArray[np.float64],
+    evaluate: Evaluate, arrays: Arrays, base: Vector, noise: Vector, d: Arrays, near: NDArray[np.float64]
 ) -> bool:
     """Whether there is a kink (or the edge of the domain) at the very point; near: the second differences for d.
 
@@ -202,7 +196,7 @@ def kink_at(
 
 
 def seven_points(
-    evaluate: Callable[[], Vector], move: Callable[[float], None], base: Vector, step: float
+    evaluate: Evaluate, move: Move, base: Vector, step: float
 ) -> Iterator[tuple[float, NDArray[np.float64]]]:
     """(s, f_k - f_0 at k s for k = -3 .. 3), for narrower and narrower s; none where that is outside f's domain."""
     changes = np.zeros((OFFSETS.size, base.size))
@@ -217,7 +211,7 @@ def seven_points(
 
 
 def slopes_with_bounds(
-    evaluate: Callable[[], Vector], move: Callable[[float], None], base: Vector, noise: Vector, step: float
+    evaluate: Evaluate, move: Move, base: Vector, noise: Vector, step: float
 ) -> tuple[Vector, Vector] | None:
     """The slope of every output by itself, and how wrong it may be; None where some output is never smooth.
 
@@ -241,12 +235,7 @@ def slopes_with_bounds(
 
 
 def slope_along(
-    evaluate: Callable[[], Vector],
-    move: Callable[[float], None],
-    weights: Vector,
-    base: Vector,
-    noise: Vector,
-    step: float,
+    evaluate: Evaluate, move: Move, weights: Vector, base: Vector, noise: Vector, step: float
 ) -> Slope | None:
     """d/dt sum(weights * evaluate()) at t = 0, after move(t); None at a kink.
 

@@ -50,6 +50,11 @@ def part(array: NDArray[Any], where: Where) -> NDArray[Any]:
     return array[where[:-1]][where[-1] : where[-1] + 1]
 
 
+def size_of(array: NDArray[Any]) -> float:
+    """The typical size of its entries; 1 where all of them are 0."""
+    return float(np.sqrt(np.mean(array**2))) or 1.0
+
+
 @contextmanager
 def moved(arrays: Sequence[NDArray[Any]], direction: Sequence[Any]) -> Iterator[Callable[[float], None]]:
     """A function that moves arrays, in place, to a distance from where they were; at the end they are put back."""

@@ -19,6 +19,9 @@ SMALL = 1e-3  # an entry smaller than this beside the array's largest is measure
 CANCELLED = 1e-10  # a sum this small beside its terms is zero: sum_i dy_i y_i' under a dy of ones, say
 
 
+Index = tuple[int, ...]
+
+
 class Oracle(Protocol):
     """Whoever tells the slope of the objective from forward values: central differences, the complex step."""
 
@@ -40,8 +43,8 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
     """Compare up to `probes` entries with their slopes; if there are more, all of them along one line."""
     gradient = scene.gradients[name]
     row = ArrayReport(name, gradient.shape, oracle.method)
-    found: dict[tuple[int, ...], Slope] = {}
-    drowned: list[tuple[int, ...]] = []
+    found: dict[Index, Slope] = {}
+    drowned: list[Index] = []
     count = gradient.size
     start = time.perf_counter()
     for entry in rng.choice(count, size=min(count, 2 * options.probes), replace=False):
@@ -57,33 +60,28 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
             drowned.append(index)
         else:
             found[index] = slope
-    drowned += _too_uncertain(found, options)
-    for index in drowned:
-        found.pop(index, None)
+    for index in _too_uncertain(found, options):
+        del found[index]
+        drowned.append(index)
     row.dropped_indices += drowned
-    row.dropped = len(row.dropped_indices)
-    row.probes = len(found)
+    row.dropped, row.probes = len(row.dropped_indices), len(found)
     if row.dropped > row.probes:
         row.verdict = KINKS
+        mend = "forward computes in float32 somewhere" if _is_float32(scene.base) else "choose another x, or fewer rows"
         row.detail = (
             f"{row.dropped} of {row.dropped + row.probes} entries of {row.name} tried have no usable "
             f"derivative here ({row.dropped - len(drowned)} at a kink, a jump or the edge of forward's domain, "
-            f"{len(drowned)} drowned in roundoff), the first at {row.name}{list(row.dropped_indices[0])}; "
-            + (
-                "forward computes in float32 somewhere"
-                if _is_float32(scene.base)
-                else "choose another x, or fewer rows"
-            )
+            f"{len(drowned)} drowned in roundoff), the first at {row.name}{list(row.dropped_indices[0])}; {mend}"
         )
         return row
     seconds = (time.perf_counter() - start) / (row.probes + row.dropped)
-    _judge(row, list(found), list(found.values()), scene, options, seconds)
+    _judge(row, found, scene, options, seconds)
     if row.verdict in (OK, VACUOUS) and row.probes < count:
         _judge_along_a_line(row, oracle, scene, options, rng)
     return row
 
 
-def _too_uncertain(found: dict[tuple[int, ...], Slope], options: Options) -> list[tuple[int, ...]]:
+def _too_uncertain(found: dict[Index, Slope], options: Options) -> list[Index]:
     """Entries that cannot be told to rtol, as the report measures it, though most of their neighbours can.
 
     Between the kinks of a deep network only steps fit at which roundoff weighs more than in the array's other entries.
@@ -91,11 +89,8 @@ def _too_uncertain(found: dict[tuple[int, ...], Slope], options: Options) -> lis
     if _all_zero(list(found.values())):
         return []
     largest = max(abs(slope.value) for slope in found.values())
-    uncertain = [
-        index
-        for index, slope in found.items()
-        if slope.uncertainty > options.rtol * max(abs(slope.value), SMALL * largest)
-    ]
+    sizes = {index: max(abs(slope.value), SMALL * largest) for index, slope in found.items()}
+    uncertain = [index for index, size in sizes.items() if found[index].uncertainty > options.rtol * size]
     return uncertain if 2 * len(uncertain) < len(found) else []
 
 
@@ -104,16 +99,9 @@ def _all_zero(slopes: list[Slope]) -> bool:
     return all(abs(slope.value) <= max(slope.uncertainty, CANCELLED * slope.terms) for slope in slopes)
 
 
-def _judge(
-    row: ArrayReport,
-    indices: list[tuple[int, ...]],
-    slopes: list[Slope],
-    scene: Scene,
-    options: Options,
-    seconds: float,
-) -> None:
+def _judge(row: ArrayReport, found: dict[Index, Slope], scene: Scene, options: Options, seconds: float) -> None:
     """Fill in the row's errors and verdict from the entries probed."""
-    gradient = scene.gradients[row.name]
+    gradient, indices, slopes = scene.gradients[row.name], list(found), list(found.values())
     analytic = np.array([gradient[index] for index in indices])
     numeric = np.array([slope.value for slope in slopes])
     uncertainty = np.array([slope.uncertainty for slope in slopes])
@@ -157,9 +145,8 @@ def _judge(
 def _dead(name: str, scene: Scene) -> str | None:
     """Another array of zeros, which would explain it."""
     zeros = [other for other, a in scene.objective.arrays.items() if other != name and a.ndim > 1 and not np.any(a)]
-    if not zeros:
-        return None
-    return f"{', '.join(zeros)} {'is' if len(zeros) == 1 else 'are'} all zero, and let nothing through"
+    are = "is" if len(zeros) == 1 else "are"
+    return f"{', '.join(zeros)} {are} all zero, and let nothing through" if zeros else None
 
 
 def _is_float32(values: NDArray[np.float64]) -> bool:
@@ -167,7 +154,7 @@ def _is_float32(values: NDArray[np.float64]) -> bool:
     return bool(np.any(values) and np.all(values.astype(np.float32) == values))
 
 
-def _where(indices: list[tuple[int, ...]], wrong: NDArray[np.bool_]) -> str:
+def _where(indices: list[Index], wrong: NDArray[np.bool_]) -> str:
     """ ", all of them at index 0 of axis 1", if the wrong probes and the right ones part along an axis."""
     places = np.array(indices).reshape(len(indices), -1)
     for axis in range(places.shape[1]):
@@ -194,8 +181,7 @@ def _judge_along_a_line(
     slope = oracle.slope(row.name, ..., v)
     if slope is None:
         return
-    analytic = float(np.sum(gradient * v))
-    typical = float(np.linalg.norm(gradient * v))
+    analytic, typical = float(np.sum(gradient * v)), float(np.linalg.norm(gradient * v))
     floor = min(options.atol, options.atol * typical + slope.uncertainty)
     if abs(analytic - slope.value) > floor + options.rtol * max(typical, abs(slope.value)):
         row.verdict = WRONG
