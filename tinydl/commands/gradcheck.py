@@ -12,8 +12,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import redirect_stdout
-from dataclasses import dataclass
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -48,9 +48,8 @@ def shape(text: str) -> tuple[int, ...]:
     """5,4 or 5x4."""
     sizes = [size.strip() for size in re.split("[,x]", text.strip("() ,"))]
     if not all(size.isdecimal() and int(size) >= 1 for size in sizes):
-        raise argparse.ArgumentTypeError(
-            f"expected whole numbers of 1 or more, the batch size first, such as 5,4 or 5x4, got {text!r}"
-        )
+        expected = "whole numbers of 1 or more, the batch size first, such as 5,4 or 5x4"
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
     return tuple(map(int, sizes))
 
 
@@ -89,13 +88,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     how.add_argument("--method", choices=METHODS, help="central differences or the complex step")
     how.add_argument("--mode", choices=MODES, help="entry by entry, or along random directions")
     for name, text in (
-        ("probes", "entries tried per array"),
-        ("directions", "how many, in directional mode"),
-        ("rtol", "relative tolerance"),
-        ("atol", "absolute tolerance"),
-        ("step", "step of the central differences"),
-        ("seed", "of all random numbers"),
-    ):
+        ("probes", "entries tried per array"), ("directions", "how many, in directional mode"),
+        ("rtol", "relative tolerance"), ("atol", "absolute tolerance"),
+        ("step", "step of the central differences"), ("seed", "of all random numbers"),
+    ):  # fmt: skip
         default = getattr(Options(), name)
         how.add_argument(f"--{name}", type=type(default), metavar="N", help=f"{text}; default {default:g}")
 
@@ -120,23 +116,19 @@ class Outcome:
     @property
     def cells(self) -> tuple[str, ...]:
         """Its line of the table, as in COLUMNS."""
-        report = self.report
-        if report is None or (report.passed and not self.passed):
-            return (self.kind, self.name, "-", "-", "-", "-", "-", "RULE BROKEN", f"{self.ms:.0f}")
-        counts = (str(len(report.arrays)), str(report.probes), str(report.dropped))
-        error = f"{report.max_relative_error:.1e}"
-        return (self.kind, self.name, *counts, error, report.method, report.verdict, f"{self.ms:.0f}")
+        report, found = self.report, ("-", "-", "-", "-", "-", "RULE BROKEN")
+        if report is not None and report.passed == self.passed:
+            counts = (str(len(report.arrays)), str(report.probes), str(report.dropped))
+            found = (*counts, f"{report.max_relative_error:.1e}", report.method, report.verdict)
+        return (self.kind, self.name, *found, f"{self.ms:.0f}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
+        report = self.report.to_dict() if self.report else None
         return {
-            "kind": self.kind,
-            "name": self.name,
-            "passed": self.passed,
-            "message": self.message,
-            "ms": round(self.ms, 1),
-            "report": self.report.to_dict() if self.report else None,
-        }
+            "kind": self.kind, "name": self.name, "passed": self.passed, "message": self.message,
+            "ms": round(self.ms, 1), "report": report,
+        }  # fmt: skip
 
 
 def library() -> list[tuple[str, str, Callable[..., GradientCheckReport]]]:
@@ -157,27 +149,20 @@ def check_line(thing: Any) -> str | None:
     lines = found[1].splitlines() if found else []
     for end in range(1, len(lines) + 1):  # a long call goes on in the next line
         call = " ".join(map(str.strip, lines[:end]))
-        if _is_whole(call):
+        with suppress(SyntaxError):
+            ast.parse(call, mode="eval")
             return call
     return None
 
 
-def _is_whole(call: str) -> bool:
-    try:
-        ast.parse(call, mode="eval")
-    except SyntaxError:
-        return False
-    return True
-
-
 def example(line: str, names: dict[str, Any], **options: Any) -> GradientCheckReport:
     """Run a Check line; options given override its own."""
-    checks = {name: getattr(gradcheck, name) for name in ("check_layer", "check_loss", "check_model")}
 
     def overridden(check: Callable[..., GradientCheckReport], *arguments: Any, **own: Any) -> GradientCheckReport:
         return check(*arguments, **{**own, **options})
 
-    known = {name: partial(overridden, check) for name, check in checks.items()}
+    checks = ("check_layer", "check_loss", "check_model")
+    known = {name: partial(overridden, getattr(gradcheck, name)) for name in checks}
     report: GradientCheckReport = eval(line, {**names, **known, "np": np, "rng": np.random.default_rng(0)})
     return report
 
@@ -196,11 +181,10 @@ def check_library(options: dict[str, Any]) -> list[Outcome]:
     return outcomes
 
 
-def check_target(
-    target: str, arguments: dict[str, Any] | None, shape: tuple[int, ...], options: dict[str, Any]
-) -> Outcome:
+def check_target(given: argparse.Namespace, options: dict[str, Any]) -> Outcome:
     """Someone's layer, at an x of that shape."""
-    layer = made(target, arguments)
+    target, shape = given.target, given.shape
+    layer = made(target, given.arguments)
     try:
         return outcome("layer", target, partial(check_layer, layer, shape, **options))
     except (Exception, SystemExit) as error:
@@ -222,11 +206,6 @@ def outcome(kind: str, name: str, check: Callable[[], GradientCheckReport]) -> O
 # --- the command ----------------------------------------------------------------------------------------------------
 
 
-def table(outcomes: list[Outcome]) -> str:
-    """A row a check."""
-    return "\n".join(aligned([COLUMNS, *(each.cells for each in outcomes)]))
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Check, print, and return the exit code."""
     try:
@@ -245,39 +224,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     start = time.perf_counter()
-    how = ("method", "mode", "probes", "directions", "rtol", "atol", "step", "seed", "zero_ok")
-    options = {name: getattr(arguments, name) for name in how if getattr(arguments, name) is not None}
+    given = {field.name: getattr(arguments, field.name) for field in fields(Options)}
+    options = {name: value for name, value in given.items() if value is not None}
+    if arguments.target is None:
+        for name in ("shape", "arguments", "inference", "zero_ok"):
+            if getattr(arguments, name):
+                raise CannotCheckError(f"--{name.replace('_', '-')} needs a TARGET; the library's cases have their own")
+    elif arguments.shape is None:
+        raise CannotCheckError("--shape: expected the shape of x, the batch size first, such as --shape 5,4, got none")
     with redirect_stdout(sys.stderr):  # what a layer prints is no result
         if arguments.target is None:
-            for name in ("shape", "arguments", "inference", "zero_ok"):
-                if getattr(arguments, name):
-                    raise CannotCheckError(
-                        f"--{name.replace('_', '-')} needs a TARGET; the library's cases have their own"
-                    )
             outcomes = check_library(options)
-        elif arguments.shape is None:
-            raise CannotCheckError(
-                "--shape: expected the shape of x, the batch size first, such as --shape 5,4, got none"
-            )
         else:
-            options["training"] = not arguments.inference
-            outcomes = [check_target(arguments.target, arguments.arguments, arguments.shape, options)]
+            outcomes = [check_target(arguments, {**options, "training": not arguments.inference})]
     failed = [each for each in outcomes if not each.passed]
     seconds = time.perf_counter() - start
     if arguments.json:
         document = {
-            "tinydl": __version__,
-            "passed": not failed,
-            "checks": len(outcomes),
-            "failed": len(failed),
-            "seconds": round(seconds, 2),
-            "cases": [each.to_dict() for each in outcomes],
-        }
+            "tinydl": __version__, "passed": not failed, "checks": len(outcomes), "failed": len(failed),
+            "seconds": round(seconds, 2), "cases": [each.to_dict() for each in outcomes],
+        }  # fmt: skip
         print(json.dumps(document, indent=2))
     elif arguments.target is not None:
         print(outcomes[0].message or outcomes[0].report)
     else:
-        print(table(outcomes))
+        print("\n".join(aligned([COLUMNS, *(each.cells for each in outcomes)])))
         for each in failed:
             print(f"\n{each.kind} {each.name}: {each.message}")
         print(f"\n{len(outcomes)} checks, {len(failed)} failed, {seconds:.1f} s")

@@ -43,10 +43,8 @@ def made(target: str, arguments: dict[str, Any] | None) -> Any:
             )
         return found
     if not callable(found):
-        raise CannotCheckError(
-            f"TARGET {target}: expected a class, a layer, a pair (forward, backward), or a function that returns one, "
-            f"got {found!r:.80}"
-        )
+        expected = "a class, a layer, a pair (forward, backward), or a function that returns one"
+        raise CannotCheckError(f"TARGET {target}: expected {expected}, got {found!r:.80}")
     try:
         return found(**(arguments or {}))
     except (Exception, SystemExit) as error:

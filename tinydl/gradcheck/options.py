@@ -98,9 +98,8 @@ def need_methods(owner: str, thing: Any, name: str) -> None:
         raise TypeError(f"{owner}: {name} is the class {thing.__name__}; pass an object of it: {thing.__name__}(...)")
     for method in ("forward", "backward"):
         if not callable(getattr(thing, method, None)):
-            raise TypeError(
-                f"{owner}: {name} must have the methods forward and backward; {thing!r:.80} has no {method}"
-            )
+            needed = f"{name} must have the methods forward and backward"
+            raise TypeError(f"{owner}: {needed}; {thing!r:.80} has no {method}")
 
 
 def label(thing: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,12 @@ def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
     """Equal to SAME, entry by entry; entries that are almost zero by the size of the largest."""
     size = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
     return bool(np.all(np.abs(a - b) <= SAME * np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-3 * size)))
+
+
+def flips(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """The axes along which an array may be flipped: one of those longer than 1, or several."""
+    axes = [axis for axis, size in enumerate(shape) if size > 1]
+    return chain.from_iterable(combinations(axes, count) for count in range(1, len(axes) + 1))
 
 
 def listed(axes: Iterable[int]) -> str:

@@ -28,9 +28,8 @@ FACTORS: tuple[tuple[str, Function], ...] = (
 
 def all_zero(e: Evidence) -> str | None:
     """Backward gives nothing."""
-    if np.any(e.gradient != 0.0):
-        return None
-    return "backward gives all zeros: a gradient never computed, or never added to grads"
+    zeros = "backward gives all zeros: a gradient never computed, or never added to grads"
+    return None if np.any(e.gradient != 0.0) else zeros
 
 
 def not_read(e: Evidence) -> str | None:
@@ -54,12 +53,12 @@ def constant_factor(e: Evidence) -> str | None:
         return None
     if np.isclose(factor, -1.0, rtol=SAME):
         return "the sign is flipped: every entry is -1 times the right one"
-    text = f"every entry is {factor:.6g} times the right one"
     named = _named(abs(factor), e.x.shape)
     if not named and np.count_nonzero(e.numeric) < 2:
         return None  # one entry is some multiple of anything
     sign = " (and the sign is flipped)" if factor < 0 else ""
-    return f"{text}: {'; or '.join(named) or 'a constant factor is missing or too many'}{sign}"
+    meaning = "; or ".join(named) or "a constant factor is missing or too many"
+    return f"every entry is {factor:.6g} times the right one: {meaning}{sign}"
 
 
 def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
@@ -69,16 +68,14 @@ def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
         return bool(np.isclose(factor, value, rtol=SAME))
 
     n = shape[0] if shape else 1
-    names = []
     also = "".join(f" (or n = {n}, the length of axis {axis})" for axis, size in enumerate(shape) if axis and size == n)
-    if n > 1 and is_(1.0 / n):
-        names.append(f"1/N with the batch size N = {n}{also}; the mean belongs in the loss, not in a layer")
-    if n > 1 and is_(n):
-        names.append(f"N, the batch size {n}; a 1/N is missing, or a mean was taken for a sum")
-    if is_(2.0):
-        names.append("a term is added twice, or a 1/2 is missing")
-    if is_(0.5):
-        names.append("a factor 2 is missing (the derivative of a square?), or one of two equal terms")
+    known = (
+        (1.0 / n, f"1/N with the batch size N = {n}{also}; the mean belongs in the loss, not in a layer"),
+        (n, f"N, the batch size {n}; a 1/N is missing, or a mean was taken for a sum"),
+        (2.0, "a term is added twice, or a 1/2 is missing"),
+        (0.5, "a factor 2 is missing (the derivative of a square?), or one of two equal terms"),
+    )
+    names = [text for value, text in known if value != 1 and is_(value)]
     if names:
         return names
     sizes = [(size, f"the length of x's axis {axis}") for axis, size in enumerate(shape) if axis]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .evidence import Evidence, listed, same
+from .evidence import Evidence, flips, listed, same
 
 
 def _fits(e: Evidence, rearranged: NDArray[Any]) -> bool:
@@ -39,19 +39,16 @@ def axes_exchanged(e: Evidence) -> str | None:
 def fortran_order(e: Evidence) -> str | None:
     """Reshaped in the wrong order."""
     g = e.gradient
-    for rearranged in (g.ravel().reshape(g.shape, order="F"), g.ravel(order="F").reshape(g.shape)):
-        if _fits(e, rearranged):
-            return "the numbers are right but in the wrong order: a reshape reads columns first where rows come first"
-    return None
+    ways = (g.ravel().reshape(g.shape, order="F"), g.ravel(order="F").reshape(g.shape))
+    order = "the numbers are right but in the wrong order: a reshape reads columns first where rows come first"
+    return order if any(_fits(e, rearranged) for rearranged in ways) else None
 
 
 def reversed_axis(e: Evidence) -> str | None:
     """Flipped along some axes: a kernel turned round."""
-    axes = [axis for axis, size in enumerate(e.gradient.shape) if size > 1]
-    for count in range(1, len(axes) + 1):
-        for flipped in combinations(axes, count):
-            if _fits(e, np.flip(e.gradient, flipped)):
-                return f"the gradient is flipped along axis {listed(flipped)}"
+    for axes in flips(e.gradient.shape):
+        if _fits(e, np.flip(e.gradient, axes)):
+            return f"the gradient is flipped along axis {listed(axes)}"
     return None
 
 

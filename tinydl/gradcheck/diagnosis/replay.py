@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,28 +14,22 @@ from .evidence import Evidence, same
 
 def stale_cache(e: Evidence) -> str | None:
     """A copy that has never seen another input gets it right."""
-    try:
+    with suppress(Exception):  # it may need the first pass that this leaves out
         runner = Runner(e.scene.make(np.float64), e.scene.objective.runner.training, None)
-        right = same(_gradient_of(e, runner), e.numeric)
-    except Exception:  # it may need the first pass that this leaves out
-        return None
-    if not right:
-        return None
-    return (
-        "a stale cache: on a copy that has seen no other input the gradient is right, so backward uses what an earlier "
-        "forward kept; overwrite it in every forward"
-    )
+        if same(_gradient_of(e, runner), e.numeric):
+            return (
+                "a stale cache: on a copy that has seen no other input the gradient is right, so backward uses what an "
+                "earlier forward kept; overwrite it in every forward"
+            )
+    return None
 
 
 def noise_redrawn(e: Evidence) -> str | None:
     """With the random generators turned back before backward, it is right."""
-    try:
-        right = same(_gradient_of(e, e.scene.objective.runner, rewind=True), e.numeric)
-    except Exception:  # a failure here says nothing
-        return None
-    if not right:
-        return None
-    return "backward draws random numbers anew: keep the mask (or noise) that forward drew, and use it again"
+    with suppress(Exception):  # a failure here says nothing
+        if same(_gradient_of(e, e.scene.objective.runner, rewind=True), e.numeric):
+            return "backward draws random numbers anew: keep the mask (or noise) that forward drew, and use it again"
+    return None
 
 
 def _gradient_of(e: Evidence, runner: Runner, rewind: bool = False) -> NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,9 +67,8 @@ def diagonal_only(e: Evidence) -> str | None:
     if e.terms is None or e.dy.shape != e.gradient.shape or e.dy.size < 2:
         return None
     own = [np.ravel_multi_index(index, e.dy.shape) for index in e.indices]
-    if not same(e.terms[np.arange(len(own)), own], e.analytic):
-        return None
-    return "only the diagonal of the Jacobian: y_i's dependence on x_i; every x_i reaches other outputs too"
+    diagonal = "only the diagonal of the Jacobian: y_i's dependence on x_i; every x_i reaches other outputs too"
+    return diagonal if same(e.terms[np.arange(len(own)), own], e.analytic) else None
 
 
 def mask_inverted(e: Evidence) -> str | None:
@@ -80,16 +81,14 @@ def mask_inverted(e: Evidence) -> str | None:
 
 def mask_missing(e: Evidence) -> str | None:
     """Wrong only where the right gradient is 0."""
-    if np.any(e.numeric[e.wrong] != 0.0):
-        return None
-    return "it is wrong only where the forward is flat: backward lets dy through where it should be masked"
+    missing = "it is wrong only where the forward is flat: backward lets dy through where it should be masked"
+    return None if np.any(e.numeric[e.wrong] != 0.0) else missing
 
 
 def mask_too_wide(e: Evidence) -> str | None:
     """Wrong only where backward gives 0."""
-    if np.any(e.analytic[e.wrong] != 0.0):
-        return None
-    return "it is wrong only where backward gives 0: a mask drops too much, or is not the one forward used"
+    too_wide = "it is wrong only where backward gives 0: a mask drops too much, or is not the one forward used"
+    return None if np.any(e.analytic[e.wrong] != 0.0) else too_wide
 
 
 def missing_term(e: Evidence) -> str | None:
@@ -106,9 +105,8 @@ def missing_term(e: Evidence) -> str | None:
         term = name if np.isclose(abs(c), 1.0, rtol=SAME) else f"{abs(c):.6g} {name}"
         hint = " (the road that leads past the layer, as in a residual block)" if name == "dy" else ""
         hint = " (weight decay, or a penalty on it)" if name == e.name else hint
-        if c > 0:
-            return f"a term is missing, and it is equal to {term}{hint}"
-        return f"a term too many, equal to {term}{hint}, or its sign is wrong"
+        missing, too_many = "a term is missing, and it is equal to", "a term too many, equal to"
+        return f"{missing} {term}{hint}" if c > 0 else f"{too_many} {term}{hint}, or its sign is wrong"
     return None
 
 
@@ -119,14 +117,11 @@ def missing_road(e: Evidence) -> str | None:
         return None
     lacking = whole - e.gradient
     scale = np.max(np.abs(lacking), initial=0.0)
-    x, y = e.x, e.scene.y
-    named = ((e.scene.objective.x_name, x), ("y", y))
+    named = ((e.scene.objective.x_name, e.x), ("y", e.scene.y))
     shaped = [(name, array) for name, array in named if array.shape == whole.shape]
-    axes_sets = [tuple(range(whole.ndim - 1)), (0,), (whole.ndim - 1,)]
-    if whole.ndim == 4:
-        axes_sets.append((1, 2))
+    axes_sets = [tuple(range(whole.ndim - 1)), (0,), (whole.ndim - 1,), *([(1, 2)] if whole.ndim == 4 else [])]
     for axes in dict.fromkeys(axes_sets):
-        count = int(np.prod([whole.shape[axis] for axis in axes]))
+        count = math.prod(whole.shape[axis] for axis in axes)
         rows = _along(lacking, axes, count)
         if count >= 3 and np.all(np.abs(rows - rows.mean(axis=0)) <= SAME * scale):
             return (

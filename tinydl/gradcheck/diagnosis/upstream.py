@@ -6,15 +6,13 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from .evidence import Evidence, listed, same
+from .evidence import Evidence, flips, listed, same
 
 
 def only_some_rows(e: Evidence) -> str | None:
     """The first (or last) row of the batch alone is differentiated."""
     n = e.dy.shape[0] if e.dy.ndim else 1
-    if n < 2:
-        return None
-    if e.terms is None:
+    if n < 2 or e.terms is None:
         return None
     by_row = e.terms.reshape(len(e.indices), n, -1).sum(axis=2)
     for which, row in (("first", 0), ("last", -1)):
@@ -57,15 +55,9 @@ def dy_rearranged(e: Evidence) -> str | None:
         return None
     dy = e.dy
     ways = [(f"with its axes in the order {order}", dy.transpose(order)) for order in permutations(range(dy.ndim))]
-    axes = [axis for axis, size in enumerate(dy.shape) if size > 1]
-    for count in range(1, len(axes) + 1):
-        for flipped in combinations(axes, count):
-            ways.append((f"flipped along axis {listed(flipped)}", np.flip(dy, flipped)))
+    ways += [(f"flipped along axis {listed(axes)}", np.flip(dy, axes)) for axes in flips(dy.shape)]
     for how, other in ways:
-        if (
-            other.shape == dy.shape
-            and not np.array_equal(other, dy)
-            and same(e.sensitivities @ other.ravel(), e.analytic)
-        ):
+        differs = other.shape == dy.shape and not np.array_equal(other, dy)
+        if differs and same(e.sensitivities @ other.ravel(), e.analytic):
             return f"dy is read in the wrong order: this is the gradient for dy {how}"
     return None
