@@ -47,6 +47,10 @@ class Place:
     def parameters(self) -> list[str]:
         return [argument.arg for argument in self.definition.args.args if argument.arg != "self"]
 
+    def names(self, before: float = math.inf) -> set[str]:
+        """Parameters, and what is assigned above a line."""
+        return {*self.parameters, *_names_stored(self.definition, before)}
+
 
 Change = ast.AST | list[ast.stmt]  # for an expression or a statement; for a statement also several
 Operator = Callable[[Place], Iterator[Change]]
@@ -76,20 +80,15 @@ COUNTS = {
 # --- trees ----------------------------------------------------------------------------------------------------------
 
 
-def _parsed(source: str) -> ast.AST:
-    """The tree of an expression or a statement."""
-    statement = ast.parse(source).body[0]
-    return statement.value if isinstance(statement, ast.Expr) else statement
-
-
 def _filled(template: str, **parts: ast.AST) -> ast.AST:
-    """A tree from source, with trees in the place of some names."""
+    """The tree of an expression or a statement, with others in the place of some names."""
+    statement = ast.parse(template).body[0]
 
     class Fill(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.AST:
             return parts.get(node.id, node)
 
-    return Fill().visit(_parsed(template))
+    return Fill().visit(statement.value if isinstance(statement, ast.Expr) else statement)
 
 
 def _matches(node: Any, pattern: Any, parts: dict[str, Any]) -> bool:
@@ -118,18 +117,10 @@ def _neighbours_exchanged(node: ast.AST, field: str) -> Iterator[ast.AST]:
         yield _changed(node, **{field: [*nodes[:k], nodes[k + 1], nodes[k], *nodes[k + 2 :]]})
 
 
-def _names(definition: ast.FunctionDef) -> set[str]:
-    """Parameters and what is assigned."""
-    return {argument.arg for argument in definition.args.args} | _names_stored(definition)
-
-
 def _names_stored(tree: ast.AST, before: float = math.inf) -> set[str]:
     """The names that are given a value, above a line."""
-    return {
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.lineno < before
-    }
+    stored = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    return {name.id for name in stored if name.lineno < before}
 
 
 # --- what operators are made of -------------------------------------------------------------------------------------
@@ -137,7 +128,7 @@ def _names_stored(tree: ast.AST, before: float = math.inf) -> set[str]:
 
 def _rules(*rules: str, also: Operator | None = None) -> Operator:
     """ "A * B -> A; B" puts a, and then b, for any a * b; `also` is asked after all rules."""
-    parsed = [(_parsed(before), after.split("; ")) for before, after in (rule.split(" -> ") for rule in rules)]
+    parsed = [(_filled(before), after.split("; ")) for before, after in (rule.split(" -> ") for rule in rules)]
 
     def operator(place: Place) -> Iterator[Change]:
         for pattern, templates in parsed:
@@ -176,13 +167,11 @@ def _axis(place: Place) -> Iterator[Change]:
     """Another axis, all of them, or of two only one; another letter of an einsum's output."""
     match place.node:
         case ast.keyword(arg="axis", value=ast.Name() as axes):  # a tuple's
-            for form in ("A[:1]", "A[-1:]", "None"):
-                yield _changed(place.node, value=_filled(form, A=axes))
+            yield from (_changed(place.node, value=_filled(form, A=axes)) for form in ("A[:1]", "A[-1:]", "None"))
         case ast.keyword(arg="axis", value=value):
             axis = ast.literal_eval(value)
             others = [(axis[0],), (axis[-1],), None] if isinstance(axis, tuple) else [axis - 1, axis + 1, None]
-            for other in others:
-                yield _changed(place.node, value=_parsed(repr(other)))
+            yield from (_changed(place.node, value=_filled(repr(other))) for other in others)
         case ast.Constant(value=str(text)) if "->" in text:
             operands, output = text.split("->")
             for letter in sorted(set(operands) - set(output) - {","}):
@@ -202,7 +191,7 @@ def _transposed(place: Place) -> Iterator[Change]:
 def _sides(place: Place) -> Iterator[Change]:
     """kh <-> kw and the like; neighbours of a tuple, a subscript or unpacked arguments exchanged; *pair turned."""
     match place.node:
-        case ast.Name(id=name, ctx=ast.Load()) if {name, SIDES.get(name)} <= _names(place.definition):
+        case ast.Name(id=name, ctx=ast.Load()) if {name, SIDES.get(name)} <= place.names():
             yield ast.Name(SIDES[name], ast.Load())
         case ast.Tuple():
             yield from _neighbours_exchanged(place.node, "elts")
@@ -244,11 +233,11 @@ def _off_by_one(place: Place) -> Iterator[Change]:
     node = place.node
     if isinstance(node, ast.Constant) and type(node.value) is int and not isinstance(place.parent, ast.keyword):
         yield ast.Constant(node.value + 1)
-        yield _parsed(repr(node.value - 1))
+        yield _filled(repr(node.value - 1))
     if isinstance(node, ast.Slice):
         lower = _filled("A + 1", A=node.lower) if node.lower else ast.Constant(1)
         yield _changed(node, lower=lower)
-        yield _changed(node, upper=_filled("A - 1", A=node.upper) if node.upper else _parsed("-1"))
+        yield _changed(node, upper=_filled("A - 1", A=node.upper) if node.upper else _filled("-1"))
         if node.lower and node.upper:
             yield _changed(node, lower=lower, upper=_filled("A + 1", A=node.upper))
     if isinstance(place.parent, ast.For | ast.comprehension) and place.field == "iter":
@@ -271,8 +260,8 @@ def _delete(place: Place) -> Iterator[Change]:
     """A statement left out (not one that first gives a name its value: that only crashes)."""
     node = place.node
     if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name | ast.Tuple) for target in node.targets):
-        bound = {*place.parameters, *_names_stored(place.definition, before=node.lineno)}
-        if not set().union(*map(_names_stored, node.targets)) <= bound:
+        names = set().union(*map(_names_stored, node.targets))
+        if not names <= place.names(before=node.lineno):
             return
     if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr):
         yield [ast.Pass()]
@@ -295,20 +284,15 @@ def _variable(place: Place) -> Iterator[Change]:
     is_asked_dtype = isinstance(place.parent, ast.Attribute) and place.parent.attr == "dtype"
     match node:
         case ast.Name(id=name, ctx=ast.Load()) if name not in COUNTS and not is_asked_dtype:
-            own = {*place.parameters, *_names_stored(place.definition, before=place.statement.lineno)}
-            if name in own:
-                for other in sorted(own - COUNTS - {name}):
-                    yield ast.Name(other, ast.Load())
+            own = place.names(before=place.statement.lineno)
+            yield from (ast.Name(other, ast.Load()) for other in sorted(own - COUNTS - {name}) if name in own)
         case ast.Attribute(attr=attribute, ctx=ast.Load()) if _is_own_value(node):
             kept = {n.attr for n in nodes if isinstance(n, ast.Attribute) and _is_own_value(n)}
-            for other in sorted(kept - {attribute}):
-                yield _changed(node, attr=other)
+            yield from (_changed(node, attr=other) for other in sorted(kept - {attribute}))
         case ast.Constant(value=key) if isinstance(place.parent, ast.Subscript):
             indices = [n.slice for n in nodes if isinstance(n, ast.Subscript)]
             keys = {str(i.value) for i in indices if isinstance(i, ast.Constant) and isinstance(i.value, str)}
-            if key in keys:
-                for other in sorted(keys - {key}):
-                    yield ast.Constant(other)
+            yield from (ast.Constant(other) for other in sorted(keys - {key}) if key in keys)
 
 
 def _is_own_value(node: ast.Attribute) -> bool:

@@ -87,21 +87,17 @@ def _places(definition: ast.FunctionDef) -> Iterator[Place]:
             if field in ("annotation", "returns", "decorator_list"):
                 continue
             for node in value if isinstance(value, list) else [value]:
-                if not isinstance(node, ast.expr | ast.stmt | ast.keyword) or _is_guard(node):
-                    continue
-                inside = node if isinstance(node, ast.stmt) else statement
-                if inside is None:  # a default of an argument
-                    continue
-                yield Place(node, parent, field, inside, definition)
-                yield from below(node, inside)
+                inside = node if isinstance(node, ast.stmt) else statement  # None in a default of an argument
+                if isinstance(node, ast.expr | ast.stmt | ast.keyword) and not _is_guard(node) and inside is not None:
+                    yield Place(node, parent, field, inside, definition)
+                    yield from below(node, inside)
 
     return below(definition, None)
 
 
 def _is_guard(node: ast.AST) -> bool:
-    return isinstance(node, ast.Raise) or (
-        isinstance(node, ast.If) and isinstance(node.body[-1], ast.Raise) and not node.orelse
-    )
+    is_check = isinstance(node, ast.If) and isinstance(node.body[-1], ast.Raise) and not node.orelse
+    return is_check or isinstance(node, ast.Raise)
 
 
 @contextmanager
@@ -109,18 +105,13 @@ def _replaced(place: Place, new: Change) -> Iterator[None]:
     """Within the block something else stands at a place."""
     held = getattr(place.parent, place.field)
     if isinstance(held, list):
-        before = list(held)
-        at = next(i for i, node in enumerate(held) if node is place.node)
-        held[at : at + 1] = new if isinstance(new, list) else [new]
-    else:
-        setattr(place.parent, place.field, new)
+        at = held.index(place.node)
+        new = [*held[:at], *(new if isinstance(new, list) else [new]), *held[at + 1 :]]
+    setattr(place.parent, place.field, new)
     try:
         yield
     finally:
-        if isinstance(held, list):
-            held[:] = before
-        else:
-            setattr(place.parent, place.field, held)
+        setattr(place.parent, place.field, held)
 
 
 def compiled(source: str, original: FunctionType) -> FunctionType:

@@ -63,12 +63,11 @@ class Target:
                     continue
                 found[site.function] = site
                 waiting += self._used_by(site.function)
-        return [site for site in found.values() if not _only_checks(site.function)]
+        # What ends in an error only checks.
+        return [site for site in found.values() if not isinstance(definition_of(site.function).body[-1], ast.Raise)]
 
     def mutants(self) -> Iterator[tuple[Site, Mutant]]:
-        for site in self.sites:
-            for mutant in mutants_of(site.function):
-                yield site, mutant
+        return ((site, mutant) for site in self.sites for mutant in mutants_of(site.function))
 
     @cached_property
     def points(self) -> list[Point]:
@@ -91,11 +90,10 @@ class Target:
         for holder in ancestors[ancestors.index(above) + 1 :] if above else ancestors:
             if name in vars(holder):
                 value = vars(holder)[name]
-                if isinstance(value, property):
-                    value = value.fget
-                if holder is self.contract or not isinstance(value, FunctionType):
-                    return None
-                return Site(f"{holder.__name__}.{name}", value, holder, name)
+                value = value.fget if isinstance(value, property) else value
+                if holder is not self.contract and isinstance(value, FunctionType):
+                    return Site(f"{holder.__name__}.{name}", value, holder, name)
+                return None
         return None
 
     def _used_by(self, function: FunctionType) -> Iterator[Site | None]:
@@ -107,18 +105,14 @@ class Target:
                 of = node.value
                 if isinstance(of, ast.Name) and of.id == "self" and node.attr.startswith("_"):
                     yield self._method(node.attr)
-                elif isinstance(of, ast.Name) and isinstance(types.get(of.id), type):
-                    yield from self._method_of(types[of.id], node.attr)
+                elif isinstance(of, ast.Name) and isinstance(kind := types.get(of.id), type):  # by its annotation
+                    method = vars(kind).get(node.attr)
+                    if isinstance(method, FunctionType) and self._is_own(method):
+                        yield Site(f"{kind.__name__}.{node.attr}", method, kind, node.attr)
                 elif isinstance(of, ast.Call) and isinstance(of.func, ast.Name) and of.func.id == "super":
                     yield self._method(node.attr, own)
             if isinstance(node, ast.Attribute | ast.Name):
                 yield from self._functions(node, _resolved(node, function.__globals__))
-
-    def _method_of(self, kind: type, name: str) -> Iterator[Site]:
-        """A method of an argument, by the argument's annotation."""
-        value = vars(kind).get(name)
-        if isinstance(value, FunctionType) and self._is_own(value):
-            yield Site(f"{kind.__name__}.{name}", value, kind, name)
 
     def _is_own(self, function: FunctionType) -> bool:
         return _package(function.__module__) == _package(self.subject.__module__)
@@ -148,10 +142,6 @@ def _package(module: str) -> str:
     return module.split(".")[0]
 
 
-def _only_checks(function: FunctionType) -> bool:
-    return isinstance(definition_of(function).body[-1], ast.Raise)
-
-
 @contextmanager
 def installed(site: Site, function: FunctionType) -> Iterator[None]:
     """Within the block all code finds another function where the site's was."""
@@ -161,7 +151,7 @@ def installed(site: Site, function: FunctionType) -> Iterator[None]:
         package = _package(site.function.__module__)
         modules = [module for name, module in list(sys.modules.items()) if _package(name) == package]
         places = [(m, name) for m in modules for name, value in vars(m).items() if value is site.function]
-    before = [_get(holder, key) for holder, key in places]
+    before = [(holder if isinstance(holder, dict) else vars(holder))[key] for holder, key in places]
     for holder, key in places:
         _put(holder, key, property(function, before[0].fset) if isinstance(before[0], property) else function)
     try:
@@ -169,10 +159,6 @@ def installed(site: Site, function: FunctionType) -> Iterator[None]:
     finally:
         for (holder, key), value in zip(places, before, strict=True):
             _put(holder, key, value)
-
-
-def _get(holder: Any, key: Any) -> Any:
-    return holder[key] if isinstance(holder, dict) else vars(holder)[key]
 
 
 def _put(holder: Any, key: Any, value: Any) -> None:

@@ -14,25 +14,21 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..contract import sliced
+from ..objective import moved
 from ..objects import Arrays, Runner
 
 RIGHT, WRONG, NO_SLOPE = "right", "wrong", "no slope"
 
 
 class Case(Protocol):
-    """A layer, or a loss seen as one, and where it is checked."""
+    """A layer, or a loss seen as one, and where it is checked: at an array, or a shape to draw N(0, 1) in."""
 
     @property
-    def subject(self) -> Any:
-        """The layer or the loss."""
-
+    def subject(self) -> Any: ...
     @property
-    def point(self) -> NDArray[Any] | tuple[int, ...]:
-        """Where it is checked: an array, or a shape to draw N(0, 1) in."""
-
+    def point(self) -> NDArray[Any] | tuple[int, ...]: ...
     @property
-    def training(self) -> bool:
-        """The mode in which it is checked."""
+    def training(self) -> bool: ...
 
     def check(self, **options: Any) -> object:
         """Raise GradientCheckError if the gradient is wrong."""
@@ -159,9 +155,8 @@ class Trial:
             first, second, both = (self.gradients[f"{name} {k}"] for k in range(3))
             self.rules[f"d{name} accumulates"] = equal(both, first + second, np.maximum(abs(first), abs(second)))
         self.rules["dx is returned, in x's shape"] = all(shapes_fit)
-        self.rules["arrays handed in or out are left alone"] = all(
-            np.array_equal(array, before, equal_nan=True) for array, before in kept
-        )
+        untouched = all(np.array_equal(array, before, equal_nan=True) for array, before in kept)
+        self.rules["arrays handed in or out are left alone"] = untouched
 
     def _made(self) -> Any:
         """The layer, its parameters and state off their initial values."""
@@ -185,21 +180,17 @@ class Trial:
         """
         x, h, runner = step.x.copy(), 1e-5, self.runners[step.training]
         array = x if name == "x" else self.params[name]
-        old = array.copy()
 
         def terms(t: float) -> NDArray:
-            array[...] = old + t * direction
+            move(t)
             try:
                 return np.append(step.dy * runner.forward(x), runner.penalty())
             except ValueError:  # outside the domain
                 return np.full(step.dy.size + 1, np.nan)
 
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
+        with warnings.catch_warnings(), np.errstate(all="ignore"), moved([array], [direction]) as move:
             warnings.simplefilter("ignore")
-            try:
-                f = {j: terms(j * h) for j in range(-3, 4)}
-            finally:
-                array[...] = old
+            f = {j: terms(j * h) for j in range(-3, 4)}
         left, right = (
             (18 * (f[s] - f[0]) - 9 * (f[2 * s] - f[0]) + 2 * (f[3 * s] - f[0])) / (6 * s * h) for s in (-1, 1)
         )
