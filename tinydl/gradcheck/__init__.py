@@ -20,12 +20,6 @@ from .numeric import numerical_gradient
 from .report import ArrayReport, GradientCheckError, GradientCheckReport
 
 __all__ = [
-    "ArrayReport",
-    "GradientCheckError",
-    "GradientCheckReport",
-    "check_function",
-    "check_layer",
-    "check_loss",
-    "check_model",
-    "numerical_gradient",
-]
+    "ArrayReport", "GradientCheckError", "GradientCheckReport", "check_function", "check_layer", "check_loss",
+    "check_model", "numerical_gradient",
+]  # fmt: skip

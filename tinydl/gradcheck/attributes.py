@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .adapters import Wrapper
 from .objective import moved
-from .objects import Runner, global_random_state_kept
+from .objects import Runner, global_random_state_kept, walk_with_paths
 from .report import failed
 
 # W, W1, Wxh, b, bias, gamma ...: what a parameter is called.
@@ -122,9 +122,10 @@ def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, 
     """
     listed = [*runner.params.values(), *runner.grads.values(), *(array for _, array in runner.state), x]
     candidates = [
-        (path, holder, key, array)
-        for path, holder, key, array in _arrays_in(layer)
-        if not any(np.shares_memory(array, other) for other in listed)
+        (path, holder, key, thing)
+        for path, holder, key, thing in walk_with_paths(layer)
+        if isinstance(thing, np.ndarray) and thing.dtype.kind == "f" and thing.flags.writeable
+        if not any(np.shares_memory(thing, other) for other in listed)
     ]
     if not candidates:
         return []
@@ -143,27 +144,6 @@ def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, 
     return [(path, holder, key) for path, holder, key, array in candidates if matters([array])]
 
 
-def _arrays_in(root: Any) -> Iterator[tuple[str, Any, str, NDArray[Any]]]:
-    """(path, object, attribute, array) of every writeable array of floats reachable from root's attributes."""
-    seen: set[int] = set()
-    waiting: list[tuple[str, Any, str, Any]] = [("", None, "", root)]
-    while waiting:
-        path, holder, key, thing = waiting.pop()
-        if id(thing) in seen or hasattr(thing, "__name__"):  # classes, functions and modules are everybody's
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, np.ndarray):
-            if thing.dtype.kind == "f" and thing.flags.writeable:
-                yield path, holder, key, thing
-        elif isinstance(thing, dict):
-            waiting += [(f"{path}[{each!r}]", holder, key, value) for each, value in reversed(thing.items())]
-        elif isinstance(thing, list | tuple):
-            waiting += [(f"{path}[{k}]", holder, key, value) for k, value in reversed(list(enumerate(thing)))]
-        elif hasattr(thing, "__dict__"):
-            inner = reversed(vars(thing).items())
-            waiting += [(f"{path}.{each}".lstrip("."), thing, each, value) for each, value in inner]
-
-
 def prepared(
     make: Callable[[DTypeLike], Any], x: NDArray[np.float64], training: bool, rng: Callable[[], np.random.Generator]
 ) -> tuple[Callable[[DTypeLike], Any], list[str]]:
@@ -176,21 +156,18 @@ def prepared(
         pairs = attribute_pairs(bare, x.copy(), training)
     foreign = not hasattr(bare, "built") and not hasattr(bare, "astype")
 
-    def with_pairs(dtype: DTypeLike) -> Any:
-        return AttributesAsLayer(make(dtype), pairs) if pairs else make(dtype)
+    def moved_off(dtype: DTypeLike) -> tuple[Any, list[str]]:
+        layer = AttributesAsLayer(make(dtype), pairs) if pairs else make(dtype)
+        return layer, off_hiding_places(layer, rng()) if foreign else []
 
-    def off_zero(dtype: DTypeLike) -> Any:
-        layer = with_pairs(dtype)
-        off_hiding_places(layer, rng())
-        return layer
-
-    if not foreign:
-        return with_pairs, []
-    return off_zero, off_hiding_places(with_pairs(np.float64), rng())
+    return lambda dtype: moved_off(dtype)[0], moved_off(np.float64)[1]
 
 
-def off_hiding_places(layer: Any, rng: np.random.Generator) -> list[str]:
-    """Move parameters (and state) that are all 0, all 1 or an identity by 0.1 N(0, 1), in place; a note says so."""
+def off_hiding_places(layer: Any, rng: np.random.Generator, everywhere: bool = False) -> list[str]:
+    """Move parameters (and state) by 0.1 N(0, 1), in place; a note says so.
+
+    Those that are all 0, all 1 or an identity, or everywhere.
+    """
     names = []
     for kind in ("params", "state"):
         arrays = getattr(layer, kind, None)
@@ -198,7 +175,7 @@ def off_hiding_places(layer: Any, rng: np.random.Generator) -> list[str]:
             if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or not value.size:
                 continue
             identity = value.ndim == 2 and len(value) > 1 and np.array_equal(value, np.eye(len(value)))
-            if np.all(value == 0) or np.all(value == 1) or identity:
+            if everywhere or identity or np.all(value == 0) or np.all(value == 1):
                 step = 0.1 * rng.standard_normal(value.shape)
                 value += step if kind == "params" else np.abs(step)  # of a variance nothing below 0
                 names.append(name)

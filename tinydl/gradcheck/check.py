@@ -104,7 +104,7 @@ def check_layer(
         clone = _as_dtype(layer, dtype)
         if not getattr(clone, "built", True):
             clone.build(point.shape[1:], options.rng(2), np.dtype(dtype))
-            _leave_initial_values(clone, options.rng(3))
+            off_hiding_places(clone, options.rng(3), everywhere=True)
         return clone
 
     made, notes = prepared(make, point, training, lambda: options.rng(7))
@@ -160,15 +160,9 @@ def check_loss(
 
 
 def check_model(
-    model: Any,
-    x: ArrayOrShape,
-    y: NDArray[Any],
-    *,
-    loss: Any = None,
-    training: bool = True,
-    float32: bool = True,
+    model: Any, x: ArrayOrShape, y: NDArray[Any], *, loss: Any = None, training: bool = True, float32: bool = True,
     **keywords: Unpack[Keywords],
-) -> GradientCheckReport:
+) -> GradientCheckReport:  # fmt: skip
     """Check a model as a whole: d(loss + penalties) by x and by every parameter, at the model's own values.
 
     Done as in `check_layer`, with loss.forward(model.forward(x, training), y) + model.penalty() as objective,
@@ -202,20 +196,13 @@ def _check_functions(
     x_name = next(name for name, array in points.items() if array.dtype.kind == "f")
     whole = FunctionAsLayer(f, backward, points, x_name)
     notes = off_hiding_places(whole, options.rng(7))
-    make = partial(copy_as, whole)
-    return run_check(make, points[x_name], x_name, whole.name, True, options, float32=False, notes=notes)
+    return run_check(
+        partial(copy_as, whole), points[x_name], x_name, whole.name, True, options, float32=False, notes=notes
+    )
 
 
 def _as_dtype(thing: Any, dtype: DTypeLike) -> Any:
     return thing.astype(np.dtype(dtype).name) if hasattr(thing, "astype") else copy_as(thing, dtype)
-
-
-def _leave_initial_values(layer: Any, rng: np.random.Generator) -> None:
-    for value in getattr(layer, "params", {}).values():
-        value += 0.1 * rng.standard_normal(value.shape)
-    for value in getattr(layer, "state", {}).values():
-        if value.dtype.kind == "f":
-            value += 0.1 * np.abs(rng.standard_normal(value.shape))
 
 
 def _argument_names(f: Callable[..., Any], count: int) -> list[str]:

@@ -9,16 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .numeric import (
-    SIGMAS,
-    CentralDifferences,
-    Slope,
-    kink_at,
-    roundoff,
-    second_differences,
-    slopes_with_bounds,
-    tiny_steps,
-)
+from . import numeric
+from .numeric import SIGMAS, CentralDifferences, Slope
 from .objective import Objective, Vector, Where, moved, part, size_of
 from .options import Options
 
@@ -60,10 +52,10 @@ class ComplexStep:
         self._complex = _complex_copy(objective, central.base)
         rng = options.rng(6)
         arrays = list(objective.arrays.values())
-        steps = [tiny_steps(arrays, rng) for _ in range(2)]
-        rounds = [second_differences(objective.evaluate, arrays, central.base, d) for d in steps]
-        self._noise = roundoff(rounds, central.base)
-        self._kinks = kink_at(objective.evaluate, arrays, central.base, self._noise, steps[0], rounds[0])
+        steps = [numeric.tiny_steps(arrays, rng) for _ in range(2)]
+        rounds = [numeric.second_differences(objective.evaluate, arrays, central.base, d) for d in steps]
+        self._noise = numeric.roundoff(rounds, central.base)
+        self._kinks = numeric.kink_at(objective.evaluate, arrays, central.base, self._noise, steps[0], rounds[0])
         self._rng = rng
         self._variances = (objective.weights * self._noise) ** 2
         self._scales = {name: min(1.0, size_of(array)) for name, array in objective.arrays.items()}
@@ -75,9 +67,9 @@ class ComplexStep:
         """The slope as one entry of an array (or, where = ..., all of it along a direction) moves; None at a kink."""
         if self._kinks:
             evaluate, entry = self.objective.evaluate, [part(self.objective.arrays[name], where)]
-            d = tiny_steps(entry, self._rng)
-            near = second_differences(evaluate, entry, self._base, d)
-            if kink_at(evaluate, entry, self._base, self._noise, d, near):
+            d = numeric.tiny_steps(entry, self._rng)
+            near = numeric.second_differences(evaluate, entry, self._base, d)
+            if numeric.kink_at(evaluate, entry, self._base, self._noise, d, near):
                 return None
         return self._slope({name: (where, direction)}, self._scales[name])
 
@@ -113,7 +105,7 @@ class ComplexStep:
                 shift_twins(distance)
                 base = self.objective.evaluate() if distance else self._base
                 with moved(arrays, direction) as move:
-                    expected = slopes_with_bounds(self.objective.evaluate, move, base, self._noise, step)
+                    expected = numeric.slopes_with_bounds(self.objective.evaluate, move, base, self._noise, step)
                 got = self._outputs({name: (..., v) for name, v in zip(names, direction, strict=True)})
             if expected is None:
                 continue

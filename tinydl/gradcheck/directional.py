@@ -17,8 +17,6 @@ STEPS = (2e-8, 2e-9, 2e-7, 2e-6)  # relative to each array's size; the first mos
 UNSURE = 1e-5  # a slope less certain than this is not used
 MARGIN = 3.0  # kinks on both sides may partly hide each other in the second difference
 
-Direction = dict[str, NDArray[np.float64]]
-
 
 def check_directions(
     oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator
@@ -37,7 +35,8 @@ def check_directions(
     takes one pass, and has no kinks to fear.) Only when the sum is wrong each array is moved alone, to find the wrong
     one, which is then probed entry by entry for a diagnosis. What backward says has no part in what is dropped.
     """
-    names = _distinct(scene.objective.arrays)
+    # A layer that stands in two places has its arrays under two names: one of them.
+    names = list({id(array): name for name, array in reversed(scene.objective.arrays.items())}.values())[::-1]
     with np.errstate(all="ignore"):
         row = _check(ALL, names, oracle, scene, options, rng)
         if row.verdict != WRONG:
@@ -48,11 +47,6 @@ def check_directions(
                 probed = probe(oracle, name, scene, options, rng)
                 rows[name] = probed if probed.verdict == WRONG else rows[name]
         return rows
-
-
-def _distinct(arrays: dict[str, NDArray[np.float64]]) -> list[str]:
-    """Names of arrays, none twice: a layer that stands in two places has its arrays under two names."""
-    return list({id(array): name for name, array in reversed(arrays.items())}.values())[::-1]
 
 
 def _check(
@@ -92,7 +86,7 @@ def _check(
     return row
 
 
-def _slope(v: Direction, scene: Scene, options: Options) -> tuple[float, float] | None:
+def _slope(v: dict[str, NDArray[np.float64]], scene: Scene, options: Options) -> tuple[float, float] | None:
     """(slope, uncertainty) at the first step that is sure to rtol, else at the surest; None if none will do."""
     objective, found = scene.objective, []
     least = np.finfo(np.float64).eps * float(np.linalg.norm(objective.weights * scene.base))

@@ -35,10 +35,7 @@ NOISE_STEP = 1e-8  # relative step at which only roundoff is left
 
 
 def numerical_gradient(
-    f: Callable[[NDArray[np.float64]], Any],
-    x: NDArray[np.float64],
-    dy: ArrayLike | None = None,
-    step: float = 1e-5,
+    f: Callable[[NDArray[np.float64]], Any], x: NDArray[np.float64], dy: ArrayLike | None = None, step: float = 1e-5
 ) -> NDArray[np.float64]:
     """Gradient of L(x) = sum(dy * f(x)) by central differences over every entry of x.
 
@@ -61,10 +58,8 @@ def numerical_gradient(
     """
     if not isinstance(x, np.ndarray) or x.dtype != np.float64:
         got = f"a {x.dtype} array" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
-        raise TypeError(
-            f"numerical_gradient: x must be a float64 array (differences drown in float32), got {got}; "
-            "try np.asarray(x, dtype=np.float64)"
-        )
+        expected = "x must be a float64 array (differences drown in float32)"
+        raise TypeError(f"numerical_gradient: {expected}, got {got}; try np.asarray(x, dtype=np.float64)")
     if x.size == 0:
         raise ValueError(f"numerical_gradient: x is empty, shape {x.shape}")
     if not (math.isfinite(step) and step > 0):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,21 +20,26 @@ def walk(root: Any) -> Iterator[Any]:
 
     Classes, functions and modules (all that has a __name__) are shared by everybody, so they are not entered.
     """
+    return (thing for *_, thing in walk_with_paths(root))
+
+
+def walk_with_paths(root: Any) -> Iterator[tuple[str, Any, str, Any]]:
+    """The same as (path, object, attribute, thing): whose attribute it is, or lies in."""
     seen: set[int] = set()
-    waiting = [root]
+    waiting: list[tuple[str, Any, str, Any]] = [("", None, "", root)]
     while waiting:
-        thing = waiting.pop()
+        path, holder, key, thing = waiting.pop()
         if id(thing) in seen or isinstance(thing, str | bytes | int | float | complex) or hasattr(thing, "__name__"):
             continue
         seen.add(id(thing))
-        yield thing
-        if isinstance(thing, np.ndarray | np.random.Generator | np.random.RandomState):
-            continue
-        if isinstance(thing, dict):
-            waiting.extend(thing.values())
-        elif isinstance(thing, list | tuple | set | frozenset):
-            waiting.extend(thing)
-        waiting.extend(getattr(thing, "__dict__", {}).values())
+        yield path, holder, key, thing
+        items: Iterable[tuple[Any, Any]] = thing.items() if isinstance(thing, dict) else ()
+        if isinstance(thing, list | tuple | set | frozenset):
+            items = enumerate(thing)
+        inner = [(f"{path}[{place!r}]", holder, key, value) for place, value in items]
+        attributes = getattr(thing, "__dict__", {}).items()
+        inner += [(f"{path}.{name}".lstrip("."), thing, name, value) for name, value in attributes]
+        waiting += reversed(inner)
 
 
 def copy_as(root: Any, dtype: DTypeLike) -> Any:
@@ -60,16 +66,10 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
         ) from error
     for thing in walk(clone):
         attributes = getattr(thing, "__dict__", {})
-        if "dtype" in attributes and _is_float(attributes["dtype"]):
-            attributes["dtype"] = target
+        with suppress(TypeError):  # what is called so, but is none
+            if attributes.get("dtype") is not None and np.dtype(attributes["dtype"]).kind == "f":
+                attributes["dtype"] = target
     return clone
-
-
-def _is_float(dtype: Any) -> bool:
-    try:
-        return dtype is not None and np.dtype(dtype).kind == "f"
-    except TypeError:
-        return False
 
 
 def _array_as(array: NDArray[Any], target: np.dtype[Any], bases: dict[int, NDArray[Any]]) -> NDArray[Any]:
@@ -141,18 +141,18 @@ class Runner:
             after: Any = np.random.get_state()  # noqa: NPY002
             if before[2:] != after[2:] or not np.array_equal(before[1], after[1]):
                 self._global = after
-        self._generators: list[tuple[np.random.Generator, Any]] = []
-        self._legacy: list[tuple[np.random.RandomState, Any]] = []
+        self._turn_back: list[Callable[[], None]] = []  # each random generator
         self._states: list[tuple[Arrays, Arrays]] = []
         for thing in walk(layer):
             if isinstance(thing, np.random.Generator):
-                self._generators.append((thing, thing.bit_generator.state))
+                bits = thing.bit_generator
+                self._turn_back.append(partial(setattr, bits, "state", bits.state))
             elif isinstance(thing, np.random.RandomState):
-                self._legacy.append((thing, thing.get_state()))
+                self._turn_back.append(partial(thing.set_state, thing.get_state()))
             state = getattr(thing, "__dict__", {}).get("state")
             if isinstance(state, dict):
-                arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
-                self._states.append((state, {key: value.copy() for key, value in arrays.items()}))
+                saved = {key: value.copy() for key, value in state.items() if isinstance(value, np.ndarray)}
+                self._states.append((state, saved))
 
     @staticmethod
     def takes_training(layer: Any) -> bool:
@@ -160,10 +160,8 @@ class Runner:
         return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
     def rewind(self) -> None:
-        for generator, bits in self._generators:
-            generator.bit_generator.state = bits
-        for legacy, bits in self._legacy:
-            legacy.set_state(bits)
+        for turn_back in self._turn_back:
+            turn_back()
         if self._global is not None:
             np.random.set_state(self._global)  # noqa: NPY002
         for live, saved in self._states:

@@ -12,7 +12,7 @@ from .diagnosis import Evidence, Scene, likely_cause
 from .numeric import Slope
 from .objective import Objective, Where
 from .options import Options
-from .report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport, GradientCheckReport, grad_name
+from .report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport, grad_name
 
 FLOAT32 = 1e-9  # relative: more than the roundoff of float64, less than that of float32 (6e-8)
 SMALL = 1e-3  # an entry smaller than this beside the array's largest is measured by the latter
@@ -192,11 +192,3 @@ def _judge_along_a_line(
         )
     elif row.verdict == VACUOUS and abs(slope.value) > max(slope.uncertainty, CANCELLED * slope.terms):
         row.verdict, row.detail = OK, ""
-
-
-def failure_message(report: GradientCheckReport, options: Options) -> str:
-    """What is wrong, then the table, then all that is needed to run the same check again."""
-    headline, *table = str(report).splitlines()
-    details = [f"  {row.detail}" for row in report.arrays.values() if not row.passed]
-    settings = f"  (rtol={options.rtol:g}, atol={options.atol:g}, step={options.step:g}, seed={options.seed})"
-    return "\n".join([headline, *details, *table, settings])

@@ -179,9 +179,8 @@ def _writable(name: str) -> Path:
     """The path, absolute, as a test may change the directory; refused now rather than after all tests."""
     path = Path(name).expanduser().absolute()
     if path.is_dir():
-        raise pytest.UsageError(
-            f"--gradcheck-json: expected a file, got the directory {name}; try {path / 'checks.json'}"
-        )
+        mend = f"try {path / 'checks.json'}"
+        raise pytest.UsageError(f"--gradcheck-json: expected a file, got the directory {name}; {mend}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

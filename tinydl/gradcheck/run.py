@@ -18,21 +18,14 @@ from .numeric import CentralDifferences
 from .objective import Objective
 from .objects import Runner, global_random_state_kept, parameters_of
 from .options import Options
-from .probing import FLOAT32, failure_message, probe_all
+from .probing import FLOAT32, probe_all
 from .report import OK, GradientCheckError, GradientCheckReport, failed
 
 
 def run_check(
-    make: Callable[[DTypeLike], Any],
-    x: NDArray[np.float64],
-    x_name: str,
-    name: str,
-    training: bool,
-    options: Options,
-    float32: bool = True,
-    alone: bool = False,
-    notes: Sequence[str] = (),
-) -> GradientCheckReport:
+    make: Callable[[DTypeLike], Any], x: NDArray[np.float64], x_name: str, name: str, training: bool, options: Options,
+    float32: bool = True, alone: bool = False, notes: Sequence[str] = (),
+) -> GradientCheckReport:  # fmt: skip
     """Check what make(dtype) makes, a fresh copy of the layer in that dtype, at x.
 
     float32: look at a float32 run, too. alone: somebody's layer, whose x could have been another. notes: what is known
@@ -63,8 +56,11 @@ def run_check(
         if alone and x.ndim == 4 and x.shape[1] == x.shape[2]:
             notes.append("x is square, so that height and width taken for each other need not show: try H != W, too")
         report = GradientCheckReport(name, options.step, options.seed, rows, notes)
-        if not report.passed:
-            raise GradientCheckError(failure_message(report, options), report)
+        if not report.passed:  # what is wrong, then the table, then all that is needed to run the same check again
+            headline, *table = str(report).splitlines()
+            details = [f"  {row.detail}" for row in rows.values() if not row.passed]
+            settings = f"  (rtol={options.rtol:g}, atol={options.atol:g}, step={options.step:g}, seed={options.seed})"
+            raise GradientCheckError("\n".join([headline, *details, *table, settings]), report)
         check_memory_layout(runner, x, objective.dy, name, x_name)
         if float32:
             x32 = x.astype(np.float32)
