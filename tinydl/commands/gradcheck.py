@@ -163,8 +163,7 @@ def example(line: str, names: dict[str, Any], **options: Any) -> GradientCheckRe
 
     checks = ("check_layer", "check_loss", "check_model")
     known = {name: partial(overridden, getattr(gradcheck, name)) for name in checks}
-    report: GradientCheckReport = eval(line, {**names, **known, "np": np, "rng": np.random.default_rng(0)})
-    return report
+    return eval(line, {**names, **known, "np": np, "rng": np.random.default_rng(0)})
 
 
 def check_library(options: dict[str, Any]) -> list[Outcome]:

@@ -131,5 +131,5 @@ class FunctionAsLayer:
 
 def _takes_more_than_dy(backward: Callable[..., Any]) -> bool:
     kinds = [parameter.kind for parameter in parameters_of(backward).values()]
-    is_builtin = not kinds  # nobody knows
-    return is_builtin or len(places_of(backward)) > 1 or inspect.Parameter.VAR_POSITIONAL in kinds
+    built_in = not kinds  # nobody knows
+    return built_in or len(places_of(backward)) > 1 or inspect.Parameter.VAR_POSITIONAL in kinds

@@ -139,9 +139,8 @@ def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, 
             except Exception:  # whatever it is, they were read
                 return True
 
-    if not matters([array for *_, array in candidates]):
-        return []
-    return [(path, holder, key) for path, holder, key, array in candidates if matters([array])]
+    suspected = candidates if matters([array for *_, array in candidates]) else []
+    return [(path, holder, key) for path, holder, key, array in suspected if matters([array])]
 
 
 def prepared(

@@ -50,13 +50,12 @@ class ComplexStep:
     def __init__(self, objective: Objective, central: CentralDifferences, options: Options) -> None:
         self.objective, self._base = objective, central.base
         self._complex = _complex_copy(objective, central.base)
-        rng = options.rng(6)
+        self._rng = rng = options.rng(6)
         arrays = list(objective.arrays.values())
         steps = [numeric.tiny_steps(arrays, rng) for _ in range(2)]
         rounds = [numeric.second_differences(objective.evaluate, arrays, central.base, d) for d in steps]
         self._noise = numeric.roundoff(rounds, central.base)
         self._kinks = numeric.kink_at(objective.evaluate, arrays, central.base, self._noise, steps[0], rounds[0])
-        self._rng = rng
         self._variances = (objective.weights * self._noise) ** 2
         self._scales = {name: min(1.0, size_of(array)) for name, array in objective.arrays.items()}
         names = list(objective.arrays)

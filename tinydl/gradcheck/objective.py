@@ -26,8 +26,7 @@ class Objective:
 
     def __init__(self, runner: Runner, x: NDArray[Any], x_name: str, dy: NDArray[np.float64]) -> None:
         self.runner = runner
-        self.x, self.x_name = x, x_name
-        self.dy = dy
+        self.x, self.x_name, self.dy = x, x_name, dy
         self.arrays: dict[str, NDArray[Any]] = {x_name: x, **runner.params}
         self.weights: Vector = np.append(dy, 1.0)
 

@@ -131,8 +131,7 @@ class Runner:
         Some layers make parameters and generators on first use. And one that goes on using what it kept from its
         first input shows it, if that was another than x.
         """
-        self.layer = layer
-        self.training = training
+        self.layer, self.training = layer, training
         self._keywords = {"training": training} if self.takes_training(layer) else {}
         self._global: Any = None  # NumPy's global state, for a layer that draws from it: setting it takes 50 us
         if first_x is not None:

@@ -44,40 +44,39 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
     gradient = scene.gradients[name]
     row = ArrayReport(name, gradient.shape, oracle.method)
     found: dict[Index, Slope] = {}
+    kinks: list[Index] = []
     drowned: list[Index] = []
     count = gradient.size
     start = time.perf_counter()
     for entry in rng.choice(count, size=min(count, 2 * options.probes), replace=False):
-        if len(found) == options.probes or row.dropped > options.probes:
+        if len(found) == options.probes or len(kinks) + len(drowned) > options.probes:
             break
         index = tuple(int(i) for i in np.unravel_index(entry, gradient.shape))
         slope = oracle.slope(name, index)
         if slope is None:
-            row.dropped += 1
-            row.dropped_indices.append(index)
+            kinks.append(index)
         elif not slope.uncertainty <= options.atol + options.rtol * abs(slope.value):  # also when it is NaN
-            row.dropped += 1
             drowned.append(index)
         else:
             found[index] = slope
     for index in _too_uncertain(found, options):
         del found[index]
         drowned.append(index)
-    row.dropped_indices += drowned
+    row.dropped_indices = kinks + drowned
     row.dropped, row.probes = len(row.dropped_indices), len(found)
     if row.dropped > row.probes:
         row.verdict = KINKS
         mend = "forward computes in float32 somewhere" if _is_float32(scene.base) else "choose another x, or fewer rows"
         row.detail = (
             f"{row.dropped} of {row.dropped + row.probes} entries of {row.name} tried have no usable "
-            f"derivative here ({row.dropped - len(drowned)} at a kink, a jump or the edge of forward's domain, "
+            f"derivative here ({len(kinks)} at a kink, a jump or the edge of forward's domain, "
             f"{len(drowned)} drowned in roundoff), the first at {row.name}{list(row.dropped_indices[0])}; {mend}"
         )
         return row
     seconds = (time.perf_counter() - start) / (row.probes + row.dropped)
     _judge(row, found, scene, options, seconds)
     if row.verdict in (OK, VACUOUS) and row.probes < count:
-        _judge_along_a_line(row, oracle, scene, options, rng)
+        _judge_line(row, oracle, scene, options, rng)
     return row
 
 
@@ -166,9 +165,7 @@ def _where(indices: list[Index], wrong: NDArray[np.bool_]) -> str:
     return ""
 
 
-def _judge_along_a_line(
-    row: ArrayReport, oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator
-) -> None:
+def _judge_line(row: ArrayReport, oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator) -> None:
     """One more probe that no entry escapes: all of them moved along a random direction v, |v| = 1.
 
     The slope must be sum(gradient * v) to within rtol of that sum's typical size, the norm of gradient * v.

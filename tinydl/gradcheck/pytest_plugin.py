@@ -124,8 +124,7 @@ class Records:
     """The checks of all tests, in the order in which they ran."""
 
     def __init__(self, table: bool, path: Path | None) -> None:
-        self.table = table
-        self.path = path
+        self.table, self.path = table, path
         self.checks: list[dict[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -18,7 +18,7 @@ from .numeric import CentralDifferences
 from .objective import Objective
 from .objects import Runner, global_random_state_kept, parameters_of
 from .options import Options
-from .probing import FLOAT32, probe_all
+from .probing import FLOAT32, Oracle, probe_all
 from .report import OK, GradientCheckError, GradientCheckReport, failed
 
 
@@ -117,9 +117,7 @@ def _used(make: Callable[[DTypeLike], Any], training: bool, other: NDArray[np.fl
     return runner
 
 
-def _choose(
-    central: CentralDifferences, options: Options, name: str, notes: list[str]
-) -> CentralDifferences | ComplexStep:
+def _choose(central: CentralDifferences, options: Options, name: str, notes: list[str]) -> Oracle:
     """The oracle that was asked for; "auto": the complex step where it can be, with a note where it cannot."""
     if options.method == "central" or (options.method == "auto" and options.mode == "directional"):
         return central

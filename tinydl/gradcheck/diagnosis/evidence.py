@@ -107,9 +107,7 @@ class Evidence:
         yield "dy", self.dy
         yield x_name, self.x
         yield "y", self.scene.y
-        for name, value in objective.arrays.items():
-            if name != x_name:
-                yield name, value
+        yield from ((name, value) for name, value in objective.arrays.items() if name != x_name)
         target = getattr(objective.runner.layer, "y_true", None)  # of a loss
         if isinstance(target, np.ndarray) and target.dtype.kind == "f":
             yield "y_true", target

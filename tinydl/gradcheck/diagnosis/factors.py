@@ -149,10 +149,8 @@ def factor_along_an_axis(e: Evidence) -> str | None:
     with np.errstate(all="ignore"):
         ratio = e.gradient / whole
     for axis in range(whole.ndim):
-        if whole.shape[axis] < 2:
-            continue
         rows = np.moveaxis(ratio, axis, 0).reshape(whole.shape[axis], -1)
-        if rows.shape[1] > 1 and same(np.nan_to_num(rows, nan=1.0), np.nan_to_num(rows[:, :1], nan=1.0)):
+        if min(rows.shape) > 1 and same(np.nan_to_num(rows, nan=1.0), np.nan_to_num(rows[:, :1], nan=1.0)):
             return (
                 f"the factor on the right gradient depends on the index of axis {axis} alone: "
                 f"{', '.join(f'{value:.4g}' for value in rows[:4, 0])}{', ...' if len(rows) > 4 else ''}; a scale or a "

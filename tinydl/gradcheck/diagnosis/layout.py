@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 from typing import Any
 
 import numpy as np
@@ -54,17 +54,14 @@ def reversed_axis(e: Evidence) -> str | None:
 
 def shifted(e: Evidence) -> str | None:
     """Off by one."""
-    for axis, size in enumerate(e.gradient.shape):
-        if size < 3:
+    for (axis, size), step in product(enumerate(e.gradient.shape), (1, -1)):
+        # The end may be lost in the shift, so only what stays inside is compared.
+        inside = [k for k, index in enumerate(e.indices) if 0 <= index[axis] + step < size]
+        if size < 3 or len(inside) < max(3, len(e.indices) // 2):
             continue
-        for step in (1, -1):
-            # The end may be lost in the shift, so only what stays inside is compared.
-            inside = [k for k, index in enumerate(e.indices) if 0 <= index[axis] + step < size]
-            if len(inside) < max(3, len(e.indices) // 2):
-                continue
-            moved = e.at_probes(np.roll(e.gradient, -step, axis))[inside]
-            if np.any(e.wrong[inside]) and np.count_nonzero(moved) > 1 and same(moved, e.numeric[inside]):
-                return f"the gradient is off by one along axis {axis}: entry i holds what belongs to entry i {-step:+d}"
+        moved = e.at_probes(np.roll(e.gradient, -step, axis))[inside]
+        if np.any(e.wrong[inside]) and np.count_nonzero(moved) > 1 and same(moved, e.numeric[inside]):
+            return f"the gradient is off by one along axis {axis}: entry i holds what belongs to entry i {-step:+d}"
     return None
 
 

@@ -129,9 +129,7 @@ def missing_road(e: Evidence) -> str | None:
                 "sum over it is left out or weighted wrongly"
             )
         for constant, least in ((False, 3), (True, 4)):
-            if count < least:
-                continue
-            for name, array in shaped:
+            for name, array in shaped if count >= least else []:
                 if np.all(np.abs(rows - _fit(rows, _along(array, axes, count), constant)) <= SAME * scale):
                     also = "a constant plus " if constant else ""
                     what = "mean and the variance (or norm)" if constant else "sum, a variance or a norm"
