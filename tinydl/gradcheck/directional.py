@@ -89,7 +89,7 @@ def _check(
 def _slope(v: dict[str, NDArray[np.float64]], scene: Scene, options: Options) -> tuple[float, float] | None:
     """(slope, uncertainty) at the first step that is sure to rtol, else at the surest; None if none will do."""
     objective, found = scene.objective, []
-    least = np.finfo(np.float64).eps * float(np.linalg.norm(objective.weights * scene.base))
+    least = float(np.finfo(np.float64).eps) * float(np.linalg.norm(objective.weights * scene.base))
     with moved([objective.arrays[name] for name in v], list(v.values())) as move:
         for s in STEPS:
             move(s)

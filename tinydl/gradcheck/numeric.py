@@ -78,7 +78,7 @@ def numerical_gradient(
     gradient = np.empty_like(x)
     for index in np.ndindex(x.shape):
         old = x[index]
-        h = step * max(1.0, abs(old))
+        h = step * max(1.0, abs(float(old)))
         try:
             x[index] = old + h
             y_plus, x_plus = value(), x[index]
