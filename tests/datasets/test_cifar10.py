@@ -545,7 +545,7 @@ def test_without_pooch(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.delitem(sys.modules, "pooch", raising=False)
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match=r"pip install pooch, or pip install 'tinydl\[download\]'"):
+    with pytest.raises(ImportError, match="pip install pooch"):
         load(download=True)
 
 

@@ -94,8 +94,7 @@ class DataFiles:
         try:
             import pooch
         except ImportError as error:
-            mend = "pip install pooch, or pip install 'tinydl[download]'"
-            raise ImportError(f"load(download=True) needs the package pooch: {mend}") from error
+            raise ImportError("load(download=True) needs the package pooch: pip install pooch") from error
         name = self.origin.rpartition("/")[2]
         try:
             return Path(pooch.retrieve(self.origin, f"md5:{self.md5}", fname=name, path=cache(), progressbar=True))
