@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import models
+    from .config import show_config
     from .kernels.machine.threads import num_threads, set_num_threads
     from .model import Model
 
-__all__ = ["Model", "models", "num_threads", "set_num_threads"]
+__all__ = ["Model", "models", "num_threads", "set_num_threads", "show_config"]
 __version__ = "0.1.0"
 
 _HOME = {
@@ -18,6 +19,7 @@ _HOME = {
     "models": "models",
     "num_threads": "kernels.machine.threads",
     "set_num_threads": "kernels.machine.threads",
+    "show_config": "config",
 }
 
 

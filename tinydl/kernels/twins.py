@@ -75,6 +75,11 @@ def or_complex(twin: Function) -> Function:
     return either  # type: ignore[return-value]
 
 
+def current_mode() -> str:
+    """Which of the two runs: "compiled" or "reference"."""
+    return _mode
+
+
 @contextmanager
 def using(mode: str) -> Iterator[None]:
     """Run a block on the "reference" (plain NumPy) definitions, or on their "compiled" twins.

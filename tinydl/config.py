@@ -1,0 +1,63 @@
+"""show_config: what tinydl runs on here, to be pasted into an issue."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from llvmlite.binding import get_host_cpu_name
+from threadpoolctl import threadpool_info
+
+from . import __version__
+from .kernels.machine import cache
+from .kernels.machine.threads import num_threads
+from .kernels.twins import current_mode
+
+PACKAGES = (
+    "numpy", "numba", "llvmlite", "scipy", "scikit-learn", "matplotlib", "tqdm", "threadpoolctl", "safetensors",
+    "pooch", "tensorboardX",
+)  # fmt: skip
+SETTINGS = ("TINYDL_", "NUMBA_", "OPENBLAS_", "OMP_", "MKL_", "BLIS_", "VECLIB_")  # how their names begin
+
+
+def show_config() -> None:
+    """Print versions, threads, BLAS libraries, the folder of compiled kernels and the settings in the environment."""
+    rows = [
+        ("tinydl", f"{__version__} in {Path(__file__).parent}"),
+        ("Python", f"{platform.python_version()} ({platform.python_implementation()}) in {sys.prefix}"),
+        ("system", platform.platform()),
+        ("processor", f"{platform.machine()}, {get_host_cpu_name()}, {os.cpu_count()} cores"),
+        *((name, _version(name)) for name in PACKAGES),
+        ("threads", f"{num_threads()}"),
+        *(("BLAS", _blas(library)) for library in threadpool_info() if library["user_api"] == "blas"),
+        ("kernels", f"{current_mode()}, kept in {_kept(cache.folder())}"),
+    ]
+    rows += [(name, value) for name, value in sorted(os.environ.items()) if name.startswith(SETTINGS)]
+    if "OPENBLAS_CORETYPE" in os.environ:
+        rows.append(
+            ("warning", "OPENBLAS_CORETYPE holds OpenBLAS to that core's code; unset it before measuring speed")
+        )
+    width = max(len(name) for name, _ in rows)
+    print("\n".join(f"{name:{width}}  {value}" for name, value in rows))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _blas(library: dict[str, str]) -> str:
+    core = f" {library['architecture']}" if library.get("architecture") else ""
+    threads = f"threads when no kernel runs: {library['num_threads']}"
+    return f"{library['internal_api']} {library['version']}{core}, {threads}, {Path(library['filepath']).name}"
+
+
+def _kept(folder: Path) -> str:
+    files = list(folder.glob("*.nbc"))
+    size = sum(file.stat().st_size for file in files)
+    return f"{folder} ({len(files)} files, {size / 1e6:.0f} MB)"
