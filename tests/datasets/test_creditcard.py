@@ -196,7 +196,6 @@ def test_cached_copy_needs_no_download(monkeypatch: pytest.MonkeyPatch) -> None:
         "status": "active",
         "description": "",
         "url": "https://openml.invalid/data/v1/download/1673544/creditcard.arff",
-        "file_id": "1673544",
         "md5_checksum": hashlib.md5(arff.encode()).hexdigest(),
     }
     features = [
