@@ -16,9 +16,10 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from tinydl.files import PathLike
 from tinydl.plots import History, loss_curves
-from tinydl.plots.style import BLUE, GREY, VERMILION, cycle, dress, finish, panel
+from tinydl.plots.style import BLUE, GREY, VERMILION, add_legend, cycle, dress, finish, panel
 
 NORMAL, FRAUD = BLUE, VERMILION
+SHARES = (-0.02, 1.02)  # limits of an axis: curves at 0 and 1, and a chance line just above 0, stand clear of the edges
 
 
 def pr_curves(
@@ -43,8 +44,8 @@ def pr_curves(
     prevalence = y.mean()
     ax.axhline(prevalence, color=GREY, ls=":", label=f"chance: prevalence {prevalence:.2%}")
     dress(ax, "Precision against recall", "recall (share of frauds found)", "precision (share of alarms right)")
-    ax.set(xlim=(0, 1.01), ylim=(0, 1.02))
-    ax.legend(loc="best", fontsize=10)
+    ax.set(xlim=SHARES, ylim=SHARES)
+    add_legend(ax)
     return finish(figure, source, path)
 
 
@@ -68,8 +69,8 @@ def roc_curves(
         ax.plot(false_positive_rate, recall, color=colour, lw=2, label=f"{name} (AUC {roc_auc_score(y, s):.3f})")
     ax.plot([0, 1], [0, 1], color=GREY, ls=":", label="chance (AUC 0.5)")
     dress(ax, "ROC: frauds found against false alarms", "false positive rate", "recall (true positive rate)")
-    ax.set(xlim=(-0.01, 1.0), ylim=(0, 1.01))
-    ax.legend(loc="lower right", fontsize=10)
+    ax.set(xlim=SHARES, ylim=SHARES)
+    add_legend(ax)
     return finish(figure, source, path)
 
 
@@ -96,10 +97,11 @@ def precision_recall_against_threshold(
     ax.plot(thresholds, recall[:-1], color=VERMILION, lw=2, label="recall")
     if (thresholds > 0).any():
         ax.set_xscale("log")
-    _mark_threshold(ax, threshold)
+    if threshold is not None:
+        _mark_threshold(ax, threshold)
     dress(ax, "Precision and recall against threshold", "threshold on the reconstruction error", "share")
-    ax.set_ylim(0, 1.02)
-    ax.legend(loc="center left", fontsize=10)
+    ax.set_ylim(SHARES)
+    add_legend(ax)
     return finish(figure, source, path)
 
 
@@ -113,6 +115,9 @@ def error_histogram(
     path: PathLike | None = None,
 ) -> Figure:
     """Reconstruction errors of normal rows and of frauds, as shares of their class, in log-even bins.
+
+    The shares are on a log axis: on a linear one, the few normal rows around a threshold could not be seen, and the
+    threshold would seem to stand in a gap. The legend says what it flags.
 
     ValueError: as `pr_curves`; errors that are all 0 or below.
     """
@@ -128,10 +133,12 @@ def error_histogram(
         rows = e[y == label]
         share = np.full(len(rows), 1 / len(rows))
         ax.hist(rows, bins.tolist(), weights=share, color=colour, alpha=0.55, label=f"{name} ({len(rows):,} rows)")
-    ax.set_xscale("log")
-    _mark_threshold(ax, threshold)
+    ax.set(xscale="log", yscale="log", ylim=(0.5 / len(y), 1))
+    if threshold is not None:
+        frauds, normal = ((e[y == label] >= threshold).mean() for label in (1, 0))
+        _mark_threshold(ax, threshold, f"\n{frauds:.1%} of frauds flagged,\n{normal:.2%} of normal rows")
     dress(ax, "Reconstruction errors by class", "mean squared error of a row", "share of the class's rows")
-    ax.legend(loc="best", fontsize=10)
+    add_legend(ax)
     return finish(figure, source, path)
 
 
@@ -151,7 +158,7 @@ def feature_errors(
 
     ValueError: shapes that do not match, labels of one class only.
     """
-    figure, ax = panel(ax, width=10)
+    figure, ax = panel(ax, width=12)
     y = _labels(y_true)
     squared = _squared_errors(y, x, reconstruction, feature_names)
     at = np.arange(len(feature_names))
@@ -161,9 +168,7 @@ def feature_errors(
     dress(ax, "Reconstruction error by feature", "", "mean squared error")
     ax.set_xticks(at, feature_names, rotation=90, fontsize=9)
     ax.set_xlim(-0.8, len(at) - 0.2)
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high * (high / low) ** 0.12)  # room above the bars for the legend
-    ax.legend(loc="upper right", ncols=2, fontsize=10)
+    add_legend(ax)
     return finish(figure, source, path)
 
 
@@ -186,7 +191,7 @@ def reconstructions(
     y = _labels(y_true)
     squared = _squared_errors(y, x, reconstruction, feature_names)
     errors = squared.mean(axis=1)
-    figure = Figure(figsize=(14, 6.5), layout="constrained")
+    figure = Figure(figsize=(16, 6.5), layout="constrained")
     axes = figure.subplots(2, 3, sharex=True)
     at = np.arange(len(feature_names))
     for row, (label, name, colour) in enumerate(((0, "normal", NORMAL), (1, "fraud", FRAUD))):
@@ -200,7 +205,7 @@ def reconstructions(
             ax.plot(at, reconstruction[i], "s--", color=colour, lw=1.2, ms=3.5, label="reconstruction")
             dress(ax, f"{name}, {percent}th percentile: error {errors[i]:.2g}", "", "scaled value")
             ax.set_xticks(at, feature_names, rotation=90, fontsize=8)
-        axes[row, 0].legend(loc="best", fontsize=9)
+        add_legend(axes[row, 2])
     figure.suptitle("Rows as they are, and as the autoencoder rebuilds them")
     return finish(figure, source, path)
 
@@ -225,7 +230,7 @@ def fraud_overview(
     ValueError: as the functions named.
     """
     y = _labels(y_true)
-    figure = Figure(figsize=(14, 10), layout="constrained")
+    figure = Figure(figsize=(15, 10), layout="constrained")
     axes = figure.subplots(2, 2)
     loss_curves(histories, ax=axes[0, 0])
     errors = _squared_errors(y, x, reconstruction, feature_names).mean(axis=1)
@@ -236,9 +241,8 @@ def fraud_overview(
     return finish(figure, source, path)
 
 
-def _mark_threshold(ax: Axes, threshold: float | None) -> None:
-    if threshold is not None:
-        ax.axvline(threshold, color="black", ls="--", lw=1.5, label=f"threshold {threshold:.3g}")
+def _mark_threshold(ax: Axes, threshold: float, remark: str = "") -> None:
+    ax.axvline(threshold, color="black", ls="--", lw=1.5, label=f"threshold {threshold:.3g}{remark}")
 
 
 # -- what comes in --------------------------------------------------------------------------------------------

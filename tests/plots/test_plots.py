@@ -125,6 +125,18 @@ def test_loss_curve_data() -> None:
     assert deep[0].get_linestyle() != deep[1].get_linestyle()
 
 
+def test_a_legend_stands_beside_the_curves_or_inside_where_a_layout_makes_no_room() -> None:
+    drawn = plots.loss_curves(HISTORIES)
+    given = Figure()
+    plots.loss_curves(HISTORIES, ax=given.subplots())
+    for figure, covers in ((drawn, False), (given, True)):
+        figure.draw_without_rendering()
+        (ax,) = figure.axes
+        legend = ax.get_legend()
+        assert legend is not None
+        assert bool(ax.bbox.overlaps(legend.get_window_extent())) is covers
+
+
 def test_training_curves_mark_the_first_best_epoch() -> None:
     figure = plots.training_curves(RUN)
     for ax, key in zip(figure.axes, ("loss", "accuracy"), strict=True):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#767676"
 COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models; blue and vermilion stay free for two classes
 
 
-def panel(ax: Axes | None = None, width: float = 8, height: float = 5) -> tuple[Figure, Axes]:
+def panel(ax: Axes | None = None, width: float = 10, height: float = 5) -> tuple[Figure, Axes]:
     """The axes to draw on and their figure: `ax`, if it is given, else those of a new figure of that size in inches."""
     if ax is None:
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -35,9 +36,22 @@ def dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
+def add_legend(ax: Axes, *entries: Sequence[object], title: str | None = None) -> None:
+    """Put the legend beside the axes, where it covers no data.
+
+    entries: curves and their names; by default all that carry a label.
+
+    In a figure of the caller's whose layout makes no room beside the axes, it goes inside, where it covers least.
+    """
+    room = ax.figure.figure.get_layout_engine() is not None
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0} if room else {}
+    ax.legend(*entries, title=title, fontsize=10, **place)
+
+
 def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
     """Name the data in the title, if `source` is given; save the picture, if `path` is given."""
-    characters = round(9 * figure.get_figwidth())  # that fit on a line of a title
+    beside = len(figure.axes) == 1 and figure.axes[0].get_legend() is not None  # the title stands left of the middle
+    characters = round((7 if beside else 9) * figure.get_figwidth())  # that fit on a line of it
     lines = [] if not source else [source] if len(source) <= characters else source.split("; ")
     named = "".join(f"\n{textwrap.fill(line, characters)}" for line in lines)
     if len(figure.axes) == 1:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..files import PathLike
-from .style import BLUE, VERMILION, cycle, dress, finish, panel
+from .style import BLUE, VERMILION, add_legend, cycle, dress, finish, panel
 
 History = Mapping[str, Sequence[float]]
 
@@ -107,11 +107,11 @@ def _draw_runs(ax: Axes, histories: Mapping[str, History], key: str) -> None:
                 ax.plot(epochs, values, style, marker=marker, color=colour, lw=2, label=f"{name}, {part}")
     _epoch_axis(ax)
     if len(histories) <= 2:
-        ax.legend(loc="best", fontsize=10)
-    else:  # one entry a run, or the legend would hide the curves
+        add_legend(ax)
+    else:  # one entry a run, or the legend would be long
         runs = [line for line in ax.get_lines() if str(line.get_label()).endswith(", training")]
         names = [str(line.get_label()).removesuffix(", training") for line in runs]
-        ax.legend(runs, names, title="training; dashed: validation", loc="best", fontsize=10)
+        add_legend(ax, runs, names, title="training; dashed: validation")
 
 
 def _epoch_axis(ax: Axes) -> None:

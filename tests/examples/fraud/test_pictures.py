@@ -97,6 +97,30 @@ def test_roc_curve_data() -> None:
     np.testing.assert_array_equal(line(figure, "deep").get_ydata(), recall)
 
 
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_no_legend_covers_data(name: str) -> None:
+    draw, arguments = DRAWINGS[name]
+    figure = draw(*arguments)
+    figure.draw_without_rendering()
+    legends = [legend for ax in figure.axes if (legend := ax.get_legend()) is not None]
+    assert legends
+    for legend in legends:
+        box = legend.get_window_extent()
+        assert not any(ax.bbox.overlaps(box) for ax in figure.axes)
+        assert figure.bbox.containsx(box.x1)
+
+
+def test_the_line_of_chance_stands_clear_of_the_axis() -> None:
+    figure = pictures.pr_curves(Y, SCORES)
+    assert figure.axes[0].get_ylim()[0] < 0
+
+
+def test_histogram_says_what_the_threshold_flags() -> None:
+    label = line(pictures.error_histogram(Y, ERRORS, 0.2), "threshold 0.2").get_label()
+    found, false = (ERRORS[y == Y] >= 0.2 for y in (1, 0))
+    assert label == f"threshold 0.2\n{found.mean():.1%} of frauds flagged,\n{false.mean():.2%} of normal rows"
+
+
 def test_histogram_holds_every_row() -> None:
     errors = ERRORS.copy()
     errors[0] = 0.0
