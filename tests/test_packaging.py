@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from configparser import ConfigParser
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,12 @@ def test_sdist_and_wheel_hold_what_git_holds(tmp_path: Path) -> None:
     assert {name for name in packed if ".egg-info/" not in name} - {"PKG-INFO"} == files
     wheel = {path.relative_to(tmp_path / "wheel").as_posix() for path in (tmp_path / "wheel").rglob("*.*")}
     assert wheel == {name for name in files if name.startswith("tinydl/")}
+
+
+@pytest.mark.parametrize("group", ["console_scripts", "pytest11"])
+def test_entry_points_lead_somewhere(group: str) -> None:
+    module, _, function = setup()["options.entry_points"][group].split("=")[1].strip().partition(":")
+    assert hasattr(import_module(module), function or "__file__")
 
 
 def test_one_version() -> None:
