@@ -1,0 +1,248 @@
+"""README and the manual: code blocks run, commands work as printed, links lead somewhere, every public name is there."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import io
+import os
+import pkgutil
+import re
+import shlex
+import subprocess
+import sys
+from itertools import zip_longest
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+
+import tinydl
+from tests.examples.conftest import run_script
+from tinydl.__main__ import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+    (ROOT / "docs").rglob("*.md")
+)
+BLOCK = re.compile(
+    r"(?:^<!-- not run(?: here)?: (?P<why>[^\n]+) -->\n)?^```(?P<language>[^\n]*)\n(?P<body>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+class Block(NamedTuple):
+    language: str
+    body: str
+    why_not_run: str | None
+    prints: str | None  # the text block right after it
+
+
+def blocks_of(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    found = list(BLOCK.finditer(text))
+    blocks = []
+    for here, after in zip_longest(found, found[1:]):
+        shown = after and after["language"] == "text" and not text[here.end() : after.start()].strip()
+        blocks.append(Block(here["language"], here["body"], here["why"], after["body"] if after and shown else None))
+    return blocks
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+# --- code blocks ------------------------------------------------------------------------------------------------------
+
+
+def programs() -> list[Any]:
+    """The python blocks of a page in a row, as they build on each other; each one of README stands alone."""
+    found = []
+    for page in PAGES:
+        blocks = [block for block in blocks_of(page) if block.language == "python" and not block.why_not_run]
+        for k, program in enumerate([[block] for block in blocks] if page.name == "README.md" else [blocks]):
+            if program:
+                found.append(pytest.param(program, id=f"{name_of(page)}-{k}"))
+    return found
+
+
+@pytest.mark.parametrize("program", programs())
+def test_python_blocks_run(program: list[Block], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "manual"}
+    for block in program:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(compile(block.body, "manual", "exec"), names)
+        if block.prints is not None:
+            assert printed.getvalue() == block.prints
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_blocks_are_python_commands_or_text(page: Path) -> None:
+    languages = {block.language for block in blocks_of(page) if not block.language.startswith("{")}  # {}: Sphinx's
+    assert languages <= {"python", "sh", "text"}
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def commands(run: bool) -> list[str]:
+    """What the sh blocks tell a reader to type: the lines that are run here, or the others."""
+    lines = [
+        line.partition("  #")[0].strip()
+        for page in PAGES
+        for block in blocks_of(page)
+        if block.language == "sh" and (block.why_not_run is None) == run
+        for line in block.body.splitlines()
+    ]
+    return sorted(set(lines))
+
+
+def words_of(command: str) -> list[str]:
+    """What follows the interpreter."""
+    words = shlex.split(command)
+    return words[words.index(".venv/bin/python") + 1 :]
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder, and a machine, without data; layers.py is what the manual puts there."""
+    for variable in ("TINYDL_CACHE", "SCIKIT_LEARN_DATA"):
+        monkeypatch.setenv(variable, str(tmp_path / "cache"))
+    monkeypatch.delenv("TINYDL_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    layer = next(block.body for block in blocks_of(ROOT / "docs" / "own.md") if "class Swish" in block.body)
+    (tmp_path / "layers.py").write_text(layer, encoding="utf-8")
+    return tmp_path
+
+
+def says_what_to_do(code: int, errors: str) -> None:
+    last = errors.splitlines()[-1]
+    assert code == 2
+    assert "Traceback" not in errors
+    assert "TINYDL_DATA" in last
+    assert "path" in last
+    assert "download" in last
+
+
+WITHOUT_TARGET = ".venv/bin/python -m tinydl gradcheck"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(each, marks=[pytest.mark.slow] if each == WITHOUT_TARGET else []) for each in commands(run=True)],
+)
+def test_commands_run_as_printed(command: str, bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = words_of(command)
+    if words[:2] == ["-m", "tinydl"]:
+        assert main(words[2:]) == 0, capsys.readouterr()
+        return
+    done = run_script(words[0].removeprefix("examples/"), *words[1:], check=False)
+    if "--data" in words:
+        says_what_to_do(done.returncode, done.stderr)
+    else:
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "script", ["fraud/autoencoders.py", "cifar/famous_networks.py", "lessons/02_residual_networks.py"]
+)
+def test_commands_without_data_as_processes(script: str, bare: Path) -> None:
+    command = next(each for each in commands(run=True) if f"{script} --data" in each)
+    path, *options = words_of(command)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, ROOT / path, *options], env=environment, capture_output=True, text=True)
+    says_what_to_do(done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("command", [each for each in commands(run=False) if ".venv/bin/python " in each])
+def test_commands_that_are_not_run_name_what_there_is(command: str) -> None:
+    words = words_of(command)
+    if words[0] == "-m":
+        assert words[1] == "pytest" or importlib.util.find_spec(words[1]) is not None
+    else:
+        usage = run_script(words[0].removeprefix("examples/"), "--help").stdout
+        assert all(word in usage for word in words[1:] if word.startswith("--"))
+
+
+def test_readme_begins_with_the_two_commands() -> None:
+    first, second = blocks_of(ROOT / "README.md")[:2]
+    for block, ends in ((first, "examples/fraud/autoencoders.py"), (second, "-m pytest")):
+        assert block.language == "sh"
+        assert block.body.startswith("python3 -m venv .venv && .venv/bin/pip install -q -e ")
+        assert block.body.endswith(f".venv/bin/python {ends}\n")
+        assert block.body.count("\n") == 1
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1500
+
+
+# --- links ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        if re.match(r"https?:", link):
+            continue
+        path = link.partition("#")[0]  # the headings within pages are Sphinx's to check
+        assert (page.parent / path).exists(), link
+
+
+# --- the API ----------------------------------------------------------------------------------------------------------
+
+
+def described(value: Any) -> bool:
+    """Whether it has a docstring of its own; a constant has none."""
+    return inspect.isroutine(value) or inspect.isclass(value)
+
+
+def public_names() -> dict[str, Any]:
+    """Every name in an __all__, and the public classes and functions of modules without one.
+
+    A module inside a package that has an __all__ is how that package is made; what users need of it is in the __all__.
+    """
+    names: dict[str, Any] = {}
+    closed: list[str] = []
+    for info in [None, *pkgutil.walk_packages(tinydl.__path__, "tinydl.")]:
+        module = importlib.import_module(info.name) if info else tinydl
+        name = module.__name__
+        if name.endswith("__main__") or any(name.startswith(f"{package}.") for package in closed):
+            continue
+        if info and info.ispkg and hasattr(module, "__all__"):
+            closed.append(name)
+        own = [key for key, value in vars(module).items() if described(value) and value.__module__ == name]
+        for key in getattr(module, "__all__", [key for key in own if not key.startswith("_")]):
+            value = getattr(module, key)
+            if not isinstance(value, ModuleType):
+                names[f"{name}.{key}"] = value
+    return names
+
+
+def documented_names() -> set[str]:
+    """What the directives of docs/api show."""
+    shown = set()
+    text = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
+    for kind, target, options in re.findall(r"^\.\. auto(\w+):: (\S+)\n((?:   :.*\n)*)", text, re.MULTILINE):
+        if kind != "module":
+            shown.add(target)
+        elif ":no-members:" not in options:
+            module = importlib.import_module(target)
+            hidden = re.findall(r":exclude-members: (.*)", options)
+            for key in getattr(module, "__all__", vars(module)):
+                value = getattr(module, key)
+                if (described(value) or ":undoc-members:" in options) and key not in ", ".join(hidden).split(", "):
+                    shown.add(f"{target}.{key}")
+    return shown
+
+
+def test_every_public_name_is_in_the_api() -> None:
+    names, shown = public_names(), documented_names()
+    things = {id(names[name]) for name in shown if name in names}  # shown under one name, they may have others
+    missing = [name for name, value in names.items() if name not in shown and id(value) not in things]
+    assert not missing, f"put them on a page of docs/api: {missing}"
