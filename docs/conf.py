@@ -57,5 +57,6 @@ def plain_types(
 
 
 def setup(app: Any) -> None:
+    """Sphinx calls this once."""
     app.connect("autodoc-process-docstring", verbatim)
     app.connect("autodoc-process-signature", plain_types)

@@ -53,6 +53,7 @@ def main() -> None:
         help="the real creditcard.csv or its folder; without PATH the folder that TINYDL_DATA names "
         "(default: 40,000 generated transactions)",
     )  # fmt: skip
+    parser.add_argument("--download", action="store_true", help="with --data: get it from OpenML if it is nowhere here")
     parser.add_argument("--seeds", type=int, default=1, help="splits, and committees, 0, 1, ... (default: 1)")
     parser.add_argument("--members", type=int, nargs=2, default=(8, 5), metavar=("WIDE", "NARROW"))
     parser.add_argument("--epochs", type=int, default=60, help="of the wide members; the narrow ones take half as many")
@@ -60,11 +61,13 @@ def main() -> None:
     args = parser.parse_args()
     if min(args.seeds, args.epochs, *args.members) < 1:
         parser.error("--seeds, --epochs and --members must be 1 or more")
+    if args.data is None and args.download:
+        parser.error("--download goes with --data")
     if args.data is None:
         data = generate(40_000, 400)
     else:
         try:
-            data = creditcard.load(args.data or None)
+            data = creditcard.load(args.data or None, download=args.download)
         except (OSError, ValueError) as error:
             parser.error(str(error))
     print(f"{data.source}: {data.n_rows:,} rows, {data.n_frauds} frauds")

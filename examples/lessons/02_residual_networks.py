@@ -198,7 +198,9 @@ def load(args: argparse.Namespace) -> tuple[str, Images]:
     """The training images there are, and what they are called."""
     if args.data is None:
         return "scikit-learn's digits", digits.load().train
-    return f"CIFAR-10{'' if args.full_size else ' at 16x16 pixels'}", cifar10.load(args.data or None).train
+    return f"CIFAR-10{'' if args.full_size else ' at 16x16 pixels'}", cifar10.load(
+        args.data or None, download=args.download
+    ).train
 
 
 def choose(images: Images, seed: int, args: argparse.Namespace) -> Images:
@@ -478,6 +480,7 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         "--data", nargs="?", const="", metavar="PATH",
         help="CIFAR-10: its folder or archive; without PATH the folder that TINYDL_DATA names (default: digits)",
     )  # fmt: skip
+    parser.add_argument("--download", action="store_true", help="with --data: fetch it (163 MB) if it is nowhere here")
     parser.add_argument("--full-size", action="store_true", help="with --data: 32x32 pixels; four times as long")
     parser.add_argument("--depths", type=int, nargs="+", help=f"6 n + 2 each (default: {both('depths')})")
     parser.add_argument("--rows", type=int, help=f"images to train on (default: {both('rows')})")
@@ -505,6 +508,8 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     if any(depth < 8 or depth % 6 != 2 for depth in args.depths):
         parser.error(f"--depths must be 6 n + 2: 8, 14, 20, 26, ...; got {' '.join(map(str, args.depths))}")
     args.depths = sorted(set(args.depths))
+    if args.data is None and args.download:
+        parser.error("--download goes with --data")
     if args.data is None and args.full_size:
         parser.error("--full-size goes with --data")
     if args.out.exists() and not args.out.is_dir():

@@ -85,11 +85,15 @@ def test_some_data_sets_have_files() -> None:
 @pytest.mark.parametrize("module", WITH_FILES, ids=lambda module: module.__name__.rpartition(".")[2])
 def test_the_same_errors_from_every_data_set(module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = module.FILES
+    what_to_do = (
+        f"Give the path of {' or '.join(files.names)}, or of a folder that holds it (from {files.origin}). Without "
+        "a path, TINYDL_DATA may name such a folder, and download=True (on the command line --download) fetches it"
+    )
     for path in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(FileNotFoundError) as caught:
             module.load(path, download=True)  # a path that is given is the only place
         trouble = f"holds neither {' nor '.join(files.names)}" if path.is_dir() else "does not exist"
-        assert str(caught.value) == f"{files.title}: path={str(path)!r} {trouble}"
+        assert str(caught.value) == f"{files.title}: path={str(path)!r} {trouble}. {what_to_do}"
     for folder, said in ((None, "which is not set"), (tmp_path, str(tmp_path))):
         if folder:
             monkeypatch.setenv("TINYDL_DATA", str(folder))
@@ -97,8 +101,7 @@ def test_the_same_errors_from_every_data_set(module, tmp_path: Path, monkeypatch
             module.load()
         assert str(caught.value) == (
             f"{files.title} was not found: looked for {', '.join(files.names)} in TINYDL_DATA ({said}) and in the cache "
-            f"({tmp_path / 'cache'}). Give load(path=...) one of them, or a folder that holds it (from {files.origin}), or "
-            f"set TINYDL_DATA to such a folder, or call load(download=True) to fetch it"
+            f"({tmp_path / 'cache'}). {what_to_do}"
         ) + (f"; {files.instead}" if files.instead else "")
 
 

@@ -64,8 +64,16 @@ class DataFiles:
         found = self._find_in(given)
         if found is None:
             trouble = f"holds neither {' nor '.join(self.names)}" if given.is_dir() else "does not exist"
-            raise FileNotFoundError(f"{self.title}: path={str(path)!r} {trouble}")
+            raise FileNotFoundError(f"{self.title}: path={str(path)!r} {trouble}. {self._what_to_do}")
         return found
+
+    @property
+    def _what_to_do(self) -> str:
+        """Advice in the words of programs and of the command line, as both print it."""
+        return (
+            f"Give the path of {' or '.join(self.names)}, or of a folder that holds it (from {self.origin}). Without "
+            "a path, TINYDL_DATA may name such a folder, and download=True (on the command line --download) fetches it"
+        )
 
     def _find_in(self, place: Path) -> Path | None:
         """`place` itself, or what it holds."""
@@ -79,9 +87,8 @@ class DataFiles:
         folder = os.environ.get("TINYDL_DATA")
         return FileNotFoundError(
             f"{self.title} was not found: looked for {', '.join(self.names)} in TINYDL_DATA "
-            f"({folder or 'which is not set'}) and in the cache ({cache()}). Give load(path=...) one of them, or a "
-            f"folder that holds it (from {self.origin}), or set TINYDL_DATA to such a folder, or call "
-            f"load(download=True) to fetch it{'; ' * bool(self.instead)}{self.instead}"
+            f"({folder or 'which is not set'}) and in the cache ({cache()}). "
+            f"{self._what_to_do}{'; ' * bool(self.instead)}{self.instead}"
         )
 
     def fetch(self) -> Path:
