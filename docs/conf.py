@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import tinydl
 
@@ -21,7 +17,7 @@ html_theme = "furo"
 html_title = f"tinydl {release}"
 html_static_path = ["static"]
 html_css_files = ["manual.css"]
-html_show_sphinx = False
+html_show_copyright = html_show_sphinx = False
 html_copy_source = False
 
 myst_heading_anchors = 3
