@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sphinx.util.inspect import TypeAliasForwardRef
+
 import tinydl
 
 project = "tinydl"
@@ -24,13 +26,17 @@ myst_heading_anchors = 3
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_inherit_docstrings = False  # a method is shown where it is explained
 autodoc_typehints_format = "short"
-autodoc_type_aliases = {name: name for name in ("ArrayLike", "DTypeLike", "NDArray", "PathLike", "Shape")}
+autodoc_type_aliases = {name: name for name in ("ArrayLike", "DTypeLike", "Metric", "NDArray", "PathLike", "Shape")}
+TypeAliasForwardRef.__repr__ = lambda alias: alias.name  # type: ignore[method-assign]  # in dict[str, NDArray] too
 toc_object_entries_show_parents = "hide"
 nitpick_ignore_regex = [("py:class", ".*")]  # the types in signatures: links where they are documented, else plain text
 
 
 def verbatim(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Show a docstring as it stands: its first paragraph as text, the rest, with its formulas, as a literal block."""
+    if what == "data":
+        lines.clear()  # of its type: a constant has no docstring of its own
+        return
     summary, _, rest = "\n".join(lines).strip().partition("\n\n")
     lines[:] = [as_text(line) for line in summary.splitlines()]
     if rest.strip():
@@ -44,15 +50,6 @@ def as_text(line: str) -> str:
     return "".join(f"`{part}`" if part[:1] == "`" != part else re.sub(r"([\\*_|`])", r"\\\1", part) for part in parts)
 
 
-def plain_types(
-    app: Any, what: str, name: str, thing: Any, options: Any, signature: str | None, returns: str | None
-) -> tuple[str | None, str | None]:
-    """Sphinx shows an alias in a union as TypeAliasForwardRef('NDArray')."""
-    plain = [text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text) for text in (signature, returns)]
-    return plain[0], plain[1]
-
-
 def setup(app: Any) -> None:
     """Sphinx calls this once."""
     app.connect("autodoc-process-docstring", verbatim)
-    app.connect("autodoc-process-signature", plain_types)

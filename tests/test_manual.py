@@ -234,10 +234,11 @@ def documented_names() -> set[str]:
         elif ":no-members:" not in options:
             module = importlib.import_module(target)
             hidden = re.findall(r":exclude-members: (.*)", options)
-            for key in getattr(module, "__all__", vars(module)):
-                value = getattr(module, key)
-                if (described(value) or ":undoc-members:" in options) and key not in ", ".join(hidden).split(", "):
-                    shown.add(f"{target}.{key}")
+            shown |= {
+                f"{target}.{key}"
+                for key in getattr(module, "__all__", vars(module))
+                if described(vars(module).get(key)) and key not in ", ".join(hidden).split(", ")
+            }
     return shown
 
 
