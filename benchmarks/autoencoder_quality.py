@@ -43,10 +43,14 @@ class Predictor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="creditcard.csv or its folder (default: the folder that TINYDL_DATA names)")
+    parser.add_argument("--download", action="store_true", help="get it from OpenML if it is nowhere here")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--deep", action="store_true", help="the deep autoencoder too")
     args = parser.parse_args()
-    data = creditcard.load(args.data)
+    try:
+        data = creditcard.load(args.data, download=args.download)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     for name in ("vanilla", "deep") if args.deep else ("vanilla",):
         build, sizes, rate = NETWORKS[name]
         figures: dict[str, list[float]] = {"tinydl": [], "PyTorch": []}

@@ -13,7 +13,6 @@ project = "tinydl"
 author = "The tinydl developers"
 release = tinydl.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-exclude_patterns = ["build"]
 
 html_theme = "furo"
 html_title = f"tinydl {release}"

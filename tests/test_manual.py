@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
 import inspect
 import io
 import os
@@ -166,6 +166,14 @@ def test_commands_that_are_not_run_name_what_there_is(command: str) -> None:
     else:
         usage = run_script(words[0].removeprefix("examples/"), "--help").stdout
         assert all(word in usage for word in words[1:] if word.startswith("--"))
+
+
+def test_commands_within_a_sentence_name_what_there_is() -> None:
+    for page in PAGES:
+        for module, script in re.findall(
+            r"`[^`]*python (?:-m ([\w.]+)|(\w+/\S+\.py))", page.read_text(encoding="utf-8")
+        ):
+            assert (ROOT / script).is_file() if script else importlib.util.find_spec(module) or "NAME" in module, page
 
 
 def test_readme_begins_with_the_two_commands() -> None:
