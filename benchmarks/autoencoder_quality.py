@@ -49,8 +49,8 @@ def main() -> None:
     args = parser.parse_args()
     try:
         data = creditcard.load(args.data, download=args.download)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
+    except (OSError, ValueError) as trouble:
+        parser.error(str(trouble))
     for name in ("vanilla", "deep") if args.deep else ("vanilla",):
         build, sizes, rate = NETWORKS[name]
         figures: dict[str, list[float]] = {"tinydl": [], "PyTorch": []}
