@@ -128,7 +128,7 @@ def test_missing_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINYDL_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError) as caught:
         load()
-    for way in ("path=", "TINYDL_DATA", "download=True", "generator", str(tmp_path)):
+    for way in ("path", "TINYDL_DATA", "download=True", "generator", str(tmp_path)):
         assert way in str(caught.value)
 
 
