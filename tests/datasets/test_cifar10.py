@@ -234,7 +234,7 @@ def test_nothing_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(FileNotFoundError) as caught:
         load()
     for way in (
-        "path=",
+        "path",
         "TINYDL_DATA",
         "download=True",
         "digits",
