@@ -40,11 +40,9 @@ PYTHONS = re.findall(r":: (3\.\d+)$", setup()["metadata"]["classifiers"], re.MUL
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a clone knows which files there should be")
 def test_sdist_and_wheel_hold_what_git_holds(tmp_path: Path) -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    files = {name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()}
+    git = ["git", "ls-files", "-z"]
+    listed = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = {name for name in listed.split("\0") if name and (ROOT / name).exists()}
     source = tmp_path / "source"
     for name in files:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
