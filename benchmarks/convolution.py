@@ -180,9 +180,9 @@ def products(rounds: int) -> None:
     for label, transpose, m, n, k in PRODUCTS:
         a, b, c = numbers(rng, m * k), numbers(rng, k * n), np.full(m * n, np.nan, np.float32)
         width = m if transpose else k
-        rows = blas.Rows(a, 0, width), blas.Rows(b, 0, n)
-        whole = partial(blas.gemm_block, transpose, False, (m, n, k), 1.0, *rows, 0.0, blas.Rows(c, 0, n))
-        bites = partial(blas.product, transpose, (m, n, k), *rows, False, blas.Rows(c, 0, n))
+        operands, result = (a, blas.Rows(0, width), b, blas.Rows(0, n)), (c, blas.Rows(0, n))
+        whole = partial(blas.gemm_block, transpose, False, (m, n, k), 1.0, *operands, 0.0, *result)
+        bites = partial(blas.product, transpose, (m, n, k), *operands, False, *result)
         matrix = a.reshape(k, m).T if transpose else a.reshape(m, k)
         bites()
         np.testing.assert_allclose(c.reshape(m, n), matrix @ b.reshape(k, n), 1e-3, 1e-2, err_msg=label)

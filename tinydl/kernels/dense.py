@@ -83,8 +83,10 @@ def _affine_part(part, x, W, b, relu, y):
     units = W.shape[1]
     start, stop = _range_of(part, units)
     flat_y = y.reshape(-1)
-    of_x, of_W, of_y = Rows(x.reshape(-1), 0, inputs), Rows(W.reshape(-1), start, units), Rows(flat_y, start, units)
-    product(False, (n, stop - start, inputs), of_x, of_W, False, of_y)
+    in_W = Rows(start, units)  # and in y
+    product(
+        False, (n, stop - start, inputs), x.reshape(-1), Rows(0, inputs), W.reshape(-1), in_W, False, flat_y, in_W
+    )  # fmt: skip
     for i in range(n):
         bias_and_relu(flat_y, i * units + start, 1, stop - start, b, start, relu)
 
@@ -123,13 +125,13 @@ def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
     start, stop = _range_of(part, inputs)
     dx_T = np.empty((ROWS, n), x.dtype)
     flat_x, flat_W, flat_dW = x.reshape(-1), W.reshape(-1), dW.reshape(-1)
-    of_da, of_da_T, of_dx_T = Rows(da.reshape(-1), 0, units), Rows(da_T.reshape(-1), 0, n), Rows(dx_T.reshape(-1), 0, n)
+    flat_da, flat_da_T, flat_dx_T, in_T = da.reshape(-1), da_T.reshape(-1), dx_T.reshape(-1), Rows(0, n)
     for i in range(start, stop, ROWS):
         here = min(ROWS, stop - i)
-        of_dW = Rows(flat_dW, i * units, units)
-        product(True, (here, units, n), Rows(flat_x, i, inputs), of_da, accumulate, of_dW)
+        in_W = Rows(i * units, units)  # and in dW
+        product(True, (here, units, n), flat_x, Rows(i, inputs), flat_da, Rows(0, units), accumulate, flat_dW, in_W)
         if dx.size:
-            product(False, (here, n, units), Rows(flat_W, i * units, units), of_da_T, False, of_dx_T)
+            product(False, (here, n, units), flat_W, in_W, flat_da_T, in_T, False, flat_dx_T, in_T)
             for r in range(n):
                 for k in range(here):
                     dx[r, i + k] = dx_T[k, r]

@@ -78,6 +78,6 @@ def test_product_of_rows_inside_larger_arrays(m: int, n: int, k: int, dtype: Any
         expected = c.copy()
         of_a = a[:, 2 : 2 + m].T if transpose_a else a[:, 2 : 2 + k]
         expected[:, 3 : 3 + n] = of_a @ b[:, :n] + (c[:, 3 : 3 + n] if accumulate else 0)
-        rows = Rows(a.reshape(-1), 2, a.shape[1]), Rows(b.reshape(-1), 0, n + 1)
-        product(transpose_a, (m, n, k), *rows, accumulate, Rows(c.reshape(-1), 3, n + 4))
+        operands = a.reshape(-1), Rows(2, a.shape[1]), b.reshape(-1), Rows(0, n + 1)
+        product(transpose_a, (m, n, k), *operands, accumulate, c.reshape(-1), Rows(3, n + 4))
         close(c, expected, k)

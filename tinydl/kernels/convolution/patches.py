@@ -143,16 +143,16 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
     lowered = not _needs_no_lowering(window)
     flat_x, flat_y = x.reshape(-1), y.reshape(-1)
     cols = np.empty((rows * ow if lowered else 0, patches), x.dtype)
-    of_cols, of_W = Rows(cols.reshape(-1), 0, patches), Rows(W, 0, f)
+    flat_cols, in_cols, in_W = cols.reshape(-1), Rows(0, patches), Rows(0, f)
     for row in range(part.start, part.stop, rows):
         end = min(row + rows, part.stop)
         pixels, to = (end - row) * ow, row * ow * f
         if lowered:
             _im2col_rows(x, window, oh, ow, row, end, cols)
-            product(False, (pixels, f, patches), of_cols, of_W, False, Rows(flat_y, to, f))
+            product(False, (pixels, f, patches), flat_cols, in_cols, W, in_W, False, flat_y, Rows(to, f))
         else:
-            of_x = Rows(flat_x, row * ow * patches, patches)
-            product(False, (pixels, f, patches), of_x, of_W, False, Rows(flat_y, to, f))
+            in_x = Rows(row * ow * patches, patches)
+            product(False, (pixels, f, patches), flat_x, in_x, W, in_W, False, flat_y, Rows(to, f))
         bias_and_relu(flat_y, to, pixels, f, b, 0, relu)
 
 
@@ -167,8 +167,8 @@ def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, 
     cols = np.empty((rows * ow if lowered else 0, patches), x.dtype)
     dcols = np.empty((rows * ow if lowered and need_dx else 0, patches), x.dtype)
     da = np.empty(rows * ow * f, x.dtype)
-    of_cols, of_dcols = Rows(cols.reshape(-1), 0, patches), Rows(dcols.reshape(-1), 0, patches)
-    of_da, of_W_T, of_dW = Rows(da, 0, f), Rows(W_T, 0, patches), Rows(dW, 0, f)
+    flat_cols, flat_dcols = cols.reshape(-1), dcols.reshape(-1)
+    wide, narrow = Rows(0, patches), Rows(0, f)  # where cols, dcols and W_T lie in their arrays, and where da and dW
     if need_dx and lowered:
         size = dx.shape[1] * dx.shape[2] * dx.shape[3]
         clear(flat_dx, part.start * size, (part.stop - part.start) * size)
@@ -178,12 +178,12 @@ def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, 
         masked_gradient(flat_dy, flat_y, at, relu, pixels, f, da, 0, db)
         if lowered:
             _im2col_rows(x, window, oh, ow, row, end, cols)
-            product(True, (patches, f, pixels), of_cols, of_da, True, of_dW)
+            product(True, (patches, f, pixels), flat_cols, wide, da, narrow, True, dW, narrow)
             if need_dx:
-                product(False, (pixels, patches, f), of_da, of_W_T, False, of_dcols)
+                product(False, (pixels, patches, f), da, narrow, W_T, wide, False, flat_dcols, wide)
                 _col2im_rows(dcols, window, oh, ow, row, end, dx)
         else:
-            first = row * ow * patches
-            product(True, (patches, f, pixels), Rows(flat_x, first, patches), of_da, True, of_dW)
+            here = Rows(row * ow * patches, patches)
+            product(True, (patches, f, pixels), flat_x, here, da, narrow, True, dW, narrow)
             if need_dx:
-                product(False, (pixels, patches, f), of_da, of_W_T, False, Rows(flat_dx, first, patches))
+                product(False, (pixels, patches, f), da, narrow, W_T, wide, False, flat_dx, here)

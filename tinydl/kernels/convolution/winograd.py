@@ -117,8 +117,8 @@ def _forward_part(part, x, U, b, tiling, relu, t, y):
         last = min(first + t, part.stop)
         input_tiles(x, tiling, first, last, tile, V)
         for p in range(PLACES):
-            of_V, of_U, of_M = Rows(flat_V, p * c, V.step), Rows(flat_U, p * c * f, f), Rows(flat_M, p * f, M.step)
-            product(False, (last - first, f, c), of_V, of_U, False, of_M)  # M[p] = V[p] @ U[p]
+            in_V, in_U, in_M = Rows(p * c, PLACES * c), Rows(p * c * f, f), Rows(p * f, PLACES * f)
+            product(False, (last - first, f, c), flat_V, in_V, flat_U, in_U, False, flat_M, in_M)  # M[p] = V[p] @ U[p]
         output_tiles(M, b, relu, tiling, first, last, tile, y, 0, f)
 
 
@@ -138,10 +138,11 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx)
         input_tiles(x, tiling, first, last, tile, V)
         output_gradient_tiles(dy, y, relu, db, tiling, first, last, tile, dM)
         for p in range(PLACES):
-            of_V, of_dM = Rows(flat_V, p * c, V.step), Rows(flat_dM, p * f, dM.step)
-            of_dU, of_U_T = Rows(flat_dU, p * c * f, f), Rows(flat_U, p * c * f, c)
-            product(True, (c, f, last - first), of_V, of_dM, True, of_dU)  # dU[p] += V[p].T @ dM[p]
-            if dx.size:  # V[p] has done its work, and dV[p] takes its place
-                product(False, (last - first, c, f), of_dM, of_U_T, False, of_V)  # dV[p] = dM[p] @ U[p].T
+            in_V, in_dM, in_dU = Rows(p * c, PLACES * c), Rows(p * f, PLACES * f), Rows(p * c * f, f)
+            # dU[p] += V[p].T @ dM[p]; then V[p] has done its work, and dV[p] = dM[p] @ U[p].T takes its place
+            product(True, (c, f, last - first), flat_V, in_V, flat_dM, in_dM, True, flat_dU, in_dU)
+            if dx.size:
+                in_U_T = Rows(p * c * f, c)
+                product(False, (last - first, c, f), flat_dM, in_dM, flat_U, in_U_T, False, flat_V, in_V)
         if dx.size:
             input_gradient_tiles(V, tiling, first, last, tile, dx, 0, c)

@@ -98,8 +98,8 @@ def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
             for i in range(channels):
                 weight_transform(flat_W, (c0 + i) * f + f0, c * f, k, U, i * filters, pairs, filters)
             for p in range(PLACES):
-                of_V, of_M = Rows(V, p * tiles * c + c0, c), Rows(M, p * tiles * filters, filters)
-                product(False, (tiles, filters, channels), of_V, Rows(U, p * pairs, filters), c0 > 0, of_M)
+                in_V, in_M = Rows(p * tiles * c + c0, c), Rows(p * tiles * filters, filters)
+                product(False, (tiles, filters, channels), V, in_V, U, Rows(p * pairs, filters), c0 > 0, M, in_M)
         output_tiles(Tiles(M, filters, tiles * filters), b, relu, tiling, 0, tiles, tile, y, f0, filters)
 
 
@@ -116,8 +116,8 @@ def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
             filters = min(BLOCK, f - f0)
             pairs = channels * filters
             for p in range(PLACES):
-                of_V, of_dM = Rows(V, p * tiles * c + c0, c), Rows(dM, p * tiles * f + f0, f)
-                product(True, (channels, filters, tiles), of_V, of_dM, False, Rows(U, p * pairs, filters))
+                in_V, in_dM = Rows(p * tiles * c + c0, c), Rows(p * tiles * f + f0, f)
+                product(True, (channels, filters, tiles), V, in_V, dM, in_dM, False, U, Rows(p * pairs, filters))
             for i in range(channels):
                 weight_gradient(U, i * filters, pairs, k, flat_dW, (c0 + i) * f + f0, c * f, filters)
             if not dx.size:
@@ -126,8 +126,8 @@ def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
                 _transpose(flat_W, (p * c + c0) * f + f0, f, channels, filters, W_T, p * pairs)
             weight_transform(W_T, 0, pairs, k, U, 0, pairs, pairs)
             for p in range(PLACES):
-                of_dM, of_dV = Rows(dM, p * tiles * f + f0, f), Rows(dV, p * tiles * channels, channels)
-                product(False, (tiles, channels, filters), of_dM, Rows(U, p * pairs, channels), f0 > 0, of_dV)
+                in_dM, in_dV = Rows(p * tiles * f + f0, f), Rows(p * tiles * channels, channels)
+                product(False, (tiles, channels, filters), dM, in_dM, U, Rows(p * pairs, channels), f0 > 0, dV, in_dV)
         if dx.size:
             input_gradient_tiles(
                 Tiles(dV, channels, tiles * channels), tiling, 0, tiles, tile, dx, c0, channels

@@ -116,15 +116,16 @@ def weight_gradient(dU, at, between, k, dW, to, apart, count):
 def input_tiles(x, tiling, start, stop, tile, V):
     """V = B.T x B of tiles start .. stop - 1; tile is scratch memory, for those at an edge."""
     m, down, across, top, left = tiling
+    flat_V, step, between = V
     _, h, w, c = x.shape
     source = x.reshape(-1)
     for number in range(start, stop):
         image, rest = number // (across * down), number % (across * down)
         p0, q0 = rest // across * m - top, rest % across * m - left
-        to = (number - start) * V.step
+        to = (number - start) * step
         if p0 >= 0 and q0 >= 0 and p0 + SIZE <= h and q0 + SIZE <= w:
             at = ((image * h + p0) * w + q0) * c
-            _input(source, at, w * c, c, V.data, to, SIZE * V.between, V.between, c)
+            _input(source, at, w * c, c, flat_V, to, SIZE * between, between, c)
             continue
         first, last = max(0, -q0), min(SIZE, w - q0)  # the columns inside the image
         for i in range(SIZE):
@@ -133,19 +134,20 @@ def input_tiles(x, tiling, start, stop, tile, V):
             if 0 <= p0 + i < h and first < last:
                 at = ((image * h + p0 + i) * w + q0) * c
                 copy(source, at + first * c, tile, row + first * c, (last - first) * c)
-        _input(tile, 0, SIZE * c, c, V.data, to, SIZE * V.between, V.between, c)
+        _input(tile, 0, SIZE * c, c, flat_V, to, SIZE * between, between, c)
 
 
 @kernel()
 def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):
     """dx += B dV B.T, for `count` channels from c0 on; these of dx are cleared at each image's first tile."""
     m, down, across, top, left = tiling
+    flat_dV, step, between = dV
     _, h, w, c = dx.shape
     target = dx.reshape(-1)
     for number in range(start, stop):
         image, rest = number // (across * down), number % (across * down)
         p0, q0 = rest // across * m - top, rest % across * m - left
-        at = (number - start) * dV.step
+        at = (number - start) * step
         if rest == 0:
             for pixel in range(h * w if count < c else 0):
                 clear(target, (image * h * w + pixel) * c + c0, count)
@@ -153,10 +155,10 @@ def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):
                 clear(target, image * h * w * c, h * w * c)
         if p0 >= 0 and q0 >= 0 and p0 + SIZE <= h and q0 + SIZE <= w:
             to = ((image * h + p0) * w + q0) * c + c0
-            _input_gradient(dV.data, at, SIZE * dV.between, dV.between, target, to, w * c, c, count)
+            _input_gradient(flat_dV, at, SIZE * between, between, target, to, w * c, c, count)
             continue
         clear(tile, 0, PLACES * count)
-        _input_gradient(dV.data, at, SIZE * dV.between, dV.between, tile, 0, SIZE * count, count, count)
+        _input_gradient(flat_dV, at, SIZE * between, between, tile, 0, SIZE * count, count, count)
         for i in range(max(0, -p0), min(SIZE, h - p0)):
             for j in range(max(0, -q0), min(SIZE, w - q0)):
                 add(tile, (i * SIZE + j) * count, target, ((image * h + p0 + i) * w + q0 + j) * c + c0, count)
@@ -166,6 +168,7 @@ def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):
 def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):
     """y = relu(A.T M A + b), for `count` filters from f0 on."""
     m, down, across, _, _ = tiling
+    flat_M, step, between = M
     _, oh, ow, f = y.shape
     target = y.reshape(-1)
     plain = not relu and b.size == 0
@@ -173,13 +176,13 @@ def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):
         image, rest = number // (across * down), number % (across * down)
         p0, q0 = rest // across * m, rest % across * m
         rows, columns = min(m, oh - p0), min(m, ow - q0)
-        at, to = (number - start) * M.step, ((image * oh + p0) * ow + q0) * f + f0
+        at, to = (number - start) * step, ((image * oh + p0) * ow + q0) * f + f0
         whole = plain and rows == m and columns == m  # then it can be written where it belongs
         out, begin, row, column = (target, to, ow * f, f) if whole else (tile, 0, m * count, count)
         if m == OUTPUTS_2:
-            _output_2(M.data, at, SIZE * M.between, M.between, out, begin, row, column, count)
+            _output_2(flat_M, at, SIZE * between, between, out, begin, row, column, count)
         else:
-            _output_3(M.data, at, SIZE * M.between, M.between, out, begin, row, column, count)
+            _output_3(flat_M, at, SIZE * between, between, out, begin, row, column, count)
         if not whole:
             bias_and_relu(tile, 0, m * m, count, b, f0, relu)
             for i in range(rows):
@@ -191,6 +194,7 @@ def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):
 def output_gradient_tiles(dy, y, relu, db, tiling, start, stop, tile, dM):
     """dM = A da A.T, da = dy 1[y > 0] with relu, else dy; db gains the sums of da."""
     m, down, across, _, _ = tiling
+    flat_dM, step, between = dM
     _, oh, ow, f = dy.shape
     flat_dy, flat_y = dy.reshape(-1), y.reshape(-1)
     plain = not relu and db.size == 0
@@ -198,7 +202,7 @@ def output_gradient_tiles(dy, y, relu, db, tiling, start, stop, tile, dM):
         image, rest = number // (across * down), number % (across * down)
         p0, q0 = rest // across * m, rest % across * m
         rows, columns = min(m, oh - p0), min(m, ow - q0)
-        at, to = ((image * oh + p0) * ow + q0) * f, (number - start) * dM.step
+        at, to = ((image * oh + p0) * ow + q0) * f, (number - start) * step
         whole = plain and rows == m and columns == m
         if not whole:
             if rows < m or columns < m:
@@ -207,6 +211,6 @@ def output_gradient_tiles(dy, y, relu, db, tiling, start, stop, tile, dM):
                 masked_gradient(flat_dy, flat_y, at + i * ow * f, relu, columns, f, tile, i * m * f, db)
         source, begin, row = (flat_dy, at, ow * f) if whole else (tile, 0, m * f)
         if m == OUTPUTS_2:
-            _output_gradient_2(source, begin, row, f, dM.data, to, SIZE * dM.between, dM.between, f)
+            _output_gradient_2(source, begin, row, f, flat_dM, to, SIZE * between, between, f)
         else:
-            _output_gradient_3(source, begin, row, f, dM.data, to, SIZE * dM.between, dM.between, f)
+            _output_gradient_3(source, begin, row, f, flat_dM, to, SIZE * between, between, f)

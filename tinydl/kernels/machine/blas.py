@@ -27,7 +27,6 @@ from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import get_cython_function_address, intrinsic, overload
-from numpy.typing import NDArray
 
 from .compile import kernel
 
@@ -41,9 +40,11 @@ SIDE = 128  # of a bite, at most: 128 x 128 float32 are 64 kB
 
 
 class Rows(NamedTuple):
-    """A matrix inside a flat array: its first row begins at entry `start`, each further one `step` entries later."""
+    """Where a matrix lies in a flat array: its first row begins at entry `start`, the next ones `step` entries apart.
 
-    data: NDArray
+    (The array itself stays outside: one in a tuple is counted by Numba at every use, which small products feel.)
+    """
+
     start: int
     step: int
 
@@ -67,40 +68,41 @@ def _address_of(typingctx, value):
     return types.intp(value), codegen
 
 
-def _blas_gemm(transa, transb, sizes, alpha, a, b, beta, c):
+def _blas_gemm(transa, transb, sizes, alpha, a, in_a, b, in_b, beta, c, in_c):
     """One call of sgemm or dgemm, chosen by the dtype of c when the caller is compiled."""
 
 
 @overload(_blas_gemm, inline="always")
-def _blas_gemm_overload(transa, transb, sizes, alpha, a, b, beta, c):
-    dtype = c.types[0].dtype
-    for matrix in (a.types[0], b.types[0], c.types[0]):
+def _blas_gemm_overload(transa, transb, sizes, alpha, a, in_a, b, in_b, beta, c, in_c):
+    dtype = c.dtype
+    for matrix in (a, b, c):
         if matrix.dtype != dtype or matrix.layout != "C" or dtype not in (types.float32, types.float64):
             raise TypingError(f"gemm takes C-contiguous matrices, all float32 or all float64, got {a}, {b}, {c}")
     external, real = (_sgemm, np.float32) if dtype == types.float32 else (_dgemm, np.float64)
 
-    def call(transa, transb, sizes, alpha, a, b, beta, c):
+    def call(transa, transb, sizes, alpha, a, in_a, b, in_b, beta, c, in_c):
         m, n, k = sizes
         external(
             _address_of(np.uint8(transa)), _address_of(np.uint8(transb)),
             _address_of(np.int32(m)), _address_of(np.int32(n)), _address_of(np.int32(k)),
-            _address_of(real(alpha)), a.data.ctypes.data + a.start * a.data.itemsize, _address_of(np.int32(a.step)),
-            b.data.ctypes.data + b.start * b.data.itemsize, _address_of(np.int32(b.step)),
-            _address_of(real(beta)), c.data.ctypes.data + c.start * c.data.itemsize, _address_of(np.int32(c.step)),
+            _address_of(real(alpha)), a.ctypes.data + in_a.start * a.itemsize, _address_of(np.int32(in_a.step)),
+            b.ctypes.data + in_b.start * b.itemsize, _address_of(np.int32(in_b.step)),
+            _address_of(real(beta)), c.ctypes.data + in_c.start * c.itemsize, _address_of(np.int32(in_c.step)),
         )  # fmt: skip
 
     return call
 
 
 @kernel()
-def gemm_block(transpose_a, transpose_b, sizes, alpha, a, b, beta, c):
-    """c = alpha * op(a) @ op(b) + beta * c for Rows: with sizes m, n, k, op(a) is m x k, op(b) k x n, c m x n.
+def gemm_block(transpose_a, transpose_b, sizes, alpha, a, in_a, b, in_b, beta, c, in_c):
+    """c = alpha * op(a) @ op(b) + beta * c at these Rows: with sizes m, n, k, op(a) is m x k, op(b) k x n, c m x n.
 
     Nothing is checked: the caller knows its arrays.
     """
     no, yes = 78, 84  # "N", "T"
     m, n, k = sizes
-    _blas_gemm(yes if transpose_b else no, yes if transpose_a else no, (n, m, k), alpha, b, a, beta, c)
+    first, second = (yes if transpose_b else no), (yes if transpose_a else no)
+    _blas_gemm(first, second, (n, m, k), alpha, b, in_b, a, in_a, beta, c, in_c)
 
 
 @kernel(inline="always")
@@ -110,8 +112,8 @@ def _even(size, limit):
 
 
 @kernel()
-def product(transpose_a, sizes, a, b, accumulate, c):
-    """c = op(a) @ b, or c += op(a) @ b, for Rows of sizes m, n, k as in `gemm_block`, a bite at a time.
+def product(transpose_a, sizes, a, in_a, b, in_b, accumulate, c, in_c):
+    """c = op(a) @ b, or c += op(a) @ b, at Rows of sizes m, n, k as in `gemm_block`, a bite at a time.
 
     b is never transposed: that is the one case in which BLAS has no fast small product. Transpose it beforehand.
     """
@@ -123,12 +125,12 @@ def product(transpose_a, sizes, a, b, accumulate, c):
         k_here = min(k_bite, k - k_from)
         beta = 1.0 if accumulate or k_from else 0.0
         for i in range(0, m, m_bite):
-            a_from = a.start + (k_from * a.step + i if transpose_a else i * a.step + k_from)
+            a_from = in_a.start + (k_from * in_a.step + i if transpose_a else i * in_a.step + k_from)
             for j in range(0, n, n_bite):
                 gemm_block(
                     transpose_a, False, (min(m_bite, m - i), min(n_bite, n - j), k_here), 1.0,
-                    Rows(a.data, a_from, a.step), Rows(b.data, b.start + k_from * b.step + j, b.step), beta,
-                    Rows(c.data, c.start + i * c.step + j, c.step),
+                    a, Rows(a_from, in_a.step), b, Rows(in_b.start + k_from * in_b.step + j, in_b.step), beta,
+                    c, Rows(in_c.start + i * in_c.step + j, in_c.step),
                 )  # fmt: skip
 
 
@@ -141,6 +143,6 @@ def gemm(transpose_a, transpose_b, alpha, a, b, beta, c):
     if rows != m or columns != n or (b.shape[1] if transpose_b else b.shape[0]) != k:
         raise ValueError("the shapes of a matrix product do not fit: was a parameter array replaced by another?")
     gemm_block(
-        transpose_a, transpose_b, (m, n, k), alpha, Rows(a, 0, max(1, a.shape[1])), Rows(b, 0, max(1, b.shape[1])),
-        beta, Rows(c, 0, max(1, n)),
+        transpose_a, transpose_b, (m, n, k), alpha, a, Rows(0, max(1, a.shape[1])), b, Rows(0, max(1, b.shape[1])),
+        beta, c, Rows(0, max(1, n)),
     )  # fmt: skip

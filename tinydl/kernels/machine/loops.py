@@ -64,11 +64,17 @@ def add_column_sums(da, at, rows, columns, db):
 
 @kernel()
 def masked_gradient(dy, y, at, relu, rows, columns, da, to, db):
-    """da = dy 1[y > 0] with relu, else dy, for rows x columns numbers; db (may be empty) gains the columns' sums."""
+    """da = dy 1[y > 0] with relu, else dy, for rows x columns numbers; db (may be empty) gains the columns' sums.
+
+    (The loops of `mask` and `copy` stand here once more: called, they take a fifth longer on the few numbers of a tile.)
+    """
+    zero, source, target, size = dy.dtype.type(0), np.uintp(at), np.uintp(to), np.uintp(rows * columns)
     if relu:
-        mask(dy, y, at, da, to, rows * columns)
+        for k in range(size):
+            da[target + k] = dy[source + k] if y[source + k] > zero else zero
     else:
-        copy(dy, at, da, to, rows * columns)
+        for k in range(size):
+            da[target + k] = dy[source + k]
     add_column_sums(da, to, rows, columns, db)
 
 
