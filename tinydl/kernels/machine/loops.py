@@ -66,7 +66,7 @@ def add_column_sums(da, at, rows, columns, db):
 def masked_gradient(dy, y, at, relu, rows, columns, da, to, db):
     """da = dy 1[y > 0] with relu, else dy, for rows x columns numbers; db (may be empty) gains the columns' sums.
 
-    (The loops of `mask` and `copy` stand here once more: called, they take a fifth longer on the few numbers of a tile.)
+    (The loops of `mask` and `copy` stand here again: called, they take a fifth longer on the few numbers of a tile.)
     """
     zero, source, target, size = dy.dtype.type(0), np.uintp(at), np.uintp(to), np.uintp(rows * columns)
     if relu:
