@@ -25,7 +25,7 @@ def test_what_is_configured_shows_its_arguments() -> None:
     assert repr(Plain()) == "Plain()"
     assert repr(Made(3)) == "Made(size=3, rate=0.5)"
     assert Made(**Made(3, 0.1).get_config()).get_config() == {"size": 3, "rate": 0.1}
-    with pytest.raises(TypeError, match=r"^Forgets: its argument 'size' must be kept as the attribute self.size"):
+    with pytest.raises(TypeError, match=r"^Forgets: its constructor must store the argument 'size' as self.size"):
         Forgets(3).get_config()
 
 
@@ -37,8 +37,8 @@ def test_what_is_configured_shows_its_arguments() -> None:
         ((3, 32, 30), (30, 32, 3), ""),  # height and width swapped: another mistake
         ((32, 30, 3), (32, 30, 1), ""),
         ((32, 3), (3, 32), ""),
-        ((3, 32, 32), None, ": if the images are channels first, say (32, 32, 3) and put channels last"),
-        ((1, 8, 8), None, ": if the images are channels first, say (8, 8, 1) and put channels last"),
+        ((3, 32, 32), None, ": if the images are channels first, use (32, 32, 3) and put channels last"),
+        ((1, 8, 8), None, ": if the images are channels first, use (8, 8, 1) and put channels last"),
         ((32, 32, 3), None, ""),
         ((3, 32, 16), None, ""),  # images 3 pixels high: not a guess to make of a shape that may be meant
         ((3, 3, 3), None, ""),

@@ -110,15 +110,15 @@ def test_what_is_drawn_is_a_copy_when_shuffled_and_data_stay_as_they_are() -> No
 
 
 def test_lengths_must_agree() -> None:
-    with pytest.raises(ValueError, match="Batches: x has 22 rows, y has 21"):
+    with pytest.raises(ValueError, match="Batches: x and y must have the same number of rows, got 22 and 21"):
         Batches(rows(), rows(21))
-    with pytest.raises(ValueError, match="Pixels: x has 22 rows, y has 3"):
+    with pytest.raises(ValueError, match="Pixels: x and y must have the same number of rows, got 22 and 3"):
         Pixels(images()[0], np.zeros(3))
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, "8", None])
 def test_bad_batch_sizes_are_refused(batch_size: Any) -> None:
-    with pytest.raises(ValueError, match="Batches: batch_size must be a whole number of 1 or more, got"):
+    with pytest.raises(ValueError, match="Batches: batch_size must be an integer >= 1, got"):
         list(Batches(rows()).draw(batch_size))
 
 
@@ -248,14 +248,14 @@ def test_targets_given_twice_or_not_at_all_are_refused() -> None:
     before = model.parameters.copy()
     for method, arguments in ((model.fit, {"verbose": 0}), (model.evaluate, {}), (model.train_on_batch, {})):
         name = method.__name__
-        with pytest.raises(ValueError, match=rf"{name}: Batches bring their own targets: leave y out"):
+        with pytest.raises(ValueError, match=rf"{name}: Batches bring their own targets: remove y"):
             method(Batches(x, x), x, **arguments)
         if name != "train_on_batch":  # it has no default for y
-            with pytest.raises(ValueError, match=rf"{name}: there are no targets: give y, or Batches with a y"):
+            with pytest.raises(ValueError, match=rf"{name}: targets are missing: pass y, or Batches with a y"):
                 method(Batches(x), **arguments)
-            with pytest.raises(ValueError, match=rf"{name}: there are no targets: give y, or Batches with a y"):
+            with pytest.raises(ValueError, match=rf"{name}: targets are missing: pass y, or Batches with a y"):
                 method(x, **arguments)
-    with pytest.raises(ValueError, match=r"fit: validation_data: there are no targets"):
+    with pytest.raises(ValueError, match=r"fit: validation_data: targets are missing"):
         model.fit(x, x, validation_data=Batches(x), verbose=0)
     np.testing.assert_array_equal(model.parameters, before)
 
@@ -265,8 +265,8 @@ def test_rows_of_another_shape_and_none_at_all_are_refused() -> None:
     before, generator = model.parameters.copy(), model.rng.bit_generator.state
     wide, none = Batches(np.zeros((5, 4)), np.zeros((5, 3))), Batches(x[:0], x[:0])
     for bad, message in (
-        (wide, r"x must give rows of shape \(n, 3\), got Batches with 5 rows of shape \(4,\)"),
-        (none, r"x must give rows of shape \(n, 3\), got Batches with 0 rows of shape \(3,\)"),
+        (wide, r"x must have rows of shape \(n, 3\), got Batches with 5 rows of shape \(4,\)"),
+        (none, r"x must have rows of shape \(n, 3\), got Batches with 0 rows of shape \(3,\)"),
     ):
         with pytest.raises(ValueError, match=rf"^fit: {message}"):
             model.fit(bad, verbose=0)
@@ -315,7 +315,7 @@ def test_take_that_gives_other_shapes_than_promised_is_refused() -> None:
 
 @pytest.mark.parametrize("x", [[[1.0]], None, np.float32(3), np.array([["a"]]), np.ones((2, 3), complex)])
 def test_what_is_no_array_of_numbers_is_refused(x: Any) -> None:
-    with pytest.raises(TypeError, match="Batches: x must be an array of numbers, one row a sample, got"):
+    with pytest.raises(TypeError, match="Batches: x must be an array of numbers, one row per sample, got"):
         Batches(x)
     with pytest.raises(TypeError, match="Batches: y must be an array of numbers") if x is not None else nullcontext():
         Batches(np.ones((2, 3)), x)
@@ -337,7 +337,7 @@ def test_take_that_gives_less_than_it_was_asked_for_is_refused() -> None:
     model.compile(Adam(1e-3), MeanSquaredError())
     data = Short(rows(), rows())
     for work in (lambda: model.fit(data, batch_size=8, verbose=0), lambda: model.predict(data, batch_size=8)):
-        with pytest.raises(ValueError, match="Short: take was asked for 8 rows, its x has 7"):
+        with pytest.raises(ValueError, match="Short: take must return 8 rows of x, got 7"):
             work()
     data.pair = False
     with pytest.raises(TypeError, match=r"Short: take must return a pair \(x, y\), got ndarray"):

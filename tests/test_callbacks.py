@@ -117,7 +117,8 @@ def test_monitor_that_does_not_exist_is_refused_before_training(tmp_path: Path) 
     model = autoencoder()
     before = model.parameters.copy()
     with pytest.raises(
-        ValueError, match=r"monitor='val_loss' is not among this run's figures, loss: give fit a validation_data"
+        ValueError,
+        match=r"monitor must be one of this run's figures, loss, got 'val_loss': pass validation_data to fit",
     ):
         model.fit(X, X, callbacks=[ModelCheckpoint(tmp_path / "m", save_best_only=True)], verbose=0)
     with pytest.raises(ValueError, match=r"EarlyStopping: monitor='los'"):

@@ -89,7 +89,7 @@ def test_backward_before_forward_is_refused(loss: Loss) -> None:
 def test_shapes_that_would_broadcast_are_refused(loss: Loss) -> None:
     for shapes in [((4, 3), (4, 1)), ((4, 3), (3,)), ((4, 1), (4,)), ((0, 3), (0, 3))]:
         y_pred, y_true = (np.zeros(shape) for shape in shapes)
-        with pytest.raises(ValueError, match="must have one shape and not be empty, got"):
+        with pytest.raises(ValueError, match="must have the same shape and not be empty, got"):
             loss.forward(y_pred, y_true)
 
 
@@ -102,18 +102,23 @@ def test_targets_that_cannot_be_meant_are_refused() -> None:
             r"targets must have the shape of the output, \(n, 3\), got \(4, 2\)",
         ),
         (MeanSquaredError(), np.array([0, 1, 2]), (3,), "use SoftmaxCrossEntropy for integer class labels"),
-        (MeanSquaredError(), np.array([[0.0], [np.nan]]), (1,), "targets must be finite, row 1 holds NaN"),
+        (MeanSquaredError(), np.array([[0.0], [np.nan]]), (1,), "targets must be finite, got NaN or infinity in row 1"),
         (BinaryCrossEntropy(), np.array([[0.0], [2.0]]), (1,), r"targets must lie in \[0, 1\], got 0 to 2"),
         (BinaryCrossEntropy(), np.array([[-1.0], [1.0]]), (1,), r"targets must lie in \[0, 1\], got -1 to 1"),
         (SoftmaxCrossEntropy(), np.array([0, 3]), (3,), r"labels must lie in 0 .. 2 for 3 classes, got 0 .. 3"),
         (SoftmaxCrossEntropy(), np.array([-1, 0]), (3,), r"labels must lie in 0 .. 2 for 3 classes, got -1 .. 0"),
-        (SoftmaxCrossEntropy(), np.array([0.5, 1.0]), (3,), "labels must be whole numbers, got 0.5"),
-        (SoftmaxCrossEntropy(), np.array([np.nan, 1.0]), (3,), "targets must be finite, row 0 holds NaN"),
+        (SoftmaxCrossEntropy(), np.array([0.5, 1.0]), (3,), "labels must be integers, got 0.5"),
+        (SoftmaxCrossEntropy(), np.array([np.nan, 1.0]), (3,), "targets must be finite, got NaN or infinity in row 0"),
         (SoftmaxCrossEntropy(), np.array(["cat", "dog"]), (3,), "targets must be real numbers, got dtype <U3"),
         (MeanSquaredError(), np.array([[1j]]), (1,), "targets must be real numbers, got dtype complex128"),
         (SoftmaxCrossEntropy(), np.array([[0.5, 0.6, 0.0]]), (3,), "must be a distribution"),
         (SoftmaxCrossEntropy(), np.array([[1.5, -0.5, 0.0]]), (3,), "must be a distribution"),
-        (SoftmaxCrossEntropy(), np.array([[np.inf, 0.0, 0.0]]), (3,), "targets must be finite, row 0"),
+        (
+            SoftmaxCrossEntropy(),
+            np.array([[np.inf, 0.0, 0.0]]),
+            (3,),
+            "targets must be finite, got NaN or infinity in row 0",
+        ),
         (
             SoftmaxCrossEntropy(),
             np.zeros((2, 4)),
@@ -124,7 +129,7 @@ def test_targets_that_cannot_be_meant_are_refused() -> None:
             SoftmaxCrossEntropy(),
             np.array([0]),
             (2, 3),
-            r"must give rows of logits \(n, classes\), it gives \(n, 2, 3\)",
+            r"must output rows of logits \(n, classes\), got \(n, 2, 3\)",
         ),
     ]:
         with pytest.raises(ValueError, match=f"^{type(loss).__name__}: .*{message}"):
@@ -141,7 +146,7 @@ def test_targets_are_returned_as_forward_takes_them() -> None:
 
 
 def test_a_different_number_of_rows_is_refused() -> None:
-    with pytest.raises(ValueError, match="SoftmaxCrossEntropy: 4 rows of logits, but 3 targets"):
+    with pytest.raises(ValueError, match="SoftmaxCrossEntropy: expected one target per row of logits, 4, got 3"):
         SoftmaxCrossEntropy().forward(np.zeros((4, 2)), np.array([0, 1, 0]))
     with pytest.raises(ValueError, match=r"logits must be of shape \(n, classes\)"):
         SoftmaxCrossEntropy().forward(np.zeros(4), np.array([0, 1, 0, 0]))

@@ -85,7 +85,7 @@ def test_piecewise_constant_resumes(tmp_path: Path) -> None:
     assert resumed.optimizer.current_learning_rate == 0.01
     resumed.fit(x, x[:, :2], epochs=4, batch_size=4, verbose=0, initial_epoch=2)
     np.testing.assert_array_equal(resumed.parameters, straight.parameters)
-    with pytest.raises(ValueError, match="compile it as it was"):
+    with pytest.raises(ValueError, match="compile it likewise"):
         compiled((4, 8)).load_checkpoint(tmp_path / "c")
 
 
@@ -173,24 +173,24 @@ def test_an_optimizer_counts_the_steps() -> None:
     ("make", "message"),
     [
         (lambda: Constant(-1), "Constant: learning_rate must be a finite number with 0 <= learning_rate, got -1"),
-        (lambda: StepDecay(0.1, 0), "StepDecay: step_size must be a whole number of 1 or more, got 0"),
-        (lambda: StepDecay(0.1, 2.5), "StepDecay: step_size must be a whole number of 1 or more, got 2.5"),
-        (lambda: PiecewiseConstant([2], [0.1]), r"PiecewiseConstant: expected rising boundaries and one value more than those, got \[2\] and \[0.1\]"),
-        (lambda: PiecewiseConstant([], []), r"PiecewiseConstant: expected rising boundaries and one value more"),
+        (lambda: StepDecay(0.1, 0), "StepDecay: step_size must be an integer >= 1, got 0"),
+        (lambda: StepDecay(0.1, 2.5), "StepDecay: step_size must be an integer >= 1, got 2.5"),
+        (lambda: PiecewiseConstant([2], [0.1]), r"PiecewiseConstant: expected rising boundaries, and one more value than boundaries, got \[2\] and \[0.1\]"),
+        (lambda: PiecewiseConstant([], []), r"PiecewiseConstant: expected rising boundaries, and one more value"),
         (lambda: PiecewiseConstant([5, 2], [1, 2, 3]), r"expected rising boundaries .*got \[5, 2\] and \[1.0, 2.0, 3.0\]"),
         (lambda: PiecewiseConstant([2, 2], [1, 2, 3]), "PiecewiseConstant: expected rising boundaries"),
-        (lambda: PiecewiseConstant([0], [1, 2]), "PiecewiseConstant: boundaries must be a whole number of 1 or more, got 0"),
-        (lambda: PiecewiseConstant([1.5], [1, 2]), "PiecewiseConstant: boundaries must be a whole number"),
+        (lambda: PiecewiseConstant([0], [1, 2]), "PiecewiseConstant: boundaries must be an integer >= 1, got 0"),
+        (lambda: PiecewiseConstant([1.5], [1, 2]), "PiecewiseConstant: boundaries must be an integer"),
         (lambda: PiecewiseConstant([1], [1, -2]), "PiecewiseConstant: values must be a finite number with 0 <= values, got -2"),
         (lambda: PiecewiseConstant([1], [1, "2"]), "PiecewiseConstant: values must be a finite number"),
         (lambda: PiecewiseConstant(3, [1, 2]), "PiecewiseConstant: boundaries must be a list, got 3"),
         (lambda: PiecewiseConstant([3], 0.1), "PiecewiseConstant: values must be a list, got 0.1"),
         (lambda: PiecewiseConstant("12", [1, 2, 3]), "PiecewiseConstant: boundaries must be a list, got '12'"),
         (lambda: ExponentialDecay(0.1, 2, float("nan")), "ExponentialDecay: decay_rate must be a finite number"),
-        (lambda: CosineDecay(0.1, -3), "CosineDecay: decay_steps must be a whole number"),
+        (lambda: CosineDecay(0.1, -3), "CosineDecay: decay_steps must be an integer"),
         (lambda: CosineDecay(0.1, 3, -0.1), "CosineDecay: minimum must be a finite number"),
         (lambda: LinearWarmup("0.1", 3), "LinearWarmup: after must be a finite number"),
-        (lambda: LinearWarmup(0.1, True), "LinearWarmup: warmup_steps must be a whole number"),
+        (lambda: LinearWarmup(0.1, True), "LinearWarmup: warmup_steps must be an integer"),
         (lambda: OneCycle(0.1, 10, 1.5), "OneCycle: warmup_fraction must be a finite number with 0 <= warmup_fraction < 1"),
         (lambda: OneCycle(0.1, 10, 0.3, 0.5), "OneCycle: div_factor must be a finite number with 1 <= div_factor"),
     ],

@@ -62,7 +62,7 @@ def test_other_numbers_of_threads_are_refused() -> None:
     before = tinydl.num_threads()
     bad: list[Any] = [0, -1, 2.0, "2", True, None, [2], np.nan]
     for number in bad:
-        with pytest.raises(ValueError, match=r"^set_num_threads: .*whole number of 1 or more, got"):
+        with pytest.raises(ValueError, match=r"^set_num_threads: .*integer >= 1, got"):
             tinydl.set_num_threads(number)
     assert tinydl.num_threads() == before
 
@@ -121,7 +121,7 @@ BAD_NUMBERS = pytest.mark.parametrize("value", ["0", "-1", "two", "2.5", "1e3", 
 
 @BAD_NUMBERS
 def test_the_environment_is_checked(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=f"^TINYDL_NUM_THREADS: expected a whole number of 1 or more, got '{value}'"):
+    with pytest.raises(ValueError, match=f"^TINYDL_NUM_THREADS: expected an integer >= 1, got '{value}'"):
         number_in({"TINYDL_NUM_THREADS": value}, monkeypatch)
 
 

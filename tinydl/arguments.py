@@ -1,5 +1,5 @@
-"""Hyper-parameters: refused where they enter, each with its owner, what was expected and what came; and kept, so that
-an object can be shown, saved and copied.
+"""Hyper-parameters: checks that raise "owner: what was expected, got what came", and `Configured`, which keeps the
+arguments of a constructor so that its object can be shown, saved and copied.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 
 
 def whole(owner: str, name: str, value: Any, least: int = 0) -> int:
-    """A whole number, `least` or more."""
+    """An integer >= `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{owner}: {name} must be a whole number of {least} or more, got {value!r}")
+        raise ValueError(f"{owner}: {name} must be an integer >= {least}, got {value!r}")
     return int(value)
 
 
 def positive_int(owner: str, name: str, value: Any) -> int:
-    """A whole number, 1 or more."""
+    """An integer >= 1."""
     return whole(owner, name, value, 1)
 
 
@@ -34,12 +34,12 @@ def flag(owner: str, name: str, value: Any) -> bool:
 
 
 def float_dtype(owner: str, dtype: Any) -> np.dtype:
-    """float32 or float64: what the kernels are written for."""
+    """float32 or float64, the dtypes that the kernels support."""
     try:
         found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
-    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):  # NumPy: None == float64
+    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):  # to NumPy, None is float64
         raise ValueError(f"{owner}: dtype must be float32 or float64, got {dtype!r}")
     return found
 
@@ -47,7 +47,7 @@ def float_dtype(owner: str, dtype: Any) -> np.dtype:
 def number(owner: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
     """A finite number with low <= value < high."""
     real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if isinstance(value, np.generic):  # a float32 cannot be compared with what it cannot hold
+    if isinstance(value, np.generic):  # in a comparison with a float32 the bounds would overflow
         value = value.item()
     if not real or not abs(value) <= sys.float_info.max or not low <= value < high:
         bounds = f" with {low:g} <= {name}" + (f" < {high:g}" if high < math.inf else "") if low > -math.inf else ""
@@ -63,7 +63,7 @@ def positive(owner: str, name: str, value: Any, high: float = math.inf) -> float
 
 
 def one_of(owner: str, name: str, value: Any, choices: Collection[Any], hint: str = "") -> Any:
-    """A string or whole number of (or None in) `choices`; `hint` ends the message."""
+    """One of `choices`, a string, an integer or None; `hint` ends the message."""
     if not isinstance(value, str | int | None) or isinstance(value, bool) or value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{owner}: {name} must be one of {listed}, got {value!r}{hint}")
@@ -71,9 +71,9 @@ def one_of(owner: str, name: str, value: Any, choices: Collection[Any], hint: st
 
 
 def channels_first(shape: tuple[int, ...], expected: tuple[int, ...] | None = None) -> str:
-    """The mend to end a message with, if a shape is that of images with their channels first; "" if it is not.
+    """The end of a message, with the mend, if `shape` is that of images with channels first; "" if it is not.
 
-    With the expected shape this is known. Without, it is a guess: square images of one channel or three.
+    The expected shape settles this. Without it, square images with 1 or 3 channels are taken for channels first.
     """
     if len(shape) != 3:
         return ""
@@ -81,22 +81,22 @@ def channels_first(shape: tuple[int, ...], expected: tuple[int, ...] | None = No
     if expected is not None and channels_last == expected:
         return ": the images are channels first; put channels last, x.transpose(0, 2, 3, 1)"
     if expected is None and shape[0] in (1, 3) and shape[1] == shape[2] > 4:
-        return f": if the images are channels first, say {channels_last} and put channels last, x.transpose(0, 2, 3, 1)"
+        return f": if the images are channels first, use {channels_last} and put channels last, x.transpose(0, 2, 3, 1)"
     return ""
 
 
 class Configured:
-    """Base of all that is made of hyper-parameters: a constructor keeps each argument as the attribute of its name."""
+    """Base of all configurable classes: a constructor stores each argument as the attribute of the same name."""
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments by name: `type(thing)(**thing.get_config())` is made the same way."""
+        """The constructor's arguments by name: `type(thing)(**thing.get_config())` makes an equal object."""
         parameters = list(inspect.signature(type(self).__init__).parameters.values())[1:]
         names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
         for name in names:
             if not hasattr(self, name):
                 raise TypeError(
-                    f"{type(self).__name__}: its argument {name!r} must be kept as the attribute self.{name}, "
-                    "so that it can be shown, saved and copied"
+                    f"{type(self).__name__}: its constructor must store the argument {name!r} as self.{name}, "
+                    "so that the object can be shown, saved and copied"
                 )
         return {name: getattr(self, name) for name in names}
 

@@ -1,8 +1,8 @@
-"""What happens between batches and epochs, besides training.
+"""Callbacks: actions between batches and epochs, such as logging, checkpoints and early stopping.
 
-A callback is told of the run's events; its `model` and `params` ({"epochs", "steps", "metrics"}) are set before the
-first. `logs` holds an epoch's figures by name ("loss", "val_loss", metrics). Setting `model.stop_training = True` ends
-the run after the epoch.
+The run calls a callback's methods at its events; `model` and `params` ({"epochs", "steps", "metrics"}) are set before
+the first. `logs` holds an epoch's figures by name ("loss", "val_loss", metrics). Setting `model.stop_training = True`
+ends the run after the epoch.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ Logs = dict[str, float]
 
 
 class Callback:
-    """Base of all callbacks; each method is an event, and does nothing here. Epochs and batches count from 0."""
+    """Base of all callbacks: one method per event, each of which does nothing here. Epochs and batches count from 0."""
 
     model: NetworkInTraining
     params: dict[str, Any]
 
     @property
     def _optimizer(self) -> Optimizer:
-        """The model's: it was compiled, or there would be no run."""
+        """The model's optimizer; it exists, as a run requires a compiled model."""
         assert self.model.optimizer is not None
         return self.model.optimizer
 
     def check_run(self) -> None:
-        """Refuse a run that cannot go well; called before any callback or weight is touched."""
+        """Raise if the run cannot succeed; called before any callback begins or any weight changes."""
 
     def on_train_begin(self) -> None: ...
 
@@ -53,13 +53,13 @@ class Callback:
     def on_epoch_end(self, epoch: int, logs: Logs) -> None: ...
 
     def on_train_end(self) -> None:
-        """Also called when the run was interrupted (Ctrl-C) or stopped by an error."""
+        """Called at the end of a run, also after Ctrl-C or an error."""
 
 
 class History(Callback):
-    """What `fit` returns: `history.history["loss"][epoch]`, and the same for every figure of the run.
+    """The record that `fit` returns: `history.history["loss"][epoch]`, and likewise for every figure of the run.
 
-    `seconds` holds each epoch's duration, `interrupted` tells whether Ctrl-C ended the run.
+    `seconds` holds each epoch's duration; `interrupted` is true if Ctrl-C ended the run.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class History(Callback):
 
 
 class ProgressBar(Callback):
-    """`fit(verbose=1)`: a bar with loss, val_loss and time left on a terminal, a line an epoch anywhere else."""
+    """`fit(verbose=1)`: on a terminal a bar with loss, val_loss and time left, elsewhere one line per epoch."""
 
     bar_format = "{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}"
     refresh_seconds = 0.2
@@ -90,7 +90,7 @@ class ProgressBar(Callback):
     def on_train_begin(self) -> None:
         if sys.stderr.isatty():
             total = max(self.params["epochs"] - self.params["initial_epoch"], 0) * self.params["steps"]
-            # 80 x 24 where the terminal does not say; tqdm by itself would show nothing then
+            # 80 x 24 if the terminal does not report its size, in which case tqdm alone would show nothing
             columns, lines = shutil.get_terminal_size()
             self._bar = tqdm(total=total, bar_format=self.bar_format, ncols=columns, nrows=lines)
             self._figures: Logs = {}
@@ -107,7 +107,7 @@ class ProgressBar(Callback):
         now = time.perf_counter()
         if now - self._shown > self.refresh_seconds:
             self._shown = now
-            self._show(self._bar, {**self._figures, "loss": logs["loss"]})  # this batch's; val_loss of the last epoch
+            self._show(self._bar, {**self._figures, "loss": logs["loss"]})  # val_loss is the last epoch's
         self._bar.update()
 
     def _show(self, bar: tqdm[Any], figures: Logs) -> None:
@@ -128,7 +128,7 @@ class ProgressBar(Callback):
 
 
 class Monitor(Callback):
-    """What ModelCheckpoint and EarlyStopping share: one figure to watch, and the best value it has had."""
+    """Base of ModelCheckpoint and EarlyStopping: watches one figure and keeps its best value so far."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float, verbose: int) -> None:
         owner = type(self).__name__
@@ -145,14 +145,14 @@ class Monitor(Callback):
 
     def check_run(self) -> None:
         if self.monitor not in self.params["metrics"]:
-            mend = ": give fit a validation_data" if self.monitor.startswith("val_") else ""
+            mend = ": pass validation_data to fit" if self.monitor.startswith("val_") else ""
             raise ValueError(
-                f"{type(self).__name__}: monitor={self.monitor!r} is not among this run's figures, "
-                f"{', '.join(self.params['metrics'])}{mend}"
+                f"{type(self).__name__}: monitor must be one of this run's figures, "
+                f"{', '.join(self.params['metrics'])}, got {self.monitor!r}{mend}"
             )
 
     def on_train_begin(self) -> None:
-        if self.params["initial_epoch"] == 0:  # a run that goes on, goes on from the best so far
+        if self.params["initial_epoch"] == 0:  # a continued run keeps the best so far
             self.best, self._best_weights = -self._sign * math.inf, None
 
     def improved(self, value: float) -> bool:
@@ -168,15 +168,15 @@ class Monitor(Callback):
 
 
 class ModelCheckpoint(Monitor):
-    """Saves the model after every epoch, or after those that improved `monitor`.
+    """Save the model after every epoch, or after those that improved `monitor`.
 
-    path                  may hold fields: "weights-{epoch:02d}-{val_loss:.4f}.safetensors" (epoch counts from 1)
-    save_best_only        only when `monitor` is better than ever before in this run
-    restore_best_weights  at the end of training, also after Ctrl-C, give the model the weights of its best epoch back
+    path                  may contain fields: "weights-{epoch:02d}-{val_loss:.4f}.safetensors" (epoch counts from 1)
+    save_best_only        save only when `monitor` is better than ever before in this run
+    restore_best_weights  at the end of training, also after Ctrl-C, set the model's weights to those of its best epoch
                           (kept in memory)
-    An interrupted run that has saved nothing yet is saved as it stands. In a fit with `initial_epoch` above 0 the same
-    object goes on from the best it has seen; a new object knows nothing of earlier runs.
-    Raises ValueError, before training, for a path that cannot be written or asks for figures the run does not have.
+    An interrupted run that has not saved anything yet saves the model as it is. In a fit with `initial_epoch` above 0
+    the same object continues from its best value so far; a new object does not know earlier runs.
+    Raises ValueError, before training, for a path that cannot be written or has fields that are not figures of the run.
     """
 
     def __init__(
@@ -198,10 +198,10 @@ class ModelCheckpoint(Monitor):
             path = Path(self._path_before_training()).expanduser()
         except (LookupError, ValueError) as error:
             fields = ", ".join(["epoch", *self.params["metrics"]])
-            raise ValueError(f"ModelCheckpoint: path {self.path!r} may have the fields {fields}: {error!r}") from None
+            raise ValueError(f"ModelCheckpoint: path may hold fields {fields}, got {self.path!r}: {error!r}") from None
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise ValueError(f"ModelCheckpoint: {self.path!r} is a folder, or cannot be written in {folder}")
+            raise ValueError(f"ModelCheckpoint: path must be a file that can be written in {folder}, got {self.path!r}")
 
     def on_train_begin(self) -> None:
         super().on_train_begin()
@@ -222,15 +222,15 @@ class ModelCheckpoint(Monitor):
         self._unsaved = None
 
     def on_train_end(self) -> None:
-        if self._unsaved and self.model.interrupted:  # Ctrl-C fell into the save, or came before the first one
+        if self._unsaved and self.model.interrupted:  # Ctrl-C came during a save, or before the first
             self.model.save(self._unsaved)
         super().on_train_end()
 
 
 class EarlyStopping(Monitor):
-    """Stops when `monitor` has not improved by more than `min_delta` for `patience` epochs.
+    """Stop when `monitor` has not improved by more than `min_delta` for `patience` epochs.
 
-    restore_best_weights: at the end give the model the weights of its best epoch back (kept in memory).
+    restore_best_weights: at the end, set the model's weights to those of its best epoch (kept in memory).
     """
 
     def __init__(
@@ -262,9 +262,9 @@ class EarlyStopping(Monitor):
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate before every epoch to `schedule(epoch)` or `schedule(epoch, learning_rate)`.
+    """Set the learning rate before every epoch to `schedule(epoch)` or `schedule(epoch, learning_rate)`.
 
-    For a rate that changes with every step give the optimizer a schedule of tinydl.schedules instead.
+    For a rate that changes with every step, pass the optimizer a schedule from tinydl.schedules instead.
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -283,7 +283,7 @@ class LearningRateScheduler(Callback):
 
 
 class CSVLogger(Callback):
-    """Writes each epoch's figures as a row of a CSV file, at once; `append=True` continues an existing file."""
+    """Write each epoch's figures at once as a row of a CSV file; `append=True` continues an existing file."""
 
     def __init__(self, path: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         self.path, self.separator, self.append = Path(path), separator, append
@@ -306,12 +306,12 @@ class CSVLogger(Callback):
 
 
 class TensorBoard(Callback):
-    """Event files for TensorBoard: every figure, the learning rate, and histograms of all weights and gradients.
+    """Write event files for TensorBoard: every figure, the learning rate, and histograms of weights and gradients.
 
-    log_dir         this run's own directory; put several runs' directories side by side to compare them
-    histogram_freq  write histograms every so many epochs (0: never); gradients are those of the epoch's last batch
+    log_dir         this run's own directory; put the directories of several runs side by side to compare them
+    histogram_freq  write histograms every histogram_freq epochs (0: never), with the gradients of the last batch
 
-    Raises ImportError when tensorboardX is missing. Then: tensorboard --logdir <the directory above>
+    Raises ImportError if tensorboardX is missing. To view the files: tensorboard --logdir <the parent directory>
     """
 
     def __init__(self, log_dir: str | os.PathLike[str], histogram_freq: int = 1) -> None:
@@ -320,7 +320,7 @@ class TensorBoard(Callback):
 
     def check_run(self) -> None:
         if find_spec("tensorboardX") is None:
-            raise ImportError("TensorBoard: needs tensorboardX: pip install tensorboardX")
+            raise ImportError("TensorBoard: tensorboardX must be installed: pip install tensorboardX")
 
     def on_train_begin(self) -> None:
         from tensorboardX import SummaryWriter  # optional, and slow to import

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, reports as JSON and Markdown; the folder for those that can be made again."""
+"""Atomic file writes, JSON and Markdown output, and the user's cache folder."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PathLike = str | os.PathLike[str]
 
 
 def write_whole(path: PathLike, content: bytes) -> None:
-    """Write beside `path`, then rename into place: whoever is stopped leaves the old file or the new one.
+    """Write beside `path`, then rename into place: a program that is stopped leaves the old file or the new one.
 
-    Missing folders are made.
+    Missing folders are created.
     """
     path = Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,11 +25,11 @@ def write_whole(path: PathLike, content: bytes) -> None:
         temporary.write_bytes(content)
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)  # it is still there only if something went wrong
+        temporary.unlink(missing_ok=True)  # it still exists only after an error
 
 
 def write_json(path: PathLike, content: dict[str, Any]) -> None:
-    """Write `content` as indented JSON, whole or not at all."""
+    """Write `content` as indented JSON, with `write_whole`."""
     write_whole(path, f"{json.dumps(content, indent=1)}\n".encode())
 
 
@@ -42,9 +42,9 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def user_cache_folder() -> Path:
-    """The user's folder for what tinydl can make or fetch again, such as compiled kernels; it need not exist.
+    """The user's folder for files that tinydl can rebuild or download again, such as compiled kernels; may not exist.
 
-    Where the system wants it: $XDG_CACHE_HOME or ~/.cache, ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows.
+    By the system's convention: $XDG_CACHE_HOME or ~/.cache, ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows.
     """
     home = Path.home()
     if sys.platform == "win32":

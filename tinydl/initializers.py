@@ -1,14 +1,14 @@
-"""Where weights start.
+"""Initial weights.
 
-A unit's output is a sum over fan_in inputs, so its variance is fan_in * Var(W) times theirs. Weights that are too
-small or too large make activations (and, backwards, gradients, through fan_out) shrink or grow layer by layer; weights
-that are all equal make all units of a layer the same for ever.
+A unit sums over fan_in inputs, so with zero-mean weights its variance is fan_in Var(W) times their mean square. Weights
+that are too small or too large make activations (and, through fan_out, gradients) shrink or grow layer by layer. Hidden
+units that start equal get equal gradients: only roundoff, at the edges of matrix products, can tell them apart.
 
-    glorot  Var(W) = 2 / (fan_in + fan_out)     keeps both directions steady for linear, tanh, sigmoid units
-    he      Var(W) = 2 / fan_in                 relu passes half of the variance on: twice as much makes up for it
+    glorot  Var(W) = 2 / (fan_in + fan_out)     keeps both directions steady for linear, tanh and sigmoid units
+    he      Var(W) = 2 / fan_in                 relu halves the mean square of its input: the factor 2 makes up for it
 
 A uniform distribution on [-a, a] has variance a^2 / 3, hence a = sqrt(3 Var).
-The normal ones are plain normal distributions (Keras truncates its own at two standard deviations).
+The normal distributions are not truncated (Keras truncates its own at two standard deviations).
 
 References: Glorot & Bengio 2010; He et al. 2015.
 """
@@ -25,13 +25,13 @@ Shape = tuple[int, ...]
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """(fan_in, fan_out) of a weight of shape (in, out) or (kh, kw, in, out): connections into and out of a unit."""
+    """(fan_in, fan_out) for weights of shape (in, out) or (kh, kw, in, out): connections into and out of a unit."""
     receptive_field = math.prod(shape[:-2])
     return shape[-2] * receptive_field, shape[-1] * receptive_field
 
 
 def zeros(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray:
-    """All zeros: right for biases; weights that start at zero stay equal for ever."""
+    """All zeros: right for biases; hidden units whose weights all start at zero stay equal, up to roundoff."""
     return np.zeros(shape, dtype)
 
 

@@ -3,15 +3,15 @@
 A layer is y = f(x, params). Training needs two things from it: dL/dparams, to learn, and dL/dx, to pass to the layer
 below:
 
-    forward(x)    computes y and remembers what backward will need
-    backward(dy)  takes dL/dy, adds dL/dparam to grads, returns dL/dx      (the chain rule, one link of it)
+    forward(x)    computes y and caches the arrays that backward will need
+    backward(dy)  takes dL/dy, adds dL/dparam to grads, returns dL/dx      (one link of the chain rule)
 
-Rules that every layer keeps:
+Every layer follows these rules:
 - backward adds to `grads` (+=): shared weights, penalties and micro-batches need the sum; `zero_grad` resets it.
-- x and dy are never modified, and an array that was handed out is never written to again.
+- A layer never modifies x or dy, and never writes again to an array that it has returned.
 - Parameter arrays are changed in place, never replaced: a Model holds them all in one flat vector.
-- Everything has the dtype of the parameters. 1/N lives in the loss (and in a penalty's own term), nowhere else.
-- Randomness comes from `self.rng`, a Generator spawned from the one handed to `build`.
+- All arrays have the dtype of the parameters. 1/N appears in the loss (and in a penalty's own term), nowhere else.
+- Randomness comes from `self.rng`, a Generator spawned from the one passed to `build`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Shape = tuple[int, ...]
 
 
 class Layer(arguments.Configured):
-    """Base of all layers. A subclass needs `forward` and `backward`; `build` too if its shape or state depends on x.
+    """Base of all layers. A subclass needs `forward` and `backward`, and `build` if its shapes or arrays depend on x.
 
     Attributes after `build`: `input_shape` and `output_shape` (without the batch axis), `dtype`, and
         params  trainable arrays by name, e.g. {"W": ..., "b": ...}
-        grads   dLoss/dparam, the same keys and shapes
+        grads   dL/dparam, with the same keys and shapes
         state   arrays that are saved but not trained (running statistics)
     """
 
@@ -46,13 +46,13 @@ class Layer(arguments.Configured):
     needs_build: bool = False  # whether forward works only after build
     input_gradient: bool = True  # cleared by a training Model where dL/dx is not needed: backward may return any array
     in_model: bool = False
-    original: Layer | None = None  # in a second place of a network: the layer whose arrays it shares, see sharing.py
+    original: Layer | None = None  # set in a second place: the layer whose arrays this one shares, see sharing.py
 
     def __init__(self) -> None:
         self.params, self.grads, self.state = {}, {}, {}
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
-        """Learn the input's shape (without the batch axis), make the parameters; return the output's shape."""
+        """Set the input's shape (without the batch axis), create the parameters, and return the output's shape."""
         if not hasattr(self, "params"):
             raise TypeError(f"{type(self).__name__}: its __init__ must call super().__init__()")
         self.dtype = arguments.float_dtype(self.label, dtype)
@@ -66,7 +66,7 @@ class Layer(arguments.Configured):
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def penalty(self) -> float:
-        """What this layer adds to the loss, from its last forward pass."""
+        """The term that this layer adds to the loss, from its last forward pass."""
         return 0.0
 
     def zero_grad(self) -> None:
@@ -74,16 +74,16 @@ class Layer(arguments.Configured):
             gradient.fill(0)
 
     def sublayers(self) -> list[Layer]:
-        """The layers this one is composed of; none for a plain layer. Composites derive from layers.Container."""
+        """The layers this one is composed of; [] for a plain layer. Composites derive from layers.Container."""
         return []
 
     def walk(self) -> Iterator[Layer]:
-        """This layer and all below it, depth first, in the order of the forward pass."""
+        """Yield this layer and all layers below it, depth first, in forward order."""
         yield self
         for layer in self.sublayers():
             yield from layer.walk()
 
-    # --- what subclasses use ------------------------------------------------------------------------------------
+    # --- for subclasses -----------------------------------------------------------------------------------------
 
     @property
     def built(self) -> bool:
@@ -91,7 +91,7 @@ class Layer(arguments.Configured):
 
     @property
     def label(self) -> str:
-        """How messages call this layer: "dense_1 (Dense)", or its class alone outside a model."""
+        """This layer's name in messages: "dense_1 (Dense)", or its class alone outside a model."""
         return f"{self.name} ({type(self).__name__})" if self.name else type(self).__name__
 
     def add_parameter(self, name: str, value: NDArray) -> None:
@@ -103,16 +103,16 @@ class Layer(arguments.Configured):
             self.state[name] = value
 
     def _shares(self, arrays: dict[str, NDArray], name: str, value: NDArray) -> bool:
-        """Whether the array is there already: a layer's second place uses those of its first."""
+        """Whether the array exists already: a layer's second place uses the arrays of its first."""
         if self.original is not None and arrays[name].shape != value.shape:
             raise ValueError(
-                f"{self.label}: this layer stands in two places, which share its {name} of shape {arrays[name].shape}; "
-                f"the input of shape {self.input_shape} at the second needs {value.shape}: use a layer of its own there"
+                f"{self.label}: its two places share {name}, which must have the shape {arrays[name].shape} in both, "
+                f"got {value.shape} for input {self.input_shape} at the second: use a separate layer there"
             )
         return self.original is not None
 
     def as_input(self, x: NDArray) -> NDArray:
-        """x as a C-contiguous array of this layer's dtype, its shape checked (not copied if it is one already)."""
+        """x as a C-contiguous array of this layer's dtype (copied only if it is not one), with its shape checked."""
         dtype = self.dtype
         if dtype is None:
             if self.needs_build:
@@ -127,7 +127,7 @@ class Layer(arguments.Configured):
         return x
 
     def as_gradient(self, dy: NDArray, y: NDArray | None) -> NDArray:
-        """dy as a C-contiguous array of y's dtype; raises if its shape is not y's, or if forward has not run."""
+        """dy as a C-contiguous array of y's dtype; raises if its shape differs from y's, or if forward has not run."""
         if y is None:
             raise RuntimeError(f"{self.label}: backward was called before forward")
         dy = np.ascontiguousarray(dy, dtype=y.dtype)

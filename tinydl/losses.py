@@ -1,13 +1,13 @@
-"""Where dy starts: a loss compares predictions with targets and gives the first gradient.
+"""Losses: a loss compares predictions with targets, and its gradient is the first dy.
 
     loss.forward(y_pred, y_true) -> float        the mean over the batch
-    loss.backward()              -> dL/dy_pred   of the last forward; this is the only place where 1/N stands
+    loss.backward()              -> dL/dy_pred   of the last forward; 1/N appears only here
 
-The classification losses take logits (the raw outputs of the last layer, no Softmax or Sigmoid): softmax and logarithm
-together are exact where one after the other they overflow or give log(0).
+The classification losses take logits (the raw outputs of the last layer, without Softmax or Sigmoid): computed in one
+step, the softmax's logarithm is exact where two steps overflow or give log(0).
 
-`check_targets(y, output_shape, dtype)` is called by a Model once a `fit`, before anything is changed: it refuses
-targets that cannot be meant, and returns them as the array that `forward` takes.
+A Model calls `check_targets(y, output_shape, dtype)` once per `fit`, before it changes anything: it raises for invalid
+targets, and returns the others as the array that `forward` takes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 class Loss(arguments.Configured):
     """Base of all losses; subclasses write `forward` and `backward`."""
 
-    _cache: tuple[NDArray, NDArray] | None = None  # what backward needs of the last forward
+    _cache: tuple[NDArray, NDArray] | None = None  # the last forward's arrays, for backward
 
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
@@ -34,7 +34,7 @@ class Loss(arguments.Configured):
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
-        """Targets of the output's own shape; (n,) is taken for (n, 1)."""
+        """Check that targets have the output's shape, and return them; (n,) is read as (n, 1)."""
         owner = type(self).__name__
         y = _numbers(owner, y)
         if y.ndim == 1 and output_shape == (1,):
@@ -50,7 +50,7 @@ class Loss(arguments.Configured):
         y_true = np.ascontiguousarray(y_true, dtype=y_pred.dtype)
         if y_pred.shape != y_true.shape or y_pred.size == 0:
             raise ValueError(
-                f"{type(self).__name__}: predictions and targets must have one shape and not be empty, "
+                f"{type(self).__name__}: predictions and targets must have the same shape and not be empty, "
                 f"got {y_pred.shape} and {y_true.shape}"
             )
         self._cache = y_pred, y_true
@@ -63,9 +63,9 @@ class Loss(arguments.Configured):
 
 
 class MeanSquaredError(Loss):
-    """The mean of the squared differences over all entries, the loss of regression and of autoencoders.
+    """The mean squared difference over all entries: the loss for regression and for autoencoders.
 
-    Forward    L = 1/N sum_k (p_k - y_k)^2          N: all entries, rows times columns
+    Forward    L = 1/N sum_k (p_k - y_k)^2          N: the number of entries, rows times columns
     Backward   dL/dp_k = 2 (p_k - y_k) / N
     Shapes     y_pred, y_true (n, ...)
     Check      check_loss(MeanSquaredError(), rng.normal(size=(5, 3)), rng.normal(size=(5, 3)))
@@ -91,12 +91,12 @@ def mean_squared_error_gradient(y_pred: NDArray, y_true: NDArray) -> NDArray:
 
 
 class BinaryCrossEntropy(Loss):
-    """Cross-entropy of independent yes-or-no targets, on logits.
+    """Cross-entropy for independent yes-or-no targets, on logits.
 
     Forward    p = sigmoid(z),  L = -1/N sum_k ( y_k log p_k + (1 - y_k) log(1 - p_k) )
-               With log p = -log(1 + exp(-z)) and log(1 - p) = log p - z every term becomes
+               With log p = -log(1 + exp(-z)) and log(1 - p) = log p - z, every term becomes
                    log(1 + exp(-z)) + (1 - y) z  =  max(z, 0) - z y + log(1 + exp(-|z|))
-               (for z < 0, log(1 + exp(-z)) = log(1 + exp(z)) - z); the last form never overflows
+               (for z < 0, log(1 + exp(-z)) = log(1 + exp(z)) - z); the last form cannot overflow
     Backward   d/dz log p = 1 - p and d/dz log(1 - p) = -p, so dL/dz_k = (p_k - y_k) / N
     Shapes     y_pred (logits), y_true (n, ...); y_true in [0, 1], N counts all entries
     Raises     ValueError for targets outside [0, 1]
@@ -119,7 +119,7 @@ class BinaryCrossEntropy(Loss):
 
 
 class SoftmaxCrossEntropy(Loss):
-    """Cross-entropy of one class out of several, softmax included.
+    """Cross-entropy for one class out of several, softmax included.
 
     Forward    p = softmax(z),  L = -1/n sum_m sum_j q_mj log p_mj          m = 1 .. n: the rows
                log p_j = z_j - log sum_k exp(z_k), with the row's maximum subtracted from z first
@@ -127,10 +127,10 @@ class SoftmaxCrossEntropy(Loss):
                    q = (1 - e) y + e / c
     Backward   d log p_j / dz_i = 1[i = j] - p_i. Hence
                    dL/dz_mi = 1/n ( p_mi sum_j q_mj - q_mi ), which is (p_mi - q_mi) / n where sum_j q_mj = 1
-               (rows that sum to 1 within 1e-3 are taken, so the sum stands in the code)
+               (rows of y_true that sum to 1 within 1e-3 are accepted, so the code keeps the sum)
     Shapes     y_pred (logits) (n, classes); y_true integer labels (n,), or (n, classes) with rows that sum to 1
     Cache      p sum_j q_j and q
-    Raises     ValueError for labels outside 0 .. classes - 1, for rows that are no distribution, and unless
+    Raises     ValueError for labels outside 0 .. classes - 1, for rows that are not distributions, and unless
                0 <= label_smoothing < 1
     Reference  label smoothing: Szegedy et al. 2016
     Check      check_loss(SoftmaxCrossEntropy(), rng.normal(size=(5, 3)), [0, 2, 1, 1, 0])
@@ -145,14 +145,14 @@ class SoftmaxCrossEntropy(Loss):
         y = _numbers(owner, y)
         if len(output_shape) != 1:
             given = _shown(output_shape)
-            raise ValueError(f"{owner}: the model must give rows of logits (n, classes), it gives {given}")
+            raise ValueError(f"{owner}: the model must output rows of logits (n, classes), got {given}")
         classes = output_shape[0]
         if y.ndim == 2 and y.shape[1] == 1 and classes > 1:
             y = y[:, 0]
         if y.ndim == 1:
             labels = y if y.dtype == np.int64 else _finite(owner, y).astype(np.int64)
             if labels is not y and not np.array_equal(labels, y):
-                raise ValueError(f"{owner}: labels must be whole numbers, got {y[labels != y][0]}")
+                raise ValueError(f"{owner}: labels must be integers, got {y[labels != y][0]}")
             if labels.size and (labels.min() < 0 or labels.max() >= classes):
                 raise ValueError(
                     f"{owner}: labels must lie in 0 .. {classes - 1} for {classes} classes, "
@@ -163,7 +163,7 @@ class SoftmaxCrossEntropy(Loss):
             raise ValueError(f"{owner}: targets must be labels (n,) or rows (n, {classes}), got {y.shape}")
         rows = _finite(owner, np.ascontiguousarray(y, dtype=dtype))
         if rows.size and (rows.min() < 0 or np.abs(rows.sum(axis=1) - 1).max() > 1e-3):
-            raise ValueError(f"{owner}: every row of targets must be a distribution: no negative entry, sum 1")
+            raise ValueError(f"{owner}: every row of targets must be a distribution (entries >= 0, sum 1)")
         return rows
 
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
@@ -171,10 +171,10 @@ class SoftmaxCrossEntropy(Loss):
         if z.ndim != 2 or z.size == 0:
             raise ValueError(f"SoftmaxCrossEntropy: logits must be of shape (n, classes), not empty, got {z.shape}")
         y = np.asarray(y_true)
-        if y.ndim != 2 or y.dtype != z.dtype or y.shape != z.shape:  # rows that fit were checked when the data came in
+        if y.ndim != 2 or y.dtype != z.dtype or y.shape != z.shape:  # the others went through check_targets before
             y = self.check_targets(y, z.shape[1:], z.dtype)
         if len(y) != len(z):
-            raise ValueError(f"SoftmaxCrossEntropy: {len(z)} rows of logits, but {len(y)} targets")
+            raise ValueError(f"SoftmaxCrossEntropy: expected one target per row of logits, {len(z)}, got {len(y)}")
         shifted = z - z.max(axis=1, keepdims=True)
         e = np.exp(shifted)
         total = e.sum(axis=1, keepdims=True)
@@ -183,7 +183,7 @@ class SoftmaxCrossEntropy(Loss):
         if self.label_smoothing:
             q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
         self._cache = e / total * q.sum(axis=1, keepdims=True), q
-        # 0 log 0 is 0: where q is 0 the term is left out, even if p is 0 and its logarithm infinite
+        # 0 log 0 is 0: the term is skipped where q is 0, even if p is 0 and its logarithm infinite
         return -np.sum(q * np.where(q > 0, log_p, 0)).item() / len(z)
 
     def backward(self) -> NDArray:
@@ -204,7 +204,7 @@ def _numbers(owner: str, targets: ArrayLike) -> NDArray:
 def _finite(owner: str, y: NDArray) -> NDArray:
     if not np.isfinite(y).all():
         row = int(np.argwhere(~np.isfinite(y))[0][0])
-        raise ValueError(f"{owner}: targets must be finite, row {row} holds NaN or infinity")
+        raise ValueError(f"{owner}: targets must be finite, got NaN or infinity in row {row}")
     return y
 
 

@@ -1,7 +1,7 @@
-"""What `compile(metrics=...)` can report beside the loss: functions metric(y_true, y_pred) -> float, means over rows.
+"""Metrics, reported beside the loss by `compile(metrics=...)`: functions metric(y_true, y_pred) -> float, row means.
 
-Any function of that form will do; these may be named by a string. For curves, areas and confusion matrices use
-scikit-learn's metrics on the output of `predict`.
+Any function of this form works; those defined here can also be given by name. For curves, areas and confusion matrices,
+use scikit-learn's metrics on the output of `predict`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Metric = Callable[[NDArray, NDArray], float]
 
 
 def accuracy(y_true: NDArray, y_pred: NDArray) -> float:
-    """Share of rows whose largest logit is at the label; with a single logit, whose sign is right."""
+    """Fraction of rows whose largest logit is at the label; with a single logit, of rows where its sign is right."""
     if y_pred.shape[-1] == 1:
         return float(np.mean((y_pred > 0) == (y_true.reshape(y_pred.shape) > 0.5)))
     labels = y_true if y_true.ndim == 1 else y_true.argmax(axis=-1)

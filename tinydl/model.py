@@ -1,4 +1,4 @@
-"""Model: layers that train together."""
+"""Model: a chain of layers with a training loop, weights and files."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class Model:
         history = model.fit(x, x, epochs=30, batch_size=64)
 
     layers       a list of layers, or one layer
-    input_shape  of one sample, without the batch axis: a number or a tuple
-    seed         decides the first weights, every shuffle and all noise: the same seed gives the same bits
+    input_shape  the shape of one sample, without the batch axis: a number or a tuple
+    seed         determines the initial weights, every shuffle and all noise: the same seed gives the same bits
     dtype        "float32", or "float64" for gradient checks; data are converted on entry
 
-    Python threads may call `predict` on one model at the same time; while one trains it, no other may use it.
+    Several Python threads may call `predict` on a model at the same time, but not while another thread trains it.
 
     All parameters lie in one flat vector, `model.parameters`, and all gradients in another, `model.gradients`; the
     layers hold views into them. An optimizer step or a gradient norm is one pass over one array.
 
-    Raises ValueError or TypeError, before anything is changed, for shapes that do not fit and layers in use elsewhere.
+    Raises ValueError or TypeError, before it changes anything, for shapes that do not fit and layers in use elsewhere.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Model:
         self.seed = arguments.whole("Model", "seed", seed)
         self.dtype = arguments.float_dtype("Model", dtype)
         self.name = name or "model"
-        if type(layers) is Sequential:  # a subclass may do more than chain, and stays a layer of its own
+        if type(layers) is Sequential:  # a subclass may do more, and stays one layer
             self.root = layers
         else:
             self.root = Sequential([layers] if isinstance(layers, Layer) else layers)
@@ -80,8 +80,8 @@ class Model:
         self._step = loop.Step(self.root, self.parameters, self.gradients)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)  # a copy's or pickle's arrays are no longer views of one vector:
-        self._lay_out()  # make them so again
+        self.__dict__.update(state)
+        self._lay_out()  # the arrays of a copy or a pickle are no longer views of one vector
 
     def __copy__(self) -> Model:
         return copy.deepcopy(self)
@@ -109,7 +109,7 @@ class Model:
         return self.root.forward(x, training)
 
     def backward(self, dy: NDArray) -> NDArray:
-        """From dL/dy of the last forward to dL/dx; adds to the gradients."""
+        """Take dL/dy of the last forward, add to the gradients, and return dL/dx."""
         return self.root.backward(dy)
 
     def penalty(self) -> float:
@@ -121,12 +121,12 @@ class Model:
     # --- training ---------------------------------------------------------------------------------
 
     def compile(self, optimizer: Optimizer, loss: Loss, metrics: Iterable[str | Metric] = ()) -> None:
-        """Choose how to train. Metrics: names of tinydl.metrics, or functions (y_true, y_pred) -> float."""
+        """Set optimizer, loss and metrics: names from tinydl.metrics, or functions (y_true, y_pred) -> float."""
         inputs.check_optimizer_and_loss(optimizer, loss)
         if optimizer is not self.optimizer and optimizer.iterations:
             raise ValueError(
-                f"compile: this {type(optimizer).__name__} has already taken {optimizer.iterations} steps with another "
-                "model, and remembers its gradients: give each model its own optimizer"
+                f"compile: optimizer must be new, got {type(optimizer).__name__} with {optimizer.iterations} steps "
+                "on another model, whose gradients it holds: give each model its own optimizer"
             )
         inputs.check_ends(loss, self.root, self.output_shape)
         chosen = inputs.metrics_by_name(metrics)
@@ -138,22 +138,20 @@ class Model:
 
     def _compiled(self, method: str) -> tuple[Optimizer, Loss]:
         if self.optimizer is None or self.loss is None:
-            raise RuntimeError(
-                f"{method}: the model has no loss and optimizer yet: call compile(optimizer, loss) first"
-            )
+            raise RuntimeError(f"{method}: the model has no optimizer or loss yet: call compile(optimizer, loss) first")
         return self.optimizer, self.loss
 
     def train_on_batch(self, x: ArrayLike, y: ArrayLike) -> float:
-        """One step of the optimizer; returns the loss (penalties included) before it."""
+        """Take one optimizer step; return the loss (penalties included) before it."""
         optimizer, loss = self._compiled("train_on_batch")
         batch = inputs.check_data("train_on_batch", self, loss, x, y)
         with one_blas_thread():
             return self._step.take(*batch.batch(slice(None)), loss, optimizer)[0]
 
     def hand_targets(self, targets: NDArray, loss: Loss) -> None:
-        """Give auxiliary heads that have no targets yet a loss and targets for their next forward pass in training.
+        """Set loss and targets for the next training forward pass of those auxiliary heads that have no targets yet.
 
-        A training step does this by itself; a gradient check of the model needs it.
+        A training step does this itself; call it in a gradient check of the model.
         """
         for head in self._step.heads:
             if head.targets is None:
@@ -165,18 +163,18 @@ class Model:
         shuffle: bool = True, validation_data: tuple[ArrayLike, ArrayLike] | Batches | None = None,
         callbacks: Sequence[Callback] | None = (), verbose: int = 1, initial_epoch: int = 0,
     ) -> History:  # fmt: skip
-        """Train for epochs number initial_epoch .. epochs - 1; returns the History of their figures.
+        """Train for the epochs initial_epoch .. epochs - 1, and return the History of their figures.
 
-        x may be Batches, which bring their own targets (and validation_data likewise).
-        An epoch is one pass over a new permutation of the rows (with `shuffle`), the last short batch included. Its
-        "loss" is the mean over rows of the loss (penalties included) that each had when its batch came up; "val_loss"
-        is `evaluate`'s at the end of the epoch. verbose: 0 nothing, 1 a progress bar (lines off a terminal).
+        x may be Batches with their own targets, and so may validation_data.
+        An epoch is one pass over a new permutation of the rows (with `shuffle`), including a last short batch. Its
+        "loss" is the mean over rows of the loss (penalties included) before the step on each row's batch; "val_loss"
+        is that of `evaluate` at the end of the epoch. verbose: 0 silent, 1 a progress bar (lines if not on a terminal).
 
-        Ctrl-C ends training cleanly: callbacks finish (the best model stays saved), and the History so far is
-        returned, its `interrupted` true.
+        Ctrl-C ends training cleanly: callbacks finish (the best model stays saved), and `fit` returns the History so
+        far, with `interrupted` true.
 
-        Raises before anything is changed: RuntimeError without compile, ValueError for data that do not fit.
-        While training: FloatingPointError when the loss is NaN or infinite, naming epoch, batch and layer.
+        Raises, before it changes anything, RuntimeError without compile and ValueError for data that do not fit.
+        In training it raises FloatingPointError if the loss is NaN or infinite, naming epoch, batch and layer.
         """
         _, loss = self._compiled("fit")
         data = inputs.check_data("fit", self, loss, x, y)
@@ -196,13 +194,13 @@ class Model:
             print(f"Interrupted after {len(history.epoch)} finished epochs", flush=True)
         return history
 
-    # --- using it ---------------------------------------------------------------------------------
+    # --- inference --------------------------------------------------------------------------------
 
     @one_blas_thread()
     def evaluate(self, x: ArrayLike | Batches, y: ArrayLike | None = None, batch_size: int | None = None) -> Any:
-        """The mean loss (penalties included) over the rows, noise off; with metrics a list, loss first.
+        """The mean loss (penalties included) over the rows, without noise; with metrics a list, loss first.
 
-        batch_size: rows at a time; by default 1,024, or 128 images.
+        batch_size: the number of rows at a time, by default 1,024, or 128 images.
         """
         _, loss = self._compiled("evaluate")
         values = list(loop.figures(self, inputs.check_data("evaluate", self, loss, x, y), batch_size).values())
@@ -211,7 +209,7 @@ class Model:
 
     @one_blas_thread()
     def predict(self, x: ArrayLike | Batches, batch_size: int | None = None) -> NDArray:
-        """The outputs for all rows, computed batch_size rows at a time (as in `evaluate`), noise and dropout off."""
+        """The outputs for all rows, computed batch_size rows at a time (as in `evaluate`), without noise or dropout."""
         data = inputs.check_x("predict", self, x)
         batch_size = inputs.rows_at_a_time("predict", self, batch_size)
         y = np.empty((len(data), *self.output_shape), self.dtype)
@@ -219,8 +217,8 @@ class Model:
             chunk = self.root.forward(data.batch(slice(start, start + batch_size))[0])
             if chunk.shape[1:] != self.output_shape:
                 raise ValueError(
-                    f"predict: {self.layers[-1].label} gave an output of shape {chunk.shape}, its build had promised "
-                    f"{('n', *self.output_shape)}"
+                    f"predict: {self.layers[-1].label} must output the shape that its build returned, "
+                    f"{('n', *self.output_shape)}, got {chunk.shape}"
                 )
             y[start : start + batch_size] = chunk
         del chunk
@@ -234,7 +232,7 @@ class Model:
         return [array.copy() for array in arrays_in_order(self.root)]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """The inverse of get_weights. Raises ValueError, before anything is changed, when number or shapes differ."""
+        """The inverse of get_weights. Raises ValueError, before it changes anything, if number or shapes differ."""
         arrays = arrays_in_order(self.root)
         new = [np.asarray(weight) for weight in weights]
         if [array.shape for array in arrays] != [array.shape for array in new]:
@@ -242,15 +240,15 @@ class Model:
                 f"set_weights: expected {len(arrays)} arrays of shapes {[a.shape for a in arrays]}, "
                 f"got {len(new)} of shapes {[a.shape for a in new]}"
             )
-        held = (self.parameters, *self.state.values())  # what is given may be views of these, in another order
-        converted = [  # all, before the first is written
+        held = (self.parameters, *self.state.values())  # `weights` may be views of these, in another order
+        converted = [  # all of them, before the first is written
             weight.astype(self.dtype, copy=any(np.may_share_memory(weight, array) for array in held)) for weight in new
         ]
         for array, weight in zip(arrays, converted, strict=True):
             array[...] = weight
 
     def astype(self, dtype: DTypeLike) -> Model:
-        """A copy in another dtype, for gradient checks in float64. It keeps the loss, not the optimizer."""
+        """A copy in another dtype, for gradient checks in float64. It keeps the loss but not the optimizer."""
         dtype = arguments.float_dtype("astype", dtype)
         other = copy.deepcopy(self)
         other.dtype, other.optimizer = dtype, None
@@ -259,42 +257,42 @@ class Model:
         return other
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write architecture and weights to one safetensors file, all or nothing."""
+        """Write architecture and weights to one safetensors file, atomically."""
         checkpoint.save_model(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], custom_layers: Sequence[type[Layer]] = ()) -> Model:
-        """A model as `save` wrote it, not compiled. `custom_layers`: classes of your own that it is made of.
+        """The model in a file that `save` wrote, not compiled. `custom_layers`: your own layer classes that it uses.
 
-        Raises FileNotFoundError, or ValueError for a file that is truncated, foreign or does not fit its architecture.
+        Raises FileNotFoundError, or ValueError if the file is truncated, not tinydl's, or its arrays do not fit.
         """
         return checkpoint.load_model(cls, path, custom_layers)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Take the weights of a saved model of this same architecture. Raises as `load`, before anything is changed."""
+        """Load the weights of a saved model of the same architecture. Raises as `load`, before it changes anything."""
         checkpoint.load_weights(self, path)
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """`save`, and what exact resumption needs: the optimizer's state, the epoch, all random generators."""
+        """`save`, plus the state for exact resumption: the optimizer, the epoch and all random generators."""
         optimizer, _ = self._compiled("save_checkpoint")
         checkpoint.save_training(self, optimizer, path)
 
     def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """Continue where `save_checkpoint` stopped, to the bit: into a model built and compiled as that one was.
+        """Load a checkpoint into a model built and compiled the same way; training then continues to the same bits.
 
             model.load_checkpoint(path)
             model.fit(x, y, epochs=30, initial_epoch=model.epoch)
 
-        A learning rate that was a number is restored (a LearningRateScheduler may have set it); all else about the
-        optimizer must be as it was. Callbacks have a memory of their own, which is not part of a checkpoint.
+        A learning rate that was a number is restored (a LearningRateScheduler may have set it); all other settings of
+        the optimizer must be the same. A checkpoint does not hold the state of callbacks.
 
-        Raises ValueError, before anything is changed, when the file is no checkpoint or is one of another model.
+        Raises ValueError, before it changes anything, if the file is not a checkpoint, or is one of another model.
         """
         optimizer, _ = self._compiled("load_checkpoint")
         checkpoint.load_training(self, optimizer, path)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
-        """The block diagram, with branches, shapes and numbers of parameters; as PNG, given `path`."""
+        """The block diagram, with branches, shapes and numbers of parameters; `path`: also write it as a PNG."""
         from .plots.diagram import model_diagram
 
         return model_diagram(self, path)
@@ -317,5 +315,5 @@ class Model:
 
 
 def _entries(arrays: Iterable[NDArray]) -> int:
-    """How many numbers they hold; an array that two layers share counts once."""
+    """The number of entries in the arrays; an array that two layers share counts once."""
     return sum({id(array): array.size for array in arrays}.values())

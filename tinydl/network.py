@@ -1,4 +1,4 @@
-"""What callbacks, files, pictures and studies know of a Model. They stand above model.py, so they cannot import it."""
+"""The interface of a Model for the modules that model.py imports, which therefore cannot import Model itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .optimizers import Optimizer
 
 @runtime_checkable
 class Network(Protocol):
-    """Layers built for one input shape, such as a Model: to be looked at and run."""
+    """Layers built for one input shape, such as a Model: the attributes needed to inspect and run them."""
 
     name: str
     input_shape: Shape
@@ -41,13 +41,13 @@ class Network(Protocol):
 
     @property
     def state(self) -> dict[str, NDArray]:
-        """What is saved but not trained, by dotted name."""
+        """The arrays that are saved but not trained, by dotted name."""
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray: ...
 
 
 class NetworkInTraining(Network, Protocol):
-    """A network in training: what a callback sees of it, and what a checkpoint keeps."""
+    """A network in training: the attributes that callbacks use and checkpoints store."""
 
     seed: int
     rng: np.random.Generator
@@ -77,7 +77,7 @@ class NetworkInTraining(Network, Protocol):
 
 
 def chained(layer: Layer) -> Iterator[Layer]:
-    """The layers that stand in a chain, nested ones too: nothing but the chain calls their forward and backward."""
+    """Yield the layers of a chain, nested chains included: only the chain calls their forward and backward."""
     if type(layer) is Sequential:
         for inner in layer.layers:
             yield from chained(inner)

@@ -1,4 +1,4 @@
-"""Where gradients go. An optimizer sees one flat vector of parameters and one of gradients, whatever the layers are.
+"""Optimizers: each works on one flat vector of parameters and one of gradients, whatever the layers are.
 
     optimizer.step(params, grads)       changes params in place, reads grads
 
@@ -6,10 +6,10 @@ g is the gradient, p the parameters, t the step number from 1, lr the learning r
 With `global_clipnorm` c, a gradient whose norm over ALL parameters exceeds c is first scaled to norm c, which keeps its
 direction (Pascanu et al. 2013).
 
-`weight_decay` acts, in a Model, on parameters of two or more dimensions (W of Dense and Conv2D) and not on those of one
-(b, and gamma and beta of BatchNorm): they are few and overfit little, and to pull them to 0 only takes freedom away
-(Goyal et al. 2017; He et al. 2019, "Bag of Tricks", section 3.1). A Model tells its optimizer by `decayed` where the
-former lie; in a plain vector all of it decays. PyTorch's optimizers decay everything unless told otherwise.
+In a Model, `weight_decay` acts on parameters with two or more dimensions (W of Dense and Conv2D) but not on those with
+one (b, and BatchNorm's gamma and beta): these are few and overfit little, and pulling them to 0 only removes freedom
+(Goyal et al. 2017; He et al. 2019, "Bag of Tricks", section 3.1). The Model sets `decayed` to the ranges of the former;
+without it the whole vector decays, as it does by default in PyTorch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .schedules import Schedule, as_schedule
 
 
 class Optimizer(arguments.Configured):
-    """Base of all optimizers. `slots` are its own vectors, as long as the parameters; `iterations` counts steps."""
+    """Base of all optimizers. `slots` holds its own vectors, as long as the parameters; `iterations` counts steps."""
 
     slot_names: tuple[str, ...] = ()
     _decayed: tuple[slice, ...] | None
@@ -47,7 +47,7 @@ class Optimizer(arguments.Configured):
 
     @property
     def learning_rate(self) -> float | Schedule:
-        """A number or a schedule; may be set at any time."""
+        """A number or a schedule; it can be set at any time."""
         return self._learning_rate
 
     @learning_rate.setter
@@ -63,9 +63,9 @@ class Optimizer(arguments.Configured):
 
     @property
     def decayed(self) -> Sequence[slice] | None:
-        """The parts of the vector that weight_decay acts on; None: all of it, as for plain vectors.
+        """The ranges of the vector that weight_decay acts on; None: all of it, as for plain vectors.
 
-        A Model sets it in `compile`. It reads as it is used: in order, parts that touch or overlap as one.
+        A Model sets it in `compile`. Reading it returns the ranges in order, merged where they touch or overlap.
         """
         return self._decayed
 
@@ -80,18 +80,18 @@ class Optimizer(arguments.Configured):
             elif start < stop:
                 merged.append(slice(start, stop))
         self._decayed = None if parts is None else tuple(merged)
-        # The whole vector as ranges, of which every other one decays; the last goes on to the end, wherever that is.
+        # The whole vector as ranges, every other one of which decays; the last is open, as the length is not known yet.
         edges = [0, *(edge for part in merged for edge in (part.start, part.stop)), None]
         self._ranges = [(slice(a, b), k % 2 == 1) for k, (a, b) in enumerate(pairwise(edges)) if a != b]
 
     def _bounds(self, part: slice) -> tuple[int, int]:
         if not isinstance(part, slice) or part.step not in (None, 1):
-            raise ValueError(f"{self._owner}: decayed must be slices (start, stop) of the vector, got {part!r}")
+            raise ValueError(f"{self._owner}: decayed must hold slices (start, stop) of the vector, got {part!r}")
         start = arguments.whole(self._owner, "the start of a decayed part", part.start)
         return start, arguments.whole(self._owner, "the stop of a decayed part", part.stop, start)
 
     def by_decay(self, weight_decay: float, *vectors: NDArray) -> Iterator[tuple[float, Sequence[NDArray]]]:
-        """(weight_decay or 0, the vectors' parts that it is for), until the vectors are covered."""
+        """Yield (weight_decay or 0, the vectors' parts that it applies to), until the vectors are covered."""
         if not weight_decay or self._decayed is None:
             yield weight_decay, vectors
             return
@@ -99,23 +99,23 @@ class Optimizer(arguments.Configured):
             yield weight_decay if decays else 0.0, [vector[part] for vector in vectors]
 
     def build(self, params: NDArray) -> None:
-        """Make the slots; refused when this optimizer already trains parameters of another size."""
+        """Create the slots; raises if this optimizer already trains parameters of another size or dtype."""
         for name in self.slot_names:
             slot = self.slots.get(name)
             if slot is None:
                 self.slots[name] = np.zeros_like(params)
             elif slot.shape != params.shape or slot.dtype != params.dtype:
                 raise ValueError(
-                    f"{self._owner}: it already trains {slot.size} {slot.dtype} parameters, not {params.size} "
+                    f"{self._owner}: expected the {slot.size} {slot.dtype} parameters it trains, got {params.size} "
                     f"{params.dtype}: give each model its own optimizer"
                 )
 
     def step(self, params: NDArray, grads: NDArray) -> None:
-        """One update of params, in place."""
+        """Update params once, in place."""
         if params.shape != grads.shape:
-            raise ValueError(f"{self._owner}: {params.shape} parameters but {grads.shape} gradients")
+            raise ValueError(f"{self._owner}: expected gradients of shape {params.shape}, got {grads.shape}")
         if self._decayed and (end := self._decayed[-1].stop) > params.size:
-            raise ValueError(f"{self._owner}: decayed reaches to parameter {end}, but there are {params.size}")
+            raise ValueError(f"{self._owner}: decayed must lie in the {params.size} parameters, got a stop at {end}")
         self.build(params)
         if self.global_clipnorm is not None:
             norm = math.sqrt(sum_of_squares(grads))
@@ -123,7 +123,7 @@ class Optimizer(arguments.Configured):
                 grads = grads * (self.global_clipnorm / norm)
         learning_rate = self.current_learning_rate
         if not 0 <= learning_rate < math.inf:
-            raise ValueError(f"{self._owner}: the schedule gave a learning rate of {learning_rate}, {self._schedule!r}")
+            raise ValueError(f"{self._owner}: expected a finite rate >= 0, got {learning_rate} from {self._schedule!r}")
         self.iterations += 1
         self.update(params, grads, learning_rate)
 
@@ -133,15 +133,15 @@ class Optimizer(arguments.Configured):
 
 @compiled_as(kernels.optimizers.sum_of_squares)
 def sum_of_squares(v: NDArray) -> float:
-    """sum v_k^2, added up in float64, where the square of no float32 overflows."""
+    """sum v_k^2, in float64, where the square of a float32 cannot overflow."""
     return float(np.sum(np.square(v, dtype=np.float64)))
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent, optionally with momentum.
 
-    g <- g + weight_decay p                     (weight decay as L2: its gradient takes part in the momentum;
-                                                where p is decayed, see above: weights, not biases)
+    g <- g + weight_decay p                     (L2 decay: its gradient enters the momentum;
+                                                only where p is decayed: weights, not biases, see above)
     momentum = 0:   p <- p - lr g
     else            v <- momentum v + g,   p <- p - lr v
     nesterov        v <- momentum v + g,   p <- p - lr (g + momentum v)
@@ -181,7 +181,7 @@ def sgd(
 
 
 class RMSprop(Optimizer):
-    """Divides each gradient by a running root mean square of its own past.
+    """Divide each gradient by the running root mean square of its own history.
 
     v <- rho v + (1 - rho) g^2,   p <- p - lr g / (sqrt(v) + epsilon)
 
@@ -211,14 +211,14 @@ def rmsprop(p: NDArray, g: NDArray, v: NDArray, learning_rate: float, rho: float
 
 
 class Adam(Optimizer):
-    """Momentum, and a step size for each parameter from its gradient's first two moments.
+    """Momentum, with a step size for each parameter from the first two moments of its gradient.
 
     m <- beta1 m + (1 - beta1) g               v <- beta2 v + (1 - beta2) g^2
-    m^ = m / (1 - beta1^t)                     v^ = v / (1 - beta2^t)      (both start at 0; this undoes the bias)
+    m^ = m / (1 - beta1^t)                     v^ = v / (1 - beta2^t)      (corrects their bias: both start at 0)
     p <- p - lr weight_decay p - lr m^ / (sqrt(v^) + epsilon)
 
-    The weight decay is decoupled: it acts on p directly and never enters m or v. It acts where p is decayed (see above:
-    weights, not biases), elsewhere it is 0.
+    The weight decay is decoupled: it acts on p directly and never enters m or v. It is 0 where p is not decayed (see
+    above: weights decay, biases do not).
     Early in training m^ / sqrt(v^) is near +-1: every parameter moves by about lr, however small its gradient is.
 
     Reference  Kingma & Ba 2015; decoupled decay: Loshchilov & Hutter 2019; the same update as PyTorch's Adam and AdamW
@@ -258,15 +258,15 @@ def adam(
 
 
 class Lion(Optimizer):
-    """Only the sign of a momentum: every parameter moves by lr in every step, up or down.
+    """Step by the sign of a momentum: every parameter moves up or down by lr in every step.
 
     u = sign(beta1 m + (1 - beta1) g)
     p <- p - lr weight_decay p - lr u
     m <- beta2 m + (1 - beta2) g            (starts at 0)
 
-    The newest gradient counts for more in the step (beta1) than in what is remembered of it (beta2). All steps have
-    full length, so the learning rate should be a third to a tenth of Adam's, and the weight decay larger by the same
-    factor: it is decoupled and acts where p is decayed (see above). One vector of memory, where Adam has two.
+    The newest gradient has more weight in the step (beta1) than in the momentum (beta2). Every step has full length,
+    so the learning rate should be a third to a tenth of Adam's, and the weight decay larger by the same factor. The
+    decay is decoupled and acts where p is decayed (see above). Lion stores one vector, Adam two.
 
     Reference  Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms"; the same update as Keras' Lion
     """

@@ -2,7 +2,7 @@
 
     Adam(learning_rate=CosineDecay(1e-3, decay_steps=10_000))
 
-All are pure functions of `step`, so a resumed run continues where it stopped.
+Each is a pure function of `step`, so a resumed run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class StepDecay(Schedule):
 
 
 class PiecewiseConstant(Schedule):
-    """lr(t) = values[k], k the number of boundaries b <= t: one value more than boundaries, which rise."""
+    """lr(t) = values[k], k the number of boundaries b <= t; boundaries rise, and values has one entry more."""
 
     def __init__(self, boundaries: Sequence[int], values: Sequence[float]) -> None:
         for name, given in (("boundaries", boundaries), ("values", values)):
@@ -60,7 +60,7 @@ class PiecewiseConstant(Schedule):
         self.boundaries = [self._steps("boundaries", boundary) for boundary in boundaries]
         self.values = [self._rate("values", value) for value in values]
         if len(self.values) != len(self.boundaries) + 1 or any(a >= b for a, b in pairwise(self.boundaries)):
-            expected = "PiecewiseConstant: expected rising boundaries and one value more than those"
+            expected = "PiecewiseConstant: expected rising boundaries, and one more value than boundaries"
             raise ValueError(f"{expected}, got {self.boundaries} and {self.values}")
 
     def __call__(self, step: int) -> float:
@@ -80,7 +80,7 @@ class ExponentialDecay(Schedule):
 
 
 class CosineDecay(Schedule):
-    """Half a cosine from learning_rate down to `minimum` at decay_steps, constant from there on.
+    """Half a cosine, from learning_rate down to `minimum` at decay_steps, then constant.
 
     lr(t) = minimum + (learning_rate - minimum) (1 + cos(pi min(t / decay_steps, 1))) / 2
 
@@ -98,9 +98,9 @@ class CosineDecay(Schedule):
 
 
 class LinearWarmup(Schedule):
-    """Rises linearly for warmup_steps, then follows `after` (a rate or a schedule, which then starts at its step 0).
+    """Rise linearly for warmup_steps, then follow `after` (a rate or a schedule, which then starts at its step 0).
 
-    lr(t) = after(0) (t + 1) / warmup_steps  for t < warmup_steps,  after(t - warmup_steps)  from there on
+    lr(t) = after(0) (t + 1) / warmup_steps  for t < warmup_steps,  after(t - warmup_steps)  after that
 
     Reference  Goyal et al. 2017
     """
@@ -117,8 +117,8 @@ class LinearWarmup(Schedule):
 
 
 class OneCycle(Schedule):
-    """Up and down once: a linear rise from peak / div_factor to the peak in the first `warmup_fraction` of total_steps,
-    then half a cosine down to peak / div_factor / final_div_factor.
+    """One rise and fall: linear from peak / div_factor to the peak in the first `warmup_fraction` of total_steps, then
+    half a cosine down to peak / div_factor / final_div_factor.
 
     Reference  Smith & Topin 2018
     """
@@ -144,5 +144,5 @@ class OneCycle(Schedule):
 
 
 def as_schedule(learning_rate: float | Schedule) -> Schedule:
-    """A number as a constant schedule; a schedule as it is."""
+    """The schedule itself, or a Constant schedule for a number."""
     return learning_rate if isinstance(learning_rate, Schedule) else Constant(learning_rate)

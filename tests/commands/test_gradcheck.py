@@ -417,10 +417,10 @@ CANNOT: dict[str, tuple[list[str], str]] = {
     "arguments unknown": (["theirs:Swish", "--arguments", '{"units": 4}'], "theirs:Swish: Swish(units=4) failed: TypeError: "),
     "arguments for an object": (["theirs:swished", "--arguments", "{}"], "--arguments: theirs:swished is no class or function"),
     "arguments refused": (
-        ["tinydl.layers:Dense", "--arguments", '{"units": -4}'], "ValueError: Dense: units must be a whole number of 1 or more, got -4",
+        ["tinydl.layers:Dense", "--arguments", '{"units": -4}'], "ValueError: Dense: units must be an integer >= 1, got -4",
     ),
     "a factory that leaves": (["theirs:leave"], "theirs:leave: leave() failed: SystemExit: no reason"),
-    "option refused": (["theirs:Swish", "--probes", "0"], "probes must be a whole number of 1 or more, got 0"),
+    "option refused": (["theirs:Swish", "--probes", "0"], "probes must be an integer >= 1, got 0"),
     "unknown array": (["theirs:Swish", "--zero-ok", "q"], "zero_ok names ['q'], but the arrays of Swish are ['x']"),
     "shape refused": (["tinydl.layers:GlobalAveragePool2D"], "expected images"),
 }  # fmt: skip

@@ -37,10 +37,10 @@ def test_a_seed_decides() -> None:
 
 def test_what_is_refused() -> None:
     for size in (0, -5, 2.5):
-        with pytest.raises(ValueError, match=r"digits\.load: test_size must be a whole number of 1 or more"):
+        with pytest.raises(ValueError, match=r"digits\.load: test_size must be an integer >= 1"):
             digits.load(size)  # type: ignore[arg-type]
     for size in (5, 1797, 1790):
         with pytest.raises(ValueError, match=f"{size} of 1797 rows cannot be split off"):
             digits.load(size)
-    with pytest.raises(ValueError, match="seed must be a whole number"):
+    with pytest.raises(ValueError, match="seed must be an integer"):
         digits.load(seed=-1)

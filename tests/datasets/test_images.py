@@ -506,7 +506,7 @@ def test_splits_that_leave_a_class_out(n: int) -> None:
 
 def test_split_of_no_rows() -> None:
     for n in (0, -1, 0.2):
-        with pytest.raises(ValueError, match="n_validation must be a whole number of 1 or more"):
+        with pytest.raises(ValueError, match="n_validation must be an integer >= 1"):
             make().split(n, np.random.default_rng(0))  # type: ignore[arg-type]
 
 
@@ -525,7 +525,7 @@ def test_names_both_ways() -> None:
     assert data.name(data.labels[2]) == "cow"  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="label must be one of 0 to 3, got 4"):
         data.name(4)
-    with pytest.raises(ValueError, match="label must be a whole number of 0 or more, got -1"):
+    with pytest.raises(ValueError, match="label must be an integer >= 0, got -1"):
         data.name(-1)
     with pytest.raises(ValueError, match="name must be one of 'ant', 'bee', 'cow', 'dog', got 'cat'"):
         data.label("cat")

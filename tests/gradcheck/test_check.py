@@ -1096,7 +1096,7 @@ def test_the_same_seed_gives_the_same_report() -> None:
         ({"x": np.ones((0, 5))}, ValueError, "at least one entry"),
         ({"x": np.array(1.0)}, ValueError, "batch axis"),
         ({"x": np.array([[1.0, np.nan]])}, ValueError, r"1 NaN or infinite entries, the first at \[0, 1\]"),
-        ({"probes": 0}, ValueError, "probes must be a whole number of 1 or more, got 0"),
+        ({"probes": 0}, ValueError, "probes must be an integer >= 1, got 0"),
         ({"probes": 2.5}, ValueError, "probes must be"),
         ({"seed": -1}, ValueError, "seed must be"),
         ({"step": 0}, ValueError, "step must be a positive number"),

@@ -138,7 +138,7 @@ def test_bad_input_is_refused() -> None:
         check_layer(ReLU(), (3, 4), method="autograd")
     with pytest.raises(ValueError, match="mode must be one of 'sampled', 'directional', got 'fast'"):
         check_layer(ReLU(), (3, 4), mode="fast")
-    with pytest.raises(ValueError, match="directions must be a whole number of 1 or more, got 0"):
+    with pytest.raises(ValueError, match="directions must be an integer >= 1, got 0"):
         check_layer(ReLU(), (3, 4), mode="directional", directions=0)
 
 

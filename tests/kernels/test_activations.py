@@ -60,6 +60,6 @@ def test_complex_numbers_go_to_the_definition() -> None:
 def test_other_shapes_are_refused() -> None:
     """The kernel goes through memory: one array shorter than the other, and it would read what is behind it."""
     for other in [(2, 2), (2, 4), (1, 3), (3,), (3, 2)]:
-        expected = rf"^activation_gradient: expected two arrays of one shape, got \(2, 3\) and \({other[0]},"
+        expected = rf"^activation_gradient: dy and y must have the same shape, got \(2, 3\) and \({other[0]},"
         with pytest.raises(ValueError, match=expected):
             gradient.twin(np.ones((2, 3)), np.ones(other), RELU)

@@ -77,6 +77,6 @@ def test_other_shapes_are_refused() -> None:
     """The kernel goes through memory: one array shorter than the other, and it would read what is behind it."""
     for other in [(2, 2), (2, 4), (1, 3), (3,), (3, 2)]:
         with pytest.raises(
-            ValueError, match=rf"^add: expected two arrays of one shape, got \(2, 3\) and \({other[0]},"
+            ValueError, match=rf"^add: both arrays must have the same shape, got \(2, 3\) and \({other[0]},"
         ):
             add.twin(np.ones((2, 3)), np.ones(other), RELU)

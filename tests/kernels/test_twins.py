@@ -173,7 +173,7 @@ def test_a_mode_that_cannot_be_is_refused_by_the_name_of_who_asks(monkeypatch: p
     with pytest.raises(ValueError, match=r"^TINYDL_KERNELS: expected one of .*, got 'fast'$"):
         twins._switch("TINYDL_KERNELS", "fast")
     monkeypatch.setattr(twins, "COMPILES", False)
-    with pytest.raises(RuntimeError, match=r"^TINYDL_KERNELS: Numba's compiler is switched off by NUMBA_DISABLE_JIT"):
+    with pytest.raises(RuntimeError, match=r"^TINYDL_KERNELS: NUMBA_DISABLE_JIT switches Numba's compiler off"):
         twins._switch("TINYDL_KERNELS", "compiled")
 
 
@@ -215,5 +215,5 @@ def test_the_environment_chooses_and_without_numbas_compiler_the_definitions_run
     assert (bound, answer) == ("True", "compiled")
     bound, answer, *without = process_with(TINYDL_KERNELS="", NUMBA_DISABLE_JIT="1")
     assert bound == "True"
-    assert answer == "kernels: Numba's compiler is switched off by NUMBA_DISABLE_JIT: only 'reference' can run"
+    assert answer == "kernels: NUMBA_DISABLE_JIT switches Numba's compiler off: only 'reference' can run"
     assert without == numbers

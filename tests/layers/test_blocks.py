@@ -171,19 +171,19 @@ def test_the_config_makes_the_same_layer(name: str) -> None:
 def test_shapes_that_cannot_be_added_name_the_mend() -> None:
     with pytest.raises(
         ValueError,
-        match=r"^residual_1 \(Residual\): the body gives shape \(4,\), the shortcut \(5,\): give a shortcut that changes "
-        r"the shape likewise, such as Dense\(4\) \(it follows the input, which gives \(5,\)",
+        match=r"^residual_1 \(Residual\): the body gives shape \(4,\), the shortcut \(5,\): add a shortcut that changes "
+        r"the shape in the same way, such as Dense\(4\) \(it follows the input, which gives \(5,\)",
     ):
         Model([Residual(Dense(4))], 5)
     with pytest.raises(
         ValueError,
-        match=r"^Residual: the body gives shape \(4, 4, 6\), the shortcut \(4, 4, 3\): give a shortcut .*, such as Conv2D\(6, 1, strides\)$",
+        match=r"^Residual: the body gives shape \(4, 4, 6\), the shortcut \(4, 4, 3\): add a shortcut .*, such as Conv2D\(6, 1, strides\)$",
     ):
         built(Residual(conv(6, 3)), (4, 4, 3))
     with pytest.raises(
         ValueError,
-        match=r"^Residual: the body gives shape \(2, 2, 6\), the shortcut \(4, 4, 6\): the shortcut must change the shape as "
-        "the body does",
+        match=r"^Residual: the body gives shape \(2, 2, 6\), the shortcut \(4, 4, 6\): both must "
+        "give the same shape",
     ):
         built(Residual([conv(6, 3, 2)], conv(6, 1)), (4, 4, 3))
 
@@ -191,8 +191,8 @@ def test_shapes_that_cannot_be_added_name_the_mend() -> None:
 def test_branches_that_do_not_stand_side_by_side_are_named() -> None:
     with pytest.raises(
         ValueError,
-        match=r"^Branches: outputs can stand side by side only if they differ in their last axis alone, got "
-        r'conv2d_1 \(Conv2D\) \(4, 4, 2\), conv2d_2 \(Conv2D\) \(2, 2, 2\): .* same strides, and padding="same"\?',
+        match=r"^Branches: the branches' outputs must have the same shape except for the last axis, got "
+        r'conv2d_1 \(Conv2D\) \(4, 4, 2\), conv2d_2 \(Conv2D\) \(2, 2, 2\): give all branches the same strides, and padding="same"$',
     ):
         built(Branches([conv(2, 1), Conv2D(2, 3)]), (4, 4, 3))
     with pytest.raises(ValueError, match=r"flatten_1 \(Flatten\) \(48,\)"):
@@ -275,7 +275,7 @@ def test_a_layer_that_gives_another_shape_than_it_promised_is_no_way_to_foreign_
         layer.forward(np.ones((3, 5)))
     layer.body.forward_too = False
     layer.forward(np.ones((3, 5)))
-    with pytest.raises(ValueError, match=r"add: expected two arrays of one shape, got \(3, 2\) and \(3, 5\)"):
+    with pytest.raises(ValueError, match=r"add: both arrays must have the same shape, got \(3, 2\) and \(3, 5\)"):
         layer.backward(np.ones((3, 5)))
 
 
@@ -317,12 +317,12 @@ def test_the_shortcut_without_parameters() -> None:
 
 
 def test_pad_channels_refuses_fewer_channels_than_there_are() -> None:
-    with pytest.raises(ValueError, match=r"^PadChannels: expected 2 channels or less, the input has 3"):
+    with pytest.raises(ValueError, match=r"^PadChannels: expected an input of at most 2 channels, got 3"):
         built(PadChannels(2), (4, 4, 3))
-    with pytest.raises(ValueError, match=r"^PadChannels: expected 2 channels or less, the input has 3"):
+    with pytest.raises(ValueError, match=r"^PadChannels: expected an input of at most 2 channels, got 3"):
         PadChannels(2).forward(np.ones((2, 3)))
     for value in (0, -1, 2.0, "3", True, None):
-        with pytest.raises(ValueError, match=r"^PadChannels: channels must be a whole number of 1 or more, got"):
+        with pytest.raises(ValueError, match=r"^PadChannels: channels must be an integer >= 1, got"):
             PadChannels(value)  # type: ignore[arg-type]
 
 
@@ -464,7 +464,7 @@ def test_a_head_that_does_not_fit_the_loss_is_refused_by_compile() -> None:
     model = Model([Dense(4), AuxiliaryHead([Dense(4), Dense(2)]), Dense(3)], 5)
     with pytest.raises(
         ValueError,
-        match=r"^compile: the head of auxiliary_head_1 \(AuxiliaryHead\) gives shape \(2,\), the model \(3,\): both are held",
+        match=r"^compile: the head of auxiliary_head_1 \(AuxiliaryHead\) gives shape \(2,\), the model \(3,\): both must be the same",
     ):
         model.compile(SGD(), SoftmaxCrossEntropy())
     assert model.optimizer is None
@@ -497,7 +497,9 @@ def test_a_head_whose_loss_is_not_finite_is_named() -> None:
     head = model.layers[1]
     assert isinstance(head, AuxiliaryHead)
     head.weight = 1e300 * 1e300
-    with pytest.raises(FloatingPointError, match=r"the loss is not: that of auxiliary_head_1 \(AuxiliaryHead\) is inf"):
+    with pytest.raises(
+        FloatingPointError, match=r"the loss is not; the loss of auxiliary_head_1 \(AuxiliaryHead\) is inf"
+    ):
         model.train_on_batch(np.ones((2, 3)), np.array([0, 1]))
 
 

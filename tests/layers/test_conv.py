@@ -215,14 +215,14 @@ def test_training_leaves_the_lowest_convolutions_input_gradient_out_and_learns_t
 
 def test_bad_filters_are_refused() -> None:
     for filters in [0, -1, 2.0, "3", True, None, (2,)]:
-        with pytest.raises(ValueError, match=r"^Conv2D: filters must be a whole number of 1 or more, got"):
+        with pytest.raises(ValueError, match=r"^Conv2D: filters must be an integer >= 1, got"):
             Conv2D(filters, 3)
 
 
 def test_bad_kernel_sizes_and_strides_are_refused() -> None:
     for name in ["kernel_size", "strides"]:
         for value in [0, -1, 2.0, "3", True, None, (2, 0), (2, True), (1.5, 2), ("2", 2), ((2, 2), 2)]:
-            with pytest.raises(ValueError, match=rf"^Conv2D: {name} must be a whole number of 1 or more, got"):
+            with pytest.raises(ValueError, match=rf"^Conv2D: {name} must be an integer >= 1, got"):
                 Conv2D(4, **{"kernel_size": 3, name: value})
 
 
@@ -255,16 +255,16 @@ def test_other_bad_arguments_are_refused() -> None:
 
 
 def test_a_kernel_larger_than_the_padded_image_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"Conv2D: its window is larger than the padded image: height 4 against 3 \+ 0 of "
-                                         r"padding, for input shape \(3, 9, 2\): use a smaller window, or more padding"):  # fmt: skip
+    with pytest.raises(ValueError, match=r"Conv2D: the window must fit into the padded image, got height 4 for 3 pixels \+ 0 of "
+                                         r"padding, input shape \(3, 9, 2\): use a smaller window, or more padding"):  # fmt: skip
         Conv2D(4, (4, 3)).build((3, 9, 2), np.random.default_rng(0), np.float32)
-    with pytest.raises(ValueError, match=r"width 7 against 3 \+ 3 of padding"):
+    with pytest.raises(ValueError, match=r"width 7 for 3 pixels \+ 3 of padding"):
         Conv2D(4, (2, 7), padding=((0, 0), (1, 2))).build((3, 3, 2), np.random.default_rng(0), np.float32)
     Conv2D(4, (2, 6), padding=((0, 0), (1, 2))).build((3, 3, 2), np.random.default_rng(0), np.float32)
 
 
 def test_channels_first_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ValueError, match=r"if the images are channels first, say \(32, 32, 3\) and put channels last"):
+    with pytest.raises(ValueError, match=r"if the images are channels first, use \(32, 32, 3\) and put channels last"):
         Model([Conv2D(4, 5)], (3, 32, 32))
     model = Model([Conv2D(4, 3, padding="same")], (32, 30, 3))
     with pytest.raises(ValueError, match=r"x must be of shape \(n, 32, 30, 3\), got \(2, 3, 32, 30\): the images are channels "
@@ -277,14 +277,14 @@ def test_channels_first_is_refused_with_the_way_out() -> None:
 
 def test_grey_images_without_a_channel_axis_are_refused_with_the_way_out() -> None:
     with pytest.raises(ValueError, match=r"Conv2D\): expected images, input shape \(height, width, channels\), got \(8, 8\)"
-                                         r": grey images need a channel axis of one, x\[\.\.\., None\]"):  # fmt: skip
+                                         r": give gray images a channel axis, x\[\.\.\., None\]"):  # fmt: skip
         Model([Conv2D(4, 3)], (8, 8))
-    with pytest.raises(ValueError, match=r"got \(2, 8, 8\): grey images need a channel axis of one, x\[\.\.\., None\]"):
+    with pytest.raises(ValueError, match=r"got \(2, 8, 8\): give gray images a channel axis, x\[\.\.\., None\]"):
         Model([Conv2D(4, 3)], (8, 8, 1)).predict(np.zeros((2, 8, 8)))
 
 
 def test_rows_are_refused_with_the_way_out() -> None:
-    with pytest.raises(ValueError, match=r"conv2d_1 \(Conv2D\): expected images, .* got \(16,\): it must come before "
+    with pytest.raises(ValueError, match=r"conv2d_1 \(Conv2D\): expected images, .* got \(16,\): put it before "
                                          r"Flatten\(\) and Dense layers \(it follows flatten_1 \(Flatten\)"):  # fmt: skip
         Model([Flatten(), Conv2D(4, 3)], (4, 4, 1))
     with pytest.raises(ValueError, match=r"Conv2D: expected images, .* got \(2, 4, 4, 1\)"):

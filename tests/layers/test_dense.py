@@ -118,7 +118,7 @@ def test_an_unknown_activation_is_refused() -> None:
 
 def test_bad_units_are_refused() -> None:
     for units in [0, -1, 2.0, "3", True, None]:
-        with pytest.raises(ValueError, match=r"^Dense: units must be a whole number of 1 or more, got"):
+        with pytest.raises(ValueError, match=r"^Dense: units must be an integer >= 1, got"):
             Dense(units)
 
 

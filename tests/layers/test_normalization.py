@@ -57,7 +57,7 @@ def test_arrays_of_others_are_neither_written_to_nor_handed_out_twice() -> None:
 
 def test_a_bad_size_is_refused() -> None:
     for size in [0, -1, 2.0, "3", True, None]:
-        with pytest.raises(ValueError, match=r"^LocalResponseNorm: size must be a whole number of 1 or more, got"):
+        with pytest.raises(ValueError, match=r"^LocalResponseNorm: size must be an integer >= 1, got"):
             LocalResponseNorm(size)
 
 
@@ -70,8 +70,8 @@ def test_bad_constants_are_refused() -> None:
 
 def test_rows_and_grey_images_are_refused() -> None:
     for shape, message in (
-        ((16,), r"it must come before Flatten\(\) and Dense"),
-        ((8, 8), r"grey images need a channel axis"),
+        ((16,), r"put it before Flatten\(\) and Dense"),
+        ((8, 8), r"give gray images a channel axis"),
     ):
         with pytest.raises(ValueError, match=rf"LocalResponseNorm: expected images, .*: {message}"):
             LocalResponseNorm().build(shape, np.random.default_rng(0), np.float32)

@@ -121,7 +121,7 @@ def test_kl_sparsity_of_silent_and_of_saturated_units_is_finite_and_pushes_them_
 @pytest.mark.parametrize("bad", [-0.1, 1.1])
 def test_kl_sparsity_refuses_activations_that_are_no_rates(bad: float) -> None:
     with pytest.raises(
-        ValueError, match=r"KLSparsity: expected activations in \[0, 1\], got .* put it behind a sigmoid"
+        ValueError, match=r"KLSparsity: expected activations in \[0, 1\], got .* put it after a sigmoid"
     ):
         KLSparsity().forward(np.array([[0.5, bad]]))
 

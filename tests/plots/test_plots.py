@@ -288,7 +288,7 @@ def test_works_without_pyplot_and_display() -> None:
         (lambda: plots.training_curves(RUN, best=5), "best must be one of the epochs 1 to 4, got 5"),
         (lambda: plots.filters(FILTERS[0]), r"W must have shape \(kh, kw, in, out\).*got \(2, 3, 10\)"),
         (lambda: plots.filters(FILTERS * np.inf), "NaN or infinity"),
-        (lambda: plots.filters(FILTERS, limit=0), "limit must be a whole number of 1 or more"),
+        (lambda: plots.filters(FILTERS, limit=0), "limit must be an integer >= 1"),
         (lambda: plots.feature_maps(network(), IMAGES[0, :5] / 255), r"shape \(8, 6, 3\), got \(5, 6, 3\)"),
         (lambda: plots.feature_maps(network(), IMAGES[:2] / 255), r"got \(2, 8, 6, 3\)"),
         (

@@ -2,11 +2,11 @@
 
     twins.py             binds a definition to its twin; `using` switches the whole library from one to the other
     dense.py, activations.py, pooling.py, batch_norm.py, local_response_norm.py, merging.py, losses.py, optimizers.py
-                         a twin a definition, as forward and backward, or by its name
-    convolution/         the same for Conv2D: four ways, and one table of which serves which shape
-    machine/             what they are made of: compiling and keeping, BLAS, vector instructions, threads, memory, loops
+                         one twin per definition, called forward and backward, or by the definition's name
+    convolution/         the same for Conv2D: four algorithms, and one table that chooses among them by shape
+    machine/             the parts they share: compilation and its cache, BLAS, vector instructions, threads, memory
 
-Definitions are written to be read, twins to be fast; tests prove each pair equal.
+Definitions are written to be read, twins to be fast; tests compare each pair.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Activations on whole maps: relu, and the gradient that goes back through any of them."""
+"""Activations on whole maps: relu, and the gradient through any activation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .machine.memory import empty
 from .machine.threads import parts_for, share
 from .twins import or_complex
 
-WORK = 2  # multiply-adds that a number costs, in time
+WORK = 2  # the time per entry, in multiply-adds
 
 
 @or_complex
@@ -26,8 +26,8 @@ def relu(x: NDArray) -> NDArray:
 
 def gradient(dy: NDArray, y: NDArray, activation: int) -> NDArray:
     """Twin of layers.activations.activation_gradient."""
-    if dy.shape != y.shape:  # the kernel would read on behind the shorter one
-        raise ValueError(f"activation_gradient: expected two arrays of one shape, got {dy.shape} and {y.shape}")
+    if dy.shape != y.shape:  # the kernel would read past the end of the shorter one
+        raise ValueError(f"activation_gradient: dy and y must have the same shape, got {dy.shape} and {y.shape}")
     if activation == LINEAR:
         return dy
     if activation != RELU:

@@ -1,17 +1,17 @@
-"""Batch normalization: every channel by the mean and variance that it has in the batch.
+"""Batch normalization: every channel is normalized by its mean and variance over the batch.
 
-All of it is limited by memory: a few operations a number, on maps that fit into no cache. So each kernel goes through
-its arrays as few times as it can.
+Memory is the limit: each entry takes only a few operations, and the maps do not fit into a cache. Each kernel therefore
+passes over its arrays as few times as possible.
 
-The statistics take one pass, without the cancellation of E[x^2] - E[x]^2: a chunk that fits into the cache is gone
-through twice, for its mean and for its squared distances from that, and chunks are joined by (Chan et al. 1979)
+The statistics take one pass, without the cancellation of E[x^2] - E[x]^2: a chunk that fits into the cache is read
+twice, for its mean and for its squared distances from it, and chunks are merged by (Chan et al. 1979)
 
     mean = mean_a + d n_b / (n_a + n_b)        squares = squares_a + squares_b + d^2 n_a n_b / (n_a + n_b)
 
-for d = mean_b - mean_a. Channels lie side by side, and a loop over 16 of them is short: what belongs to a channel is
-repeated until it fills PERIOD numbers, and the loops run over these.
+with d = mean_b - mean_a. Channels are adjacent, and a loop over only 16 of them would be short, so the arrays with one
+number per channel are repeated to fill PERIOD numbers, and the loops run over these.
 
-Sizes: c channels, `rows` all else (images, height and width), p = k c the period.
+Sizes: c channels; `rows` counts all other axes (images, height and width); p = k c is the period.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from .machine.memory import empty
 from .machine.threads import Part, parts_for, share
 from .twins import or_complex
 
-PERIOD = 512  # numbers that the inner loops run over, if the channels are no more
-CHUNK = 1 << 15  # numbers of a chunk: 128 kB of float32
-WORK = 4  # multiply-adds that a number costs, in time
+PERIOD = 512  # the length of the inner loops, unless there are more channels
+CHUNK = 1 << 15  # entries in a chunk: 128 kB of float32
+WORK = 4  # the time per entry, in multiply-adds
 
 
 Statistics = tuple[NDArray, NDArray]  # mean and variance of each channel
@@ -76,7 +76,7 @@ def backward(
     dy: NDArray, x: NDArray, y: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float,
     activation: int, training: bool, dgamma: NDArray, dbeta: NDArray,
 ) -> NDArray:  # fmt: skip
-    """Twin of layers.normalization.batch_norm_backward. (y is not read for relu: whether it is above 0, x tells.)"""
+    """Twin of layers.normalization.batch_norm_backward. (For relu, y > 0 is computed from x, and y is not read.)"""
     if activation not in (LINEAR, RELU):
         dy = activation_gradient(dy, y, activation)
     dy, x = np.ascontiguousarray(dy), np.ascontiguousarray(x)
@@ -94,14 +94,14 @@ def backward(
     da_xhat_sum *= inverse
     dgamma += da_xhat_sum
     dbeta += da_sum
-    n = x.dtype.type(rows if training else np.inf)  # running statistics are constants: two roads less
+    n = x.dtype.type(rows if training else np.inf)  # running statistics are constants: two roads vanish
     roads = np.tile(scale * da_sum / n, k), np.tile(scale * inverse * da_xhat_sum / n, k)
     share(parts, rows, _backward, flat_dy, flat_x, c, *repeated, relu, *roads, dx.reshape(-1))
     return dx
 
 
 def _repeats(c: int) -> int:
-    """How often c channels are repeated in a period."""
+    """The number of times that c channels are repeated in a period."""
     return max(1, PERIOD // c)
 
 
@@ -112,7 +112,7 @@ def _count_and_sum(part: Part, x: NDArray, c: int, counts: list[int], means: NDA
 
 @kernel(error_model="numpy")
 def _statistics(part, x, c, k, mean, squares):
-    """Of some rows: the mean, and the sum of squared distances from it."""
+    """The mean of some rows, and the sum of squared distances from it."""
     start, stop = part.start, part.stop
     p = k * c
     chunk = max(1, CHUNK // p) * k  # rows
@@ -145,7 +145,7 @@ def _statistics(part, x, c, k, mean, squares):
 
 @kernel()
 def _fold(sums, c, ours):
-    """The sums of a period, channel by channel."""
+    """Add up the sums of a period, channel by channel."""
     ours[:] = 0
     for at in range(0, sums.size, c):
         for j in range(c):
@@ -154,7 +154,7 @@ def _fold(sums, c, ours):
 
 @kernel()
 def _forward(part, x, c, mean, scale, beta, relu, y):
-    """y of some rows."""
+    """y for some rows."""
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)
@@ -170,7 +170,7 @@ def _forward(part, x, c, mean, scale, beta, relu, y):
 
 @kernel()
 def _sums(part, dy, x, c, mean, scale, beta, relu, totals):
-    """Of some rows: total[0] += sum of da, total[1] += sum of da (x - mean), a chunk at a time."""
+    """For some rows, total[0] += sum of da, total[1] += sum of da (x - mean), a chunk at a time."""
     p, total, start, stop = mean.size, totals[part.number], part.start, part.stop
     chunk = max(1, CHUNK // p) * (p // c)
     zero, ours = x.dtype.type(0), np.empty(c, x.dtype)

@@ -1,8 +1,8 @@
 """The Dense layer's matrix products with bias and activation in the same pass over the result.
 
-The product itself is BLAS; what is won here is everything around it: one call from Python for the whole layer, no
-temporary for x @ W or x @ W + b, the gradient accumulated by the product (beta = 1) instead of by a second pass, and
-large layers shared by threads: forward by columns of W, backward by its rows, in ranges of 16 (a line of the cache).
+BLAS computes the product itself; the gain here is in everything around it: one call from Python for the whole layer, no
+temporary for x @ W or x @ W + b, gradients accumulated by the product (beta = 1) instead of by a second pass, and large
+layers divided among threads: forward by columns of W, backward by its rows, in ranges of 16 (a cache line).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .machine.loops import add_column_sums, bias_and_relu, finish, mask
 from .machine.threads import WORTH_SHARING, parts_for, share
 from .twins import or_complex
 
-LINE = 16  # numbers: a line of the cache
-ROWS = 60  # of W at a time, backward: with 128 units and 128 rows of a batch they are a bite, see blas.py
+LINE = 16  # numbers in a cache line
+ROWS = 60  # rows of W at a time in backward: with 128 units and a batch of 128 they are one bite, see blas.py
 
 
 @or_complex
@@ -27,7 +27,7 @@ def forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArr
     """Twin of layers.dense.dense_forward."""
     if b is None:
         b = W.reshape(-1)[:0]
-    if len(x) * W.size < WORTH_SHARING:  # first, as small networks do little else
+    if len(x) * W.size < WORTH_SHARING:  # first, as the time of small networks is mostly overhead
         y = _affine(x, W, b, activation == RELU)
     else:
         n, units = len(x), W.shape[1]
@@ -72,13 +72,13 @@ def _affine(x, W, b, relu):
 
 @kernel(inline="always")
 def _range_of(part, size):
-    """The numbers that belong to a part, which is counted in lines; to the last one also those that fill no line."""
+    """The numbers of a part, which is counted in lines; the last part includes those that do not fill a line."""
     return LINE * part.start, size if LINE * (part.stop + 1) > size else LINE * part.stop
 
 
 @kernel()
 def _affine_part(part, x, W, b, relu, y):
-    """Some units of it, into y."""
+    """Write some units of relu(x @ W + b) into y."""
     n, inputs = x.shape
     units = W.shape[1]
     start, stop = _range_of(part, units)
@@ -93,7 +93,7 @@ def _affine_part(part, x, W, b, relu, y):
 
 @kernel()
 def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
-    """All of it at once, for layers too small to share; db holds zeros already unless it is to be added to."""
+    """The whole backward pass, for layers too small to share; without `accumulate`, db already holds zeros."""
     n, units = dy.shape
     da = dy
     if activation != LINEAR:
@@ -119,7 +119,7 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
 
 @kernel()
 def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
-    """Some inputs: their rows of dW, their columns of dx (by dx.T = W @ da.T: W is not transposed)."""
+    """Some inputs: their rows of dW and columns of dx, computed as dx.T = W @ da.T so that W is not transposed."""
     n, inputs = x.shape
     units = W.shape[1]
     start, stop = _range_of(part, inputs)

@@ -1,8 +1,8 @@
-"""Local response normalization: every channel divided by what goes on in the channels around it.
+"""Local response normalization: every channel is divided by the strength of the channels around it.
 
-Both kernels go through a pixel's channels in short loops without a branch, that the compiler turns into vector code:
-the sum over a window is `size` sums of shifted arrays, with zeros at both ends. A power takes some 30 times as long as
-a product; for the paper's beta it is two square roots.
+Both kernels process a pixel's channels in short loops without branches, which the compiler turns into vector code: the
+sum over a window is `size` sums of shifted arrays, with zeros at both ends. A power takes about 30 times as long as a
+product; for the paper's beta it is two square roots.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .machine.memory import empty
 from .machine.threads import parts_for, share
 from .twins import or_complex
 
-WORK = 6  # multiply-adds that a number costs, in time
+WORK = 6  # the time per entry, in multiply-adds
 THREE_QUARTERS = 0.75  # the paper's beta
 
 

@@ -1,4 +1,4 @@
-"""The squared error: the loss of every autoencoder, so it is paid once a batch in the smallest networks."""
+"""The squared error: the loss of autoencoders, whose networks are so small that its time counts in every batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the graph forks and rejoins: sums of maps, joining them along their channels, and cutting them apart again."""
+"""Operations where the graph forks and rejoins: adding maps, joining them along the channels, cutting them apart."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .machine.memory import empty
 from .machine.threads import Part, parts_for, share
 from .twins import definition_of
 
-WORK = 2  # multiply-adds that a number costs, in time
+WORK = 2  # the time per entry, in multiply-adds
 
 
 def add(a: NDArray, b: NDArray, activation: int) -> NDArray:
     """Twin of layers.residual.add."""
-    if "c" in (a.dtype.kind, b.dtype.kind):  # either may be the complex one
+    if "c" in (a.dtype.kind, b.dtype.kind):  # either may be complex
         return definition_of(add)(a, b, activation)
-    if a.shape != b.shape:  # the kernel would read on behind the shorter one
-        raise ValueError(f"add: expected two arrays of one shape, got {a.shape} and {b.shape}")
+    if a.shape != b.shape:  # the kernel would read past the end of the shorter one
+        raise ValueError(f"add: both arrays must have the same shape, got {a.shape} and {b.shape}")
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     y = empty(a.shape, a.dtype)
     flat = a.reshape(-1), b.reshape(-1), y.reshape(-1)

@@ -1,11 +1,11 @@
-"""Optimizer steps as one pass over the flat vectors: every number is read once and written once, by several threads
-where the vectors are long.
+"""Optimizer steps in one pass over the flat vectors: every number is read once and written once, by several threads
+if the vectors are long.
 
-Hyper-parameters are cast to the dtype of the vectors first; a float64 scalar would turn the whole loop into float64.
+Hyper-parameters are first cast to the dtype of the vectors; a float64 scalar would turn the whole loop into float64.
 
 The moments of a parameter whose gradient stays 0 (a dead relu's) shrink by a constant factor until they are subnormal,
-below 1e-38 in float32, where a processor takes some hundred cycles an operation; rounding then keeps them there for
-ever. They are set to 0 instead (benchmarks/subnormals.py shows what that is worth).
+below 1e-38 in float32. There an operation takes a processor about a hundred cycles, and rounding keeps the moments from
+reaching 0. They are therefore set to 0 (benchmarks/subnormals.py measures the gain).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .machine.compile import kernel
 from .machine.threads import WORTH_SHARING, Part, parts_for, share
 
-COST = 4  # multiply-adds that an entry costs: it is read from memory, not from a cache
+COST = 4  # the time per entry, in multiply-adds: it is read from memory, not from a cache
 SMALL = WORTH_SHARING // COST  # entries
 
 
@@ -68,7 +68,7 @@ def _rmsprop(p, g, v, learning_rate, rho, epsilon):
         p[k] -= lr * g[k] / (math.sqrt(v[k]) + eps)
 
 
-@kernel(error_model="numpy")  # no test for a division by 0 in the loop: epsilon forbids it
+@kernel(error_model="numpy")  # no test for division by 0 in the loop: epsilon > 0 rules it out
 def _adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):
     b1, c1 = p.dtype.type(beta1), p.dtype.type(1 - beta1)
     b2, c2 = p.dtype.type(beta2), p.dtype.type(1 - beta2)
@@ -112,7 +112,7 @@ def adam(
 
 
 def _share(step: Any, vectors: Sequence[NDArray], *arguments: Any) -> None:
-    """A step, each thread on a range of the vectors of its own."""
+    """Take a step, with each thread on its own range of the vectors."""
     size = vectors[0].size
     share(parts_for(size, COST * size), size, _step_on_range, step, vectors, *arguments)
 

@@ -1,4 +1,4 @@
-"""Pooling: windows of pixels, channel by channel. Channels lie side by side, so the inner loops run over them."""
+"""Pooling: windows of pixels, channel by channel. Channels are adjacent in memory, so the inner loops run over them."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ def _max_backward(part, dy, where, window, dx):
     _, h, w, c = dx.shape
     _, oh, ow, _ = dy.shape
     zero = dy.dtype.type(0)
-    apart = sh >= kh and sw >= kw and top == 0 and left == 0  # no two windows share a pixel: write, don't add
+    apart = sh >= kh and sw >= kw and top == 0 and left == 0  # no two windows share a pixel: write instead of adding
     for image in range(part.start, part.stop):
-        if not (apart and oh * sh == h and ow * sw == w and sh == kh and sw == kw):  # not every pixel has a window
+        if not (apart and oh * sh == h and ow * sw == w and sh == kh and sw == kw):  # some pixels are in no window
             dx[image] = zero
         for i in range(oh):
             for j in range(ow):

@@ -1,22 +1,22 @@
-"""A definition and its twin: plain NumPy, written to be read, and the compiled function that runs in its place.
+"""Pairs of a definition in plain NumPy, written to be read, and its twin, the compiled function that runs instead.
 
     @compiled_as(kernels.dense.backward)
     def dense_backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
         da = dy * derivative(y, activation)
         ...
 
-The definition stands in the file of its layer, loss or optimizer, under the derivation. Its name is bound to the twin
-itself: a wrapper around it would cost 0.3 to 0.9 us a call, too much for a training step of 20 us. One switch binds all
-names to the definitions, and back:
+The definition is in the file of its layer, loss or optimizer, below the derivation. Its name is bound to the twin
+itself: a wrapper around it would cost 0.3 to 0.9 us per call, too much for a training step of 20 us. One switch rebinds
+all names to the definitions, or back:
 
     TINYDL_KERNELS=reference python ...          # for a whole process
     with kernels.using("reference"): ...         # for a block
 
-Because names are bound again, a file calls another file's definition through its module (`conv.im2col(...)`): a name
-that it had imported would stay what it was. Where Numba does not compile (NUMBA_DISABLE_JIT), the definitions run.
+Because names are rebound, a file calls another file's definition through its module (`conv.im2col(...)`): an imported
+name would keep its old binding. If Numba does not compile (NUMBA_DISABLE_JIT), the definitions run.
 
-The complex-step derivative asks for f(x + ih), in complex numbers, which twins are not compiled for. A definition is
-analytic wherever its function has a derivative, and a forward twin hands complex arrays on to it: `@or_complex`.
+The complex-step derivative needs f(x + ih), and twins are not compiled for complex numbers. A definition is analytic
+wherever its function has a derivative, so a forward twin passes complex arrays on to its definition: `@or_complex`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Pair(NamedTuple):
-    """A definition, its twin, and the module's names among which `holder[name]` is the one that runs."""
+    """A definition, its twin, and the module's namespace, where `holder[name]` is the function that runs."""
 
     name: str
     holder: dict[str, Any]
@@ -48,7 +48,7 @@ _mode = "compiled"
 
 
 def compiled_as(twin: Callable[..., Any]) -> Callable[[Function], Function]:
-    """Bind the definition that follows to its twin."""
+    """Decorate a definition: bind its name to the twin."""
 
     def bind(definition: Function) -> Function:
         PAIRS.append(Pair(definition.__name__, definition.__globals__, definition, twin))
@@ -59,12 +59,12 @@ def compiled_as(twin: Callable[..., Any]) -> Callable[[Function], Function]:
 
 
 def definition_of(twin: Callable[..., Any]) -> Callable[..., Any]:
-    """The plain NumPy function that a compiled one stands in for."""
+    """The plain NumPy definition of a compiled twin."""
     return _definitions[twin]
 
 
 def or_complex(twin: Function) -> Function:
-    """A twin whose definition takes complex arrays: the definition runs where the first argument is complex."""
+    """Decorate a twin: if its first argument is complex, the definition runs instead."""
 
     @wraps(twin)
     def either(x: Any, *rest: Any) -> Any:
@@ -84,9 +84,9 @@ def current_mode() -> str:
 def using(mode: str) -> Iterator[None]:
     """Run a block on the "reference" (plain NumPy) definitions, or on their "compiled" twins.
 
-    The switch is the library's, not the thread's: blocks in two threads must not overlap.
+    The switch affects the whole library, not one thread: blocks in two threads must not overlap.
 
-    Raises ValueError for another mode, RuntimeError for "compiled" where Numba does not compile.
+    Raises ValueError for any other mode, and RuntimeError for "compiled" if Numba does not compile.
     """
     before = _mode
     _switch("kernels", mode)
@@ -101,7 +101,7 @@ def _switch(owner: str, mode: str) -> None:
     if mode not in MODES:
         raise ValueError(f"{owner}: expected one of {sorted(MODES)}, got {mode!r}")
     if mode == "compiled" and not COMPILES:
-        raise RuntimeError(f"{owner}: Numba's compiler is switched off by NUMBA_DISABLE_JIT: only 'reference' can run")
+        raise RuntimeError(f"{owner}: NUMBA_DISABLE_JIT switches Numba's compiler off: only 'reference' can run")
     _mode = mode
     for pair in PAIRS:
         pair.holder[pair.name] = pair.twin if mode == "compiled" else pair.definition

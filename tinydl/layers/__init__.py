@@ -1,4 +1,4 @@
-"""The layers, one idea a file. Each docstring derives the backward pass that stands under it."""
+"""The layers, one idea per file. Each docstring derives the backward pass implemented below it."""
 
 from __future__ import annotations
 

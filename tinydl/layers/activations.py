@@ -1,7 +1,7 @@
 """Activations as layers: y = f(x) entry by entry, and Softmax, which mixes the entries of a row.
 
-For an elementwise f the Jacobian is diagonal, so backward is a product: dx = dy * f'(x), with f' written in y where
-that is possible, so that x need not be kept. Shapes: y, dy and dx are as x, of any shape (batch, ...).
+For an elementwise f the Jacobian is diagonal, so backward is a product: dx = dy * f'(x). Where possible f' is written
+in terms of y, so that x need not be kept. Shapes: y, dy and dx have the shape of x, any (batch, ...).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .. import arguments, kernels
 from ..kernels import RELU, SIGMOID, TANH, compiled_as
 from ..layer import Layer
 
-# --- what `activation=` on a layer means: functions whose derivative can be written in y alone ------------------------
+# --- the choices for a layer's `activation=`: functions whose derivative can be written in terms of y alone -----------
 
 
 @compiled_as(kernels.activations.relu)
@@ -25,7 +25,7 @@ def relu(x: NDArray) -> NDArray:
 
 
 def sigmoid(a: NDArray) -> NDArray:
-    """1 / (1 + exp(-a)), by e = exp(-|a|), which never overflows: 1 / (1 + e) for a >= 0, else e / (1 + e)."""
+    """1 / (1 + exp(-a)) by e = exp(-|a|), which cannot overflow: 1 / (1 + e) for a >= 0, else e / (1 + e)."""
     e = np.exp(np.where(a >= 0, -a, a))  # not np.abs, which has no complex derivative
     return np.where(a >= 0, a.dtype.type(1), e) / (1 + e)
 
@@ -42,7 +42,7 @@ def activate(a: NDArray, activation: int) -> NDArray:
 
 
 def derivative(y: NDArray, activation: int) -> NDArray:
-    """f'(a), written in y = f(a)."""
+    """f'(a), in terms of y = f(a)."""
     if activation == RELU:
         return (y > 0).astype(y.dtype)
     if activation == SIGMOID:
@@ -65,9 +65,9 @@ class ReLU(Layer):
     """Rectified linear unit.
 
     Forward    y = max(x, 0)
-    Backward   dx = dy 1[x > 0]: y = x above zero (slope 1), a constant below (slope 0)
+    Backward   dx = dy 1[x > 0]: the slope is 1 above zero, where y = x, and 0 below, where y is constant
     Cache      y (y > 0 exactly where x > 0)
-    Edge       at x = 0 there are two slopes, 0 and 1; the one taken is 0
+    Edge       at x = 0 the slopes from the two sides differ, 0 and 1; this layer uses 0
     Reference  Nair & Hinton 2010
     Check      check_layer(ReLU(), x=(5, 3))
     """
@@ -84,12 +84,12 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """A relu that keeps a small slope below zero, so that no unit can die for good.
+    """A relu with a small slope below zero, so that a unit cannot die permanently.
 
     Forward    y = x for x > 0, negative_slope x elsewhere
     Backward   dx = dy for x > 0, negative_slope dy elsewhere
     Cache      x > 0
-    Edge       at x = 0 the slope taken is negative_slope
+    Edge       at x = 0 the slope used is negative_slope
     Raises     ValueError when negative_slope is negative or not finite
     Reference  Maas, Hannun & Ng 2013
     Check      check_layer(LeakyReLU(), x=(5, 3))
@@ -111,12 +111,12 @@ class LeakyReLU(Layer):
 
 
 class Sigmoid(Layer):
-    """Logistic function: any number to (0, 1).
+    """Logistic function: maps any number into (0, 1).
 
     Forward    y = 1 / (1 + exp(-x)), computed so that exp cannot overflow
     Backward   y' = exp(-x) / (1 + exp(-x))^2 = y (1 - y), so dx = dy y (1 - y)
     Cache      y
-    Edge       for large |x| y rounds to 0 or 1 and the gradient vanishes: for a loss, use BinaryCrossEntropy on logits
+    Edge       for large |x| y rounds to 0 or 1 and the gradient vanishes: in a loss, use BinaryCrossEntropy on logits
     Check      check_layer(Sigmoid(), x=(5, 3))
     """
 
@@ -132,7 +132,7 @@ class Sigmoid(Layer):
 
 
 class Tanh(Layer):
-    """Hyperbolic tangent: any number to (-1, 1).
+    """Hyperbolic tangent: maps any number into (-1, 1).
 
     Forward    y = tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x))
     Backward   y' = 1 - tanh(x)^2, so dx = dy (1 - y^2)
@@ -152,19 +152,19 @@ class Tanh(Layer):
 
 
 class Softmax(Layer):
-    """Turns each row (the last axis) into probabilities.
+    """Turn each row (the last axis) into probabilities.
 
     Forward    y_j = exp(x_j) / sum_k exp(x_k)    (the row's maximum is subtracted first: same y, no overflow)
 
     Backward   Every x_i reaches every y_j, through its own numerator and through the common sum:
                    dy_j/dx_i = y_j (1[i = j] - y_i)
-               Summed against dy the full Jacobian never has to be formed:
+               Once it is summed against dy, the full Jacobian need not be formed:
                    dx_i = sum_j dy_j y_j (1[i = j] - y_i) = y_i (dy_i - sum_j dy_j y_j)
 
     Shapes     x, y (..., classes)
     Cache      y
-    Edge       adding a constant to a row of x changes nothing, so each row of dx sums to 0; for the same reason an
-               upstream gradient of all ones gives dx = 0 whatever backward does: never check it with ones
+    Edge       adding a constant to a row of x leaves y unchanged, so each row of dx sums to 0. Each row of y sums to 1,
+               so an upstream gradient of ones gives dx = 0 even if backward is wrong: never check it with ones
     Check      check_layer(Softmax(), x=(5, 3))
     """
 

@@ -1,4 +1,4 @@
-"""AuxiliaryHead: a second classifier in the middle of a network, for training only."""
+"""AuxiliaryHead: a second classifier halfway up a network, used in training only."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from .containers import Container, as_layer, returned
 class AuxiliaryHead(Container):
     """An identity layer with a side exit: a small classifier attached halfway up the network.
 
-    Forward     y = x;      while training also P = weight L(head(x), targets), which joins the loss as a penalty
+    Forward     y = x;      in training also P = weight L(head(x), targets), which is added to the loss as a penalty
     Backward    x is used twice, by the layers above and by the head, so its gradients add:
-                    dx = dy + weight J_head' dL/dhead(x)
-                So the layers below get a gradient that has not come all the way down. In inference the head is idle.
+                    dx = dy + weight J_head.T dL/dhead(x)
+                The layers below thus also get a gradient by a shorter path. In inference the head does not run.
 
-    head        a layer, or a list of layers, ending in what the model's loss takes (logits)
-    weight      of the head's loss against the model's own
-    L, targets  are the model's: `Model.compile` and each training step set them. Before that, and in inference, the
+    head        a layer, or a list of layers, whose output is the input of the model's loss (logits)
+    weight      the factor of the head's loss, relative to the model's own
+    L, targets  the model's own: `Model.compile` and each training step set them. Before that, and in inference, the
                 layer is an identity
     Shapes      x, y (n, ...)
     Cache       the head's own
-    Raises      TypeError for a head that is no layer; ValueError for a negative weight
+    Raises      TypeError if the head is not a layer; ValueError if weight is negative
     Reference   Szegedy et al. 2014, section 5, with weights of 0.3
     Check       check_layer(AuxiliaryHead(Dense(4)).expect(SoftmaxCrossEntropy(), [0, 3, 1, 2, 2]), x=(5, 3))
     """
 
     _x: NDArray | None = None
-    _term: Any = None  # of the last forward; None: the head was idle
+    _term: Any = None  # of the last forward; None: the head did not run
 
     def __init__(self, head: Layer | Sequence[Layer], weight: float = 0.3) -> None:
         super().__init__()
@@ -45,9 +45,9 @@ class AuxiliaryHead(Container):
         self.targets: NDArray | None = None
 
     def expect(self, loss: Any, targets: NDArray | None) -> AuxiliaryHead:
-        """Set the head's loss and the targets of the next x, one row each. Returns the layer.
+        """Set the head's loss, and the targets for the next x, one per row. Returns the layer.
 
-        loss: an object with forward(y_pred, y_true) and backward(), not used elsewhere between the two.
+        loss: an object with forward(y_pred, y_true) and backward(), not used elsewhere between the two calls.
         """
         self.loss, self.targets = loss, targets
         return self
@@ -69,7 +69,7 @@ class AuxiliaryHead(Container):
         return x
 
     def penalty(self) -> float:
-        if self._term is None:  # the head did not run: its layers remember an earlier pass
+        if self._term is None:  # the head did not run: its layers hold an earlier pass
             return 0.0
         return self.weight * self._term + super().penalty()
 

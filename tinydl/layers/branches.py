@@ -1,4 +1,4 @@
-"""Branches: several ways at once, side by side."""
+"""Branches: several layers in parallel, their outputs concatenated."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .containers import Container, as_layer, returned
 
 
 class Branches(Container):
-    """All branches get the same input; their outputs stand side by side, along the channels.
+    """Apply every branch to the same input and concatenate their outputs along the channels.
 
     Forward     y = [ b_1(x), b_2(x), ..., b_k(x) ]         concatenated along the last axis
-    Backward    dy is cut where the outputs were joined. Each branch turns its own piece into a gradient of x; x is used
-                k times, so they add:
+    Backward    dy is cut where the outputs were joined. Each branch turns its own piece into a gradient for x; x is
+                used k times, so these add:
                     dx = J_1.T dy_1 + J_2.T dy_2 + ... + J_k.T dy_k
 
-    branches    a list; each a layer, or a list of layers (a chain)
-    Shapes      x (n, ...); the branches' outputs (n, ..., c_i), alike but for the last axis; y (n, ..., sum_i c_i)
+    branches    a list; each entry is a layer, or a list of layers (a chain)
+    Shapes      x (n, ...); the branches' outputs (n, ..., c_i), equal except in the last axis; y (n, ..., sum_i c_i)
     Cache       the layers' own
-    Raises      TypeError for what is no layer; ValueError for no branches, for outputs that cannot stand side by side
+    Raises      TypeError if a branch is not a layer; ValueError if the list is empty or the outputs do not concatenate
     Reference   Szegedy et al. 2014 (Inception)
     Check       check_layer(Branches([Dense(2, "tanh"), [Dense(4, "tanh"), Dense(3)]]), x=(5, 3))
     """
@@ -52,8 +52,8 @@ class Branches(Container):
         if len({shape[:-1] for shape in shapes}) > 1:
             each = ", ".join(f"{branch.label} {shape}" for branch, shape in zip(self.branches, shapes, strict=True))
             raise ValueError(
-                f"{self.label}: outputs can stand side by side only if they differ in their last axis alone, got "
-                f'{each}: do all branches have the same strides, and padding="same"?'
+                f"{self.label}: the branches' outputs must have the same shape except for the last axis, got "
+                f'{each}: give all branches the same strides, and padding="same"'
             )
         self.output_shape = (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
         return self.output_shape
@@ -80,7 +80,7 @@ class Branches(Container):
 
 @compiled_as(kernels.merging.join)
 def join(arrays: Sequence[NDArray]) -> NDArray:
-    """Side by side, along the last axis."""
+    """Concatenate along the last axis."""
     return np.concatenate(arrays, axis=-1)
 
 

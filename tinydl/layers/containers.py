@@ -1,4 +1,4 @@
-"""Layers made of layers."""
+"""Container and Sequential: layers composed of other layers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ RETURNS = {"forward": "an array", "backward": "dL/dx"}
 
 
 class Container(Layer):
-    """Base of all composites: shows the arrays of the layers below, under dotted names ("dense_1.W").
+    """Base of all composites: exposes the arrays of the layers below, under dotted names ("dense_1.W").
 
-    A subclass keeps the layers it is made of as attributes (or in lists), names them in `sublayers`, calls
-    `super().build`, `name_sublayers` and their `build` in its own, and writes `forward` and `backward`.
+    A subclass keeps its layers as attributes (or in lists) and returns them from `sublayers`. Its `build` calls
+    `super().build`, `name_sublayers` and the `build` of each layer. It defines `forward` and `backward`.
 
-    One layer object may stand in several places, in this container or further down: weights that are shared. `build`
-    puts a copy into every place but the first, so that each place remembers its own forward pass; all add to the same
+    The same layer object may appear in several places, here or deeper down: these places share its weights. `build`
+    puts a copy into every place but the first, so that each place keeps its own forward pass; all add to the same
     `grads`, so these hold the sum (see sharing.py).
     """
 
@@ -37,7 +37,7 @@ class Container(Layer):
             for key, array in getattr(layer, kind).items()
         }
 
-    # The arrays belong to the layers below; a container only shows them. (Hence those Layer makes are ignored.)
+    # The arrays belong to the layers below; a container only exposes them, and ignores the dicts that Layer creates.
     params = property(lambda self: self._merged("params"), lambda self, ignored: None)
     grads = property(lambda self: self._merged("grads"), lambda self, ignored: None)
     state = property(lambda self: self._merged("state"), lambda self, ignored: None)
@@ -54,7 +54,7 @@ class Container(Layer):
         return sum((layer.penalty() for layer in self.sublayers()), 0.0)
 
     def name_sublayers(self) -> None:
-        """Keras' names: dense_1, dense_2, dropout_1, ... in the order of the layers; given names are kept."""
+        """Give the layers Keras' names, in order: dense_1, dense_2, dropout_1, ...; names that are set are kept."""
         taken = {layer.name for layer in self.sublayers() if layer.name}
         for layer in self.sublayers():
             kind = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
@@ -71,7 +71,7 @@ class Container(Layer):
 
 
 def as_layer(owner: str, argument: str, value: Layer | Sequence[Layer]) -> Layer:
-    """A layer as it is, a list of layers as the chain of them."""
+    """The layer itself, or a Sequential of a list of layers."""
     if isinstance(value, list | tuple):
         return Sequential(value)
     if not isinstance(value, Layer):
@@ -91,10 +91,10 @@ class Sequential(Container):
     """Layers one after the other: function composition, whose derivative is the chain rule.
 
     Forward    y = f_k(... f_2(f_1(x)))
-    Backward   dL/dx = J_1' (... J_(k-1)' (J_k' dy)): each layer turns the gradient at its output into the one at its
-               input, last layer first. A vector passed from the right through k products costs about two forward
-               passes; multiplying the Jacobians themselves would cost far more.
-    Raises     ValueError when two neighbours' shapes do not fit, naming both
+    Backward   dL/dx = J_1.T (... J_(k-1).T (J_k.T dy)): each layer turns the gradient at its output into the one at
+               its input, last layer first. Passing one vector through the k products costs about two forward passes;
+               multiplying the Jacobians themselves would cost far more.
+    Raises     ValueError when the shapes of two neighboring layers do not fit, naming both
     Check      check_layer(Sequential([Dense(4, "tanh"), Dense(2)]), x=(5, 3))
     """
 

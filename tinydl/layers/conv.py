@@ -1,4 +1,4 @@
-"""Conv2D: the same small Dense layer at every place of an image."""
+"""Conv2D: the same small Dense layer at every position of an image."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Conv2D(Layer):
     """Convolution of images (n, h, w, channels) with `filters` windows of kernel_size, y = f(conv(x, W) + b).
 
     Forward
-        a_nijf = sum_pqc xpad[n, i sh + p, j sw + q, c] W_pqcf + b_f      y = f(a), f as in Dense
-        (a correlation: the kernel is not flipped, which only renames its entries)
+        a[m, i, j, f] = sum_pqc xpad[m, i sh + p, j sw + q, c] W[p, q, c, f] + b[f]      y = f(a), f as in Dense
+        (a correlation: the kernel is not flipped, as flipping would only rename its entries)
 
-        im2col writes the window under every output pixel as a row; the sum is then a matrix product, and the layer a
+        im2col writes the window under every output pixel as a row. The sum is then a matrix product, and the layer a
         Dense layer on patches: a = cols @ W + b, W read as (kh kw c, f). A 3x3 image, a 2x2 kernel, one channel:
 
             x = 1 2 3        cols = 1 2 4 5   <- the window of y_00         a = cols @ w0    a_00 a_01
@@ -32,31 +32,31 @@ class Conv2D(Layer):
                                     5 6 8 9   <- y_11                              w3
 
     Backward
-        As in Dense da = dy f'(a), written in y. W_pqcf enters a_nijf at every place (i, j) of every image n, with the
-        pixel under it as its factor:
-            dW_pqcf = sum_nij xpad[n, i sh + p, j sw + q, c] da_nijf         db_f = sum_nij da_nijf
-        With n i j counted as the rows of cols, and p q c as its columns, that is
+        As in Dense, da = dy f'(a), in terms of y. W[p, q, c, f] enters a[m, i, j, f] at every position (i, j) of every
+        image m, with the pixel under it as its factor:
+            dW[p, q, c, f] = sum_mij xpad[m, i sh + p, j sw + q, c] da[m, i, j, f]      db[f] = sum_mij da[m, i, j, f]
+        With (m, i, j) counted as the rows of cols, and (p, q, c) as its columns, this is
             dW = cols.T @ da          every window's pixels times the gradient of its output
             db = da.sum(axis=(0, 1, 2))
             dcols = da @ W.T          the gradient of every entry of every window
-        im2col only copies: x_nhwc stands in up to kh kw windows, so the loss reaches it on as many roads, and dx is the
-        sum of their dcols. That is col2im, the transpose of im2col (not its inverse):
+        im2col only copies. Each pixel is in up to kh kw windows and reaches the loss through each of them, so its dx is
+        the sum of their dcols. This sum is col2im, the transpose of im2col (not its inverse):
 
             dcols = a b c d          dx = a    b+e       f          5, in the middle, was copied four times,
                     e f g h               c+i  d+g+j+m   h+n        2, 4, 6 and 8 twice, the corners once
                     i j k l               k    l+o       p
                     m n o p
 
-    padding     "valid" (none), "same" (as TensorFlow: output ceil(size / stride), an odd pixel goes bottom and right),
-                an int, (ph, pw), or ((top, bottom), (left, right)); zeros. Output size:
+    padding     zeros: "valid" (none), "same" (as in TensorFlow: output size ceil(size / stride), an odd pixel goes to
+                the bottom and right), an int, (ph, pw), or ((top, bottom), (left, right)). Output size:
                     floor((size + padding - kernel) / stride) + 1
-    activation  None, "linear", "relu", "sigmoid" or "tanh", computed while the result is hot
+    activation  None, "linear", "relu", "sigmoid" or "tanh", computed while the result is still in the cache
     Shapes      x (n, h, w, c), W (kh, kw, c, filters), b (filters,), y (n, oh, ow, filters)
-    Cache       x and y; the patches are made again, which costs less than keeping them
-    Edge        pixels that no window reaches (strides that do not divide the image) get dx = 0
-    Raises      ValueError for bad hyper-parameters, for rows instead of images, for a kernel larger than the padded
-                image
-    Reference   LeCun et al. 1998; lowering: Chellapilla et al. 2006. How the kernels do it: tinydl/kernels/convolution
+    Cache       x and y; backward computes the patches again, which costs less than keeping them
+    Edge        pixels outside every window (strides that do not divide the image) get dx = 0
+    Raises      ValueError for invalid hyper-parameters, for rows instead of images, and for a kernel larger than the
+                padded image
+    Reference   LeCun et al. 1998; lowering: Chellapilla et al. 2006. Compiled kernels: tinydl/kernels/convolution
     Check       check_layer(Conv2D(3, 2, activation="tanh"), x=(2, 5, 4, 3))
     """
 
@@ -108,7 +108,7 @@ class Conv2D(Layer):
         return conv2d_backward(dy, self._x, W, self._y, self._window, self._code, dW, db, self.input_gradient)
 
 
-# Sizes: n images, h x w pixels and c channels in, oh x ow pixels and f filters out, kh x kw the window, sh, sw strides.
+# Sizes: n images; input h x w pixels, c channels; output oh x ow pixels, f filters; window kh x kw, strides sh, sw.
 
 
 @compiled_as(kernels.convolution.forward)
@@ -129,7 +129,7 @@ def conv2d_backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
     dW: NDArray, db: NDArray | None, need_dx: bool,
 ) -> NDArray:  # fmt: skip
-    """Adds to dW and db what the docstring of Conv2D derives, and returns dx (empty where nobody needs it)."""
+    """Add to dW and db the gradients derived in Conv2D, and return dx (empty if it is not needed)."""
     f = W.shape[3]
     da = (dy * derivative(y, activation)).reshape(-1, f)  # (n oh ow, f)
     cols = im2col(x, window)  # (n oh ow, kh kw c)
@@ -146,8 +146,8 @@ def conv2d_backward(
 def im2col(x: NDArray, window: Window) -> NDArray:
     """Every window of x (n, h, w, c) as a row: (n oh ow, kh kw c), windows and entries in reading order.
 
-    A loop over the window's kh kw places: place (p, q) of all windows is x, shifted by (p, q), every sh-th row and
-    sw-th column of it.
+    A loop over the window's kh kw entries: entry (p, q) of all windows is x shifted by (p, q), taking every sh-th row
+    and sw-th column.
     """
     (kh, kw), (sh, sw), padding = window
     n, h, w, c = x.shape
@@ -164,7 +164,7 @@ def im2col(x: NDArray, window: Window) -> NDArray:
 def col2im(cols: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
     """The transpose of im2col: every entry of cols is added to the pixel that it was copied from.
 
-    Not its inverse: a pixel that stands in k windows comes back k times. <im2col(x), c> = <x, col2im(c)>.
+    It is not the inverse: a pixel that is in k windows is added k times. <im2col(x), c> = <x, col2im(c)>.
     """
     (kh, kw), (sh, sw), ((top, bottom), (left, right)) = window
     n, h, w, c = x_shape

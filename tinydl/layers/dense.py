@@ -1,6 +1,6 @@
-"""Dense: every output unit sees every input.
+"""Dense: every output unit is connected to every input.
 
-The functions at the end say in NumPy what a compiled twin of them does, which `compiled_as` binds (kernels/twins.py).
+The functions at the end are the NumPy definitions; `compiled_as` binds each to its compiled twin (kernels/twins.py).
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ SOFTMAX_HINT = ": softmax is a layer, Softmax(); to train a classifier leave it 
 class Dense(Layer):
     """Fully connected layer, y = f(x @ W + b).
 
-    Forward
-        a_nj = sum_i x_ni W_ij + b_j          a = x @ W + b
-        y_nj = f(a_nj)                        f: linear, relu, sigmoid or tanh
+    Forward (m = 1 .. n: the rows of the batch)
+        a_mj = sum_i x_mi W_ij + b_j          a = x @ W + b
+        y_mj = f(a_mj)                        f: linear, relu, sigmoid or tanh
 
     Backward (the loss L is a function of y; the chain rule takes it through f, then through the sum)
-        da_nj = dL/da_nj = dy_nj f'(a_nj)     f' is written in y: relu 1[y > 0], sigmoid y (1 - y), tanh 1 - y^2
-        W_ij enters a_nj for every row n, with factor x_ni:    dW_ij = sum_n x_ni da_nj     dW = x.T @ da
-        b_j enters a_nj for every row n, with factor 1:        db_j  = sum_n da_nj          db = da.sum(axis=0)
-        x_ni enters a_nj for every unit j, with factor W_ij:   dx_ni = sum_j da_nj W_ij     dx = da @ W.T
+        da_mj = dL/da_mj = dy_mj f'(a_mj)     f' in terms of y: relu 1[y > 0], sigmoid y (1 - y), tanh 1 - y^2
+        W_ij enters a_mj for every row m, with factor x_mi:    dW_ij = sum_m x_mi da_mj     dW = x.T @ da
+        b_j enters a_mj for every row m, with factor 1:        db_j  = sum_m da_mj          db = da.sum(axis=0)
+        x_mi enters a_mj for every unit j, with factor W_ij:   dx_mi = sum_j da_mj W_ij     dx = da @ W.T
 
     Shapes     x (n, inputs), W (inputs, units), b (units,), y (n, units)
-    Cache      x and y; a itself is not needed, as f' is written in y
-    Edge       relu at a = 0: the derivative taken is 0
-    Raises     ValueError for bad hyper-parameters and for inputs that are not rows of the built width
+    Cache      x and y; a itself is not needed, since f' is in terms of y
+    Edge       relu at a = 0: the derivative used is 0
+    Raises     ValueError for invalid hyper-parameters, and for inputs that are not rows of the width built for
     Check      check_layer(Dense(4, "tanh"), x=(5, 3))
     """
 
     needs_build = True
-    accumulate = True  # a training Model clears this, and saves setting a large gradient to 0 only to add to it
+    accumulate = True  # a training Model clears this: a large gradient is then written, not added to zeros
     _x: NDArray
     _y: Any = None  # before the first forward
 
@@ -86,7 +86,7 @@ class Dense(Layer):
 
 @compiled_as(kernels.dense.forward)
 def dense_forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArray:
-    """y = f(x @ W + b); b is None where there is no bias."""
+    """y = f(x @ W + b); b is None for a layer without bias."""
     a = x @ W
     if b is not None:
         a = a + b
@@ -98,9 +98,9 @@ def dense_backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, activation: int, dW: NDArray, db: NDArray | None, need_dx: bool,
     accumulate: bool = True,
 ) -> NDArray:  # fmt: skip
-    """Adds to dW and db what the docstring of Dense derives, and returns dx (empty where nobody needs it).
+    """Add to dW and db the gradients derived in Dense, and return dx (empty if it is not needed).
 
-    accumulate: False writes dW and db instead, whatever they held.
+    accumulate: False overwrites dW and db instead of adding to them.
     """
     da = dy * derivative(y, activation)
     if not accumulate:

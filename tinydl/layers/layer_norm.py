@@ -1,4 +1,4 @@
-"""Layer normalization: of each row (or pixel) over its own features."""
+"""Layer normalization: each row (or pixel) is normalized over its own features."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from ..layer import Layer, Shape
 
 
 class LayerNorm(Layer):
-    """Gives every row mean 0 and standard deviation 1 over its features, then every feature its own scale and shift.
+    """Give every row mean 0 and standard deviation 1 over its features, then every feature its own scale and shift.
 
-    Forward     over the c features of a row (of a pixel, where x is an image), i = 1 .. c:
+    Forward     over the c features of a row (of a pixel, if x is an image), i = 1 .. c:
                     mu = 1/c sum_i x_i          v = 1/c sum_i (x_i - mu)^2          s = 1 / sqrt(v + epsilon)
                     xhat_i = (x_i - mu) s       y_i = gamma_i xhat_i + beta_i
 
     Backward    dbeta_i = sum dy_i and dgamma_i = sum dy_i xhat_i, both over all rows; g_i = gamma_i dy_i is dL/dxhat_i.
-                x_i reaches the loss by three roads: directly, through the row's mean, and through its variance.
+                x_i reaches the loss by three roads: directly, through the row's mean and through its variance.
                     directly        g_i s
                     the variance    dv = sum_j g_j (x_j - mu) (-1/2) s^3 = -s^2/2 sum_j g_j xhat_j, and
                                     dv/dx_i = 2/c (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0
                     the mean        dmu = -s sum_j g_j, and dmu/dx_i = 1/c
                 All three together, with x_i - mu = xhat_i / s and mean(.) over the row's features:
                     dx_i = s (g_i - mean(g) - xhat_i mean(g xhat))
-                This is the formula of BatchNorm, along the other axis. There gamma is the same for all terms of a mean;
-                here every feature has its own, so gamma must be inside the means: dy in the place of g is wrong.
+                This is BatchNorm's formula along the other axis. There gamma is the same for all terms of a mean; here
+                every feature has its own, so gamma must stay inside the means: replacing g by dy would be wrong.
 
     Shapes      x, y (n, ..., c); gamma, beta (c,)
     Cache       xhat and s
-    Edge        rows do not see each other: a batch of one is as good as any, and inference does what training does.
-                A single feature: xhat = 0, y = beta, so nothing but beta can be learned
-    Raises      ValueError for epsilon <= 0, RuntimeError where it has not been built
+    Edge        rows are independent: a batch of one works like any other, and inference is the same as training.
+                With a single feature xhat = 0 and y = beta, so only beta can be learned
+    Raises      ValueError for epsilon <= 0, RuntimeError if it has not been built
     Reference   Ba, Kiros & Hinton 2016, "Layer Normalization"; epsilon as in Keras (PyTorch's is 1e-5)
     Check       check_layer(LayerNorm(), x=(5, 3))
     """

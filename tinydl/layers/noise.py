@@ -1,7 +1,7 @@
-"""Layers that are random while training and the identity otherwise: Dropout, GaussianNoise, MaskingNoise.
+"""Layers that are random in training and the identity otherwise: Dropout, GaussianNoise, MaskingNoise.
 
-Each draws from its own Generator, spawned from the one handed to `build`, so the same seed gives the same noise
-whatever the other layers do. Shapes: y, dy and dx are as x, of any shape (batch, ...).
+Each draws from its own Generator, spawned from the one passed to `build`, so the same seed gives the same noise
+whatever the other layers do. Shapes: y, dy and dx have the shape of x, any (batch, ...).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..layer import Layer, Shape
 
 
 class Noise(Layer):
-    """What they share: a Generator, and the factor or nothing that the last forward pass multiplied by."""
+    """Base of the noise layers: holds a Generator, and the factor of the last forward pass (None: it had none)."""
 
     _x: NDArray | None = None
     _mask: NDArray | None = None
@@ -35,12 +35,12 @@ class Noise(Layer):
 
 
 class Dropout(Noise):
-    """Sets a random part of its inputs to zero while training, so that no unit can rely on another one.
+    """Set random inputs to zero in training, so that units cannot rely on one another.
 
-    Forward    training:  y = x m / (1 - rate), each m independently 0 with probability rate, else 1
-               otherwise: y = x. The scaling keeps the expected y equal to x, so nothing is left to do at test time.
-    Backward   m is a constant of the pass: dx = dy m / (1 - rate), with the same m
-    Cache      m / (1 - rate)
+    Forward    training:  y = x mask / (1 - rate), each mask entry independently 0 with probability rate, else 1
+               otherwise: y = x. The scaling keeps the expected y equal to x, so inference needs no correction.
+    Backward   the mask is constant within a pass: dx = dy mask / (1 - rate), with the same mask
+    Cache      mask / (1 - rate)
     Raises     ValueError unless 0 <= rate < 1. `rate` is the probability of DROPPING (in TensorFlow 1, of keeping)
     Reference  Srivastava et al. 2014
     Check      check_layer(Dropout(0.5), x=(5, 3))
@@ -60,12 +60,12 @@ class Dropout(Noise):
 
 
 class MaskingNoise(Noise):
-    """Sets a random part of its inputs to zero while training: the corruption of a denoising autoencoder.
+    """Set random inputs to zero in training: the corruption of a denoising autoencoder.
 
-    Forward    training:  y = x m, each m independently 0 with probability rate, else 1; otherwise y = x.
-               Unlike Dropout nothing is scaled up: the next layer must learn to fill the gaps in.
-    Backward   dx = dy m
-    Cache      m
+    Forward    training:  y = x mask, each mask entry independently 0 with probability rate, else 1; otherwise y = x.
+               Unlike Dropout, it does not scale up the rest: the next layers must learn to fill the gaps.
+    Backward   dx = dy mask
+    Cache      mask
     Raises     ValueError unless 0 <= rate < 1
     Reference  Vincent et al. 2008
     Check      check_layer(MaskingNoise(0.4), x=(5, 3))
@@ -84,7 +84,7 @@ class MaskingNoise(Noise):
 
 
 class GaussianNoise(Noise):
-    """Adds independent normal noise while training.
+    """Add independent normal noise in training.
 
     Forward    training:  y = x + stddev e, e ~ N(0, 1); otherwise y = x
     Backward   dy/dx = 1: dx = dy

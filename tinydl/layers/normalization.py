@@ -1,4 +1,4 @@
-"""Normalization: of a channel over the batch (BatchNorm), of a pixel over its channels (LocalResponseNorm)."""
+"""Normalization of each channel over the batch (BatchNorm), and of each pixel over its channels (LocalResponseNorm)."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from .sliding_window import check_image
 
 
 class BatchNorm(Layer):
-    """Gives every channel mean beta and standard deviation gamma over the batch, whatever the layers below do.
+    """Give every channel mean beta and standard deviation gamma over the batch, whatever the layers below do.
 
-    Forward     over the m = n h w entries of a channel (rows: m = n), i = 1 .. m:
-                    mu = 1/m sum_i x_i          v = 1/m sum_i (x_i - mu)^2          s = 1 / sqrt(v + epsilon)
+    Forward     over the N = n h w entries of a channel (N = n for rows), i = 1 .. N:
+                    mu = 1/N sum_i x_i          v = 1/N sum_i (x_i - mu)^2          s = 1 / sqrt(v + epsilon)
                     xhat_i = (x_i - mu) s       y_i = f(gamma xhat_i + beta)
-                in inference with the running mean and variance in the place of mu and v; those move, while training, by
+                In inference the running mean and variance replace mu and v. Training updates them:
                     mean <- momentum mean + (1 - momentum) mu, and var likewise
 
     Backward    da = dy f', dbeta = sum_i da_i, dgamma = sum_i da_i xhat_i, and g_i = gamma da_i is dL/dxhat_i.
                 x reaches the loss by three roads: directly, through the mean, and through the variance.
                     directly        g_i s
                     the variance    dv = sum_j g_j (x_j - mu) (-1/2) s^3 = -s^2/2 sum_j g_j xhat_j, and
-                                    dv/dx_i = 2/m (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0
-                    the mean        dmu = -s sum_j g_j, and dmu/dx_i = 1/m
+                                    dv/dx_i = 2/N (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0
+                    the mean        dmu = -s sum_j g_j, and dmu/dx_i = 1/N
                 All three together, with x_i - mu = xhat_i / s and mean(.) over the channel's entries:
                     dx_i = s (g_i - mean(g) - xhat_i mean(g xhat))
-                What is taken away are the parts of g along a constant and along xhat: y does not change when all x
-                of a channel are shifted or stretched, so no gradient can point there. In inference the statistics
-                are constants, and there is one road: dx_i = s g_i.
+                The two terms subtracted remove g's component along a constant, as shifting a channel's x leaves y
+                unchanged, and along xhat all but epsilon / (v + epsilon) of it: scaling x changes y only through
+                epsilon. In inference the statistics are constants, and one road is left: dx_i = s g_i.
 
-    momentum    how slowly the running statistics follow (Keras' sense of the word; PyTorch's is 1 minus it)
+    momentum    how slowly the running statistics follow (as in Keras; PyTorch's momentum is 1 minus this one)
     activation  f: None, "linear", "relu", "sigmoid" or "tanh", computed in the same pass over memory
     Shapes      x, y (n, ..., c); gamma, beta and the state's mean, var (c,)
     Cache       x and y, and the statistics used
-    Edge        a batch of one row: xhat = 0, y = f(beta), nothing can be learned or checked. The bias of a layer below
-                is taken away again with the mean: leave it out, use_bias=False
-    Raises      ValueError for bad hyper-parameters (0 <= momentum < 1, epsilon > 0)
-    Reference   Ioffe & Szegedy 2015; the variance is the biased one in the running statistics too, as in Keras
+    Edge        a batch of one row: xhat = 0, y = f(beta), and nothing but beta can be learned or checked. Subtracting
+                the mean cancels the bias of the layer below: give that layer use_bias=False
+    Raises      ValueError unless 0 <= momentum < 1 and epsilon > 0
+    Reference   Ioffe & Szegedy 2015; the running variance is the biased one too, as in Keras
     Check       check_layer(BatchNorm(), x=(5, 3))
     """
 
@@ -68,7 +68,7 @@ class BatchNorm(Layer):
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
         mean, var = self.state["mean"], self.state["var"]
-        training = training and x.size > 0  # no rows have no statistics
+        training = training and x.size > 0  # an empty batch has no statistics
         if training:
             statistics = batch_norm_statistics(x)
             for running, new in zip((mean, var), statistics, strict=True):
@@ -115,9 +115,9 @@ def batch_norm_backward(
     dy: NDArray, x: NDArray, y: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float,
     activation: int, training: bool, dgamma: NDArray, dbeta: NDArray,
 ) -> NDArray:  # fmt: skip
-    """Adds to dgamma and dbeta, returns dx. (beta is there for the twin, which finds f' from x.)
+    """Add to dgamma and dbeta, return dx. (beta is an argument for the twin, which computes f' from x.)
 
-    training: the statistics are those of x itself, so three roads lead to it, not one.
+    training: the statistics were computed from x itself, so the gradient has three roads instead of one.
     """
     da = dy * derivative(y, activation)
     axes = tuple(range(x.ndim - 1))
@@ -133,21 +133,21 @@ def batch_norm_backward(
 
 
 class LocalResponseNorm(Layer):
-    """Divides each channel by the strength of the channels around it, pixel by pixel ("lateral inhibition").
+    """Divide each channel by the strength of the channels around it, pixel by pixel ("lateral inhibition").
 
-    Forward     s_j = k + alpha sum_(i in N(j)) x_i^2            N(j): the `size` channels around j that exist
+    Forward     s_j = k + alpha sum_(i in N(j)) x_i^2            N(j): those of the `size` channels around j that exist
                 y_j = x_j s_j^-beta
 
     Backward    x_i reaches the loss by two roads: as the numerator of y_i, and through s_j for every channel j whose
                 window contains i, with ds_j/dx_i = 2 alpha x_i and dy_j/ds_j = -beta x_j s_j^(-beta - 1):
                     dx_i = dy_i s_i^-beta - 2 alpha beta x_i sum_(j: i in N(j)) dy_j x_j s_j^(-beta - 1)
 
-    size        N(j) is j - size // 2 .. j - size // 2 + size - 1; an odd size is symmetric
+    size        N(j) is j - size // 2 .. j - size // 2 + size - 1, symmetric for an odd size
     Shapes      x, y (n, h, w, c)
     Cache       x and s
-    Edge        alpha is not divided by size here, as in the paper (PyTorch divides: give it size times ours)
-    Raises      ValueError for bad hyper-parameters (all positive, k and beta included), for rows instead of images
-    Reference   Krizhevsky, Sutskever & Hinton 2012, with their constants as defaults
+    Edge        alpha is not divided by size, as in the paper (PyTorch divides it: its alpha is size times this one)
+    Raises      ValueError for hyper-parameters that are not positive, and for rows instead of images
+    Reference   Krizhevsky, Sutskever & Hinton 2012; the defaults are theirs
     Check       check_layer(LocalResponseNorm(3, alpha=0.1), x=(2, 3, 2, 6))
     """
 
@@ -185,15 +185,15 @@ def local_response_norm_forward(x: NDArray, size: int, alpha: float, beta: float
 
 @compiled_as(kernels.local_response_norm.backward)
 def local_response_norm_backward(dy: NDArray, x: NDArray, s: NDArray, size: int, alpha: float, beta: float) -> NDArray:
-    """dx by its two roads."""
+    """dx, the sum over its two roads."""
     through_s = _sum_around(dy * x * s ** (-beta - 1), size, backwards=True)
     return dy * s**-beta - 2 * alpha * beta * x * through_s
 
 
 def _sum_around(v: NDArray, size: int, backwards: bool = False) -> NDArray:
-    """For each channel j the sum over N(j) = j - before .. j + after; backwards over the channels i with j in N(i).
+    """For each channel j, the sum over N(j) = j - before .. j + after; if `backwards`, over the i with j in N(i).
 
-    These are i = j - after .. j + before: the same sum with both ends exchanged, which matters for an even size.
+    These are i = j - after .. j + before: the same sum with its ends exchanged, which matters for an even size.
     """
     before = size // 2
     if backwards:

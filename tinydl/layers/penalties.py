@@ -2,11 +2,11 @@
 
     total loss = loss + sum of penalty() over all layers
     forward    y = x                         (the term is computed from x)
-    backward   dx = dy + d(term)/dx          (what the loss wants, plus what the penalty wants)
+    backward   dx = dy + d(term)/dx          (the gradient of the loss plus that of the penalty)
 
-Each term is a mean over the rows of the batch, so its weight against the loss does not depend on the batch size.
-(Keras 2.2 summed its activity penalty over the batch: a factor of 3e-5 there, at 64 rows, is 64 * 3e-5 = 1.92e-3 here.)
-Shapes: y, dy and dx are as x, (n, units).
+Each term is a mean over the rows m = 1 .. n of the batch, so its weight relative to the loss does not depend on n.
+(Keras 2.2 summed its activity penalty over the batch: its factor 3e-5, at 64 rows, is 64 * 3e-5 = 1.92e-3 here.)
+Shapes: y, dy and dx have the shape of x, (n, units).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .dense import Dense
 
 
 class Penalty(Layer):
-    """An identity layer; subclasses say what the term is and what its gradient is."""
+    """Base of the identity layers with a penalty; subclasses define the term and its gradient."""
 
     _x: Any = None  # before the first forward
 
@@ -35,12 +35,12 @@ class Penalty(Layer):
 
 
 class ActivityL1(Penalty):
-    """L1 penalty on activations: pushes most of them to zero, which makes a code sparse.
+    """L1 penalty on activations: it pushes most of them to zero, which makes a code sparse.
 
-    Term       P = factor / n sum_n sum_j |x_nj|
+    Term       P = factor / n sum_m sum_j |x_mj|
     Backward   dx = dy + factor / n sign(x)
     Cache      x
-    Edge       at x = 0 the slope taken is 0: a unit that is silent stays silent
+    Edge       at x = 0 the slope used is 0: the penalty does not move a unit that is silent
     Raises     ValueError when factor is negative or not finite
     Check      check_layer(ActivityL1(0.1), x=(5, 3))
     """
@@ -59,16 +59,16 @@ class ActivityL1(Penalty):
 
 
 class KLSparsity(Penalty):
-    """Asks that each unit be active on a fraction `rho` of the rows, by the Kullback-Leibler divergence.
+    """Pull each unit's mean activation towards `rho`, by the Kullback-Leibler divergence.
 
-    Term       r_j = mean_n x_nj                        a unit's mean activation over the batch
+    Term       r_j = mean_m x_mj                        a unit's mean activation over the batch
                P = factor sum_j ( rho log(rho / r_j) + (1 - rho) log((1 - rho) / (1 - r_j)) )
-    Backward   dP/dr_j = factor ( -rho / r_j + (1 - rho) / (1 - r_j) ), and dr_j/dx_nj = 1 / n:
-               dx_nj = dy_nj + dP/dr_j / n
+    Backward   dP/dr_j = factor ( -rho / r_j + (1 - rho) / (1 - r_j) ), and dr_j/dx_mj = 1 / n:
+               dx_mj = dy_mj + dP/dr_j / n
     Cache      x
-    Edge       P is infinite for r_j = 0 or 1; in both formulas r_j is kept 1e-7 away from them, so that a unit that is
-               always silent still gets a (large) gradient, though P is flat there
-    Raises     ValueError unless 0 < rho < 1 and factor >= 0; for activations outside [0, 1] (put it behind a sigmoid)
+    Edge       P is infinite for r_j = 0 or 1. Both formulas clip r_j to [1e-7, 1 - 1e-7], so a unit that is always
+               silent still gets a (large) gradient, though the clipped P is flat there
+    Raises     ValueError unless 0 < rho < 1 and factor >= 0; for activations outside [0, 1] (put it after a sigmoid)
     Reference  Ng 2011, CS294A lecture notes, "Sparse autoencoder"
     Check      check_layer(KLSparsity(0.1, 0.5), x=rng.uniform(0.1, 0.9, (5, 3)))
     """
@@ -85,7 +85,7 @@ class KLSparsity(Penalty):
         if x.size and (x.min() < 0 or x.max() > 1):
             raise ValueError(
                 f"{self.label}: expected activations in [0, 1], got {x.min():.4g} to {x.max():.4g}: "
-                "put it behind a sigmoid"
+                "put it after a sigmoid"
             )
         return x
 
@@ -105,24 +105,24 @@ class KLSparsity(Penalty):
 
 
 class ContractivePenalty(Container):
-    """A Dense encoder whose output should change little when its input does: penalises its Jacobian.
+    """A Dense encoder with a penalty on its Jacobian, so that its output changes little when its input does.
 
-    Wraps the encoder, ContractivePenalty(Dense(40, "sigmoid"), 1e-5), because the term needs the encoder's weights.
+    It wraps the encoder, ContractivePenalty(Dense(40, "sigmoid"), 1e-5), since the term needs the encoder's weights.
 
     Forward    a = x @ W + b,  h = f(a)                 the encoder itself; the output is h
-    Term       The Jacobian of row n is dh_nj/dx_ni = f'(a_nj) W_ij. With d = f'(a) and s_j = sum_i W_ij^2, the mean
-               squared Frobenius norm is
-                   P = factor / n sum_n sum_j d_nj^2 s_j
+    Term       The Jacobian of row m is dh_mj/dx_mi = f'(a_mj) W_ij. With d = f'(a) and s_j = sum_i W_ij^2, the mean
+               squared Frobenius norm gives
+                   P = factor / n sum_m sum_j d_mj^2 s_j
     Backward   P depends on W by two roads. Directly, through s:
-                   dW_ij += factor / n 2 W_ij sum_n d_nj^2
-               and, like b and x, through d. d is a function of h alone (sigmoid h (1 - h), tanh 1 - h^2,
-               relu 1[h > 0]), so that road is an extra gradient at h, which the encoder's own backward carries on:
-                   dh_nj = dy_nj + factor / n 2 d_nj s_j dd_nj/dh_nj      sigmoid 1 - 2h, tanh -2h, relu 0
-               (f''(a) = dd/dh f'(a), so this is the 2 d f'' s term of the derivation in a.)
+                   dW_ij += factor / n 2 W_ij sum_m d_mj^2
+               and, as on b and x, through d. d is a function of h alone (sigmoid h (1 - h), tanh 1 - h^2,
+               relu 1[h > 0]), so this road is an extra gradient at h, and the encoder's own backward continues it:
+                   dh_mj = dy_mj + factor / n 2 d_mj s_j dd_mj/dh_mj      sigmoid 1 - 2h, tanh -2h, relu 0
+               (f''(a) = dd/dh f'(a), so this is the term 2 d f'' s of the derivation in a.)
     Shapes     x (n, inputs), W (inputs, units), h (n, units)
     Cache      h (and the encoder's own)
     Edge       relu: d is constant between kinks, so the penalty only shrinks the weights of active units
-    Raises     TypeError when the encoder is not a Dense layer; ValueError for a negative factor
+    Raises     TypeError if the encoder is not a Dense layer; ValueError if factor is negative
     Reference  Rifai et al. 2011
     Check      check_layer(ContractivePenalty(Dense(4, "sigmoid"), 0.1), x=(5, 3))
     """
@@ -150,7 +150,7 @@ class ContractivePenalty(Container):
         return h
 
     def _slopes(self) -> tuple[NDArray, NDArray]:
-        """d and s of the last forward."""
+        """d and s for the last forward pass."""
         W = self.encoder.params["W"]
         return derivative(self._h, ACTIVATIONS[self.encoder.activation]), np.einsum("ij,ij->j", W, W)
 

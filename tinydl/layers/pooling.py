@@ -10,14 +10,14 @@ from numpy.typing import DTypeLike, NDArray
 from .. import kernels
 from ..kernels import Window, compiled_as
 from ..layer import Layer, Shape
-from . import conv  # (its im2col is called through the module, see kernels/twins.py)
+from . import conv  # the module, not its names: see kernels/twins.py
 from .sliding_window import check_image, check_padding, pair, window_over
 
-MOST_PLACES = 1 << 16  # in a window: a place is kept as a 16-bit number
+MOST_PLACES = 1 << 16  # in a window: a place is stored in 16 bits
 
 
 class Pool2D(Layer):
-    """What MaxPool2D and AveragePool2D share: windows of pool_size, `strides` apart (by default side by side)."""
+    """Base of MaxPool2D and AveragePool2D: windows of pool_size, `strides` apart (by default side by side)."""
 
     needs_build = True
 
@@ -34,8 +34,8 @@ class Pool2D(Layer):
         self.padding = check_padding(owner, padding)
         if self.pool_size[0] * self.pool_size[1] > MOST_PLACES:
             raise ValueError(
-                f"{owner}: pool_size must not hold more than {MOST_PLACES} pixels, got {pool_size!r}: "
-                "for a mean over the whole image there is GlobalAveragePool2D"
+                f"{owner}: pool_size must cover at most {MOST_PLACES} pixels, got {pool_size!r}: "
+                "for a mean over the whole image use GlobalAveragePool2D"
             )
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
@@ -47,8 +47,8 @@ class Pool2D(Layer):
         for length, kernel, stride, (before, _), count in sides:
             if before >= kernel or (count - 1) * stride >= length + before:
                 raise ValueError(
-                    f"{self.label}: with padding {self.padding} some windows of {self.pool_size} would hold nothing "
-                    "but padding: it must be smaller than the window"
+                    f"{self.label}: padding must be smaller than the window, got {self.padding} around windows of "
+                    f"{self.pool_size}, some of which would hold only padding"
                 )
         self.output_shape = (*places, input_shape[2])
         return self.output_shape
@@ -57,15 +57,15 @@ class Pool2D(Layer):
 class MaxPool2D(Pool2D):
     """The largest entry of each window, channel by channel.
 
-    Forward     y_nijc = max over the window's (p, q) of x[n, i sh + p, j sw + q, c]
-    Backward    y is that one entry: dy goes to it alone, all other entries of the window get 0. Where windows overlap
-                an entry may win in several; its dx is the sum.
-    padding     as in Conv2D; a padded place never wins (it counts as -infinity, not as 0)
+    Forward     y[m, i, j, c] = max over the window's (p, q) of x[m, i sh + p, j sw + q, c]
+    Backward    y equals one entry: dy goes to this entry alone, and the window's others get 0. Where windows overlap,
+                an entry may be the maximum of several; its dx is the sum.
+    padding     as in Conv2D, but padding is never the maximum (it counts as -infinity, not as 0)
     Shapes      x (n, h, w, c), y (n, oh, ow, c)
-    Cache       the place of each winner in its window, 2 bytes an output; not x
-    Edge        of equal entries the first in reading order wins and gets all; at such a tie max has no derivative
-    Raises      ValueError for bad hyper-parameters, for rows instead of images, for windows that do not fit or would
-                hold nothing but padding
+    Cache       the place of each maximum in its window, 2 bytes per output; not x
+    Edge        of equal entries the first in reading order gets all of dy; at such a tie max has no derivative
+    Raises      ValueError for invalid hyper-parameters, for rows instead of images, and for windows that do not fit or
+                would hold only padding
     Check       check_layer(MaxPool2D(2), x=(2, 4, 6, 3))
     """
 
@@ -84,9 +84,9 @@ class MaxPool2D(Pool2D):
 
 @compiled_as(kernels.pooling.max_forward)
 def max_pool_forward(x: NDArray, window: Window) -> tuple[NDArray, NDArray]:
-    """(y, where): the largest entry of each window and channel, and its place p kw + q in it, the first of equals.
+    """(y, where): the largest entry of each window and channel, and its place p kw + q in it (of equals, the first).
 
-    Padding never wins: it is -infinity here. NaN wins always.
+    Padding is -infinity here, so it is never the maximum. A NaN always is.
     """
     kh, kw = window.size
     n, h, w, c = x.shape
@@ -100,7 +100,7 @@ def max_pool_forward(x: NDArray, window: Window) -> tuple[NDArray, NDArray]:
 
 @compiled_as(kernels.pooling.max_backward)
 def max_pool_backward(dy: NDArray, where: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
-    """dx: each dy goes to the one entry that won; where windows overlap they add up."""
+    """dx: each dy goes to its window's largest entry; where windows overlap, they add up."""
     kh, kw = window.size
     n, oh, ow, c = dy.shape
     dwindows = np.zeros((n, oh, ow, kh * kw, c), dy.dtype)
@@ -111,11 +111,11 @@ def max_pool_backward(dy: NDArray, where: NDArray, x_shape: tuple[int, ...], win
 class AveragePool2D(Pool2D):
     """The mean of each window, channel by channel.
 
-    Forward     y_nijc = 1/k_ij sum over the window's (p, q) of x[n, i sh + p, j sw + q, c], over the
-                k_ij entries that lie in the image
-    Backward    each of these entries has the weight 1/k_ij: dx[n, h, w, c] = sum of dy_nijc / k_ij over the windows
-                (i, j) that hold pixel (h, w)
-    padding     as in Conv2D; padded places are not counted (as TensorFlow; PyTorch counts them unless told not to)
+    Forward     y[m, i, j, c] = 1/k_ij sum_pq x[m, i sh + p, j sw + q, c], over the k_ij entries (p, q) of the window
+                that lie in the image
+    Backward    each of these entries has weight 1/k_ij: dx[m, u, v, c] = sum of dy[m, i, j, c] / k_ij over the
+                windows (i, j) that contain pixel (u, v)
+    padding     as in Conv2D, but padding is not counted (as in TensorFlow; PyTorch counts it by default)
     Shapes      x (n, h, w, c), y (n, oh, ow, c)
     Cache       shapes
     Raises      as MaxPool2D
@@ -142,7 +142,7 @@ def average_pool_forward(x: NDArray, window: Window) -> NDArray:
     n, h, w, c = x.shape
     oh, ow = window.places(h, w)
     windows = conv.im2col(x, window).reshape(n, oh, ow, kh * kw, c)
-    return windows.sum(axis=3) / _entries(x.shape, x.real.dtype, window)  # (x may be complex: the complex step)
+    return windows.sum(axis=3) / _entries(x.shape, x.real.dtype, window)  # x is complex in a complex-step check
 
 
 @compiled_as(kernels.pooling.average_backward)
@@ -150,7 +150,7 @@ def average_pool_backward(dy: NDArray, x_shape: tuple[int, ...], window: Window)
     """dx: dy / (number of entries) for each of the window's entries."""
     kh, kw = window.size
     share = dy / _entries(x_shape, dy.dtype, window)
-    dwindows = np.repeat(share[:, :, :, None], kh * kw, axis=3)  # col2im leaves out what falls on the padding
+    dwindows = np.repeat(share[:, :, :, None], kh * kw, axis=3)  # col2im drops the entries on the padding
     return conv.col2im(dwindows, x_shape, window)
 
 
@@ -162,10 +162,10 @@ def _entries(x_shape: tuple[int, ...], dtype: DTypeLike, window: Window) -> NDAr
 
 
 class GlobalAveragePool2D(Layer):
-    """The mean of each channel over the whole image: a row a sample, however large the image.
+    """The mean of each channel over the whole image: one row per sample, whatever the image's size.
 
-    Forward     y_nc = 1/(h w) sum_ij x_nijc
-    Backward    dx_nijc = dy_nc / (h w)
+    Forward     y[m, c] = 1/(h w) sum_ij x[m, i, j, c]
+    Backward    dx[m, i, j, c] = dy[m, c] / (h w)
     Shapes      x (n, h, w, c), y (n, c)
     Cache       x's shape
     Raises      ValueError for rows instead of images

@@ -1,4 +1,4 @@
-"""Other shapes for the same numbers: Flatten (images to rows), PadChannels (more channels, of zeros)."""
+"""Layers that change only the shape: Flatten (images to rows) and PadChannels (appends channels of zeros)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..layer import Layer, Shape
 
 
 class Flatten(Layer):
-    """Each sample as one row, the last axis running fastest.
+    """Turn each sample into one row, the last axis varying fastest.
 
-    Forward    y[n] = x[n] read in C order
+    Forward    y[m] = x[m] read in C order
     Backward   the same numbers in the old shape: dx = dy.reshape(x.shape)
     Shapes     x (n, d1, d2, ...), y (n, d1 d2 ...)
     Cache      x's shape
@@ -40,14 +40,14 @@ class Flatten(Layer):
 
 
 class PadChannels(Layer):
-    """More channels: those of x, then zeros. Behind AveragePool2D(1, 2), the shortcut without parameters of ResNet.
+    """Append channels of zeros. After AveragePool2D(1, 2) this is ResNet's shortcut without parameters.
 
     Forward    y = [ x, 0 ]
-    Backward   the zeros depend on nothing: dx is dy of the first channels
-    channels   that y shall have
+    Backward   the zeros are constants, so dx is dy's first c channels
+    channels   the number of channels of y
     Shapes     x (n, ..., c), y (n, ..., channels)
     Cache      y's shape
-    Raises     ValueError when x has more channels than that
+    Raises     ValueError if x has more channels than `channels`
     Reference  He, Zhang, Ren & Sun 2015, section 3.3, option A
     Check      check_layer(PadChannels(5), x=(2, 4, 3, 3))
     """
@@ -67,7 +67,7 @@ class PadChannels(Layer):
     def _check(self, input_shape: Shape) -> None:
         if input_shape[-1] > self.channels:
             raise ValueError(
-                f"{self.label}: expected {self.channels} channels or less, the input has {input_shape[-1]}"
+                f"{self.label}: expected an input of at most {self.channels} channels, got {input_shape[-1]}"
             )
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:

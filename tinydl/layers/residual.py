@@ -1,4 +1,4 @@
-"""Residual: a block and a way around it."""
+"""Residual: a block with a shortcut around it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .containers import Container, as_layer, returned
 
 
 class Residual(Container):
-    """What the body computes is added to its input: the body need only learn what is to change.
+    """Add the body's output to its input, so that the body only has to learn the change.
 
-    Forward     y = f( body(x) + shortcut(x) )          without a shortcut: body(x) + x
-    Backward    da = dy f' goes to both terms alike. x is used twice, so its gradients add:
-                    dx = J_body' da + J_shortcut' da            without a shortcut: J_body' da + da
-                That last term reaches every block below undiminished, however deep the network is; in a plain chain
-                the gradient is a product of as many Jacobians as there are layers.
+    Forward     a = body(x) + shortcut(x)               without a shortcut: body(x) + x;     y = f(a)
+    Backward    da = dy f'(a) goes to both terms alike. x is used twice, so its gradients add:
+                    dx = J_body.T da + J_shortcut.T da            without a shortcut: J_body.T da + da
+                The last term passes da down unchanged, however deep the network is; in a plain chain the gradient
+                is a product of as many Jacobians as there are layers.
 
     body        a layer, or a list of layers (a chain)
-    shortcut    likewise, where body(x) has another shape than x, such as Conv2D(filters, 1, strides); or None
-    activation  f, behind the sum: None, "linear", "relu", "sigmoid" or "tanh"
-    Shapes      x (n, ...); body(x), shortcut(x) and y all of one shape
+    shortcut    likewise, needed when body(x) and x differ in shape: Conv2D(filters, 1, strides), for example; or None
+    activation  f, applied to the sum: None, "linear", "relu", "sigmoid" or "tanh"
+    Shapes      x (n, ...); body(x), shortcut(x) and y all have the same shape
     Cache       y (and the layers' own)
-    Raises      TypeError for what is no layer; ValueError when the two shapes differ
+    Raises      TypeError if body or shortcut is not a layer; ValueError if their output shapes differ
     Reference   He, Zhang, Ren & Sun 2015
     Check       check_layer(Residual([Dense(4, "tanh"), Dense(3)]), x=(5, 3))
     """
@@ -55,10 +55,10 @@ class Residual(Container):
         shape = self.body.build(input_shape, rng, dtype)
         around = tuple(input_shape) if self.shortcut is None else self.shortcut.build(input_shape, rng, dtype)
         if shape != around:
-            mend = ": the shortcut must change the shape as the body does"
+            mend = ": both must give the same shape"
             if self.shortcut is None:
                 such = f"Conv2D({shape[-1]}, 1, strides)" if len(shape) == 3 else f"Dense({shape[-1]})"
-                mend = f": give a shortcut that changes the shape likewise, such as {such}"
+                mend = f": add a shortcut that changes the shape in the same way, such as {such}"
             raise ValueError(f"{self.label}: the body gives shape {shape}, the shortcut {around}{mend}")
         self.output_shape = shape
         return shape
@@ -69,7 +69,7 @@ class Residual(Container):
         if self.shortcut is not None:
             around = returned(self.shortcut, "forward", self.shortcut.forward(x, training))
         body = returned(self.body, "forward", self.body.forward(x, training))
-        if body.shape != around.shape:  # not built, or a layer does not give what its build had promised
+        if body.shape != around.shape:  # not built, or a layer's output is not the shape its build returned
             raise ValueError(
                 f"{self.label}: the body gave an output of shape {body.shape}, the shortcut {around.shape}"
             )
@@ -86,5 +86,5 @@ class Residual(Container):
 
 @compiled_as(kernels.merging.add)
 def add(a: NDArray, b: NDArray, activation: int) -> NDArray:
-    """f(a + b), for arrays of one shape."""
+    """f(a + b), for arrays of the same shape."""
     return activations.activate(a + b, activation)

@@ -1,15 +1,15 @@
-"""One layer object in several places of a network: weights that are shared.
+"""One layer object in several places of a network: shared weights.
 
-What the places share are the arrays: parameters, gradients (so these hold the sum, as the chain rule wants) and state.
-What each place has of its own is the memory of its forward pass, and what follows from the shape of its input. So
-`build` puts a copy of the layer into every place but the first, whose `params`, `grads` and `state` are those of the
-first, its `original`.
+The places share their arrays: parameters, gradients (which thus hold the sum, as the chain rule requires) and state.
+Each place has its own cache of the forward pass, and its own input shape and the attributes derived from it. `build`
+therefore puts a copy of the layer into every place but the first. A copy uses the `params`, `grads` and `state` of the
+first place, its `original`.
 
 Why copies, and not one object whose caches are pushed in forward and popped in backward? It would take less code here,
 but more everywhere else: `penalty` needs the caches of all places between the two passes; a forward pass without a
-backward pass (predict) would leave its caches behind; a layer without parameters may stand before inputs of several
-shapes, so `input_shape` and all that `build` derives from it would have to be pushed too; and every container, also
-those of users, would have to push and pop in exactly reversed order. With copies no layer and no container knows.
+backward pass (predict) would leave its caches behind; a layer without parameters may get inputs of several shapes, so
+`input_shape` and everything `build` derives from it would have to be pushed too; and every container, a user's own
+included, would have to push and pop in exactly reversed order. With copies, layers and containers need no extra code.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ SHARED = ("params", "grads", "state")
 
 
 def place_again(layer: Layer) -> Layer:
-    """A layer for a second place in a network: the same arrays, but a memory of its own forward pass."""
-    layers = {id(one): one for one in layer.walk()}  # these are not copied here
+    """A layer for a second place in a network: it shares the arrays but caches its own forward pass."""
+    layers = {id(one): one for one in layer.walk()}  # deepcopy must not copy these
     again = copy.copy(layer)
     for name, value in vars(layer).items():
         if name not in (*SHARED, "original"):  # a cache may be a dict, or a list
@@ -35,7 +35,7 @@ def place_again(layer: Layer) -> Layer:
 
 
 def share(container: Layer, seen: set[int] | None = None) -> None:
-    """Place a layer again wherever it stands in this container, or further down, after its first place."""
+    """Put a copy wherever a layer of this container, or of one below, appears for a second time."""
     seen = set() if seen is None else seen
     wanted = []
     for layer in container.sublayers():
@@ -66,14 +66,14 @@ def _install(container: Layer, wanted: list[Layer]) -> None:
             attributes[name] = _next(rest, value)
     if set(map(id, container.sublayers())) != set(map(id, wanted)):
         raise TypeError(
-            f"{container.label}: one of its layers stands in another place, too; so that it can be placed again here, "
-            "keep the layers that sublayers() lists as attributes, or in lists"
+            f"{container.label}: one of its layers also stands in another place, so a copy must replace it here: "
+            "keep the layers that sublayers() returns as attributes, or in lists"
         )
 
 
 def _next(places: dict[int, list[Layer]], value: Any) -> Any:
-    """The layer to install at the next occurrence of `value`: one that is listed once has one place, however many
-    names it has."""
+    """The layer to install at the next occurrence of `value`. A layer listed once has one place, even if several
+    attributes hold it."""
     news = places.get(id(value))
     if not news:
         return value
@@ -86,7 +86,7 @@ def check_places(root: Layer) -> None:
     for layer in layers:
         if sum(other is layer for other in layers) > 1:
             raise TypeError(
-                f"Model: {layer.label} stands in two places, of which one was not given a copy: the containers that "
+                f"Model: {layer.label} stands in two places, one of which did not get a copy: the containers that "
                 "hold it must call super().build() first, and keep their layers as attributes or in lists"
             )
         first = layer.original
@@ -94,11 +94,11 @@ def check_places(root: Layer) -> None:
             continue
         if not any(other is first for other in layers):
             raise ValueError(
-                f"Model: {layer.label} is the second place of a layer whose first is not in this model: give it "
-                "the layer itself"
+                f"Model: {layer.label} is a copy for a second place, but its first place is not in this model: pass "
+                "the original layer"
             )
         if any(array is not first.params.get(key) for key, array in layer.params.items()):
             raise TypeError(
-                f"Model: {layer.label} stands in two places, but its build replaces what they share: use "
-                "self.add_parameter(name, array) in the place of self.params = {...}"
+                f"Model: {layer.label} stands in two places, but its build replaces the arrays they share: use "
+                "self.add_parameter(name, array) instead of self.params = {...}"
             )

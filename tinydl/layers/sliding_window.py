@@ -1,4 +1,4 @@
-"""What layers with a sliding window are given: its size, strides and padding; and what they make of these, a Window."""
+"""Arguments of layers with a sliding window (size, strides, padding): checked, and turned into a Window."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Pair = tuple[int, int]  # (height, width)
 
 
 def pair(owner: str, name: str, value: Any) -> Pair:
-    """A whole number of 1 or more for both sides, or (height, width)."""
+    """An integer >= 1 for both sides, or a pair (height, width) of such integers."""
     if isinstance(value, list | tuple):
         if len(value) != 2:
             raise ValueError(f"{owner}: {name} must be a number or a pair (height, width), got {value!r}")
@@ -22,7 +22,7 @@ def pair(owner: str, name: str, value: Any) -> Pair:
 
 
 def check_padding(owner: str, padding: Any) -> Any:
-    """One of the forms that a padding may have, lists turned into tuples (as JSON makes lists of these)."""
+    """The padding in one of its allowed forms, with lists (from JSON) turned into tuples."""
     if isinstance(padding, str):
         return arguments.one_of(owner, "padding", padding, ("valid", "same"))
     if isinstance(padding, list | tuple) and len(padding) == 2:
@@ -41,8 +41,8 @@ def check_padding(owner: str, padding: Any) -> Any:
 def pixels(padding: Any, image: Shape, size: Pair, strides: Pair) -> Padding:
     """The padding as ((top, bottom), (left, right)) pixels.
 
-    "same": the output has ceil(length / stride) pixels. The last window then ends at (ceil(length / stride) - 1) stride
-    + window; what the image lacks to that is padded, one pixel more at the bottom and right where it is odd.
+    "same": the output has ceil(length / stride) pixels, so the last window ends at (ceil(length / stride) - 1) stride
+    + window. The image is padded up to there; if the padding is odd, the bottom and right get the extra pixel.
     """
     if padding == "valid":
         return (0, 0), (0, 0)
@@ -59,25 +59,25 @@ def pixels(padding: Any, image: Shape, size: Pair, strides: Pair) -> Padding:
 
 
 def check_image(label: str, input_shape: Shape) -> None:
-    """Refuse what is no image."""
+    """Raise unless input_shape is that of an image."""
     if len(input_shape) == 3:
         return
     mend = ""
     if len(input_shape) == 2:
-        mend = ": grey images need a channel axis of one, x[..., None]"
+        mend = ": give gray images a channel axis, x[..., None]"
     elif len(input_shape) == 1:
-        mend = ": it must come before Flatten() and Dense layers"
+        mend = ": put it before Flatten() and Dense layers"
     raise ValueError(f"{label}: expected images, input shape (height, width, channels), got {tuple(input_shape)}{mend}")
 
 
 def window_over(label: str, image: Shape, size: Pair, strides: Pair, padding: Any) -> Window:
-    """The window that goes over images of that shape; refused when it is larger than the padded image."""
+    """The window over images of this shape; raises if it is larger than the padded image."""
     window = Window(size, strides, pixels(padding, image, size, strides))
     for side, length, kernel, around in zip(("height", "width"), image, size, window.padding, strict=False):
         if kernel > length + sum(around):
             mend = arguments.channels_first(tuple(image)) or ": use a smaller window, or more padding"
             raise ValueError(
-                f"{label}: its window is larger than the padded image: {side} {kernel} against {length} + "
-                f"{sum(around)} of padding, for input shape {tuple(image)}{mend}"
+                f"{label}: the window must fit into the padded image, got {side} {kernel} for {length} pixels + "
+                f"{sum(around)} of padding, input shape {tuple(image)}{mend}"
             )
     return window

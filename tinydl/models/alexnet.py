@@ -1,4 +1,4 @@
-"""AlexNet, with which deep learning won ImageNet.
+"""AlexNet, the first deep network to win the ImageNet challenge.
 
 Reference: Krizhevsky, Sutskever & Hinton 2012, ImageNet classification with deep convolutional neural networks.
 """
@@ -17,9 +17,9 @@ def alexnet(
 ) -> Model:
     """Five convolutions, three dense layers: 62,378,344 parameters.
 
-    All on one processor. The paper cut convolutions 2, 4 and 5 in halves for its two graphics cards, which saw nothing
-    of each other there: 60,965,224 parameters ("60 million"). It says 224x224, from which its 55x55 maps only come with
-    two pixels of padding, as here.
+    This version runs on one processor. The paper split convolutions 2, 4 and 5 between two GPUs without connections
+    between the halves: 60,965,224 parameters ("60 million"). It gives 224x224 as the input size, which only leads to
+    its 55x55 maps with two pixels of padding, as here.
     """
 
     def conv(filters: int, kernel_size: int, strides: int = 1, padding: str | int = "same") -> Conv2D:

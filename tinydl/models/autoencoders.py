@@ -1,10 +1,10 @@
 """Five autoencoders for anomaly detection: trained to reproduce normal rows, they reproduce unusual ones badly.
 
 Train each with MeanSquaredError and the row itself as its target, `fit(x, x)`; a row's score is its mean squared
-reconstruction error. The outputs are linear, as standardised features have both signs.
+reconstruction error. The outputs are linear, since standardized features have both signs.
 
-`hidden=40` over 29 features can represent the identity: such a model detects anything only because training stops early
-and relu units are used up on common rows. For a real bottleneck give a `hidden` well below n_features.
+`hidden=40` over 29 features can represent the identity: such a model detects anomalies only because training stops
+early and its relu units specialize in common rows. For a real bottleneck, choose `hidden` well below n_features.
 
 Reference: Liu & Mehta 2019, Hands-On Deep Learning Architectures with Python, chapter 3.
 """
@@ -36,9 +36,9 @@ def deep_autoencoder(n_features: int, seed: int = 0, dtype: DTypeLike = "float32
 
 
 def sparse_autoencoder(n_features: int, l1: float = 1.92e-3, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
-    """The deep one with an L1 penalty on its first code, which silences most of the 80 units for any one row.
+    """The deep autoencoder with an L1 penalty on its first code, which silences most of the 80 units for any one row.
 
-    l1 weighs the mean over rows; the default is the book's 3e-5, which was summed over the 64 rows of a batch.
+    l1 weights a mean over rows; the default corresponds to the book's 3e-5, which was summed over batches of 64 rows.
 
     Check   check_model(sparse_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
@@ -49,9 +49,9 @@ def sparse_autoencoder(n_features: int, l1: float = 1.92e-3, seed: int = 0, dtyp
 def denoising_autoencoder(
     n_features: int, rate: float = 0.4, hidden: int = 40, seed: int = 0, dtype: DTypeLike = "float32"
 ) -> Model:
-    """The vanilla one fed with rows of which a random `rate` of the features is zeroed, anew in every batch.
+    """The vanilla autoencoder, with each input feature zeroed with probability `rate`, drawn anew for every batch.
 
-    The target stays the clean row, so copying is no solution: missing features must be inferred from the others.
+    The target is the clean row, so copying is not a solution: missing features must be inferred from the others.
     Reference: Vincent et al. 2008.
 
     Check   check_model(denoising_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
@@ -64,7 +64,7 @@ def contractive_autoencoder(
     n_features: int, factor: float = 1e-5, activation: str = "relu", hidden: int = 40, seed: int = 0,
     dtype: DTypeLike = "float32",
 ) -> Model:  # fmt: skip
-    """The vanilla one whose code must change little when the row does: the Jacobian of its encoder is penalised.
+    """The vanilla autoencoder with a penalty on its encoder's Jacobian, so that the code changes little with the row.
 
     activation: "relu" as in the book, or "sigmoid" or "tanh" as in Rifai et al. 2011.
 

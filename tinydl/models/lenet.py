@@ -1,4 +1,4 @@
-"""LeNet-5, the network that read the digits on cheques.
+"""LeNet-5, the network that read the digits on checks.
 
 Reference: LeCun, Bottou, Bengio & Haffner 1998, Gradient-based learning applied to document recognition, section II.B.
 """
@@ -13,10 +13,10 @@ from ..model import Model
 
 
 def lenet5(input_shape: Shape = (32, 32, 1), classes: int = 10, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
-    """Two convolutions, two subsamplings, three dense layers on 32x32 grey images: 61,706 parameters.
+    """Two convolutions, two subsamplings, three dense layers on 32x32 gray images: 61,706 parameters.
 
-    The variant that has become common. The paper's has 60,000: each map of C3 sees only some of S2's (900 fewer),
-    subsampling has a factor and a bias a map (44 more), the last layer compares with ten fixed pictures (850 fewer).
+    This is the variant in common use. The paper's has 60,000: each map of C3 sees only some of S2's maps (900 fewer),
+    subsampling has a factor and a bias per map (44 more), the last layer compares with ten fixed images (850 fewer).
 
     Check   check_model(lenet5(), x=(2, 32, 32, 1), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")
     """

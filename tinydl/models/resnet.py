@@ -1,8 +1,8 @@
-"""ResNet: blocks that learn what to add to their input, H(x) = F(x) + x.
+"""ResNet: blocks that learn the change to their input, H(x) = F(x) + x.
 
-A plain network of 56 layers has a larger *training* error than one of 20, though it could be that one with 36
-identities behind: it cannot learn them (examples/lessons/02_residual_networks.py shows it). A residual block is the
-identity where its weights are 0.
+A plain network of 56 layers has a larger *training* error than one of 20, although it could equal that one followed by
+36 identities: training does not find them (shown in examples/lessons/02_residual_networks.py). A residual block is the
+identity when its weights are 0.
 
 Reference: He, Zhang, Ren & Sun 2015, Deep residual learning for image recognition, table 1 and section 4.2.
 """
@@ -31,7 +31,7 @@ CIFAR_DEPTHS = (20, 32, 44, 56, 110)  # 6 n + 2 layers: 3 n blocks of two, a fir
 
 
 def conv(filters: int, kernel_size: int, strides: int = 1, activation: str | None = None) -> list[Layer]:
-    """A convolution and its batch normalisation, which makes a bias useless; padded alike on all sides."""
+    """A convolution, padded equally on all sides, and its batch normalization, which makes a bias useless."""
     return [
         Conv2D(filters, kernel_size, strides, kernel_size // 2, use_bias=False, kernel_initializer="he_normal"),
         BatchNorm(0.9, 1e-5, activation),
@@ -44,7 +44,7 @@ def basic(filters: int, strides: int) -> list[Layer]:
 
 
 def bottleneck(filters: int, strides: int) -> list[Layer]:
-    """A 1x1 convolution to few channels, the 3x3 one among them, a 1x1 one to four times as many."""
+    """A 1x1 convolution to few channels, a 3x3 one on these, and a 1x1 one to four times as many."""
     return [*conv(filters, 1, strides, "relu"), *conv(filters, 3, 1, "relu"), *conv(4 * filters, 1)]
 
 
@@ -54,8 +54,8 @@ def resnet(
 ) -> Model:  # fmt: skip
     """ResNet-18, -34 or -50: 11,689,512, 21,797,672 or 25,557,032 parameters.
 
-    Where a block changes the shape its shortcut is a 1x1 convolution (the paper's option B, as the published weights
-    have it). In ResNet-50 the stride is in a block's first convolution, as in the paper; others moved it to the second.
+    Where a block changes the shape, its shortcut is a 1x1 convolution (the paper's option B, as in the published
+    weights). In ResNet-50 a block's first convolution has the stride, as in the paper; others moved it to the second.
 
     Check   check_model(resnet(18, (32, 32, 3), 5), x=(4, 32, 32, 3), y=[3, 0, 4, 1],
                         loss=SoftmaxCrossEntropy(), mode="directional")
@@ -80,7 +80,7 @@ def resnet_cifar(
 ) -> Model:
     """ResNet-20, -32, -44, -56 or -110 for small images: 269,722, 464,154, 658,586, 853,018 or 1,727,962 parameters.
 
-    Shortcuts have no parameters: where a block halves the maps and doubles the channels, the identity takes every
+    Shortcuts have no parameters: where a block halves the maps and doubles the channels, the shortcut takes every
     other pixel and adds channels of zeros (the paper's option A, its choice for CIFAR-10).
 
     Check   check_model(resnet_cifar(20, (16, 12, 3)), x=(4, 16, 12, 3), y=[3, 7, 0, 1],

@@ -1,6 +1,6 @@
-"""Two small convolutional networks for small images: the CIFAR-10 one of the book, and one for 8x8 digits.
+"""Two small convolutional networks for small images: the book's network for CIFAR-10, and one for 8x8 digits.
 
-Train them with SoftmaxCrossEntropy: their last layer gives logits.
+Train them with SoftmaxCrossEntropy: they output logits.
 
 Reference: Liu & Mehta 2019, Hands-On Deep Learning Architectures with Python, chapter 4.
 """
@@ -16,8 +16,8 @@ from ..model import Model
 def cifar_cnn(seed: int = 0, dtype: DTypeLike = "float32", filter_initializer: str = "he_normal") -> Model:
     """Five convolutions and four dense layers on 32x32 RGB images: 9,312,202 parameters, 40.2 million multiply-adds.
 
-    filter_initializer: "zeros" is the book's own choice, and cannot learn. All activations behind the first convolution
-    are 0, so every gradient is 0 too but that of the last bias, and the loss stays at ln 10: see
+    filter_initializer: "zeros" is the book's choice, and such a network cannot learn. All activations from the first
+    convolution on are 0, so every gradient except that of the last bias is 0 too, and the loss stays at ln 10: see
     examples/museum/zero_filters.py.
 
     Check   check_model(cifar_cnn(), x=(2, 32, 32, 3), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")
@@ -43,7 +43,7 @@ def cifar_cnn(seed: int = 0, dtype: DTypeLike = "float32", filter_initializer: s
 
 
 def digits_cnn(seed: int = 0, dtype: DTypeLike = "float32") -> Model:
-    """Two convolutions and two dense layers on 8x8 grey images: 76,522 parameters.
+    """Two convolutions and two dense layers on 8x8 gray images: 76,522 parameters.
 
     Check   check_model(digits_cnn(), x=(3, 8, 8, 1), y=[3, 0, 7], loss=SoftmaxCrossEntropy(), probes=16)
     """

@@ -1,6 +1,6 @@
-"""VGG: nothing but 3x3 convolutions, two or three where others had one of 5x5 or 7x7.
+"""VGG: only 3x3 convolutions, two or three in place of one of 5x5 or 7x7.
 
-Two 3x3 convolutions see 5x5 pixels, with 18 weights a pair of channels where one of 5x5 has 25, and two relus.
+Two 3x3 convolutions see 5x5 pixels, with 18 weights per pair of channels where one 5x5 has 25, and with two relus.
 
 Reference: Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image recognition, table 1.
 """
@@ -16,7 +16,7 @@ from ..layer import Shape
 from ..layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAveragePool2D, Layer, MaxPool2D
 from ..model import Model
 
-CONVOLUTIONS = {  # of 64, 128, 256, 512 and 512 filters, by the layers with weights: the paper's A, B, D and E
+CONVOLUTIONS = {  # with 64, 128, 256, 512 and 512 filters, by depth: the paper's A, B, D and E
     11: (1, 1, 2, 2, 2),
     13: (2, 2, 2, 2, 2),
     16: (2, 2, 3, 3, 3),
@@ -30,8 +30,8 @@ def vgg(
 ) -> Model:  # fmt: skip
     """VGG11, 13, 16 or 19: 132,863,336, 133,047,848, 138,357,544 or 143,667,240 parameters.
 
-    Nine tenths of them in the first dense layers. He initialisation; the paper trained its deep networks from a
-    shallow one's weights.
+    The dense layers hold about nine tenths of them. Weights have He initialization; the paper initialized its deep
+    networks with the weights of a shallow one.
     """
     arguments.one_of("vgg", "depth", depth, CONVOLUTIONS)
     layers: list[Layer] = []
@@ -54,8 +54,8 @@ def vgg_cifar(
 ) -> Model:  # fmt: skip
     """VGG's scheme for small images: two 3x3 convolutions and a pooling for each entry of filters, eight by default.
 
-    1,175,786 parameters. No paper's network: with batch normalisation behind each convolution (Ioffe & Szegedy 2015),
-    a mean over the last maps instead of the large dense layers, and half VGG's filters, to suit two cores.
+    1,175,786 parameters. This network is in no paper: it has batch normalization after each convolution (Ioffe &
+    Szegedy 2015), a mean over the last maps instead of the large dense layers, and half of VGG's filters.
 
     Check   check_model(vgg_cifar(), x=(2, 32, 32, 3), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")
     """

@@ -1,1 +1,1 @@
-"""What Model delegates: the checks of what comes in, the flat vectors, the loop, the files, Keras' order of weights."""
+"""The parts of Model: checks of its inputs, the flat vectors, the training loop, files, Keras' order of weights."""

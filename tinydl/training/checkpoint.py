@@ -1,8 +1,8 @@
 """Models on disk: safetensors files with the architecture as JSON in their metadata.
 
-A safetensors file holds nothing but numbers and text, so reading one can run no code; layers are made from a fixed
-registry of classes. Files are written beside their target and renamed into place: a program that is stopped leaves the
-old file or the new one, never half of one.
+A safetensors file holds only numbers and text, so reading one cannot run code; layers are created from a fixed registry
+of classes. Each file is written beside its target and renamed into place: a program that is stopped leaves the old file
+or the new one, never half of one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..optimizers import Optimizer
 
 AnyModel = TypeVar("AnyModel", bound=NetworkInTraining)
 FORMAT = 1
-SLOT = "optimizer/"  # before the names of an optimizer's vectors; those of layers have dots
+SLOT = "optimizer/"  # prefix of an optimizer's vectors; the names of layers' arrays have dots
 REGISTRY: dict[str, type[Layer]] = {
     name: getattr(_layers, name) for name in _layers.__all__ if name not in ("Layer", "Container")
 }
@@ -37,7 +37,7 @@ REGISTRY: dict[str, type[Layer]] = {
 def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
     """A layer as JSON: {"layer": class, "arguments": {...}}, with layers (and lists of them) inside likewise.
 
-    A layer that stands in a second place is {"same_as": k}, k its number among the layers before, innermost first.
+    A layer in a second place is {"same_as": k}, where k is its number among the layers before it, innermost first.
     """
     seen = [] if seen is None else seen
     if isinstance(value, Layer):
@@ -53,7 +53,7 @@ def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):
-        raise TypeError(f"an argument of a layer must be a number, a string, a layer or a list of these, got {value!r}")
+        raise TypeError(f"a layer's argument must be a number, a string, a layer or a list of these, got {value!r}")
     return value
 
 
@@ -77,7 +77,7 @@ def layer_from_config(
             return seen[arguments.whole("checkpoint", "same_as", config["same_as"])]
         if config.get("layer") not in registry:
             raise ValueError(
-                f"the file needs a layer {config.get('layer')!r}, which is not tinydl's own: "
+                f"expected layers of tinydl or of custom_layers, got {config.get('layer')!r}: "
                 "pass its class, Model.load(path, custom_layers=[...])"
             )
         given = {name: layer_from_config(value, registry, seen) for name, value in config["arguments"].items()}
@@ -89,7 +89,7 @@ def layer_from_config(
 
 
 def write(path: PathLike, tensors: Mapping[str, NDArray], metadata: Mapping[str, Any]) -> None:
-    """Write arrays and JSON-able metadata to `path`, all or nothing; missing folders are made."""
+    """Write arrays and JSON-able metadata to `path`, atomically; missing folders are created."""
     try:
         text = json.dumps({"format": FORMAT, **metadata})
     except TypeError as error:
@@ -106,23 +106,23 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f"no model file at {path}")
+        raise FileNotFoundError(f"{path}: there is no such model file")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = (file.metadata() or {}).get("tinydl")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
         content = json.loads(metadata) if metadata is not None else None
     except (SafetensorError, ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
-        raise ValueError(f"{path}: not a readable model file (truncated, or not safetensors): {error}") from error
+        raise ValueError(f"{path}: expected a safetensors file, got a truncated or different file: {error}") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: a safetensors file, but not one of tinydl's: its metadata hold no architecture")
+        raise ValueError(f"{path}: expected a file written by tinydl, got a safetensors file without an architecture")
     if content.get("format") != FORMAT:
-        raise ValueError(f"{path}: written in format {content.get('format')!r}, this tinydl reads {FORMAT}: upgrade it")
+        raise ValueError(f"{path}: expected format {FORMAT}, got {content.get('format')!r}: upgrade tinydl")
     return tensors, content
 
 
 def save_model(model: NetworkInTraining, path: PathLike) -> None:
-    """Architecture and weights."""
+    """Write architecture and weights."""
     write(path, _tensors(model), _architecture(model))
 
 
@@ -140,14 +140,14 @@ def load_model(kind: Callable[..., AnyModel], path: PathLike, custom_layers: Seq
 
 
 def load_weights(model: NetworkInTraining, path: PathLike) -> None:
-    """The weights alone, into a model of the same layers."""
+    """Load only the weights, into a model with the same layers."""
     tensors, metadata = read(path)
     _check_same_layers(model, path, metadata)
     _set_tensors(model, path, tensors)
 
 
 def save_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike) -> None:
-    """`save_model`, and the optimizer's vectors and step number, the epoch, and every random generator's state."""
+    """`save_model`, plus the optimizer's vectors and step number, the epoch, and the state of every generator."""
     training = {
         "optimizer": object_to_config(optimizer),
         "iterations": optimizer.iterations,
@@ -159,11 +159,11 @@ def save_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
 
 
 def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike) -> None:
-    """The inverse of `save_training`, into a model and an optimizer made as those were; checks all, then writes."""
+    """The inverse of `save_training`, for a model and an optimizer created the same way; checks all, then writes."""
     tensors, metadata = read(path)
     training = metadata.get("training")
     if not isinstance(training, dict):
-        raise ValueError(f"{path}: a saved model, not a checkpoint: it holds no training state; use Model.load")
+        raise ValueError(f"{path}: expected a checkpoint, got a saved model without training state: use Model.load")
     _check_same_layers(model, path, metadata)
     try:
         saved, own = training["optimizer"], object_to_config(optimizer)
@@ -172,10 +172,10 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
         if numbers:  # a callback may have set it: the one number that may differ
             own["arguments"]["learning_rate"] = arguments.number("checkpoint", "learning_rate", rate, 0)
         if saved != own:
-            raise ValueError(f"saved while {saved} trained it, this model has {own}: compile it as it was")
+            raise ValueError(f"the optimizer must be {saved}, as when it was saved, got {own}: compile it likewise")
         slots = {name: tensors[f"{SLOT}{name}"] for name in optimizer.slots}
         if any(slot.shape != model.parameters.shape for slot in slots.values()):
-            raise ValueError("the optimizer's vectors are not of this model's size")
+            raise ValueError("the optimizer's vectors must have this model's size")
         iterations = arguments.whole("checkpoint", "iterations", training["iterations"])
         epoch = arguments.whole("checkpoint", "epoch", training["epoch"])
         generators = _generators(model)
@@ -183,8 +183,8 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
         for generator, state in zip(restored, training["generators"], strict=True):
             generator.bit_generator.state = state
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ValueError(f"{path}: does not continue this model's training: {error}") from error
-    _set_tensors(model, path, tensors)  # checks before it writes; nothing can fail after it
+        raise ValueError(f"{path}: this checkpoint cannot continue this model's training: {error}") from error
+    _set_tensors(model, path, tensors)  # checks before it writes; the rest cannot fail
     for name, slot in slots.items():
         optimizer.slots[name][...] = slot
     optimizer.iterations, model.epoch = iterations, epoch
@@ -217,7 +217,7 @@ def _check_same_layers(model: Network, path: PathLike, metadata: dict[str, Any])
     if own != theirs:
         pairs = zip_longest(own, theirs if isinstance(theirs, list) else [])
         mine, other = next((pair for pair in pairs if pair[0] != pair[1]), (own, theirs))
-        raise ValueError(f"{path}: saved from other layers: this model has {mine}, the file {other}")
+        raise ValueError(f"{path}: expected a file with this model's layers, {mine}, got {other}")
 
 
 def _set_tensors(model: Network, path: PathLike, tensors: dict[str, NDArray]) -> None:
@@ -228,10 +228,10 @@ def _set_tensors(model: Network, path: PathLike, tensors: dict[str, NDArray]) ->
         differing = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
         raise ValueError(
             f"{path}: its arrays do not fit this model, first at {differing[0]!r}: "
-            f"the model has {wanted.get(differing[0])}, the file {found.get(differing[0])}"
+            f"expected shape {wanted.get(differing[0])}, got {found.get(differing[0])}"
         )
     for key, tensor in tensors.items():
         if tensor.dtype != model.dtype or not np.isfinite(tensor).all():
-            raise ValueError(f"{path}: {key!r} must hold finite {model.dtype} numbers, it is {tensor.dtype}")
+            raise ValueError(f"{path}: {key!r} must hold finite {model.dtype} numbers, got {tensor.dtype}")
     for key, array in own.items():
         array[...] = tensors[key]

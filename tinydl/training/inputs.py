@@ -1,4 +1,4 @@
-"""What may come in: layers, data, targets, losses and metrics, each checked before anything is changed."""
+"""Checks of a Model's inputs (layers, data, targets, losses, metrics), made before it changes anything."""
 
 from __future__ import annotations
 
@@ -34,86 +34,86 @@ def check_layers(root: Layer) -> None:
     for layer in root.walk():
         if layer.in_model:
             raise ValueError(
-                f"Model: {layer.label} already belongs to a model: give each model layers of its own and copy "
+                f"Model: {layer.label} already belongs to a model: give each model its own layers, and copy the "
                 "weights with set_weights(get_weights())"
             )
         below = layer.sublayers()
         if below and not isinstance(layer, Container):
-            raise TypeError(f"Model: {layer.label} is made of layers, so its class must derive from Container")
+            raise TypeError(f"Model: {layer.label} has sublayers, so its class must derive from Container")
         for name, value in vars(layer).items():
             for inner in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(inner, Layer) and name != "original" and not any(inner is one for one in below):
                     raise TypeError(
-                        f"Model: {layer.label} holds the layer self.{name}, which its sublayers() does not list, "
-                        "so it would not be trained: derive from Container and list it"
+                        f"Model: {layer.label} holds the layer self.{name}, but its sublayers() does not return it, "
+                        "so it would not be trained: derive from Container and return it"
                     )
 
 
 def warn_of_channels_first(root: Layer, shape: Shape) -> None:
-    """Warn of images declared as (3, 32, 32): they would train, as images 3 pixels high with 32 channels."""
+    """Warn of an input_shape such as (3, 32, 32): it would train, as images 3 pixels high with 32 channels."""
     first = next(layer for layer in root.walk() if not layer.sublayers())
     if isinstance(first, Conv2D | Pool2D) and (mend := arguments.channels_first(shape)):
         warnings.warn(
-            f"Model: input_shape {shape} is {shape[0]} pixels high with {shape[2]} channels{mend}",
-            stacklevel=3,  # where the Model is made
+            f"Model: input_shape {shape} means images {shape[0]} pixels high with {shape[2]} channels{mend}",
+            stacklevel=3,  # the line that creates the Model
         )
 
 
 def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
-    """The source of batches: x itself if it is Batches, else Batches of an array of the network's dtype."""
+    """The source of batches: x itself if it is Batches, else Batches over an array of the network's dtype."""
     input_shape = network.input_shape
     expected = f"(n, {', '.join(map(str, input_shape))})"
     if isinstance(x, Batches):
         if x.sample_shape != input_shape or len(x) == 0:
             got = f"{type(x).__name__} with {len(x)} rows of shape {x.sample_shape}"
-            raise ValueError(f"{method}: x must give rows of shape {expected}, got {got}")
+            raise ValueError(f"{method}: x must have rows of shape {expected}, got {got}")
         return x
     try:
         if np.iscomplexobj(x):
             raise TypeError("it is complex")
-        with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite, and is refused below
+        with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite and raises below
             array = np.ascontiguousarray(x, dtype=network.dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{method}: x must be an array of numbers of shape {expected}: {error}") from None
     if array.shape[1:] != input_shape:
         mend = arguments.channels_first(array.shape[1:], input_shape)
         if array.shape == input_shape:
-            mend = ": for one sample write x[None]"
+            mend = ": for a single sample use x[None]"
         elif input_shape == (math.prod(array.shape[1:]),):
             mend = ": flatten the samples, x.reshape(len(x), -1), or begin the model with Flatten()"
         elif len(input_shape) == 3 and (*array.shape[1:], 1) == input_shape:
-            mend = ": grey images need a channel axis of one, x[..., None]"
+            mend = ": give gray images a channel axis, x[..., None]"
         raise ValueError(f"{method}: x must be of shape {expected}, got {array.shape}{mend}")
     if len(array) == 0:
-        raise ValueError(f"{method}: x is empty, shape {array.shape}")
+        raise ValueError(f"{method}: x must not be empty, got shape {array.shape}")
     with np.errstate(over="ignore", invalid="ignore"):
-        total = float(array.sum())  # if this is finite, so is every entry; no temporary the size of x is needed
+        total = float(array.sum())  # if it is finite, so is every entry; isfinite(x) would take an array as large as x
     if not math.isfinite(total) and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        found = f"x holds NaN or infinity (as {network.dtype}), first at {place}"
-        raise ValueError(f"{method}: {found}: clean or impute the data first")
+        found = f"NaN or infinity (as {network.dtype}), first at {place}"
+        raise ValueError(f"{method}: x must be finite, got {found}: clean or impute the data first")
     return Batches(array)
 
 
 def check_data(
     method: str, network: Network, loss: Loss, x: ArrayLike | Batches, y: ArrayLike | None = None
 ) -> Batches:
-    """x and its targets, checked by the loss, as Batches."""
+    """x and its targets as Batches; the loss checks the targets."""
     data = copy.copy(check_x(method, network, x))
     if isinstance(x, Batches):
         if y is not None:
-            raise ValueError(f"{method}: {type(x).__name__} bring their own targets: leave y out")
+            raise ValueError(f"{method}: {type(x).__name__} bring their own targets: remove y")
         targets: Any = data.y
     else:
         targets = data.x if y is x else y
     if targets is None:
-        raise ValueError(f"{method}: there are no targets: give y, or Batches with a y")
+        raise ValueError(f"{method}: targets are missing: pass y, or Batches with a y")
     try:
         data.y = loss.check_targets(targets, network.output_shape, network.dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{method}: {error}") from None
     if len(data) != len(data.y):
-        raise ValueError(f"{method}: x has {len(data)} rows, y has {len(data.y)}")
+        raise ValueError(f"{method}: x and y must have the same number of rows, got {len(data)} and {len(data.y)}")
     return data
 
 
@@ -142,12 +142,12 @@ def check_callbacks(callbacks: Any) -> Sequence[Callback]:
 def rows_at_a_time(method: str, network: Network, batch_size: int | None) -> int:
     """The batch size of `evaluate` and `predict`; None is 1,024 rows, or 128 images."""
     if batch_size is None:
-        return 1024 if len(network.input_shape) == 1 else 128  # more images would only wait in memory for their turn
+        return 1024 if len(network.input_shape) == 1 else 128  # more images would only take up memory
     return arguments.positive_int(method, "batch_size", batch_size)
 
 
 def check_optimizer_and_loss(optimizer: Any, loss: Any) -> None:
-    """Refuse strings, classes and other libraries' objects."""
+    """Reject strings, classes and objects of other libraries."""
     for value, kind, example in ((optimizer, Optimizer, "Adam()"), (loss, Loss, "MeanSquaredError()")):
         if not isinstance(value, kind):
             name = kind.__name__.lower()
@@ -155,20 +155,20 @@ def check_optimizer_and_loss(optimizer: Any, loss: Any) -> None:
 
 
 def check_ends(loss: Loss, root: Layer, output_shape: Shape) -> None:
-    """Check that the network's output, and that of each auxiliary head, is what the loss takes."""
+    """Check that the output of the network, and of each auxiliary head, is a valid input of the loss."""
     heads = [layer for layer in root.walk() if isinstance(layer, AuxiliaryHead)]
     for head in heads:
         if head.head.output_shape != output_shape:
             raise ValueError(
                 f"compile: the head of {head.label} gives shape {head.head.output_shape}, the model "
-                f"{output_shape}: both are held against the same targets"
+                f"{output_shape}: both must be the same, as their targets are"
             )
     for end in (root, *(head.head for head in heads)):
         _refuse_probabilities(loss, end, "the model" if end is root else "an auxiliary head")
 
 
 def _refuse_probabilities(loss: Loss, end: Layer, whose: str) -> None:
-    """A loss that applies the softmax or sigmoid itself must not get probabilities."""
+    """Raise if a loss that applies the softmax or sigmoid itself would get probabilities."""
     last = end
     while last.sublayers() and getattr(last, "activation", None) in (None, "linear"):
         last = last.sublayers()[-1]
@@ -177,17 +177,17 @@ def _refuse_probabilities(loss: Loss, end: Layer, whose: str) -> None:
         if isinstance(loss, logits_loss) and (isinstance(last, layer) or getattr(last, "activation", None) == name):
             raise ValueError(
                 f"compile: {type(loss).__name__} takes logits and applies the {name} itself, but {whose} ends in "
-                f"{last.label}, which applies it too: leave it out"
+                f"{last.label}, which applies it too: remove that layer"
             )
 
 
 def metrics_by_name(metrics: str | Iterable[str | Metric] | None) -> dict[str, Metric]:
-    """`compile`'s metrics as functions, each under the name that its figure will have."""
+    """`compile`'s metrics as functions, by the names that their figures will have."""
     chosen: dict[str, Metric] = {}
     for metric in [metrics] if isinstance(metrics, str) else metrics or ():
         name = getattr(metric, "__name__", type(metric).__name__) if callable(metric) else str(metric)
         if name in chosen or name == "loss":
-            raise ValueError(f"compile: two of the figures would be called {name!r}: rename the metric")
+            raise ValueError(f"compile: figures must have different names, got {name!r} twice: rename the metric")
         if not callable(metric):
             metric = METRICS[arguments.one_of("compile", "metrics", metric, METRICS)]
         chosen[name] = metric

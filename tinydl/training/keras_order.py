@@ -1,16 +1,16 @@
-"""The order in which Keras lists the layers of a network, so that its weights load as they are.
+"""The order in which Keras lists the layers of a network, so that its weights load unchanged.
 
-A chain is listed as it stands. Where ways part and join again, as around a residual block, Keras' functional models go
-by depth: a layer's depth is the largest number of layers behind it on any way to the output. The deepest comes first;
-of equally deep ones, that which a walk back from the output meets first, each way in turn. So a block's projection
-does not follow its body, but stands between the body's last layers.
+A chain is listed in its own order. Where the graph forks and rejoins, as around a residual block, Keras' functional
+models sort by depth: a layer's depth is the largest number of layers between it and the output on any path. The deepest
+comes first; layers of equal depth are in the order in which a walk back from the output meets them, path by path. A
+block's projection thus does not follow the body, but stands between the body's last layers.
 
-Counted are layers as Keras would have them: the sum of a Residual is one (Add), the joining of Branches one
-(Concatenate), and an activation inside BatchNorm or Residual another (Activation), which Dense and Conv2D have in them.
-Padding in pixels, a layer in Keras, is not counted; auxiliary heads are outputs, behind the model's own.
+Depth counts Keras' layers: the sum of a Residual is one (Add), the joining of Branches is one (Concatenate), and an
+activation in BatchNorm or Residual is one more (Activation); Dense and Conv2D include theirs in Keras too. Padding in
+pixels, a layer in Keras, is not counted. Auxiliary heads are outputs that follow the model's own.
 
-What Add was given first only its user knows. Here that is the body; keras.applications.ResNet50 has it the other way
-round, so there write Residual(shortcut, body) where a block has both: the sum is the same.
+The order of Add's inputs is the user's choice in Keras. Here the body is the first; in keras.applications.ResNet50 the
+shortcut is. For its weights, write Residual(shortcut, body) where a block has both: the sum is the same.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def arrays_in_order(root: Layer) -> list[NDArray]:
 
 
 class _Call:
-    """A layer at one of its places. (Of Add, Concatenate and Activation there is but the call.)"""
+    """A layer in one of its places. Add, Concatenate and Activation are calls without a layer."""
 
     def __init__(self, layer: Layer | None, before: list[_Call]) -> None:
         self.what: Layer | _Call = layer or self
@@ -47,14 +47,14 @@ class _Call:
 
 
 class _Graph:
-    """The calls of a forward pass, in its order."""
+    """The calls of a forward pass, in order."""
 
     def __init__(self) -> None:
         self.calls: list[_Call] = []
         self.heads: list[tuple[Layer, _Call | None]] = []
 
     def add(self, layer: Layer, x: _Call | None) -> _Call | None:
-        """All of `layer`, applied to the output of x, or to the network's input; returns what gives its output."""
+        """Add the calls of `layer` on the output of x (None: the network's input); return the call of its output."""
         if isinstance(layer, Residual):
             around = x if layer.shortcut is None else None
             ends = [self.add(way, x) for way in layer.sublayers()]
@@ -79,7 +79,7 @@ class _Graph:
         return x if layer.activation in (None, "linear") else self._call(None, x)
 
     def depths(self) -> dict[int, int]:
-        """By the id of a layer. One in several places draws each place down to the deepest met so far, as in Keras."""
+        """Depths by id. As in Keras, a layer in several places puts each of them at the deepest depth met so far."""
         places: dict[int, int] = {}
         depths: dict[int, int] = {}
         for call in reversed(self.calls):
@@ -90,7 +90,7 @@ class _Graph:
         return depths
 
     def walk_back(self, outputs: list[_Call | None]) -> list[Layer | _Call]:
-        """From one output after the other, depth first; each once, where it is met first."""
+        """Walk back from each output in turn, depth first; list each call once, where it is first met."""
         met: dict[int, Layer | _Call] = {}
         seen: set[int] = set()
         stack = outputs[::-1]

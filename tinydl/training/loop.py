@@ -1,4 +1,4 @@
-"""The training loop: epochs, batches, what happens in a step, and the callbacks that are told of it."""
+"""The training loop: epochs, batches, the training step, and the calls of callbacks."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from .inputs import rows_at_a_time
 from .vector import leaves, owners
 
 BatchListener = Callable[[int, Logs], None]
-LARGE = 1 << 16  # parameters in a Dense layer, from where on it pays to write its gradient instead of adding to zeros
+LARGE = 1 << 16  # parameters of a Dense layer from which writing its gradient is faster than adding to zeros
 MEND = "Try a smaller learning rate, or global_clipnorm in the optimizer"
 
 
 class Step:
-    """A step of training: forward, loss, backward, optimizer. What it needs to know of the layers is looked up once."""
+    """A training step: forward, loss, backward, optimizer. It looks up the layers' properties only once."""
 
     def __init__(self, root: Layer, parameters: NDArray, gradients: NDArray) -> None:
         self.root, self.parameters, self.gradients = root, parameters, gradients
         self.heads = [layer for layer in root.walk() if isinstance(layer, AuxiliaryHead)]
-        self.without_dx = _way_to_the_lowest(root)[1:]  # nothing asks the root whether to stop
+        self.without_dx = _way_to_the_lowest(root)[1:]  # the root's flag is never read
         self.writers = _writers(root)
         self.stateful = [layer.state for layer in owners(root) if layer.state]
 
     def take(self, x: NDArray, y: NDArray, loss: Loss, optimizer: Optimizer) -> tuple[float, NDArray]:
-        """One step; returns the loss (penalties included) before it, and the predictions.
+        """Take one step; return the loss (penalties included) before it, and the predictions.
 
-        Raises FloatingPointError, with parameters and state as they were, when the loss is NaN or infinite.
+        Raises FloatingPointError, with parameters and state as before, if the loss is NaN or infinite.
         """
         before = [{key: array.copy() for key, array in state.items()} for state in self.stateful]
         for head in self.heads:
@@ -47,20 +47,20 @@ class Step:
             value = float(loss.forward(y_pred, y)) + self.root.penalty()
             if not math.isfinite(value):
                 explanation = self._explain_non_finite(value, x)
-                for state, old in zip(self.stateful, before, strict=True):  # the forward passes have moved it
+                for state, old in zip(self.stateful, before, strict=True):  # the forward passes changed it
                     for key, array in old.items():
                         state[key][...] = array
                 raise FloatingPointError(explanation)
             self._backward_from_zero(loss.backward())
         finally:
-            for head in self.heads:  # a forward pass of the user's own, on other rows, must not be judged
+            for head in self.heads:  # a user's own forward pass, on other rows, must not use these targets
                 head.targets = None
         optimizer.step(self.parameters, self.gradients)
         return value, y_pred
 
     def _backward_from_zero(self, dy: NDArray) -> None:
-        """zero_grad() and backward(dy), without what a training step does not need: zeros that large Dense layers would
-        only add to, and dL/dx below the lowest layer that learns."""
+        """zero_grad() and backward(dy), without two things that a training step does not need: zeros in the gradients
+        of large Dense layers, and dL/dx below the lowest layer that learns."""
         if self.writers:
             for layer in leaves(self.root):
                 if layer not in self.writers:
@@ -81,23 +81,23 @@ class Step:
 
     def _explain_non_finite(self, value: float, x: NDArray) -> str:
         if not np.isfinite(x).all():
-            return f"the loss became {value}: the batch itself holds NaN or infinity. It has changed nothing"
+            return f"the loss became {value}: the batch itself holds NaN or infinity. The model is unchanged"
         bad = [name for name, array in self.root.params.items() if not np.isfinite(array).all()]
         where = f"the parameters {', '.join(bad)} are not finite" if bad else "all outputs are finite, the loss is not"
         if not bad and (head := next((head for head in self.heads if not math.isfinite(head.penalty())), None)):
-            where = f"{where}: that of {head.label} is {head.penalty()}"
+            where = f"{where}; the loss of {head.label} is {head.penalty()}"
         for layer in self.root.sublayers() if not bad else ():
             x = layer.forward(x, True)
             if not np.isfinite(x).all():
-                where = f"the first output that is not finite is that of {layer.label}"
+                where = f"the first output that is not finite comes from {layer.label}"
                 break
-        return f"the loss became {value}: {where}. This batch has changed nothing. {MEND}"
+        return f"the loss became {value}: {where}. The model is unchanged. {MEND}"
 
 
 def _way_to_the_lowest(layer: Layer) -> list[Layer]:
-    """The chains around the lowest layer that learns, outermost first, and that layer; empty if it needs its dL/dx.
+    """The chains around the lowest layer that learns, outermost first, then that layer; empty if it needs its dL/dx.
 
-    Only these classes look at `input_gradient`; a subclass with a backward of its own may compute with dL/dx.
+    Only these classes read `input_gradient`; a subclass with its own backward may use dL/dx.
     """
     backward = type(layer).backward
     if backward in (Dense.backward, Conv2D.backward):
@@ -110,7 +110,7 @@ def _way_to_the_lowest(layer: Layer) -> list[Layer]:
 
 
 def _writers(root: Layer) -> list[Dense]:
-    """Large Dense layers whose backward is called once a pass, as they stand in a chain and in one place only."""
+    """Large Dense layers whose backward runs once per pass, as they stand in a chain and in only one place."""
     shared = {id(layer.original) for layer in leaves(root)}
     return [
         layer
@@ -124,10 +124,10 @@ def run(
     model: NetworkInTraining, step: Step, data: Batches, epochs: int, batch_size: int, shuffle: bool,
     validation: Batches | None, callbacks: Sequence[Callback], initial_epoch: int,
 ) -> None:  # fmt: skip
-    """Epochs initial_epoch .. epochs - 1, or until `model.stop_training`; Ctrl-C sets `model.interrupted` instead.
+    """Run the epochs initial_epoch .. epochs - 1, or until `model.stop_training`. Ctrl-C sets `model.interrupted`.
 
-    Any callback may refuse the run before it begins. Every callback that was begun is ended, whatever happens to the
-    others.
+    Any callback may raise before the run begins. Every callback that began also gets its end, even if others raise
+    errors.
     """
     names = ["loss", *model.metrics]
     metrics = names + [f"val_{name}" for name in names if validation is not None]
@@ -167,7 +167,7 @@ def _epoch(
     model: NetworkInTraining, step: Step, epoch: int, data: Batches, batch_size: int, shuffle: bool,
     per_batch: Sequence[BatchListener],
 ) -> Logs:  # fmt: skip
-    """One pass over all rows; the figures are means over rows."""
+    """Train one pass over all rows; return figures that are means over rows."""
     loss, optimizer = model.loss, model.optimizer
     assert loss is not None
     assert optimizer is not None
@@ -186,7 +186,7 @@ def _epoch(
 
 
 def figures(model: NetworkInTraining, data: Batches, batch_size: int | None = None) -> Logs:
-    """The loss (penalties included) and the metrics by name, as means over rows, with noise off."""
+    """The loss (penalties included) and the metrics by name, as means over rows, without noise."""
     loss, root = model.loss, model.root
     assert loss is not None
     totals = dict.fromkeys(["loss", *model.metrics], 0.0)
@@ -199,14 +199,14 @@ def figures(model: NetworkInTraining, data: Batches, batch_size: int | None = No
 
 
 def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
-    """Before callbacks save anything: an epoch's last step may have blown the parameters up unseen."""
+    """Raise unless the model is finite, before callbacks save it: no later loss reveals what the last step did."""
     bad = [name for name, value in logs.items() if not math.isfinite(value)]
     bad += [name for name, array in model.params.items() if not np.isfinite(array).all()]
     if bad:
-        raise FloatingPointError(f"fit: after epoch {epoch + 1} {', '.join(bad)} are not finite. {MEND}")
+        raise FloatingPointError(f"fit: after epoch {epoch + 1}, {', '.join(bad)} are not finite. {MEND}")
 
 
 def _wants_batches(callback: Callback) -> bool:
-    """Whether a callback overrides on_train_batch_end: most do not, and a call a batch is not free."""
+    """Whether a callback overrides on_train_batch_end: most do not, and calling it for every batch costs time."""
     method = callback.on_train_batch_end
     return getattr(method, "__func__", method) is not Callback.on_train_batch_end

@@ -1,6 +1,6 @@
 """All parameters of a network in one flat vector, and all gradients in another; the layers hold views into them.
 
-An optimizer step or a gradient norm is then one pass over one array, however many layers there are.
+An optimizer step or a gradient norm is then one pass over one array, whatever the number of layers.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from ..layer import Layer
 
 
 class Vectors(NamedTuple):
-    """What `lay_out` made."""
+    """The result of `lay_out`."""
 
     parameters: NDArray
     gradients: NDArray
-    decayed: list[slice]  # where weights decay: not in biases, gamma and beta, which have one dimension
+    decayed: list[slice]  # weights, but not biases, gamma and beta, which have one dimension
 
 
 def leaves(root: Layer) -> Iterator[Layer]:
-    """All layers but containers, which only show the arrays of the layers below them."""
+    """All layers except containers, which only expose the arrays of the layers below them."""
     return (layer for layer in root.walk() if not layer.sublayers())
 
 
 def owners(root: Layer) -> Iterator[Layer]:
-    """The layers that hold arrays of their own: not containers, and of a layer in several places the first."""
+    """The layers that own arrays: no containers, and only the first place of a shared layer."""
     return (layer for layer in leaves(root) if layer.original is None)
 
 
@@ -36,7 +36,7 @@ def lay_out(root: Layer, dtype: np.dtype) -> Vectors:
     """Move all parameters into one vector and all gradients into another; layers get views of the same shapes."""
     entries = [(layer, key) for layer in owners(root) for key in layer.params]
     total = sum(layer.params[key].size for layer, key in entries)
-    # A copy in complex numbers, for the complex-step derivative, has complex parameters.
+    # The complex-step check uses a copy with complex parameters.
     dtype = np.result_type(dtype, *(layer.params[key].dtype for layer, key in entries))
     vectors = Vectors(np.empty(total, dtype), np.zeros(total, dtype), [])
     start = 0
@@ -54,7 +54,7 @@ def lay_out(root: Layer, dtype: np.dtype) -> Vectors:
 
 
 def cast(root: Layer, dtype: np.dtype) -> None:
-    """Give every array another dtype. The arrays are new ones: lay them out again."""
+    """Convert every array to another dtype. The arrays are new, so call `lay_out` again."""
     for layer in root.walk():
         layer.dtype = dtype
     for layer in owners(root):

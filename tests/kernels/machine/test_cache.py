@@ -135,7 +135,7 @@ def test_a_folder_that_cannot_be_made_stops_nothing(cold: tuple[Copy, Step], tmp
     assert step.loss == first.loss
     _, line = step.said
     assert line.startswith(f"tinydl: compiled kernels cannot be kept in {tmp_path}/file/folder/kernels-")
-    assert line.endswith("Not a directory: set NUMBA_CACHE_DIR to a folder that can be written")
+    assert line.endswith("Not a directory: set NUMBA_CACHE_DIR to a writable folder")
 
 
 @pytest.mark.slow
@@ -224,7 +224,7 @@ def test_damaged_files_are_compiled_again_and_one_line_says_so(kept: Path, capsy
         assert compiles(new_kernel())
         assert not compiles(new_kernel())  # it is whole again
     assert capsys.readouterr().err.splitlines() == [
-        f"tinydl: a kept kernel in {kept} cannot be used, it is compiled again: ValueError: it is not what was written"
+        f"tinydl: a cached kernel in {kept} cannot be used and is compiled again: ValueError: its content does not match its hash"
     ]
 
 
@@ -235,7 +235,7 @@ def test_a_file_that_holds_something_else_is_compiled_again(kept: Path, capsys: 
     content = cache.dumps(["no", "kernel"])
     file.write_bytes(cache.hashlib.sha256(content).digest() + content)
     assert compiles(new_kernel())
-    assert f"tinydl: a kept kernel in {kept} cannot be used, it is compiled again: " in capsys.readouterr().err
+    assert f"tinydl: a cached kernel in {kept} cannot be used and is compiled again: " in capsys.readouterr().err
     assert not compiles(new_kernel())
 
 
@@ -256,7 +256,7 @@ def test_a_disk_that_takes_nothing_stops_nothing_and_one_line_says_so(
     assert list(kept.iterdir()) == []
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "compiling kernels" not in line]
     assert line.startswith(f"tinydl: compiled kernels cannot be kept in {kept}, each process compiles its own: ")
-    assert line.endswith(f": {os.strerror(code)}: set NUMBA_CACHE_DIR to a folder that can be written")
+    assert line.endswith(f": {os.strerror(code)}: set NUMBA_CACHE_DIR to a writable folder")
 
 
 def test_a_file_that_cannot_be_read_is_compiled_again(
@@ -266,7 +266,7 @@ def test_a_file_that_cannot_be_read_is_compiled_again(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", refuses(PermissionError(errno.EACCES, "Permission denied", "name")))
         assert compiles(new_kernel())
-    assert "cannot be used, it is compiled again: PermissionError: Permission denied" in capsys.readouterr().err
+    assert "cannot be used and is compiled again: PermissionError: Permission denied" in capsys.readouterr().err
 
 
 def test_a_user_without_a_home_folder_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

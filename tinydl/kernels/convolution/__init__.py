@@ -1,16 +1,16 @@
-"""Convolution: a map of the road from a layer to the arithmetic.
+"""Convolution: an overview, from the layer down to the arithmetic.
 
     layers/conv.py            Conv2D: the derivation, and the definition in NumPy (im2col, product, col2im)
-      forward, backward       here: memory for the result, the activations that have an exp in them
-        choose.py             ONE table: which way serves which shape
-          winograd_blocks.py  2x2 and 3x3 kernels of many channels on small maps
+      forward, backward       here: allocate the result, apply the activations that need an exp
+        choose.py             ONE table: the algorithm ("way") for each shape
+          winograd_blocks.py  2x2 and 3x3 kernels with many channels on small maps
           winograd.py         2x2 and 3x3 kernels: fewer multiplications; the transforms are in winograd_tiles.py
-          direct.py           few channels: products that read the image as it stands
-          patches.py          the rest: im2col a few rows at a time
-            ../machine        share (threads.py) cuts each into ranges of images, tiles or channels;
+          direct.py           few channels: products that read the image directly
+          patches.py          everything else: im2col, a few rows at a time
+            ../machine        share (threads.py) cuts the work into ranges of images, tiles or channels;
                               product (blas.py) and register_product, tile_map (simd.py) do the arithmetic
 
-All ways compute the same function; tests hold each of them against the definition, wherever it can work.
+All ways compute the same function; tests compare each with the definition wherever it applies.
 """
 
 from __future__ import annotations

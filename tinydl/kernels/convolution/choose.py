@@ -1,13 +1,13 @@
-"""Which way serves which convolution: one table, read from the top.
+"""The choice of an algorithm ("way") for each convolution: one table, read from the top.
 
-A way may be taken where it `can` work at all, and is where it is `faster` than those below it. Tests and benchmarks
-force one: `kernels.convolution.forward(..., way="direct")`, which is refused where it cannot work, or, for all layers
-of a process,
+The first way that `can` compute a convolution and is `faster` than those below it is chosen. Tests and benchmarks can
+force one: `kernels.convolution.forward(..., way="direct")` raises if that way cannot compute it. For all layers of a
+process,
 
     TINYDL_CONVOLUTION=patches python ...
 
-which holds wherever that way can work; elsewhere the table decides. (With TINYDL_KERNELS=reference no way is taken: the
-definition in layers/conv.py runs.)
+forces a way wherever it can work; elsewhere the table decides. (With TINYDL_KERNELS=reference the definition in
+layers/conv.py runs instead.)
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from ..machine.window import Window
 from . import direct, patches, winograd, winograd_blocks
 from .winograd_tiles import tiles_in
 
-FEWEST_CHANNELS = 16  # below, Winograd's transforms cost more than its products save
-MANY_CHANNELS = 128  # from here on two blocks of them, see winograd_blocks
+FEWEST_CHANNELS = 16  # with fewer, Winograd's transforms cost more than its products save
+MANY_CHANNELS = 128  # the fewest that make two blocks, see winograd_blocks
 FEW_TILES = 256  # with more, chunks of tiles are as fast as blocks of channels, and need less memory
-# Numbers in W: computed directly, each row of y or dx goes through all of them, so they have to stay in the L2 cache.
+# The size of W: `direct` reads all of W for each row of y or dx, so W has to stay in the L2 cache.
 MOST_WEIGHTS = 1 << 17
 
 
 class Convolution(NamedTuple):
-    """What the choice depends on: the window, c channels in, f filters out, the shape of y, whether dx is wanted."""
+    """The facts that decide the choice: window, c input channels, f filters, the shape of y, whether dx is needed."""
 
     window: Window
     c: int
@@ -40,7 +40,7 @@ class Convolution(NamedTuple):
 
 
 class Way(NamedTuple):
-    """One row of the table; all modules have a `forward` and a `backward` of the same form."""
+    """One row of the table; all modules have `forward` and `backward` functions with the same arguments."""
 
     module: ModuleType
     can: Callable[[Convolution], bool]
@@ -48,12 +48,12 @@ class Way(NamedTuple):
 
 
 def _small_kernel_stride_1(conv: Convolution) -> bool:
-    """2x2 and 3x3 with strides of 1 have transforms."""
+    """There are Winograd transforms for 2x2 and 3x3 kernels with strides of 1."""
     return conv.window.size in ((2, 2), (3, 3)) and conv.window.strides == (1, 1)
 
 
 def _whole_vectors(conv: Convolution) -> bool:
-    """What is written, y and dx, is written in whole vectors."""
+    """The channels of y, and of dx if it is needed, fill whole vectors."""
     return conv.f % direct.WHOLE == 0 and (conv.c % direct.WHOLE == 0 or not conv.need_dx)
 
 
@@ -75,16 +75,16 @@ def _always(conv: Convolution) -> bool:
 
 
 WAYS = {
-    # what it is, where it can work, where it is faster than those below
+    # name: (module, where it can work, where it is faster than those below)
     "winograd_blocks": Way(winograd_blocks, _small_kernel_stride_1, _many_channels_few_tiles),  # VGG16's last ones
     "winograd": Way(winograd, _small_kernel_stride_1, _some_channels),  # 2x2 and 3x3 kernels: most of VGG and ResNet
     "direct": Way(direct, _whole_vectors, _few_weights),  # few channels: a first layer, 5x5 and strided kernels
-    "patches": Way(patches, _always, _always),  # im2col: 1x1 kernels, and whatever is left
+    "patches": Way(patches, _always, _always),  # im2col: 1x1 kernels, and everything else
 }
 
 
 def checked(owner: str, name: str) -> str:
-    """The name of a way; another one is refused."""
+    """The name of a way; raises for any other name."""
     if name not in WAYS:
         raise ValueError(f"{owner}: expected one of {', '.join(WAYS)}, got {name!r}")
     return name
@@ -96,15 +96,15 @@ _for_all = checked("TINYDL_CONVOLUTION", _wanted) if _wanted else None
 
 @lru_cache(maxsize=1024)
 def way_for(conv: Convolution, way: str | None = None) -> ModuleType:
-    """The module that computes it.
+    """The module that computes this convolution.
 
-    way: the name of one to be taken. Raises ValueError for one that there is not, or that cannot compute this.
+    way: the name of a way to force. Raises ValueError if it does not exist or cannot compute this convolution.
     """
     if way is not None:
         forced = WAYS[checked("convolution: way", way)]
         if not forced.can(conv):
             able = ", ".join(name for name, each in WAYS.items() if each.can(conv))
-            raise ValueError(f"convolution: way={way!r} cannot compute {conv}; these can: {able}")
+            raise ValueError(f"convolution: way must be one of {able} for {conv}, got {way!r}")
         return forced.module
     if _for_all and WAYS[_for_all].can(conv):
         return WAYS[_for_all].module

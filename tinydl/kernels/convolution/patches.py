@@ -1,14 +1,13 @@
-"""Convolution by im2col, in pieces that stay in the cache: the way that is open to every convolution.
+"""Convolution by im2col, in pieces that stay in the cache: the way that works for every convolution.
 
-Lowered as a whole (im2col in layers/conv.py) a layer's patches take kh kw times the memory of its input: 67 MB for the
-third convolution of the CIFAR-10 network. Here every thread lowers a few output rows into a buffer in its cache,
-multiplies it by W, adds bias and relu while the result is hot, and moves on: the patch matrix never exists. Images are
-NHWC, so a patch row is kh runs of kw c adjacent numbers, and the product lands in y as it stands. backward lowers x
-again, which costs less than keeping the patches. A 1x1 convolution with strides of 1 needs no lowering: x is its own
-patch matrix.
+If a layer is lowered as a whole (im2col in layers/conv.py), its patches take kh kw times the memory of its input: 67 MB
+for the third convolution of the CIFAR-10 network. Here every thread lowers a few output rows into a buffer in its
+cache, multiplies it by W, adds bias and relu while the result is still in the cache, and moves on, so the whole patch
+matrix never exists. Images are NHWC, so a patch row is kh runs of kw c adjacent numbers, and the product needs no
+reordering to become y. backward lowers x again, which costs less than keeping the patches. A 1x1 convolution with
+strides of 1 needs no lowering: x is its own patch matrix.
 
-Sizes: n images, h x w pixels and c channels in, oh x ow pixels and f filters out, kh x kw the window, sh, sw the
-strides.
+Sizes: n images; input h x w pixels, c channels; output oh x ow pixels, f filters; window kh x kw, strides sh, sw.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from ..machine.threads import parts_for, share
 from ..machine.window import Window
 from ..twins import or_complex
 
-BUFFER = 1 << 17  # numbers in a buffer of patches and their results: 512 kB of float32, half a core's L2 cache
-FEWEST_ROWS = 256  # that a product wants, to be efficient
+BUFFER = 1 << 17  # entries in a buffer of patches and their results: 512 kB of float32, half a core's L2 cache
+FEWEST_ROWS = 256  # the fewest rows for which a product is efficient
 
 
 def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
-    """y = relu(convolution of x and W + b), written into y; b is empty for no bias."""
+    """Write y = relu(convolution of x and W + b) into y; b is empty if there is no bias."""
     n, oh, ow, f = y.shape
     patches = W.size // f
     rows = max(1, min(n * oh, BUFFER // ((patches + f) * ow)))  # output rows at a time
@@ -39,7 +38,7 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: N
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
 ) -> None:
-    """Adds to dW and db (empty for no bias), writes dx unless that is empty. relu: dy is masked by y > 0 first."""
+    """Add to dW and db (empty if there is no bias); write dx unless it is empty. relu: dy is first masked by y > 0."""
     n, oh, ow, f = dy.shape
     patches = W.size // f
     rows = max(1, min(oh, BUFFER // ((2 * patches + f) * ow)))
@@ -75,13 +74,13 @@ def col2im(cols: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
 
 @kernel()
 def _needs_no_lowering(window):
-    """1x1 with strides of 1, without padding: the image is its own patch matrix."""
+    """Whether the kernel is 1x1 with strides of 1 and no padding: the image is then its own patch matrix."""
     return window.size == (1, 1) and window.strides == (1, 1) and window.padding == ((0, 0), (0, 0))
 
 
 @kernel()
 def _im2col_rows(x, window, oh, ow, start, stop, cols):
-    """The patches of output rows start .. stop - 1 (counted through all images) into the first rows of cols."""
+    """Write the patches of output rows start .. stop - 1 (counted through all images) into the first rows of cols."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     source, target = x.reshape(-1), cols.reshape(-1)
@@ -99,8 +98,8 @@ def _im2col_rows(x, window, oh, ow, start, stop, cols):
                     clear(target, to, run)
                 elif last - first == kw:
                     if run <= 16 and at + 16 <= source.size and to + 16 <= target.size:
-                        # Nine numbers are a loop, sixteen are one vector instruction: what is too much is overwritten
-                        # by the runs that come next.
+                        # Copying nine numbers takes a loop, sixteen one vector instruction: the runs that follow
+                        # overwrite the excess.
                         p16, to16 = np.uintp(at), np.uintp(to)
                         for q in range(np.uintp(16)):
                             target[to16 + q] = source[p16 + q]
@@ -116,7 +115,7 @@ def _im2col_rows(x, window, oh, ow, start, stop, cols):
 
 @kernel()
 def _col2im_rows(cols, window, oh, ow, start, stop, x):
-    """Adds every number of the patches of output rows start .. stop - 1 to the pixel it was copied from."""
+    """Add every entry of the patches of output rows start .. stop - 1 to the pixel it was copied from."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     source, target = cols.reshape(-1), x.reshape(-1)
@@ -137,7 +136,7 @@ def _col2im_rows(cols, window, oh, ow, start, stop, x):
 
 @kernel()
 def _forward_part(part, x, W, b, window, relu, rows, y):
-    """Some output rows, `rows` of them at a time: lower, multiply, add b, relu."""
+    """For some output rows, `rows` of them at a time: lower, multiply, add b, relu."""
     _, oh, ow, f = y.shape
     patches = W.size // f
     lowered = not _needs_no_lowering(window)
@@ -158,7 +157,7 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
 
 @kernel()
 def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx):
-    """Some images: their parts of dW and db are added, their dx is written."""
+    """For some images, add their parts of dW and db and write their dx."""
     _, oh, ow, f = dy.shape
     patches = W_T.size // f
     lowered, need_dx = not _needs_no_lowering(window), dx.size > 0

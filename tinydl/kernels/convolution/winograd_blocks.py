@@ -1,17 +1,17 @@
-"""Winograd's convolution for layers with many channels and few tiles, as the last ones of VGG16.
+"""Winograd's convolution for layers with many channels and few tiles, such as the last ones of VGG16.
 
-What winograd.py keeps in the cache are tiles; U = G W G.T it goes through once for each chunk of them. For 512 channels
-U is 26 MB, three times as large as W itself, and there are 50 tiles of 14x14 images: both to make U and to read it
-takes longer than to multiply. Here it is the other way round: V of all tiles is made first (and dM, backward), then
-every thread takes some filters (channels) for itself, and makes U of them a block at a time, BLOCK x BLOCK pairs, which
-never leaves its cache:
+winograd.py keeps tiles in the cache and reads all of U = G W G.T once per chunk of them. For 512 channels U is 26 MB,
+three times as large as W itself, while the 14x14 images have 50 tiles: computing U, and also reading it, takes longer
+than the products. This module reverses the roles. It first computes V for all tiles (and dM, in backward); then every
+thread takes some filters (channels) and computes U for them one block of BLOCK x BLOCK pairs at a time, which never
+leaves its cache:
 
     forward    M[:, filters] += V[:, channels] @ U[channels, filters]                      for all blocks of channels
     backward   dV[:, channels] += dM[:, filters] @ U[channels, filters].T                  for all blocks of filters
                dU[channels, filters] = V[:, channels].T @ dM[:, filters], and from it dW at once
 
-Nothing is added up across threads but db. Each line stands for PLACES products, one for each position p in a tile, and
-the arrays lie in this order: V (PLACES, tiles, c), M (PLACES, tiles, filters of the block), U (PLACES, BLOCK, BLOCK).
+Only db is summed across threads. Each line stands for PLACES products, one for each position p in a tile, and the
+arrays have this order: V (PLACES, tiles, c), M (PLACES, tiles, filters of the block), U (PLACES, BLOCK, BLOCK).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def backward(
 
 @kernel()
 def _transform(part, x, tiling, tiles, V):
-    """V of some tiles."""
+    """Compute V for some tiles."""
     c = x.shape[3]
     tile = np.empty(PLACES * c, x.dtype)
     input_tiles(x, tiling, part.start, part.stop, tile, Tiles(V[part.start * c :], c, tiles * c))
@@ -76,7 +76,7 @@ def _transform(part, x, tiling, tiles, V):
 
 @kernel()
 def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):
-    """V and dM of some tiles, and their part of db."""
+    """Compute V and dM for some tiles, and their part of db."""
     _transform(part, x, tiling, tiles, V)
     f = dy.shape[3]
     tile, of_dM = np.empty(PLACES * f, dy.dtype), Tiles(dM[part.start * f :], f, tiles * f)
@@ -85,7 +85,7 @@ def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):
 
 @kernel()
 def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
-    """y, for some blocks of filters."""
+    """Compute y for some blocks of filters."""
     k, _, c, f = W.shape
     flat_W = W.reshape(-1)
     U, M = np.empty(PLACES * BLOCK * BLOCK, V.dtype), np.empty(PLACES * tiles * BLOCK, V.dtype)
@@ -105,7 +105,7 @@ def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
 
 @kernel()
 def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
-    """For some blocks of channels: adds to dW, writes dx."""
+    """For some blocks of channels, add to dW and write dx."""
     k, _, c, f = W.shape
     flat_W, flat_dW = W.reshape(-1), dW.reshape(-1)
     U, W_T = np.empty(PLACES * BLOCK * BLOCK, V.dtype), np.empty(k * k * BLOCK * BLOCK, V.dtype)
@@ -136,7 +136,7 @@ def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
 
 @kernel()
 def _transpose(source, at, apart, rows, columns, target, to):
-    """target (columns x rows) = the transpose of rows x columns numbers, whose rows begin `apart` numbers apart."""
+    """target (columns x rows) = the transpose of rows x columns numbers whose rows begin `apart` entries apart."""
     for i in range(rows):
         p, q = np.uintp(at + i * apart), np.uintp(to + i)
         for j in range(np.uintp(columns)):

@@ -1,6 +1,6 @@
-"""The small transforms of Winograd's convolution, tile by tile; winograd.py says what they are for.
+"""The small transforms of Winograd's convolution, tile by tile; winograd.py explains them.
 
-Each is a `simd.tile_map`, for many channels at once. V, dV, M and dM lie in memory as their makers like, see `Tiles`.
+Each is a `simd.tile_map` over many channels at once. `Tiles` describes the memory layout of V, dV, M and dM.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..machine.simd import tile_map
 from ..machine.window import Window
 
 POINTS = (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2))  # and infinity
-SIZE = len(POINTS) + 1  # of a tile's side
+SIZE = len(POINTS) + 1  # pixels along a tile's side
 OUTPUTS_2 = SIZE + 1 - 2  # along a side, for kernels of 2x2
 
 
@@ -25,7 +25,7 @@ PLACES = SIZE * SIZE  # positions in a tile
 
 
 class Tiling(NamedTuple):
-    """How a layer's images are cut into tiles, each m x m pixels of y, down and across; and the padding of x."""
+    """The division of a layer's images into tiles, each m x m pixels of y, down and across; and the padding of x."""
 
     m: int
     down: int
@@ -43,14 +43,14 @@ class Tiles(NamedTuple):
 
 
 def tiling_of(window: Window, output: tuple[int, ...]) -> Tiling:
-    """The tiling for a square window with strides of 1, and an output of shape (n, oh, ow, f)."""
+    """The tiling for a square window with strides of 1 and an output of shape (n, oh, ow, f)."""
     m = SIZE + 1 - window.size[0]
     (top, _), (left, _) = window.padding
     return Tiling(m, -(-output[1] // m), -(-output[2] // m), top, left)
 
 
 def tiles_in(window: Window, output: tuple[int, ...]) -> int:
-    """How many tiles that makes in all."""
+    """The total number of tiles."""
     tiling = tiling_of(window, output)
     return output[0] * tiling.down * tiling.across
 
@@ -59,7 +59,7 @@ def matrices(taps: int) -> tuple[NDArray, NDArray, NDArray]:
     """A.T, G, B.T of shapes (m, SIZE), (SIZE, taps), (SIZE, SIZE) for m = SIZE + 1 - taps outputs, by Lagrange's
     interpolation in exact fractions.
 
-    B.T has the coefficients of the polynomials that vanish at all points but one, G divides by their value there.
+    B.T has the coefficients of the polynomials that vanish at all points but one; G divides by their values there.
     """
     outputs = SIZE + 1 - taps
     A_T, G, B_T = np.zeros((outputs, SIZE)), np.zeros((SIZE, taps)), np.zeros((SIZE, SIZE))
@@ -77,7 +77,7 @@ def matrices(taps: int) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def _coefficients(roots: list[Fraction]) -> list[float]:
-    """Of prod (x - root), lowest power first."""
+    """The coefficients of prod (x - root), lowest power first."""
     polynomial = [Fraction(1)]
     for root in roots:
         shifted, scaled = [Fraction(0), *polynomial], [*(-root * entry for entry in polynomial), Fraction(0)]
@@ -85,7 +85,7 @@ def _coefficients(roots: list[Fraction]) -> list[float]:
     return [float(entry) for entry in polynomial]
 
 
-# tile_map(L, L) is L tile L.T: with B.T for L it makes B.T x B. For 2x2 and 3x3 kernels B is the same.
+# tile_map(L, L) computes L tile L.T, so L = B.T gives B.T x B. B is the same for 2x2 and 3x3 kernels.
 (_A_T2, _G2, _B_T), (_A_T3, _G3, _) = (matrices(k) for k in (2, 3))
 _input, _input_gradient = tile_map(_B_T, _B_T), tile_map(_B_T.T, _B_T.T, add=True)
 _weight_2, _weight_3 = tile_map(_G2, _G2), tile_map(_G3, _G3)
@@ -96,7 +96,7 @@ _output_gradient_2, _output_gradient_3 = tile_map(_A_T2.T, _A_T2.T), tile_map(_A
 
 @kernel()
 def weight_transform(W, at, apart, k, U, to, between, count):
-    """U = G W G.T for `count` pairs of channels; entries of W are `apart` from each other, positions of U `between`."""
+    """U = G W G.T for `count` pairs of channels; entries of W are `apart` apart, positions of U `between` apart."""
     if k == 2:
         _weight_2(W, at, 2 * apart, apart, U, to, SIZE * between, between, count)
     else:
@@ -114,7 +114,7 @@ def weight_gradient(dU, at, between, k, dW, to, apart, count):
 
 @kernel()
 def input_tiles(x, tiling, start, stop, tile, V):
-    """V = B.T x B of tiles start .. stop - 1; tile is scratch memory, for those at an edge."""
+    """V = B.T x B for the tiles start .. stop - 1; tile is scratch memory for those at an edge."""
     m, down, across, top, left = tiling
     flat_V, step, between = V
     _, h, w, c = x.shape
@@ -139,7 +139,7 @@ def input_tiles(x, tiling, start, stop, tile, V):
 
 @kernel()
 def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):
-    """dx += B dV B.T, for `count` channels from c0 on; these of dx are cleared at each image's first tile."""
+    """dx += B dV B.T for `count` channels from c0 on, which are cleared in dx at each image's first tile."""
     m, down, across, top, left = tiling
     flat_dV, step, between = dV
     _, h, w, c = dx.shape
@@ -166,7 +166,7 @@ def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):
 
 @kernel()
 def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):
-    """y = relu(A.T M A + b), for `count` filters from f0 on."""
+    """y = relu(A.T M A + b) for `count` filters from f0 on."""
     m, down, across, _, _ = tiling
     flat_M, step, between = M
     _, oh, ow, f = y.shape
@@ -177,7 +177,7 @@ def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):
         p0, q0 = rest // across * m, rest % across * m
         rows, columns = min(m, oh - p0), min(m, ow - q0)
         at, to = (number - start) * step, ((image * oh + p0) * ow + q0) * f + f0
-        whole = plain and rows == m and columns == m  # then it can be written where it belongs
+        whole = plain and rows == m and columns == m  # then it can be written directly into y
         out, begin, row, column = (target, to, ow * f, f) if whole else (tile, 0, m * count, count)
         if m == OUTPUTS_2:
             _output_2(flat_M, at, SIZE * between, between, out, begin, row, column, count)
@@ -192,7 +192,7 @@ def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):
 
 @kernel()
 def output_gradient_tiles(dy, y, relu, db, tiling, start, stop, tile, dM):
-    """dM = A da A.T, da = dy 1[y > 0] with relu, else dy; db gains the sums of da."""
+    """dM = A da A.T, where da = dy 1[y > 0] with relu, else dy; adds the sums of da to db."""
     m, down, across, _, _ = tiling
     flat_dM, step, between = dM
     _, oh, ow, f = dy.shape
@@ -206,7 +206,7 @@ def output_gradient_tiles(dy, y, relu, db, tiling, start, stop, tile, dM):
         whole = plain and rows == m and columns == m
         if not whole:
             if rows < m or columns < m:
-                clear(tile, 0, m * m * f)  # what lies beyond the image has no gradient
+                clear(tile, 0, m * m * f)  # pixels beyond the image have no gradient
             for i in range(rows):
                 masked_gradient(flat_dy, flat_y, at + i * ow * f, relu, columns, f, tile, i * m * f, db)
         source, begin, row = (flat_dy, at, ow * f) if whole else (tile, 0, m * f)

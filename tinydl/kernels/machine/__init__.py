@@ -1,1 +1,1 @@
-"""What kernels are made of: compiling and keeping them, BLAS, vector instructions, threads, memory, inner loops."""
+"""The parts that kernels share: compilation and its cache, BLAS, vector instructions, threads, memory, inner loops."""

@@ -4,15 +4,15 @@
 
     c = alpha * op(a) @ op(b) + beta * c        op(m) = m or m.T
 
-in place, without allocating. `np.dot` inside Numba can neither transpose for free, nor accumulate (beta = 1),
-nor write into a given array; BLAS can do all three. `product` does the same for `Rows` of larger arrays, in bites that
-BLAS is fastest at.
+in place, without allocating. BLAS can transpose for free, accumulate (beta = 1) and write into a given array; `np.dot`
+inside Numba can do none of these. `product` does the same for `Rows` of larger arrays, in bites of the size at which
+BLAS is fastest.
 
-How: SciPy exports its BLAS as C function addresses (scipy.linalg.cython_blas). Registered with LLVM under a name of
-our own they can be called from nopython code, and the compiled code can still be cached on disk, because it holds
+SciPy exports its BLAS as C function addresses (scipy.linalg.cython_blas). Registered with LLVM under a name of
+tinydl's, they can be called from nopython code, and the compiled code can still be cached on disk, since it contains
 the name and not the address.
 
-BLAS speaks column-major: it reads a C-contiguous (m, k) matrix as its (k, m) transpose. Hence c = a @ b is asked for as
+BLAS is column-major: it reads a C-contiguous (m, k) matrix as its (k, m) transpose. c = a @ b is therefore computed as
 c.T = b.T @ a.T: the operands swap places, and nothing is copied.
 """
 
@@ -30,19 +30,19 @@ from numba.extending import get_cython_function_address, intrinsic, overload
 
 from .compile import kernel
 
-# BLAS first copies the operands of a large product into panels that suit the processor. OpenBLAS skips that for
-# products of up to a million multiply-adds. Where their operands lie in the cache anyway, as in a convolution that goes
-# through its image piece by piece, it runs these at 105 to 111 GFLOP/s a core, and one call for the piece at 88 to 96
-# (on a Zen 4; benchmarks/convolution.py prints both). So `product` takes such pieces apart into bites of that size. For
-# operands that come from memory it is the slower way.
+# BLAS first copies the operands of a large product into panels that suit the processor. OpenBLAS skips this for
+# products of up to a million multiply-adds. If their operands are in the cache anyway, as in a convolution that
+# processes its image in pieces, it runs these at 105 to 111 GFLOP/s per core, and one call for a whole piece at 88 to
+# 96 (on a Zen 4; benchmarks/convolution.py prints both). `product` therefore cuts such pieces into bites of that size.
+# For operands that come from memory, this is slower.
 BITE = 1_000_000
-SIDE = 128  # of a bite, at most: 128 x 128 float32 are 64 kB
+SIDE = 128  # the largest side of a bite: 128 x 128 float32 are 64 kB
 
 
 class Rows(NamedTuple):
-    """Where a matrix lies in a flat array: its first row begins at entry `start`, the next ones `step` entries apart.
+    """The rows of a matrix in a flat array: the first begins at entry `start`, each next one `step` entries later.
 
-    (The array itself stays outside: one in a tuple is counted by Numba at every use, which small products feel.)
+    (The array is not part of it: Numba counts references to an array in a tuple, too slow for small products.)
     """
 
     start: int
@@ -59,7 +59,7 @@ _dgemm = types.ExternalFunction("tinydl_dgemm", types.void(*_POINTERS))
 
 @intrinsic
 def _address_of(typingctx, value):
-    """Address of a copy of a scalar on the stack: Fortran takes every argument by reference."""
+    """The address of a scalar's copy on the stack: Fortran takes every argument by reference."""
 
     def codegen(context, builder, signature, args):
         slot = cgutils.alloca_once_value(builder, args[0])
@@ -77,7 +77,7 @@ def _blas_gemm_overload(transa, transb, sizes, alpha, a, in_a, b, in_b, beta, c,
     dtype = c.dtype
     for matrix in (a, b, c):
         if matrix.dtype != dtype or matrix.layout != "C" or dtype not in (types.float32, types.float64):
-            raise TypingError(f"gemm takes C-contiguous matrices, all float32 or all float64, got {a}, {b}, {c}")
+            raise TypingError(f"gemm: expected C-contiguous matrices, all float32 or all float64, got {a}, {b}, {c}")
     external, real = (_sgemm, np.float32) if dtype == types.float32 else (_dgemm, np.float64)
 
     def call(transa, transb, sizes, alpha, a, in_a, b, in_b, beta, c, in_c):
@@ -97,7 +97,7 @@ def _blas_gemm_overload(transa, transb, sizes, alpha, a, in_a, b, in_b, beta, c,
 def gemm_block(transpose_a, transpose_b, sizes, alpha, a, in_a, b, in_b, beta, c, in_c):
     """c = alpha * op(a) @ op(b) + beta * c at these Rows: with sizes m, n, k, op(a) is m x k, op(b) k x n, c m x n.
 
-    Nothing is checked: the caller knows its arrays.
+    It checks nothing: the caller must pass arrays that fit.
     """
     no, yes = 78, 84  # "N", "T"
     m, n, k = sizes
@@ -107,7 +107,7 @@ def gemm_block(transpose_a, transpose_b, sizes, alpha, a, in_a, b, in_b, beta, c
 
 @kernel(inline="always")
 def _even(size, limit):
-    """The largest of the fewest even pieces of at most `limit`: 144 = 72 + 72, not 128 + 16."""
+    """The piece size when `size` is cut into the fewest even pieces of at most `limit`: 144 = 72 + 72, not 128 + 16."""
     return -(-size // -(-size // limit))
 
 
@@ -115,7 +115,7 @@ def _even(size, limit):
 def product(transpose_a, sizes, a, in_a, b, in_b, accumulate, c, in_c):
     """c = op(a) @ b, or c += op(a) @ b, at Rows of sizes m, n, k as in `gemm_block`, a bite at a time.
 
-    b is never transposed: that is the one case in which BLAS has no fast small product. Transpose it beforehand.
+    b is never transposed, as this is the one case without a fast small product in BLAS. Transpose it beforehand.
     """
     m, n, k = sizes
     n_bite = _even(n, SIDE)
@@ -141,7 +141,7 @@ def gemm(transpose_a, transpose_b, alpha, a, b, beta, c):
     k = a.shape[0] if transpose_a else a.shape[1]
     rows, columns = (a.shape[1] if transpose_a else a.shape[0]), (b.shape[0] if transpose_b else b.shape[1])
     if rows != m or columns != n or (b.shape[1] if transpose_b else b.shape[0]) != k:
-        raise ValueError("the shapes of a matrix product do not fit: was a parameter array replaced by another?")
+        raise ValueError("gemm: the shapes of a matrix product must fit: was a parameter array replaced by another?")
     gemm_block(
         transpose_a, transpose_b, (m, n, k), alpha, a, Rows(0, max(1, a.shape[1])), b, Rows(0, max(1, b.shape[1])),
         beta, c, Rows(0, max(1, n)),

@@ -1,13 +1,13 @@
-"""Compiled kernels on disk: where they are kept, how long they are good, and what happens when the disk says no.
+"""The disk cache of compiled kernels: its folder, when an entry is stale, and how disk errors are handled.
 
-Numba keeps compiled functions itself, but beside the source, where an uninstallation would leave them; it looks only at
-the file that a function stands in, not at those it calls into; and it ends the program when a file is damaged or
-cannot be written. So its cache is told three things here:
+Numba has its own cache, but it lies beside the source, where an uninstallation would leave it; it checks only the file
+of a function, not the files that this one imports; and it ends the program when a file is damaged or cannot be written.
+This cache differs in three points:
 
-- The folder is NUMBA_CACHE_DIR where that is set, else the user's cache folder.
-- A function is good as long as the text of its file, and of all files of this package which that imports, is what it
-  was. Older versions of the same function are deleted when a new one is written.
-- What cannot be read is compiled again, and what cannot be written is not kept: one line says so, and the run goes on.
+- The folder is NUMBA_CACHE_DIR if this is set, else the user's cache folder.
+- An entry is valid as long as the text of the function's file, and of all files of this package which that imports, is
+  unchanged. Writing a new version deletes the older versions of the same function.
+- A kernel that cannot be read is compiled again; one that cannot be written is not kept. One line says so.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ IMPORT = re.compile(r"^from (\.+)([\w.]*) import (\([^)]*\)|.*)$", re.MULTILINE)
 
 @cache
 def say_once(text: str) -> None:
-    """A line on the terminal."""
+    """Print a line on the terminal, once per text."""
     print(f"tinydl: {text}", file=sys.stderr, flush=True)
 
 
 def described(error: Exception) -> str:
-    """On one line; without the name of a file, or there would be a line for each of them."""
+    """The error on one line, without a file name, as `say_once` would otherwise print one line per file."""
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
     return f"{type(error).__name__}: {reason}"
 
 
 @cache
 def folder() -> Path:
-    """Where kernels are kept. Copies of tinydl in different places keep theirs apart."""
+    """The cache folder; copies of tinydl in different places have different ones."""
     try:
         base = Path(config.CACHE_DIR) if config.CACHE_DIR else user_cache_folder()
     except RuntimeError:  # a user without a home folder, as containers have
-        base = Path(os.devnull)  # where nothing can be kept
+        base = Path(os.devnull)  # nothing can be kept there
     return base / f"kernels-{hashlib.sha256(str(KERNELS).encode()).hexdigest()[:12]}"
 
 
 @cache
 def fingerprint(file: Path) -> str:
-    """A hash of a file of this package, of all that it imports from this package, and of Numba's version."""
+    """A hash of a file of this package, all files of the package that it imports, and Numba's version."""
     texts = {each.relative_to(KERNELS).as_posix(): each.read_bytes() for each in _with_imports(file, set())}
     total = hashlib.sha256(numba_version.encode())
     for name, text in sorted(texts.items()):
@@ -77,7 +77,7 @@ def _with_imports(file: Path, seen: set[Path]) -> set[Path]:
 
 @cache
 def _imports(file: Path) -> tuple[Path, ...]:
-    """The files of this package that a file imports (relative imports, as everywhere in it)."""
+    """The files of this package that a file imports (the package uses only relative imports)."""
     found = []
     for dots, module, names in IMPORT.findall(file.read_text(encoding="utf-8")):
         base = file.parents[len(dots) - 1].joinpath(*module.split("."))
@@ -89,10 +89,10 @@ def _imports(file: Path) -> tuple[Path, ...]:
 
 
 class _Files:
-    """The files of one function, one for each list of argument types and processor.
+    """The files of one function: one per list of argument types and processor.
 
-    Each begins with its own hash: a damaged file may still be readable, and machine code with a wrong bit can end a
-    process.
+    Each file begins with a hash of its content: a damaged file may still be readable, and machine code with a wrong bit
+    can crash the process.
     """
 
     def __init__(self, name: str, stamp: str) -> None:
@@ -109,7 +109,7 @@ class _Files:
         except (FileNotFoundError, NotADirectoryError):
             return None
         if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
-            raise ValueError("it is not what was written")
+            raise ValueError("its content does not match its hash")
         return pickle.loads(content[DIGEST:])
 
     def save(self, key: Any, data: Any) -> None:
@@ -121,10 +121,10 @@ class _Files:
 
 
 class _Place(_CacheLocator):
-    """Numba asks it where a function is kept, and what its source is now."""
+    """Tells Numba the cache folder of a function and the stamp of its present source."""
 
     def __init__(self, file: str) -> None:
-        self._py_file = file  # Numba names it in a warning
+        self._py_file = file  # Numba shows it in a warning
 
     def get_cache_path(self) -> str:
         return str(folder())
@@ -145,7 +145,7 @@ class _Kept(CompileResultCacheImpl):
 
 
 class KernelCache(FunctionCache):
-    """What keeps the machine code of a compiled function, in the place of Numba's own cache."""
+    """Keeps the machine code of a compiled function, in place of Numba's own cache."""
 
     _impl_class = _Kept
 
@@ -155,19 +155,19 @@ class KernelCache(FunctionCache):
         self._cache_file = _Files(re.sub(r"[<>]", "", name), self._impl.locator.get_source_stamp())
 
     def load_overload(self, types: Any, target: Any) -> Any:
-        """The compiled function for these types of arguments, or None."""
+        """The compiled function for these argument types, or None."""
         try:
             return super().load_overload(types, target)
         except Exception as error:  # reading a pickle may raise anything
-            say_once(f"a kept kernel in {folder()} cannot be used, it is compiled again: {described(error)}")
+            say_once(f"a cached kernel in {folder()} cannot be used and is compiled again: {described(error)}")
             return None
 
     def save_overload(self, types: Any, compiled: Any) -> None:
-        """Keep it, if the disk lets us."""
+        """Keep the compiled function, if the disk allows it."""
         try:
             super().save_overload(types, compiled)
         except OSError as error:
             say_once(
                 f"compiled kernels cannot be kept in {folder()}, each process compiles its own: {described(error)}: "
-                "set NUMBA_CACHE_DIR to a folder that can be written"
+                "set NUMBA_CACHE_DIR to a writable folder"
             )

@@ -1,4 +1,4 @@
-"""Activations as kernels know them: by numbers. All have a derivative that can be written in y."""
+"""Integer codes of the activations, for kernels. All have a derivative that can be written in terms of y."""
 
 from __future__ import annotations
 

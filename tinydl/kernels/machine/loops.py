@@ -1,7 +1,7 @@
-"""What happens to numbers one by one while they are in the cache: copies, bias, activation, mask.
+"""Elementwise inner loops on numbers that are in the cache: copies, bias, activation, mask.
 
-All take flat arrays and the places in them where to begin. Those are made unsigned here: an index that might be
-negative counts from the end in Python, so the compiler would test each one, and use no vector instructions.
+All take flat arrays and the offsets at which to begin. The offsets are made unsigned: a negative index counts from the
+end in Python, so with signed ones the compiler would test each index and could not use vector instructions.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from .compile import kernel
 
 
 def finish(y: NDArray, activation: int) -> None:
-    """The two activations with an exp in them, in place. They are left to NumPy, whose loops over it are vectorised
-    where the compiler's are not: several times faster."""
+    """Apply the two activations that contain an exp, in place. NumPy does it: its loops over exp are vectorized, and
+    thus several times faster than the compiler's."""
     if activation == TANH:
         np.tanh(y, out=y)
     elif activation == SIGMOID:  # 1 / (1 + exp(-a)) = (1 + tanh(a / 2)) / 2, which cannot overflow
@@ -27,12 +27,12 @@ def finish(y: NDArray, activation: int) -> None:
 
 @kernel()
 def bias_and_relu(y, at, rows, columns, b, b_at, relu):
-    """rows x columns numbers of y + b (nothing is added if b is empty), then max(., 0) of them, in place."""
+    """Add b to rows x columns numbers of y (unless b is empty) and, with relu, take max(., 0), in place."""
     zero, width, first = y.dtype.type(0), np.uintp(columns), np.uintp(b_at)
     if not b.size:
         start = np.uintp(at)
         for k in range(np.uintp(rows * columns if relu else 0)):
-            y[start + k] = zero if y[start + k] < zero else y[start + k]  # so written, NaN passes through
+            y[start + k] = zero if y[start + k] < zero else y[start + k]  # so that NaN passes through
         return
     for i in range(rows):
         row = np.uintp(at + i * columns)
@@ -47,7 +47,7 @@ def bias_and_relu(y, at, rows, columns, b, b_at, relu):
 
 @kernel(inline="always")
 def mask(dy, y, at, da, to, size):
-    """da = dy 1[y > 0], `size` numbers from `to` and `at` on: the gradient that a relu lets through."""
+    """da = dy 1[y > 0], for `size` numbers from `to` and `at` on: the gradient through a relu."""
     p, q, zero = np.uintp(at), np.uintp(to), dy.dtype.type(0)
     for k in range(np.uintp(size)):
         da[q + k] = dy[p + k] if y[p + k] > zero else zero
@@ -55,7 +55,7 @@ def mask(dy, y, at, da, to, size):
 
 @kernel(inline="always")
 def add_column_sums(da, at, rows, columns, db):
-    """db gains the sums over rows of rows x columns numbers; it may be empty, for no bias."""
+    """Add the sums over rows of rows x columns numbers to db, which is empty if there is no bias."""
     for i in range(rows if db.size else 0):
         row = np.uintp(at + i * columns)
         for j in range(np.uintp(columns)):
@@ -64,9 +64,9 @@ def add_column_sums(da, at, rows, columns, db):
 
 @kernel()
 def masked_gradient(dy, y, at, relu, rows, columns, da, to, db):
-    """da = dy 1[y > 0] with relu, else dy, for rows x columns numbers; db (may be empty) gains the columns' sums.
+    """da = dy 1[y > 0] with relu, else dy, for rows x columns numbers; adds the columns' sums to db (may be empty).
 
-    (The loops of `mask` and `copy` stand here again: called, they take a fifth longer on the few numbers of a tile.)
+    (It repeats the loops of `mask` and `copy`: calling them takes a fifth longer on the few numbers of a tile.)
     """
     zero, source, target, size = dy.dtype.type(0), np.uintp(at), np.uintp(to), np.uintp(rows * columns)
     if relu:
@@ -80,7 +80,7 @@ def masked_gradient(dy, y, at, relu, rows, columns, da, to, db):
 
 @kernel(inline="always")
 def add(source, at, target, to, size):
-    """target += source, `size` numbers from `to` and `at` on."""
+    """target += source, for `size` numbers from `to` and `at` on."""
     p, q = np.uintp(at), np.uintp(to)
     for k in range(np.uintp(size)):
         target[q + k] += source[p + k]

@@ -1,12 +1,12 @@
-"""Large arrays from memory that was used before.
+"""Reused memory for large arrays.
 
-The system hands out fresh memory a page at a time, and clears each page when it is first touched: for the some 200 MB
-of activations and gradients in a training step of the CIFAR-10 network that costs about as much as its optimizer. So
-the blocks behind large arrays are kept, and given out again once nobody holds an array in them.
+The system provides new memory page by page, and clears each page when it is first touched: for the roughly 200 MB of
+activations and gradients in a training step of the CIFAR-10 network, this costs about as much as its optimizer. The
+blocks behind large arrays are therefore kept, and reused once no array refers to them.
 
-Nobody can notice: every array that is a view into a block, or a view of such a view, holds a reference to it, and a
-block is free only while the list here holds the one reference there is. What a caller can still see is never written
-to.
+Callers cannot tell: every array that is a view into a block, or a view of such a view, holds a reference to it, and a
+block is free only while the list here holds the only reference. Memory that a caller can still see is never
+overwritten.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import threading
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-LARGE = 1 << 20  # bytes; below, the C library keeps memory by itself
-KEPT = 2 << 30  # bytes in blocks, above which those that lie free are given back
-SLACK = 1.25  # a block may be so many times larger than what is asked for
-LINE = 64  # bytes in a line of the cache, where arrays begin
+LARGE = 1 << 20  # bytes; below that, the C library keeps memory itself
+KEPT = 2 << 30  # bytes in all blocks, above which free ones are returned to the system
+SLACK = 1.25  # the largest ratio of a block's size to the size requested
+LINE = 64  # bytes in a cache line, at which arrays begin
 
 _lock = threading.Lock()
 _blocks: list[NDArray] = []
 
 
 def _after_fork() -> None:
-    """A lock that another thread held would never be released in the forked process."""
+    """Replace the lock: if another thread held it, the forked process would never see it released."""
     global _lock
     _lock = threading.Lock()
 
@@ -42,11 +42,11 @@ def _references(blocks: list[NDArray], position: int) -> int:
     return sys.getrefcount(blocks[position])
 
 
-_FREE = _references([np.empty(1, np.uint8)], 0)  # what a block has that only a list holds
+_FREE = _references([np.empty(1, np.uint8)], 0)  # the count for a block that only a list holds
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
-    """np.empty, for arrays that come and go with every batch."""
+    """np.empty, for arrays that are created and dropped in every batch."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < LARGE:
         return np.empty(shape, dtype)
@@ -62,7 +62,7 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
 
 
 def release() -> None:
-    """Give all blocks that lie free back to the system."""
+    """Return all free blocks to the system."""
     with _lock:
         _drop_free()
 

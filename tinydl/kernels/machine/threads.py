@@ -1,19 +1,18 @@
-"""One setting for threads, and the threads themselves.
+"""The number of threads, and the worker threads themselves.
 
-    tinydl.set_num_threads(2)          # or TINYDL_NUM_THREADS=2 in the environment; default: the cores there are
+    tinydl.set_num_threads(2)          # or TINYDL_NUM_THREADS=2 in the environment; default: the cores available
 
-Compiled kernels release Python's lock, so ordinary Python threads can run them side by side: `share` cuts a piece of
-work into ranges, for this thread and some workers. (A pool of the standard library would do, at twice the time to hand
-a range over: some 60 us, for each of the 25 shared kernels in a training step.) Nothing else in the process is
-parallel:
+Compiled kernels release Python's lock, so ordinary Python threads can run them in parallel: `share` cuts a piece of
+work into ranges for this thread and some workers. (A pool of the standard library takes twice as long to hand over a
+range: about 60 us, for each of the 25 shared kernels in a training step.) Nothing else in the process is parallel:
 
-- BLAS is held at one thread while kernels run. Its own workers spin between two calls and steal the cores from ours; on
-  a busy machine a step then waits for a worker that is not running, for many times its own length.
+- BLAS is limited to one thread while kernels run. Its own workers spin between two calls and take the cores from these
+  threads; on a busy machine a step then waits for a worker that is not running, for many times its own length.
 - Numba's parallel loops are not used. Its default threading layer aborts the process when two Python threads enter it
   at once, and its OpenMP layer when a process forks after use. Python threads do neither.
 
-What the ranges are depends on the number of threads alone, and each has sums of its own, whichever thread works on it:
-so a run is the same to the bit whenever the number of threads is.
+The ranges depend only on the number of threads, and each range has its own sums, whichever thread computes them, so a
+run gives the same bits whenever the number of threads is the same.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from typing import Any, NamedTuple
 
 from threadpoolctl import ThreadpoolController
 
-WORTH_SHARING = 2e6  # multiply-adds; handing work to another thread costs some 30 us
+WORTH_SHARING = 2e6  # multiply-adds; handing work to another thread costs about 30 us
 
 
 def _wanted() -> int:
@@ -37,7 +36,7 @@ def _wanted() -> int:
     text = os.environ.get("TINYDL_NUM_THREADS", "").strip()
     if text:
         if not _is_number(text):
-            raise ValueError(f"TINYDL_NUM_THREADS: expected a whole number of 1 or more, got {text!r}")
+            raise ValueError(f"TINYDL_NUM_THREADS: expected an integer >= 1, got {text!r}")
         return int(text)
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if _is_number(first):
@@ -52,24 +51,24 @@ def _is_number(text: str) -> bool:
 _threads = _wanted()
 _lock = threading.RLock()  # so that a signal's handler may fork within it
 _queue: SimpleQueue[_Piece | None] | None = None  # where the workers wait
-_users = 0  # how many are inside one_blas_thread, and this thread's share of them
+_users = 0  # the number of open one_blas_thread blocks; _own.depth: this thread's share of them
 _own = threading.local()
-_threads_before: list[int] = []  # of each BLAS library
+_threads_before: list[int] = []  # for each BLAS library
 
 
 def num_threads() -> int:
-    """How many threads a model uses."""
+    """The number of threads that models use."""
     return _threads
 
 
 def set_num_threads(threads: int) -> None:
-    """How many threads a model may use from now on, its BLAS included.
+    """Set the number of threads that models use from now on, BLAS included.
 
-    Raises ValueError unless it is a whole number of 1 or more.
+    Raises ValueError unless it is an integer >= 1.
     """
     global _threads, _queue
     if isinstance(threads, bool) or not isinstance(threads, Integral) or threads < 1:
-        raise ValueError(f"set_num_threads: expected a whole number of 1 or more, got {threads!r}")
+        raise ValueError(f"set_num_threads: expected an integer >= 1, got {threads!r}")
     with _lock:
         if _queue is not None:
             for _ in range(_threads - 1):
@@ -78,14 +77,14 @@ def set_num_threads(threads: int) -> None:
 
 
 def parts_for(count: int, work: float) -> int:
-    """Into how many ranges `count` units are best cut, when they are `work` multiply-adds in all."""
-    if work < WORTH_SHARING:  # first, as small networks ask a few times a step
+    """The best number of ranges for `count` units of `work` multiply-adds in all."""
+    if work < WORTH_SHARING:  # first, as small networks call this several times per step
         return 1
     return max(1, min(_threads, count, int(2 * work / WORTH_SHARING)))
 
 
 class Part(NamedTuple):
-    """A range start .. stop - 1 of the units of a piece of work, and its number among the ranges."""
+    """The range start .. stop - 1 of the units of some work, and its number among the ranges."""
 
     number: int
     start: int
@@ -93,10 +92,10 @@ class Part(NamedTuple):
 
 
 def share(parts: int, count: int, task: Callable[..., object], *arguments: Any) -> None:
-    """task(Part, *arguments) for `parts` even ranges that make up range(count), all at once; back when all are done.
+    """Call task(Part, *arguments) for `parts` even ranges of range(count), in parallel; return when all are done.
 
-    An exception in any of them is raised here, after the others have ended: no thread goes on writing into arrays that
-    the caller may by then have given up (Ctrl-C included).
+    An exception in any of them (Ctrl-C included) is raised here, but only after the others have ended, so that no
+    thread still writes into arrays that the caller may have dropped.
     """
     ranges = [Part(part, count * part // parts, count * (part + 1) // parts) for part in range(parts)]
     pieces = [_Piece(task, part, *arguments) for part in ranges]
@@ -106,7 +105,7 @@ def share(parts: int, count: int, task: Callable[..., object], *arguments: Any) 
             _offer(pieces[1:])
         except BaseException as error:  # Ctrl-C
             trouble = error
-        for piece in pieces:  # the first, and whatever no worker has begun by then
+        for piece in pieces:  # the first, and all that no worker has claimed by then
             while not piece.ended:
                 try:
                     if piece.claim():
@@ -121,7 +120,7 @@ def share(parts: int, count: int, task: Callable[..., object], *arguments: Any) 
 
 
 class _Piece:
-    """A range to be worked on, by whoever claims it first."""
+    """A range of work for the thread that claims it first."""
 
     def __init__(self, task: Callable[..., object], *arguments: Any) -> None:
         self.task, self.arguments = task, arguments
@@ -132,12 +131,12 @@ class _Piece:
         self.done.acquire()
 
     def claim(self) -> bool:
-        """Whether it is this thread's to do. (One step, and as good twice as once: Ctrl-C may come between any two.)"""
+        """Claim the piece; whether this thread has it. (Atomic and idempotent, as Ctrl-C may come at any time.)"""
         me = threading.get_ident()
         return self.owner.setdefault("thread", me) == me
 
     def do(self, tell_blas: bool = False) -> None:
-        """Do it; what goes wrong is kept for the thread that waits."""
+        """Do the piece; keep an exception for the waiting thread."""
         try:
             if tell_blas:
                 with _lock:
@@ -151,7 +150,7 @@ class _Piece:
 
 
 def _offer(pieces: list[_Piece]) -> None:
-    """Let the workers have them."""
+    """Queue pieces for the workers."""
     global _queue
     if not pieces:
         return
@@ -159,7 +158,7 @@ def _offer(pieces: list[_Piece]) -> None:
         if _queue is None:
             _queue = SimpleQueue()
             for number in range(_threads - 1):
-                with suppress(RuntimeError):  # the interpreter is shutting down: whoever offers does all by himself
+                with suppress(RuntimeError):  # the interpreter is shutting down: the calling thread does all the work
                     threading.Thread(target=_work, args=(_queue,), name=f"tinydl-{number + 1}", daemon=True).start()
         queue = _queue
     for piece in pieces:
@@ -167,26 +166,26 @@ def _offer(pieces: list[_Piece]) -> None:
 
 
 def _work(queue: SimpleQueue[_Piece | None]) -> None:
-    """What a worker does, until it is told to stop."""
+    """Do pieces until told to stop: the loop of a worker thread."""
     new = True
     while (piece := queue.get()) is not None:
         if piece.claim():
-            piece.do(tell_blas=new)  # for libraries that count threads for each thread apart
+            piece.do(tell_blas=new)  # for libraries with a separate setting per thread
             new = False
-        del piece  # or its arrays would wait with it for the next one
+        del piece  # or its arrays would stay alive until the next one
 
 
 @cache
 def _blas() -> list[Any]:
-    """All BLAS libraries of the process; looked for once, as that takes milliseconds."""
+    """All BLAS libraries of the process, searched only once, as it takes milliseconds."""
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 def _set_blas(threads: list[int]) -> None:
-    """So many threads for each of the libraries, or 1 for all.
+    """Set the number of threads of each library; [] sets all to 1.
 
-    threadpoolctl lets one thread of a program set OpenBLAS' number, the first that asks, and ignores all others. It is
-    set under a lock of ours here, and nobody's afterwards.
+    threadpoolctl lets only the first thread that sets OpenBLAS's number do so, and ignores all others. This function
+    runs under a lock and releases that ownership before and after.
     """
     libraries = _blas()
     for library, number in zip(libraries, threads or [1] * len(libraries), strict=True):
@@ -199,9 +198,9 @@ def _set_blas(threads: list[int]) -> None:
 
 
 class one_blas_thread(ContextDecorator):
-    """One BLAS thread inside; the last to leave restores what the first found (Python threads may nest and overlap).
+    """Limit BLAS to one thread inside. Blocks may nest and overlap: the last to end restores what the first found.
 
-    (A class, as every kernel call enters it, and contextlib's generators take four times as long.)
+    (It is a class, as every kernel call enters it and contextlib's generators take four times as long.)
     """
 
     def __enter__(self) -> None:
@@ -223,8 +222,8 @@ class one_blas_thread(ContextDecorator):
 
 
 def _after_fork() -> None:
-    """A forked process has only one of its parent's threads, the one that forked: no workers, nobody else to release
-    a lock or to leave one_blas_thread."""
+    """Reset the state in a forked process, which has only the thread that forked: no workers, and no other thread to
+    release a lock or leave one_blas_thread."""
     global _lock, _queue, _users
     _lock, _queue = threading.RLock(), None
     others, _users = _users, getattr(_own, "depth", 0)
@@ -233,7 +232,7 @@ def _after_fork() -> None:
 
 
 def _before_fork() -> None:
-    """Nobody may be setting OpenBLAS' threads: it would hold a lock of OpenBLAS, which the child could never take."""
+    """Wait until no thread is setting OpenBLAS's threads: the child could never take the OpenBLAS lock it holds."""
     _lock.acquire()
 
 

@@ -1,4 +1,4 @@
-"""Window: what slides over an image, and how."""
+"""Window: a window that slides over an image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Padding = tuple[Pair, Pair]  # ((top, bottom), (left, right))
 
 
 class Window(NamedTuple):
-    """A window of kh x kw pixels that goes over an image in steps of sh and sw, with padding around the image.
+    """A window of kh x kw pixels that slides over an image in steps of sh and sw, with padding around the image.
 
     (kh, kw), (sh, sw), ((top, bottom), (left, right)) = window
     """
@@ -19,11 +19,11 @@ class Window(NamedTuple):
     padding: Padding = ((0, 0), (0, 0))
 
     def places(self, h: int, w: int) -> Pair:
-        """How many windows fit into an image of h x w pixels, down and across: the size of the output."""
+        """The number of windows in an image of h x w pixels, down and across: the size of the output."""
         (kh, kw), (sh, sw), (vertical, horizontal) = self
         return output_size(h, kh, sh, vertical), output_size(w, kw, sw, horizontal)
 
 
 def output_size(size: int, window: int, stride: int, padding: Pair) -> int:
-    """How many windows fit along one side: floor((size + padding - window) / stride) + 1."""
+    """The number of windows along one side: floor((size + padding - window) / stride) + 1."""
     return (size + sum(padding) - window) // stride + 1
