@@ -121,7 +121,7 @@ def test_monitor_that_does_not_exist_is_refused_before_training(tmp_path: Path) 
         match=r"monitor must be one of this run's figures, loss, got 'val_loss': pass validation_data to fit",
     ):
         model.fit(X, X, callbacks=[ModelCheckpoint(tmp_path / "m", save_best_only=True)], verbose=0)
-    with pytest.raises(ValueError, match=r"EarlyStopping: monitor='los'"):
+    with pytest.raises(ValueError, match=r"EarlyStopping: monitor must be one of this run's figures, loss, got 'los'"):
         model.fit(X, X, callbacks=[EarlyStopping("los")], verbose=0)
     with pytest.raises(ValueError, match=r"mode must be one of 'auto', 'min', 'max', got 'mim'"):
         ModelCheckpoint(tmp_path / "m", mode="mim")

@@ -182,7 +182,7 @@ def test_an_optimizer_of_another_model_is_refused_before_anything_changes() -> N
         ValueError, match="Adam: expected the 3 float64 parameters it trains, got 4 float64: give each model"
     ):
         optimizer.step(other, np.ones(4))
-    with pytest.raises(ValueError, match="3 float64 parameters, not 3 float32"):
+    with pytest.raises(ValueError, match="expected the 3 float64 parameters it trains, got 3 float32"):
         optimizer.step(np.ones(3, np.float32), np.ones(3, np.float32))
     assert other.tolist() == [1.0] * 4
     assert optimizer.iterations == 1

@@ -85,7 +85,7 @@ def test_piecewise_constant_resumes(tmp_path: Path) -> None:
     assert resumed.optimizer.current_learning_rate == 0.01
     resumed.fit(x, x[:, :2], epochs=4, batch_size=4, verbose=0, initial_epoch=2)
     np.testing.assert_array_equal(resumed.parameters, straight.parameters)
-    with pytest.raises(ValueError, match="compile it likewise"):
+    with pytest.raises(ValueError, match="compile with that one"):
         compiled((4, 8)).load_checkpoint(tmp_path / "c")
 
 
@@ -177,7 +177,7 @@ def test_an_optimizer_counts_the_steps() -> None:
         (lambda: StepDecay(0.1, 2.5), "StepDecay: step_size must be an integer >= 1, got 2.5"),
         (lambda: PiecewiseConstant([2], [0.1]), r"PiecewiseConstant: expected rising boundaries, and one more value than boundaries, got \[2\] and \[0.1\]"),
         (lambda: PiecewiseConstant([], []), r"PiecewiseConstant: expected rising boundaries, and one more value"),
-        (lambda: PiecewiseConstant([5, 2], [1, 2, 3]), r"expected rising boundaries .*got \[5, 2\] and \[1.0, 2.0, 3.0\]"),
+        (lambda: PiecewiseConstant([5, 2], [1, 2, 3]), r"expected rising boundaries, .*got \[5, 2\] and \[1.0, 2.0, 3.0\]"),
         (lambda: PiecewiseConstant([2, 2], [1, 2, 3]), "PiecewiseConstant: expected rising boundaries"),
         (lambda: PiecewiseConstant([0], [1, 2]), "PiecewiseConstant: boundaries must be an integer >= 1, got 0"),
         (lambda: PiecewiseConstant([1.5], [1, 2]), "PiecewiseConstant: boundaries must be an integer"),

@@ -89,7 +89,7 @@ class Configured:
     """Base of all configurable classes: a constructor stores each argument as the attribute of the same name."""
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments by name: `type(thing)(**thing.get_config())` makes an equal object."""
+        """The constructor's arguments by name: `type(thing)(**thing.get_config())` recreates the object."""
         parameters = list(inspect.signature(type(self).__init__).parameters.values())[1:]
         names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
         for name in names:

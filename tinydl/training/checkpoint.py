@@ -172,7 +172,7 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
         if numbers:  # a callback may have set it: the one number that may differ
             own["arguments"]["learning_rate"] = arguments.number("checkpoint", "learning_rate", rate, 0)
         if saved != own:
-            raise ValueError(f"the optimizer must be {saved}, as when it was saved, got {own}: compile it likewise")
+            raise ValueError(f"the optimizer must be {saved}, as in the file, got {own}: compile with that one")
         slots = {name: tensors[f"{SLOT}{name}"] for name in optimizer.slots}
         if any(slot.shape != model.parameters.shape for slot in slots.values()):
             raise ValueError("the optimizer's vectors must have this model's size")

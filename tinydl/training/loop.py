@@ -199,7 +199,7 @@ def figures(model: NetworkInTraining, data: Batches, batch_size: int | None = No
 
 
 def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
-    """Raise unless the model is finite, before callbacks save it: no later loss reveals what the last step did."""
+    """Raise if the model is not finite, before callbacks save it: no loss follows the epoch's last step to show it."""
     bad = [name for name, value in logs.items() if not math.isfinite(value)]
     bad += [name for name, array in model.params.items() if not np.isfinite(array).all()]
     if bad:

@@ -255,7 +255,7 @@ def test_a_disk_that_takes_nothing_stops_nothing_and_one_line_says_so(
         assert compiles(new_kernel())  # the second time, too: it was not kept
     assert list(kept.iterdir()) == []
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "compiling kernels" not in line]
-    assert line.startswith(f"tinydl: compiled kernels cannot be kept in {kept}, each process compiles its own: ")
+    assert line.startswith(f"tinydl: compiled kernels cannot be kept in {kept}; each process compiles its own: ")
     assert line.endswith(f": {os.strerror(code)}: set NUMBA_CACHE_DIR to a writable folder")
 
 

@@ -141,7 +141,7 @@ def gemm(transpose_a, transpose_b, alpha, a, b, beta, c):
     k = a.shape[0] if transpose_a else a.shape[1]
     rows, columns = (a.shape[1] if transpose_a else a.shape[0]), (b.shape[0] if transpose_b else b.shape[1])
     if rows != m or columns != n or (b.shape[1] if transpose_b else b.shape[0]) != k:
-        raise ValueError("gemm: the shapes of a matrix product must fit: was a parameter array replaced by another?")
+        raise ValueError("gemm: the shapes of the matrices do not fit: was a parameter array replaced by another?")
     gemm_block(
         transpose_a, transpose_b, (m, n, k), alpha, a, Rows(0, max(1, a.shape[1])), b, Rows(0, max(1, b.shape[1])),
         beta, c, Rows(0, max(1, n)),

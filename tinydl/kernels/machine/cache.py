@@ -168,6 +168,6 @@ class KernelCache(FunctionCache):
             super().save_overload(types, compiled)
         except OSError as error:
             say_once(
-                f"compiled kernels cannot be kept in {folder()}, each process compiles its own: {described(error)}: "
+                f"compiled kernels cannot be kept in {folder()}; each process compiles its own: {described(error)}: "
                 "set NUMBA_CACHE_DIR to a writable folder"
             )

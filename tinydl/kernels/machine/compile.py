@@ -23,7 +23,7 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             try:
                 compiled._cache = KernelCache(function)  # as njit(cache=True) does, but with this cache
             except OSError as error:  # there is no source to fingerprint
-                say_once(f"compiled kernels are not kept, each process compiles its own: {described(error)}")
+                say_once(f"compiled kernels are not kept; each process compiles its own: {described(error)}")
         return compiled
 
     return decorate
