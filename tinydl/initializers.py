@@ -2,7 +2,7 @@
 
 A unit sums over fan_in inputs, so with zero-mean weights its variance is fan_in Var(W) times their mean square. Weights
 that are too small or too large make activations (and, through fan_out, gradients) shrink or grow layer by layer. Hidden
-units that start equal get equal gradients: only roundoff, at the edges of matrix products, can tell them apart.
+units that start equal get equal gradients: only dropout, or roundoff at the edges of matrix products, separates them.
 
     glorot  Var(W) = 2 / (fan_in + fan_out)     keeps both directions steady for linear, tanh and sigmoid units
     he      Var(W) = 2 / fan_in                 relu halves the mean square of its input: the factor 2 makes up for it
@@ -31,7 +31,7 @@ def fans(shape: Shape) -> tuple[int, int]:
 
 
 def zeros(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray:
-    """All zeros: right for biases; hidden units whose weights all start at zero stay equal, up to roundoff."""
+    """All zeros: right for biases; hidden units whose weights all start at zero stay equal, as above."""
     return np.zeros(shape, dtype)
 
 

@@ -271,7 +271,7 @@ def test_a_seed_decides_a_mixup() -> None:
         (np.zeros((3, 2)), np.eye(3, dtype=int), r"got \(3, 3\) int64"),
         (np.zeros((3, 2)), np.zeros(3), r"got \(3,\) float64"),
         (np.zeros((3, 2)), [0, 1, 2], "got list"),
-        (np.zeros((3, 2)), np.eye(4), "x and y must have the same number of rows, got 3 and 4"),
+        (np.zeros((3, 2)), np.eye(4), "x has 3 rows, y has 4"),
     ],
 )  # fmt: skip
 def test_batches_that_cannot_be_mixed(x: Any, y: Any, message: str) -> None:

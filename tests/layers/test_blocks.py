@@ -171,19 +171,18 @@ def test_the_config_makes_the_same_layer(name: str) -> None:
 def test_shapes_that_cannot_be_added_name_the_mend() -> None:
     with pytest.raises(
         ValueError,
-        match=r"^residual_1 \(Residual\): the body gives shape \(4,\), the shortcut \(5,\): add a shortcut that changes "
+        match=r"^residual_1 \(Residual\): body and shortcut must give equal shapes, got \(4,\) and \(5,\): add a shortcut that changes "
         r"the shape in the same way, such as Dense\(4\) \(it follows the input, which gives \(5,\)",
     ):
         Model([Residual(Dense(4))], 5)
     with pytest.raises(
         ValueError,
-        match=r"^Residual: the body gives shape \(4, 4, 6\), the shortcut \(4, 4, 3\): add a shortcut .*, such as Conv2D\(6, 1, strides\)$",
+        match=r"^Residual: body and shortcut must give equal shapes, got \(4, 4, 6\) and \(4, 4, 3\): add a shortcut .*, such as Conv2D\(6, 1, strides\)$",
     ):
         built(Residual(conv(6, 3)), (4, 4, 3))
     with pytest.raises(
         ValueError,
-        match=r"^Residual: the body gives shape \(2, 2, 6\), the shortcut \(4, 4, 6\): both must "
-        "give the same shape",
+        match=r"^Residual: body and shortcut must give equal shapes, got \(2, 2, 6\) and \(4, 4, 6\)$",
     ):
         built(Residual([conv(6, 3, 2)], conv(6, 1)), (4, 4, 3))
 
@@ -271,7 +270,9 @@ def test_a_layer_that_gives_another_shape_than_it_promised_is_no_way_to_foreign_
             return dy[:, :2]
 
     layer = built(Residual(Lies()))
-    with pytest.raises(ValueError, match=r"Residual: the body gave an output of shape \(3, 2\), the shortcut \(3, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"Residual: body and shortcut must give equal shapes, got \(3, 2\) and \(3, 5\)"
+    ):
         layer.forward(np.ones((3, 5)))
     layer.body.forward_too = False
     layer.forward(np.ones((3, 5)))
@@ -285,7 +286,9 @@ def test_layers_without_parameters_also_work_unbuilt() -> None:
     y = layer.forward(x)
     np.testing.assert_array_equal(y, np.concatenate([np.maximum(x, 0), np.tanh(x) + x, np.pad(x, [(0, 0), (0, 1)])], 1))
     np.testing.assert_allclose(layer.backward(np.ones_like(y)), (x > 0) + (2 - np.tanh(x) ** 2) + 1.0, rtol=1e-12)
-    with pytest.raises(ValueError, match=r"Residual: the body gave an output of shape \(3, 7\), the shortcut \(3, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"Residual: body and shortcut must give equal shapes, got \(3, 7\) and \(3, 5\)"
+    ):
         Residual(PadChannels(7)).forward(x)
 
 

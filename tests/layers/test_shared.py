@@ -547,10 +547,10 @@ class InATuple(Block):
 
 def test_what_cannot_be_shared_is_refused() -> None:
     layer: Layer = Rebinds()
-    with pytest.raises(TypeError, match=r"rebinds_2 .* stands in two places, .* use self.add_parameter"):
+    with pytest.raises(TypeError, match=r"rebinds_2 .* appears in two places, .* use self.add_parameter"):
         Model([layer, layer], 3)
     layer = Dense(3)
-    with pytest.raises(TypeError, match=r"InATuple: one of its layers also stands in another place, .*or in lists"):
+    with pytest.raises(TypeError, match=r"InATuple: one of its layers also appears in another place, .*or in lists"):
         Model(InATuple(layer, layer), 3)
     layer = Dense(3)
     branches = Branches([layer, layer])

@@ -76,7 +76,7 @@ def or_complex(twin: Function) -> Function:
 
 
 def current_mode() -> str:
-    """Which of the two runs: "compiled" or "reference"."""
+    """The mode in use, "compiled" or "reference"."""
     return _mode
 
 

@@ -164,7 +164,7 @@ class Softmax(Layer):
     Shapes     x, y (..., classes)
     Cache      y
     Edge       adding a constant to a row of x leaves y unchanged, so each row of dx sums to 0. Each row of y sums to 1,
-               so an upstream gradient of ones gives dx = 0 even if backward is wrong: never check it with ones
+               so an upstream gradient of ones makes dx = 0, which hides most errors in backward: never check with ones
     Check      check_layer(Softmax(), x=(5, 3))
     """
 

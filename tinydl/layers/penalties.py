@@ -59,7 +59,7 @@ class ActivityL1(Penalty):
 
 
 class KLSparsity(Penalty):
-    """Pull each unit's mean activation towards `rho`, by the Kullback-Leibler divergence.
+    """Pull each unit's mean activation toward `rho`, by the Kullback-Leibler divergence.
 
     Term       r_j = mean_m x_mj                        a unit's mean activation over the batch
                P = factor sum_j ( rho log(rho / r_j) + (1 - rho) log((1 - rho) / (1 - r_j)) )

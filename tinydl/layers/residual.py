@@ -55,11 +55,11 @@ class Residual(Container):
         shape = self.body.build(input_shape, rng, dtype)
         around = tuple(input_shape) if self.shortcut is None else self.shortcut.build(input_shape, rng, dtype)
         if shape != around:
-            mend = ": both must give the same shape"
+            mend = ""
             if self.shortcut is None:
                 such = f"Conv2D({shape[-1]}, 1, strides)" if len(shape) == 3 else f"Dense({shape[-1]})"
                 mend = f": add a shortcut that changes the shape in the same way, such as {such}"
-            raise ValueError(f"{self.label}: the body gives shape {shape}, the shortcut {around}{mend}")
+            raise ValueError(f"{self.label}: body and shortcut must give equal shapes, got {shape} and {around}{mend}")
         self.output_shape = shape
         return shape
 
@@ -71,7 +71,7 @@ class Residual(Container):
         body = returned(self.body, "forward", self.body.forward(x, training))
         if body.shape != around.shape:  # not built, or a layer's output is not the shape its build returned
             raise ValueError(
-                f"{self.label}: the body gave an output of shape {body.shape}, the shortcut {around.shape}"
+                f"{self.label}: body and shortcut must give equal shapes, got {body.shape} and {around.shape}"
             )
         self._y = y = add(body, around, self._code)
         return y

@@ -66,7 +66,7 @@ def _install(container: Layer, wanted: list[Layer]) -> None:
             attributes[name] = _next(rest, value)
     if set(map(id, container.sublayers())) != set(map(id, wanted)):
         raise TypeError(
-            f"{container.label}: one of its layers also stands in another place, so a copy must replace it here: "
+            f"{container.label}: one of its layers also appears in another place, so a copy must replace it here: "
             "keep the layers that sublayers() returns as attributes, or in lists"
         )
 
@@ -86,7 +86,7 @@ def check_places(root: Layer) -> None:
     for layer in layers:
         if sum(other is layer for other in layers) > 1:
             raise TypeError(
-                f"Model: {layer.label} stands in two places, one of which did not get a copy: the containers that "
+                f"Model: {layer.label} appears in two places, one of which did not get a copy: the containers that "
                 "hold it must call super().build() first, and keep their layers as attributes or in lists"
             )
         first = layer.original
@@ -99,6 +99,6 @@ def check_places(root: Layer) -> None:
             )
         if any(array is not first.params.get(key) for key, array in layer.params.items()):
             raise TypeError(
-                f"Model: {layer.label} stands in two places, but its build replaces the arrays they share: use "
+                f"Model: {layer.label} appears in two places, but its build replaces the arrays they share: use "
                 "self.add_parameter(name, array) instead of self.params = {...}"
             )

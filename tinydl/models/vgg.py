@@ -55,7 +55,7 @@ def vgg_cifar(
     """VGG's scheme for small images: two 3x3 convolutions and a pooling for each entry of filters, eight by default.
 
     1,175,786 parameters. This network is in no paper: it has batch normalization after each convolution (Ioffe &
-    Szegedy 2015), a mean over the last maps instead of the large dense layers, and half of VGG's filters.
+    Szegedy 2015), a mean over the last maps, not the large dense layers, and, to suit two cores, half VGG's filters.
 
     Check   check_model(vgg_cifar(), x=(2, 32, 32, 3), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")
     """
