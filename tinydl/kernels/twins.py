@@ -1,4 +1,4 @@
-"""Pairs of a definition in plain NumPy, written to be read, and its twin, the compiled function that runs instead.
+"""Definitions in plain NumPy, written to be read, and their twins, the compiled functions that run instead.
 
     @compiled_as(kernels.dense.backward)
     def dense_backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):

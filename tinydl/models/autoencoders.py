@@ -38,7 +38,7 @@ def deep_autoencoder(n_features: int, seed: int = 0, dtype: DTypeLike = "float32
 def sparse_autoencoder(n_features: int, l1: float = 1.92e-3, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
     """The deep autoencoder with an L1 penalty on its first code, which silences most of the 80 units for any one row.
 
-    l1 weights a mean over rows; the default corresponds to the book's 3e-5, which was summed over batches of 64 rows.
+    l1 is the weight of a mean over rows; its default is 64 times the book's 3e-5, which was summed over 64 rows.
 
     Check   check_model(sparse_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """

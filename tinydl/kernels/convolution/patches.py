@@ -167,7 +167,7 @@ def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, 
     dcols = np.empty((rows * ow if lowered and need_dx else 0, patches), x.dtype)
     da = np.empty(rows * ow * f, x.dtype)
     flat_cols, flat_dcols = cols.reshape(-1), dcols.reshape(-1)
-    wide, narrow = Rows(0, patches), Rows(0, f)  # where cols, dcols and W_T lie in their arrays, and where da and dW
+    wide, narrow = Rows(0, patches), Rows(0, f)  # the rows of cols, dcols and W_T, and those of da and dW
     if need_dx and lowered:
         size = dx.shape[1] * dx.shape[2] * dx.shape[3]
         clear(flat_dx, part.start * size, (part.stop - part.start) * size)
