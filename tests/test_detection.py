@@ -54,10 +54,10 @@ def test_reconstruction_error_refuses() -> None:
             return x[:, :1]
 
     x = np.ones((3, 4))
-    with pytest.raises(ValueError, match=r"shape \(3, 4\); it returned \(3, 1\)"):
+    with pytest.raises(ValueError, match=r"shape \(3, 4\), got \(3, 1\)"):
         reconstruction_error(Narrow(), x)
     x[1, 2] = np.nan
-    with pytest.raises(ValueError, match="of 1 rows is NaN or infinite, first of row 1"):
+    with pytest.raises(ValueError, match="got NaN or infinity in 1 rows, first in row 1"):
         reconstruction_error(Half(), x)
     with pytest.raises(ValueError, match="at least one row"):
         reconstruction_error(Half(), x[:0])
@@ -121,7 +121,7 @@ def test_precision_policy() -> None:
     assert choose_threshold(Y, S, "precision", 0.75) == 7.0
     assert choose_threshold(Y, S, "precision", 0.5) == 3.0
     assert choose_threshold(Y, S, "precision", 0.01) == 3.0, "of equal recalls, the better precision"
-    with pytest.raises(ValueError, match=r"0.9 is reached at no threshold; the best on these rows is 0.5000"):
+    with pytest.raises(ValueError, match=r"0.9 at some threshold, got at best 0.5000"):
         choose_threshold([0, 1, 0, 1], [4.0, 3, 2, 1], "precision", 0.9)
 
 
@@ -160,13 +160,13 @@ def test_prevalence_moves_the_threshold() -> None:
 @pytest.mark.parametrize(
     ("policy", "settings", "message"),
     [
-        ("best", {}, "policy must be one of quantile, f1, precision, cost; got 'best'"),
-        ("quantile", {}, 'policy "quantile" needs a value above 0 and up to 1; got None'),
-        ("precision", {"value": 95}, 'policy "precision" needs a value above 0 and up to 1; got 95'),
-        ("f1", {"value": 0.5}, 'policy "f1" takes no value; got 0.5'),
+        ("best", {}, "policy must be one of quantile, f1, precision, cost, got 'best'"),
+        ("quantile", {}, 'policy "quantile" needs a value above 0 and up to 1, got None'),
+        ("precision", {"value": 95}, 'policy "precision" needs a value above 0 and up to 1, got 95'),
+        ("f1", {"value": 0.5}, 'policy "f1" takes no value, got 0.5'),
         ("f1", {"cost_false_negative": 1}, 'policy "f1" takes no cost_false_negative'),
-        ("cost", {"cost_false_negative": 1}, 'policy "cost" needs a cost_false_positive above 0; got None'),
-        ("f1", {"prevalence": 1.5}, "prevalence must lie between 0 and 1"),
+        ("cost", {"cost_false_negative": 1}, 'policy "cost" needs a cost_false_positive above 0, got None'),
+        ("f1", {"prevalence": 1.5}, "prevalence must be above 0 and below 1"),
     ],
 )
 def test_policies_refuse_wrong_settings(policy: Any, settings: dict[str, Any], message: str) -> None:
@@ -188,9 +188,9 @@ def test_policies_that_need_fraud_say_so(policy: Any) -> None:
 @pytest.mark.parametrize(
     ("y", "s", "message"),
     [
-        (Y, np.where(S == 7, np.nan, S), "1 are NaN or infinite, first at index 3"),
+        (Y, np.where(S == 7, np.nan, S), "got 1 that are NaN or infinite, first at index 3"),
         (Y, np.where(S == 1, np.inf, S), "first at index 9"),
-        (Y, S[:-1], r"of one length; got \(10,\) and \(9,\)"),
+        (Y, S[:-1], r"of equal length, got \(10,\) and \(9,\)"),
         (Y[:, None], S[:, None], "one-dimensional"),
         (0 * Y, S, "got 10 normal rows and 0 anomalies"),
         (0 * Y + 1, S, "got 0 normal rows and 10 anomalies"),

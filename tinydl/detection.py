@@ -1,9 +1,9 @@
-"""Judge an anomaly detector: scores, thresholds, and figures at any prevalence.
+"""Evaluate an anomaly detector: scores, thresholds, and metrics at any prevalence.
 
-A score says how suspicious a row is; a row is flagged where score >= threshold. Labels: 0 normal, 1 anomaly.
+A score says how suspicious a row is; a row is flagged if score >= threshold. Labels: 0 normal, 1 anomaly.
 
-Precision depends on how rare anomalies are among the rows scored, so a figure without its prevalence means little,
-and figures at two prevalences cannot be compared. `normal_row_weight` turns the one into the other.
+Precision depends on how rare anomalies are among the scored rows, so a figure without its prevalence means little,
+and figures at two prevalences cannot be compared. `normal_row_weight` converts one into the other.
 """
 
 from __future__ import annotations
@@ -34,58 +34,58 @@ class Predictor(Protocol):
 def reconstruction_error(model: Predictor, x: NDArray[Any], batch_size: int = 8192) -> NDArray[np.float64]:
     """Mean squared reconstruction error of each row: e_i = mean_j (x_ij - model(x)_ij)^2, in float64.
 
-    x (n, ...): rows of any shape. `batch_size` of them at a time, so that no second copy of x arises.
+    x (n, ...): rows of any shape. They are handled `batch_size` at a time, so x is never copied whole.
 
     ValueError: no rows, predictions of another shape than x, or errors that are NaN or infinite.
     """
     if len(x) == 0:
-        raise ValueError(f"x must hold at least one row; got shape {x.shape}")
+        raise ValueError(f"x must hold at least one row, got shape {x.shape}")
     errors = np.empty(len(x), dtype=np.float64)
     for start in range(0, len(x), batch_size):
         rows = x[start : start + batch_size]
         predicted = model.predict(rows, batch_size=batch_size)
         if predicted.shape != rows.shape:
-            raise ValueError(f"model.predict must return its input's shape {rows.shape}; it returned {predicted.shape}")
+            raise ValueError(f"model.predict must return its input's shape {rows.shape}, got {predicted.shape}")
         residual = np.subtract(predicted, rows, dtype=np.float64).reshape(len(rows), -1)
         errors[start : start + len(rows)] = np.square(residual).mean(axis=1)
     bad = np.flatnonzero(~np.isfinite(errors))
     if len(bad):
         raise ValueError(
-            f"the reconstruction error of {len(bad)} rows is NaN or infinite, first of row {bad[0]}; "
+            f"reconstruction errors must be finite, got NaN or infinity in {len(bad)} rows, first in row {bad[0]}: "
             "check the rows and the model's weights"
         )
     return errors
 
 
 def normal_row_weight(y_true: ArrayLike, prevalence: float) -> float:
-    """The weight of a normal row under which anomalies make up the share `prevalence` of all rows.
+    """The weight of each normal row at which anomalies have the share `prevalence` of the total weight.
 
     With P anomalies of weight 1 and N normal rows of weight w, the share of anomalies is P / (P + w N). Set to pi:
 
         w = P (1 - pi) / (pi N)
 
-    Recall and the ROC curve are ratios within one class and stay; precision becomes TP / (TP + w FP).
+    Recall and the ROC curve are ratios within one class and do not change; precision becomes TP / (TP + w FP).
 
     ValueError: prevalence outside (0, 1), or rows of one class only.
     """
     y = np.asarray(y_true)
     if not 0 < prevalence < 1:
-        raise ValueError(f"prevalence must lie between 0 and 1, both excluded; got {prevalence}")
+        raise ValueError(f"prevalence must be above 0 and below 1, got {prevalence}")
     anomalies, normal = int((y == 1).sum()), int((y == 0).sum())
     if not anomalies or not normal:
-        raise ValueError(f"y_true must hold both classes; got {normal} normal rows and {anomalies} anomalies")
+        raise ValueError(f"y_true must hold both classes, got {normal} normal rows and {anomalies} anomalies")
     return anomalies * (1 - prevalence) / (prevalence * normal)
 
 
 def detection_metrics(y_true: ArrayLike, scores: ArrayLike, prevalences: Sequence[float] = ()) -> dict[str, Any]:
-    """Figures that need no threshold, ready for JSON.
+    """Metrics that need no threshold, ready for JSON.
 
     roc_auc; average_precision (sum of (R_i - R_i-1) P_i); pr_area_trapezoid, the area under the
-    precision-recall curve by the trapezoid rule, which draws straight lines between points, where no threshold
-    leads; n_rows, n_anomalies, prevalence. Under `at_prevalence`, for each of `prevalences`, both areas as they
-    would be if anomalies were that share of the rows: {"0.01": {"average_precision": ...}, ...}.
+    precision-recall curve by the trapezoid rule, whose straight lines pass between the points through values that
+    no threshold attains; n_rows, n_anomalies, prevalence. Under `at_prevalence`, for each of `prevalences`: both areas
+    if anomalies were that share of the rows: {"0.01": {"average_precision": ...}, ...}.
 
-    ValueError: lengths that differ, scores NaN or infinite, labels other than 0 and 1, one class only.
+    ValueError: unequal lengths, scores that are NaN or infinite, labels other than 0 and 1, one class only.
     """
     y, s = _checked(y_true, scores)
     return {
@@ -111,30 +111,30 @@ def choose_threshold(
     y_true: ArrayLike, scores: ArrayLike, policy: Policy, value: float | None = None, *,
     cost_false_negative: float | None = None, cost_false_positive: float | None = None, prevalence: float | None = None,
 ) -> float:  # fmt: skip
-    """The threshold a policy picks on calibration rows; never give it the rows the result is judged on.
+    """Choose a threshold on calibration rows, by a policy; never use the rows the result is evaluated on.
 
-    "quantile": the quantile `value` of the normal rows' scores; 0.995 flags one in 200. Needs no anomaly.
+    "quantile": the quantile `value` of the normal rows' scores; 0.995 flags one normal row in 200. Needs no anomalies.
     "f1": the best F1 = 2 P R / (P + R).
     "precision": the highest recall at a precision of `value` or more.
-    "cost": the least cost_false_negative * FN + cost_false_positive * FP.
+    "cost": the lowest cost_false_negative * FN + cost_false_positive * FP.
 
     prevalence: weigh normal rows so that anomalies are this share of all; precision, F1 and cost depend on it.
 
-    ValueError: unknown policy, a value it lacks or does not take, a precision never reached, rows without
+    ValueError: unknown policy, a setting it lacks or does not take, a precision never reached, rows without
     the classes the policy needs.
     """
     if policy not in _SETTINGS:
-        raise ValueError(f"policy must be one of {', '.join(_SETTINGS)}; got {policy!r}")
+        raise ValueError(f"policy must be one of {', '.join(_SETTINGS)}, got {policy!r}")
     given = {"value": value, "cost_false_negative": cost_false_negative, "cost_false_positive": cost_false_positive}
     settings: dict[str, float] = {}
     for name, number in given.items():
         if name in _SETTINGS[policy]:
             if number is None or not 0 < number <= (1 if name == "value" else np.inf):
                 bounds = "above 0 and up to 1" if name == "value" else "above 0"
-                raise ValueError(f'policy "{policy}" needs a {name} {bounds}; got {number}')
+                raise ValueError(f'policy "{policy}" needs a {name} {bounds}, got {number}')
             settings[name] = float(number)
         elif number is not None:
-            raise ValueError(f'policy "{policy}" takes no {name}; got {number}')
+            raise ValueError(f'policy "{policy}" takes no {name}, got {number}')
 
     y, s = _checked(y_true, scores, anomalies_needed=policy != "quantile")
     if policy == "quantile":
@@ -145,10 +145,10 @@ def choose_threshold(
         normal_weight = (len(y) - y.sum()) if weights is None else weights[y == 0].sum()
         missed, alarms = (1 - recall) * y.sum(), false_positive_rate * normal_weight
         cost = settings["cost_false_negative"] * missed + settings["cost_false_positive"] * alarms
-        # The first threshold is infinite, to flag nothing; just above the top score does too, and fits in JSON.
+        # The first threshold is infinite, to flag nothing; one just above the top score does the same and fits in JSON.
         thresholds[0] = np.nextafter(s.max(), np.inf)
         return float(thresholds[np.argmin(cost)])
-    # precision and recall end with one point more, (1, 0), which belongs to no threshold.
+    # precision and recall end with one extra point, (1, 0), which belongs to no threshold.
     precision, recall, thresholds = metrics.precision_recall_curve(y, s, sample_weight=weights)
     precision, recall = precision[:-1], recall[:-1]
     if policy == "f1":
@@ -157,8 +157,8 @@ def choose_threshold(
         return float(thresholds[np.argmax(f1)])
     reached = np.flatnonzero(precision >= settings["value"])
     if len(reached) == 0:
-        best = f"the best on these rows is {precision.max():.4f}"
-        raise ValueError(f"a precision of {value} is reached at no threshold; {best}. Ask for less")
+        best = f"got at best {precision.max():.4f}"
+        raise ValueError(f"expected a precision of {value} at some threshold, {best}: choose a lower value")
     # Recall falls as the threshold rises; of equal recalls, the highest threshold has the highest precision.
     return float(thresholds[recall == recall[reached[0]]][-1])
 
@@ -168,14 +168,14 @@ def confusion_at(
 ) -> dict[str, Any]:
     """The confusion matrix of score >= threshold, with precision, recall and F1, ready for JSON.
 
-    matrix: [[true negatives, false positives], [false negatives, true positives]], in rows counted.
-    prevalence: precision and F1 as if anomalies were this share of all rows. With nothing flagged they are 0.
+    matrix: [[true negatives, false positives], [false negatives, true positives]], in unweighted rows.
+    prevalence: precision and F1 as if anomalies were this share of all rows. If nothing is flagged they are 0.
 
     ValueError: as `detection_metrics`, or a threshold that is NaN.
     """
     y, s = _checked(y_true, scores)
     if np.isnan(threshold):
-        raise ValueError("threshold must be a number; got NaN")
+        raise ValueError("threshold must be a number, got NaN")
     flagged = (s >= threshold).astype(np.int64)
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         y, flagged, average="binary", zero_division=0.0, sample_weight=_weights(y, prevalence)
@@ -198,14 +198,14 @@ def _checked(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     y, s = np.asarray(y_true), np.asarray(scores, dtype=np.float64)
     if y.ndim != 1 or y.shape != s.shape:
-        raise ValueError(f"y_true and scores must be one-dimensional, of one length; got {y.shape} and {s.shape}")
+        raise ValueError(f"y_true and scores must be one-dimensional, of equal length, got {y.shape} and {s.shape}")
     if not np.isin(y, (0, 1)).all():
-        raise ValueError(f"y_true must be 0 (normal) or 1 (anomaly); got {np.unique(y)[:10]}")
+        raise ValueError(f"y_true must be 0 (normal) or 1 (anomaly), got {np.unique(y)[:10]}")
     bad = np.flatnonzero(~np.isfinite(s))
     if len(bad):
-        raise ValueError(f"scores must be finite; {len(bad)} are NaN or infinite, first at index {bad[0]}")
+        raise ValueError(f"scores must be finite, got {len(bad)} that are NaN or infinite, first at index {bad[0]}")
     anomalies = int(y.sum())
     if anomalies == len(y) or (anomalies_needed and anomalies == 0):
         wanted = "normal rows and anomalies" if anomalies_needed else "normal rows"
-        raise ValueError(f"y_true must hold {wanted}; got {len(y) - anomalies} normal rows and {anomalies} anomalies")
+        raise ValueError(f"y_true must hold {wanted}, got {len(y) - anomalies} normal rows and {anomalies} anomalies")
     return y.astype(np.int64), s

@@ -97,7 +97,7 @@ def test_strides_do_not_matter() -> None:
 def test_what_is_refused(function: Any) -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(
-        ValueError, match=r"(random_\w+|cutout): images must be an array .*, got shape \(4, 4, 3\); .*newaxis"
+        ValueError, match=r"(random_\w+|cutout): images must be an array .*, got shape \(4, 4, 3\): .*newaxis"
     ):
         function(np.zeros((4, 4, 3)), rng)
     with pytest.raises(ValueError, match=r"got shape \(4, 48\)$"):
@@ -186,12 +186,12 @@ def test_fills_that_the_images_can_hold(dtype: Any, fill: Any) -> None:
         (bool, 2, "bool can hold, got 2"),
         (np.float32, 1e39, "must be finite numbers that the images' float32 can hold"),
         (np.float64, float("nan"), "must be finite numbers"),
-        (np.uint8, [0, 0], r"must be a number, or 3, one a channel, got \[0, 0\]"),
-        (np.uint8, [[0, 0, 0]], "must be a number, or 3, one a channel"),
-        (np.uint8, [[0], [0, 0]], "must be a number, or 3, one a channel"),
-        (np.uint8, "black", "must be a number, or 3, one a channel, got 'black'"),
-        (np.uint8, None, "one a channel, got None"),
-        (np.float32, 1j, "one a channel, got 1j"),
+        (np.uint8, [0, 0], r"must be a number, or 3, one per channel, got \[0, 0\]"),
+        (np.uint8, [[0, 0, 0]], "must be a number, or 3, one per channel"),
+        (np.uint8, [[0], [0, 0]], "must be a number, or 3, one per channel"),
+        (np.uint8, "black", "must be a number, or 3, one per channel, got 'black'"),
+        (np.uint8, None, "one per channel, got None"),
+        (np.float32, 1j, "one per channel, got 1j"),
     ],
 )
 def test_fills_that_are_refused(dtype: Any, fill: Any, message: str) -> None:
@@ -271,7 +271,7 @@ def test_a_seed_decides_a_mixup() -> None:
         (np.zeros((3, 2)), np.eye(3, dtype=int), r"got \(3, 3\) int64"),
         (np.zeros((3, 2)), np.zeros(3), r"got \(3,\) float64"),
         (np.zeros((3, 2)), [0, 1, 2], "got list"),
-        (np.zeros((3, 2)), np.eye(4), "x has 3 rows, y has 4"),
+        (np.zeros((3, 2)), np.eye(4), "one row per row of x, 3, got 4"),
     ],
 )  # fmt: skip
 def test_batches_that_cannot_be_mixed(x: Any, y: Any, message: str) -> None:

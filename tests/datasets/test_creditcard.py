@@ -101,7 +101,7 @@ def spoilt(line: int, column: str, cell: str) -> str:
     [
         ("", "line 1: no column Time, V1"),
         (text([]), "no rows below the header"),
-        (text([r[:3] + r[4:] for r in rows()], HEADER[:3] + HEADER[4:]), r"line 1: no column V3;"),
+        (text([r[:3] + r[4:] for r in rows()], HEADER[:3] + HEADER[4:]), r"line 1: no column V3, got"),
         (spoilt(4, "V7", "abc"), "line 4, column V7: expected a number, got 'abc'"),
         (spoilt(2, "Amount", ""), "line 2, column Amount: expected a number, got ''"),
         (spoilt(5, "V28", "nan"), "line 5, column V28: expected a finite number, got 'nan'"),

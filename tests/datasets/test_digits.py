@@ -40,7 +40,7 @@ def test_what_is_refused() -> None:
         with pytest.raises(ValueError, match=r"digits\.load: test_size must be an integer >= 1"):
             digits.load(size)  # type: ignore[arg-type]
     for size in (5, 1797, 1790):
-        with pytest.raises(ValueError, match=f"{size} of 1797 rows cannot be split off"):
+        with pytest.raises(ValueError, match=f"cannot split off {size} of 1797 rows"):
             digits.load(size)
     with pytest.raises(ValueError, match="seed must be an integer"):
         digits.load(seed=-1)

@@ -196,7 +196,7 @@ def test_augmentations_that_do_not_fit() -> None:
     def smaller(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return images[:, 1:]
 
-    with pytest.raises(ValueError, match=r"augmentation smaller must .*\(2, 5, 6, 3\) uint8; got \(2, 4, 6, 3\) uint8"):
+    with pytest.raises(ValueError, match=r"augmentation smaller must .*\(2, 5, 6, 3\) uint8, got \(2, 4, 6, 3\) uint8"):
         make().augmented(smaller).take(slice(0, 2), rng)
     with pytest.raises(ValueError, match=r"got \(2, 5, 6, 3\) float64"):
         make().augmented(lambda images, rng: images / 255).take(slice(0, 2), rng)
@@ -422,7 +422,7 @@ def test_figures_are_exact_far_from_zero() -> None:
 @pytest.mark.parametrize(
     ("mean", "std", "message"),
     [
-        ([0.5, 0.5], None, "mean must be 3 numbers, one a channel"),
+        ([0.5, 0.5], None, "mean must be 3 numbers, one per channel"),
         (0.5, None, "mean must be 3 numbers"),
         (None, [[1, 1, 1]], "std must be 3 numbers"),
         (None, [1, 0, 1], "std must be above 0"),
@@ -465,9 +465,9 @@ def test_subsets_keep_names_and_options() -> None:
 
 def test_subsets_that_are_none() -> None:
     data = make()
-    with pytest.raises(ValueError, match="rows must be one or more"):
+    with pytest.raises(ValueError, match="rows must choose at least one image"):
         data.subset(slice(40, 50))
-    with pytest.raises(ValueError, match=r"in one dimension, got shape \(\)"):
+    with pytest.raises(ValueError, match=r"one-dimensional and not empty, got shape \(\)"):
         data.subset(3)
     with pytest.raises(ValueError, match="these choose none"):
         data.subset(np.zeros(40, bool))
@@ -500,7 +500,7 @@ def test_a_seed_decides_a_split() -> None:
 
 @pytest.mark.parametrize("n", [3, 39, 40, 50])
 def test_splits_that_leave_a_class_out(n: int) -> None:
-    with pytest.raises(ValueError, match=f"Images: {n} of 40 rows cannot be split off: "):
+    with pytest.raises(ValueError, match=f"Images: cannot split off {n} of 40 rows: "):
         make().split(n, np.random.default_rng(0))
 
 
@@ -564,7 +564,7 @@ def test_show_draws_a_grid(tmp_path: Path, channels: int, as_float: bool) -> Non
 def test_what_cannot_be_shown() -> None:
     with pytest.raises(ValueError, match="only 1, 3 or 4 channels"):
         make(c=2).show([0])
-    with pytest.raises(ValueError, match="rows must be one or more"):
+    with pytest.raises(ValueError, match="rows must be one-dimensional and not empty"):
         make().show([])
 
 
@@ -578,7 +578,7 @@ def test_what_cannot_be_shown() -> None:
         (np.zeros((4, 1, 28, 28), np.uint8), r"transpose\(0, 2, 3, 1\)"),
         (np.zeros((4, 28, 28), np.uint8), r"got \(4, 28, 28\).*images\[\.\.\., np\.newaxis\]"),
         (np.zeros((4, 3072), np.uint8), r"shape \(n, height, width, channels\).*got \(4, 3072\)$"),
-        (np.zeros((0, 5, 6, 3), np.uint8), r"n of 1 or more; got \(0, 5, 6, 3\)"),
+        (np.zeros((0, 5, 6, 3), np.uint8), r"n >= 1, got \(0, 5, 6, 3\)"),
         (np.zeros((4, 5, 6, 3), np.int64), "must be uint8 in 0..255 or floats in .0, 1., got int64"),
         (np.zeros((4, 5, 6, 3), object), "got object"),
         (np.zeros((4, 5, 6, 3), complex), "got complex128"),
@@ -594,12 +594,12 @@ def test_images_that_are_none(images: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.zeros(39, int), r"shape \(40,\), one an image; got \(39,\)$"),
+        (np.zeros(39, int), r"shape \(40,\), one per image, got \(39,\)$"),
         (np.zeros((40, 1), int), r"got \(40, 1\): give labels\.reshape\(-1\)"),
         (np.zeros((40, 4), int), r"got \(40, 4\): for one-hot rows give labels\.argmax\(axis=1\)"),
-        (np.zeros(40), "whole numbers, got float64"),
-        (np.zeros(40, bool), "whole numbers, got bool"),
-        (np.arange(40), "0 to 3, for 4 class names; got 0 to 39"),
+        (np.zeros(40), "integers, got float64"),
+        (np.zeros(40, bool), "integers, got bool"),
+        (np.arange(40), "0 to 3, for 4 class names, got 0 to 39"),
         (np.arange(40) % 4 - 1, "got -1 to 2"),
     ],
 )
@@ -616,7 +616,7 @@ def test_labels_become_int64(dtype: Any) -> None:
 
 @pytest.mark.parametrize("names", [(), "abcd", ("a", "a", "b", "c"), ("a", "b", "c", ""), (0, 1, 2, 3)])
 def test_class_names_that_are_none(names: Any) -> None:
-    with pytest.raises(ValueError, match="Images: class_names must be different names"):
+    with pytest.raises(ValueError, match="Images: class_names must be distinct names"):
         Images(pixels(), np.arange(40) % 4, names)
 
 

@@ -1,10 +1,10 @@
-"""Data sets, one file each, with `load(path=None, ...)` to read it; none is imported until it is asked for.
+"""Data sets, one per file, each read by `load(path=None, ...)`; none is imported before it is used.
 
-    creditcard.py    card payments, a few of them frauds: a table of numbers
+    creditcard.py    card payments, a few of them fraudulent: a table of numbers
     cifar10.py       photographs in ten classes
-    digits.py        handwritten digits, which come with scikit-learn
+    digits.py        handwritten digits, included in scikit-learn
 
-To add a data set, write one new file here, named after it. It says what the files are called and where they are
+To add a data set, write one new file here, named after it. It lists the data set's files and where they are
 published; locate.py finds and downloads them, in the same way for all data sets:
 
     FILES = DataFiles("Flowers", ("flowers.csv",), origin="https://example.org/flowers.csv", md5="...")
@@ -13,6 +13,6 @@ published; locate.py finds and downloads them, in the same way for all data sets
         file = FILES.locate(path, download=download)
         ...
 
-Labelled images are returned as `Images` (images.py), which the functions of augmentation.py can change. tests/datasets
+Labeled images are returned as `Images` (images.py), which the functions of augmentation.py can change. tests/datasets
 shows how to test a data set without its files.
 """

@@ -1,15 +1,15 @@
-"""Random changes that leave what an image shows the same: a training set that is new in every epoch.
+"""Random changes that preserve an image's label, so that the training set is new in every epoch.
 
 Each function takes images (n, height, width, channels) of any dtype and a generator, and returns a new array of the
-same shape and dtype; what it was given stays as it was. Give one or several to `Images.augmented`. The same generator
+same shape and dtype; the input is not modified. Pass one or several to `Images.augmented`. The same generator
 state gives the same images.
 
-`mixup` is of another kind, as it changes the labels too: `Images.mixed` does it.
+`mixup` is different, as it changes the labels too: apply it with `Images.mixed`.
 
-ValueError: images that are not such an array, padding that is not a whole number of 0 or more, and what the functions
-name themselves.
+ValueError: images that are not such an array, padding that is not an integer >= 0, and the errors listed in each
+function.
 
-Source: the recipe for CIFAR-10 of He, Zhang, Ren & Sun, "Deep Residual Learning for Image Recognition", 2015,
+Source: the CIFAR-10 recipe in He, Zhang, Ren & Sun, "Deep Residual Learning for Image Recognition", 2015,
 section 4.2: "4 pixels are padded on each side, and a 32x32 crop is randomly sampled from the padded image or its
 horizontal flip".
 """
@@ -27,16 +27,16 @@ __all__ = ["crop_and_flip", "cutout", "mixup", "random_crop", "random_flip"]
 
 
 def random_crop(images: NDArray[Any], rng: np.random.Generator, padding: int = 4) -> NDArray[Any]:
-    """Each image moved by up to `padding` pixels, each of the (2 padding + 1)^2 ways as likely; zeros move in.
+    """Shift each image by up to `padding` pixels, all (2 padding + 1)^2 shifts equally likely; zeros fill the gap.
 
-    As if it were padded with zeros on each side and cropped to its size again at a random place.
+    This equals padding the image with zeros on each side and cropping it to its size again at a random place.
     """
     _require_images("random_crop", images)
     p = arguments.whole("random_crop", "padding", padding)
     n, h, w, c = images.shape
     padded = np.zeros((n, h + 2 * p, w + 2 * p, c), images.dtype)
     padded[:, p : p + h, p : p + w] = images
-    top, left = rng.integers(0, 2 * p + 1, (2, n)).tolist()  # numbers of Python's: a slice by them is quicker
+    top, left = rng.integers(0, 2 * p + 1, (2, n)).tolist()  # Python ints: slicing by them is faster
     cropped = np.empty((n, h, w, c), images.dtype)
     for i in range(n):
         cropped[i] = padded[i, top[i] : top[i] + h, left[i] : left[i] + w]
@@ -44,30 +44,32 @@ def random_crop(images: NDArray[Any], rng: np.random.Generator, padding: int = 4
 
 
 def random_flip(images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Each image, or with probability 1/2 its mirror image, left and right exchanged."""
+    """Replace each image, with probability 1/2, by its mirror image, left and right exchanged."""
     _require_images("random_flip", images)
     n, _, w, _ = images.shape
     chosen = rng.integers(2, size=n, dtype=np.bool_)
     flipped = images.copy()
-    flipped[chosen] = images[chosen].take(np.arange(w)[::-1], axis=2)  # take copies pixels; [:, :, ::-1] goes by bytes
+    flipped[chosen] = images[chosen].take(
+        np.arange(w)[::-1], axis=2
+    )  # take copies whole pixels, [:, :, ::-1] single bytes
     return flipped
 
 
 def crop_and_flip(images: NDArray[Any], rng: np.random.Generator, padding: int = 4) -> NDArray[Any]:
-    """`random_crop`, then `random_flip`: what is usual for CIFAR-10."""
+    """`random_crop`, then `random_flip`: the usual choice for CIFAR-10."""
     return random_flip(random_crop(images, rng, padding), rng)
 
 
 def cutout(images: NDArray[Any], rng: np.random.Generator, size: int = 8, fill: ArrayLike = 0) -> NDArray[Any]:
-    """Each image with one square of `size` x `size` pixels set to `fill`: no part of what it shows is always there.
+    """Set one square of `size` x `size` pixels of each image to `fill`, so no part of it is always visible.
 
-    The square's centre is any pixel of the image, each as likely, so a part of the square may lie outside. (Of an even
-    number of pixels the centre is the one to the right of, and below, the middle.)
+    The square's center is any pixel of the image, all equally likely, so part of the square may lie outside. (If the
+    size is even, the center is the pixel to the right of, and below, the middle.)
 
-    fill  a number, or one a channel, in the units of the images: 0 to 255 for bytes. The paper's 0 comes after
-          standardising, so it is the mean: functools.partial(cutout, fill=np.rint(255 * np.array(train.mean))).
+    fill  a number, or one per channel, in the units of the images: 0 to 255 for bytes. The paper's 0 is set after
+                standardizing, so it is the mean: functools.partial(cutout, fill=np.rint(255 * np.array(train.mean))).
 
-    ValueError: size that is not a whole number of 1 or more; fill that is not one or `channels` numbers, or that the
+    ValueError: size that is not an integer >= 1; fill that is not 1 or `channels` numbers, or that the
     images' dtype cannot hold.
 
     Source: DeVries & Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017; they take
@@ -88,20 +90,20 @@ def cutout(images: NDArray[Any], rng: np.random.Generator, size: int = 8, fill: 
 def mixup(
     x: NDArray[Any], y: NDArray[Any], rng: np.random.Generator, alpha: float = 0.2
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(x', y'): each row of a batch and its label blended with those of another row.
+    """(x', y'): each row of a batch and its label, blended with those of another row.
 
     x'_i = lam x_i + (1 - lam) x_j,   y'_i = lam y_i + (1 - lam) y_j,   lam ~ Beta(alpha, alpha)
 
-    lam is one number for the whole batch, and j runs through a permutation of the rows, both as in the paper. A small
-    alpha leaves most batches nearly as they are, with alpha = 1 every lam in (0, 1) is as likely.
+    lam is one number for the whole batch, and j is a permutation of the rows, both as in the paper. A small
+    alpha leaves most batches nearly unchanged; with alpha = 1 every lam in (0, 1) is equally likely.
 
-    x      (n, ...) floats, standardised or not: the blend of standardised rows is the standardised blend
-    y      (n, classes) floats, a distribution a row, such as `Images.one_hot`
+    x      (n, ...) floats, standardized or not: the blend of standardized rows is the standardized blend
+    y      (n, classes) floats, each row a distribution, such as `Images.one_hot`
     alpha  above 0; the paper takes 0.1 to 0.4 for ImageNet, 1 for CIFAR-10
 
-    Both results are new arrays of their dtype. `Images.mixed` does this to every batch that a model trains on.
+    Each result is a new array of its input's dtype. `Images.mixed` does this to every training batch.
 
-    ValueError: x that is not floats; y that is not such rows, one a row of x; alpha that is not a number above 0.
+    ValueError: x that is not floats; y that is not one such row per row of x; alpha that is not a number above 0.
 
     Source: Zhang, Cisse, Dauphin & Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018, figure 1.
     """
@@ -110,23 +112,23 @@ def mixup(
         raise ValueError(f"mixup: x must be an array (n, ...) of floats, got {got}")
     if not isinstance(y, np.ndarray) or y.ndim != 2 or y.dtype.kind != "f":
         got = f"{y.shape} {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
-        mend = "for labels that are numbers give the rows of Images.one_hot(), or use Images.mixed(alpha)"
+        mend = "for integer labels give Images.one_hot(), or use Images.mixed(alpha)"
         raise ValueError(f"mixup: y must be rows (n, classes) of floats, got {got}: {mend}")
     if len(x) != len(y):
-        raise ValueError(f"mixup: x has {len(x)} rows, y has {len(y)}")
+        raise ValueError(f"mixup: y must have one row per row of x, {len(x)}, got {len(y)}")
     lam = rng.beta(arguments.positive("mixup", "alpha", alpha), alpha)
     partner = rng.permutation(len(x))
     return lam * x + (1 - lam) * x.take(partner, axis=0), lam * y + (1 - lam) * y.take(partner, axis=0)
 
 
 def _fill(fill: ArrayLike, channels: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """fill in the dtype of the images, () or (channels,)."""
+    """Convert fill to the images' dtype, shape () or (channels,)."""
     try:
         values = np.asarray(fill)
     except ValueError:  # rows of unequal lengths
         values = np.asarray(None)
     if values.dtype.kind not in "fiub" or values.shape not in ((), (channels,)):
-        raise ValueError(f"cutout: fill must be a number, or {channels}, one a channel, got {fill!r}")
+        raise ValueError(f"cutout: fill must be a number, or {channels}, one per channel, got {fill!r}")
     with np.errstate(over="ignore", invalid="ignore"):
         cast = values.astype(dtype)
         held = np.isfinite(cast) if dtype.kind in "fc" else cast == values
@@ -139,5 +141,5 @@ def _fill(fill: ArrayLike, channels: int, dtype: np.dtype[Any]) -> NDArray[Any]:
 def _require_images(owner: str, images: NDArray[Any]) -> None:
     if not isinstance(images, np.ndarray) or images.ndim != 4:
         got = f"shape {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-        mend = "; for a single image: image[np.newaxis]" if got.count(",") == 2 else ""
+        mend = ": for a single image: image[np.newaxis]" if got.count(",") == 2 else ""
         raise ValueError(f"{owner}: images must be an array (n, height, width, channels), got {got}{mend}")

@@ -1,10 +1,10 @@
-"""CIFAR-10: 60,000 colour photographs of 32x32 pixels in 10 classes, 6,000 of each; 10,000 of them are for testing.
+"""CIFAR-10: 60,000 color photographs of 32x32 pixels in 10 classes, 6,000 of each; 10,000 of them are for testing.
 
     train, test = cifar10.load()
 
-Both published versions are read, unpacked or as the archive. The python version's files are pickles, and a pickle can
-name any function of any package to be called while it is read. Here nothing it names is imported: five names
-that NumPy's arrays need lead to small classes of this module that gather an array's parts, and any other is refused.
+Both published versions are read, unpacked or as an archive. The files of the Python version are pickles, and a pickle
+can call any function of any package while it is read. Here nothing that a pickle names is imported: the five names
+that NumPy arrays need map to small classes in this module that collect an array's parts; all others are rejected.
 
 Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009;
 https://www.cs.toronto.edu/~kriz/cifar.html
@@ -34,7 +34,7 @@ __all__ = ["CIFAR10", "CLASS_NAMES", "load"]
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")  # the last one is the test set
-_META = {"": "batches.meta", ".bin": "batches.meta.txt"}  # the python and the binary version, by how batches' names end
+_META = {"": "batches.meta", ".bin": "batches.meta.txt"}  # the Python and binary versions, by the batches' suffix
 FILES = DataFiles(
     title="CIFAR-10",
     names=("cifar-10-batches-py", "cifar-10-batches-bin", "cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"),
@@ -45,9 +45,9 @@ FILES = DataFiles(
 )
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
-_LARGEST = 2**27  # bytes of one file in an archive; the originals have 31 MB
+_LARGEST = 2**27  # bytes of one file in an archive; the original files have 31 MB
 
-File = tuple[str, bytes]  # where it is, for messages, and what is in it
+File = tuple[str, bytes]  # its location, for messages, and its content
 
 
 class CIFAR10(NamedTuple):
@@ -58,16 +58,16 @@ class CIFAR10(NamedTuple):
 
 
 def load(path: PathLike | None = None, *, download: bool = False) -> CIFAR10:
-    """Read the data: from `path`, else the folder in TINYDL_DATA, else the cache (see locate.py).
+    """Read the data from `path`, else from the folder in TINYDL_DATA, else from the cache (see locate.py).
 
     path: the folder cifar-10-batches-py or cifar-10-batches-bin, a folder that holds one of them, or the archive
-        cifar-10-python.tar.gz or cifar-10-binary.tar.gz, or a folder that holds one. Archives are read where they are,
+        cifar-10-python.tar.gz or cifar-10-binary.tar.gz, or a folder that holds one. Archives are read in place,
         which takes a second or two more; nothing is unpacked.
-    download: where none of these exists, fetch the python version's archive (163 MB) into the cache, once, and check
+    download: if none of these exists, fetch the Python version's archive (163 MB) into the cache, once, and check
         it; this needs pooch.
 
     FileNotFoundError: the data, or a part of it, is nowhere to be found.
-    ValueError: a file is not what it should be; the message names it.
+    ValueError: a file is not as expected; the message names it.
     ImportError: pooch is missing. OSError: nothing could be fetched.
     """
     return _read(FILES.locate(path, download=download))
@@ -78,7 +78,7 @@ def _read(place: Path) -> CIFAR10:
     names: tuple[str, ...] = CLASS_NAMES
     labels: dict[str, NDArray[np.int64]] = {}
     images = np.empty((0, 0, _SIDE, _SIDE, 3), np.uint8)  # (batch, n, height, width, channel)
-    first = ""  # the batch that all others must be as long as
+    first = ""  # the batch whose length all others must have
     for name, (where, content) in files:
         if name in _META.values():
             names = _names(where, content)
@@ -90,20 +90,20 @@ def _read(place: Path) -> CIFAR10:
             first = where
             images = np.empty((len(_BATCHES), n, _SIDE, _SIDE, 3), np.uint8)
         elif n != images.shape[1]:
-            raise ValueError(f"{where}: {n:,} images, but {first} has {images.shape[1]:,}; is one of them truncated?")
-        for channel, plane in enumerate(np.split(planes, 3, axis=1)):  # five times faster than a transpose's copy
+            raise ValueError(f"{where}: {n:,} images, but {first} has {images.shape[1]:,}: is one of them truncated?")
+        for channel, plane in enumerate(np.split(planes, 3, axis=1)):  # five times faster than copying a transpose
             images[_BATCHES.index(batch), ..., channel] = plane.reshape(-1, _SIDE, _SIDE)
     if missing := [batch for batch in _BATCHES if batch not in labels]:
-        raise FileNotFoundError(f"{place}: {', '.join(missing)} missing; get it again from {FILES.origin}")
+        raise FileNotFoundError(f"{place}: {', '.join(missing)} missing: get it again from {FILES.origin}")
     *train, test = (labels[batch] for batch in _BATCHES)
     return CIFAR10(
         Images(images[:-1].reshape(-1, _SIDE, _SIDE, 3), np.concatenate(train), names),
-        Images(images[-1].copy(), test, names),  # it must not keep the training images alive
+        Images(images[-1].copy(), test, names),  # a view would keep the training images alive
     )
 
 
 def _in_folder(folder: Path) -> Iterator[tuple[str, File]]:
-    """(name, file) of the batches and of the class names, of those that are there; the python version if both are."""
+    """(name, file) of the batches and class names that exist; those of the Python version if both versions do."""
     end = next(end for end in _META if any((folder / f"{batch}{end}").is_file() for batch in _BATCHES))
     for name in (*(f"{batch}{end}" for batch in _BATCHES), _META[end]):
         path = folder / name
@@ -112,24 +112,24 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, File]]:
 
 
 def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
-    """The same from a tar archive, gzip or plain, in its order; links, paths and whatever else it holds are ignored."""
+    """The same from a tar archive, gzip or plain, in its order; links, folders and unrelated files are ignored."""
     wanted = {*_META.values(), *FILES.parts}
     try:
         with open_unzipped(archive) as file, tarfile.open(fileobj=file, mode="r|") as tar:
             for member in tar:
                 name = member.name.rpartition("/")[2]
                 where = f"{archive}: {name}"
-                if member.size > _LARGEST:  # of whatever kind: to skip it takes reading it
-                    raise ValueError(f"{where}: {member.size:,} bytes are more than any of CIFAR-10's files has")
+                if member.size > _LARGEST:  # of any kind: skipping a member means reading it
+                    raise ValueError(f"{where}: {member.size:,} bytes are more than any CIFAR-10 file has")
                 stream = tar.extractfile(member) if member.isreg() and name in wanted else None
                 if stream is not None:
-                    wanted.remove(name)  # a second file of the name is not read
+                    wanted.remove(name)  # a second file of this name is not read
                     yield name, (where, stream.read())
             while file.read(2**20):  # gzip's own checksum comes last
                 pass
     except (EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError) as error:
         trouble = f"not a tar archive, or a truncated or damaged one ({error})"
-        raise ValueError(f"{archive}: {trouble}; get it again") from error
+        raise ValueError(f"{archive}: {trouble}: get it again") from error
 
 
 def _checked(where: str, planes: NDArray[np.uint8], labels: list[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -151,10 +151,10 @@ def _names(where: str, content: bytes) -> tuple[str, ...]:
 
 
 def _binary(where: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Records of a byte for the label and 3,072 for the planes."""
+    """Read records of one label byte and 3,072 pixel bytes."""
     if not content or len(content) % (1 + _PIXELS):
         trouble = f"{len(content):,} bytes are not a whole number of records of {1 + _PIXELS:,}"
-        raise ValueError(f"{where}: {trouble}; is it truncated?")
+        raise ValueError(f"{where}: {trouble}: is it truncated?")
     records = np.frombuffer(content, np.uint8).reshape(-1, 1 + _PIXELS)
     return _checked(where, records[:, 1:], records[:, 0].tolist())
 
@@ -174,12 +174,12 @@ def _pickled(where: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.
 
 
 def _field(batch: Any, name: str) -> Any:
-    """An entry of a file's dictionary, whose keys are bytes where Python 2 wrote it."""
+    """An entry of a file's dictionary, whose keys are bytes if Python 2 wrote it."""
     return batch.get(name.encode(), batch.get(name)) if isinstance(batch, dict) else None
 
 
 def _text(value: Any) -> Any:
-    """Bytes as text: Python 2 did not tell them apart."""
+    """Bytes as text, since Python 2 used one type for both."""
     return value.decode("ascii", "replace") if isinstance(value, bytes) else value
 
 
@@ -187,27 +187,27 @@ def _unpickled(where: str, content: bytes) -> Any:
     try:
         return _Unpickler(io.BytesIO(content), encoding="bytes").load()
     except _Refused as error:
-        raise ValueError(f"{where}: refused, and none of it was run: {error}") from error
+        raise ValueError(f"{where}: rejected, and none of it was run: {error}") from error
     except Exception as error:  # a damaged pickle raises nearly anything: EOFError, KeyError, MemoryError, TypeError
         trouble = f"{type(error).__name__}: {error}"
-        raise ValueError(f"{where}: not a file of CIFAR-10's, or a truncated or damaged one ({trouble})") from error
+        raise ValueError(f"{where}: not a CIFAR-10 file, or a truncated or damaged one ({trouble})") from error
 
 
 class _Refused(Exception):
-    """A pickle wants what CIFAR-10's files have no need of."""
+    """A pickle asks for something that no CIFAR-10 file needs."""
 
 
 class _StandIn:
-    """A class that a pickle may call, and may not change: without the method, its state would be set on the class."""
+    """A class that a pickle may call but not change: without __setstate__, its state would be set on the class."""
 
     __slots__ = ()
 
     def __setstate__(self, state: Any) -> None:
-        raise _Refused("a function was to be changed")
+        raise _Refused("it would change a function")
 
 
 class _Array(_StandIn):
-    """For numpy.ndarray, and for the function that makes an empty one."""
+    """Stands in for numpy.ndarray and for the function that makes an empty array."""
 
     __slots__ = ("values",)
     values: NDArray[Any] | None
@@ -223,12 +223,12 @@ class _Array(_StandIn):
 
     def _fill(self, data: Any, dtype: Any, shape: Any, order: Any) -> None:
         if not isinstance(dtype, _DType) or dtype.values is None or not isinstance(data, bytes | bytearray):
-            raise _Refused("an array must be plain numbers in one piece")
+            raise _Refused("arrays must be contiguous and of plain numbers")
         self.values = np.frombuffer(data, dtype.values).reshape(shape, order=order)
 
 
 class _FromBuffer(_StandIn):
-    """For the function that NumPy's arrays name in protocol 5."""
+    """Stands in for the function by which NumPy arrays are restored in protocol 5."""
 
     __slots__ = ()
 
@@ -239,7 +239,7 @@ class _FromBuffer(_StandIn):
 
 
 class _DType(_StandIn):
-    """For numpy.dtype: whole numbers and floats only; Python objects, records and text are refused."""
+    """Stands in for numpy.dtype: only integers and floats; Python objects, records and text are rejected."""
 
     __slots__ = ("values",)
     values: np.dtype[Any] | None
@@ -247,7 +247,7 @@ class _DType(_StandIn):
     def __new__(cls, code: Any, *arguments: Any) -> _DType:
         code = _text(code)
         if not isinstance(code, str) or not re.fullmatch("[iu][1248]|f[48]", code):
-            raise _Refused(f"arrays of dtype {reprlib.repr(code)}")
+            raise _Refused(f"it holds arrays of dtype {reprlib.repr(code)}")
         self = super().__new__(cls)
         self.values = np.dtype(code)
         return self
@@ -262,7 +262,7 @@ class _DType(_StandIn):
 
 
 class _Bytes(_StandIn):
-    """For the function by which Python 3 writes bytes in the protocols of Python 2."""
+    """Stands in for the function by which Python 3 writes bytes in the protocols of Python 2."""
 
     __slots__ = ()
 
@@ -281,8 +281,8 @@ _ADMITTED: dict[tuple[str, str], type[_StandIn]] = {
 }
 
 
-class _Unpickler(pickle._Unpickler):  # the one in Python: that in C takes gigabytes where a file of 7 bytes says so
-    """Plain containers, numbers, text and arrays of numbers; whatever else a pickle names is refused."""
+class _Unpickler(pickle._Unpickler):  # the C version allocates gigabytes if 7 bytes ask for it
+    """Reads plain containers, numbers, text and arrays of numbers; every other name in a pickle is rejected."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:

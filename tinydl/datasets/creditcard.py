@@ -1,7 +1,7 @@
-"""The ULB credit-card fraud data: 284,807 card payments of two days in September 2013, 492 of them frauds.
+"""The ULB credit-card fraud data: 284,807 card payments of two days in September 2013, 492 of them fraudulent.
 
-Columns: Time (seconds since the first row), V1..V28 (principal components of what the bank did not publish),
-Amount, Class (1 = fraud). examples/fraud is the study of them.
+Columns: Time (seconds since the first row), V1..V28 (principal components of unpublished features),
+Amount, Class (1 = fraud). examples/fraud studies them.
 
 Source: Dal Pozzolo, Caelen, Johnson & Bontempi, "Calibrating Probability with Undersampling for Unbalanced
 Classification", 2015; the Kaggle data set mlg-ulb/creditcardfraud, also OpenML 1597.
@@ -47,9 +47,9 @@ class Transactions:
 
     features (n, 29) float64: V1..V28, then Amount in the card's currency.
     labels (n,) int64: 0 normal, 1 fraud.
-    time (n,) float64: seconds since the first row, or None where the source leaves it out.
+    time (n,) float64: seconds since the first row, or None if the source omits it.
     kinds (n,): the kind of each fraud, "" for normal rows; generated data only.
-    source: where the rows came from; that of generated data begins with "SYNTHETIC".
+    source: the origin of the rows; for generated data it begins with "SYNTHETIC".
 
     ValueError: arrays of unequal length, labels other than 0 and 1.
     """
@@ -64,13 +64,13 @@ class Transactions:
     def __post_init__(self) -> None:
         n, got = len(self.labels), self.features.shape
         if got != (n, len(self.feature_names)):
-            expected = f"({n}, {len(self.feature_names)}), one row a label and one column a feature name"
-            raise ValueError(f"features must have shape {expected}; got {got}")
+            expected = f"({n}, {len(self.feature_names)}), one row per label and one column per feature name"
+            raise ValueError(f"features must have shape {expected}, got {got}")
         for name, column in (("time", self.time), ("kinds", self.kinds)):
             if column is not None and column.shape != (n,):
-                raise ValueError(f"{name} must have shape ({n},), one entry a label; got {column.shape}")
+                raise ValueError(f"{name} must have shape ({n},), one entry per label, got {column.shape}")
         if not np.isin(self.labels, (0, 1)).all():
-            raise ValueError(f"labels must be 0 (normal) or 1 (fraud); got {np.unique(self.labels)}")
+            raise ValueError(f"labels must be 0 (normal) or 1 (fraud), got {np.unique(self.labels)}")
 
     @property
     def n_rows(self) -> int:
@@ -91,14 +91,14 @@ class Transactions:
 
 
 def load(path: PathLike | None = None, *, download: bool = False) -> Transactions:
-    """Read the data: from `path`, else the folder in TINYDL_DATA, else the cache (see locate.py), else OpenML's copy.
+    """Read the data from `path`, else from TINYDL_DATA's folder, else from the cache (locate.py), else OpenML's copy.
 
     path: a CSV file, plain or gzip, or a folder that holds creditcard.csv or creditcard.csv.gz.
-    download: where none of these exists, fetch OpenML's copy (tens of MB) once; scikit-learn checks it and keeps it
-        in a cache of its own. Where OpenML marks Time as no feature, `time` is None.
+    download: if none of these exists, fetch OpenML's copy (tens of MB) once; scikit-learn checks it and keeps it
+            in its own cache. `time` is None if OpenML does not list Time as a feature.
 
     FileNotFoundError: the data is nowhere to be found.
-    ValueError: the file is not what it should be; the message names file, line and column.
+    ValueError: the file is not as expected; the message names file, line and column.
     """
     if found := FILES.find(path):
         return _read_csv(found)
@@ -116,12 +116,12 @@ def _read_csv(path: Path) -> Transactions:
         with _open(path) as file:
             header = next(csv.reader([file.readline()]), [])
             if missing := [name for name in _COLUMNS if name not in header]:
-                raise ValueError(f"{path}: line 1: no column {', '.join(missing)}; the header is {header}")
+                raise ValueError(f"{path}: line 1: no column {', '.join(missing)}, got the header {header}")
             table = _parse(path, file, [header.index(name) for name in _COLUMNS])
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: the gzip file is truncated or damaged ({error}); get it again") from error
+        raise ValueError(f"{path}: the gzip file is truncated or damaged ({error}): get it again") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file ({error}); expected CSV, plain or gzip") from error
+        raise ValueError(f"{path}: not a text file ({error}): expected CSV, plain or gzip") from error
     return Transactions(
         features=np.ascontiguousarray(table[:, 1:-1]),
         labels=table[:, -1].astype(np.int64),
@@ -133,7 +133,7 @@ def _read_csv(path: Path) -> Transactions:
 def _parse(path: Path, file: TextIO, columns: list[int]) -> NDArray[np.float64]:
     """The rows after the header as numbers, (n, 31) in the order of _COLUMNS."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # "input contained no data": an error of ours below
+        warnings.simplefilter("ignore", UserWarning)  # "input contained no data": raised as an error below
         try:
             table = np.loadtxt(file, delimiter=",", quotechar='"', comments=None, usecols=columns, ndmin=2)
         except UnicodeDecodeError:
@@ -148,7 +148,7 @@ def _parse(path: Path, file: TextIO, columns: list[int]) -> NDArray[np.float64]:
 
 
 def _first_fault(path: Path, columns: list[int]) -> str | None:
-    """Read again, slowly, only to say which cell is wrong."""
+    """Read again, slowly, only to find the cell that is wrong."""
     with _open(path) as file:
         reader = csv.reader(file)
         next(reader)
@@ -156,7 +156,7 @@ def _first_fault(path: Path, columns: list[int]) -> str | None:
             where = f"{path}: line {reader.line_num}"
             for name, column in zip(_COLUMNS, columns, strict=True):
                 if column >= len(cells):
-                    return f"{where}: {len(cells)} cells, none for column {name}; is the file truncated?"
+                    return f"{where}: {len(cells)} cells, none for column {name}: is the file truncated?"
                 cell = cells[column]
                 try:
                     value = float(cell)
@@ -170,7 +170,7 @@ def _first_fault(path: Path, columns: list[int]) -> str | None:
 
 
 def _is_in_openml_cache() -> bool:
-    """Whether scikit-learn has fetched the data before: it keeps what a URL gave under the URL's path."""
+    """Whether scikit-learn has fetched the data before: it stores a URL's content under the URL's path."""
     cache = Path(get_data_home()) / "openml" / "openml.org"
     description = cache / f"api/v1/json/data/{OPENML_ID}.gz"
     if not description.is_file():
@@ -181,22 +181,22 @@ def _is_in_openml_cache() -> bool:
 
 
 def _read_openml() -> Transactions:
-    """OpenML's copy through scikit-learn, which checks and caches it; its own ARFF parser needs no pandas."""
+    """OpenML's copy through scikit-learn, which checks and caches it; scikit-learn's ARFF parser needs no pandas."""
     try:
         bunch = fetch_openml(data_id=OPENML_ID, as_frame=False, parser="liac-arff")
     except OSError as error:
         raise OSError(
-            f"OpenML data set {OPENML_ID} could not be fetched ({error}); give load(path=...) the CSV file instead"
+            f"OpenML data set {OPENML_ID} could not be fetched ({error}): give load(path=...) the CSV file instead"
         ) from error
     names = list(bunch.feature_names)
     if missing := [name for name in FEATURE_NAMES if name not in names]:
-        raise ValueError(f"OpenML data set {OPENML_ID}: no column {', '.join(missing)}; it has {names}")
+        raise ValueError(f"OpenML data set {OPENML_ID}: no column {', '.join(missing)}, got {names}")
     table = np.asarray(bunch.data, dtype=np.float64)
     labels = np.char.strip(np.asarray(bunch.target, dtype=str), "'\"")
     if not np.isin(labels, ("0", "1")).all():
         raise ValueError(f"OpenML data set {OPENML_ID}: expected labels 0 and 1, got {np.unique(labels)}")
     if not np.isfinite(table).all():
-        raise ValueError(f"OpenML data set {OPENML_ID}: its columns must be finite numbers")
+        raise ValueError(f"OpenML data set {OPENML_ID}: columns must be finite numbers")
     return Transactions(
         features=np.ascontiguousarray(table[:, [names.index(name) for name in FEATURE_NAMES]]),
         labels=labels.astype(np.int64),

@@ -1,7 +1,7 @@
-"""Handwritten digits, 1,797 images of 8x8 pixels, which scikit-learn brings along: no file, no network.
+"""Handwritten digits, 1,797 images of 8x8 pixels, included in scikit-learn: no file, no network.
 
 Source: Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998; its test
-set, as `sklearn.datasets.load_digits` has it.
+set, as in `sklearn.datasets.load_digits`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Digits(NamedTuple):
 
 
 def load(test_size: int = 360, seed: int = 0) -> Digits:
-    """Divide the digits: `test_size` images of all classes in proportion for testing, which `seed` chooses.
+    """Split the digits: `test_size` images, all classes in proportion, are for testing; `seed` chooses them.
 
-    Grey levels 0 to 16 become 0 to 255, so that `Images` gives 0 to 1.
+    Gray levels 0 to 16 become 0 to 255, so that `Images` gives 0 to 1.
 
-    ValueError: a test size that leaves a class without an image on either side, a seed that is none.
+    ValueError: a test size that leaves a class without an image on either side, or an invalid seed.
     """
     from sklearn.datasets import load_digits
 

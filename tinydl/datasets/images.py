@@ -1,4 +1,4 @@
-"""Labelled images that stay the bytes they are until a batch of them is drawn: float32 from there on.
+"""Labeled images, stored as bytes and converted to float32 one batch at a time.
 
 50,000 images of CIFAR-10 are 154 MB as bytes, 614 MB as float32 and 1.2 GB as float64.
 """
@@ -24,26 +24,25 @@ if TYPE_CHECKING:
 __all__ = ["Augmentation", "Images"]
 
 Augmentation = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
-_CHUNK = 256  # images that are float64 at a time, while mean and std are computed
+_CHUNK = 256  # images converted to float64 at a time for mean and std
 
 
 class Images(Batches):
-    """Images, their labels, and how they are to be given to a model: `fit` and `evaluate` take it for x and y.
+    """Images, their labels, and the options by which batches are made: `fit` and `evaluate` take it for x and y.
 
         train, test = cifar10.load()
         train = train.standardised().augmented(augmentation.crop_and_flip)
         test = test.standardised(train.mean, train.std)
         model.fit(train, epochs=20, validation_data=test)
 
-    An object never changes: each method that sets an option returns another, which shares the arrays.
+    An object never changes: each method that sets an option returns a new one, which shares the arrays.
 
-    x            (n, height, width, channels): uint8, kept as it is; or floats, kept as float32 and taken as they are,
-                 that is in [0, 1] already
-    y            (n,) int64, the number of each image's class
+    x            (n, height, width, channels): uint8, stored unchanged; or floats already in [0, 1], stored as float32
+    y            (n,) int64, each image's class number
     class_names  the names of the classes 0, 1, ...
-    mean, std    per channel, in the units of [0, 1], or None: by what `standardised` shifts and scales
+    mean, std    per channel, in the units of [0, 1], or None: the shift and scale of `standardised`
 
-    ValueError: other shapes or dtypes, labels without a name, names that are empty or occur twice.
+    ValueError: other shapes or dtypes, labels without a name, class names that are empty or repeated.
     """
 
     def __init__(self, images: NDArray[Any], labels: ArrayLike, class_names: Sequence[str]) -> None:
@@ -53,9 +52,9 @@ class Images(Batches):
         self.mean: tuple[float, ...] | None = None
         self.std: tuple[float, ...] | None = None
         self._augmentations: tuple[Augmentation, ...] = ()
-        self._alpha = 0.0  # of mixup; 0: none
-        # What a standardised pixel is multiplied by and what is then taken away, for a whole image in a row:
-        # NumPy is slow where the innermost axis of a product is three channels.
+        self._alpha = 0.0  # of mixup; 0 means no mixup
+        # The factor and the offset that standardize a pixel, for a whole image in a row:
+        # NumPy is slow if the innermost axis of a product is three channels.
         self._affine: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     def __repr__(self) -> str:
@@ -65,13 +64,13 @@ class Images(Batches):
         return f"{type(self).__name__}({len(self):,} of {size} {self.x.dtype}, {len(self.class_names)} classes{chosen})"
 
     def standardised(self, mean: ArrayLike | None = None, std: ArrayLike | None = None) -> Images:
-        """The same images, each batch (x - mean) / std by channel; x is in [0, 1] here.
+        """The same images, with each batch returned as (x - mean) / std per channel; x is in [0, 1] here.
 
-        mean, std: one number a channel; by default those of these images. Give the training set's to the test set:
-        a model is told nothing of the test images, and one image means the same in either.
+        mean, std: one number per channel; by default those of these images. Pass the training set's to the test set:
+        the model then learns nothing about the test images, and an image means the same in either set.
 
-        ValueError: numbers that are not one a channel, or not finite; std that is not above 0, as the images' own is
-        where a channel has one value throughout.
+        ValueError: not one finite number per channel; std that is not above 0, as the images' own std is if a channel
+        has one value throughout.
         """
         channels = self.sample_shape[-1]
         if mean is None or std is None:
@@ -81,8 +80,8 @@ class Images(Batches):
         means, stds = _per_channel("mean", mean, channels), _per_channel("std", std, channels)
         if min(stds) <= 0:
             raise ValueError(
-                f"Images: std must be above 0 in every channel, got {stds}; a channel with one value throughout has "
-                "none of its own: give std"
+                f"Images: std must be above 0 in every channel, got {stds}: a channel with one value throughout has "
+                "none, so give std"
             )
         new = copy.copy(self)
         new.mean, new.std = means, stds
@@ -92,16 +91,16 @@ class Images(Batches):
         return new
 
     def augmented(self, *functions: Augmentation | None) -> Images:
-        """The same images, changed by function(images, rng) whenever a model trains on them.
+        """The same images, changed by function(images, rng) in every training batch.
 
-            train.augmented(augmentation.crop_and_flip, augmentation.cutout)    # the one, then the other
+            train.augmented(augmentation.crop_and_flip, augmentation.cutout)    # in this order
 
-        functions: the first is given a batch as it is kept (uint8, before standardising), each of the others what the
-        one before it returned. A function must return images of the same shape and dtype without changing those it
-        got; `tinydl.datasets.augmentation` has some. None is left out; with nothing else, images are no longer changed.
-        Without an rng, as when a model is evaluated, `take` leaves all of them out.
+        functions: the first gets a batch as stored (uint8, not yet standardized), each later one the result
+        of the one before. A function must return images of the same shape and dtype without modifying its
+        input; `tinydl.datasets.augmentation` has some. Passing None alone removes all functions.
+        Without an rng, as in evaluation, `take` applies none of them.
 
-        ValueError: no function. `take` raises it for one that returns other shapes or dtypes.
+        ValueError: not a function. `take` raises it if a function returns another shape or dtype.
         """
         chosen = tuple(function for function in functions if function is not None)
         for function in chosen:
@@ -112,17 +111,17 @@ class Images(Batches):
         return new
 
     def mixed(self, alpha: float | None = 0.2) -> Images:
-        """The same images, blended by `augmentation.mixup` whenever a model trains on them; None or 0: no longer.
+        """The same images, blended by `augmentation.mixup` in every training batch; None or 0 stops blending.
 
-        A batch is augmented and standardised first, then each image is blended with another and the two labels with
-        them: the y of a training batch is rows (n, classes) float32, which SoftmaxCrossEntropy takes, and of which the
-        "accuracy" counts the larger. Without an rng, as when a model is evaluated, `take` gives plain images and labels
-        that are numbers, as ever. (Compare losses and accuracies with that in mind: those of training are of the
-        blends, and are worse.)
+        A batch is augmented and standardized first, then each image and its label are blended with another's:
+        the y of a training batch is rows (n, classes) float32, which SoftmaxCrossEntropy accepts, and "accuracy"
+        counts the largest entry. Without an rng, as in evaluation, `take` gives plain images and integer
+        labels. (Keep that in mind when comparing losses and accuracies: the training figures are computed
+        on the blends, and are worse.)
 
         alpha: see `augmentation.mixup`.
 
-        ValueError: an alpha that is not a number of 0 or more.
+        ValueError: an alpha that is not a number >= 0.
         """
         new = copy.copy(self)
         new._alpha = 0.0 if alpha is None else arguments.number("Images", "alpha", alpha, 0)
@@ -131,9 +130,9 @@ class Images(Batches):
     def take(
         self, rows: NDArray[np.intp] | slice, rng: np.random.Generator | None = None
     ) -> tuple[NDArray[np.float32], NDArray[Any]]:
-        """(x, y) of some rows: float32 (rows, height, width, channels) in [0, 1] or standardised, and labels.
+        """(x, y) of some rows: float32 (rows, height, width, channels) in [0, 1] or standardized, and labels.
 
-        rng, given while training only: for what `augmented` and `mixed` draw.
+        rng: given in training only; `augmented` and `mixed` draw from it.
         """
         images, y = super().take(rows)
         if rng is None:
@@ -143,19 +142,19 @@ class Images(Batches):
         x = self._as_floats(images)
         if not self._alpha:
             return x, y
-        # Targets of a yes-or-no loss are a column of floats by now, 0 or 1, and blend as they are.
+        # The targets of a binary loss are already a column of floats, 0 or 1, and need no one-hot rows.
         return mixup(x, y if y.ndim == 2 else np.eye(len(self.class_names), dtype=np.float32)[y], rng, self._alpha)
 
     def _augment(self, function: Augmentation, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         given = images.view()
-        given.flags.writeable = False  # they may be the data set's own, when the rows are a slice
+        given.flags.writeable = False  # a slice of rows is a view into the data set
         changed = function(given, rng)
         array = isinstance(changed, np.ndarray)
         if not array or changed.shape != images.shape or changed.dtype != images.dtype:
             got = f"{changed.shape} {changed.dtype}" if array else f"{type(changed).__name__}"
             raise ValueError(
                 f"Images: the augmentation {getattr(function, '__name__', function)} must return a new array of the "
-                f"shape and dtype it was given, {images.shape} {images.dtype}; got {got}"
+                f"shape and dtype it was given, {images.shape} {images.dtype}, got {got}"
             )
         return changed
 
@@ -170,24 +169,24 @@ class Images(Batches):
         return out.reshape(images.shape)
 
     def subset(self, rows: ArrayLike | slice) -> Images:
-        """The images of some rows (numbers, a mask or a slice), with the same names and options.
+        """The images of some rows (integers, a mask or a slice), with the same names and options.
 
         mean and std stay those of the whole set.
 
-        ValueError: no rows, or rows that are not in one dimension. IndexError: rows that there are not.
+        ValueError: no rows, or rows that are not one-dimensional. IndexError: rows out of range.
         """
         if not isinstance(rows, slice):
             rows = np.asarray(rows)
             if rows.ndim != 1 or len(rows) == 0:
-                raise ValueError(f"Images: rows must be one or more, in one dimension, got shape {rows.shape}")
+                raise ValueError(f"Images: rows must be one-dimensional and not empty, got shape {rows.shape}")
         new = copy.copy(self)
         new.x, new.y = self.x[rows], self.labels[rows]
         if len(new) == 0:
-            raise ValueError("Images: rows must be one or more; these choose none")
+            raise ValueError("Images: rows must choose at least one image, got none")
         return new
 
     def split(self, n_validation: int, rng: np.random.Generator) -> tuple[Images, Images]:
-        """(training, validation) images: `n_validation` of each class in proportion, by chance; orders are kept.
+        """(training, validation) images: a random `n_validation`, all classes in proportion; both keep their order.
 
         Both keep the options; to keep validation images out of mean and std too, split first.
 
@@ -201,34 +200,34 @@ class Images(Batches):
         try:
             train, validation = train_test_split(rows, test_size=n_validation, stratify=self.labels, random_state=seed)
         except ValueError as error:
-            raise ValueError(f"Images: {n_validation} of {len(self)} rows cannot be split off: {error}") from error
+            raise ValueError(f"Images: cannot split off {n_validation} of {len(self)} rows: {error}") from error
         return self.subset(np.sort(train)), self.subset(np.sort(validation))
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """y: (n,) int64."""
-        assert self.y is not None  # nothing makes Images without labels
+        assert self.y is not None  # Images always have labels
         return self.y
 
     def one_hot(self) -> NDArray[np.float32]:
-        """The labels as rows (n, classes) with a single 1."""
+        """The labels as rows (n, classes), one-hot."""
         return np.eye(len(self.class_names), dtype=np.float32)[self.labels]
 
     def name(self, label: int) -> str:
-        """The name of a class by its number. ValueError: no such class."""
+        """The name of a class, given its number. ValueError: no such class."""
         label = arguments.whole("Images", "label", label)
         if label >= len(self.class_names):
             raise ValueError(f"Images: label must be one of 0 to {len(self.class_names) - 1}, got {label}")
         return self.class_names[label]
 
     def label(self, name: str) -> int:
-        """The number of a class by its name. ValueError: no such class."""
+        """The number of a class, given its name. ValueError: no such class."""
         return self.class_names.index(arguments.one_of("Images", "name", name, self.class_names))
 
     def show(self, rows: ArrayLike | slice, path: PathLike | None = None) -> Figure:
-        """A grid of some images, as they are kept, under the names of their classes; saved as PNG, given `path`.
+        """Draw a grid of some images, as stored, titled with their classes; saved as a PNG if `path` is given.
 
-        ValueError: as `subset`, and images of 2, or more than 4, channels.
+        ValueError: as `subset`, and images with other than 1, 3 or 4 channels.
         """
         from matplotlib.figure import Figure
 
@@ -244,7 +243,7 @@ class Images(Batches):
         highest = _unit(chosen.x)
         for ax in axes:
             ax.axis("off")
-        for ax, image, label in zip(axes, chosen.x, chosen.labels, strict=False):  # the last line may be short
+        for ax, image, label in zip(axes, chosen.x, chosen.labels, strict=False):  # the last row may be short
             pixels = image[..., 0] if image.shape[-1] == 1 else image
             ax.imshow(pixels.clip(0, highest), cmap="gray", vmin=0, vmax=highest, interpolation="nearest")
             ax.set_title(self.class_names[label], fontsize=9)
@@ -254,17 +253,17 @@ class Images(Batches):
 
 
 def _unit(x: NDArray[Any]) -> int:
-    """What stands for 1 in images of this dtype."""
+    """The value that stands for 1 in images of this dtype."""
     return 255 if x.dtype == np.uint8 else 1
 
 
 def _statistics(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation by channel, in the units of [0, 1]; two passes, so no precision is lost."""
+    """Mean and standard deviation per channel, in the units of [0, 1]; two passes, so no precision is lost."""
     channels = x.shape[-1]
     chunks = [x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK)]
 
     def by_channel(total: Any) -> NDArray[np.float64]:
-        """Sums by pixel are left to the last: images are added up along long contiguous rows."""
+        """Sum over images first, along long contiguous rows, and over pixels last."""
         return np.asarray(total.reshape(-1, channels).sum(axis=0) / (x.size // channels))
 
     mean = by_channel(sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks))
@@ -277,28 +276,28 @@ def _images(images: NDArray[Any]) -> NDArray[Any]:
     if not isinstance(images, np.ndarray):
         raise ValueError(f"Images: images must be a NumPy array, got {type(images).__name__}")
     shape = images.shape
-    expected = "Images: images must have shape (n, height, width, channels), n of 1 or more"
+    expected = "Images: images must have shape (n, height, width, channels), n >= 1"
     if len(shape) == 3:
-        raise ValueError(f"{expected}; got {shape}: for images of one channel give images[..., np.newaxis]")
+        raise ValueError(f"{expected}, got {shape}: for images of one channel give images[..., np.newaxis]")
     if len(shape) != 4 or 0 in shape:
-        raise ValueError(f"{expected}; got {shape}")
+        raise ValueError(f"{expected}, got {shape}")
     if shape[1] in (1, 3, 4) and min(shape[2:]) > 4:
         seems = "which seems to be (n, channels, height, width): give images.transpose(0, 2, 3, 1)"
-        raise ValueError(f"{expected}; got {shape}, {seems}")
+        raise ValueError(f"{expected}, got {shape}, {seems}")
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":
         raise ValueError(f"Images: images must be uint8 in 0..255 or floats in [0, 1], got {images.dtype}")
     floats = images.astype(np.float32, copy=False)
     if not np.isfinite(floats).all():
-        raise ValueError("Images: images must be finite numbers; some are NaN or infinite in float32")
+        raise ValueError("Images: images must be finite in float32, got NaN or infinity")
     return floats
 
 
 def _class_names(class_names: Sequence[str]) -> tuple[str, ...]:
     names = () if isinstance(class_names, str) else tuple(class_names)
     if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
-        raise ValueError(f"Images: class_names must be different names, one a class, got {class_names!r}")
+        raise ValueError(f"Images: class_names must be distinct names, one per class, got {class_names!r}")
     return names
 
 
@@ -307,17 +306,17 @@ def _labels(labels: ArrayLike, n: int, classes: int) -> NDArray[np.int64]:
     if found.shape != (n,):
         mend = ": give labels.reshape(-1)" if found.shape == (n, 1) else ""
         mend = ": for one-hot rows give labels.argmax(axis=1)" if found.shape == (n, classes) else mend
-        raise ValueError(f"Images: labels must have shape ({n},), one an image; got {found.shape}{mend}")
+        raise ValueError(f"Images: labels must have shape ({n},), one per image, got {found.shape}{mend}")
     if found.dtype.kind not in "iu":
-        raise ValueError(f"Images: labels must be whole numbers, got {found.dtype}")
+        raise ValueError(f"Images: labels must be integers, got {found.dtype}")
     if found.min() < 0 or found.max() >= classes:
         expected = f"Images: labels must be 0 to {classes - 1}, for {classes} class names"
-        raise ValueError(f"{expected}; got {found.min()} to {found.max()}")
+        raise ValueError(f"{expected}, got {found.min()} to {found.max()}")
     return found.astype(np.int64, copy=False)
 
 
 def _per_channel(name: str, values: ArrayLike, channels: int) -> tuple[float, ...]:
     found = np.asarray(values)
     if found.shape != (channels,):
-        raise ValueError(f"Images: {name} must be {channels} numbers, one a channel, got {values!r}")
+        raise ValueError(f"Images: {name} must be {channels} numbers, one per channel, got {values!r}")
     return tuple(arguments.number("Images", name, value) for value in found.tolist())

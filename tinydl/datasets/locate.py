@@ -1,11 +1,11 @@
-"""Where the files of a data set are: one order of places, one error and one download for all data sets.
+"""Find a data set's files: one search order, one error and one download for all data sets.
 
     FILES = DataFiles("CIFAR-10", ("cifar-10-batches-py", "cifar-10-python.tar.gz"), origin="https://...", md5="...")
     place = FILES.locate(path, download=download)
 
-The places, in this order: the path given; the folder that the environment variable TINYDL_DATA names; the user's cache,
-which is the folder in TINYDL_CACHE, else the system's (~/.cache/tinydl on Linux). A path that is given is the only
-place: nothing else is read in its stead, and nothing is fetched.
+The places, in this order: the given path; the folder in the environment variable TINYDL_DATA; the user's cache,
+which is the folder in TINYDL_CACHE, else the system's (~/.cache/tinydl on Linux). A given path is the only
+place searched: nothing is read or fetched from elsewhere.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = ["DataFiles", "cache", "open_unzipped"]
 
 @dataclass(frozen=True)
 class DataFiles:
-    """What the files of one data set are called, and where they come from.
+    """The names of a data set's files, and where they come from.
 
     title    the data set's name, for messages
     names    files or folders that a folder may hold, the preferred one first
     parts    for data sets of several files: a folder that holds one of these is the data set itself
-    origin   where the files are published: an address, or words that lead there
-    instead  what works without any file, for the message that nothing was found
-    md5      the checksum of the file at `origin`, if that is an address from which `fetch` can get it
+    origin   where the files are published: an address, or a description of it
+    instead  an alternative without files, for the message that nothing was found
+    md5      the checksum of the file at `origin`, if that is an address `fetch` can download
     """
 
     title: str
@@ -41,7 +41,7 @@ class DataFiles:
     md5: str = ""
 
     def locate(self, path: PathLike | None = None, *, download: bool = False) -> Path:
-        """The file or folder with the data: what `find` finds, else what `fetch` fetches if `download` allows it.
+        """The data's file or folder: the result of `find`, else, if `download` is set, that of `fetch`.
 
         FileNotFoundError: as `find`, or `missing`. Others: as `fetch`.
         """
@@ -52,9 +52,9 @@ class DataFiles:
         raise self.missing()
 
     def find(self, path: PathLike | None = None) -> Path | None:
-        """The file or folder with the data: in `path` if that is given, else in TINYDL_DATA or the cache, else None.
+        """The data's file or folder: in `path` if that is given, else in TINYDL_DATA or the cache, else None.
 
-        FileNotFoundError: the path given does not exist, or holds none of the names.
+        FileNotFoundError: the given path does not exist, or holds none of the names.
         """
         if path is None:
             folder = os.environ.get("TINYDL_DATA")
@@ -76,14 +76,14 @@ class DataFiles:
         )
 
     def _find_in(self, place: Path) -> Path | None:
-        """`place` itself, or what it holds."""
+        """`place` itself, or the file or folder in it."""
         for candidate in (place, *(place / name for name in self.names)):
             if candidate.is_file() or any((candidate / part).is_file() for part in self.parts):
                 return candidate
         return None
 
     def missing(self) -> FileNotFoundError:
-        """The error for data that are in none of the places: what was looked for, where, and what to do."""
+        """The error for data found in none of the places: the names, the places and the remedies."""
         folder = os.environ.get("TINYDL_DATA")
         return FileNotFoundError(
             f"{self.title} was not found: looked for {', '.join(self.names)} in TINYDL_DATA "
@@ -92,11 +92,11 @@ class DataFiles:
         )
 
     def fetch(self) -> Path:
-        """Download the file at `origin` into the cache, and check it; this needs pooch.
+        """Download the file at `origin` into the cache and check it; this needs pooch.
 
-        pooch writes beside the final name and renames what proved to be right, so the cache never holds a part of it.
+        pooch writes under a temporary name and renames once the checksum is right, so the cache has no partial file.
 
-        ImportError: pooch is missing. OSError: nothing could be fetched. ValueError: it is not the right file.
+        ImportError: pooch is missing. OSError: the download failed. ValueError: it is not the right file.
         """
         try:
             import pooch
@@ -107,22 +107,22 @@ class DataFiles:
             return Path(pooch.retrieve(self.origin, f"md5:{self.md5}", fname=name, path=cache(), progressbar=True))
         except ValueError as error:
             raise ValueError(
-                f"what came from {self.origin} is not {self.title}'s file (its MD5 is not {self.md5}), so it was "
-                "deleted; try again, or get it elsewhere and give load(path=...)"
+                f"the download from {self.origin} is not {self.title}'s file (its MD5 is not {self.md5}), so it was "
+                "deleted: try again, or get it elsewhere and give load(path=...)"
             ) from error
         except OSError as error:
             trouble = f"{self.origin} could not be fetched ({error})"
-            raise OSError(f"{trouble}; get it elsewhere and give load(path=...)") from error
+            raise OSError(f"{trouble}: get it elsewhere and give load(path=...)") from error
 
 
 def cache() -> Path:
-    """The folder that downloads are kept in; it need not exist yet."""
+    """The folder in which downloads are kept; it need not exist yet."""
     own = os.environ.get("TINYDL_CACHE")
     return Path(own).expanduser() if own else user_cache_folder()
 
 
 def open_unzipped(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    """Open a file, gzip or plain, for its content; the first bytes decide, since some browsers unpack on download."""
+    """Open a file, gzip or plain, to read it uncompressed; its first bytes decide: some browsers unpack downloads."""
     with path.open("rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
     return gzip.open(path) if is_gzip else path.open("rb")
