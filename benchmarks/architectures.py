@@ -1,17 +1,17 @@
-"""The training step of every architecture at its native size; with --peers, of two of them in PyTorch and Keras too.
+"""The training step of every architecture at its native size; with --peers, two of them also in PyTorch and Keras.
 
     python -m benchmarks.architectures [--threads 2] [--rounds 5] [--only vgg] [--peers] [--seconds 2]
 
-Without --peers a table: networks for ImageNet on batches of 2 images of 224x224, small ones on 128 of 32x32. A step is
-forward, loss and backward as `train_on_batch` does them, without the optimizer and with SGD and momentum; the two take
-turns, and medians count. GFLOP/s is the arithmetic of the convolutions and dense layers (forward, and twice as much
-backward, but no dx for the first layer) over the time without the optimizer. Each model has a process of its own;
-memory is that process' peak, and behind it how much of that came after the imports.
+Without --peers it prints a table: ImageNet networks on batches of 2 images of 224x224, small ones on 128 of 32x32. A
+step is forward, loss and backward as in `train_on_batch`, timed without an optimizer and with SGD and momentum; the two
+take turns, and medians are reported. GFLOP/s is the arithmetic of the convolutions and dense layers (forward, and twice
+as much backward, but no dx for the first layer) over the time without the optimizer. Each model runs in a process of
+its own; memory is that process's peak, followed by its growth since the imports.
 
 With --peers: ResNet-20 on batches of 128 (with SGD and momentum) and VGG16 on 2 images (forward and backward only), the
-same layers in PyTorch and in Keras on TensorFlow, each in its own process, all taking turns. Everyone must have as many
-parameters. Float32; images lie in memory in the layout each contestant takes. "CPU ms" is the processor time of a step,
-all threads together: with --threads 1, where nobody spins at barriers, it compares contestants on a busy machine, too.
+same layers in PyTorch and in Keras on TensorFlow, each in its own process, all taking turns. All must have the same
+number of parameters. Float32; images are stored in the layout each contestant takes. "CPU ms" is the processor time of
+a step over all threads: with --threads 1, without threads spinning at barriers, it is valid on a busy machine, too.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ RATE, MOMENTUM = 1e-3, 0.9
 
 
 class Network(NamedTuple):
-    """A function of tinydl.models, its arguments, the size of the images and of the batch."""
+    """A function of tinydl.models, its arguments, the image size and the batch size."""
 
     builder: str
     options: dict[str, Any]
     native: tuple[int, int]
-    least: int = 32  # pixels that it can be tried out with
+    least: int = 32  # smallest image size, for compiling
 
 
 NETWORKS = {
@@ -64,7 +64,7 @@ NETWORKS = {
 
 
 def batch_of(shape: tuple[int, ...], classes: int, batch: int, seed: int = 0) -> tuple[Any, Any]:
-    """Noise, and labels."""
+    """Make images of noise, and labels."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
@@ -72,7 +72,7 @@ def batch_of(shape: tuple[int, ...], classes: int, batch: int, seed: int = 0) ->
 
 
 def build(network: Network, size: int, train: bool) -> Any:
-    """A compiled tinydl model; unless it is to train, its optimizer leaves it alone."""
+    """A compiled tinydl model; unless `training`, its optimizer leaves the parameters unchanged."""
     from tinydl import models
     from tinydl.losses import SoftmaxCrossEntropy
     from tinydl.optimizers import SGD
@@ -94,7 +94,7 @@ def still() -> Any:
 
 
 def flops(model: Any) -> int:
-    """Of a training step, an image."""
+    """Arithmetic of a training step, per image."""
     from tinydl.layers import Conv2D, Dense
 
     layers = [layer for layer in model.root.walk() if isinstance(layer, Conv2D | Dense)]
@@ -106,7 +106,7 @@ def flops(model: Any) -> int:
 
 
 def measure(name: str, rounds: int) -> None:
-    """In a process of its own: one JSON object."""
+    """Time one model, in a process of its own; prints one JSON object."""
     importlib.import_module("tinydl.models")
     imported = peak_memory()
     network = NETWORKS[name]
@@ -129,9 +129,9 @@ def measure(name: str, rounds: int) -> None:
 
 
 def compile_kernels() -> None:
-    """Run every model once on small images, so that the processes that count find compiled kernels."""
+    """Run every model once on small images, so that the timed processes find compiled kernels."""
     for network in NETWORKS.values():
-        if network.options.get("depth") in (11, 19, 110):  # no kernels of their own
+        if network.options.get("depth") in (11, 19, 110):  # they have no kernels of their own
             continue
         model = build(network, network.least, True)
         model.train_on_batch(*batch_of(model.input_shape, model.output_shape[0], 2))
@@ -160,7 +160,7 @@ def show_all(names: list[str], threads: int, rounds: int) -> None:
 
 # --- two of them beside PyTorch and Keras -----------------------------------------------------------------------------
 
-PEERS = {"ResNet-20": True, "VGG16": False}  # whether with the optimizer
+PEERS = {"ResNet-20": True, "VGG16": False}  # whether the optimizer is included
 VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions
 
 
@@ -247,7 +247,7 @@ def keras_resnet20(keras: Any) -> Any:
     add = keras.layers
 
     def conv(x: Any, filters: int, strides: int = 1) -> Any:
-        if strides > 1:  # "same" would pad one side only
+        if strides > 1:  # "same" would pad only one side
             x = add.ZeroPadding2D(1)(x)
         padding = "valid" if strides > 1 else "same"
         return add.BatchNormalization(momentum=0.9, epsilon=1e-5)(
@@ -279,7 +279,7 @@ def keras_vgg16(keras: Any) -> Any:
 
 
 def tensorflow(name: str, train: bool) -> Built:
-    """A tf.function, faster than train_on_batch."""
+    """A training step as a tf.function, which is faster than train_on_batch."""
     tf, keras = importlib.import_module("tensorflow"), importlib.import_module("keras")
     keras.utils.set_random_seed(0)
     model = {"ResNet-20": keras_resnet20, "VGG16": keras_vgg16}[name](keras)
@@ -296,7 +296,7 @@ def tensorflow(name: str, train: bool) -> Built:
         if train:
             optimizer.apply(gradients, weights)
             return loss, ()
-        return loss, gradients  # or they would not be computed
+        return loss, gradients  # otherwise they would not be computed
 
     batches = [(tf.constant(x), tf.constant(y)) for x, y in batches_of(name)]
     return Built(lambda x, y: float(step(x, y)[0]), batches, sum(math.prod(weight.shape) for weight in weights))
@@ -359,8 +359,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_threads(parser)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="that a turn of --peers lasts (at least one step)")
-    parser.add_argument("--only", metavar="WORD", help="networks whose name has this word")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn of --peers (at least one step)")
+    parser.add_argument("--only", metavar="WORD", help="only networks whose name contains this word")
     parser.add_argument("--peers", action="store_true", help="ResNet-20 and VGG16 beside PyTorch and Keras")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -378,7 +378,7 @@ def main() -> None:
     wanted = (args.only or "").lower()
     names = [name for name in (PEERS if args.peers else NETWORKS) if wanted in name.lower()]
     if not names:
-        parser.error(f"--only {args.only}: no such network among {', '.join(PEERS if args.peers else NETWORKS)}")
+        parser.error(f"--only {args.only}: expected a part of one of {', '.join(PEERS if args.peers else NETWORKS)}")
     if args.peers:
         for name in names:
             compare(name, args.rounds, ["--threads", str(args.threads), "--seconds", str(args.seconds)])

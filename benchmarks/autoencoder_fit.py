@@ -1,11 +1,11 @@
-"""What a row costs in `fit`, everything on, against PyTorch's eager loop: same networks, same work, one thread.
+"""The time per row of `fit`, with everything on, against PyTorch's eager loop: same networks, same work, one thread.
 
     python -m benchmarks.autoencoder_fit [--rows 227440] [--rounds 5]
 
 An epoch at the real data's size: a new permutation, mini-batches of 64, forward, backward, Adam, the mean loss. tinydl
-runs its public `fit` with History, progress bar and a ModelCheckpoint that saves the epoch. PyTorch runs the plain loop
-with none of these, the rows already a tensor, gathered by index_select, in the variants of Adam it has; the best one
-counts. Needs the extra `benchmarks` for PyTorch; without it tinydl is timed alone.
+runs its public `fit` with History, progress bar and a ModelCheckpoint that saves the epoch. PyTorch runs a plain loop
+with none of these, the rows already in a tensor, gathered by index_select, with each of its Adam variants; the best
+counts. Needs the extra `benchmarks` for PyTorch; without it only tinydl is timed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TORCH_ADAMS = {"": {}, ", foreach Adam": {"foreach": True}, ", fused Adam": {"fu
 
 
 class Terminal(io.StringIO):
-    """A terminal that is shown to nobody: the progress bar does all its work."""
+    """A terminal that discards its output: the progress bar still does all its work."""
 
     def isatty(self) -> bool:
         return True
@@ -66,7 +66,7 @@ def tinydl_epoch(build: Callable[..., Model], rate: float, x: np.ndarray, folder
 
 
 def torch_network(sizes: list[int], rate: float, variant: dict[str, bool], seed: int = 0) -> tuple[Any, Any]:
-    """The same network, initialised alike, and its optimizer."""
+    """The same network, initialized the same way, and its optimizer."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     layers: list[torch.nn.Module] = []
@@ -109,7 +109,7 @@ def main() -> None:
                 for label, variant in TORCH_ADAMS.items():
                     contestants[f"PyTorch eager{label}"] = torch_epoch(*torch_network(sizes, rate, variant), x)
             seconds = take_turns(contestants, args.rounds)
-            print(f"\n{name} autoencoder, microseconds a row")
+            print(f"\n{name} autoencoder, microseconds per row")
             print(table(seconds, "us", 1e6 / args.rows, next(iter(contestants))))
 
 

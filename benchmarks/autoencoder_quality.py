@@ -1,10 +1,10 @@
-"""Does tinydl learn as well as PyTorch? The same splits, networks and recipes, the detector judged alike.
+"""Does tinydl learn as well as PyTorch? Same splits, networks, recipes and evaluation.
 
     python -m benchmarks.autoencoder_quality --data creditcard.csv [--seeds 10]
 
 Both train the book's vanilla autoencoder (and, with --deep, the deep one) by its protocol: Glorot uniform, Adam with
 epsilon 1e-7, batches of 64. Runs of one seed share their split but not their random numbers, so pairs differ; the
-mean difference and its standard error tell. Needs the extra `benchmarks`.
+mean difference and its standard error decide. Needs the extra `benchmarks`.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class Predictor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="creditcard.csv or its folder (default: the folder that TINYDL_DATA names)")
-    parser.add_argument("--download", action="store_true", help="get it from OpenML if it is nowhere here")
+    parser.add_argument("--download", action="store_true", help="get it from OpenML if it is missing")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--deep", action="store_true", help="the deep autoencoder too")
+    parser.add_argument("--deep", action="store_true", help="also the deep autoencoder")
     args = parser.parse_args()
     try:
         data = creditcard.load(args.data, download=args.download)

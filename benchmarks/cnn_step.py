@@ -1,19 +1,19 @@
-"""The training step of the book's CIFAR-10 network in images a second: tinydl, PyTorch, Keras on TensorFlow and JAX.
+"""Images per second in a training step of the book's CIFAR-10 network: tinydl, PyTorch, Keras on TensorFlow and JAX.
 
     python -m benchmarks.cnn_step [--threads 2] [--rounds 5] [--seconds 2] [--picture step.png] [--compile]
 
-The same network everywhere: 9,312,202 parameters, Adam, dropout of 0.5, softmax cross-entropy on logits, float32,
-batches of 128 that lie in memory in the layout each contestant takes. A step is forward, backward, Adam and the loss as
+The same network in each: 9,312,202 parameters, Adam, dropout of 0.5, softmax cross-entropy on logits, float32,
+batches of 128 stored in the layout each contestant takes. A step is forward, backward, Adam and the loss as
 a number.
 
-Every contestant lives in a process of its own (Keras' backend is a choice for a whole process), where it builds its
-model once and compiles what it compiles. Then all take turns: one works for some two seconds while the others wait for
-a line on their standard input. The table says how many cores each used while it worked, a line below how much the idle
-ones used. NumPy's matrix product of 2048^3 takes its turns with them: "of sgemm" is the arithmetic of the direct
-convolutions and products (without the first layer's dx, which nobody needs) over that rate. Memory is the process'
-peak; behind it, how much the peak has grown since the imports.
+Every contestant has a process of its own (Keras's backend is chosen per process), where it builds and compiles its
+model once. Then all take turns: one works for about two seconds while the others wait for
+a line on their standard input. The table lists the cores each used while working; a line below it, those used by idle
+processes. NumPy's matrix product of 2048^3 takes turns with them: "of sgemm" is the arithmetic of the direct
+convolutions and products (without the first layer's dx, which is not needed) over that rate. Memory is the process's
+peak, followed by its growth since the imports.
 
-Contestants whose libraries are not installed are left out; --compile adds torch.compile, which needs a C++ compiler.
+Contestants whose libraries are not installed are skipped; --compile adds torch.compile, which needs a C++ compiler.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from benchmarks.side_by_side import add_threads, machine, use_threads
 
 PARAMETERS = 9_312_202
 CONVS = [(32, 3, 64, 3), (16, 64, 128, 2), (16, 128, 128, 2), (8, 128, 256, 1), (4, 256, 512, 1)]  # map, c, f, kernel
-POOLED = (0, 2, 3)  # the convolutions that a pooling follows
+POOLED = (0, 2, 3)  # the convolutions followed by pooling
 DENSE = [(8192, 1024), (1024, 512), (512, 256), (256, 10)]
-BATCHES = 8  # different ones, in memory
-SIDE = 2048  # of the matrix product that tells what the machine can do
+BATCHES = 8  # distinct batches, in memory
+SIDE = 2048  # of the matrix product that measures the machine
 
 
 def flops_of_step() -> int:
-    """Of one image: forward, and twice as much backward, but no dx for the first layer."""
+    """Arithmetic per image: forward, and twice as much backward, but no dx for the first layer."""
     convs = [size**2 * kernel**2 * c * f for size, c, f, kernel in CONVS]
     return 2 * (3 * (sum(convs) + sum(inputs * units for inputs, units in DENSE)) - convs[0])
 
 
-# --- the contestants: each runs in its own process, and imports its library there -----------------------
+# --- the contestants: each runs in its own process and imports its library there -----------------------
 
 
 def data(batch_size: int) -> list[tuple[Any, Any]]:
@@ -200,7 +200,7 @@ CONTESTANTS = [
 
 
 def report(workers: list[Worker], batch_size: int) -> tuple[str, dict[str, list[float]]]:
-    """The table, and images a second of every contestant, tinydl first and the others from the fastest on."""
+    """The table, and images per second of every contestant, tinydl first, then the fastest first."""
     speeds = {worker.name: [batch_size / seconds for seconds in worker.seconds] for worker in workers}
     by_name = {worker.name: worker for worker in workers}
     median = {name: statistics.median(values) for name, values in speeds.items()}
@@ -218,12 +218,12 @@ def report(workers: list[Worker], batch_size: int) -> tuple[str, dict[str, list[
             f"| {name} | {speed:.0f} | {min(speeds[name]):.0f} - {max(speeds[name]):.0f} | {times} | "
             f"{speed * flops_of_step() / rate:.0%} | {statistics.median(worker.cores):.2f} | {memory} |"
         )
-    lines += ["", f"sgemm: {rate / 1e9:.0f} GFLOP/s; a step: {flops_of_step() / 1e6:.1f} MFLOP an image"]
+    lines += ["", f"sgemm: {rate / 1e9:.0f} GFLOP/s; a step: {flops_of_step() / 1e6:.1f} MFLOP per image"]
     return "\n".join(lines), {name: speeds[name] for name in names}
 
 
 def picture(speeds: dict[str, list[float]], source: str, path: str) -> None:
-    """Bars of images a second, with the range of the rounds."""
+    """Draw bars of images per second, with the range of the rounds."""
     from tinydl.plots.style import BLUE, GREY, ORANGE, PURPLE, SKY, dress, finish, panel
 
     colours = {"tinydl": BLUE, "PyTorch": ORANGE, "Keras on TensorFlow": SKY, "Keras on JAX": PURPLE}
@@ -240,7 +240,7 @@ def picture(speeds: dict[str, list[float]], source: str, path: str) -> None:
         ax.text(max(values), at, f"  {median:.0f}{times}", va="center", fontsize=10)
     ax.set_xlim(0, 1.25 * max(map(max, speeds.values())))
     ax.invert_yaxis()
-    dress(ax, "Training step of the book's CIFAR-10 network", "images a second", "")
+    dress(ax, "Training step of the book's CIFAR-10 network", "images per second", "")
     ax.grid(visible=False, axis="y")
     finish(figure, source, path)
     print(f"\nwritten: {path}", flush=True)
@@ -250,11 +250,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_threads(parser)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="that a turn lasts (default 2; at least one step)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn (default 2; at least one step)")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--picture", metavar="PATH", help="write a bar chart (PNG)")
     parser.add_argument("--compile", action="store_true", help="torch.compile too")
-    parser.add_argument("--only", metavar="WORD", help="besides tinydl, only contestants whose name has this word")
+    parser.add_argument("--only", metavar="WORD", help="besides tinydl, only contestants whose name contains this word")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
     use_threads(args.threads)

@@ -1,22 +1,22 @@
-"""Convolution and pooling by shape, forward and backward, against PyTorch and TensorFlow; and the products behind them.
+"""Convolution and pooling by shape, forward and backward, against PyTorch and TensorFlow; and the matrix products used.
 
     python -m benchmarks.convolution [--threads 2] [--rounds 5] [--batch-size 128]
     python -m benchmarks.convolution --network resnet20 vgg16 inception
 
-The second form times the layers of whole networks instead, in milliseconds and as often as they occur, with their sum:
+The second form times the layers of whole networks instead, in milliseconds, each as often as it occurs, with their sum:
 ResNet-20 for 32x32 images (batch 128), VGG16 for 224x224 (batch 2) with its pools and dense layers, and layers of
-several Inception networks. A first layer's dx is left out, as in training. ReLU and batch norm are not in it.
+several Inception networks. A first layer's dx is left out, as in training; ReLU and batch norm are not included.
 
-All contestants take turns in one process, float32; medians. Backward is dW, db and dx together, the forward pass before
-it not timed. GFLOP/s count the arithmetic of the direct convolution (2 n oh ow kh kw c f forward, twice that backward),
-whatever a contestant really computes; in brackets the share of what NumPy's matrix product of 2048^3 reached in the
-same turns. Winograd's way does less arithmetic, so it may exceed 100 %.
+All contestants take turns in one process, float32; medians. Backward is dW, db and dx together; the forward pass before
+it is not timed. GFLOP/s count the arithmetic of the direct convolution (2 n oh ow kh kw c f forward, twice that
+backward), whatever a contestant really computes; in brackets is its share of the rate of NumPy's 2048^3 matrix product
+in the same turns. Winograd's method does less arithmetic, so it may exceed 100 %.
 
-For kernels of 2x2 and 3x3 with strides of 1 tinydl has two ways, Winograd's and plain products over patches (with few
-channels over the image itself): tinydl/kernels/convolution/choose.py chooses, the other one has a column of its own.
-PyTorch is timed on its default layout and on channels_last, with padding="same" as its users write it (for a 2x2 kernel
+For kernels of 2x2 and 3x3 with strides of 1 tinydl has two methods, Winograd's and products over patches (with few
+channels, over the image itself): tinydl/kernels/convolution/choose.py chooses; the other has its own column.
+PyTorch is timed in its default layout and in channels_last, with padding="same" as its users write it (for a 2x2 kernel
 it copies x into a padded image first); TensorFlow by tf.nn.conv2d inside a tf.function. Peers that are not installed
-are left out.
+are skipped.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from tinydl.kernels.machine.threads import one_blas_thread
 
 torch, tf = optional("torch"), optional("tensorflow")
 
-SIDE = 2048  # of the matrix product that tells what the machine can do
+SIDE = 2048  # of the matrix product that measures the machine
 SGEMM = "sgemm"
 OURS, OTHER = "tinydl", "tinydl's other way"
 PEERS = ("PyTorch", "channels_last", "TensorFlow")
@@ -56,7 +56,7 @@ Medians = dict[tuple[str, int], float]
 
 
 class Conv(NamedTuple):
-    """A convolution of square maps with a square kernel; padding "same" with strides of 1, else that of PyTorch."""
+    """A convolution of square maps with a square kernel; padding "same" for strides of 1, else PyTorch's."""
 
     size: int
     c: int
@@ -89,7 +89,7 @@ class Conv(NamedTuple):
         return kernels.Window((self.kernel, self.kernel), (self.stride, self.stride), self.padding)
 
     def shape_of(self, n: int) -> choose.Convolution:
-        """What the table of ways is asked for."""
+        """The key of the table of methods."""
         return choose.Convolution(self.window, self.c, self.f, (n, self.after, self.after, self.f), not self.first)
 
 
@@ -123,7 +123,7 @@ OTHERS = [
 ]  # fmt: skip
 PRODUCTS = [  # transposed or not, m, n, k
     (f"{SIDE}^3, out of memory", False, SIDE, SIDE, SIDE),
-    ("im2col 3x3, 128 to 128", False, 96, 128, 1152),  # the pixels that tinydl lowers at a time
+    ("im2col 3x3, 128 to 128", False, 96, 128, 1152),  # the pixels that tinydl lowers at once
     ("its dW", True, 1152, 128, 48),
     ("1x1, 128 to 256", False, 336, 256, 128),
     ("its dW", True, 128, 256, 256),
@@ -168,13 +168,13 @@ def plural(threads: int) -> str:
 
 
 def sgemm() -> Run:
-    """NumPy's product, all threads."""
+    """Time NumPy's product on all threads."""
     a, b, c = numbers(np.random.default_rng(0), 3, SIDE, SIDE)
     return partial(np.matmul, a, b, out=c)
 
 
 def products(rounds: int) -> None:
-    """Matrix products in one call of BLAS, and in the bites of machine/blas.py (good inside the cache)."""
+    """Time matrix products in one BLAS call, and in the pieces of machine/blas.py (which fit the cache)."""
     print(f"\nMatrix products, GFLOP/s\n{'':<48}{'one call':>10}{'bites':>10}")
     rng = np.random.default_rng(0)
     for label, transpose, m, n, k in PRODUCTS:
@@ -220,7 +220,7 @@ def tinydl_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray, way
 
 
 def other_way(conv: Conv, n: int) -> str:
-    """The best way without Winograd where the table says Winograd's, and the reverse."""
+    """The best method without Winograd where the table has Winograd's, and the reverse."""
     shape = conv.shape_of(n)
     winograds = choose.way_for(shape).__name__.rsplit(".", 1)[-1].startswith("winograd")
     ways = {name: way for name, way in choose.WAYS.items() if name.startswith("winograd") != winograds}
@@ -228,12 +228,12 @@ def other_way(conv: Conv, n: int) -> str:
 
 
 def wanted_of(conv: Conv) -> list[int]:
-    """Of x, W and b those whose gradients are asked for."""
+    """The arrays among x, W and b whose gradients are requested."""
     return [at for at, wanted in enumerate((not conv.first, True, conv.bias)) if wanted]
 
 
 def torch_tensor(array: NDArray, layout: Any) -> Any:
-    """NHWC as PyTorch's NCHW, which lies in memory as `layout` says."""
+    """Convert NHWC to PyTorch's NCHW, stored as `layout` says."""
     return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous(memory_format=layout)
 
 
@@ -260,7 +260,7 @@ def tensorflow_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray)
         with tf.GradientTape() as tape:
             wanted = [(x, W, b)[at] for at in wanted_of(conv)]
             tape.watch(wanted)
-            y = apply(x, W, b)  # not in the compiled graph: nothing in it needs y
+            y = apply(x, W, b)  # outside the compiled graph, as nothing in it needs y
         return tape.gradient(y, wanted, dy)
 
     return partial(tf.function(apply), *inputs), partial(tf.function(differentiate), *inputs, gradient)
@@ -362,7 +362,7 @@ def affine_contestants(layer: Affine, n: int) -> dict[str, tuple[Run, Run]]:
 
 
 def check_agreement(label: str, results: dict[str, Any]) -> None:
-    """Refuse to time contestants that compute different things: the lengths of all their results must be alike."""
+    """Reject contestants that compute different things: the norms of all their results must be close."""
     lengths = {}
     for name, result in results.items():
         arrays = result if isinstance(result, tuple | list) else [result]
@@ -373,7 +373,7 @@ def check_agreement(label: str, results: dict[str, Any]) -> None:
 
 
 def measure(label: str, contestants: dict[str, tuple[Run, Run]], rounds: int, *more: tuple[str, Run]) -> Medians:
-    """Median seconds by (contestant, 0 forward or 1 backward), and of `more`, by (name, 0)."""
+    """Median seconds by (contestant, 0 for forward or 1 for backward), and of `more`, by (name, 0)."""
     runs = {(name, at): both[at] for at in (0, 1) for name, both in contestants.items()}
     for at, direction in enumerate(PASSES):
         check_agreement(f"{label}, {direction}", {name: runs[name, at]() for name in contestants})
@@ -428,7 +428,7 @@ def poolings(n: int, rounds: int, peers: list[str]) -> None:
 
 
 def network(name: str, rounds: int, peers: list[str]) -> None:
-    """Its layers in milliseconds, as often as they occur, and their sum."""
+    """Print its layers in milliseconds, each as often as it occurs, and their sum."""
     n, layers = NETWORKS[name]
     columns = [OURS, *peers, *(f"tinydl / {peer}" for peer in peers)]
     print(f"\n{name}, batch {n}, milliseconds")
@@ -463,10 +463,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument(
-        "--network", nargs="+", choices=NETWORKS, default=[], help="the layers of these, at their own batch size"
+        "--network", nargs="+", choices=NETWORKS, default=[], help="time the layers of these, at their own batch sizes"
     )
     args = parser.parse_args()
-    warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")  # it copies x: as said above
+    warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")  # it copies x, see the docstring
     n, rounds = args.batch_size, args.rounds
     peers = [name for name in PEERS if (tf if name == "TensorFlow" else torch) is not None]
     print(f"{machine()}, {f'tensorflow {tf.__version__}' if tf else 'no tensorflow'}")

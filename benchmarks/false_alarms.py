@@ -1,10 +1,10 @@
-"""Does the gradient check cry wolf? It is run on layers, losses and models that are right, at random.
+"""Does the gradient check raise false alarms? It runs on correct layers, losses and models, at random.
 
     python -m benchmarks.false_alarms [--count 1000] [--seed 0] [--method central]
 
-Shapes, hyper-parameters, data and seeds are drawn anew for each check, as the specs in tests/proofs/specs have it,
-spread evenly over all layers, losses and models. Each one that fails is shown, and makes the exit code 1. "zero" counts
-the checks in which all gradients of some array were truly zero, as dead units and dropped inputs leave them: they prove
+Shapes, hyper-parameters, data and seeds are drawn anew for each check, as in the specs in tests/proofs/specs,
+spread evenly over all layers, losses and models. Each failure is shown and makes the exit code 1. "zero" counts
+the checks in which all gradients of some array were truly zero, as with dead units and dropped inputs: these prove
 less.
 """
 
@@ -30,7 +30,7 @@ from tinydl.gradcheck.report import ZERO
 
 @dataclass
 class Tally:
-    """What the checks of one layer came to."""
+    """The results of all checks of one layer."""
 
     checks: int = 0
     zero: int = 0

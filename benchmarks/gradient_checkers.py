@@ -1,23 +1,23 @@
-"""Who finds the mutants: tinydl's checker, torch.autograd.gradcheck or scipy.optimize.check_grad.
+"""Which checker finds the mutants: tinydl's, torch.autograd.gradcheck or scipy.optimize.check_grad?
 
     python -m benchmarks.gradient_checkers               # all mutants of all layers and losses
     python -m benchmarks.gradient_checkers --every 10    # every tenth
 
-The mutants' own inputs are tiny and chosen to tell (tests/proofs/specs), which suits a checker that probes every entry.
-So every `--usual-every`th mutant is checked at one input of usual size as well.
+The mutants' own inputs are tiny and chosen to expose them (tests/proofs/specs), which suits a checker that probes every
+entry. So every `--usual-every`th mutant is also checked at one input of usual size.
 
 Each mutant is a layer or a loss of tinydl with one mistake planted in its source (tinydl/gradcheck/mutation). Every
-checker gets it at the same inputs, one after another until one of them shows the mistake, with its own defaults:
+checker gets it at the same inputs, one after another until one of them exposes the mistake, with its own defaults:
 
-    tinydl            check_layer and check_loss, the oracle chosen by itself
+    tinydl            check_layer and check_loss, with the oracle chosen automatically
     tinydl, central   the same by central differences alone
     torch             the layer wrapped as an autograd.Function; full Jacobians by central differences
     torch, fast_mode  random projections of them
     scipy             sum(dy * y) + penalty as a function of one flat vector, with a random dy; forward differences. It
-                      returns the length of the error: wrong is what exceeds `--scipy-limit` times the gradient's length
+                      returns the norm of the error: wrong if above `--scipy-limit` times the gradient's norm
 
-All run in one process on one thread, taking turns mutant by mutant. What counts are mutants that change the gradient,
-and those that break a rule that layers keep, such as leaving dy alone, which no peer claims to look at.
+All run in one process on one thread, taking turns mutant by mutant. Two kinds of mutants count: those that change the
+gradient, and those that break a rule of layers, such as leaving dy unchanged, which no peer claims to check.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ torch = optional("torch")
 
 
 def usual(spec: Any) -> Case:
-    """The plain case, at an input of usual size."""
+    """The default case, at an input of usual size."""
     plain = next(iter(spec.cases.values()))
     size = (2, 8, 8, 8) if spec.inputs is ONLY_IMAGES else (32, 30)
     return LayerCase(plain.subject, size, plain.options)
@@ -63,7 +63,7 @@ WRONG, RULES = "wrong", "rules"
 
 
 class Subject:
-    """A case as plain functions of float64 arrays: what peers can be given."""
+    """A case as plain functions of float64 arrays, for the peers."""
 
     def __init__(self, case: Case) -> None:
         rng = np.random.default_rng(0)
@@ -89,7 +89,7 @@ class Subject:
         return self.runner.forward(self.x)
 
     def backward(self, dy: NDArray[Any]) -> list[NDArray[Any]]:
-        """The gradients by all arrays."""
+        """The gradients with respect to all arrays."""
         if self.loss is not None:
             return [self.loss.backward() * dy]
         self.runner.zero_grad()
@@ -102,13 +102,13 @@ class Subject:
         return float(y) if self.loss is not None else float(np.sum(self.dy * y)) + self.runner.penalty()
 
     def gradient(self) -> list[NDArray[Any]]:
-        """Of `objective`."""
+        """The gradient of `objective`."""
         self.forward()
         return self.backward(np.ones(()) if self.loss is not None else self.dy)
 
 
 def by_tinydl(case: Case, method: str) -> str:
-    """What is wrong, in the checker's words; "" when nothing is."""
+    """The checker's complaint; "" if there is none."""
     try:
         case.check(method=method)
     except GradientCheckError as error:
@@ -117,7 +117,7 @@ def by_tinydl(case: Case, method: str) -> str:
 
 
 def by_scipy(case: Case, limit: float) -> str:
-    """check_grad on the objective."""
+    """Run check_grad on the objective."""
     subject = Subject(case)
     sizes = np.cumsum([array.size for array in subject.arrays])[:-1]
 
@@ -139,7 +139,7 @@ def by_scipy(case: Case, limit: float) -> str:
 
 
 def by_torch(case: Case, fast_mode: bool) -> str:
-    """The layer as an autograd.Function; one with a penalty, or a loss, as the one number that it adds up to."""
+    """The layer as an autograd.Function; a loss, or a layer with a penalty, as its scalar sum."""
     subject = Subject(case)
     scalar = subject.loss is not None or subject.has_penalty
 
@@ -168,7 +168,7 @@ def by_torch(case: Case, fast_mode: bool) -> str:
 
 
 def contestants(scipy_limit: float) -> dict[str, Callable[[Case], str]]:
-    """Who takes part, by name."""
+    """The contestants, by name."""
     found: dict[str, Callable[[Case], str]] = {
         "tinydl": lambda case: by_tinydl(case, "auto"),
         "tinydl, central": lambda case: by_tinydl(case, "central"),
@@ -181,12 +181,12 @@ def contestants(scipy_limit: float) -> dict[str, Callable[[Case], str]]:
 
 
 def tried(check: Callable[[Case], str], cases: list[Case]) -> tuple[str, float]:
-    """What the first case that shows a mistake shows, and the seconds that it took to get there."""
+    """The complaint about the first case that exposes a mistake, and the seconds until then."""
     start = time.perf_counter()
     for case in cases:
         try:
             message = check(case)
-        except Exception as error:  # a peer may stumble over what it was not made for: it has noticed
+        except Exception as error:  # a crash on unsupported input counts as a find
             message = f"{type(error).__name__}: {error}"
         if message:
             return message, time.perf_counter() - start
@@ -194,7 +194,7 @@ def tried(check: Callable[[Case], str], cases: list[Case]) -> tuple[str, float]:
 
 
 class Score:
-    """What the contestants did at one kind of input."""
+    """The contestants' results at one kind of input."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -204,7 +204,7 @@ class Score:
         self.right = 0
 
     def mutant(self, kind: str, checks: dict[str, Callable[[Any], str]], cases: list[Any]) -> None:
-        """All of them on one mutant, which is installed."""
+        """Run all of them on one mutant, which is installed."""
         self.total[kind] += 1
         for name, check in checks.items():
             message, took = tried(check, cases)
@@ -213,14 +213,14 @@ class Score:
             self.named[name] += kind == WRONG and "likely cause" in message
 
     def correct(self, checks: dict[str, Callable[[Any], str]], cases: list[Any]) -> None:
-        """All of them on layers without a mistake."""
+        """Run all of them on layers without a mistake."""
         self.right += len(cases)
         for name, check in checks.items():
             for case in cases:
                 self.alarms[name] += bool(tried(check, [case])[0])
 
     def show(self) -> None:
-        """As a table."""
+        """Print the results as a table."""
         wrong, rules = self.total[WRONG], self.total[RULES]
         print(f"\n{self.title}: {wrong} mutants with a wrong gradient, {rules} that break a rule\n")
         heads = (
@@ -247,12 +247,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1, help="take every Nth mutant (default: all)")
     parser.add_argument(
-        "--usual-every", type=int, default=20, help="and of these, at usual sizes (default: every 20th)"
+        "--usual-every", type=int, default=20, help="of these, check every Nth at usual sizes (default: every 20th)"
     )
-    parser.add_argument("--scipy-limit", type=float, default=1e-5, help="error that scipy's is called wrong above")
+    parser.add_argument("--scipy-limit", type=float, default=1e-5, help="errors above it count as scipy's finds")
     args = parser.parse_args()
     if args.every < 1 or args.usual_every < 1:
-        parser.error("--every and --usual-every must be 1 or more")
+        parser.error("--every and --usual-every must be >= 1")
     checks = contestants(args.scipy_limit)
     print(machine())
     warnings.simplefilter("ignore")
@@ -276,7 +276,7 @@ def main() -> None:
 
 
 def kind_of(verdict: Verdict) -> str:
-    """Whether the gradient is wrong, or a rule is broken: by the strict check of the mutants' judge."""
+    """Whether the gradient is wrong or a rule is broken, by the strict check that classifies the mutants."""
     of_gradient = ("likely cause", "is wrong", "vacuous", "no usable derivative")
     return WRONG if verdict.kind == MISSED or any(mark in verdict.why for mark in of_gradient) else RULES
 

@@ -1,11 +1,11 @@
-"""Does the gradient check find mistakes? Thousands are planted in every layer and every loss, one at a time.
+"""Does the gradient check find mistakes? Thousands are planted in all layers and losses, one at a time.
 
     python -m benchmarks.mutants [--layer Dense --layer Conv2D] [--verbose]
 
-Printed are every mutant that passed the check with the reason why that is right, a table by layer and one by kind of
-mistake; with --verbose all other mutants too, with what caught them. Exit code 1 if a wrong gradient passed.
+It prints every mutant that passed the check with the reason why that is right, and tables by layer and by kind of
+mistake; with --verbose also all other mutants, with the check that caught them. Exit code 1 if a wrong gradient passed.
 
-What is changed, and how, and what the columns mean: tinydl/gradcheck/mutation. Where each layer is checked: its spec in
+The changes and the meaning of the columns are described in tinydl/gradcheck/mutation; the inputs are in the specs in
 tests/proofs/specs.
 """
 
@@ -27,7 +27,7 @@ from tinydl.gradcheck.mutation import CAUGHT, CRASH, MISSED, OPERATORS, VERDICTS
 
 @dataclass(frozen=True)
 class Judged:
-    """A mutant, and what became of it."""
+    """A mutant and its verdict."""
 
     target: str
     operator: str
@@ -46,7 +46,7 @@ def main() -> None:
     args = parser.parse_args()
     every = targets()
     if unknown := set(args.layer or ()) - set(every):
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
+        parser.error(f"unknown: {', '.join(sorted(unknown))}: choose from {', '.join(every)}")
 
     start = time.perf_counter()
     judged = []
@@ -68,13 +68,13 @@ def main() -> None:
     wrong = [one for one in judged if one.verdict.kind in (CAUGHT, MISSED)]
     missed = sum(one.verdict.kind == MISSED for one in wrong)
     distinct = len({(one.place, one.change) for one in wrong})
-    print(f"\n{time.perf_counter() - start:.0f} seconds; {distinct} different changes of code, as layers share kernels")
+    print(f"\n{time.perf_counter() - start:.0f} seconds; {distinct} distinct changes of code, as layers share kernels")
     print(f"{len(wrong)} mutants that change the gradient: {len(wrong) - missed} caught, {missed} missed")
     sys.exit(missed > 0)
 
 
 def print_table(head: str, rows: list[str], judged: list[Judged], row_of: Callable[[Judged], str]) -> None:
-    """Markdown: how often each verdict was given, row by row, and in all."""
+    """Print as Markdown how often each verdict was given, row by row and in all."""
     print("|", " | ".join([head, "mutants", *VERDICTS]), "|")
     print("|---|" + "---:|" * (1 + len(VERDICTS)))
     for row in [*rows, "all"]:
@@ -83,5 +83,5 @@ def print_table(head: str, rows: list[str], judged: list[Judged], row_of: Callab
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")  # of what mutants do to numbers
+    warnings.simplefilter("ignore")  # mutants cause numeric warnings
     main()

@@ -1,7 +1,7 @@
-"""Contestants that live in processes of their own and take turns there.
+"""Contestants that run in processes of their own and take turns.
 
 A benchmark lists its `Contestant`s, `start`s a process for each and lets them `take_turns`; called with --worker NAME
-it is that process, and does its `work`.
+it is that process and does its `work`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-REST = 0.2  # seconds before a turn, in which the threads of the contestant before stop spinning
+REST = 0.2  # seconds before a turn, while the previous contestant's threads stop spinning
 
-Step = Callable[[Any, Any], float]  # a training step on one batch; gives the loss
+Step = Callable[[Any, Any], float]  # a training step on one batch; returns the loss
 
 
 class Built(NamedTuple):
-    """A model ready to be trained: its step, the batches as the step wants them, its number of parameters."""
+    """A model ready to be trained: its step, the batches in the step's layout, its number of parameters."""
 
     step: Step
     batches: list[tuple[Any, Any]]
@@ -34,7 +34,7 @@ class Built(NamedTuple):
 
 
 class Contestant(NamedTuple):
-    """What stands in the table, how it is built, the modules it needs."""
+    """The row in the table, the function that builds it, the modules it needs."""
 
     name: str
     build: Callable[..., Built]
@@ -43,18 +43,18 @@ class Contestant(NamedTuple):
     backend: str = ""
 
 
-# --- a worker: builds, then trains for a turn at every line it reads ------------------------------------
+# --- a worker: builds, then trains for one turn per line it reads ------------------------------------
 
 
 def peak_memory() -> float:
-    """Megabytes this process has held at most so far."""
+    """The peak memory of this process so far, in megabytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def work(contestant: Contestant, seconds: float, *arguments: Any) -> None:
-    """One JSON object a line: first what was built, then one for every turn."""
+    """Print one JSON object per line: first about the built model, then one for every turn."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever the libraries print goes elsewhere
+    os.dup2(2, 1)  # the libraries' own output must not mix with the JSON
 
     def answer(**entries: Any) -> None:
         print(json.dumps(entries), file=answers, flush=True)
@@ -67,7 +67,7 @@ def work(contestant: Contestant, seconds: float, *arguments: Any) -> None:
     imported = peak_memory()
     step, batches, parameters = contestant.build(*arguments, **contestant.options)
     for batch in batches[:2] * 2:
-        step(*batch)  # compiles
+        step(*batch)  # to compile
     start = time.perf_counter()
     step(*batches[0])
     steps = max(1, round(seconds / (time.perf_counter() - start)))
@@ -102,7 +102,7 @@ class Worker:
         self.built: dict[str, Any] = {}
 
     def wait_for_model(self) -> str:
-        """Wait until the model is built and has trained a little; what went wrong, or nothing."""
+        """Wait until the model is built and has trained a little; return the error, or nothing."""
         try:
             self.built = self.answer()
         except RuntimeError as error:
@@ -110,13 +110,13 @@ class Worker:
         return str(self.built.get("missing", ""))
 
     def answer(self) -> dict[str, Any]:
-        """Raises RuntimeError, with what the process last said, when it has died."""
+        """Raise RuntimeError, with the process's last output, if it has died."""
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
             last = self.errors.read().decode(errors="replace").strip().splitlines()[-3:]
-            raise RuntimeError(f"its process ended: {' / '.join(last) or 'without a word'}")
+            raise RuntimeError(f"its process ended: {' / '.join(last) or 'no output'}")
         return dict(json.loads(line))
 
     def turn(self) -> None:
@@ -129,7 +129,7 @@ class Worker:
         self.loss, self.peak = result["loss"], result["peak"]
 
     def cpu_seconds(self) -> float:
-        """What the process has used so far; nan where there is no /proc."""
+        """The processor time used so far; nan without /proc."""
         path = Path(f"/proc/{self.process.pid}/stat")
         if not path.exists():
             return math.nan
@@ -146,13 +146,11 @@ class Worker:
 
 
 def start(contestants: list[Contestant], arguments: list[str], workers: list[Worker]) -> None:
-    """Add a worker for each, one after the other; those that cannot take part are named and left out."""
+    """Add a worker for each contestant in turn; those that cannot run are named and skipped."""
     for contestant in contestants:
         print(f"starting {contestant.name} ... ", end="", flush=True)
         since = time.perf_counter()
-        if (
-            "tinydl" in contestant.modules
-        ):  # once for nothing: it compiles its kernels and keeps them, which takes memory too
+        if "tinydl" in contestant.modules:  # an extra run: it compiles and caches the kernels, which takes memory too
             before = Worker(contestant, arguments)
             before.wait_for_model()
             before.stop()
@@ -162,11 +160,11 @@ def start(contestants: list[Contestant], arguments: list[str], workers: list[Wor
             worker.stop()
         else:
             workers.append(worker)
-        print(f"left out: {trouble}" if trouble else f"{time.perf_counter() - since:.0f} s", flush=True)
+        print(f"skipped: {trouble}" if trouble else f"{time.perf_counter() - since:.0f} s", flush=True)
 
 
 def take_turns(workers: list[Worker], rounds: int) -> float:
-    """Returns the most of a core that an idle worker used, on average over a round. Who dies is left out after that."""
+    """Return the largest share of a core an idle worker used, as a mean over a round. Workers that die are skipped."""
     idle = 0.0
     for number in range(rounds):
         print(f"round {number + 1} of {rounds} ... ", end="", flush=True)
@@ -177,7 +175,7 @@ def take_turns(workers: list[Worker], rounds: int) -> float:
             try:
                 worker.turn()
             except RuntimeError as error:
-                print(f"{worker.name} is left out: {error} ... ", end="", flush=True)
+                print(f"{worker.name} is skipped: {error} ... ", end="", flush=True)
                 worker.stop()
                 workers.remove(worker)
             for other in workers:

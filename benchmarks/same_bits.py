@@ -1,11 +1,11 @@
-"""Whether two versions of tinydl train to the same bits: every model of the library, 20 steps each.
+"""Do two versions of tinydl train to the same bits? Every model of the library is trained for 20 steps.
 
-    python -m benchmarks.same_bits --write before.json        # with the one version
-    python -m benchmarks.same_bits --compare before.json      # with the other; says what differs, exit code 1 then
+    python -m benchmarks.same_bits --write before.json        # with one version
+    python -m benchmarks.same_bits --compare before.json      # with the other; lists differences, with exit code 1
 
-Hashed are the weights in get_weights' order (first, and after the steps), predictions, losses, and the bytes of the
-saved model and of a checkpoint; a file that the other version wrote is loaded, too. Bits depend on the machine and on
-the number of threads: compare on one machine, with one TINYDL_NUM_THREADS.
+Hashed are the weights in get_weights' order (before and after the steps), predictions, losses, and the bytes of the
+saved model and of a checkpoint; a file written by the other version is also loaded. Bits depend on the machine and on
+the number of threads: compare on one machine, with the same TINYDL_NUM_THREADS.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from tinydl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCro
 from tinydl.optimizers import SGD, Adam, Optimizer, RMSprop
 
 STEPS = 20
-KEPT = 1 << 20  # parameters of the largest model whose file is kept beside the hashes
+KEPT = 1 << 20  # most parameters of a model whose file is stored beside the hashes
 
 ROWS, IMAGES, LARGE = (64, 29), (16, 32, 32, 3), (2, 224, 224, 3)
 adam, rmsprop = partial(Adam, 1e-3, weight_decay=1e-4), partial(RMSprop, 1e-3)
 sgd, clipped = partial(SGD, 0.01, 0.9, True, 5e-4), partial(SGD, 1e-3, 0.9, weight_decay=5e-4, global_clipnorm=1.0)
 
-# Model, shape of a batch, classes (0: it reconstructs its input), optimizer.
+# Model, batch shape, classes (0: it reconstructs its input), optimizer.
 CASES: dict[str, tuple[Callable[[], Model], tuple[int, ...], int, Callable[[], Optimizer]]] = {
     "vanilla": (partial(models.vanilla_autoencoder, 29), ROWS, 0, adam),
     "deep": (partial(models.deep_autoencoder, 29), ROWS, 0, adam),
@@ -59,7 +59,7 @@ CASES: dict[str, tuple[Callable[[], Model], tuple[int, ...], int, Callable[[], O
 
 
 def digest(*arrays: Any) -> str:
-    """One hash of the bytes of several arrays."""
+    """One hash over the bytes of several arrays."""
     total = hashlib.sha256()
     for array in arrays:
         total.update(np.ascontiguousarray(array).tobytes())
@@ -67,14 +67,14 @@ def digest(*arrays: Any) -> str:
 
 
 def loss_and_targets(x: np.ndarray, classes: int, rng: np.random.Generator) -> tuple[Loss, np.ndarray]:
-    """Cross-entropy against random labels, or the mean squared error against the input itself."""
+    """Cross-entropy against random labels, or the mean squared error against the input."""
     if classes:
         return SoftmaxCrossEntropy(0.1), rng.integers(classes, size=len(x))
     return MeanSquaredError(), x
 
 
 def measured(name: str, folder: Path) -> dict[str, Any]:
-    """The hashes of one model; a small one's file stays in the folder."""
+    """The hashes of one model; the file of a small model stays in the folder."""
     make, shape, classes, optimizer = CASES[name]
     rng = np.random.default_rng(7)
     x = rng.standard_normal(shape).astype(np.float32)
@@ -101,7 +101,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
 
 
 def logits_of_a_detector() -> str:
-    """BinaryCrossEntropy, which no model of the library comes with."""
+    """BinaryCrossEntropy, which no model of the library uses."""
     rng = np.random.default_rng(3)
     loss = BinaryCrossEntropy()
     z = rng.standard_normal((64, 3)).astype(np.float32)
@@ -112,8 +112,8 @@ def logits_of_a_detector() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the hashes, and small models' files beside")
-    parser.add_argument("--compare", metavar="FILE", type=Path, help="compare with hashes that were written before")
-    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="some models alone")
+    parser.add_argument("--compare", metavar="FILE", type=Path, help="compare with hashes written before")
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="only these models")
     arguments = parser.parse_args()
     before = json.loads(arguments.compare.read_text()) if arguments.compare else {}
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What every benchmark shares: contestants that take turns in one process, their threads, the machine they ran on."""
+"""Code that the benchmarks share: contestants that take turns in one process, their threads, the machine's name."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ THREAD_VARIABLES = (
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
-    """The option --threads."""
+    """Add the option --threads."""
     parser.add_argument("--threads", type=int, default=THREADS, help=f"for each contestant (default {THREADS})")
 
 
 def use_threads(threads: int | None = None) -> int:
-    """Let all libraries use that many threads, by default what --threads says: to be called before they are loaded."""
+    """Let all libraries use that many threads, by default those of --threads; call it before they are loaded."""
     if threads is None:
         parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         add_threads(parser)
@@ -39,7 +39,7 @@ def use_threads(threads: int | None = None) -> int:
 
 
 def optional(module: str) -> Any:
-    """A peer, or None when it is not installed."""
+    """Import a peer; None if it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError:
@@ -64,10 +64,10 @@ def machine() -> str:
 def take_turns(
     contestants: Mapping[str, Callable[[], object]], rounds: int, rest: float = 0.0, least: float = 0.0
 ) -> dict[str, list[float]]:
-    """Seconds of every call. Each contestant runs once untimed, then all in turn, so that noise falls on all alike.
+    """Seconds of every call. Each contestant runs once untimed, then all in turn, so that noise affects all equally.
 
-    rest: seconds before each turn, in which the threads of the contestant before stop spinning; the turn then begins
-    with an untimed call. least: seconds that a turn lasts; short calls are repeated in it, and their mean counts.
+    rest: seconds before each turn, while the previous contestant's threads stop spinning; the turn then begins
+        with an untimed call. least: seconds per turn; short calls are repeated within it, and their mean counts.
     """
     for run in contestants.values():
         run()
@@ -91,7 +91,7 @@ def take_turns(
 
 
 def table(seconds: dict[str, list[float]], unit: str, scale: float, baseline: str) -> str:
-    """Medians in `unit` (seconds * scale), their range, and how many times the baseline's they are."""
+    """Medians in `unit` (seconds * scale), their range, and their ratio to the baseline's."""
     base = statistics.median(seconds[baseline])
     lines = [f"{'':<44}{'median':>10}{'range':>18}  {unit}"]
     for name, values in seconds.items():

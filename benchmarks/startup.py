@@ -1,12 +1,12 @@
-"""How long tinydl keeps people waiting before it computes: its import, and the first batch of a fresh process.
+"""How long tinydl takes before it computes: its import, and the first batch of a fresh process.
 
     python -m benchmarks.startup [--rounds 5] [--threads 2]
 
 Imports are timed inside fresh processes, in turns with NumPy's and PyTorch's, after one untimed import of each. The
 first batch is train_on_batch of the book's CIFAR-10 network on 128 images, in a fresh process that has imported tinydl
-and built the model: once with an empty kernel cache (all it needs is compiled, for float32), then with the cache that
-this run left behind. The second batch is what a batch costs from then on. These processes run on a pseudo-terminal;
-what a user would see there is printed, with the seconds since the start of the process.
+and built the model: once with an empty kernel cache (all kernels it needs are compiled, for float32), then with the
+cache of the first run. The second batch shows the usual cost of a batch. These processes run on a pseudo-terminal;
+their terminal output is printed, with the seconds since the start of the process.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ os.write(int(os.environ["ANSWERS"]), json.dumps(seconds).encode())
 
 
 def imports(rounds: int) -> dict[str, list[float]]:
-    """Seconds of each import in fresh processes (of tinydl's models: the bare package loads nothing yet)."""
+    """Seconds of each import in fresh processes (of tinydl.models: the bare package is still lazy)."""
     modules = ["numpy", "tinydl.models", *(["torch"] if optional("torch") is not None else [])]
     seconds: dict[str, list[float]] = {f"import {module}": [] for module in modules}
     for number in range(rounds + 1):
@@ -61,7 +61,7 @@ def imports(rounds: int) -> dict[str, list[float]]:
 
 
 def first_batch(cache: str) -> tuple[dict[str, float], list[tuple[float, str]]]:
-    """Seconds by part, of a fresh process on a terminal; and what appeared on the terminal when."""
+    """Seconds by part, of a fresh process on a terminal; and the terminal's output with its times."""
     from_answers, answers = os.pipe()
     terminal, inside = os.openpty()
     start = time.perf_counter()
@@ -76,7 +76,7 @@ def first_batch(cache: str) -> tuple[dict[str, float], list[tuple[float, str]]]:
     while True:
         try:
             text = os.read(terminal, 1 << 16).decode(errors="replace")
-        except OSError:  # Linux' way of saying that nobody is on the other side any more
+        except OSError:  # Linux raises this when the other side has closed
             break
         if not text:
             break

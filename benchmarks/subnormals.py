@@ -1,9 +1,9 @@
-"""What setting subnormal moments to zero is worth in Adam.
+"""Time saved by setting subnormal moments to zero in Adam.
 
     python -m benchmarks.subnormals
 
-The gradient of a dead relu's weights is 0 at every step. Adam's m for them shrinks by 0.9 a step until it is subnormal,
-and would stay so: a few times the smallest number there is, times 0.9, rounds to itself. The definition (plain NumPy)
+The gradient of a dead relu's weights is 0 at every step. Adam's m for them shrinks by 0.9 per step until it is
+subnormal, and would stay so: a few times the smallest number, times 0.9, rounds to itself. The definition (plain NumPy)
 keeps subnormal numbers, its compiled twin sets them to 0. Timed: one step on 11,269 parameters (the deep
 autoencoder's) after 3,000 steps, when all gradients are ordinary, and when all have been 0 from step 1,000 on.
 """
@@ -44,7 +44,7 @@ def main() -> None:
             contestants[f"{kernel}, {state}"] = partial(steps, adam, p, g, m, v)
             print(f"{kernel}, {state}: {subnormal} of {m.size} entries of m are subnormal")
     print(machine())
-    print(table(take_turns(contestants, 5), "us a step", 1e6 / STEPS, next(iter(contestants))))
+    print(table(take_turns(contestants, 5), "us per step", 1e6 / STEPS, next(iter(contestants))))
 
 
 if __name__ == "__main__":

@@ -1,25 +1,25 @@
-"""The famous architectures on CIFAR-10: choose a network, a recipe, and how long you have.
+"""The famous architectures on CIFAR-10: choose a network, a recipe, and a time budget.
 
-Without data it runs at once, on 1,797 handwritten digits that scikit-learn brings along, enlarged to 32x32:
+Without data it runs at once, on the 1,797 handwritten digits included in scikit-learn, enlarged to 32x32:
 
-    python examples/cifar/famous_networks.py                                  # ResNet-20 on digits, some minutes
+    python examples/cifar/famous_networks.py                                  # ResNet-20 on digits, a few minutes
     python examples/cifar/famous_networks.py --data --model resnet20          # 30 epochs of CIFAR-10 from TINYDL_DATA
     python examples/cifar/famous_networks.py --data --model inception --minutes 60  # as many epochs as fit in an hour
-    python examples/cifar/famous_networks.py --data --model resnet20 --recipe paper   # 182 epochs, as He et al.
-    python examples/cifar/famous_networks.py --data --model vgg --resume      # go on where the run stopped, to the bit
+    python examples/cifar/famous_networks.py --data --model resnet20 --recipe paper   # 182 epochs, as in He et al.
+    python examples/cifar/famous_networks.py --data --model vgg --resume      # continue a run, bit for bit
 
-Recipes, both with SGD, momentum 0.9, batches of 128, images that are standardised, moved by up to 4 pixels and mirrored
-(digits are not), and weight decay on the weights alone, not on biases or batch normalisation:
+Recipes, both with SGD, momentum 0.9, batches of 128, images that are standardized, shifted by up to 4 pixels and
+mirrored (digits are not), and weight decay on the weights alone, not on biases or batch normalization:
 
-    one_cycle   the learning rate up and down once, however many epochs there are; Nesterov's momentum, decay 5e-4
+    one_cycle   the learning rate rises and falls once over the whole run; Nesterov momentum, decay 5e-4
     paper       learning rate 0.1, divided by 10 after half and after three quarters of the epochs, decay 1e-4 (without
-                the 400 steps at 0.01 with which He et al. warmed ResNet-110 up)
+                the 400 warm-up steps at 0.01 that He et al. used for ResNet-110)
 
-5,000 of the training images are held back, of all classes alike; the epoch with the best accuracy on them is restored
-at the end. Only then are the test images looked at, once.
+5,000 of the training images are held back, classes balanced; the epoch with the best accuracy on them is restored
+at the end. Only then is the model evaluated on the test images, once.
 
 Written to --out: model.png (the network's block diagram), report.json, table.md, pictures, model.safetensors (the model
-that was tested), and after every epoch history.json and checkpoint.safetensors, from which --resume goes on. Ctrl-C
+that was tested), and after every epoch history.json and checkpoint.safetensors, from which --resume continues. Ctrl-C
 ends a run cleanly.
 """
 
@@ -53,14 +53,14 @@ MODELS: dict[str, Callable[..., Model]] = {
     **{f"resnet{depth}": partial(models.resnet_cifar, depth) for depth in (20, 32, 44, 56, 110)},
 }
 EPOCHS = {"one_cycle": 30, "paper": 182}  # the paper's 64,000 steps
-LEARNING_RATE = {"one_cycle": 0.2, "paper": 0.1}  # at its highest
+LEARNING_RATE = {"one_cycle": 0.2, "paper": 0.1}  # maximum
 VALIDATION_ROWS = 5_000
-DIGIT_PIXELS = 4  # a digit's pixel becomes so many, on each side
-TRIAL_STEPS = 8  # by which --minutes is turned into epochs
+DIGIT_PIXELS = 4  # each digit pixel becomes a square of this side
+TRIAL_STEPS = 8  # timed to convert --minutes into epochs
 
 
 def sgd(args: argparse.Namespace, steps: int) -> SGD:
-    """The optimizer of a recipe, for a run of so many steps."""
+    """The optimizer of a recipe, for a run of `steps` steps."""
     clip, peak = args.clip_norm or None, args.learning_rate
     if args.recipe == "one_cycle":
         return SGD(OneCycle(peak, steps), 0.9, nesterov=True, weight_decay=5e-4, global_clipnorm=clip)
@@ -69,7 +69,7 @@ def sgd(args: argparse.Namespace, steps: int) -> SGD:
 
 
 def prepare(data: Data, args: argparse.Namespace) -> Data:
-    """Standardised images; what is drawn anew in every epoch, for the training images."""
+    """Standardized images; the training images are also augmented anew in every epoch."""
     if args.data is None:
         validation = data.validation and enlarged(data.validation)
         data = Data(data.source, enlarged(data.train), validation, enlarged(data.test))
@@ -82,12 +82,12 @@ def prepare(data: Data, args: argparse.Namespace) -> Data:
 
 
 def enlarged(images: Images) -> Images:
-    """Every pixel as a square of them: the networks halve their maps up to four times."""
+    """Enlarge every pixel to a square: the networks halve their maps up to four times."""
     return Images(images.x.repeat(DIGIT_PIXELS, 1).repeat(DIGIT_PIXELS, 2), images.labels, images.class_names)
 
 
 def compiled(args: argparse.Namespace, data: Data, epochs: int) -> Model:
-    """The network, ready for a run of so many epochs."""
+    """The network, compiled for a run of `epochs` epochs."""
     model = MODELS[args.model](input_shape=data.train.sample_shape, seed=args.seed)
     steps = epochs * math.ceil(len(data.train) / args.batch_size)
     model.compile(sgd(args, steps), SoftmaxCrossEntropy(args.label_smoothing), metrics=["accuracy"])
@@ -95,7 +95,7 @@ def compiled(args: argparse.Namespace, data: Data, epochs: int) -> Model:
 
 
 def epochs_in(minutes: float, args: argparse.Namespace, data: Data) -> int:
-    """How many epochs fit, by some steps of a model that is then thrown away; a forward pass is a third of a step."""
+    """Estimate the epochs that fit, from a few steps of a throwaway model; a forward pass is a third of a step."""
     model, rng = compiled(args, data, 1), np.random.default_rng(args.seed)
     seconds = []
     for _ in range(TRIAL_STEPS):
@@ -109,20 +109,20 @@ def epochs_in(minutes: float, args: argparse.Namespace, data: Data) -> int:
 
 
 def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """The options, with what follows from others filled in."""
+    """Parse the options and fill in the defaults that depend on others."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=sorted(MODELS), default="resnet20", help="default: resnet20")
     parser.add_argument("--recipe", choices=sorted(EPOCHS), default="one_cycle", help="default: one_cycle")
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--epochs", type=int, help=f"default: {EPOCHS}")
-    budget.add_argument("--minutes", type=float, help="as many epochs as fit into so many minutes of this machine")
+    budget.add_argument("--minutes", type=float, help="as many epochs as fit into this time on this machine")
     add_data_options(parser)
     parser.add_argument("--batch-size", type=int, default=128, help="default: 128")
-    parser.add_argument("--learning-rate", type=float, help=f"at its highest; default: {LEARNING_RATE}")
+    parser.add_argument("--learning-rate", type=float, help=f"maximum; default: {LEARNING_RATE}")
     parser.add_argument("--label-smoothing", type=float, default=0.0, help="default: 0")
-    parser.add_argument("--cutout", type=int, default=0, metavar="SIZE", help="blot out a square of SIZE pixels")
+    parser.add_argument("--cutout", type=int, default=0, metavar="SIZE", help="blank out a square of SIZE pixels")
     parser.add_argument("--mixup", type=float, default=0.0, metavar="ALPHA", help="blend images and their labels")
-    parser.add_argument("--clip-norm", type=float, default=0.0, metavar="NORM", help="shorten longer gradients to it")
+    parser.add_argument("--clip-norm", type=float, default=0.0, metavar="NORM", help="scale longer gradients to it")
     parser.add_argument("--out", type=Path, help="default: runs/MODEL_cifar or runs/MODEL_digits")
     args = parser.parse_args()
     args.out = args.out or Path("runs", f"{args.model}_{'digits' if args.data is None else 'cifar'}")
@@ -135,9 +135,9 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
             parser.error(f"--{name.replace('_', '-')} must be above 0")
     for name, high in (("label_smoothing", 1.0), ("mixup", math.inf), ("clip_norm", math.inf)):
         if not 0 <= getattr(args, name) < high:
-            parser.error(f"--{name.replace('_', '-')} must be 0 or more, and below {high:g}")
+            parser.error(f"--{name.replace('_', '-')} must be >= 0 and below {high:g}")
     if args.cutout < 0:
-        parser.error("--cutout must be 0 or more")
+        parser.error("--cutout must be >= 0")
     return parser, args
 
 
@@ -157,7 +157,7 @@ def main() -> None:
         args.out.mkdir(parents=True, exist_ok=True)
         data = prepare(load_data(args, VALIDATION_ROWS if args.data is not None else 180), args)
         epochs = args.epochs or (2 if args.quick else EPOCHS[args.recipe])
-        if args.resume:  # the schedule was made for so many, and no other
+        if args.resume:  # the schedule depends on the number of epochs
             epochs = args.epochs or json.loads((args.out / HISTORY).read_text())["settings"]["epochs"]
         elif args.minutes is not None:
             epochs = epochs_in(args.minutes, args, data)
@@ -172,5 +172,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except KeyboardInterrupt:  # outside fit, which ends cleanly by itself
-        sys.exit("\nInterrupted; what was finished is kept.")
+    except KeyboardInterrupt:  # outside fit, which handles Ctrl-C itself
+        sys.exit("\nInterrupted; finished results are kept.")

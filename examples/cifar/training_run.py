@@ -1,6 +1,6 @@
-"""A training run on labelled images, from the files to the report: what the examples on CIFAR-10 share.
+"""A training run on labeled images, from files to report: code shared by the CIFAR-10 examples.
 
-A run may be stopped anywhere and goes on to the bit. Written to its folder: report.json, table.md, pictures,
+A run may be stopped anywhere and resumes bit for bit. Written to its folder: report.json, table.md, pictures,
 model.safetensors (the model that was tested), and after every epoch history.json and checkpoint.safetensors.
 """
 
@@ -31,7 +31,7 @@ REPORT, TABLE = "report.json", "table.md"
 
 
 class Data(NamedTuple):
-    """The images of a run: none for validation if all rows are trained on."""
+    """The images of a run; no validation images if all rows are trained on."""
 
     source: str
     train: Images
@@ -40,46 +40,46 @@ class Data(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What is trained, where it is written, and what decides."""
+    """The model, where its results are written, and the settings."""
 
-    name: str  # of the network
+    name: str  # the network's name
     out: Path
-    settings: dict[str, Any]  # that a resumed run must have too
+    settings: dict[str, Any]  # a resumed run must have the same
     epochs: int
     batch_size: int
-    monitor: str  # the figure that tells the best epoch, if validation images do
+    monitor: str  # the figure that selects the best epoch, given validation images
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Which images, how many of them, and where the run is kept."""
+    """Add the options for the images, their number, and the run's folder."""
     parser.add_argument(
         "--data", nargs="?", const="", metavar="PATH",
         help="CIFAR-10: its folder or archive; without PATH the folder that TINYDL_DATA names (default: digits)",
     )  # fmt: skip
-    parser.add_argument("--download", action="store_true", help="with --data: fetch it (163 MB) if it is nowhere here")
+    parser.add_argument("--download", action="store_true", help="with --data: fetch it (163 MB) if it is missing")
     parser.add_argument("--all-rows", action="store_true", help="no validation images: test the last epoch")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
-    parser.add_argument("--quick", action="store_true", help="a look, not a result: 2 epochs, of CIFAR-10 5,000 images")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, shuffles and validation images (default: 0)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out exactly")
+    parser.add_argument("--quick", action="store_true", help="a trial, not a result: 2 epochs; CIFAR-10: 5,000 images")
+    parser.add_argument("--seed", type=int, default=0, help="for weights, shuffling and validation images (default: 0)")
 
 
 def check_data_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Refuse, in one line, what cannot be meant."""
+    """Reject unusable options with a one-line error."""
     for option, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
         if getattr(args, option) is not None and getattr(args, option) < least:
-            parser.error(f"--{option.replace('_', '-')} must be {least} or more")
+            parser.error(f"--{option.replace('_', '-')} must be >= {least}")
     if args.data is None and args.download:
-        parser.error("--download goes with --data")
+        parser.error("--download needs --data")
     if args.out.exists() and not args.out.is_dir():
         parser.error(f"--out {args.out} is a file, not a folder")
     if args.resume and not ((args.out / CHECKPOINT).is_file() and (args.out / HISTORY).is_file()):
-        parser.error(f"--resume: {args.out} holds no run to go on with")
+        parser.error(f"--resume: {args.out} holds no run to continue")
     if not args.resume and is_unfinished(args.out):
-        parser.error(f"{args.out} holds an unfinished run: go on with --resume, delete it, or give another --out")
+        parser.error(f"{args.out} holds an unfinished run: continue with --resume, delete it, or give another --out")
 
 
 def load_data(args: argparse.Namespace, validation_rows: int) -> Data:
-    """The images, divided as the options say."""
+    """The images, split according to the options."""
     rng = np.random.default_rng(args.seed)
     if args.data is None:
         source, (train, test) = "scikit-learn's digits", digits.load()
@@ -95,7 +95,7 @@ def load_data(args: argparse.Namespace, validation_rows: int) -> Data:
 
 
 def standardised(data: Data) -> Data:
-    """All by the mean and standard deviation of the training images."""
+    """Standardize all images by the mean and standard deviation of the training images."""
     train = data.train.standardised()
     mean, std = train.mean, train.std
     validation = data.validation and data.validation.standardised(mean, std)
@@ -103,7 +103,7 @@ def standardised(data: Data) -> Data:
 
 
 class Log(Callback):
-    """After every epoch: history.json, then the checkpoint that --resume goes on from."""
+    """After every epoch: save history.json, then the checkpoint from which --resume continues."""
 
     def __init__(self, out: Path, settings: dict[str, Any], history: dict[str, list[float]]) -> None:
         self.out, self.settings, self.history = out, settings, history
@@ -116,7 +116,7 @@ class Log(Callback):
         longer = {name: [*self.history.get(name, []), value] for name, value in figures.items()}
         write_json(self.out / HISTORY, {"settings": self.settings, "history": longer})
         self.model.save_checkpoint(self.out / CHECKPOINT)
-        self.history.update(longer)  # last, and at once: Ctrl-C may come anywhere
+        self.history.update(longer)  # last, in one call: Ctrl-C may come anywhere
 
 
 def best_epoch(history: dict[str, list[float]], monitor: str) -> int:
@@ -128,23 +128,21 @@ def best_epoch(history: dict[str, list[float]], monitor: str) -> int:
 
 
 def take_up(model: Model, out: Path, settings: dict[str, Any], keep: ModelCheckpoint) -> dict[str, list[float]]:
-    """Load the last checkpoint; returns the history up to it, and tells `keep` of the best epoch.
+    """Load the last checkpoint; return the history up to it, and tell `keep` the best epoch.
 
     ValueError: the run was made with other settings.
 
-    A run may have been stopped anywhere, also between two of the files of an epoch. They are written in this order:
+    A run may have been stopped anywhere, even between two files of one epoch. They are written in this order:
     history, checkpoint, model.
     """
     saved = json.loads((out / HISTORY).read_text())
     for name, value in settings.items():
         if saved["settings"].get(name) != value:
-            raise ValueError(
-                f"the run in {out} was made with {name} = {saved['settings'].get(name)!r}, now it is {value!r}"
-            )
+            raise ValueError(f"the run in {out} was made with {name} = {saved['settings'].get(name)!r}, got {value!r}")
     model.load_checkpoint(out / CHECKPOINT)
     history = {name: values[: model.epoch] for name, values in saved["history"].items()}
     best = best_epoch(history, keep.monitor)
-    if best == model.epoch:  # it may have been stopped before this file
+    if best == model.epoch:  # the run may have stopped before writing this file
         model.save(out / MODEL)
     if keep.save_best_only:
         keep.best = history[keep.monitor][best - 1]
@@ -152,14 +150,14 @@ def take_up(model: Model, out: Path, settings: dict[str, Any], keep: ModelCheckp
 
 
 def is_unfinished(out: Path) -> bool:
-    """Whether --out holds a run that --resume could go on with, and that starting anew would destroy."""
+    """Whether --out holds a run that --resume could continue and that a new run would destroy."""
     if not (out / CHECKPOINT).exists():
         return False
     return not (out / REPORT).exists() or json.loads((out / REPORT).read_text()).get("interrupted", True)
 
 
 def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run, resume: bool) -> None:
-    """Train the compiled model, from the start or from where it stopped; report. Ends the program if interrupted."""
+    """Train the compiled model, from the start or where it stopped; report. Exit if interrupted."""
     keep = ModelCheckpoint(run.out / MODEL, run.monitor, save_best_only=data.validation is not None)
     history: dict[str, list[float]] = {}
     if resume:
@@ -168,7 +166,7 @@ def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run,
         except (OSError, ValueError, LookupError) as error:
             parser.error(f"--resume: {error}")
         if model.epoch > run.epochs:
-            parser.error(f"--resume: the run in {run.out} has {model.epoch} epochs already: give --epochs more")
+            parser.error(f"--resume: the run in {run.out} has {model.epoch} epochs already: give a larger --epochs")
     outdated = [REPORT, TABLE] if resume else [REPORT, TABLE, HISTORY, CHECKPOINT, MODEL]
     for name in outdated:
         (run.out / name).unlink(missing_ok=True)
@@ -188,7 +186,7 @@ def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run,
             initial_epoch=model.epoch,
         ).interrupted
     except FloatingPointError as error:
-        sys.exit(f"{error}\nThe epochs before it are kept in {run.out.resolve()}")
+        sys.exit(f"{error}\nEarlier epochs are kept in {run.out.resolve()}")
     if not history:
         sys.exit("\nInterrupted before any epoch was finished: nothing to report.")
     finish(model, data, run, history, interrupted)
@@ -197,7 +195,7 @@ def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run,
 
 
 def finish(model: Model, data: Data, run: Run, history: dict[str, list[float]], interrupted: bool) -> None:
-    """Report what was reached; of a run that was not interrupted, test the model that was kept."""
+    """Report the results; if the run was not interrupted, evaluate the kept model on the test images."""
     best, seconds = best_epoch(history, run.monitor), float(np.median(history["seconds"]))
     report: dict[str, Any] = {
         "data": data.source, "model": run.name, "settings": run.settings, "interrupted": interrupted,
@@ -218,7 +216,7 @@ def finish(model: Model, data: Data, run: Run, history: dict[str, list[float]], 
     )
     if interrupted:
         done = f"{len(history['loss'])} of {run.epochs} epochs are finished and kept in {run.out.resolve()}"
-        print(f"{done}; --resume goes on. The test images were not looked at.", flush=True)
+        print(f"{done}; --resume continues. The test images were not used.", flush=True)
         return
     text = table(report, data.test.class_names)
     write_whole(run.out / TABLE, f"{text}\n".encode())
@@ -242,20 +240,20 @@ def judge(model: Model, test: Images) -> tuple[dict[str, Any], NDArray[np.float3
 
 
 def table(report: dict[str, Any], names: tuple[str, ...]) -> str:
-    """The result as Markdown."""
+    """The result as a Markdown table."""
     history, epoch = report["history"], report["best_epoch"]
     why = "the best by the validation images" if "val_loss" in history else "the last"
     rows = [["images", "how many", "loss", "accuracy"]]
     dropout = ", dropout on" if report["dropout"] else ""
-    rows.append([f"training, as they came up{dropout}", f"{report['train_rows']:,}"])
+    rows.append([f"training, during the epoch{dropout}", f"{report['train_rows']:,}"])
     rows[-1] += [f"{history['loss'][epoch - 1]:.4f}", f"{history['accuracy'][epoch - 1]:.2%}"]
     if "val_loss" in history:
         rows.append(["validation", f"{report['validation_rows']:,}"])
         rows[-1] += [f"{history['val_loss'][epoch - 1]:.4f}", f"{history['val_accuracy'][epoch - 1]:.2%}"]
     test = report["test"]
-    rows.append(["test, looked at once", f"{test['rows']:,}", f"{test['loss']:.4f}", f"{test['accuracy']:.2%}"])
+    rows.append(["test, evaluated once", f"{test['rows']:,}", f"{test['loss']:.4f}", f"{test['accuracy']:.2%}"])
     counts = np.array(test["confusion_matrix"])
-    by_class = [["class", "right", "most often taken for"]]
+    by_class = [["class", "right", "most often mistaken for"]]
     for k, row in enumerate(counts):
         others = np.where(np.arange(len(row)) == k, 0, row)
         other = f"{names[others.argmax()]} ({others.max() / row.sum():.1%})" if others.any() else "-"
@@ -263,7 +261,7 @@ def table(report: dict[str, Any], names: tuple[str, ...]) -> str:
     return "\n".join([
         f"{report['data']}, {report['model']}, seed {report['settings']['seed']}: epoch {epoch} of {report['epochs']}, "
         f"{why}",
-        f"{report['seconds_per_epoch']:.3g} s an epoch, {report['images_per_second']:,.0f} training images a second",
+        f"{report['seconds_per_epoch']:.3g} s per epoch, {report['images_per_second']:,.0f} training images per second",
         "",
         markdown_table(rows),
         "",
@@ -272,7 +270,7 @@ def table(report: dict[str, Any], names: tuple[str, ...]) -> str:
 
 
 def draw(model: Model, data: Data, report: dict[str, Any], probabilities: NDArray[np.float32], folder: Path) -> None:
-    """All pictures of a finished run."""
+    """Draw all pictures of a finished run."""
     y, names, source = data.test.labels, data.test.class_names, f"{report['data']}, {report['model']}"
     says = probabilities.argmax(axis=1)
     tested = f"{source}, epoch {report['best_epoch']}; {len(y):,} test images"
@@ -282,7 +280,7 @@ def draw(model: Model, data: Data, report: dict[str, Any], probabilities: NDArra
     plots.feature_maps(
         model,
         data.test.take(slice(first, first + 1))[0],
-        source=f'{source}; test image {first}: "{names[y[first]]}", taken for "{names[says[first]]}"',
+        source=f'{source}; test image {first}: "{names[y[first]]}", mistaken for "{names[says[first]]}"',
         path=folder / "feature_maps.png",
     )
     plots.confusion_matrix(y, says, names, source=tested, path=folder / "confusion_matrix.png")

@@ -1,16 +1,16 @@
-"""Five autoencoders look for fraud among card payments they have never seen labelled.
+"""Five autoencoders look for fraud among card payments without having seen a label.
 
-Each learns to reproduce normal rows; what it reproduces badly is suspicious. With no arguments it trains all of them on
-generated transactions at the size of the real data (284,807 rows, 492 frauds), compares them, and draws what it saw:
+Each learns to reproduce normal rows; rows that it reproduces badly are suspicious. With no arguments it trains all of
+them on generated transactions at the size of the real data (284,807 rows, 492 frauds), compares and plots them:
 
     python examples/fraud/autoencoders.py
     python examples/fraud/autoencoders.py --data creditcard.csv --seeds 5      # the real data
-    python examples/fraud/autoencoders.py --model vanilla --quick              # a look in a few seconds
+    python examples/fraud/autoencoders.py --model vanilla --quick              # a trial in a few seconds
 
 Two protocols are run side by side:
-    book     as in Liu & Mehta 2019, faults and all: scaled before the split, all frauds in the test part, validation on
-             the test rows, nothing left to choose a threshold on
-    honest   training, validation and test rows of their own, the scaler fitted on training rows, the best epoch by
+    book     as in Liu & Mehta 2019, faults included: scaled before the split, all frauds in the test part, validation
+             on the test rows, nothing left to choose a threshold on
+    honest   separate training, validation and test rows, the scaler fitted on training rows, the best epoch by
              validation loss restored, the threshold chosen on labelled calibration rows
 
 Written to --out: report.json, table.md, pictures (of the honest protocol, if it is run), models as safetensors, and
@@ -53,7 +53,7 @@ BOOK_ROWS = 284_807 - 492
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the book trains a model, and the area under the precision-recall curve it prints for it."""
+    """The book's training settings of a model, and the area under the precision-recall curve it prints for it."""
 
     build: Callable[..., Model]
     learning_rate: float
@@ -62,7 +62,7 @@ class Recipe:
     book_pr_area: float | None = None
 
     def epochs_for(self, rows: int) -> int:
-        """As many epochs over `rows` as make up the optimizer steps of the book's run on the whole data."""
+        """The number of epochs over `rows` that takes as many optimizer steps as the book's run on the whole data."""
         return round(self.epochs * self.train_fraction * BOOK_ROWS / rows)
 
 
@@ -78,7 +78,7 @@ RECIPES = {
 
 @dataclass
 class Run:
-    """One trained model and all that is reported of it."""
+    """One trained model and everything reported about it."""
 
     report: dict[str, Any]
     history: dict[str, list[float]]
@@ -92,7 +92,7 @@ class Run:
 
 
 def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, args: argparse.Namespace) -> Run:
-    """Train one model by one protocol and judge it."""
+    """Train one model by one protocol and evaluate it."""
     recipe = RECIPES[name]
     if protocol == "book":
         split = book_split(data, seed, recipe.train_fraction)
@@ -103,7 +103,7 @@ def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, ar
         x = split.x_train[: round(len(split.x_train) * recipe.train_fraction / 0.8)]  # the book's ratio, same test rows
         monitor, restore = "val_loss", True
     model = recipe.build(x.shape[1], seed=seed)
-    model.compile(Adam(recipe.learning_rate, epsilon=1e-7), MeanSquaredError())  # Keras' epsilon
+    model.compile(Adam(recipe.learning_rate, epsilon=1e-7), MeanSquaredError())  # Keras's default epsilon
     run_name = f"{protocol}-{slug(name)}-seed{seed}"
     callbacks: list[Callback] = [
         ModelCheckpoint(
@@ -112,7 +112,7 @@ def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, ar
     ]
     if find_spec("tensorboardX"):
         logs = args.out / "logs" / run_name
-        shutil.rmtree(logs, ignore_errors=True)  # an older run's curves would be drawn into ours
+        shutil.rmtree(logs, ignore_errors=True)  # TensorBoard would draw an older run's curves as well
         callbacks.append(TensorBoard(logs, histogram_freq=5))
     epochs = args.epochs or (recipe.epochs_for(len(x)) if args.book_steps else recipe.epochs)
     print(f"\n{protocol} protocol, {name}, seed {seed}: {len(x):,} training rows, {epochs} epochs", flush=True)
@@ -128,7 +128,7 @@ def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, ar
     )
     seconds = time.perf_counter() - start
     if history.interrupted:
-        raise KeyboardInterrupt  # fit ends cleanly at Ctrl-C, but half-trained is no result
+        raise KeyboardInterrupt  # fit returns at Ctrl-C, but a half-trained model is no result
     reconstruction = model.predict(split.x_test)
     scores = reconstruction_error(model, split.x_test)
     calibration = None if split.x_calibration is None else reconstruction_error(model, split.x_calibration)
@@ -146,11 +146,11 @@ def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, ar
 
 
 def draw(runs: dict[str, Run], protocol: str, source: str, out: Path) -> None:
-    """The pictures of one protocol's first seed: those that compare models, and a folder for each model."""
+    """Draw the pictures of one protocol's first seed: those that compare models, and a folder for each model."""
     folder = out / "pictures"
-    shutil.rmtree(folder, ignore_errors=True)  # those of an earlier run
+    shutil.rmtree(folder, ignore_errors=True)  # pictures of an earlier run
     y = next(iter(runs.values())).split.y_test
-    # Curves may share a picture where models are judged on the same rows; the book's 5 % pair has its own test rows.
+    # Curves may share a picture if the models have the same test rows; the book's 5 % pair has its own.
     together = {name: run for name, run in runs.items() if np.array_equal(run.split.y_test, y)}
     histories = {name: run.history for name, run in runs.items()}
     scores = {name: run.scores for name, run in together.items()}
@@ -203,7 +203,7 @@ def table(result: dict[str, Any]) -> str:
             ])  # fmt: skip
     explained = [
         f"{result['data']}{' INTERRUPTED: not all runs were made.' if result['interrupted'] else ''}",
-        "AP: average precision at the test rows' own prevalence, at the book's 0.858 %, at nature's 0.173 %.",
+        "AP: average precision at the test rows' own prevalence, at the book's 0.858 % and at the natural 0.173 %.",
         "Generated data: these figures say nothing about real fraud."
         if result["synthetic"]
         else "The book gives the trapezoid area, at 0.858 % (0.182 % for the 5 % pair), of one run.",
@@ -216,16 +216,16 @@ def table(result: dict[str, Any]) -> str:
 
 
 def write(result: dict[str, Any], out: Path) -> None:
-    """report.json and table.md, after every run: what was reached is never lost."""
+    """Write report.json and table.md after every run, so that no result is lost."""
     write_json(out / "report.json", result)
     write_whole(out / "table.md", f"{table(result)}\n".encode())
 
 
 def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None) -> dict[str, Any]:
-    """Is what a denoising autoencoder learnt without labels worth something to a classifier that has few?
+    """Does a denoising autoencoder's unlabeled training help a classifier that has few labels?
 
-    Both classifiers are 29 - 40 relu - 1; one starts from random weights, the other's hidden layer from the denoising
-    encoder. Frauds for training are the calibration rows' (and a tenth of them); test rows are the honest protocol's.
+    Both classifiers are 29 - 40 relu - 1; one starts from random weights, the other with the denoising encoder as its
+    hidden layer. They train on the honest split's calibration frauds (or a tenth of them); its test rows test them.
     """
     results: dict[str, list[dict[str, Any]]] = {}
     for seed in range(seeds):
@@ -268,35 +268,35 @@ def main() -> None:
         help="the real creditcard.csv, plain or gzip, or its folder; without PATH the folder that TINYDL_DATA names "
         "(default: generated transactions)",
     )  # fmt: skip
-    parser.add_argument("--download", action="store_true", help="with --data: get it from OpenML if it is nowhere here")
+    parser.add_argument("--download", action="store_true", help="with --data: get it from OpenML if it is missing")
     parser.add_argument("--protocol", choices=["book", "honest", "both"], default="both")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, help="epochs for every model (default: the book's, 30 or 50)")
     length.add_argument(
         "--book-steps", action="store_true",
-        help="with a part of the data: more epochs, for as many optimizer steps as the book's on all of it",
+        help="with part of the data: more epochs, to match the book's optimizer steps on all of it",
     )  # fmt: skip
-    parser.add_argument("--drop-duplicates", action="store_true", help="in the honest protocol: each row only once")
+    parser.add_argument("--drop-duplicates", action="store_true", help="in the honest protocol: keep one of equal rows")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each model, seeds 0, 1, ... (default: 1)")
     parser.add_argument("--out", type=Path, default=Path("runs/fraud"), help="where to write (default: runs/fraud)")
-    parser.add_argument("--quick", action="store_true", help="a look, not a result: 40,000 generated rows, 5 epochs")
-    parser.add_argument("--pretrain", action="store_true", help="also: the denoising encoder as a classifier's start")
-    parser.add_argument("--quiet", action="store_true", help="no progress while training")
+    parser.add_argument("--quick", action="store_true", help="a trial, not a result: 40,000 generated rows, 5 epochs")
+    parser.add_argument("--pretrain", action="store_true", help="also start a classifier from the denoising encoder")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
     args = parser.parse_args()
     for option in ("epochs", "seeds"):
         if getattr(args, option) is not None and getattr(args, option) < 1:
-            parser.error(f"--{option} must be 1 or more")
+            parser.error(f"--{option} must be >= 1")
     if args.data is None and args.download:
-        parser.error("--download goes with --data")
+        parser.error("--download needs --data")
     if args.data is not None and args.quick:
-        parser.error("--quick goes with generated data; with --data say --epochs 5")
+        parser.error("--quick needs generated data: with --data use --epochs 5")
     if args.quick and args.epochs is None and not args.book_steps:
         args.epochs = 5
 
     if args.data is not None:
         try:
             data = creditcard.load(args.data or None, download=args.download)
-            honest_split(data, 0)  # are there frauds enough?
+            honest_split(data, 0)  # raises if there are too few frauds
         except (OSError, ValueError) as error:
             parser.error(str(error))
     else:
@@ -336,7 +336,7 @@ def main() -> None:
             sys.exit("\nInterrupted before any run was finished: no report was written.")
     write(result, args.out)
     print(f"\n{table(result)}", flush=True)
-    drawn = next(protocol for protocol in reversed(protocols) if shown[protocol])  # honest, if it was run
+    drawn = next(protocol for protocol in reversed(protocols) if shown[protocol])  # the honest protocol, if it was run
     try:
         draw(shown[drawn], drawn, data.source, args.out)
         written.append("pictures/ (start with overview.png)")

@@ -2,12 +2,12 @@
 
     python examples/fraud/committee.py --data creditcard.csv --seeds 5
 
-Eight wide autoencoders (100 relu units, trained long, gradients clipped) learn to copy normal rows all but exactly:
-their kinks end up just outside the normal cloud, and a row beyond them gets an error. Five narrow ones (10 units) rank
-the rest. The score is the sum of both groups' mean log errors: a mean of logarithms lets no single member decide.
+Eight wide autoencoders (100 relu units, trained long, gradients clipped) learn to copy normal rows almost exactly:
+their kinks end up just outside the normal cloud, and rows beyond them get an error. Five narrow ones (10 units) rank
+the rest. The score is the sum of both groups' mean log errors: with a mean of logarithms no single member decides.
 
 The configuration was chosen among some seventy by average precision on the calibration rows of the honest protocol,
-over five seeds, before its test rows were looked at. Here it is run by both protocols, beside one wide member alone.
+over five seeds, before the test rows were used. Here it runs in both protocols, beside one wide member alone.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def member(x: np.ndarray, seed: int, hidden: int, epochs: int, clipnorm: float |
     steps = epochs * -(-len(x) // BATCH_SIZE)
     model.compile(Adam(CosineDecay(1e-3, steps), epsilon=1e-7, global_clipnorm=clipnorm), MeanSquaredError())
     if model.fit(x, x, epochs, BATCH_SIZE, verbose=0).interrupted:
-        raise KeyboardInterrupt  # fit ends cleanly at Ctrl-C, but half a committee is no result
+        raise KeyboardInterrupt  # fit returns at Ctrl-C, but half a committee is no result
     return model
 
 
@@ -53,16 +53,16 @@ def main() -> None:
         help="the real creditcard.csv or its folder; without PATH the folder that TINYDL_DATA names "
         "(default: 40,000 generated transactions)",
     )  # fmt: skip
-    parser.add_argument("--download", action="store_true", help="with --data: get it from OpenML if it is nowhere here")
-    parser.add_argument("--seeds", type=int, default=1, help="splits, and committees, 0, 1, ... (default: 1)")
+    parser.add_argument("--download", action="store_true", help="with --data: get it from OpenML if it is missing")
+    parser.add_argument("--seeds", type=int, default=1, help="splits and committees, seeds 0, 1, ... (default: 1)")
     parser.add_argument("--members", type=int, nargs=2, default=(8, 5), metavar=("WIDE", "NARROW"))
-    parser.add_argument("--epochs", type=int, default=60, help="of the wide members; the narrow ones take half as many")
+    parser.add_argument("--epochs", type=int, default=60, help="for wide members; narrow ones take half as many")
     parser.add_argument("--out", type=Path, default=Path("runs/committee"), help="where to write the picture")
     args = parser.parse_args()
     if min(args.seeds, args.epochs, *args.members) < 1:
-        parser.error("--seeds, --epochs and --members must be 1 or more")
+        parser.error("--seeds, --epochs and --members must be >= 1")
     if args.data is None and args.download:
-        parser.error("--download goes with --data")
+        parser.error("--download needs --data")
     if args.data is None:
         data = generate(40_000, 400)
     else:

@@ -1,27 +1,27 @@
-"""Generated card payments in the shape of the credit-card data, for runs where that data is not at hand.
+"""Generated card payments in the format of the credit-card data, for runs without that data.
 
-Figures reached on these rows say nothing about real fraud: the frauds are what this file says they are. They
+Figures reached on these rows say nothing about real fraud: the frauds are invented in this file. They
 serve for lessons, tests and timings only, and every source label begins with "SYNTHETIC".
 
-How a normal payment comes about, in 28 raw columns:
+Each normal payment is generated in 28 raw columns:
 
-    raw = centre[k] + z W[k] + tanh(z A[k]) B[k] + e
+    raw = center[k] + z W[k] + tanh(z A[k]) B[k] + e
 
-k is one of eight behaviours (groceries, travel, ...), z the customer's six latent habits, e noise whose size
-differs from row to row. The bend tanh(z A) B ties columns together in a way no linear projection can follow,
+k is one of eight behaviors (groceries, travel, ...), z the customer's six latent habits, e noise whose size
+differs from row to row. The bend tanh(z A) B ties columns together in a way that no linear projection can follow,
 and Student-t draws make the tails heavy. A fixed linear map then turns raw columns into V1..V28:
-uncorrelated, of falling variance, as principal components are. That world is the same for every seed; a seed
-draws other rows from it.
+uncorrelated and of falling variance, as principal components are. That world is the same for every seed; a seed
+only draws different rows from it.
 
-Four kinds of fraud, each of a strength drawn row by row:
+Four kinds of fraud, each with a strength drawn per row:
 
-    takeover      half of the columns pulled towards another behaviour and beyond it, which breaks their ties
-    card testing  tiny amounts in short bursts, shifted along one direction, the mark of a machine
+    takeover      half of the columns pulled towards another behavior and beyond it, which breaks their ties
+    card testing  tiny amounts in short bursts, shifted along one direction, as from a machine
     bust-out      large amounts, and habits stretched far beyond their range
-    mimicry       a normal payment but for a slight shift: hardly to be found
+    mimicry       a normal payment but for a slight shift: hard to find
 
-An autoencoder with a bottleneck and a hidden layer on each side of it beats a linear projection of equal
-width here, and one as wide as its input, which can learn the identity, does worse than either.
+An autoencoder with a bottleneck and a hidden layer on each side of it beats a linear projection of equal width
+here, and an autoencoder as wide as its input, which can learn the identity, does worse than either.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DAY = 86_400.0
 
 
 def generate(n_rows: int = 284_807, n_frauds: int = 492, seed: int = 0) -> Transactions:
-    """`n_rows` payments of two days in the order of time, `n_frauds` of them frauds; deterministic in `seed`.
+    """Generate `n_rows` payments of two days in order of time, `n_frauds` of them frauds; deterministic in `seed`.
 
     Amount is log-normal, Time has a daily rhythm, `kinds` names the kind of each fraud ("" for normal rows).
     These rows are SYNTHETIC: figures on them say nothing about real fraud.
@@ -48,7 +48,7 @@ def generate(n_rows: int = 284_807, n_frauds: int = 492, seed: int = 0) -> Trans
     ValueError: not 0 <= n_frauds <= n_rows, or n_rows < 1.
     """
     if n_rows < 1 or not 0 <= n_frauds <= n_rows:
-        raise ValueError(f"need n_rows >= 1 and 0 <= n_frauds <= n_rows; got {n_rows} rows, {n_frauds} frauds")
+        raise ValueError(f"need n_rows >= 1 and 0 <= n_frauds <= n_rows, got {n_rows} rows, {n_frauds} frauds")
     world = _world()
     rng = np.random.default_rng(seed)
     n_normal = n_rows - n_frauds
@@ -76,7 +76,7 @@ def generate(n_rows: int = 284_807, n_frauds: int = 492, seed: int = 0) -> Trans
 
 
 class _World:
-    """What all seeds have in common: the behaviours, and the map from raw columns to components."""
+    """The part common to all seeds: the behaviors, and the map from raw columns to components."""
 
     def __init__(self) -> None:
         rng = np.random.default_rng(1997)
@@ -90,7 +90,7 @@ class _World:
         self.amount_habit = rng.normal(0, 0.3, (k, z))
         self.machine_mark = rng.normal(0, 1, d)
 
-        # Principal components of a large draw, each then given a spread of its own: 1.96 for V1 down to 0.33.
+        # Principal components of a large draw, each then scaled to its own spread: 1.96 for V1 down to 0.33.
         sample, _ = self.payments(20_000, rng)
         self.mean = sample.mean(axis=0)
         variances, axes = np.linalg.eigh(np.cov(sample, rowvar=False))
@@ -123,7 +123,7 @@ class _World:
         self, kind: str, n: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Raw columns (n, 28), amounts (n,) and times (n,) of `n` frauds of one kind."""
-        time = rng.uniform(0, 2 * _DAY, n)  # fraud keeps no hours
+        time = rng.uniform(0, 2 * _DAY, n)  # fraud occurs at any hour
         strength = rng.lognormal(0.0, 0.7, (n, 1))
         if kind == "bust-out":
             raw, amount = self.payments(n, rng, stretch=1.0 + 6.0 * strength)
@@ -145,7 +145,7 @@ class _World:
 
 @cache
 def _world() -> _World:
-    """Made once: it takes longer than the rows of a small data set."""
+    """Make the world once, as that takes longer than the rows of a small data set."""
     return _World()
 
 
@@ -157,6 +157,6 @@ def _heavy(n: int, degrees: float, rng: np.random.Generator) -> NDArray[np.float
 def _times_of_day(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Seconds over two days; few payments at night, most in the afternoon."""
     hours = np.arange(49)
-    rate = 1.0 - 0.85 * np.cos((hours - 3) / 24 * 2 * np.pi)  # lowest at 3 o'clock
+    rate = 1.0 - 0.85 * np.cos((hours - 3) / 24 * 2 * np.pi)  # lowest at 3 a.m.
     share = np.concatenate([[0.0], np.cumsum((rate[1:] + rate[:-1]) / 2)])
     return np.interp(rng.uniform(0, share[-1], n), share, hours * 3600.0)

@@ -1,4 +1,4 @@
-"""What is reported of a run: every figure of one model, and the mean and spread of several."""
+"""The report on a run: all figures of one model, and the mean and spread over several runs."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def fraud_report(
     """Everything about one model's scores, ready for JSON.
 
     "test": `detection_metrics` of the test rows. With calibration rows, also "threshold": the policy and the
-    threshold it picks on those rows, and "at_threshold": what that threshold does to the test rows
+    threshold it picks on those rows, and "at_threshold": its result on the test rows
     (`confusion_at`), as counted and, under `at_prevalence`, with precision and F1 at the stated prevalences.
     The book's split has no calibration rows, and a threshold chosen on the test rows would flatter the
-    figures, so there is none then.
+    figures, so there is none in that case.
 
-    policy to prevalence: as `choose_threshold` takes them. prevalences: those to report figures at.
+    policy to prevalence: see `choose_threshold`. prevalences: those at which figures are reported.
 
-    ValueError: as the functions named; calibration labels without scores, or scores without labels.
+    ValueError: as the functions above; calibration labels without scores, or scores without labels.
     """
     report: dict[str, Any] = {"test": detection_metrics(y_test, test_scores, prevalences)}
     if y_calibration is None and calibration_scores is None:
         return report
     if y_calibration is None or calibration_scores is None:
-        raise ValueError("give y_calibration and calibration_scores together, or neither")
+        raise ValueError("expected y_calibration and calibration_scores together, or neither")
     threshold = choose_threshold(
         y_calibration,
         calibration_scores,
@@ -75,13 +75,13 @@ def fraud_report(
 def summarise(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Mean and spread over runs, e.g. over seeds: every number becomes {"mean", "std", "values"}.
 
-    reports: dicts of one form; dicts within are followed, anything but a number is left out. std is the
-    sample standard deviation (n - 1), and 0 for a single run, which shows no spread.
+    reports: dicts of equal form, possibly nested; values that are not numbers are left out. std is the
+    sample standard deviation (n - 1), and 0 for a single run, which has no spread.
 
-    ValueError: no reports, or reports whose numbers differ in name.
+    ValueError: no reports, or reports whose numbers have different names.
     """
     if not reports:
-        raise ValueError("reports must hold at least one dict; got none")
+        raise ValueError("reports must hold at least one dict, got none")
     names = [name for name, entry in reports[0].items() if _is_number(entry) or isinstance(entry, Mapping)]
     summary: dict[str, Any] = {}
     for name in names:

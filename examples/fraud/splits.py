@@ -1,7 +1,7 @@
-"""Two ways to divide card payments into training and test rows: the book's, and an honest one.
+"""Two ways to split card payments into training and test rows: the book's, and an honest one.
 
-An autoencoder for fraud trains on normal rows alone, so frauds are for judging only. What differs is which
-rows the scaler sees, and on which rows the training is watched and the threshold chosen.
+An autoencoder for fraud trains on normal rows alone, so frauds serve only for evaluation. The splits differ in the
+rows that the scaler sees, the rows that monitor training, and the rows on which the threshold is chosen.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Scaled float32 rows, ready for training and for judging.
+    """Scaled float32 rows, ready for training and evaluation.
 
     x_train: normal rows only.
     x_val: rows for the validation loss; normal ones only, but the test set itself in the book's protocol.
-    x_calibration, y_calibration: labelled rows on which to choose a threshold; None in the book's protocol.
-        Their normal rows are x_val's: a score that was fitted to x_val (a covariance of residuals, say) flatters
-        itself on them, and must be fitted to x_train instead.
-    x_test, y_test: labelled rows for the final figures.
-    scaler_mean, scaler_scale (features,): scaled = (raw - mean) / scale; 0 and 1 where left as is.
+    x_calibration, y_calibration: labeled rows on which to choose a threshold; None in the book's protocol.
+        Their normal rows are those of x_val: a score fitted to x_val (a covariance of residuals, say) looks
+        too good on them, and must be fitted to x_train instead.
+    x_test, y_test: labeled rows for the final figures.
+    scaler_mean, scaler_scale (features,): scaled = (raw - mean) / scale; 0 and 1 for columns left unscaled.
     """
 
     protocol: str
@@ -45,7 +45,7 @@ class Split:
     scaler_scale: NDArray[np.float64]
 
     def scale(self, features: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Raw feature rows (n, features) scaled as the rows of this split are."""
+        """Scale raw feature rows (n, features) as the rows of this split are scaled."""
         return _scale(features, self.scaler_mean, self.scaler_scale)
 
     def describe(self) -> str:
@@ -72,23 +72,23 @@ class Split:
 
 
 def book_split(data: Transactions, seed: int, train_fraction: float = 0.8) -> Split:
-    """The protocol of Liu & Mehta (Hands-On Deep Learning Architectures with Python, 2019), faults and all.
+    """The protocol of Liu & Mehta (Hands-On Deep Learning Architectures with Python, 2019), including its faults.
 
-    All rows are divided at random; the frauds among the training rows move to the test rows. On the original
+    All rows are split at random; the frauds among the training rows move to the test rows. On the original
     data, 0.8 gives about 227,440 training and 57,367 test rows, 0.05 gives 14,222 and 270,585.
 
-    Kept as it is in the book, to reproduce its figures; `honest_split` does better:
-    - Amount is standardised over all rows, so the test rows leak into its mean and scale;
-    - the validation rows are the test rows, frauds included: val_loss does not say when to stop;
-    - no rows remain to choose a threshold on;
-    - the test rows hold all frauds but few of the normal rows: a prevalence of 0.858 % (0.182 % with 0.05),
+    It follows the book, to reproduce its figures; `honest_split` is better:
+    - Amount is standardized over all rows, so the test rows leak into its mean and scale;
+    - the validation rows are the test rows, frauds included, so val_loss does not say when to stop;
+    - no rows remain on which to choose a threshold;
+    - the test rows hold all frauds but few normal rows: a prevalence of 0.858 % (0.182 % with 0.05),
       not 0.173 %;
     - duplicate rows fall on both sides.
 
     ValueError: train_fraction outside (0, 1), or data without a fraud.
     """
     if not 0 < train_fraction < 1:
-        raise ValueError(f"train_fraction must lie between 0 and 1, both excluded; got {train_fraction}")
+        raise ValueError(f"train_fraction must be above 0 and below 1, got {train_fraction}")
     _require_frauds(data, 1)
     mean, scale = _fit_scaler(data.features, data.feature_names, "amount")
     drawn, rest = train_test_split(np.arange(data.n_rows), train_size=train_fraction, random_state=seed)
@@ -120,30 +120,30 @@ def honest_split(
     drop_duplicates: bool = False,
     by_time: bool = False,
 ) -> Split:
-    """Train, validation and test rows of their own; equal rows may still stand in two parts (see drop_duplicates).
+    """Separate train, validation and test rows; equal rows may still be in two parts (see drop_duplicates).
 
     Normal rows: 60 % train, 20 % validation, 20 % test. Frauds: none to train on, so all of them go to
     calibration and test, in the ratio of the two fractions; the prevalence there is about two and a half
-    times nature's, which `tinydl.detection` can weigh back. The calibration rows are the validation rows
-    and frauds beside them.
+    times the natural one, for which `tinydl.detection` can correct. The calibration rows are the validation
+    rows plus frauds.
 
-    scale: "amount" standardises Amount alone, as the book does: V1..V28 are principal components, centred
-        already, and the size of each says how much it matters. "all" standardises every column. The scaler
-        sees training rows only, either way.
-    drop_duplicates: keep the first of all rows equal in every feature (as float32, which is what a model
-        sees), before dividing, so that none crosses.
+    scale: "amount" standardizes Amount alone, as the book does: V1..V28 are principal components, already
+        centered, and the size of each says how much it matters. "all" standardizes every column. The scaler
+        sees only training rows in both cases.
+    drop_duplicates: of rows equal in every feature (as float32, the model's input), keep only the
+        first, before splitting, so that no duplicate crosses.
     by_time: train on the earliest rows, test on the latest; frauds before the test rows are for calibration.
-        `seed` then decides nothing.
+        `seed` then has no effect.
 
     ValueError: fractions that leave no training rows, by_time for data without times, too few frauds.
     """
     if min(validation_fraction, test_fraction) <= 0 or validation_fraction + test_fraction >= 1:
         raise ValueError(
-            "validation_fraction and test_fraction must be positive and sum to less than 1; "
+            "validation_fraction and test_fraction must be positive and sum to less than 1, "
             f"got {validation_fraction} and {test_fraction}"
         )
     if scale not in ("amount", "all"):
-        raise ValueError(f'scale must be "amount" or "all"; got {scale!r}')
+        raise ValueError(f'scale must be "amount" or "all", got {scale!r}')
     _require_frauds(data, 2)
     rows: Rows = _first_of_equals(data.features) if drop_duplicates else np.arange(data.n_rows)
     if by_time:
@@ -174,7 +174,7 @@ def honest_split(
 def _require_frauds(data: Transactions, wanted: int) -> None:
     if data.n_frauds < wanted or data.n_frauds == data.n_rows:
         raise ValueError(
-            f"this split needs normal rows and at least {wanted} fraud(s); "
+            f"this split needs normal rows and at least {wanted} fraud(s), "
             f"got {data.n_rows - data.n_frauds:,} normal rows and {data.n_frauds} fraud(s) from {data.source}"
         )
 
@@ -196,7 +196,7 @@ def _parts_at_random(
 
 def _parts_by_time(data: Transactions, rows: Rows, validation: float, test: float) -> tuple[list[Rows], list[Rows]]:
     if data.time is None:
-        raise ValueError(f"by_time needs the Time column, which {data.source} lacks; load the CSV file instead")
+        raise ValueError(f"by_time needs the Time column, which {data.source} lacks: load the CSV file instead")
     ordered = rows[np.argsort(data.time[rows], kind="stable")]
     n = len(ordered)
     windows = np.split(ordered, [round(n * (1 - validation - test)), round(n * (1 - test))])
@@ -207,7 +207,7 @@ def _parts_by_time(data: Transactions, rows: Rows, validation: float, test: floa
         raise ValueError(
             "by_time leaves a part empty: "
             f"{[len(part) for part in normal]} normal rows to train, validate and test, "
-            f"{[len(part) for part in frauds]} frauds to calibrate and test; change the fractions"
+            f"{[len(part) for part in frauds]} frauds to calibrate and test: change the fractions"
         )
     return normal, frauds
 

@@ -1,39 +1,39 @@
-"""The lesson of the residual network: more layers, a larger training error, until there is a way around them.
+"""The lesson of the residual network: more layers give a larger training error, unless shortcuts bypass them.
 
-Plain and residual nets of growing depth, on the same images, from the same weights, by the same recipe:
+Plain and residual networks of growing depth, on the same images, from the same weights, by the same recipe:
 
     python examples/lessons/02_residual_networks.py                     # scikit-learn's digits: about a minute
-    python examples/lessons/02_residual_networks.py --data              # CIFAR-10 at 16x16 pixels: some minutes
+    python examples/lessons/02_residual_networks.py --data              # CIFAR-10 at 16x16 pixels: a few minutes
     python examples/lessons/02_residual_networks.py --data --seeds 3    # the same three times, with the spread
 
-As large as the paper's it takes days: --data --full-size --filters 16 --rows 50000 --batch-size 128 --epochs 164.
+At the paper's size it takes days: --data --full-size --filters 16 --rows 50000 --batch-size 128 --epochs 164.
 
-A plain net of 56 layers can compute whatever one of 20 can: let the 36 others be identities. So its training error
-could be as small. He et al. found it larger (figures 1 and 6) and called that degradation: no overfitting, as it is the
-error on the images trained on, but an optimisation that does not find what is there. A block H(x) = relu(F(x) + x) is
-nearly the identity where F is small, so its layers need only learn what is to change.
+A plain net of 56 layers can compute everything that one of 20 can: 36 of its layers could be identities. So its
+training error could be as small. He et al. found it larger (figures 1 and 6) and called this degradation. It is not
+overfitting, as the training error itself is larger: optimization fails to find a solution that exists. A block
+H(x) = relu(F(x) + x) is nearly the identity when F is small, so its layers only have to learn the change.
 
-Backwards, with J_l the Jacobian of layer (or block) l, which makes y of x_l, the last of them L, and the relu behind a
+In backward, with J_l the Jacobian of layer (or block) l, x_l its input, L the last layer, and the relu after each
 block left out:
 
-    plain       dL/dx_l = J_l' J_(l+1)' ... J_L' dL/dy                      a product, all or nothing
-    residual    dL/dx_l = (I + J_l') (I + J_(l+1)') ... (I + J_L') dL/dy
-                        = dL/dy + (J_l' + ... + J_L') dL/dy + ...           a sum, whose first term nothing can shrink
+    plain       dL/dx_l = J_l.T J_(l+1).T ... J_L.T dL/dy                     a product, all or nothing
+    residual    dL/dx_l = (I + J_l.T) (I + J_(l+1).T) ... (I + J_L.T) dL/dy
+                        = dL/dy + (J_l.T + ... + J_L.T) dL/dy + ...           a sum; its first term cannot shrink
 
-It is tempting to say that plain nets fail because gradients vanish. Without batch normalisation that depends on how the
-weights start; and dL/dW_l is what came up to layer l times what comes down to it, so where both shrink by each layer
-passed, all layers' gradients are small alike. With batch normalisation they do not vanish, neither in the paper
-(section 4.1) nor here, where in plain nets they grow on their way down (Yang et al. 2019 say why); degradation comes
-all the same. So the norm of every convolution's gradient is measured before training, with batch normalisation and
-without; and after training, how far each layer's responses spread (figure 7): a block that only corrects its input
-could answer softly. What is printed below the tables is computed from the figures of the run, and says so where they
-do not show what the paper's do.
+It is tempting to say that plain nets fail because gradients vanish. Without batch normalization this depends on the
+initial weights; and dL/dW_l is the product of layer l's input and its upstream gradient, so if both shrink with each
+layer passed, the gradients of all layers are equally small. With batch normalization they do not vanish, neither in
+the paper (section 4.1) nor here, where in plain nets they grow on the way down (Yang et al. 2019 explain why); still,
+degradation occurs. So the norm of every convolution's gradient is measured before training, with and without batch
+normalization, and after training the standard deviation of each layer's responses (figure 7): a block that only
+corrects its input can respond weakly. The text printed below the tables is computed from the figures of the run, and
+says where they do not show the paper's results.
 
-Both kinds have 6 n + 2 layers, as resnet_cifar has: a convolution, 3 n pairs of convolutions on maps of three sizes, a
-dense layer; where maps are halved and channels doubled, shortcuts take every other pixel and add channels of zeros.
+Both kinds have 6 n + 2 layers, like resnet_cifar: a convolution, 3 n pairs of convolutions on maps of three sizes, a
+dense layer; where maps are halved and channels doubled, shortcuts take every other pixel and add zero channels.
 
-Written to --out: results.json (after every network), table.md, lesson.png. Ctrl-C ends it with what is finished. The
-same seed gives the same numbers, if the number of threads is the same.
+Written to --out: results.json (after every network), table.md, lesson.png. Ctrl-C stops it and keeps finished results.
+The same seed gives the same numbers, given the same number of threads.
 
 References: He, Zhang, Ren & Sun 2015, Deep residual learning for image recognition; Yang, Pennington, Rao,
 Sohl-Dickstein & Schoenholz 2019, A mean field theory of batch normalization.
@@ -69,22 +69,22 @@ from tinydl.schedules import OneCycle
 
 RESULTS, TABLE, PICTURE = "results.json", "table.md", "lesson.png"
 KINDS = {"plain": VERMILION, "residual": BLUE}
-STARTS = {  # of the weights, and whether there is batch normalisation
+STARTS = {  # name: whether there is batch normalization, and the initial weights
     "batch norm, He's weights": (True, "he_normal"),
     "no batch norm, He's weights": (False, "he_normal"),
     "no batch norm, Glorot's weights": (False, "glorot_normal"),
 }
-MEASURED_ROWS = 128  # images by which gradients and responses are measured
-SMALLEST = 1e-38  # of a norm, in float32; 0 has no logarithm
-MARGIN = 0.02  # a difference of training errors that is worth a word
+MEASURED_ROWS = 128  # images on which gradients and responses are measured
+SMALLEST = 1e-38  # smallest plotted norm, in float32; 0 has no logarithm
+MARGIN = 0.02  # a difference of training errors worth reporting
 
 
 class Recipe(NamedTuple):
-    """What is trained, if no option says otherwise."""
+    """The default settings of the training runs."""
 
     depths: list[int]
     rows: int
-    filters: int  # of the first convolutions; twice and four times as many follow
+    filters: int  # in the first convolutions; later ones have twice and four times as many
     epochs: int
     batch_size: int
 
@@ -96,7 +96,7 @@ DIGITS = Recipe([8, 20, 32, 44, 56], 1_437, 8, 10, 64)
 
 
 def unit(filters: int, strides: int, activation: str | None, normalised: bool, start: str) -> list[Layer]:
-    """A 3x3 convolution, its batch normalisation if there is to be one, and the activation."""
+    """A 3x3 convolution, batch normalization if `norm` is set, and the activation."""
     conv = Conv2D(filters, 3, strides, 1, None if normalised else activation, False, start)
     return [conv, BatchNorm(0.9, 1e-5, activation)] if normalised else [conv]
 
@@ -104,7 +104,7 @@ def unit(filters: int, strides: int, activation: str | None, normalised: bool, s
 def network(
     kind: str, depth: int, filters: int, shape: Shape, seed: int, normalised: bool = True, start: str = "he_normal"
 ) -> Model:
-    """A net of `depth` layers. The same seed gives both kinds the same weights: shortcuts have none."""
+    """A network of `depth` layers. The same seed gives both kinds the same weights: shortcuts have none."""
     layers = unit(filters, 1, "relu", normalised, start)
     for width in (filters, 2 * filters, 4 * filters):
         for pair in range((depth - 2) // 6):
@@ -119,11 +119,11 @@ def network(
     return Model([*layers, GlobalAveragePool2D(), Dense(10)], shape, seed, name=f"{kind}_{depth}")
 
 
-# --- what is measured -------------------------------------------------------------------------------------------------
+# --- measurements -----------------------------------------------------------------------------------------------------
 
 
 def train(kind: str, depth: int, seed: int, data: Images, args: argparse.Namespace) -> dict[str, Any] | None:
-    """Train one network; its figures, or None if Ctrl-C came."""
+    """Train one network; return its figures, or None if Ctrl-C was pressed."""
     model = network(kind, depth, args.filters, data.sample_shape, seed)
     steps = args.epochs * math.ceil(len(data) / args.batch_size)
     sgd = SGD(OneCycle(args.learning_rate, steps), momentum=0.9, weight_decay=1e-4)
@@ -145,7 +145,7 @@ def train(kind: str, depth: int, seed: int, data: Images, args: argparse.Namespa
 
 
 def responses(model: Model, x: NDArray) -> list[float]:
-    """The standard deviation of each convolution's output after batch normalisation, before relu and addition."""
+    """The standard deviation of each convolution's output after batch normalization, before relu and addition."""
     found = []
 
     def listen(layer: BatchNorm) -> None:
@@ -166,7 +166,7 @@ def responses(model: Model, x: NDArray) -> list[float]:
 
 
 def gradients(model: Model, x: NDArray, y: NDArray) -> dict[str, list[float]]:
-    """Of each convolution, first to last: the norm of dL/dW, and its ratio to that of W."""
+    """For each convolution, first to last: the norm of dL/dW, and its ratio to the norm of W."""
     loss = SoftmaxCrossEntropy()
     loss.forward(model.forward(x, training=True), y)
     model.zero_grad()
@@ -181,7 +181,7 @@ def gradients(model: Model, x: NDArray, y: NDArray) -> dict[str, list[float]]:
 
 
 def at_initialisation(data: Images, args: argparse.Namespace) -> dict[str, Any]:
-    """The gradients of the deepest networks before they are trained, by kind and by start."""
+    """The gradients of the deepest networks before training, by kind and by initialization."""
     depth = max(args.depths)
     x, y = data.take(np.random.default_rng(args.seed).permutation(len(data))[:MEASURED_ROWS])
     curves = {
@@ -195,7 +195,7 @@ def at_initialisation(data: Images, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def load(args: argparse.Namespace) -> tuple[str, Images]:
-    """The training images there are, and what they are called."""
+    """The available training images, and their name."""
     if args.data is None:
         return "scikit-learn's digits", digits.load().train
     return f"CIFAR-10{'' if args.full_size else ' at 16x16 pixels'}", cifar10.load(
@@ -204,21 +204,21 @@ def load(args: argparse.Namespace) -> tuple[str, Images]:
 
 
 def choose(images: Images, seed: int, args: argparse.Namespace) -> Images:
-    """The images of a seed: `rows` of them, all classes alike; halved, if so asked for, and standardised."""
+    """The images of a seed: `rows` of them, classes balanced; halved in size if requested, and standardized."""
     if args.rows < len(images):
         images = images.split(args.rows, np.random.default_rng(seed))[1]
-    if args.data is not None and not args.full_size:  # every pixel the mean of four
+    if args.data is not None and not args.full_size:  # each pixel becomes the mean of four
         n, height, width, channels = images.x.shape
         squares = images.x.reshape(n, height // 2, 2, width // 2, 2, channels)
         images = Images(np.rint(squares.mean((2, 4))).astype(np.uint8), images.labels, images.class_names)
     return images.standardised()
 
 
-# --- what it shows ----------------------------------------------------------------------------------------------------
+# --- findings ---------------------------------------------------------------------------------------------------------
 
 
 def errors(results: dict[str, Any]) -> dict[int, dict[str, NDArray[np.float64]]]:
-    """{depth: {kind: training errors at the end, one a seed}}, of the seeds with which both kinds are finished."""
+    """{depth: {kind: final training errors, one per seed}}, for the seeds with which both kinds are finished."""
     runs = {(run["kind"], run["depth"], run["seed"]): run["final_error"] for run in results["runs"]}
     found: dict[int, dict[str, NDArray[np.float64]]] = {}
     for depth in sorted({depth for _, depth, _ in runs}):
@@ -229,18 +229,18 @@ def errors(results: dict[str, Any]) -> dict[int, dict[str, NDArray[np.float64]]]
 
 
 def findings(results: dict[str, Any]) -> list[str]:
-    """What the figures of this run show, and what they do not."""
+    """The findings that this run's figures support, and those that they do not."""
     limits = (
-        f"All this after {results['settings']['epochs']} epochs, the learning rate then being all but 0: what a longer "
-        "training would reach, this run does not tell."
+        f"All this holds after {results['settings']['epochs']} epochs, when the learning rate is almost 0: "
+        "this run does not tell what longer training would reach."
     )
     return [*depth_findings(errors(results)), *gradient_findings(results), *response_findings(results), limits]
 
 
 def depth_findings(found: dict[int, dict[str, NDArray[np.float64]]]) -> list[str]:
-    """Of the training errors at the end."""
+    """Findings on the final training errors."""
     if not found:
-        return ["No depth is finished in both kinds: nothing can be compared."]
+        return ["No depth is finished in both kinds, so nothing can be compared."]
     said = []
     deepest = max(found)
     complete = [depth for depth in found if len(found[depth]["plain"]) == len(found[deepest]["plain"])]
@@ -248,23 +248,23 @@ def depth_findings(found: dict[int, dict[str, NDArray[np.float64]]]) -> list[str
         best = min(complete[:-1], key=lambda depth: found[depth][kind].mean())
         high, low = found[deepest][kind], found[best][kind]
         text = f"{kind.capitalize()}: training error {high.mean():.1%} with {deepest} layers, {low.mean():.1%} with "
-        text += f"{best}, the best of the shallower: {compared(high - low)}. "
+        text += f"{best}, the best of the shallower nets: {compared(high - low)}. "
         gap = (high - low).mean()
         if abs(gap) <= MARGIN:
-            text += f"Less than {100 * MARGIN:.0f} points are not counted: depth does not show."
+            text += f"Under {100 * MARGIN:.0f} points is not counted: depth does not show."
         elif np.all(high < low):
             text += "No degradation: it gains by depth."
         elif not np.all(high > low):
             text += "The seeds disagree: neither degradation nor a gain is shown."
         else:
             text += (
-                "That is degradation: the deeper net could compute what the shallower does, and training has not found "
-                "it. It is the error on the images trained on, so it is no overfitting."
+                "That is degradation: the deeper net could compute what the shallower does, but training did not find "
+                "it. This is the error on the training images, so it is not overfitting."
             )
         said.append(text)
     plain, residual = found[deepest]["plain"], found[deepest]["residual"]
     said.append(
-        f"With {deepest} layers the residual net's error is {residual.mean():.1%}, the plain one's {plain.mean():.1%}: "
+        f"With {deepest} layers the residual net's error is {residual.mean():.1%}, the plain net's {plain.mean():.1%}: "
         f"{compared(residual - plain)}. Both started from the same weights and saw the same batches; only the "
         "shortcuts, which have no weights, differ."
     )
@@ -272,30 +272,30 @@ def depth_findings(found: dict[int, dict[str, NDArray[np.float64]]]) -> list[str
 
 
 def compared(differences: NDArray[np.float64]) -> str:
-    """A difference of errors in words, and whether all seeds agree."""
+    """A difference of errors in words, and how many seeds agree."""
     mean, seeds = float(differences.mean()), len(differences)
     text = f"{abs(100 * mean):.1f} points {'more' if mean > 0 else 'less'}"
     if seeds == 1:
         return f"{text} (one seed)"
     agreeing = int(np.sum(np.sign(differences) == np.sign(mean)))
-    return f"{text} ({f'with each of {seeds}' if agreeing == seeds else f'so with {agreeing} of {seeds}'} seeds)"
+    return f"{text} ({f'with each of {seeds}' if agreeing == seeds else f'with {agreeing} of {seeds}'} seeds)"
 
 
 def gradient_findings(results: dict[str, Any]) -> list[str]:
-    """Of the gradients before training."""
+    """Findings on the gradients before training."""
     curves = {
         kind: [np.array(curve["gradient"]) for curve in results["initialisation"]["curves"][kind].values()]
         for kind in KINDS
     }
     first, last = curves["plain"][0][[0, -1]]
-    text = f"With batch normalisation the plain net's gradient, before training, is {first:.3g} in the first "
+    text = f"With batch normalization the plain net's gradient, before training, is {first:.3g} in the first "
     text += f"convolution and {last:.3g} in the last: "
     if first >= last / 10:
-        grows = f", it grows {first / last:,.0f}-fold" if first > 10 * last else ""
+        grows = f"; it grows {first / last:,.0f}-fold" if first > 10 * last else ""
         text += f"it does not vanish on its way down{grows}. "
-        text += "So vanishing gradients, at least at the start, are not its trouble."
+        text += "So vanishing gradients are not its problem, at least at the start."
     else:
-        text += "here it does shrink on its way down."
+        text += "here it shrinks on its way down."
     said = []
     for k, start in enumerate(STARTS):
         plain, residual = (math.exp(np.log(np.maximum(curves[kind][k], SMALLEST)).mean()) for kind in KINDS)
@@ -304,7 +304,7 @@ def gradient_findings(results: dict[str, Any]) -> list[str]:
 
 
 def response_findings(results: dict[str, Any]) -> list[str]:
-    """Of the layers' responses after training, of the deepest networks."""
+    """Findings on the layers' responses after training, for the deepest networks."""
     found = errors(results)
     if not found:
         return []
@@ -312,11 +312,11 @@ def response_findings(results: dict[str, Any]) -> list[str]:
     spread = {kind: np.mean([run["responses"] for run in of(results, kind, deepest)], axis=0) for kind in KINDS}
     plain, residual = spread["plain"], spread["residual"]
     ratio = residual.mean() / plain.mean()
-    word = "softer than" if ratio < 0.9 else "stronger than" if ratio > 1.1 else "about as strong as"
+    word = "weaker than" if ratio < 0.9 else "stronger than" if ratio > 1.1 else "about as strong as"
     return [
         f"Responses after training, {deepest} layers: standard deviation {residual.mean():.2f} on average and at most "
-        f"{residual.max():.2f} in the residual net, {plain.mean():.2f} and {plain.max():.2f} in the plain one, where "
-        f"convolution {plain.argmax() + 1} has the most. All start at 1. The residual net's are {word} the plain net's."
+        f"{residual.max():.2f} in the residual net, {plain.mean():.2f} and {plain.max():.2f} in the plain one, "
+        f"largest in convolution {plain.argmax() + 1}. All start at 1. The residual net's are {word} the plain net's."
     ]
 
 
@@ -341,7 +341,7 @@ def tables(results: dict[str, Any]) -> str:
     settings = results["settings"]
     return "\n".join([
         f"{results['data']}: loss and error on the {settings['rows']:,} training images; {settings['epochs']} epochs, "
-        f"{settings['filters']} filters at first",
+        f"{settings['filters']} filters in the first layers",
         "",
         markdown_table(rows),
         "",
@@ -376,7 +376,7 @@ def cell(losses: list[float], wrong: list[float]) -> str:
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
-    """The lesson in four panels."""
+    """Draw the lesson in four panels."""
     figure = Figure(figsize=(14, 10), layout="constrained")
     panels = figure.subplots(2, 2)
     draw_depths(panels[0, 0], results)
@@ -384,14 +384,14 @@ def draw(results: dict[str, Any], path: Path) -> None:
     draw_gradients(panels[1, 0], results)
     draw_responses(panels[1, 1], results)
     seeds = len({run["seed"] for run in results["runs"]})
-    figure.suptitle("Plain and residual nets of growing depth")
+    figure.suptitle("Plain and residual networks of growing depth")
     rows, epochs = results["settings"]["rows"], results["settings"]["epochs"]
     source = f"{results['data']}, {rows:,} images, {epochs} epochs, {seeds} seed{'s' if seeds > 1 else ''}"
     finish(figure, source, path)
 
 
 def draw_depths(ax: Axes, results: dict[str, Any]) -> None:
-    """Training error against depth: the means, and every seed as a dot."""
+    """Draw training error against depth: the means, and every seed as a dot."""
     for kind, colour in KINDS.items():
         depths = sorted({run["depth"] for run in results["runs"] if run["kind"] == kind})
         wrong = [[run["final_error"] for run in of(results, kind, depth)] for depth in depths]
@@ -407,7 +407,7 @@ def draw_depths(ax: Axes, results: dict[str, Any]) -> None:
 
 
 def draw_curves(ax: Axes, results: dict[str, Any]) -> None:
-    """Training error by epoch of the shallowest and the deepest; a thin line a seed, a thick one for their mean."""
+    """Draw training error by epoch of the shallowest and deepest networks; thin lines are seeds, thick ones means."""
     for kind, colour in KINDS.items():
         depths = sorted({run["depth"] for run in results["runs"] if run["kind"] == kind})
         for depth in depths[-1:] + depths[: len(depths) > 1]:
@@ -421,12 +421,12 @@ def draw_curves(ax: Axes, results: dict[str, Any]) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    dress(ax, "Training error by epoch", "epoch", "training images wrong, as they came up")
+    dress(ax, "Training error by epoch", "epoch", "training images wrong, during the epoch")
     ax.legend(fontsize=11)
 
 
 def draw_gradients(ax: Axes, results: dict[str, Any]) -> None:
-    """The norm of dL/dW of each convolution of the deepest networks before training."""
+    """Draw the norm of dL/dW of each convolution of the deepest networks before training."""
     measured = results["initialisation"]
     styles = dict(zip(STARTS, ("-", "--", ":"), strict=True))
     levels = []
@@ -438,7 +438,7 @@ def draw_gradients(ax: Axes, results: dict[str, Any]) -> None:
     ax.set_yscale("log")
     title = f"Gradients before training, {measured['depth']} layers"
     dress(ax, title, "convolution, from the images to the classes", "norm of dL/dW")
-    # A legend of five, not of the six curves, in the middle of the widest gap between them.
+    # A legend of five entries, not of the six curves, in the middle of the widest gap between them.
     lines = [Line2D([], [], color=colour, lw=6) for colour in KINDS.values()]
     lines += [Line2D([], [], color="black", ls=style, lw=2) for style in styles.values()]
     levels.sort()
@@ -449,7 +449,7 @@ def draw_gradients(ax: Axes, results: dict[str, Any]) -> None:
 
 
 def draw_responses(ax: Axes, results: dict[str, Any]) -> None:
-    """The standard deviation of each convolution's normalised output after training: shallowest and deepest."""
+    """Draw each convolution's normalized response after training (standard deviation): shallowest and deepest."""
     for kind, colour in KINDS.items():
         depths = sorted({run["depth"] for run in results["runs"] if run["kind"] == kind})
         for depth in depths[-1:] + depths[: len(depths) > 1]:
@@ -466,7 +466,7 @@ def draw_responses(ax: Axes, results: dict[str, Any]) -> None:
 
 
 def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """The options, with what follows from others filled in."""
+    """Parse the options and fill in the defaults that depend on others."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def both(name: str) -> str:
@@ -482,15 +482,15 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     )  # fmt: skip
     parser.add_argument("--download", action="store_true", help="with --data: fetch it (163 MB) if it is nowhere here")
     parser.add_argument("--full-size", action="store_true", help="with --data: 32x32 pixels; four times as long")
-    parser.add_argument("--depths", type=int, nargs="+", help=f"6 n + 2 each (default: {both('depths')})")
+    parser.add_argument("--depths", type=int, nargs="+", help=f"each 6 n + 2 (default: {both('depths')})")
     parser.add_argument("--rows", type=int, help=f"images to train on (default: {both('rows')})")
-    parser.add_argument("--filters", type=int, help=f"of the first convolutions (default: {both('filters')})")
+    parser.add_argument("--filters", type=int, help=f"in the first convolutions (default: {both('filters')})")
     parser.add_argument("--epochs", type=int, help=f"default: {both('epochs')}")
     parser.add_argument("--batch-size", type=int, help=f"default: {both('batch_size')}")
-    parser.add_argument("--learning-rate", type=float, default=0.1, help="at its highest (default: 0.1, the paper's)")
-    parser.add_argument("--seed", type=int, default=0, help="the first one: of weights, shuffles, images (default: 0)")
-    parser.add_argument("--seeds", type=int, default=1, help="how many, one after the other (default: 1)")
-    parser.add_argument("--quick", action="store_true", help="a look, not a result: 8 and 20 layers, 2 epochs")
+    parser.add_argument("--learning-rate", type=float, default=0.1, help="maximum (default: 0.1, the paper's)")
+    parser.add_argument("--seed", type=int, default=0, help="the first, for weights, shuffling, images (default: 0)")
+    parser.add_argument("--seeds", type=int, default=1, help="number of seeds, run in turn (default: 1)")
+    parser.add_argument("--quick", action="store_true", help="a trial, not a result: 8 and 20 layers, 2 epochs")
     parser.add_argument("--out", type=Path, help="default: runs/residual_cifar or runs/residual_digits")
     args = parser.parse_args()
     recipe = DIGITS if args.data is None else CIFAR
@@ -502,23 +502,23 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     args.out = args.out or Path("runs", f"residual_{'digits' if args.data is None else 'cifar'}")
     for name, least in (("rows", 10), ("filters", 1), ("epochs", 1), ("batch_size", 1), ("seed", 0), ("seeds", 1)):
         if getattr(args, name) < least:
-            parser.error(f"--{name.replace('_', '-')} must be {least} or more")
+            parser.error(f"--{name.replace('_', '-')} must be >= {least}")
     if not 0 < args.learning_rate < math.inf:
-        parser.error("--learning-rate must be more than 0")
+        parser.error("--learning-rate must be above 0")
     if any(depth < 8 or depth % 6 != 2 for depth in args.depths):
-        parser.error(f"--depths must be 6 n + 2: 8, 14, 20, 26, ...; got {' '.join(map(str, args.depths))}")
+        parser.error(f"--depths must be 6 n + 2: 8, 14, 20, 26, ..., got {' '.join(map(str, args.depths))}")
     args.depths = sorted(set(args.depths))
     if args.data is None and args.download:
-        parser.error("--download goes with --data")
+        parser.error("--download needs --data")
     if args.data is None and args.full_size:
-        parser.error("--full-size goes with --data")
+        parser.error("--full-size needs --data")
     if args.out.exists() and not args.out.is_dir():
         parser.error(f"--out {args.out} is a file, not a folder")
     return parser, args
 
 
 def train_all(images: Images, args: argparse.Namespace, results: dict[str, Any]) -> None:
-    """Every network, shallow ones first, all of a seed before the next; the file is written after each."""
+    """Train every network, shallow ones first, seed by seed; the file is written after each."""
     for seed in range(args.seed, args.seed + args.seeds):
         data = choose(images, seed, args)
         for depth in args.depths:
@@ -537,7 +537,7 @@ def train_all(images: Images, args: argparse.Namespace, results: dict[str, Any])
 
 
 def report(results: dict[str, Any], out: Path) -> None:
-    """Table, picture, and what they show."""
+    """Write the table and the picture, and print the findings."""
     results["findings"] = findings(results)
     write_json(out / RESULTS, results)
     text = "\n".join([tables(results), "", *(textwrap.fill(said, 100) + "\n" for said in results["findings"])])
@@ -545,7 +545,7 @@ def report(results: dict[str, Any], out: Path) -> None:
     if results["interrupted"]:
         settings = results["settings"]
         whole = 2 * settings["seeds"] * len(settings["depths"])
-        print(f"\nINTERRUPTED: {len(results['runs'])} of {whole} networks are finished; only they are reported.")
+        print(f"\nINTERRUPTED: {len(results['runs'])} of {whole} networks are finished; only these are reported.")
     print(f"\n{text}", flush=True)
     draw(results, out / PICTURE)
     print(f"Written to {out.resolve()}: {RESULTS}, {TABLE}, {PICTURE}")
@@ -556,7 +556,7 @@ def main() -> None:
     try:
         source, images = load(args)
         if args.rows > len(images):
-            parser.error(f"--rows must be at most {len(images):,}, the images there are; got {args.rows:,}")
+            parser.error(f"--rows must be at most {len(images):,}, the number of images, got {args.rows:,}")
         data = choose(images, args.seed, args)
         args.out.mkdir(parents=True, exist_ok=True)
         for name in (RESULTS, TABLE, PICTURE):
@@ -572,7 +572,7 @@ def main() -> None:
         results["initialisation"] = at_initialisation(data, args)
         train_all(images, args, results)
     except FloatingPointError as error:
-        sys.exit(f"{error}\nThe networks before it are kept in {(args.out / RESULTS).resolve()}")
+        sys.exit(f"{error}\nResults of earlier networks are kept in {(args.out / RESULTS).resolve()}")
     except KeyboardInterrupt:  # between two networks
         pass
     if not results["runs"]:
@@ -586,4 +586,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("\nInterrupted; what was finished is kept.")
+        sys.exit("\nInterrupted; finished results are kept.")

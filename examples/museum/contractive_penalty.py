@@ -1,12 +1,12 @@
-"""A contractive penalty that is not one: the sigmoid's derivative on a relu encoder, and a copy of W.
+"""A contractive penalty that does not contract: the sigmoid's derivative on a relu encoder, and a copy of W.
 
-A contractive autoencoder pays for the Jacobian of its encoder, |J|^2 = sum_ij (dh_j/dx_i)^2 = sum_j f'(a_j)^2
-sum_i W_ij^2. The book's encoder is relu, but its f' is h (1 - h), the sigmoid's, and its W a copy made before training:
+A contractive autoencoder penalizes the Jacobian of its encoder, |J|^2 = sum_ij (dh_j/dx_i)^2 = sum_j f'(a_j)^2
+sum_i W_ij^2. The book's encoder is relu, but it uses h (1 - h), the sigmoid's f', and a copy of W made before training:
 
     python examples/museum/contractive_penalty.py
 
-Both are right derivatives of a wrong formula, so the gradient checker passes them; what shows them up is |J|^2 itself,
-measured by finite differences of the encoder. A W that only the backward takes for a constant the checker does see.
+Both have correct derivatives of a wrong formula, so the gradient checker passes them; the mistake shows in |J|^2,
+measured by finite differences of the encoder. The checker does catch a backward that alone takes W as constant.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FACTOR = 1e-2
 
 
 class SigmoidsDerivative(ContractivePenalty):
-    """d = h (1 - h) whatever the activation, and the exact gradient of that."""
+    """d = h (1 - h) whatever the activation, and its exact gradient."""
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self.h = super().forward(x, training)
@@ -47,7 +47,7 @@ class SigmoidsDerivative(ContractivePenalty):
 
 
 class ConstantW(ContractivePenalty):
-    """The right penalty, but backward takes W for a constant. With relu f' is one too, so there is nothing to add."""
+    """The correct penalty, but backward takes W as constant. As relu's f' is constant too, there is nothing to add."""
 
     def backward(self, dy: NDArray) -> NDArray:
         return self.encoder.backward(dy)
@@ -70,7 +70,7 @@ class FrozenCopy(ConstantW):
 
 
 def squared_jacobian(encoder: Layer, x: NDArray, step: float = 1e-5) -> float:
-    """The mean of |J|^2 over the rows, from forward values alone."""
+    """The mean of |J|^2 over the rows, computed from forward alone."""
     total = 0.0
     for direction in step * np.eye(x.shape[1]):
         slopes = (encoder.forward(x + direction) - encoder.forward(x - direction)) / (2 * step)
@@ -84,14 +84,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.epochs < 1 or args.seed < 0:
-        parser.error("--epochs must be 1 or more, --seed 0 or more")
+        parser.error("--epochs must be >= 1, --seed >= 0")
     x = digits.load().train.take(slice(None))[0].reshape(-1, 64)
     x64 = x.astype(np.float64)
     kinds = {"no penalty": ContractivePenalty, "h (1 - h)": SigmoidsDerivative, "frozen copy": FrozenCopy,
              "right": ContractivePenalty}  # fmt: skip
     shown = sorted({0, *(args.epochs * k // 4 for k in range(1, 5))})
     rows: dict[str, list[str]] = {f"true |J|^2, epoch {epoch}": [] for epoch in shown}
-    rows |= {"what the penalty says": [], "reconstruction MSE": []}
+    rows |= {"the penalty's own value": [], "reconstruction MSE": []}
     weights = {}
     for kind, penalty in kinds.items():
         factor = 0.0 if kind == "no penalty" else FACTOR
@@ -105,7 +105,7 @@ def main() -> None:
                     f"{squared_jacobian(model.astype('float64').layers[0], x64):.2f}"
                 )
         error = float(np.mean((model.forward(x) - x) ** 2))
-        rows["what the penalty says"].append(f"{model.penalty() / factor:.2f}" if factor else "-")
+        rows["the penalty's own value"].append(f"{model.penalty() / factor:.2f}" if factor else "-")
         rows["reconstruction MSE"].append(f"{error:.4f}")
         weights[kind] = model.parameters
     print(f"{'encoder 64 - 40 relu':<24}{''.join(f'{kind:>14}' for kind in kinds)}")

@@ -1,12 +1,12 @@
-"""Height where width belongs: invisible on square images.
+"""Height in place of width: a mistake that is invisible on square images.
 
-A max pool remembers where each maximum stood, as one number: row * width + column. Written row * height + column, it is
+A max pool stores the position of each maximum as one number: row * width + column. With row * height + column, it is
 the same number on a square image; on a wide one the gradient goes to the wrong pixels, without an error:
 
     python examples/museum/height_and_width.py
 
-The network still learns, a little worse. The gradient checker sees what its input lets it see: it passes the mistake on
-4 x 4 images and catches it on 4 x 6. Always check with a height that is not the width.
+The network still learns, a little worse. The gradient checker only sees what its input can show: it passes the mistake
+on 4 x 4 images and catches it on 4 x 6. Always check with a height that differs from the width.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tinydl.optimizers import Adam
 
 
 class MaxPool(Layer):
-    """2 x 2, remembering where each maximum stood as one number."""
+    """Max pooling over 2 x 2 windows, storing each maximum's position as one number."""
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         height, width, channels = super().build(input_shape, rng, dtype)
@@ -34,7 +34,7 @@ class MaxPool(Layer):
         return self.output_shape
 
     def row_length(self, height: int, width: int) -> int:
-        """What a step to the next row adds to that number."""
+        """The increment of that number from one row to the next."""
         return width
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
@@ -51,25 +51,25 @@ class MaxPool(Layer):
         n, height, width, channels = self.shape
         dx = np.zeros((n, height * width, channels), dy.dtype)
         i, _, _, c = np.indices(dy.shape)
-        dx[i, self.place, c] = dy  # windows do not overlap: no place is written twice
+        dx[i, self.place, c] = dy  # windows do not overlap, so no pixel is written twice
         return dx.reshape(self.shape)
 
 
 class MaxPoolByHeight(MaxPool):
-    """The mistake: the height for the width."""
+    """The mistake: height in place of width."""
 
     def row_length(self, height: int, width: int) -> int:
         return height
 
 
 def picture(pool: MaxPool, x: NDArray) -> list[str]:
-    """Where a gradient of ones arrives, pixel by pixel."""
+    """The gradient of the input for an upstream gradient of ones, pixel by pixel."""
     dx = pool.backward(np.ones_like(pool.forward(x)))[0, :, :, 0]
     return ["".join(" #" if value else " ." for value in row) for row in dx]
 
 
 def train(pool: MaxPool, height: int, epochs: int, seed: int) -> tuple[float, float]:
-    """Loss on the training rows and accuracy on the test rows, of digits cut to that height."""
+    """Training loss and test accuracy on digits cut to that height."""
     rows = slice((8 - height) // 2, (8 + height) // 2)
     (x, y), (x_test, y_test) = (data.take(slice(None)) for data in digits.load())
     model = Model(
@@ -84,10 +84,10 @@ def train(pool: MaxPool, height: int, epochs: int, seed: int) -> tuple[float, fl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=5, help="default: 5")
-    parser.add_argument("--seeds", type=int, default=3, help="networks trained of each kind (default: 3)")
+    parser.add_argument("--seeds", type=int, default=3, help="networks to train of each kind (default: 3)")
     args = parser.parse_args()
     if args.epochs < 1 or args.seeds < 1:
-        parser.error("--epochs and --seeds must be 1 or more")
+        parser.error("--epochs and --seeds must be >= 1")
     kinds = (MaxPoolByHeight, MaxPool)
     x = np.random.default_rng(0).standard_normal((1, 4, 6, 1))
     print("4 x 6 pixels: the largest of each window, and where its gradient arrives")

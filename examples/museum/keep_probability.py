@@ -1,12 +1,12 @@
-"""Dropout's number read the wrong way round: 0.8, meant as "keep 80 %", drops 80 %.
+"""Dropout's number read the wrong way: 0.8, meant as "keep 80 %", drops 80 %.
 
 TensorFlow 1 took the probability of keeping; Keras, PyTorch and tinydl take the rate, the probability of dropping. The
-book's 0.5 is the one number at which nobody notices. The book also measured accuracy with dropout on:
+book's 0.5 is the one number at which this makes no difference. The book also measured accuracy with dropout on:
 
     python examples/museum/keep_probability.py
 
-The gradient checker replays the mask, and each backward is the right derivative of its forward, so it passes them all.
-The right measurement is of values: of many ones a share `rate` must become 0, and their mean must stay 1.
+The gradient checker replays the mask, and each backward is the correct derivative of its forward, so all of them pass.
+The right test is of values: given many ones, a share `rate` must become 0, and their mean must stay 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tinydl.optimizers import Adam
 
 
 class MaskInverted(Dropout):
-    """By hand, with < where >= belongs: keeps what it should drop, scaled for what it should keep."""
+    """A hand-written dropout with < in place of >=: it keeps the units to drop, with the scale of the units to keep."""
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         mask = self.generator().random(x.shape) < self.rate
@@ -39,7 +39,7 @@ class MaskInverted(Dropout):
 
 
 def zeros_and_mean(layer: Layer) -> tuple[float, float]:
-    """What a million ones become: the share of zeros, and the mean."""
+    """Apply dropout to a million ones; return the share of zeros and the mean."""
     layer.build((1000,), np.random.default_rng(0), np.float64)
     y = layer.forward(np.ones((1000, 1000)), training=True)
     return float(np.mean(y == 0)), float(y.mean())
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if not 0 < args.keep < 1 or args.epochs < 1 or args.seed < 0:
-        parser.error("--keep must lie between 0 and 1, --epochs be 1 or more, --seed 0 or more")
+        parser.error("--keep must be above 0 and below 1, --epochs >= 1, --seed >= 0")
     keep, rate = args.keep, round(1 - args.keep, 12)
     train, test = digits.load()
     x, y = test.take(slice(None))

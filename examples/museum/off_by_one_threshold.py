@@ -1,13 +1,13 @@
-"""precision[1:] against thresholds: every threshold is credited with the precision of the next one.
+"""precision[1:] against thresholds: every threshold is given the precision of the next one.
 
-scikit-learn's precision_recall_curve gives thresholds in rising order, precision and recall at each of them, and one
-point more at the end, precision 1 and recall 0, which belongs to no threshold. So precision[:-1] goes with thresholds;
+scikit-learn's precision_recall_curve returns thresholds in rising order, precision and recall at each of them, and one
+extra point at the end, precision 1 and recall 0, which belongs to no threshold. So precision[:-1] matches thresholds;
 the book plots precision[1:]:
 
     python examples/museum/off_by_one_threshold.py
 
-No gradient is involved, so no gradient check can help. The right measurement is to count: of the rows flagged at the
-threshold chosen, how many are frauds? With many different scores the mistake becomes small, with tied ones it stays.
+No gradient is involved, so no gradient check can help. The right test is to count: of the rows flagged at the chosen
+threshold, how many are frauds? With many distinct scores the error becomes small; with tied scores it remains.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Curves = dict[str, NDArray[np.float64]]
 
 
 def scored_rows(n: int, decimals: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Labels and scores of n rows, a quarter of them frauds; the fewer decimals, the more ties."""
+    """Labels and scores of n rows, a quarter of them frauds; fewer decimals give more ties."""
     rng = np.random.default_rng(seed)
     y = (np.arange(n) % 4 == 0).astype(np.int64)
     return y, np.round(rng.normal(0.4 + 0.25 * y, 0.15).clip(0, 1), decimals)
 
 
 def precision_by_threshold(y: NDArray[np.int64], scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], Curves]:
-    """All thresholds, and the precision at each: as the book aligns it, as it belongs, and counted."""
+    """All thresholds, and the precision at each: the book's alignment, the right one, and by counting."""
     precision, _, thresholds = precision_recall_curve(y, scores)
     counted = np.array([y[scores >= threshold].mean() for threshold in thresholds])
     return thresholds, {"precision[1:]": precision[1:], "precision[:-1]": precision[:-1], "counted": counted}
@@ -52,10 +52,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wanted", type=float, default=0.8, help="the precision to reach (default: 0.8)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="also draw the curves, into this file")
+    parser.add_argument("--out", type=Path, help="also draw the curves to this file")
     args = parser.parse_args()
     if not 0 < args.wanted <= 1 or args.seed < 0:
-        parser.error("--wanted must lie above 0 and up to 1, --seed be 0 or more")
+        parser.error("--wanted must be above 0 and at most 1, --seed >= 0")
 
     y, scores = scored_rows(60, 1, args.seed)
     thresholds, curves = precision_by_threshold(y, scores)
@@ -78,7 +78,7 @@ def main() -> None:
     for n, decimals in ((60, 1), (6000, 1), (6000, 9)):
         thresholds_n, curves_n = precision_by_threshold(*scored_rows(n, decimals, args.seed))
         errors = [np.abs(curves_n[name] - curves_n["counted"]).max() for name in ("precision[1:]", "precision[:-1]")]
-        print(f"{f'{n:,} rows, {len(thresholds_n):,} different':<34}{errors[0]:>20.3f}{errors[1]:>10.3f}")
+        print(f"{f'{n:,} rows, {len(thresholds_n):,} distinct':<34}{errors[0]:>20.3f}{errors[1]:>10.3f}")
     if args.out:
         out = args.out if args.out.suffix else args.out.with_suffix(".png")
         draw(thresholds, curves, out)

@@ -1,12 +1,12 @@
-"""Softmax, then the logarithm: log(0) as soon as the right class's logit lies far below another.
+"""Softmax, then the logarithm: log(0) as soon as the true class's logit lies far below another.
 
-p_y = exp(-gap) loses its digits, then rounds to 0: log p_y is -inf, the gradient's 1 / p_y infinite, where log p_y is
-simply -gap. The usual cure, log(p + 1e-7), mends the loss only: a row that is utterly wrong then sends no gradient.
-The book takes softmax, then log. A loss on logits never forms p on its way to log p:
+p_y = exp(-gap) loses precision, then rounds to 0: log p_y is -inf and the gradient's 1 / p_y infinite, while log p_y is
+simply -gap. The usual cure, log(p + 1e-7), repairs only the loss: a row that is entirely wrong then gets no gradient.
+The book takes softmax, then log. A loss on logits never computes p to get log p:
 
     python examples/museum/softmax_then_log.py
 
-At moderate logits all are right derivatives, and the gradient checker passes them. It has to be asked at large ones.
+At moderate logits all have correct derivatives, and the gradient checker passes them. It has to be run at large ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FARTHEST = 2000.0
 
 
 class SoftmaxThenLog(SoftmaxCrossEntropy):
-    """-log p_y for p = softmax(z), and backward through each step in turn. exp itself cannot overflow here."""
+    """-log p_y for p = softmax(z), with backward through each step in turn. exp itself cannot overflow here."""
 
     epsilon = 0.0
 
@@ -46,19 +46,19 @@ class SoftmaxThenLog(SoftmaxCrossEntropy):
 
 
 class LogOfPlus(SoftmaxThenLog):
-    """The usual cure."""
+    """The usual cure: log(p + 1e-7)."""
 
     epsilon = 1e-7
 
 
 def one_row(loss: Loss, gap: float, dtype: str) -> tuple[float, NDArray]:
-    """The loss and its gradient for two classes, the right one's logit `gap` below the other's."""
+    """The loss and its gradient for two classes, the true class's logit `gap` below the other's."""
     value = loss.forward(np.array([[0, gap]], dtype), np.array([0]))
     return value, loss.backward()[0]
 
 
 def first_bad_gap(loss: Loss, part: int, dtype: str) -> str:
-    """From where on part 0 (the loss) or 1 (the gradient) of one_row is not finite; by bisection, to a hundredth."""
+    """The gap above which part 0 (the loss) or 1 (the gradient) of one_row is not finite, to a hundredth."""
 
     def good(gap: float) -> bool:
         return bool(np.isfinite(one_row(loss, gap, dtype)[part]).all())
@@ -73,7 +73,7 @@ def first_bad_gap(loss: Loss, part: int, dtype: str) -> str:
 
 
 def train(loss: Loss, steps: int, seed: int) -> tuple[int, float]:
-    """Softmax regression on digits with pixels of 0 to 255, which someone forgot to scale: steps taken, accuracy."""
+    """Softmax regression on digits with pixels of 0 to 255, unscaled by mistake: steps taken, accuracy."""
     data, test = digits.load()
     (x, y), (x_test, y_test) = data.take(slice(None)), test.take(slice(None))
     model = Model([Dense(10)], 64, seed)
@@ -94,15 +94,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.steps < 1 or args.seed < 0:
-        parser.error("--steps must be 1 or more, --seed 0 or more")
-    np.seterr(all="ignore")  # infinities are what is shown here
+        parser.error("--steps must be >= 1, --seed >= 0")
+    np.seterr(all="ignore")  # infinities are the subject here
     losses = {"softmax, log": SoftmaxThenLog(), "log(p + 1e-7)": LogOfPlus(), "on logits": SoftmaxCrossEntropy()}
     columns = losses.values()
 
     def row(name: str, cells: Iterable[str]) -> None:
         print(f"{name:<36}{''.join(f'{cell:>16}' for cell in cells)}")
 
-    row("right logit below the other by", losses)
+    row("true logit below the other by", losses)
     for dtype in ("float32", "float64"):
         row(f"{dtype}: gradient not finite from", [first_bad_gap(loss, 1, dtype) for loss in columns])
         row(f"{dtype}: loss not finite from", [first_bad_gap(loss, 0, dtype) for loss in columns])

@@ -1,13 +1,13 @@
 """An activity penalty summed over the batch: its weight grows with the batch size.
 
-Keras 2.2 added L1 penalties on activations up over all rows of a batch, while the loss beside it is a mean over rows.
-So the same factor means something else at every batch size:
+Keras 2.2 summed L1 penalties on activations over all rows of a batch, while the loss is a mean over rows.
+So the same factor has a different effect at every batch size:
 
     python examples/museum/summed_activity_penalty.py
 
-The sum's gradient is a right gradient of that sum, so the gradient checker passes it as it passes the mean's. The right
-measurement: a penalty must not change when every row of the batch is there twice. What the checker does see is a
-penalty and a backward that disagree, the one summed, the other averaged, and it names the factor.
+The sum's gradient is correct for that sum, so the gradient checker passes it just as it passes the mean's. The right
+test: a penalty must not change when every row of the batch is duplicated. The checker does catch a
+penalty and a backward that disagree, one summed and the other averaged, and it names the factor.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class SummedL1(ActivityL1):
 
 
 class SummedThenAveraged(SummedL1):
-    """The penalty is a sum, its gradient that of a mean."""
+    """The penalty is a sum, but its gradient is that of a mean."""
 
     def backward(self, dy: NDArray) -> NDArray:
         return dy + self.factor / len(dy) * np.sign(self.x)
 
 
 def share_of_active_units(layer: ActivityL1, x: NDArray, batch_size: int, steps: int, seed: int) -> float:
-    """The share of the 80 units of the code that is not 0, after training with this penalty."""
+    """The share of the code's 80 units that are not 0, after training with this penalty."""
     model = Model([Dense(80, "relu"), layer, Dense(64)], 64, seed)
     model.compile(Adam(2e-3), MeanSquaredError())
     rng = np.random.default_rng(seed)
@@ -62,7 +62,7 @@ def share_of_active_units(layer: ActivityL1, x: NDArray, batch_size: int, steps:
 
 
 def growth(layer: ActivityL1, x: NDArray) -> float:
-    """What the penalty is multiplied by when every row is there twice: 1 if it does not depend on the batch size."""
+    """The penalty's factor when every row is duplicated: 1 if it does not depend on the batch size."""
     layer.forward(x)
     once = layer.penalty()
     layer.forward(np.concatenate([x, x]))
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.steps < 1 or args.seed < 0:
-        parser.error("--steps must be 1 or more, --seed 0 or more")
+        parser.error("--steps must be >= 1, --seed >= 0")
     x = digits.load().train.take(slice(None))[0].reshape(-1, 64)
 
     print(f"{'L1 of the activations':<32}{f'sum, {SUMMED:g}':>16}{f'mean, {AVERAGED:g}':>16}")

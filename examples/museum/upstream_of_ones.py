@@ -1,12 +1,12 @@
-"""A gradient check with an upstream gradient of ones, under which softmax and batch norm have no gradient at all.
+"""A gradient check with an upstream gradient of ones, for which softmax and batch norm have no gradient at all.
 
-The outputs of a softmax add up to 1 whatever the input, those of a normalisation to 0. So y.sum(), the first objective
-that comes to mind for a check, is a constant: the right gradient is 0, and so is that of many a wrong backward:
+The outputs of a softmax add up to 1 whatever the input, those of a normalization to 0. So y.sum(), the first objective
+that comes to mind for a check, is constant: the correct gradient is 0, and so is that of many a wrong backward:
 
     python examples/museum/upstream_of_ones.py
 
-tinydl's checker draws the upstream gradient at random. Asked to check y.sum() all the same, it refuses: where every
-right gradient is 0, a backward of zeros would pass.
+tinydl's checker draws the upstream gradient at random. If told to check y.sum(), it rejects the check: where every
+correct gradient is 0, a backward of zeros would pass.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ SOFTMAX = {
     "right": lambda y, dy: y * (dy - (dy * y).sum(axis=1, keepdims=True)),
     "zeros": lambda y, dy: np.zeros_like(dy),
     "doubled": lambda y, dy: 2 * y * (dy - (dy * y).sum(axis=1, keepdims=True)),
-    "plain mean": lambda y, dy: y * (dy - dy.mean(axis=1, keepdims=True)),  # y should weigh it
-    "diagonal": lambda y, dy: y * (1 - y) * dy,  # what reaches the other classes through the sum is missing
+    "plain mean": lambda y, dy: y * (dy - dy.mean(axis=1, keepdims=True)),  # the mean should be weighted by y
+    "diagonal": lambda y, dy: y * (1 - y) * dy,  # the gradient through the sum to the other classes is missing
 }
 # y = (x - mean) / std over the rows: batch norm without its parameters
 NORMALISE = {
     "right": lambda y, std, dy: (dy - dy.mean(axis=0) - y * (dy * y).mean(axis=0)) / std,
     "std constant": lambda y, std, dy: (dy - dy.mean(axis=0)) / std,  # as if std did not depend on x
-    "both constant": lambda y, std, dy: dy / std,  # nor the mean
+    "both constant": lambda y, std, dy: dy / std,  # as if neither did the mean
 }
 
 
 class Named(Layer):
-    """A layer with the backward of that name."""
+    """A layer whose backward is chosen by name."""
 
     name: str
     backwards: dict[str, Callable[..., NDArray]]
-    kept: tuple[NDArray, ...]  # by forward, for backward; y first
+    kept: tuple[NDArray, ...]  # stored by forward for backward; y first
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Named(Layer):
 
 
 class Softmax(Named):
-    """Each row as probabilities."""
+    """Each row turned into probabilities."""
 
     backwards = SOFTMAX
 
@@ -65,7 +65,7 @@ class Softmax(Named):
 
 
 class Normalise(Named):
-    """Each column with mean 0 and standard deviation 1."""
+    """Each column scaled to mean 0 and standard deviation 1."""
 
     backwards = NORMALISE
 
@@ -90,13 +90,13 @@ class SumOf(Layer):
 
 
 def error_under_ones(layer: Named, x: NDArray) -> float:
-    """The check as it is often written: the largest difference to the numeric gradient of y.sum()."""
+    """The check as often written: the largest difference from the numeric gradient of y.sum()."""
     ones = np.ones_like(layer.forward(x))
     return float(np.abs(layer.backward(ones) - numerical_gradient(layer.forward, x, ones)).max())
 
 
 def complaint(layer: Layer, x: NDArray) -> str:
-    """What tinydl's checker says; nothing if the layer passes."""
+    """The complaint of tinydl's checker; empty if the layer passes."""
     try:
         check_layer(layer, x)
     except GradientCheckError as error:
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.seed < 0:
-        parser.error("--seed must be 0 or more")
+        parser.error("--seed must be >= 0")
     x = np.random.default_rng(args.seed).standard_normal((6, 4))
     complaints, passed = [], {"ones": 0, "random": 0}
     print(f"{'backward of':<28}{'error under ones':>18}{'ones':>10}{'random':>10}")

@@ -1,9 +1,9 @@
-"""The museum of bugs, every exhibit one after another, in less than a minute:
+"""The museum of bugs: run every exhibit in turn, in less than a minute:
 
     python examples/museum/visit.py
 
-Each script here shows one bug: as code, the wrong figure it leads to, what the gradient checker says of it or, where no
-gradient check can see it, which measurement does, and the right version beside it.
+Each script here shows one bug: its code, the wrong figure it leads to, the gradient checker's verdict or, where no
+gradient check can catch it, the test that does, and the correct version.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main() -> None:
     for exhibit in sorted(here.parent.glob("*.py")):
         if exhibit != here:
             print(f"\n{'=' * 100}\n{exhibit.name}\n{'=' * 100}\n", flush=True)
-            sys.argv = [str(exhibit)]  # which the exhibit looks at for options
+            sys.argv = [str(exhibit)]  # from which the exhibit parses its options
             runpy.run_path(str(exhibit), run_name="__main__")
 
 

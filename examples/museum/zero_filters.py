@@ -1,15 +1,15 @@
-"""The book's first mistake, watched: filters that start at zero never learn.
+"""The book's first mistake, observed: filters that start at zero never learn.
 
-The same small network, once with its convolutions at zero and once by He et al.'s rule, takes a few steps on digits:
+The same small network, once with zero convolutions and once with He et al.'s initialization, takes steps on digits:
 
     python examples/museum/zero_filters.py
 
 With zero filters every feature is 0, whatever the image. So no gradient reaches a weight: dW of the layer above is
-features times something, and what goes down to the filters is multiplied by relu'(0) = 0. Only the last bias learns,
-how often each class comes up, and the loss stays where guessing among 10 classes is: ln 10 = 2.3026.
+features times something, and the gradient to the filters is multiplied by relu'(0) = 0. Only the last bias learns,
+namely the frequency of each class, and the loss stays at that of guessing among 10 classes: ln 10 = 2.3026.
 
-Nothing is wrong with the backward, and the gradient checker does not say so: it refuses to check gradients that are all
-zero. The right measurement is the size of each array's gradient, and the loss against that of guessing.
+The backward is correct, and the gradient checker does not say otherwise: it rejects a check of gradients that are all
+zero. The right test is the size of each array's gradient, and the loss compared with that of guessing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BATCH_SIZE = 64
 
 
 def build(start: str, shape: tuple[int, ...], seed: int) -> Model:
-    """The book's network in small: convolutions without bias, then dense layers."""
+    """A small version of the book's network: convolutions without bias, then dense layers."""
 
     def conv(filters: int) -> Conv2D:
         return Conv2D(filters, 3, padding="same", activation="relu", use_bias=False, kernel_initializer=start)
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.steps < 1 or args.seed < 0:
-        parser.error("--steps must be 1 or more, --seed 0 or more")
+        parser.error("--steps must be >= 1, --seed >= 0")
     train, test = digits.load()
     x, y = train.take(slice(None))
     gradients: dict[str, dict[str, float]] = {}

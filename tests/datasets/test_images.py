@@ -469,7 +469,7 @@ def test_subsets_that_are_none() -> None:
         data.subset(slice(40, 50))
     with pytest.raises(ValueError, match=r"one-dimensional and not empty, got shape \(\)"):
         data.subset(3)
-    with pytest.raises(ValueError, match="these choose none"):
+    with pytest.raises(ValueError, match="at least one image, got none"):
         data.subset(np.zeros(40, bool))
     with pytest.raises(ValueError, match=r"got shape \(1, 2\)"):
         data.subset([[1, 2]])

@@ -63,7 +63,7 @@ def test_cifar_cnn_prints_and_draws(digits_run: tuple[Path, str]) -> None:
     out, printed = digits_run
     assert printed.startswith("scikit-learn's digits: 1,257 training, 180 validation, 360 test images\n")
     assert (out / "table.md").read_text().strip() in printed
-    assert f"| test, looked at once                  | 360      | {report_of(out)['test']['loss']:.4f}" in printed
+    assert f"| test, evaluated once                   | 360      | {report_of(out)['test']['loss']:.4f}" in printed
     assert {path.name for path in (out / "pictures").iterdir()} == {
         "curves.png", "filters.png", "feature_maps.png", "confusion_matrix.png", "confident_mistakes.png",
     }  # fmt: skip
@@ -86,12 +86,12 @@ def test_resume_after_a_stop_between_an_epochs_files(
     (tmp_path / "report.json").unlink()
     shutil.copy(whole / "history.json", tmp_path)
     refused = run("cifar/cnn.py", "--epochs", 4, "--out", tmp_path, check=False)
-    assert "holds an unfinished run: go on with --resume" in refused.stderr.splitlines()[-1]
+    assert "holds an unfinished run: continue with --resume" in refused.stderr.splitlines()[-1]
     run("cifar/cnn.py", "--epochs", 4, "--out", tmp_path, "--resume")
     same_run(whole, tmp_path)
     for options, message in (
         (["--epochs", 3], "has 4 epochs already"),
-        (["--epochs", 5, "--batch-size", 7], "was made with batch_size = 32, now it is 7"),
+        (["--epochs", 5, "--batch-size", 7], "was made with batch_size = 32, got 7"),
         (["--epochs", 5, "--seed", 1], "was made with seed = 0, now it is 1"),
     ):
         done = run("cifar/cnn.py", *options, "--out", tmp_path, "--resume", check=False)
@@ -107,7 +107,7 @@ def test_ctrl_c_keeps_the_epochs_and_resume_goes_on(
     done = interrupt("cifar/cnn.py", tmp_path, "--epochs", 5000, after="Epoch 2/5000")
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
-    assert "The test images were not looked at." in done.stdout
+    assert "The test images were not used." in done.stdout
     report = report_of(tmp_path)
     assert report["interrupted"]
     assert "test" not in report
@@ -148,11 +148,11 @@ def test_cifar_cnn_reads_cifar(run: Callable[..., Done], tmp_path: Path) -> None
     ("arguments", "message"),
     [
         (["--data", "nowhere"], "'nowhere' does not exist"),
-        (["--epochs", 0], "--epochs must be 1 or more"),
-        (["--batch-size", -1], "--batch-size must be 1 or more"),
-        (["--download"], "--download goes with --data"),
-        (["--augment"], "--augment goes with --data"),
-        (["--resume", "--out", "nowhere"], "--resume: nowhere holds no run to go on with"),
+        (["--epochs", 0], "--epochs must be >= 1"),
+        (["--batch-size", -1], "--batch-size must be >= 1"),
+        (["--download"], "--download needs --data"),
+        (["--augment"], "--augment needs --data"),
+        (["--resume", "--out", "nowhere"], "--resume: nowhere holds no run to continue"),
         (["--out", __file__], "is a file, not a folder"),
     ],
 )
@@ -233,11 +233,11 @@ def test_a_deep_network_runs_on_enlarged_digits(run: Callable[..., Done], tmp_pa
     [
         (["--model", "resnet21"], "invalid choice: 'resnet21'"),
         (["--epochs", 3, "--minutes", 2], "not allowed with argument"),
-        (["--mixup", -1], "--mixup must be 0 or more"),
+        (["--mixup", -1], "--mixup must be >= 0"),
         (["--minutes", 0], "--minutes must be above 0"),
         (["--learning-rate", 0], "--learning-rate must be above 0"),
-        (["--label-smoothing", 1], "--label-smoothing must be 0 or more, and below 1"),
-        (["--cutout", -3], "--cutout must be 0 or more"),
+        (["--label-smoothing", 1], "--label-smoothing must be >= 0 and below 1"),
+        (["--cutout", -3], "--cutout must be >= 0"),
         (["--data", "nowhere"], "'nowhere' does not exist"),
     ],
 )

@@ -170,7 +170,7 @@ def test_the_residual_lesson_reads_cifar(run: Callable[..., Done], tmp_path: Pat
     assert done.stdout.startswith("CIFAR-10 at 16x16 pixels: 100 training images; plain and residual nets of 8 layers")
     assert "the best of the shallower" not in done.stdout  # there is one depth only
     done = run("lessons/02_residual_networks.py", *options, "--rows", 201, check=False)
-    assert "--rows must be at most 200, the images there are; got 201" in done.stderr.splitlines()[-1]
+    assert "--rows must be at most 200, the number of images, got 201" in done.stderr.splitlines()[-1]
 
 
 def test_the_residual_lesson_halves_images(lesson: ModuleType) -> None:
@@ -189,11 +189,11 @@ def test_the_residual_lesson_halves_images(lesson: ModuleType) -> None:
     ("arguments", "message"),
     [
         (["--data", "nowhere"], "'nowhere' does not exist"),
-        (["--depths", 8, 9], "--depths must be 6 n + 2: 8, 14, 20, 26, ...; got 8 9"),
-        (["--epochs", 0], "--epochs must be 1 or more"),
+        (["--depths", 8, 9], "--depths must be 6 n + 2: 8, 14, 20, 26, ..., got 8 9"),
+        (["--epochs", 0], "--epochs must be >= 1"),
         (["--rows", 5000], "--rows must be at most 1,437"),
-        (["--learning-rate", 0], "--learning-rate must be more than 0"),
-        (["--full-size"], "--full-size goes with --data"),
+        (["--learning-rate", 0], "--learning-rate must be above 0"),
+        (["--full-size"], "--full-size needs --data"),
         (["--out", __file__], "is a file, not a folder"),
     ],
 )

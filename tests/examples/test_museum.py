@@ -58,7 +58,7 @@ def test_contractive_penalty(printed: dict[str, str]) -> None:
     text = printed["contractive_penalty.py"]
     none, sigmoids, frozen, right = row(text, "true |J|^2, epoch 16")
     assert right < 2 < sigmoids < none == frozen
-    claims = row(text, "what the penalty says")
+    claims = row(text, "the penalty's own value")
     assert claims[0] < sigmoids / 20
     assert claims[2] == pytest.approx(right, abs=0.01)
     start = row(text, "true |J|^2, epoch 0")
@@ -157,10 +157,10 @@ def test_height_and_width(printed: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("script", "arguments", "message"),
     [
-        ("zero_filters.py", ["--steps", 0], "--steps must be 1 or more"),
-        ("contractive_penalty.py", ["--epochs", 0], "--epochs must be 1 or more"),
-        ("keep_probability.py", ["--keep", 1], "--keep must lie between 0 and 1"),
-        ("off_by_one_threshold.py", ["--seed", 9, "--wanted", 1], "a precision of 1.0 is reached at no threshold"),
+        ("zero_filters.py", ["--steps", 0], "--steps must be >= 1"),
+        ("contractive_penalty.py", ["--epochs", 0], "--epochs must be >= 1"),
+        ("keep_probability.py", ["--keep", 1], "--keep must be above 0 and below 1"),
+        ("off_by_one_threshold.py", ["--seed", 9, "--wanted", 1], "expected a precision of 1.0 at some threshold"),
     ],
 )
 def test_bad_options_give_one_clear_line(

@@ -67,7 +67,7 @@ def cutout(images: NDArray[Any], rng: np.random.Generator, size: int = 8, fill: 
     size is even, the center is the pixel to the right of, and below, the middle.)
 
     fill  a number, or one per channel, in the units of the images: 0 to 255 for bytes. The paper's 0 is set after
-                standardizing, so it is the mean: functools.partial(cutout, fill=np.rint(255 * np.array(train.mean))).
+          standardizing, so it is the mean: functools.partial(cutout, fill=np.rint(255 * np.array(train.mean))).
 
     ValueError: size that is not an integer >= 1; fill that is not 1 or `channels` numbers, or that the
     images' dtype cannot hold.

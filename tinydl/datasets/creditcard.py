@@ -95,7 +95,7 @@ def load(path: PathLike | None = None, *, download: bool = False) -> Transaction
 
     path: a CSV file, plain or gzip, or a folder that holds creditcard.csv or creditcard.csv.gz.
     download: if none of these exists, fetch OpenML's copy (tens of MB) once; scikit-learn checks it and keeps it
-            in its own cache. `time` is None if OpenML does not list Time as a feature.
+        in its own cache. `time` is None if OpenML does not list Time as a feature.
 
     FileNotFoundError: the data is nowhere to be found.
     ValueError: the file is not as expected; the message names file, line and column.

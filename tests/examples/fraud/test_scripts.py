@@ -58,10 +58,10 @@ def test_what_it_prints_and_where_it_writes(finished: tuple[Path, str]) -> None:
     ("arguments", "message"),
     [
         (["--data", "nowhere.csv"], "nowhere.csv"),
-        (["--epochs", 0], "--epochs must be 1 or more"),
+        (["--epochs", 0], "--epochs must be >= 1"),
         (["--epochs", 3, "--book-steps"], "not allowed with argument"),
-        (["--download"], "--download goes with --data"),
-        (["--quick", "--data", "x"], "--quick goes with generated data"),
+        (["--download"], "--download needs --data"),
+        (["--quick", "--data", "x"], "--quick needs generated data"),
         (["--quick", "--out", __file__], "is a file, not a folder"),
     ],
 )

@@ -68,7 +68,7 @@ def test_book_split_keeps_the_books_protocol() -> None:
 
 def test_book_split_of_five_per_cent() -> None:
     assert len(book_split(make(), seed=0, train_fraction=0.05).x_train) <= 100
-    with pytest.raises(ValueError, match="train_fraction must lie between 0 and 1"):
+    with pytest.raises(ValueError, match="train_fraction must be above 0 and below 1"):
         book_split(make(), seed=0, train_fraction=1.0)
 
 
