@@ -1,7 +1,7 @@
-"""A layer or a loss where it is checked; data and circumstances that show mistakes.
+"""A layer or a loss with the inputs of its check; data and circumstances that expose mistakes.
 
-A mistake shows only where it makes a difference: one row of a batch hides a wrong axis, a square image exchanged sides,
-windows side by side an = for a +=, a first call a stale cache.
+A mistake shows only where it makes a difference: a batch of one row hides a wrong axis, a square image swapped sides,
+adjacent windows an = in place of +=, a first call a stale cache.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Where = NDArray[Any] | tuple[int, ...]  # an array, or a shape to draw N(0, 1) i
 
 @dataclass(frozen=True)
 class LayerCase:
-    """A layer, where it is checked, and further arguments of check_layer."""
+    """A layer, its input, and further arguments of check_layer."""
 
     subject: Layer
     point: Where
@@ -49,7 +49,7 @@ class LayerCase:
 
 @dataclass(frozen=True)
 class LossCase:
-    """A loss, where it is checked, and further arguments of check_loss."""
+    """A loss, its predictions, and further arguments of check_loss."""
 
     subject: Loss
     point: Where  # y_pred
@@ -72,7 +72,7 @@ Case = LayerCase | LossCase
 
 
 def at(point: Where, *layers: Layer, **options: Any) -> list[LayerCase]:
-    """A case for each of the layers, all at one point."""
+    """A case for each of the layers, all at the same point."""
     return [LayerCase(layer, point, options) for layer in layers]
 
 
@@ -107,7 +107,7 @@ def away_from_0(*shape: int) -> NDArray:
 
 
 def with_a_0(*shape: int) -> NDArray:
-    """All below 0 but the first."""
+    """Rows with all entries below 0 except the first."""
     values = -0.1 - np.abs(normal(*shape))
     values[0] = -values[0]
     values.flat[0] = 0
@@ -115,14 +115,14 @@ def with_a_0(*shape: int) -> NDArray:
 
 
 def with_zeros(*shape: int) -> NDArray:
-    """The first row all 0."""
+    """Rows of which the first is all 0."""
     values = normal(*shape)
     values[0] = 0
     return values
 
 
 def far_apart(*shape: int) -> NDArray:
-    """Rows whose exponentials overflow, for their own size or beside each other, though their differences are usual."""
+    """Rows whose exponentials overflow, alone or beside each other, although their differences are ordinary."""
     values = normal(*shape)
     values[0] += 1000
     values[1, 0] -= 1000
@@ -133,7 +133,7 @@ def far_apart(*shape: int) -> NDArray:
 
 
 class Around(Container):
-    """A layer in circumstances."""
+    """A layer under special circumstances."""
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
@@ -157,9 +157,9 @@ class Around(Container):
 
 
 class UsedBefore(Around):
-    """A layer that has seen another batch before, of other numbers and another size, in the other mode.
+    """A layer that has seen another batch before, with other numbers, another size and in the other mode.
 
-    Running statistics do not remember it: those that inference uses are no function of x.
+    Running statistics are restored: those that inference uses are not functions of x.
     """
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
@@ -171,7 +171,7 @@ class UsedBefore(Around):
 
 
 class Overwriting(Around):
-    """A layer that writes its gradients instead of adding to them (accumulate = False), added up here."""
+    """A layer that writes its gradients instead of adding to them (accumulate = False); they are added up here."""
 
     def __init__(self, layer: Dense) -> None:
         super().__init__(layer)
@@ -197,7 +197,7 @@ class Overwriting(Around):
 
 
 class Lowest(Around):
-    """A layer whose dL/dx nobody asks for: y = x + layer(data), with data that are no variable."""
+    """A layer whose dL/dx is not needed: y = x + layer(data), where data are constant."""
 
     def __init__(self, layer: Layer, data: NDArray) -> None:
         super().__init__(layer)
@@ -222,7 +222,7 @@ def without_dx(layer: Layer) -> Layer:
 
 
 class OfFirstRows(Loss):
-    """A loss against as many of the targets as there are predictions: for batches of every size."""
+    """A loss against as many targets as there are predictions, for batches of every size."""
 
     def __init__(self, loss: Loss) -> None:
         super().__init__()
@@ -253,5 +253,5 @@ class LossUsedBefore(Loss):
 def auxiliary_head(
     layers: Layer | Sequence[Layer], weight: float = 0.3, smoothing: float = 0.0, labels: NDArray = LABELS
 ) -> AuxiliaryHead:
-    """An auxiliary head as it is in the middle of a training step."""
+    """An auxiliary head in the state it has in the middle of a training step."""
     return AuxiliaryHead(layers, weight).expect(OfFirstRows(SoftmaxCrossEntropy(smoothing)), labels)

@@ -1,11 +1,11 @@
-"""Drawing at random: shapes, data, windows, and chains of layers that fit each other; all legal, all fit to be checked.
+"""Random draws: shapes, data, windows, and chains of layers that fit together; all valid, all suitable for a check.
 
     draw = drawer(np.random.default_rng(3))
     specs.LAYERS["Conv2D"].drawn(draw).check()
 
-A Draw picks one of a sequence of options. So the same functions serve a NumPy generator (`drawer`) and a tool that
-searches and shrinks: with hypothesis, `lambda options: data.draw(st.sampled_from(options))`. The plainest option stands
-first.
+A Draw picks one of a sequence of options. So the same functions work with a NumPy generator (`drawer`) and with a tool
+that searches and shrinks: with hypothesis, `lambda options: data.draw(st.sampled_from(options))`. The simplest option
+comes first.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ T = TypeVar("T")
 SEEDS = range(1 << 16)
 BATCHES = range(1, 6)
 SEVERAL = range(2, 6)  # rows
-# Up to a few, and one more than the 8 or 16 numbers that compiled loops take at a time.
+# Up to a few, and one more than the 8 or 16 numbers that compiled loops process at a time.
 WIDTHS = (1, 2, 3, 4, 5, 6, 17)
 CHANNELS = (1, 2, 3, 4, 9)
 SIDES = range(1, 8)
-MANY = (32, 33)  # channels from where on 2x2 and 3x3 kernels take another way (Winograd's)
+MANY = (32, 33)  # channels from which 2x2 and 3x3 kernels use Winograd's method
 
 
 class Draw(Protocol):
@@ -44,7 +44,7 @@ Data = Callable[[Draw, np.random.Generator, Shape], NDArray]
 
 
 def drawer(rng: np.random.Generator) -> Draw:
-    """A Draw by a NumPy generator, every option as likely as any other."""
+    """A Draw backed by a NumPy generator, every option equally likely."""
 
     def draw(options: Sequence[T], /) -> T:
         return options[int(rng.integers(len(options)))]
@@ -57,7 +57,7 @@ def drawer(rng: np.random.Generator) -> Draw:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What shapes a layer takes: how one is drawn, and which fit, where layers are chained."""
+    """The input shapes of a layer: how one is drawn, and which fit when layers are chained."""
 
     draw: Callable[[Draw], Shape]
     fit: Callable[[Shape], bool]
@@ -78,7 +78,7 @@ def _images_of_many_channels_too(draw: Draw) -> Shape:
 
 
 def _any_shape(draw: Draw) -> Shape:
-    """From one number a sample to four axes."""
+    """From one number per sample to four axes."""
     return tuple(draw(range(1, 6)) for _ in range(draw((1, 2, 3, 4, 0))))
 
 
@@ -92,23 +92,23 @@ IMAGES_FOR_CONVOLUTION = Inputs(_images_of_many_channels_too, ONLY_IMAGES.fit)
 ROWS_OR_IMAGES = Inputs(lambda draw: draw((_rows, _images))(draw), lambda shape: len(shape) in (1, 3))
 ANY_SHAPE = Inputs(_any_shape, lambda shape: True)
 SOME_AXES = Inputs(_some_axes, lambda shape: len(shape) > 0)
-SEVERAL_FEATURES = Inputs(  # over one alone softmax and the like are constant
+SEVERAL_FEATURES = Inputs(  # with a single one, softmax and the like are constant
     lambda draw: (*_some_axes(draw)[:-1], draw(range(2, 6))), lambda shape: len(shape) > 0 and shape[-1] > 1
 )
 
 
 def random_normal(draw: Draw, rng: np.random.Generator, shape: Shape) -> NDArray:
-    """(No wider than this: where a sigmoid or a tanh is flat to the last digit, no gradient is left to check.)"""
+    """(No wider than this: where a sigmoid or tanh is flat to the last digit, no gradient is left to check.)"""
     return draw((1.0, 0.3)) * rng.normal(size=shape)
 
 
 def random_off_zero(draw: Draw, rng: np.random.Generator, shape: Shape) -> NDArray:
-    """Either sign, but no entry near 0, where |x| has its kink."""
+    """Entries of either sign, but none near 0, where |x| has its kink."""
     return rng.choice((-1, 1), shape) * (draw((0.1, 0.01, 1.0)) + np.abs(rng.normal(size=shape)))
 
 
 def random_rates(draw: Draw, rng: np.random.Generator, shape: Shape) -> NDArray:
-    """Inside (0, 1)."""
+    """Entries inside (0, 1)."""
     margin = draw((0.1, 0.01))
     return rng.uniform(margin, 1 - margin, shape)
 
@@ -121,10 +121,10 @@ def activation(draw: Draw) -> Any:
 
 
 def windows(draw: Draw, shape: Shape, sizes: Sequence[int], wide: bool) -> tuple[Any, Any, Any]:
-    """Window, strides and padding that fit an image.
+    """A window, strides and padding that fit an image.
 
-    wide: windows may hold nothing but padding. With strides of 1 some other window sees the image; with larger ones all
-    of them may step over it, and no gradient would be left to check.
+    wide: windows may contain nothing but padding. With strides of 1 some other window sees the image; with larger
+    strides all of them may step over it, and no gradient would be left to check.
     """
     window, strides = [draw(sizes), draw(sizes)], [draw((1, 1, 2, 3)), draw((1, 1, 2, 3))]
     limits = [size + 2 if wide and stride == 1 else size for size, stride in zip(window, strides, strict=True)]
@@ -140,7 +140,7 @@ def windows(draw: Draw, shape: Shape, sizes: Sequence[int], wide: bool) -> tuple
     elif form == "each side":
         around = [(draw(range(limit)), draw(range(limit))) for limit in limits]
         padding = tuple(around)
-    if form != "same":  # which pads whatever a window lacks
+    if form != "same":  # "same" pads as much as the windows need
         window = [min(side, size + sum(both)) for side, size, both in zip(window, shape, around, strict=False)]
     return number_or_pair(draw, *window), number_or_pair(draw, *strides), padding
 
@@ -155,7 +155,7 @@ def pool2d(kind: type[MaxPool2D | AveragePool2D]) -> Make:
         return kind(pool_size, strides, padding)
 
     def side_by_side(draw: Draw, shape: Shape) -> Layer:
-        """Strides left to the layer."""
+        """Leave the strides to the layer."""
         window = [draw(range(1, size + 1)) for size in shape[:2]]
         return kind(number_or_pair(draw, *window), padding=draw(("valid", "same")))
 
@@ -166,14 +166,14 @@ def pool2d(kind: type[MaxPool2D | AveragePool2D]) -> Make:
 
 
 def built(layer: Layer, shape: Shape) -> Any:
-    """A copy of the layer, built."""
+    """A built copy of the layer."""
     layer = copy.deepcopy(layer)
     layer.build(shape, np.random.default_rng(0), np.float64)
     return layer
 
 
 def chain(draw: Draw, shape: Shape, nested: bool = True) -> Sequential:
-    """One to four layers that fit each other, of every kind that has a spec; nested: composites among them, too."""
+    """One to four layers that fit together, of all kinds with a spec; nested, as composites are among them."""
     from .specs import LAYERS
 
     layers = []
@@ -186,8 +186,8 @@ def chain(draw: Draw, shape: Shape, nested: bool = True) -> Sequential:
 
 
 def conv2d_same(draw: Draw, shape: Shape, filters: int | None = None, strides: int = 1) -> Sequential:
-    """A convolution that changes an image's channels only; with batch normalisation, which makes a bias useless, or
-    without.
+    """A convolution that changes only the number of channels; with batch normalization, which makes a bias useless,
+    or without.
     """
     normalised, size = draw((False, True)), number_or_pair(draw, draw(range(1, 4)), draw(range(1, 4)))
     filters, f = filters or draw(CHANNELS), activation(draw)

@@ -1,4 +1,4 @@
-"""Whole models where they are checked: the library's architectures, narrow, and random chains of layers."""
+"""Whole models with the inputs of their checks: narrow versions of the library's architectures, and random chains."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .specs import LOSSES
 
 @dataclass(frozen=True)
 class ModelCase:
-    """How to make a model, data and loss to check it with, and further arguments of check_model."""
+    """How to make a model, data and a loss for its check, and further arguments of check_model."""
 
     make: Callable[[], Model]
     x: NDArray[Any]
@@ -43,16 +43,16 @@ class ModelCase:
 
 
 def small(make: Callable[[], Model], divisor: int, input_shape: tuple[int, ...]) -> Callable[[], Model]:
-    """How to make the model that `make` makes layer for layer, but narrow: filters, units and channels divided.
+    """A builder for a narrow version of the model from `make`, layer for layer: filters, units and channels divided.
 
-    (Numbers up to 10, such as classes, are left as they are.) Arrays of one axis and running statistics are moved off
-    their first values: biases of 0 and scales of 1 hide errors, and where all of a window is 0 relu has its kink.
+    (Numbers up to 10, such as classes, do not change.) Vectors and running statistics are moved off their
+    initial values: biases of 0 and scales of 1 hide errors, and relu has its kink where all of a window is 0.
     """
 
     @cache
     def unbuilt() -> tuple[str, list[Layer]]:
         before = dict(INITIALIZERS)
-        INITIALIZERS.update(dict.fromkeys(before, zeros))  # the large weights are thrown away, and dear to draw
+        INITIALIZERS.update(dict.fromkeys(before, zeros))  # the large weights are discarded, and slow to draw
         try:
             model = make()
         finally:
@@ -71,7 +71,7 @@ def small(make: Callable[[], Model], divisor: int, input_shape: tuple[int, ...])
 
 
 def _narrow(value: Any, divisor: int) -> Any:
-    """A layer's unbuilt copy with fewer filters; a list of such; all else as it is."""
+    """An unbuilt copy of a layer with fewer filters, or a list of such copies; other values unchanged."""
     if isinstance(value, list):
         return [_narrow(entry, divisor) for entry in value]
     if not isinstance(value, Layer):
@@ -87,13 +87,13 @@ def _autoencoder(make: Callable[[], Model]) -> ModelCase:
 
 
 def _images(make: Callable[[], Model], channels: int) -> ModelCase:
-    """(Kinks of relu and of max pooling at every hand; probes that hit one are replaced.)"""
+    """(There are relu and max-pool kinks everywhere; probes that hit one are replaced.)"""
     x = np.random.default_rng(2).normal(size=(3, 8, 8, channels))
     return ModelCase(make, x, np.array([3, 0, 7]), SoftmaxCrossEntropy(), {"probes": 16})
 
 
 def _deep(make: Callable[[], Model], divisor: int, input_shape: tuple[int, ...]) -> ModelCase:
-    """Too many kinks to probe entry by entry: all arrays at once. Its auxiliary heads are told what to expect."""
+    """Too many kinks to probe entry by entry: all arrays at once. Its auxiliary heads get their targets."""
     x, labels = np.random.default_rng(2).normal(size=(4, *input_shape)), np.array([3, 0, 4, 1])
     narrow = small(make, divisor, input_shape)
 
@@ -171,7 +171,7 @@ def _model_case(inputs: Inputs, draw: Draw) -> ModelCase:
     loss, y = targets(draw, rng, (len(x), units))
 
     def make() -> Model:
-        """Off its initial values: where all of a row's units are dead, a bias of 0 puts the next relu on its kink."""
+        """Move arrays off their initial values: if a row has only dead units, 0 biases put the next relu on its kink."""
         model = Model(copy.deepcopy(layers), shape, seed)
         model.parameters += 0.1 * np.random.default_rng(seed).standard_normal(model.parameters.shape)
         return model

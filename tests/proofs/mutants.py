@@ -1,4 +1,4 @@
-"""Every layer and loss of tinydl as a target for mutation: from its spec, on the plain NumPy definitions."""
+"""Every layer and loss of tinydl as a target for mutation: from its spec, using the plain NumPy definitions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .specs import DIFFERENTIATED, cases_of
 
 
 def targets() -> dict[str, Target]:
-    """A target for each, by the name of its class; what is no telling case is there to be compared at, too."""
+    """A target for each class, by name; cases that are not telling serve for comparison."""
     every: list[Case] = list(cases_of(DIFFERENTIATED).values())
     found: dict[str, Target] = {}
     for name, spec in DIFFERENTIATED.items():

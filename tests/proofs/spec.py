@@ -1,4 +1,4 @@
-"""The form of a spec: LayerSpec, LossSpec, OptimizerSpec. How one is written: specs/__init__.py."""
+"""The format of a spec: LayerSpec, LossSpec, OptimizerSpec. See specs/__init__.py for how to write one."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def always(layer: Any, training: bool, alone: bool) -> bool:
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """What the proofs need to know of a layer.
+    """Everything that the proofs need to know about a layer.
 
     Args:
         subject: the class
-        cases: where its gradient is checked, by what each case shows; "" for the plain one
-        draw: a random one that fits a sample of some shape: draw(options) picks one
-        inputs: the shapes that it takes
+        cases: where its gradient is checked, keyed by the feature each case exercises; "" for the default case
+        draw: makes a random layer for a given sample shape: draw(options) picks one
+        inputs: the input shapes that it takes
         data: how its input is drawn
-        batches: how many rows it may get
-        telling: where its mutants are checked: small, so that thousands of checks are quick, at inputs that show
-            mistakes; by default the cases above, and the first of them used before
-        may_be_zero(layer, training, alone): whether gradients of a random one may truly be 0, as where a mask lets
-            nothing through; alone: it is no part of another layer
-        link: how a random one stands in a chain of layers, if not as `draw` has it
-        often: how often, beside the others
+        batches: how many rows a batch may have
+        telling: where its mutants are checked: small, so that thousands of checks are fast, at inputs that expose
+            mistakes; by default the cases above, and the first of them after an earlier batch
+        may_be_zero(layer, training, alone): whether gradients of a random layer may truly be 0, e.g. if a mask lets
+            nothing through; alone: it is not part of another layer
+        link: how a random layer is placed in a chain of layers, if not as by `draw`
+        often: its relative frequency
         composite: it holds layers itself
-        variants: attributes that make it work another way, by a name for each (for mutants)
+        variants: attributes that make it work differently, with a name for each (for mutants)
         usual: a case of usual size, for benchmarks
     """
 
@@ -67,7 +67,7 @@ class LayerSpec:
         return list(self.telling) or [*plain, plain[0].used_before()]
 
     def linked(self, draw: Draw, shape: Shape) -> Layer:
-        """A random one to stand in a chain."""
+        """A random layer for a chain."""
         return (self.link or self.draw)(draw, shape)
 
     def drawn(self, draw: Draw) -> LayerCase:
@@ -81,10 +81,10 @@ class LayerSpec:
 
 
 def gradients_may_be_zero(layer: Layer, training: bool) -> bool:
-    """Whether a relu, a mask or the like may let nothing through: of a few units all may be dead.
+    """Whether a relu, a mask or the like may let nothing through: if there are few units, all may be dead.
 
-    All gradients are then truly 0, and the check shows that backward gives 0 there. What it cannot show at such a
-    point, most others do.
+    All gradients are then truly 0, and the check shows that backward gives 0 there. Most other points show the
+    mistakes that such a point cannot.
     """
     from .specs import LAYERS
 
@@ -97,14 +97,14 @@ def gradients_may_be_zero(layer: Layer, training: bool) -> bool:
 
 @dataclass(frozen=True)
 class LossSpec:
-    """What the proofs need to know of a loss.
+    """Everything that the proofs need to know about a loss.
 
     Args:
         subject: the class
-        cases: where its gradient is checked, by what each case shows; "" for the plain one
-        draw: a random one, and targets for predictions of some shape
+        cases: where its gradient is checked, keyed by the feature each case exercises; "" for the default case
+        draw: a random loss, and targets for predictions of a given shape
         inputs: the shapes of predictions that it takes, without the batch axis
-        telling: where its mutants are checked; by default the cases above, and the first of them used before
+        telling: where its mutants are checked; by default the cases above, and the first of them after an earlier batch
         usual: a case of usual size, for benchmarks
     """
 
@@ -130,14 +130,14 @@ class LossSpec:
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """What the proofs need to know of an optimizer.
+    """Everything that the proofs need to know about an optimizer.
 
     Args:
         subject: the class
-        kinds: how one is made, by what each kind shows; "" for the plain one. Keywords are handed on
-        by_formula(optimizer, p, gradients, decay): the parameters after one step for each of the gradients, written
-            once more from the paper's formula, for float64 vectors; decay: the weight decay, an entry each
-        recorded: how the optimizers are made whose steps stand in tests/golden/optimizers_*.json, by their names there
+        kinds: constructors, keyed by the feature each kind exercises; "" for the default kind. Keywords are passed on
+        by_formula(optimizer, p, gradients, decay): the parameters after one step per gradient, computed again
+            from the paper's formula, for float64 vectors; decay: the weight decay of each entry
+        recorded: constructors of the optimizers whose steps are in tests/golden/optimizers_*.json, by their names there
     """
 
     subject: type[Optimizer]

@@ -1,4 +1,4 @@
-"""Small models, one for each case of a layer's spec: what a layer does in training, in files and in memory."""
+"""Small models, one per case of a layer's spec, to test the layer in training, in files and in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CASES: dict[str, Any] = cases_of(LAYERS)
 def stack(case: LayerCase) -> Model:
     """The case's layer between layers with parameters, on inputs of its shape.
 
-    The last is as wide as an auxiliary head in it, which learns from the same targets.
+    The last layer is as wide as an auxiliary head in the case, which learns from the same targets.
     """
     shape = case.point[1:] if isinstance(case.point, tuple) else case.point.shape[1:]
     layer: Layer = copy.deepcopy(case.subject)

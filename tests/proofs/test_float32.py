@@ -1,4 +1,4 @@
-"""float32 stays float32: no array in a training step is float64, whatever the layer, the loss or the optimizer."""
+"""float32 stays float32: no array in a training step is float64, whatever the layer, loss or optimizer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGE = Path(tinydl.__file__).parent
 
 
 class Float64Finder:
-    """While active, notes every float64 array that a function of tinydl holds in a local variable when it returns."""
+    """While active, records every float64 array that a tinydl function holds in a local variable when it returns."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
@@ -47,7 +47,7 @@ class Float64Finder:
 
 
 PLAIN = LayerCase(Dense(4, "relu"), (8, 5))
-# NumPy's own numbers as hyper-parameters, and schedules, which compute in float64.
+# NumPy scalars as hyper-parameters, and schedules, which compute in float64.
 OPTIMIZERS_WITH_MORE = {
     **{f"{name} {kind}": make for name, spec in OPTIMIZERS.items() for kind, make in spec.kinds.items()},
     "numbers of NumPy's": lambda: Adam(np.float64(0.01), weight_decay=np.float64(0.1), global_clipnorm=0.1),
@@ -57,7 +57,7 @@ OPTIMIZERS_WITH_MORE = {
 
 
 def step_in_float32(case: LayerCase, loss: Any, y: Any, optimizer: Any) -> None:
-    """NumPy makes float64 of float32 silently: by np.zeros(shape), by NumPy scalars such as np.sqrt(2)."""
+    """NumPy turns float32 into float64 silently: by np.zeros(shape), by NumPy scalars such as np.sqrt(2)."""
     model = stack(case)
     model.compile(optimizer, loss)
     x, targets = batch(model)
@@ -70,13 +70,13 @@ def step_in_float32(case: LayerCase, loss: Any, y: Any, optimizer: Any) -> None:
         for _ in range(2):
             model.train_on_batch(x, y)
         model.evaluate(x, y)
-        model.backward(model.loss.backward())  # all the way down: a training step leaves the lowest dx out
+        model.backward(model.loss.backward())  # all the way down: a training step omits the lowest dx
         prediction = model.predict(x)
     assert finder.found == []
     assert {what for _, what, _ in seen} == {"y", "dx"}
     assert [entry for entry in seen if entry[2] != np.float32] == []
     assert prediction.dtype == np.float32
-    # parameters, gradients, slots, caches: whatever the model and what hangs on it still hold
+    # parameters, gradients, slots, caches: every array that the model still holds
     arrays = [thing for thing in walk(model) if isinstance(thing, np.ndarray)]
     assert any(array is model.gradients for array in arrays)
     assert [array.shape for array in arrays if array.dtype == np.float64] == []
@@ -90,14 +90,14 @@ def test_no_float64_array_in_a_step_of_a_layer(name: str) -> None:
 @pytest.mark.parametrize(("loss", "optimizer"), list(itertools.product(LOSSES, OPTIMIZERS_WITH_MORE)))
 def test_no_float64_array_in_a_step_of_a_loss_and_an_optimizer(loss: str, optimizer: str) -> None:
     rng = np.random.default_rng(1)
-    for _ in range(2):  # labels and probabilities, where the loss takes both
+    for _ in range(2):  # labels and probabilities, if the loss takes both
         subject, y = LOSSES[loss].draw(lambda options: options[int(rng.integers(len(options)))], rng, (8, 3))
         y = y.astype(np.float32) if y.dtype.kind == "f" else y
         step_in_float32(PLAIN, subject, y, OPTIMIZERS_WITH_MORE[optimizer]())
 
 
 def watch(layer: Layer, seen: list[tuple[str, str, np.dtype]]) -> None:
-    """Note the dtypes of a layer's outputs and of the gradients it hands down."""
+    """Record the dtypes of a layer's outputs and of the gradients it passes down."""
     forward, backward = layer.forward, layer.backward
 
     def watched_forward(x: np.ndarray, training: bool = False) -> np.ndarray:
@@ -114,7 +114,7 @@ def watch(layer: Layer, seen: list[tuple[str, str, np.dtype]]) -> None:
 
 
 class LeakyInside(Tanh):
-    """Its results are float32, but it computes in float64: twice the memory, and more than twice the time."""
+    """Results are float32, but computed in float64: twice the memory, and more than twice the time."""
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         slope = 1 - self._y * np.sqrt(np.ones(1)) * self._y

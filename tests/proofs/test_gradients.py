@@ -1,7 +1,7 @@
-"""Every public layer, every loss and whole models against finite differences, and the proof that this can fail.
+"""Every public layer, every loss and whole models against finite differences, and proof that such a check can fail.
 
-The cases are those of tests/proofs/specs. A gradient check proves that backward is the derivative of forward; that forward
-is right, the golden values prove (tests/layers/test_values.py, tests/test_losses.py).
+The cases are those of tests/proofs/specs. A gradient check proves that backward is the derivative of forward; golden
+values prove that forward is right (tests/layers/test_values.py, tests/test_losses.py).
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ from tinydl.layers import (
 )
 from tinydl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 
-# Largest relative errors; the checks themselves accept 1e-6. The complex step has neither truncation nor kinks beside the
-# point to fear; central differences between the kinks of hundreds of relus need steps at which roundoff shows.
+# Largest relative errors; the checks themselves accept 1e-6. The complex step has no truncation error, no kinks nearby;
+# central differences between the kinks of hundreds of relus need steps so small that roundoff shows.
 LIMITS = {"complex": 1e-12, "central": 1e-8}
 DEEP_LIMITS = {"complex": 1e-12, "central": 1e-6}
 DEEP = ("deep_autoencoder", "sparse_autoencoder", "digits_cnn")
 DIRECTIONAL = [name for name, case in MODELS.items() if case.options.get("mode") == "directional"]  # deeper still
-# The complex step alone in the fast tests: it is the exact one of the two.
+# Only the complex step in the fast tests: it is the exact one of the two.
 either_method = pytest.mark.parametrize("method", ["complex", pytest.param("central", marks=pytest.mark.slow)])
 CASES = cases_of(DIFFERENTIATED)
-DEEPER_TWINS = ("vgg19(small)", "resnet34(small)", "resnet56_cifar(small)")  # of others, made of the same blocks
+DEEPER_TWINS = ("vgg19(small)", "resnet34(small)", "resnet56_cifar(small)")  # made of others' blocks
 
 
 def tight(report: GradientCheckReport, limit: float) -> None:
@@ -88,7 +88,7 @@ def test_model(name: str, training: bool, method: str) -> None:
 @pytest.mark.parametrize("training", [True, pytest.param(False, marks=pytest.mark.slow)])
 @either_method
 def test_deep_model(name: str, training: bool, method: str) -> None:
-    """Along one random direction through all arrays at once; the slopes are large, so the relative error counts."""
+    """One random direction through all arrays at once; the slopes are large, so the relative error counts."""
     report = MODELS[name].check(training=training, method=method)
     assert report.passed
     assert report.max_relative_error <= DEEP_LIMITS[method], report
@@ -97,7 +97,7 @@ def test_deep_model(name: str, training: bool, method: str) -> None:
 
 @pytest.mark.parametrize("name", DIRECTIONAL)
 def test_no_array_of_a_deep_model_is_lost_beside_the_others(name: str) -> None:
-    """Every array, moved alone, has a slope that the limit of the complex step would see in the sum of all."""
+    """Every array, moved alone, has a slope large enough to be seen in the sum at the complex step's tolerance."""
     case = MODELS[name]
     model = case.make()
     x = case.x.astype(np.float32)
@@ -128,7 +128,7 @@ def test_a_small_model_is_the_large_one_layer_for_layer(make: Any, divisor: int)
 
 
 def public(module: Any, base: type) -> list[type]:
-    """The classes of that kind that a module offers, but for their bases."""
+    """The public classes of that kind in a module, except their base classes."""
     kinds = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, base)]
     return [kind for kind in kinds if kind not in (base, layers.Container)]
 
@@ -173,7 +173,7 @@ def test_the_file_that_is_named_is_the_one_to_write(kind: type, file: str) -> No
 
 
 def test_every_model_has_a_row() -> None:
-    """By the names that the models bear, each also the beginning of its row's ("resnet20_cifar" is a resnet_cifar)."""
+    """By the models' names, each also the beginning of its row's name ("resnet20_cifar" is a resnet_cifar)."""
     names = {row: case.make().name for row, case in MODELS.items()}
     assert {re.sub(r"(vgg|resnet)\d+", r"\1", name) for name in names.values()} >= set(models.__all__)
     assert [row for row, name in names.items() if not row.startswith(name)] == []
@@ -205,7 +205,7 @@ class DenseWithoutMaskInW(Dense):
 
 
 class DenseMeanBias(Dense):
-    """1/N twice: in the loss and here."""
+    """1/N twice: in the loss and in the layer."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         self.grads["W"] += self._x.T @ dy
@@ -214,7 +214,7 @@ class DenseMeanBias(Dense):
 
 
 class DenseThatAssigns(Dense):
-    """= for +=."""
+    """= in place of +=."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         self.zero_grad()
@@ -222,14 +222,14 @@ class DenseThatAssigns(Dense):
 
 
 class SoftmaxWithoutSum(Softmax):
-    """The diagonal of the Jacobian only."""
+    """Only the diagonal of the Jacobian."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         return dy * self._y * (1 - self._y)
 
 
 class SigmoidOfItsInput(Sigmoid):
-    """y (1 - y) taken at x instead of y."""
+    """y (1 - y) computed from x instead of y."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         x = np.log(self._y / (1 - self._y))
@@ -237,7 +237,7 @@ class SigmoidOfItsInput(Sigmoid):
 
 
 class ReLUInPlace(ReLU):
-    """Right numbers, but it writes into dy."""
+    """The right numbers, but written into dy."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         dy[self._y <= 0] = 0
@@ -252,7 +252,7 @@ class TanhInFloat64(Tanh):
 
 
 class ContractiveFrozenW(ContractivePenalty):
-    """The book's: W in the penalty is a constant, so only the road through h is left."""
+    """The book's mistake: W in the penalty is a constant, so only the road through h is left."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         before = self.encoder.grads["W"].copy()
@@ -265,7 +265,7 @@ class ContractiveFrozenW(ContractivePenalty):
 
 
 class ContractiveSigmoidForRelu(ContractivePenalty):
-    """The book's other one: h (1 - h) as the derivative of a relu, in the gradient."""
+    """The book's other mistake: h (1 - h) as the derivative of a relu, in the gradient."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         h, W = self._h, self.encoder.params["W"]
@@ -285,21 +285,21 @@ class L1WithoutItsGradient(ActivityL1):
 
 
 class L1SummedOverTheBatch(ActivityL1):
-    """Its gradient is that of the sum, its term the mean."""
+    """The gradient of the sum, but the term of the mean."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         return dy + self.factor * np.sign(self._x)
 
 
 class KLWithoutTheMean(KLSparsity):
-    """dr_j/dx_nj = 1/n left out."""
+    """dr_j/dx_nj = 1/n is missing."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         return dy + len(dy) * (super().backward(dy) - dy)
 
 
 class DropoutThatRedraws(Dropout):
-    """Another mask on the way back."""
+    """A different mask in backward."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         self.forward(self._x, training=True)
@@ -384,7 +384,7 @@ class ConvBase(Conv2D):
 
 
 class ConvSidesSwapped(ConvBase):
-    """Height and width of the kernel, in dx."""
+    """Height and width of the kernel swapped, in dx."""
 
     def dx(self, da: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
         return super().dx(da, W.transpose(1, 0, 2, 3))
@@ -396,21 +396,21 @@ class ConvSidesSwappedInW(ConvBase):
 
 
 class ConvImageTransposed(ConvBase):
-    """Rows and columns of dy, on square images."""
+    """Rows and columns of dy swapped, on square images."""
 
     def dx(self, da: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
         return super().dx(da.transpose(0, 2, 1, 3), W)
 
 
 class ConvFlipped(ConvBase):
-    """The kernel turned round, as in a true convolution, on the way back only."""
+    """The kernel flipped, as in a true convolution, in backward only."""
 
     def dx(self, da: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
         return super().dx(da, W[::-1, ::-1])
 
 
 class ConvWithoutOverlap(ConvBase):
-    """= for += in col2im."""
+    """= in place of += in col2im."""
 
     def col2im(self, dcols: NDArray[Any]) -> NDArray[Any]:
         dx, (kh, kw), (sh, sw) = np.zeros_like(self._x), self.kernel_size, self.strides
@@ -423,7 +423,7 @@ class ConvWithoutOverlap(ConvBase):
 
 
 class ConvPaddingOff(ConvBase):
-    """col2im cuts the padding off at the wrong side."""
+    """col2im crops the padding on the wrong side."""
 
     def col2im(self, dcols: NDArray[Any]) -> NDArray[Any]:
         (top, bottom), (left, right) = self._window.padding
@@ -444,21 +444,21 @@ class ConvOfTheFirstImage(ConvBase):
 
 
 class ConvMeanOverImages(ConvBase):
-    """1/N in the loss and here."""
+    """1/N in the loss and in the layer."""
 
     def dW(self, da: NDArray[Any]) -> NDArray[Any]:
         return super().dW(da) / len(da)
 
 
 class ConvWithoutGradient(ConvBase):
-    """(A well-known compiler's tests went on passing without it.)"""
+    """(The tests of a well-known compiler still passed without it.)"""
 
     def dW(self, da: NDArray[Any]) -> NDArray[Any]:
         return np.zeros_like(self.params["W"])
 
 
 class ConvTooSmall(ConvBase):
-    """A gradient that points the right way still trains."""
+    """A gradient that points in the right direction still trains."""
 
     def dW(self, da: NDArray[Any]) -> NDArray[Any]:
         return super().dW(da) * (1 - 1e-5)
@@ -478,7 +478,7 @@ class MaxPoolPaddingWins(MaxPool2D):
 
 
 class MaxPoolAssigns(MaxPool2D):
-    """= for += where windows overlap."""
+    """= in place of += where windows overlap."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         dx, (_, kw), (sh, sw) = np.zeros(self._x_shape, dy.dtype), self.pool_size, self.strides
@@ -489,7 +489,7 @@ class MaxPoolAssigns(MaxPool2D):
 
 
 class MaxPoolSidesSwapped(MaxPool2D):
-    """A place counted down the columns instead of along the rows."""
+    """A position counted down the columns instead of along the rows."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         kh, kw = self.pool_size
@@ -504,7 +504,7 @@ class MaxPoolToTheFirst(MaxPool2D):
 
 
 class AveragePoolCountsPadding(AveragePool2D):
-    """In backward only."""
+    """The mistake is in backward only."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         kh, kw = self.pool_size
@@ -523,14 +523,14 @@ class GlobalAverageWithoutShare(GlobalAveragePool2D):
 
 
 class NormWithoutCrossTerm(LocalResponseNorm):
-    """s as a constant."""
+    """s treated as a constant."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         return dy * self._s**-self.beta
 
 
 class NormOnlyItsOwnCrossTerm(LocalResponseNorm):
-    """Channel i in s_i, not in its neighbours'."""
+    """Channel i in s_i, but not in its neighbors'."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         x, s, beta = self._x, self._s, self.beta
@@ -538,7 +538,7 @@ class NormOnlyItsOwnCrossTerm(LocalResponseNorm):
 
 
 class NormNeighboursOfTheForward(LocalResponseNorm):
-    """An even size is lopsided, and the other way round on the way back."""
+    """An even size is asymmetric, and the other way round in backward."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         x, s, beta = self._x, self._s, self.beta
@@ -580,41 +580,41 @@ class BatchNormWithoutVarianceRoad(BatchNormBase):
 
 
 class BatchNormOfConstants(BatchNormWithoutMeanRoad):
-    """The batch's statistics as constants: what is right in inference."""
+    """The batch's statistics as constants: correct only in inference."""
 
     through_var = BatchNormWithoutVarianceRoad.through_var
 
 
 class BatchNormSumRoad(BatchNormBase):
-    """A sum where the mean belongs."""
+    """A sum in place of the mean."""
 
     def through_mean(self, g: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
         return g.sum(axis=axes)
 
 
 class BatchNormThreeRoadsInInference(BatchNormBase):
-    """The running statistics as functions of x."""
+    """The running statistics treated as functions of x."""
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         return super().forward(x)
 
 
 class BatchNormRunningInBackward(BatchNormBase):
-    """Forward in training took the batch's statistics."""
+    """Forward in training used the batch's statistics."""
 
     def statistics(self) -> tuple[NDArray[Any], NDArray[Any]]:
         return self.state["mean"], self.state["var"]
 
 
 class BatchNormOfOneRow(BatchNormBase):
-    """On images: the axes of rows."""
+    """The axes for rows, used on images."""
 
     def through_mean(self, g: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
         return g.mean(axis=0)
 
 
 class ResidualWithoutShortcut(Residual):
-    """The gradient of the way around, forgotten."""
+    """The gradient of the shortcut is missing."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         return self.body.backward(activations.activation_gradient(dy, self._y, self._code))
@@ -627,7 +627,7 @@ class ResidualWithoutBody(Residual):
 
 
 class ResidualInPlace(Residual):
-    """Right numbers, but they are added into dy."""
+    """The right numbers, but added into dy."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         dy += self.body.backward(dy)
@@ -635,14 +635,14 @@ class ResidualInPlace(Residual):
 
 
 class ResidualMaskOnOneWay(Residual):
-    """The relu behind the sum, for the body only."""
+    """The relu after the sum, applied to the body only."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         return self.body.backward(dy * (self._y > 0)) + dy
 
 
 class BranchesFromTheWrongEnd(Branches):
-    """dy is cut with the right widths at the wrong edges."""
+    """dy is cut into the right widths at the wrong edges."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         last = dy.shape[-1]
@@ -652,7 +652,7 @@ class BranchesFromTheWrongEnd(Branches):
 
 
 class BranchesKeepTheLast(Branches):
-    """= for += in dx."""
+    """= in place of += in dx."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         for branch, start, stop in zip(self.branches, self._edges, self._edges[1:], strict=False):
@@ -661,7 +661,7 @@ class BranchesKeepTheLast(Branches):
 
 
 class BranchesOfOneMemory(Branches):
-    """A layer in two places, but with one memory: the second forward overwrites what the first backward needs."""
+    """A layer in two places with one cache: the second forward overwrites the values that the first backward needs."""
 
     def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
         shape = super().build(input_shape, rng, dtype)
@@ -672,7 +672,7 @@ class BranchesOfOneMemory(Branches):
 
 
 class DenseWithGradsOfItsOwn(Dense):
-    """The second place's gradient goes astray."""
+    """The second place's gradient is lost."""
 
     def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
         shape = super().build(input_shape, rng, dtype)
@@ -776,7 +776,7 @@ def test_a_planted_bug_in_the_middle_of_a_model_is_found() -> None:
 
 
 def test_a_mutant_without_its_bug_passes() -> None:
-    """The planted bugs are found for what they are, not because they are subclasses."""
+    """The planted bugs are found because they are wrong, not because they are subclasses."""
 
     class Untouched(Dense):
         pass
@@ -789,7 +789,7 @@ def test_a_mutant_without_its_bug_passes() -> None:
     tight(check_layer(in_two_branches(Dense(5, "tanh")), X), LIMITS["complex"])
 
 
-# Bugs that some inputs cannot show: why the rows above have the shapes they have.
+# Bugs that some inputs cannot show: the reason for the shapes of the rows above.
 HIDDEN: dict[str, tuple[Layer, Any]] = {
     "overlap, windows side by side": (ConvWithoutOverlap(4, 2, 2), (2, 4, 6, 3)),
     "max pool assigns, windows side by side": (MaxPoolAssigns(2), (2, 4, 6, 3)),

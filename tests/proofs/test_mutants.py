@@ -1,4 +1,4 @@
-"""Mutants of every layer and loss: that the judge can fail, and that the check finds them.
+"""Mutants of every layer and loss: the judge can fail, and the check finds the mutants.
 
 All of them, with tables: python -m benchmarks.mutants.
 """
@@ -85,7 +85,7 @@ def test_the_originals_pass_strictly_and_recompiled_they_are_the_same() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_original_is_right_at_almost_every_point_where_it_is_compared(name: str) -> None:
-    """(The others hold ties, zeros, float32.)"""
+    """(The others contain ties, zeros, float32.)"""
     trials = TARGETS[name].originals
     states = Counter(trial.compare_with_slopes()[0] for trial in trials)
     assert states["wrong"] == 0
@@ -152,7 +152,7 @@ def test_verdicts() -> None:
 
 @pytest.mark.slow
 def test_a_check_that_accepts_everything_is_found_out() -> None:
-    """In backward definitions: of another forward the judge cannot know that it was not meant."""
+    """Only in backward definitions: the judge cannot know that a different forward was unintended."""
 
     def verdicts(name: str, place: str, **options: Any) -> list[str]:
         target = TARGETS[name]
@@ -186,7 +186,7 @@ def test_a_blind_check_misses_what_breaks_a_rule_or_is_small(name: str, place: s
 
 
 def test_a_check_of_x_alone_is_found_out() -> None:
-    """As many a home-made check has it: dx is compared, dW is not."""
+    """As in many home-made checks: dx is compared, dW is not."""
 
     def check_x_only(case: Case) -> None:
         try:
@@ -223,7 +223,7 @@ def test_a_check_of_x_alone_is_found_out() -> None:
     ],
 )  # fmt: skip
 def test_every_term_of_a_block_is_needed(name: str, place: str, operator: str, after: str) -> None:
-    """The three roads of batch normalisation, both terms of a residual sum, every branch's cut, the head's share."""
+    """The three roads of batch normalization, both terms of a residual sum, every branch's cut, the head's share."""
     verdict = verdict_on(name, place, operator, after)
     assert verdict.kind in (CAUGHT, CRASH), verdict
 
@@ -253,7 +253,7 @@ def test_a_sample_of_the_mutants_is_not_missed(name: str, every: int) -> None:
 
 
 def test_the_cases_are_what_finds_a_mistake() -> None:
-    """On square windows and images nobody sees height taken for width."""
+    """Square windows and images hide a height taken for a width."""
     target = TARGETS["AveragePool2D"]
     (site, mutant), = [
         (site, mutant) for site, mutant in target.mutants()
@@ -287,7 +287,7 @@ def test_the_table() -> None:
 
 
 def test_layers_are_found_by_the_check_that_users_call() -> None:
-    """The strict tolerance is for float32 only: the rest is found with the defaults."""
+    """The strict tolerance is needed for float32 only: the rest is found with the defaults."""
     site = next(site for site in TARGETS["LeakyReLU"].sites if site.name == "LeakyReLU.backward")
     for mutant in [mutant for mutant in mutants_of(site.function) if mutant.operator == "sign"]:
         with installed(site, mutant.function), pytest.raises(AssertionError, match="sign is flipped"):

@@ -1,6 +1,6 @@
-"""What holds for every layer, at configurations, data and dtypes that hypothesis searches.
+"""Properties that hold for every layer, at configurations, data and dtypes searched by hypothesis.
 
-It draws them as the specs have it (tests/proofs/specs), always the same ones. The numbers themselves are compared
+It draws them from the specs (tests/proofs/specs), always the same ones. The numbers themselves are compared
 elsewhere (tests/layers/test_values.py, tests/golden).
 """
 
@@ -28,7 +28,7 @@ from tinydl.kernels.convolution import choose
 from tinydl.layers import Dense, Dropout, Layer, ReLU, Tanh, dense
 
 Arrays = dict[str, NDArray[Any]]
-# Relative to the largest number of an array, plus as much absolutely: data are of the order of 1, and sums may cancel.
+# Relative to the largest number of an array, plus as much absolutely: data are of order 1, and sums may cancel.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
 COMMON: dict[str, Any] = {
     "deadline": None,
@@ -58,7 +58,7 @@ def same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 @dataclass(frozen=True)
 class Sample:
-    """A case in one dtype: built layers, all alike, and what to send through them."""
+    """A case in one dtype: built layers, all alike, and their inputs."""
 
     case: LayerCase
     dtype: str
@@ -72,7 +72,7 @@ class Sample:
         return self.case.training
 
     def layer(self) -> Any:
-        """Built, and off its initial values: a bias of 0 hides errors."""
+        """Built, and moved off its initial values: a bias of 0 hides errors."""
         layer = copy.deepcopy(self.case.subject)
         rng = np.random.default_rng(self.case.options["seed"])
         layer.build(self.x.shape[1:], rng, self.dtype)
@@ -89,7 +89,7 @@ class Sample:
 
 
 def backward(layer: Any, dy: NDArray[Any]) -> Arrays:
-    """All that comes of one more dy."""
+    """All results for one more dy."""
     layer.zero_grad()
     dx = layer.backward(dy)
     return {"dx": dx, **{name: value.copy() for name, value in layer.grads.items()}}
@@ -99,7 +99,7 @@ def backward(layer: Any, dy: NDArray[Any]) -> Arrays:
 
 
 def shapes_and_dtypes_are_those_promised(sample: Sample) -> None:
-    """The dtype: of every array that the layer gives or keeps, its caches too."""
+    """The dtype of every array that the layer returns or keeps, including its caches."""
     layer = sample.layer()
     y = layer.forward(sample.x, sample.training)
     assert y.shape == (len(sample.x), *layer.output_shape)
@@ -114,7 +114,7 @@ def shapes_and_dtypes_are_those_promised(sample: Sample) -> None:
 
 def the_same_seed_gives_the_same_bits(sample: Sample) -> None:
     first, second = sample.layer(), sample.layer()
-    for _ in range(2):  # noise is another in the second pass, but again the same in both
+    for _ in range(2):  # noise differs in the second pass, but is the same for both again
         one, other = sample.one_pass(first), sample.one_pass(second)
         assert [name for name in one if not same_bits(one[name], other[name])] == []
     assert first.penalty() == second.penalty()
@@ -130,7 +130,7 @@ def gradients_add_up(sample: Sample) -> None:
 
 
 def arrays_of_others_are_left_alone(sample: Sample) -> None:
-    """x, dy, and what was handed out before."""
+    """x, dy, and the arrays returned before."""
     layer = sample.layer()
     x, dy = sample.x, sample.dy(layer)
     y = layer.forward(x, sample.training)
@@ -154,7 +154,7 @@ def compiled_kernels_are_the_reference(sample: Sample) -> None:
         penalty = twin.penalty()
     close(compiled["y"], expected["y"], sample.dtype)
     close(layer.penalty(), penalty, sample.dtype)
-    # A sum within roundoff of 0 may be above it for one and below for the other: relu then has two slopes.
+    # A sum within roundoff of 0 may be above it for one and below it for the other: relu then has two slopes.
     assume(np.array_equal(compiled["y"] == 0, expected["y"] == 0))
     for name, value in expected.items():
         close(compiled[name], value, sample.dtype)
@@ -169,7 +169,7 @@ def rows_do_not_see_each_other(sample: Sample) -> None:
 
 
 def backward_is_linear(sample: Sample) -> None:
-    """But for what a penalty adds, whatever dy is; and where there is none, dy = 0 gives 0."""
+    """Apart from a penalty's share, which does not depend on dy; without a penalty, dy = 0 gives 0."""
     layer = sample.layer()
     layer.forward(sample.x, sample.training)
     dy, other = sample.dy(layer), sample.dy(layer, 1)
@@ -182,7 +182,7 @@ def backward_is_linear(sample: Sample) -> None:
 
 
 def misuse_is_refused(sample: Sample) -> None:
-    """A backward without a forward, and a dy that is not of y's shape: nothing is guessed."""
+    """A backward without a forward, or a dy whose shape is not y's, raises."""
     layer = sample.layer()
     dy = sample.dy(layer)
     with pytest.raises(RuntimeError, match="backward was called before forward"):
@@ -208,7 +208,7 @@ PROPERTIES: dict[str, Callable[[Sample], None]] = {
 
 
 def search(examples: int, check: Callable[[st.DataObject], None]) -> None:
-    """Try it with as many examples."""
+    """Try it with this many examples."""
 
     @settings(max_examples=examples, **COMMON)
     @given(data=st.data())
@@ -246,7 +246,7 @@ def test_loss(name: str, examples: int) -> None:
 
 
 def a_loss_is_a_mean_over_rows(case: LossCase, dtype: str) -> None:
-    """It keeps the dtype and its arguments, and the batch twice over has the same loss."""
+    """It keeps the dtype and its arguments, and a batch repeated twice has the same loss."""
     y_pred = np.asarray(case.point, dtype)
     y_true = case.y_true if case.y_true.dtype.kind == "i" else case.y_true.astype(dtype)
     before = y_pred.copy(), y_true.copy()
@@ -277,7 +277,7 @@ def test_what_is_drawn_is_what_the_spec_is_of(name: str) -> None:
 
 
 def form(padding: Any) -> Any:
-    """The word itself, or of what the numbers are made."""
+    """The dtype itself, or that of the numbers."""
     if isinstance(padding, tuple):
         return tuple, type(padding[0])
     return padding if isinstance(padding, str) else int
@@ -316,7 +316,7 @@ def test_chains_hold_every_layer() -> None:
 
 
 def test_blocks_of_every_form_are_drawn() -> None:
-    """Shortcuts with parameters, of zeros and none; layers in two places; heads that are idle and that are not."""
+    """Shortcuts with parameters, of zeros and without either; layers in two places; idle heads and active ones."""
     blocks = [case.subject for case in draws(LAYERS["Residual"].drawn, 200)]
     assert {type(block.shortcut).__name__ for block in blocks} == {
         "NoneType", "Conv2D", "Dense", "PadChannels", "Sequential",
@@ -347,7 +347,7 @@ def may_be_silent(name: str) -> bool:
     return any(case.options["zero_ok"] for case in draws(EVERYTHING[name], 40) if "zero_ok" in case.options)
 
 
-# Those with a relu, a mask or a batch normalisation in them; that an idle head has no gradient is tested with it.
+# Layers with a relu, a mask or batch normalization; that an idle head has no gradient is tested with it.
 MAY_BE_SILENT = [name for name in EVERYTHING if may_be_silent(name) and name != "AuxiliaryHead"]
 
 
@@ -359,7 +359,7 @@ def test_what_may_be_silent() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAY_BE_SILENT)
 def test_gradients_that_may_be_zero_seldom_are(name: str) -> None:
-    """A check at a point where nothing moves proves little."""
+    """A check at a point where all gradients are zero proves little."""
     reports = [case.check() for case in [case for case in draws(EVERYTHING[name], 100) if case.options["zero_ok"]][:10]]
     silent = [report for report in reports if any(row.verdict == ZERO for row in report.arrays.values())]
     assert len(reports) == 10

@@ -1,6 +1,6 @@
-"""One file a layer, loss or optimizer, with all that the proofs need to know of it. They are found by themselves.
+"""One file per layer, loss or optimizer, with all that the proofs need to know about it. They are found automatically.
 
-A new layer is its own file in tinydl/layers, its line in tinydl/layers/__init__.py, and a spec here, say swish.py:
+A new layer needs its own file in tinydl/layers, a line in tinydl/layers/__init__.py, and a spec here, say swish.py:
 
     from tinydl.layers import Swish
 
@@ -13,19 +13,19 @@ A new layer is its own file in tinydl/layers, its line in tinydl/layers/__init__
         draw=lambda draw, shape: Swish(draw((1.0, 0.3, 5.0))),
     )
 
-`cases` are hand-picked points at which its gradient is checked: a layer, the shape of its input or the input itself, and
-options of check_layer. Pick them so that mistakes show: batches of several rows, sides that differ, windows that overlap.
-`draw` makes a random one for an input of the shape given; draw(options) picks one of the options.
+`cases` are hand-picked points at which the gradient is checked: a layer, its input's shape or the input itself, and
+options of check_layer. Choose them to expose mistakes: several rows, sides that differ, windows that overlap.
+`draw` makes a random layer for an input of the given shape; draw(options) picks one of the options.
 
-From this follow, without another line: gradient checks by both methods (test_gradients.py), at random configurations, in
+These tests follow without another line: gradient checks by both methods (test_gradients.py), at random points, in
 chains with all other layers (test_properties.py), no float64 in a float32 training step (test_float32.py), files and
-exact resume (test_checkpoints.py), and its mutants, none of which may be missed (test_mutants.py,
-`python -m benchmarks.mutants`). What the spec cannot prove is that forward is right: record values of a source that shares
-no code with tinydl, and compare with them in a test of the layer's own.
+exact resume (test_checkpoints.py), and mutants, none of which may be missed (test_mutants.py,
+`python -m benchmarks.mutants`). A spec cannot prove that forward is right: record values from a source that shares
+no code with tinydl, and compare with them in a separate test of the layer.
 
-A layer that takes images or rows only says so (`inputs`), as does one whose gradients may truly be 0, or whose data must
-not be N(0, 1): see LayerSpec in ../spec.py for the rest, and the neighbours for examples. A loss needs cases and targets
-(mean_squared_error.py), an optimizer the kinds in which it comes and its formula once more (sgd.py).
+A layer that takes only images or rows says so (`inputs`), as does one whose gradients may be 0, or whose data must
+not be N(0, 1): see LayerSpec in ../spec.py for the rest, and other files for examples. A loss needs cases, targets
+(mean_squared_error.py); an optimizer its kinds and its formula written once more (sgd.py).
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ SPECS: list[Any] = [
 ]
 LAYERS: dict[str, LayerSpec] = {spec.subject.__name__: spec for spec in SPECS if isinstance(spec, LayerSpec)}
 LOSSES: dict[str, LossSpec] = {spec.subject.__name__: spec for spec in SPECS if isinstance(spec, LossSpec)}
-DIFFERENTIATED: dict[str, LayerSpec | LossSpec] = {**LAYERS, **LOSSES}  # what has a gradient to check
+DIFFERENTIATED: dict[str, LayerSpec | LossSpec] = {**LAYERS, **LOSSES}  # everything with a gradient to check
 OPTIMIZERS: dict[str, OptimizerSpec] = {
     spec.subject.__name__: spec for spec in SPECS if isinstance(spec, OptimizerSpec)
 }
 
 
 def cases_of(specs: Mapping[str, LayerSpec | LossSpec]) -> dict[str, Case]:
-    """Every case by its full name: "Dense(one row)"; "Dense" for the plain one."""
+    """Every case by its full name: "Dense(one row)"; "Dense" for the default case."""
     return {
         f"{name}({shows})" if shows else name: case
         for name, spec in specs.items()
@@ -62,6 +62,6 @@ def cases_of(specs: Mapping[str, LayerSpec | LossSpec]) -> dict[str, Case]:
 
 
 def file_for(subject: type) -> str:
-    """Where the spec of a class belongs: its name in snake case."""
+    """The module name for the spec of a class: its name in snake case."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z\d])|(?<=[A-Z])(?=[A-Z][a-z])", "_", subject.__name__)
     return f"tests/proofs/specs/{words.lower()}.py"

@@ -40,7 +40,7 @@ SPEC = LayerSpec(
     },
     draw=draw_one,
     inputs=IMAGES_FOR_CONVOLUTION,
-    # Behind a wide padding the next layer's strides may step over all that the image reached.
+    # After a wide padding the next layer's strides may skip everything the image reached.
     link=lambda draw, shape: draw_one(draw, shape, wide=False),
     often=2,
     telling=[

@@ -19,16 +19,16 @@ from ..cases import IMAGES, SPARSE, LayerCase, UsedBefore, X, at
 from ..drawing import ROWS_OR_IMAGES, Draw, activation, built, chain, conv2d_same
 from ..spec import LayerSpec
 
-SHARED = Dense(5, "tanh")  # in several places
+SHARED = Dense(5, "tanh")  # used in several places
 
 
 def conv(filters: int, kernel_size: int, strides: int = 1, f: str | None = None) -> list[Layer]:
-    """Without a bias, which the mean would take away again."""
+    """A convolution without a bias, which the mean would cancel."""
     return [Conv2D(filters, kernel_size, strides, "same", use_bias=False), BatchNorm(activation=f)]
 
 
 def draw_one(draw: Draw, shape: Shape) -> Residual:
-    """A block as it is, with a shortcut with parameters, or with one that adds channels of zeros."""
+    """A block as it is, with parameters in its shortcut, or with a shortcut that adds zero channels."""
     shortcut: Layer | None = None
     if len(shape) == 1:
         body: Layer = chain(draw, shape, nested=False)

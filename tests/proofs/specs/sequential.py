@@ -29,12 +29,12 @@ from ..cases import IMAGES, LayerCase, Lowest, X, at, auxiliary_head, normal, wi
 from ..drawing import ROWS_OR_IMAGES, chain
 from ..spec import LayerSpec
 
-SHARED, SHARED_CONV = Dense(5, "tanh"), Conv2D(3, (2, 3), padding="same", activation="tanh")  # in several places
+SHARED, SHARED_CONV = Dense(5, "tanh"), Conv2D(3, (2, 3), padding="same", activation="tanh")  # used in several places
 SHARED_CHAIN = Sequential([Dense(5, use_bias=False), BatchNorm(activation="tanh")])
 
 
 def norm(filters: int, strides: int = 1) -> list:
-    """Without a bias, which the mean would take away again."""
+    """A convolution without a bias, which the mean would cancel."""
     return [Conv2D(filters, 3, strides, "same", use_bias=False), BatchNorm(activation="tanh")]
 
 
