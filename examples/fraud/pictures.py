@@ -1,6 +1,6 @@
 """Pictures of the study: curves over thresholds, errors by class and by feature, single rows.
 
-Like those in tinydl.plots: each function returns a Figure and saves it, given `path`; those of one panel draw on `ax`,
+As in tinydl.plots, each function returns a Figure and saves it if `path` is given; those with one panel draw on `ax`
 if that is given.
 """
 
@@ -30,7 +30,7 @@ def pr_curves(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """Precision against recall, one curve a model: {model name: scores (n,)}; chance is the prevalence.
+    """Precision against recall, one curve per model: {model name: scores (n,)}; chance is the prevalence.
 
     ValueError: no models, labels of one class only, scores that do not match the labels or are not finite.
     """
@@ -57,7 +57,7 @@ def roc_curves(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """Share of frauds found against share of normal rows flagged, one curve a model, as in `pr_curves`.
+    """Share of frauds found against share of normal rows flagged, one curve per model, as in `pr_curves`.
 
     ValueError: as `pr_curves`.
     """
@@ -86,7 +86,7 @@ def precision_recall_against_threshold(
     """Precision and recall of score >= threshold, against the threshold; `threshold` marks the chosen one.
 
     scikit-learn's precision and recall are one longer than its thresholds; the last point, (1, 0), has
-    none. So precision[:-1] and recall[:-1] are drawn (the book draws precision[1:], one place off).
+    none. So precision[:-1] and recall[:-1] are drawn (the book draws precision[1:], one position off).
 
     ValueError: as `pr_curves`.
     """
@@ -114,10 +114,10 @@ def error_histogram(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """Reconstruction errors of normal rows and of frauds, as shares of their class, in log-even bins.
+    """Reconstruction errors of normal rows and of frauds, as shares of their class, in bins even on a log axis.
 
-    The shares are on a log axis: on a linear one, the few normal rows around a threshold could not be seen, and the
-    threshold would seem to stand in a gap. The legend says what it flags.
+    The shares are on a log axis: on a linear one, the few normal rows around a threshold would be invisible, and the
+    threshold would seem to be in a gap. The legend says how much it flags.
 
     ValueError: as `pr_curves`; errors that are all 0 or below.
     """
@@ -126,7 +126,7 @@ def error_histogram(
     e = _scores(y, errors, "errors")
     positive = e[e > 0]
     if len(positive) == 0:
-        raise ValueError("errors must hold values above 0 to be drawn on a log axis; got none")
+        raise ValueError("errors must hold values above 0 to be drawn on a log axis, got none")
     e = np.maximum(e, positive.min())  # an error of exactly 0 goes into the lowest bin
     bins = np.geomspace(positive.min(), positive.max() * (1 + 1e-9), 61)
     for label, name, colour in ((0, "normal", NORMAL), (1, "fraud", FRAUD)):
@@ -152,9 +152,9 @@ def feature_errors(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """Mean squared error of each feature, normal rows beside frauds: where the model fails to follow.
+    """Mean squared error of each feature, normal rows beside frauds: where reconstruction fails.
 
-    x, reconstruction (n, features): rows and what the model made of them.
+    x, reconstruction (n, features): rows and the model's outputs for them.
 
     ValueError: shapes that do not match, labels of one class only.
     """
@@ -183,7 +183,7 @@ def reconstructions(
 ) -> Figure:
     """Input and reconstruction of six single rows, feature by feature, with the gap between them shaded.
 
-    Three normal rows above, three frauds below: those whose errors stand at the 10th, 50th and 90th
+    Three normal rows above, three frauds below: those with errors at the 10th, 50th and 90th
     percentile of their class, so that the picture shows neither the best nor the worst.
 
     ValueError: shapes that do not match, labels of one class only.
@@ -224,10 +224,10 @@ def fraud_overview(
 ) -> Figure:
     """One picture of a whole run: loss curves, errors by class, precision-recall curves, errors by feature.
 
-    histories, scores: by run and model name, as `loss_curves` and `pr_curves` take them.
+    histories, scores: by run and model name, as in `loss_curves` and `pr_curves`.
     x, reconstruction, threshold: those of one model; its errors are mean squares of x - reconstruction.
 
-    ValueError: as the functions named.
+    ValueError: as in the functions above.
     """
     y = _labels(y_true)
     figure = Figure(figsize=(15, 10), layout="constrained")
@@ -251,14 +251,14 @@ def _mark_threshold(ax: Axes, threshold: float, remark: str = "") -> None:
 def _labels(y_true: ArrayLike) -> NDArray[np.int64]:
     y = np.asarray(y_true)
     if y.ndim != 1 or not np.isin(y, (0, 1)).all() or not 0 < y.sum() < len(y):
-        raise ValueError("y_true must be a row of 0 (normal) and 1 (fraud) that holds both")
+        raise ValueError("y_true must be one-dimensional and hold both 0 (normal) and 1 (fraud)")
     return y.astype(np.int64)
 
 
 def _scores(y: NDArray[np.int64], scores: ArrayLike, name: str) -> NDArray[np.float64]:
     s = np.asarray(scores, dtype=np.float64)
     if s.shape != y.shape or not np.isfinite(s).all():
-        raise ValueError(f"{name}: expected {len(y)} finite scores, one a label; got shape {s.shape}")
+        raise ValueError(f"{name}: expected {len(y)} finite scores, one per label, got shape {s.shape}")
     return s
 
 
@@ -271,7 +271,7 @@ def _squared_errors(
     expected = (len(y), len(feature_names))
     if x.shape != expected or reconstruction.shape != expected:
         raise ValueError(
-            f"x and reconstruction must have shape {expected}, one row a label, one column a feature name; "
+            f"x and reconstruction must have shape {expected}, one row per label, one column per feature name, "
             f"got {x.shape} and {reconstruction.shape}"
         )
     return np.square(np.subtract(x, reconstruction, dtype=np.float64))

@@ -92,7 +92,7 @@ def test_resume_after_a_stop_between_an_epochs_files(
     for options, message in (
         (["--epochs", 3], "has 4 epochs already"),
         (["--epochs", 5, "--batch-size", 7], "was made with batch_size = 32, got 7"),
-        (["--epochs", 5, "--seed", 1], "was made with seed = 0, now it is 1"),
+        (["--epochs", 5, "--seed", 1], "was made with seed = 0, got 1"),
     ):
         done = run("cifar/cnn.py", *options, "--out", tmp_path, "--resume", check=False)
         assert done.returncode == 2
@@ -197,9 +197,9 @@ def test_cifar_architectures_resumes_exactly_and_remembers_its_budget(
     assert stopped.returncode == 130
     assert report_of(tmp_path)["interrupted"]
     for options, message in (
-        ([*LENET, "--epochs", 4], "was made with epochs = 8, now it is 4"),
-        (["--model", "lenet5"], "was made with learning_rate = 0.05, now it is 0.2"),
-        ([*LENET, "--recipe", "paper"], "was made with recipe = 'one_cycle', now it is 'paper'"),
+        ([*LENET, "--epochs", 4], "was made with epochs = 8, got 4"),
+        (["--model", "lenet5"], "was made with learning_rate = 0.05, got 0.2"),
+        ([*LENET, "--recipe", "paper"], "was made with recipe = 'one_cycle', got 'paper'"),
     ):
         done = run("cifar/famous_networks.py", *options, "--out", tmp_path, "--resume", check=False)
         assert done.returncode == 2

@@ -30,7 +30,7 @@ def test_im2col_by_hand(run: Callable[..., Done]) -> None:
         "    [ 2 4 4 2 ]             [  3  6  0  7 ]",  # patches that hold each pixel, dx
         "    dx[1,1] = dcols[0,3] + dcols[1,2] + dcols[3,1] + dcols[4,0]",
         "            = (-1) + 6 + 0 + 1 = 6",
-        "Largest difference to the numbers above: none.",
+        "Largest difference from the numbers above: none.",
     ):
         assert line in printed.splitlines()
 

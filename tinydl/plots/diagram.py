@@ -1,4 +1,4 @@
-"""The block diagram of a model, such as papers draw of their networks: boxes, arrows, branches and shortcuts."""
+"""The block diagram of a model, as in papers: boxes, arrows, branches and shortcuts."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ LINE, LAST, MARGIN = 0.145, 0.14, 0.055  # heights in inches: a line, the last l
 EDGE = 0.25  # around the page
 TOP = 0.16  # between the title and the drawing
 KEY = "in each box: output shape, parameters"
-LARGEST = (18.0, 14.0)  # inches: a page beyond it is drawn with equal blocks collapsed
+LARGEST = (18.0, 14.0)  # inches: on a larger page, equal blocks are collapsed
 INK = "#333333"
 
-COLOURS = {  # of a layer by its module in tinydl.layers, and of the other boxes
+COLOURS = {  # by a layer's module in tinydl.layers, and of other boxes
     "conv": BLUE, "dense": VERMILION, "pooling": ORANGE, "normalization": GREEN, "activations": SKY,
     "noise": PURPLE, "penalties": PURPLE, "loss": PURPLE, "joint": INK, "input": INK,
 }  # fmt: skip
@@ -45,17 +45,17 @@ def model_diagram(
 ) -> Figure:
     """Draw a model's layers as boxes and the flow between them as arrows, from top to bottom, then column by column.
 
-    A box names the layer with what tells most about it ("Conv2D 64, 3x3 / 2": filters, kernel, stride; an activation
-    of its own), below that the output's shape on the left and the number of parameters on the right, if there are any.
-    BatchNorm and activations right behind a layer with parameters stand in its box, their parameters behind a "+".
+    A box names the layer with its main hyper-parameters ("Conv2D 64, 3x3 / 2": filters, kernel, stride; a built-in
+    activation), below that the output's shape on the left and the number of parameters, if any, on the right.
+    BatchNorm and activations directly after a layer with parameters share its box, their parameters after a "+".
     Residual: its body, and its shortcut as a line around it, to a "+". Branches: side by side, to "concat".
-    AuxiliaryHead: beside the flow, to its loss. Other composites, whose inside only they know, are one box.
+    AuxiliaryHead: beside the flow, to its loss. Other composites, with a forward of their own, are one box.
 
     collapse  draw a run of equal blocks (the same layers, hyper-parameters and shapes) once, with "x 17" on a frame;
-              by default only if the page would otherwise be too large for a screen
+              by default only if the page would not fit a screen otherwise
     source    named in the title, as in all pictures
 
-    TypeError: what is no Model (a model is built as soon as it exists; wrap a layer as Model(layer, input_shape)).
+    TypeError: not a Model (wrap a layer as Model(layer, input_shape)).
     """
     if not isinstance(model, Network):
         raise TypeError(f"model_diagram: expected a Model, got {model!r}: wrap layers as Model(layers, input_shape)")
@@ -71,9 +71,9 @@ def model_diagram(
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     ax.set_title(facts, pad=0)
-    finish(figure, source, None)  # it may have added lines to the title
+    finish(figure, source, None)  # may add lines to the title
     titles = 0.36 + 0.21 * (ax.get_title().count("\n") + 1)
-    foot = plan.height + 0.22  # where the key stands
+    foot = plan.height + 0.22  # the key's position
     height = titles + TOP + foot + EDGE
     figure.set_size_inches(width, height)
     figure.suptitle(model.name, fontsize=TITLE, fontweight="bold", y=1 - 0.14 / height, va="top", parse_math=False)
@@ -95,7 +95,7 @@ def _laid_out(model: Network, collapse: bool | None) -> Plan:
 
 
 def _read(*in_turn: Layer) -> Chain:
-    """Layers as one chain, nested Sequentials too; those that usually go together share a box."""
+    """Read layers as one chain, flattening nested Sequentials; layers that usually go together share a box."""
     parts: list[Part] = []
     for layer in chain.from_iterable(map(chained, in_turn)):
         part = _part(layer)
@@ -108,7 +108,7 @@ def _read(*in_turn: Layer) -> Chain:
 
 
 def _part(layer: Layer) -> Part:
-    """What is drawn for one layer; of composites that say in their forward what they do, what is in them."""
+    """The part drawn for one layer; a composite with the library's forward is drawn with its contents."""
     forward = type(layer).forward
     if isinstance(layer, layers.Branches) and forward is layers.Branches.forward:
         joint = Box("joint", (f"concat {_shape(layer.output_shape)}",))
@@ -135,18 +135,18 @@ def _layer_box(layer: Layer, *more: str) -> Box:
 
 
 def _kind(layer: Layer) -> str:
-    """The module of tinydl.layers that its class, or the nearest of its bases there, stands in."""
+    """The module of tinydl.layers that defines its class, or its nearest base class there."""
     home = f"{layers.__name__}."
     return next((base.__module__[len(home) :] for base in type(layer).__mro__ if base.__module__.startswith(home)), "")
 
 
 def _shared(layer: Layer) -> bool:
-    """Whether its parameters are those of a layer elsewhere, which has them in its box."""
+    """Whether it shares the parameters of a layer elsewhere, whose box counts them."""
     return layer.original is not None and bool(layer.params)
 
 
 def _named(layer: Layer) -> str:
-    """ "Conv2D 64, 3x3 / 2, relu": the class and the hyper-parameters that tell most."""
+    """ "Conv2D 64, 3x3 / 2, relu": the class and its main hyper-parameters."""
     told = [f"{value:g}" for key in TELLING if isinstance(value := getattr(layer, key, None), int | float)]
     window = getattr(layer, "kernel_size", getattr(layer, "pool_size", None))
     strides = getattr(layer, "strides", None)
@@ -168,7 +168,7 @@ def _shape(shape: Shape | None) -> str:
 
 
 def _joins(part: Box, before: Box) -> bool:
-    """BatchNorm behind a layer that learns, and activations behind either, keep its shape and go into its box."""
+    """BatchNorm after a layer with parameters, and activations after either, keep its shape and go into its box."""
     if before.kind not in ("conv", "dense", "normalization") or part.shape != before.shape:
         return False
     first = len(before.lines) == 1 and bool(before.parameters) and before.kind != "normalization"
@@ -182,7 +182,7 @@ def _joined(before: Box, part: Box) -> Box:
 
 
 def _collapsed(part: Any) -> Any:
-    """The same part with runs of equal blocks (two or more, of single boxes three or more) drawn once."""
+    """The same part with runs of equal blocks (two or more; of single boxes three or more) drawn once."""
     if isinstance(part, tuple):
         return tuple(map(_collapsed, part))
     if isinstance(part, Box) or not isinstance(part, Part):
@@ -201,7 +201,7 @@ def _collapsed(part: Any) -> Any:
 
 
 def _boxes(part: Any, times: int = 1) -> Iterator[tuple[Box, int]]:
-    """All boxes in a part, or in a tuple of them, each with the number of times that it stands there."""
+    """All boxes in a part, or in a tuple of them, each with the number of times it occurs."""
     if isinstance(part, Box):
         yield part, times
     elif isinstance(part, tuple):
@@ -217,7 +217,7 @@ def _count(part: Part) -> int:
 
 @cache
 def _width(text: str, points: float, weight: str = "normal") -> float:
-    """Of a text, in inches; some more, as letters are rounded to pixels."""
+    """The width of a text in inches, with a margin, as letters are rounded to pixels."""
     font = FontProperties(size=points, weight=weight)
     return 1.05 * float(TextPath((0, 0), text, prop=font).get_extents().x1) / 72 if text else 0.0
 
@@ -231,7 +231,7 @@ def _weight(box: Box) -> str:
 
 
 def _sizes(part: Part) -> Size:
-    """What each box needs; all boxes of layers are as wide as the widest of them needs to be."""
+    """The size that each box needs; all boxes of layers are as wide as the widest of them."""
 
     def needed(box: Box) -> float:
         last = [_width(text, SMALL) for text in (box.shape, _parameters(box)) if text]
@@ -285,7 +285,7 @@ def _outline(ax: Axes, placed: Placed, radius: float, **style: Any) -> None:
 
 
 def _tint(colour: str, share: float) -> tuple[float, ...]:
-    """A colour on white."""
+    """A color blended with white."""
     return tuple(1 - share * (1 - part) for part in to_rgb(colour))
 
 
@@ -310,7 +310,7 @@ def _head(line: Line) -> Path:
 
 
 def _towards(start: tuple[float, float], goal: tuple[float, float], distance: float) -> tuple[float, float]:
-    """The point at a distance from one point on the way to another, at most half the way."""
+    """The point at a distance from one point towards another, at most halfway."""
     dx, dy = goal[0] - start[0], goal[1] - start[1]
     share = min(distance / (abs(dx) + abs(dy)), 0.5)
     return start[0] + share * dx, start[1] + share * dy

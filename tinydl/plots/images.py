@@ -1,4 +1,4 @@
-"""Pictures of networks that see: their filters, what each layer makes of an image, what they confuse."""
+"""Pictures of vision networks: their filters, each layer's response to an image, their confusions."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from ..network import Network, chained
 from .style import VERMILION, finish, panel
 
 ROOM = 0.88  # the part of a cell that a tile fills
-CALM, DARK = "#333333", 0.55  # text; the share of the colour scale from which it turns white
+CALM, DARK = "#333333", 0.55  # text color; the share of the color scale from which text is white
 
 
 def filters(
     W: ArrayLike, *, columns: int = 8, limit: int = 64, ax: Axes | None = None, source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:  # fmt: skip
-    """A convolution's filters side by side, all on one scale: mid-grey is 0, white +m, black -m, m = max |W|.
+    """A convolution's filters side by side, all on one scale: mid-gray is 0, white +m, black -m, m = max |W|.
 
-    W       (kh, kw, in, out), a Conv2D's params["W"]. In colour with 3 input channels (a bright red pixel: a large
-            weight on red), grey with 1; with others the mean over the input channels, as the title then says
-    limit   show no more than the first so many
+    W       (kh, kw, in, out), a Conv2D's params["W"]. In color with 3 input channels (a bright red pixel: a large
+            weight on red), gray with 1; otherwise the mean over the input channels, as the title then says
+    limit   show at most this many
 
     ValueError: another shape, or weights that are not finite.
     """
     w = _finite("filters: W", W)
     if w.ndim != 4 or w.size == 0:
-        raise ValueError(f"filters: W must have shape (kh, kw, in, out), such as conv.params['W']; got {w.shape}")
+        raise ValueError(f"filters: W must have shape (kh, kw, in, out), such as conv.params['W'], got {w.shape}")
     columns = arguments.positive_int("filters", "columns", columns)
     limit = arguments.positive_int("filters", "limit", limit)
     height, width, n_in, n_out = w.shape
@@ -62,16 +62,16 @@ def feature_maps(
     model: Network, image: ArrayLike, *, channels: int = 12, order: str = "active", ax: Axes | None = None,
     source: str | None = None, path: PathLike | None = None,
 ) -> Figure:  # fmt: skip
-    """An image, and what each convolution and pooling layer makes of it: a row of channels a layer.
+    """An image, and each convolution and pooling layer's response to it: one row of channels per layer.
 
-    image     one sample as the model takes it: (height, width, channels), or with a batch axis of 1
-    channels  how many a row
+    image     one sample of the model's input: (height, width, channels), or with a batch axis of 1
+    channels  the number of channels per row
     order     "active": those with the largest mean |activation|, largest first; "first": the first ones
 
-    A row has one scale, from its layer's smallest to its largest activation, which stands beside it; the small number
-    above a map is its channel. Residual and Branches layers are shown by what comes out of them.
+    Each row has its own scale, from the layer's smallest to its largest activation, printed beside it; the small number
+    above a map is its channel. Residual and Branches layers are shown by their outputs.
 
-    ValueError: an image that does not fit the model, a model without convolution or pooling.
+    ValueError: an image that does not fit the model, or a model without convolution or pooling.
     """
     channels = arguments.positive_int("feature_maps", "channels", channels)
     order = arguments.one_of("feature_maps", "order", order, ("active", "first"))
@@ -113,23 +113,23 @@ def confusion_matrix(
     y_true: ArrayLike, y_pred: ArrayLike, names: Sequence[str], *, ax: Axes | None = None, source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:  # fmt: skip
-    """What was taken for what: a row a true class, a column a predicted one; each cell its count and share of the row.
+    """The confusion matrix: a row per true class, a column per predicted one; cells show counts and shares of the row.
 
     y_true, y_pred  (n,) class numbers 0 .. len(names) - 1
-    Empty cells are left blank; above 20 classes only the colours are drawn, dark for a large share.
+    Empty cells are left blank; above 20 classes only the colors are drawn, dark for a large share.
 
-    ValueError: labels that are no class numbers, or of unlike length.
+    ValueError: labels that are not class numbers, or unequal lengths.
     """
     classes = len(names)
     y, said = _class_numbers("y_true", y_true, classes), _class_numbers("y_pred", y_pred, classes)
     if y.shape != said.shape:
-        raise ValueError(f"y_true has {len(y)} labels, y_pred {len(said)}")
+        raise ValueError(f"y_pred must have y_true's length {len(y)}, got {len(said)}")
     counts = np.bincount(classes * y + said, minlength=classes**2).reshape(classes, classes)
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, None]
     size = float(np.clip(0.82 * classes + 1.8, 5, 14))
     figure, ax = panel(ax, size, size)
-    norm = PowerNorm(0.5, 0, 1)  # few per cent, the confusions, stay visible beside the diagonal
+    norm = PowerNorm(0.5, 0, 1)  # confusions of a few percent stay visible beside the diagonal
     ax.imshow(shares, cmap="Blues", norm=norm)
     if classes <= 20:
         for i, j in zip(*np.nonzero(counts), strict=True):
@@ -164,19 +164,19 @@ def most_confident_mistakes(
     images: ArrayLike, y_true: ArrayLike, probabilities: ArrayLike, names: Sequence[str], *, count: int = 20,
     columns: int = 5, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None,
 ) -> Figure:  # fmt: skip
-    """The images that the model was surest about and wrong, worst first: what it says, and what it is.
+    """The wrong predictions with the highest probability, highest first, with the predicted and the true class.
 
     images         (n, height, width, 3 or 1) or (n, height, width); uint8, or floats
-    probabilities  (n, classes), rows that sum to 1; beside each name stands the probability the model gave it
+    probabilities  (n, classes), rows that sum to 1; the model's probability is printed beside each name
 
-    ValueError: lengths or shapes that do not match, logits in the place of probabilities.
+    ValueError: lengths or shapes that do not match, or logits in place of probabilities.
     """
     y = _class_numbers("y_true", y_true, len(names))
     p = _probabilities(probabilities, len(y), len(names))
     x = np.asarray(images)
     if x.ndim not in (3, 4) or len(x) != len(y) or (x.ndim == 4 and x.shape[-1] not in (1, 3)):
-        expected = f"({len(y)}, height, width) or ({len(y)}, height, width, 1 or 3), one image a label"
-        raise ValueError(f"images must have shape {expected}; got {x.shape}")
+        expected = f"({len(y)}, height, width) or ({len(y)}, height, width, 1 or 3), one image per label"
+        raise ValueError(f"images must have shape {expected}, got {x.shape}")
     count = arguments.positive_int("most_confident_mistakes", "count", count)
     columns = arguments.positive_int("most_confident_mistakes", "columns", columns)
     says = p.argmax(axis=1)
@@ -190,7 +190,7 @@ def most_confident_mistakes(
         column, row = place % columns, 1.28 * (place // columns)
         _tile(ax, picture, column, row + 0.28, interpolation="nearest")
         for offset, verb, k, colour in ((0.17, "says", says[i], VERMILION), (0.31, "is", y[i], "black")):
-            name = f'"{names[k]}"' if names[k][-1].isdigit() else names[k]  # or it would run into the figure
+            name = f'"{names[k]}"' if names[k][-1].isdigit() else names[k]  # or it would run into the number
             text = f"{verb} {name} {p[i, k]:.2f}"
             ax.text(column + 0.5, row + offset, text, ha="center", va="bottom", fontsize=10, color=colour)
     if len(worst) == 0:
@@ -200,13 +200,13 @@ def most_confident_mistakes(
 
 
 def _lay_out(ax: Axes, columns: int, rows: int, left: float = 0, row_height: float = 1) -> None:
-    """Turn the axes into a grid: no frame, a unit a cell, rows from the top; `left`: room for labels, in cells."""
+    """Turn the axes into a grid: no frame, one unit per cell, rows from the top; `left`: room for labels, in cells."""
     ax.set(xlim=(-left, columns), ylim=(rows * row_height, 0), aspect="equal", anchor="N")
     ax.axis("off")
 
 
 def _tile(ax: Axes, picture: NDArray[Any], x: float, y: float, **how: Any) -> None:
-    """Draw one picture into the cell whose upper left corner is (x, y), as large as fits, its pixels square."""
+    """Draw one picture into the cell whose upper left corner is (x, y), as large as possible, with square pixels."""
     height, width = (ROOM * side / max(picture.shape[:2]) for side in picture.shape[:2])
     if picture.ndim == 2:
         how = {"cmap": "gray", "vmin": 0, "vmax": 1, **how}
@@ -224,9 +224,9 @@ def _row_label(ax: Axes, row: float, name: str, shape: tuple[int, ...], low: flo
 
 
 def _displayable(images: NDArray[Any]) -> NDArray[Any]:
-    """Images as imshow takes them: floats in [0, 1], and no channel axis if there is one channel.
+    """Convert images for imshow: floats in [0, 1], and no channel axis if there is one channel.
 
-    Floats outside [0, 1] (standardised inputs) are stretched between their smallest and largest value.
+    Floats outside [0, 1] (standardized inputs) are stretched between their smallest and largest value.
     """
     x = images / 255 if images.dtype == np.uint8 else images.astype(np.float64)
     if x.size and not (x.min() >= 0 and x.max() <= 1):
@@ -239,7 +239,7 @@ def _displayable(images: NDArray[Any]) -> NDArray[Any]:
 def _finite(what: str, values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     if not np.isfinite(array).all():
-        raise ValueError(f"{what} holds NaN or infinity")
+        raise ValueError(f"{what} must be finite, got NaN or infinity")
     return array
 
 
@@ -249,14 +249,14 @@ def _class_numbers(name: str, labels: ArrayLike, classes: int) -> NDArray[np.int
         mend = f": take {name}.argmax(axis=1)" if y.ndim == 2 else ""
         raise ValueError(f"{name} must be a row of class numbers, got {y.dtype} of shape {y.shape}{mend}")
     if y.min() < 0 or y.max() >= classes:
-        raise ValueError(f"{name} must hold class numbers 0 to {classes - 1}, one a name; got {y.min()} to {y.max()}")
+        raise ValueError(f"{name} must hold class numbers 0 to {classes - 1}, one per name, got {y.min()} to {y.max()}")
     return y.astype(np.int64)
 
 
 def _probabilities(values: ArrayLike, rows: int, classes: int) -> NDArray[np.float64]:
     p = np.asarray(values, dtype=np.float64)
     if p.shape != (rows, classes):
-        raise ValueError(f"probabilities must have shape ({rows}, {classes}), a column a name; got {p.shape}")
+        raise ValueError(f"probabilities must have shape ({rows}, {classes}), one column per name, got {p.shape}")
     if not (np.isfinite(p).all() and p.min() >= 0 and np.allclose(p.sum(axis=1), 1, atol=1e-3)):
-        raise ValueError("probabilities must be 0 or more and sum to 1 in each row: apply a softmax to logits first")
+        raise ValueError("probabilities must be >= 0 and sum to 1 in each row: apply a softmax to logits first")
     return p

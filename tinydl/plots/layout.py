@@ -1,8 +1,8 @@
-"""Where the boxes of a block diagram stand and the lines between them run: geometry alone, nothing is drawn here.
+"""The positions of a block diagram's boxes and lines: geometry alone, nothing is drawn here.
 
 Lengths are inches, y grows downwards. A tree of parts (Box, Chain, Fork, Detour, SideExit, Frame) becomes a Plan: each
-part is planned in coordinates of its own, then shifted into the part that holds it. All parts have a spine, the
-vertical line x = 0 on which the flow enters at y = 0 and leaves at y = `end`; so what follows one another is aligned.
+part is laid out in its own coordinates, then shifted into the part that contains it. All parts have a spine, the
+vertical line x = 0 on which the flow enters at y = 0 and leaves at y = `end`, so consecutive parts are aligned.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from dataclasses import dataclass, field, replace
 from math import dist
 
 GAP = 0.19  # from one box down to the next: room for an arrow
-ASIDE = 0.2  # between what stands side by side
-GUTTER = 0.5  # between columns, for the line that goes from one to the next
-HEADER = 0.3  # of a frame, for its labels
-PAD = 0.11  # between a frame and what it holds
+ASIDE = 0.2  # between neighbors side by side
+GUTTER = 0.5  # between columns, for the line from one to the next
+HEADER = 0.3  # a frame's strip for its labels
+PAD = 0.11  # between a frame and its contents
 TALL = 8.0  # up to this height a page is not broken into more columns
-LANDSCAPE = 0.9  # nor is it when its height is at most this share of its width
+LANDSCAPE = 0.9  # nor if its height is at most this share of its width
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Box:
-    """Lines of text with an outline; `shape` and `parameters` (of each layer in it) stand in its last line."""
+    """Lines of text with an outline; `shape` and `parameters` (of each layer in it) go into its last line."""
 
     kind: str
     lines: tuple[str, ...]
@@ -34,14 +34,14 @@ class Box:
 
 @dataclass(frozen=True)
 class Chain:
-    """One after the other, top to bottom."""
+    """Parts one after the other, top to bottom."""
 
     parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
 class Fork:
-    """Side by side, all fed from one line, and joined by a box as wide as all of them."""
+    """Branches side by side, all fed from one line, and joined by a box as wide as all of them."""
 
     branches: tuple[Part, ...]
     joint: Box
@@ -49,7 +49,7 @@ class Fork:
 
 @dataclass(frozen=True)
 class Detour:
-    """A body, and a line around it, on which `around` may stand; they join in `joint`."""
+    """A body, and a line around it, optionally through `around`; they join in `joint`."""
 
     body: Part
     around: Part | None
@@ -58,7 +58,7 @@ class Detour:
 
 @dataclass(frozen=True)
 class SideExit:
-    """A branch that does not come back: it hangs in a lane beside the chain, which goes on straight."""
+    """A branch that does not rejoin: it hangs in a lane beside the chain, which continues straight."""
 
     head: Part
 
@@ -74,12 +74,12 @@ class Frame:
 
 
 Part = Box | Chain | Fork | Detour | SideExit | Frame
-Size = Callable[[Box], tuple[float, float]]  # width and height that a box needs
+Size = Callable[[Box], tuple[float, float]]  # the width and height of a box
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A rectangle: a box, or with none the outline of a frame. (x, y) is its upper left corner."""
+    """A rectangle: a box, or, without one, the outline of a frame. (x, y) is its upper left corner."""
 
     x: float
     y: float
@@ -90,7 +90,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Line:
-    """Straight from point to point, along x or y; the last piece may end in an arrowhead."""
+    """A line straight from point to point, along x or y; the last piece may end in an arrowhead."""
 
     points: tuple[Point, ...]
     arrow: bool
@@ -98,19 +98,19 @@ class Line:
 
 @dataclass
 class Plan:
-    """A part that has been laid out: how far it reaches from its spine, and all that is in it."""
+    """A part laid out: its extent from the spine, and all that is in it."""
 
     left: float = 0.0
     right: float = 0.0
     height: float = 0.0
-    end: float = 0.0  # the y where the flow leaves the spine's last box
-    head: bool = False  # whether a line that comes in from above ends here, at a box, and wants an arrowhead
+    end: float = 0.0  # y at which the flow leaves the spine's last box
+    head: bool = False  # whether a line from above ends here, at a box, with an arrowhead
     boxes: list[Placed] = field(default_factory=list)
     frames: list[Placed] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
     def put(self, part: Plan, dx: float = 0.0, dy: float = 0.0) -> None:
-        """Take in a part, shifted so that its spine is at dx and its top at dy."""
+        """Include a part, shifted so that its spine is at dx and its top at dy."""
         self.boxes += [replace(b, x=b.x + dx, y=b.y + dy) for b in part.boxes]
         self.frames += [replace(f, x=f.x + dx, y=f.y + dy) for f in part.frames]
         self.lines += [Line(tuple((x + dx, y + dy) for x, y in line.points), line.arrow) for line in part.lines]
@@ -118,14 +118,14 @@ class Plan:
         self.height = max(self.height, part.height + dy)
 
     def line(self, *points: Point, arrow: bool = True) -> None:
-        """Draw a line; points that say nothing new are left out."""
+        """Add a line without its redundant points."""
         kept = [point for i, point in enumerate(points) if not i or dist(point, points[i - 1]) > 1e-9]
         if len(kept) > 1:
             self.lines.append(Line(tuple(kept), arrow))
 
 
 def arrange(part: Part, size: Size) -> Plan:
-    """Lay out a part and all within."""
+    """Lay out a part and its contents."""
     if isinstance(part, Box):
         width, height = size(part)
         return Plan(width / 2, width / 2, height, height, True, [Placed(-width / 2, 0, width, height, part)])
@@ -146,7 +146,7 @@ def _planned(part: Part, size: Size) -> tuple[bool, Plan]:
 
 
 def _tops(parts: Sequence[tuple[bool, Plan]]) -> tuple[list[float], float]:
-    """Where the parts of a chain begin; and where all ends, the lane of side exits included."""
+    """The top of each part of a chain; and the bottom of them all, including the lane of side exits."""
     tops: list[float] = []
     y = lane = 0.0  # the ends of the spine's parts, and of the lane's
     for aside, plan in parts:
@@ -163,7 +163,7 @@ def _stack(parts: Sequence[tuple[bool, Plan]]) -> Plan:
     tops, height = _tops(parts)
     whole = Plan(head=not parts[0][0] and parts[0][1].head)
     lane = max((plan.right for aside, plan in parts if not aside), default=0.0) + ASIDE
-    before = 0.0  # where the spine has got to
+    before = 0.0  # the end of the spine so far
     for y, (aside, plan) in zip(tops, parts, strict=True):
         whole.line((0, before), (0, y), arrow=plan.head and not aside)
         if aside:
@@ -242,7 +242,7 @@ def _frame(frame: Frame, size: Size) -> Plan:
 
 
 def page(chain: Chain, size: Size) -> Plan:
-    """Lay out a whole chain in as few columns as give a page that is not tall and narrow; left is 0."""
+    """Lay out a whole chain in the fewest columns that avoid a tall, narrow page; left is 0."""
     parts = [_planned(part, size) for part in chain.parts]
     plan = _columns([parts])
     for number in range(2, len(parts) + 1):
@@ -253,7 +253,7 @@ def page(chain: Chain, size: Size) -> Plan:
 
 
 def _break(parts: list[tuple[bool, Plan]], number: int) -> list[list[tuple[bool, Plan]]]:
-    """Cut a chain into `number` pieces or fewer, the tallest of them as low as can be (to 1 %)."""
+    """Cut a chain into at most `number` pieces, the tallest as low as possible (to 1 %)."""
     limit = _tops(parts)[1] / number
     while True:
         pieces: list[list[tuple[bool, Plan]]] = [[]]
@@ -267,10 +267,10 @@ def _break(parts: list[tuple[bool, Plan]], number: int) -> list[list[tuple[bool,
 
 
 def _columns(pieces: list[list[tuple[bool, Plan]]]) -> Plan:
-    """Pieces side by side; a line runs from the foot of one through the space between them to the top of the next."""
+    """Pieces side by side; a line runs from the end of one through the gap between them to the top of the next."""
     whole = Plan()
     top = GAP if len(pieces) > 1 else 0.0
-    foot: tuple[Point, float] | None = None  # where the last column's flow ends, and how low its turn must be
+    foot: tuple[Point, float] | None = None  # the end of the last column's flow, and the depth of its turn
     for piece in pieces:
         plan = _stack(piece)
         across = whole.right + GUTTER / 2

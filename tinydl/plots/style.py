@@ -1,4 +1,4 @@
-"""The style that all pictures share: colours, axes, titles that name the data; and how a picture is saved."""
+"""The style of all pictures: colors, axes, titles that name the data; and how a picture is saved."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..files import PathLike, write_whole
 
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#767676"
-COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models; blue and vermilion stay free for two classes
+COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models; blue and vermilion are reserved for two classes
 
 
 def panel(ax: Axes | None = None, width: float = 10, height: float = 5) -> tuple[Figure, Axes]:
-    """The axes to draw on and their figure: `ax`, if it is given, else those of a new figure of that size in inches."""
+    """The axes to draw on and their figure: `ax` if given, else those of a new figure of that size in inches."""
     if ax is None:
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure.subplots()
@@ -26,7 +26,7 @@ def panel(ax: Axes | None = None, width: float = 10, height: float = 5) -> tuple
 
 
 def dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
-    """Titles, grid and spines as all pictures have them."""
+    """Set titles, grid and spines as in all pictures."""
     ax.set_title(title, fontsize=13)
     ax.set_xlabel(xlabel, fontsize=12)
     ax.set_ylabel(ylabel, fontsize=12)
@@ -39,9 +39,9 @@ def dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
 def add_legend(ax: Axes, *entries: Sequence[object], title: str | None = None) -> None:
     """Put the legend beside the axes, where it covers no data.
 
-    entries: curves and their names; by default all that carry a label.
+    entries: curves and their names; by default all with a label.
 
-    In a figure of the caller's whose layout makes no room beside the axes, it goes inside, where it covers least.
+    If the caller's figure has no layout that makes room beside the axes, it goes inside, where it covers least.
     """
     room = ax.figure.figure.get_layout_engine() is not None
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0} if room else {}
@@ -49,9 +49,9 @@ def add_legend(ax: Axes, *entries: Sequence[object], title: str | None = None) -
 
 
 def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
-    """Name the data in the title, if `source` is given; save the picture, if `path` is given."""
-    beside = len(figure.axes) == 1 and figure.axes[0].get_legend() is not None  # the title stands left of the middle
-    characters = round((7 if beside else 9) * figure.get_figwidth())  # that fit on a line of it
+    """Name the data in the title if `source` is given; save the picture if `path` is given."""
+    beside = len(figure.axes) == 1 and figure.axes[0].get_legend() is not None  # the title is left of the middle
+    characters = round((7 if beside else 9) * figure.get_figwidth())  # that fit on one of its lines
     lines = [] if not source else [source] if len(source) <= characters else source.split("; ")
     named = "".join(f"\n{textwrap.fill(line, characters)}" for line in lines)
     if len(figure.axes) == 1:
@@ -64,14 +64,14 @@ def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
 
 
 def save(figure: Figure, path: PathLike) -> None:
-    """Write the picture as PNG, whole or not at all."""
+    """Write the picture as PNG, completely or not at all."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     write_whole(path, picture.getvalue())
 
 
 def cycle(named: Mapping[str, object]) -> list[str]:
-    """A colour for each named curve; refuses none at all."""
+    """A color for each named curve; raises if there are none."""
     if not named:
-        raise ValueError("expected at least one named curve, {name: values}; got none")
+        raise ValueError("expected at least one named curve, {name: values}, got none")
     return [COLOURS[i % len(COLOURS)] for i in range(len(named))]

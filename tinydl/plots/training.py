@@ -20,7 +20,7 @@ History = Mapping[str, Sequence[float]]
 def loss_curves(
     histories: Mapping[str, History], *, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None
 ) -> Figure:
-    """Loss against epoch, one colour a run, training solid and validation dashed, on a log axis.
+    """Loss against epoch, one color per run, training solid and validation dashed, on a log axis.
 
     histories: {run name: {"loss": [...], "val_loss": [...]}}; val_loss may be missing.
 
@@ -36,7 +36,7 @@ def loss_curves(
 def accuracy_curves(
     histories: Mapping[str, History], *, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None
 ) -> Figure:
-    """Accuracy against epoch, as `loss_curves` draws losses, on a linear axis in per cent.
+    """Accuracy against epoch, drawn like `loss_curves`, on a linear axis in percent.
 
     histories: {run name: {"accuracy": [...], "val_accuracy": [...]}}; val_accuracy may be missing.
 
@@ -56,10 +56,10 @@ def training_curves(
 
     history: {"loss": [...], "accuracy": [...], "val_loss": [...], "val_accuracy": [...]}, such as the `history.history`
     of a fit with metrics=["accuracy"]. The validation figures may be missing; then no epoch can be called the best.
-    best: the epoch to mark, from 1; by default the first with the highest val_accuracy, the one that
+    best: the epoch to mark, from 1; by default the first with the highest val_accuracy, which
     ModelCheckpoint(monitor="val_accuracy") would keep.
 
-    ValueError: no losses or accuracies, figures of unlike length, a best epoch that there is not.
+    ValueError: no losses or accuracies, figures of unequal length, or a best epoch out of range.
     """
     epochs = _check_history(history)
     figure = Figure(figsize=(12, 5), layout="constrained")
@@ -97,7 +97,7 @@ def _draw_runs(ax: Axes, histories: Mapping[str, History], key: str) -> None:
         if not isinstance(history, Mapping) or not len(history.get(key, ())):
             raise ValueError(
                 f'histories[{name!r}] must be a history such as {{"{key}": [...], "val_{key}": [...]}} of one '
-                f'epoch or more; wrap a single history as {{"name": history}}'
+                f'epoch or more: wrap a single history as {{"name": history}}'
             )
         for part_key, style, part in ((key, "-", "training"), (f"val_{key}", "--", "validation")):
             values = history.get(part_key, ())
@@ -108,7 +108,7 @@ def _draw_runs(ax: Axes, histories: Mapping[str, History], key: str) -> None:
     _epoch_axis(ax)
     if len(histories) <= 2:
         add_legend(ax)
-    else:  # one entry a run, or the legend would be long
+    else:  # one entry per run, or the legend would be long
         runs = [line for line in ax.get_lines() if str(line.get_label()).endswith(", training")]
         names = [str(line.get_label()).removesuffix(", training") for line in runs]
         add_legend(ax, runs, names, title="training; dashed: validation")
@@ -127,14 +127,14 @@ def _check_history(history: History) -> NDArray[np.int64]:
     """The numbers of its epochs, from 1."""
     if not isinstance(history, Mapping):
         raise ValueError(
-            f'history must be a mapping {{"loss": [...], "accuracy": [...]}}, such as fit(...).history; '
+            f'history must be a mapping {{"loss": [...], "accuracy": [...]}}, such as fit(...).history, '
             f"got {type(history).__name__}"
         )
     for key in ("loss", "accuracy"):
         if not len(history.get(key, ())):
             mend = ': compile with metrics=["accuracy"]' if key == "accuracy" else ""
-            raise ValueError(f"history must hold {key!r} of one epoch or more; it has {', '.join(history)}{mend}")
+            raise ValueError(f"history must hold {key!r} of one epoch or more, got {', '.join(history)}{mend}")
     lengths = {key: len(history[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy") if key in history}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"history must hold as many epochs of one figure as of another; got {lengths}")
+        raise ValueError(f"history must hold equally many epochs of every figure, got {lengths}")
     return np.arange(1, lengths["loss"] + 1)

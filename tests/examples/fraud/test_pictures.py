@@ -175,7 +175,7 @@ def test_rows_shown_stand_at_their_percentiles() -> None:
     [
         (lambda: pictures.pr_curves(Y, {"a": ERRORS[:-1]}), "a: expected 400 finite scores"),
         (lambda: pictures.pr_curves(Y, {"a": ERRORS * np.nan}), "a: expected 400 finite scores"),
-        (lambda: pictures.roc_curves(0 * Y, SCORES), "that holds both"),
+        (lambda: pictures.roc_curves(0 * Y, SCORES), "hold both"),
         (lambda: pictures.error_histogram(Y, 0 * ERRORS), "values above 0"),
         (lambda: pictures.feature_errors(Y, X, REBUILT[:, :4], NAMES), r"must have shape \(400, 5\)"),
     ],
