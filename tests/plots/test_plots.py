@@ -304,7 +304,10 @@ def test_works_without_pyplot_and_display() -> None:
             lambda: plots.most_confident_mistakes(IMAGES, LABELS, 3 * PROBABILITIES, CLASSES),
             "apply a softmax to logits first",
         ),
-        (lambda: plots.most_confident_mistakes(IMAGES[1:], LABELS, PROBABILITIES, CLASSES), r"one image per label, got"),
+        (
+            lambda: plots.most_confident_mistakes(IMAGES[1:], LABELS, PROBABILITIES, CLASSES),
+            r"one image per label, got",
+        ),
         (lambda: plots.most_confident_mistakes(IMAGES, LABELS, PROBABILITIES[:, :2], CLASSES), r"shape \(60, 3\)"),
     ],
 )
