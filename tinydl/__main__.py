@@ -1,4 +1,4 @@
-"""The command line: `python -m tinydl COMMAND`, one file of tinydl/commands a command."""
+"""The command line: `python -m tinydl COMMAND`, one file in tinydl/commands per command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .commands import gradcheck
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command; return the exit code."""
     line = argparse.ArgumentParser("python -m tinydl", description="tinydl's command line.")
     line.add_argument("--version", action="version", version=f"tinydl {__version__}")
     commands = line.add_subparsers(title="commands", metavar="COMMAND")

@@ -409,13 +409,13 @@ CANNOT: dict[str, tuple[list[str], str]] = {
     "no colon": (["theirs"], "TARGET: expected package.module:Factory or path/to/file.py:Factory, got 'theirs'"),
     "no module": (["nobody:Swish"], "TARGET: importing nobody failed: ModuleNotFoundError: No module named 'nobody'"),
     "no file": (["nobody.py:Swish"], "TARGET: there is no file nobody.py"),
-    "no such class": (["theirs:Swosh"], "TARGET theirs:Swosh: theirs has no 'Swosh'; is it Swish?"),
-    "no such method": (["theirs:Scale.of_thre"], "TARGET theirs:Scale.of_thre: theirs:Scale has no 'of_thre'; is it of_three?"),
+    "no such class": (["theirs:Swosh"], "TARGET theirs:Swosh: theirs has no 'Swosh': is it Swish?"),
+    "no such method": (["theirs:Scale.of_thre"], "TARGET theirs:Scale.of_thre: theirs:Scale has no 'of_thre': is it of_three?"),
     "neither": (["theirs:number"], "expected a class, a layer, a pair (forward, backward), or a function that returns one, got 3"),
     "half a layer": (["theirs:NoBackward"], "must have the methods forward and backward"),
-    "arguments missing": (["theirs:Scale"], "missing 1 required positional argument: 'size'; give its arguments by --arguments"),
+    "arguments missing": (["theirs:Scale"], "missing 1 required positional argument: 'size': give its arguments by --arguments"),
     "arguments unknown": (["theirs:Swish", "--arguments", '{"units": 4}'], "theirs:Swish: Swish(units=4) failed: TypeError: "),
-    "arguments for an object": (["theirs:swished", "--arguments", "{}"], "--arguments: theirs:swished is no class or function"),
+    "arguments for an object": (["theirs:swished", "--arguments", "{}"], "--arguments: theirs:swished is not a class or function"),
     "arguments refused": (
         ["tinydl.layers:Dense", "--arguments", '{"units": -4}'], "ValueError: Dense: units must be an integer >= 1, got -4",
     ),
@@ -437,7 +437,7 @@ def test_what_cannot_be_checked(run: Run, name: str) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--shape", "5;3"], "argument --shape: expected whole numbers of 1 or more, the batch size first, such as 5,4 or 5x4, got '5;3'"),
+    (["--shape", "5;3"], "argument --shape: expected integers >= 1, the batch size first, such as 5,4 or 5x4, got '5;3'"),
     (["--shape", "5,0"], "got '5,0'"),
     (["--shape", ""], "got ''"),
     (["--arguments", "units=4"], "argument --arguments: expected JSON such as '{\"units\": 4}', got 'units=4'"),

@@ -314,7 +314,7 @@ PLANTED: dict[str, tuple[Any, Any, str]] = {
     "stale shape": (changed(Elementwise, forward=stale_shape, backward=reshaped), (4, 5), r"dx has shape \(3, 5\), but x has \(4, 5\)"),
     "stale buffer": (
         changed(Elementwise, forward=stale_shape, backward=into_buffer), (4, 5),
-        r"after a batch of 3 rows one of 4 crashes \(ValueError: .*\): something of the earlier one is kept",
+        r"after a batch of 3 rows one of 4 crashes \(ValueError: .*\): it keeps a shape, a cache or a buffer",
     ),
     "stale mode": (Moody, (6, 5), "a stale cache"),
     "dropout not replayed": (changed(Dropout, backward=lambda s, dy: dy * s.draw(dy)), (6, 5), "backward draws random numbers anew"),

@@ -72,7 +72,7 @@ def test_parameters_and_gradients_as_attributes_are_checked() -> None:
             return super().forward(x * self.scale.astype(x.dtype))
 
     assert check_layer(AlsoReads(), (4, 3)).notes[1:] == [
-        "forward also reads scale, not listed in params: gradients by them were not checked"
+        "forward also reads scale, not listed in params: their gradients were not checked"
     ]
     for layer in (Right(), Adding()):
         report = check_layer(layer, (4, 3))
@@ -146,7 +146,7 @@ def test_parameters_that_would_go_unchecked_are_refused() -> None:
     refused(WrongShape(), r"forward reads self\.b, of shape \(2,\), but self\.db has \(4, 2\)")
     refused(Half(), r"forward reads self\.b, which looks like a parameter, but backward leaves no gradient of it")
     refused(Nested(), r"forward reads self\.layers\[\d\]\.\w, which looks like a parameter, with its gradient in d\w")
-    refused(Number(), "self.a and self.da are numbers; make them arrays")
+    refused(Number(), "self.a and self.da are numbers: make them arrays")
     refused(Lists(), r"forward reads self\.Ws\[0\], which looks like a parameter, with its gradient in dWs")
 
 
@@ -233,7 +233,7 @@ def test_float64_only_is_allowed_when_asked_for() -> None:
             return x.astype(np.float64) @ self.W.astype(np.float64)
 
     with pytest.raises(
-        GradientCheckError, match="the gradients themselves are right, and float32=False leaves this out"
+        GradientCheckError, match="the gradients themselves are right, and float32=False skips this check"
     ):
         check_layer(Leaks(), (4, 3))
     assert check_layer(Leaks(), (4, 3), float32=False).passed
@@ -243,7 +243,7 @@ def test_arrays_that_were_not_checked_are_named() -> None:
     layer = Frozen()
     before = layer.W.copy()
     report = check_layer(layer, (4, 3))
-    assert report.notes == ["forward also reads W, b, not listed in params: gradients by them were not checked"]
+    assert report.notes == ["forward also reads W, b, not listed in params: their gradients were not checked"]
     assert report.notes[0] in str(report) == repr(report)
     np.testing.assert_array_equal(layer.W, before)
 

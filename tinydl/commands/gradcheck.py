@@ -45,16 +45,16 @@ COLUMNS = ("kind", "name", "arrays", "probes", "dropped", "max rel error", "meth
 
 
 def shape(text: str) -> tuple[int, ...]:
-    """5,4 or 5x4."""
+    """Parse 5,4 or 5x4."""
     sizes = [size.strip() for size in re.split("[,x]", text.strip("() ,"))]
     if not all(size.isdecimal() and int(size) >= 1 for size in sizes):
-        expected = "whole numbers of 1 or more, the batch size first, such as 5,4 or 5x4"
+        expected = "integers >= 1, the batch size first, such as 5,4 or 5x4"
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
     return tuple(map(int, sizes))
 
 
 def keywords(text: str) -> dict[str, Any]:
-    """A JSON object."""
+    """Parse a JSON object."""
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -65,12 +65,12 @@ def keywords(text: str) -> dict[str, Any]:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """b or W,b."""
+    """Parse b or W,b."""
     return tuple(name.strip() for name in text.split(","))
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """The command and its options; those of the check are None unless given, so that its own defaults hold."""
+    """Add the command and its options; those of the check are None unless given, so that its own defaults apply."""
     command = commands.add_parser(
         "gradcheck", help="check hand-written gradients", description=DESCRIPTION, epilog=EXITS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -78,7 +78,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.set_defaults(run=run)
     command.add_argument("target", metavar="TARGET", nargs="?", help="what to check; without it, the whole library")
     command.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
-    command.add_argument("--traceback", action="store_true", help="when the check could not be made: where, in full")
+    command.add_argument("--traceback", action="store_true", help="if a check cannot be made, show the traceback")
     own = command.add_argument_group("with TARGET")
     own.add_argument("--shape", type=shape, help="shape of x, the batch size first: 5,4 or 5x4")
     own.add_argument("--arguments", type=keywords, metavar="JSON", help="keyword arguments of the class or function")
@@ -88,9 +88,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     how.add_argument("--method", choices=METHODS, help="central differences or the complex step")
     how.add_argument("--mode", choices=MODES, help="entry by entry, or along random directions")
     for name, text in (
-        ("probes", "entries tried per array"), ("directions", "how many, in directional mode"),
+        ("probes", "entries tried per array"), ("directions", "number in directional mode"),
         ("rtol", "relative tolerance"), ("atol", "absolute tolerance"),
-        ("step", "step of the central differences"), ("seed", "of all random numbers"),
+        ("step", "step of the central differences"), ("seed", "seed of all random numbers"),
     ):  # fmt: skip
         default = getattr(Options(), name)
         how.add_argument(f"--{name}", type=type(default), metavar="N", help=f"{text}; default {default:g}")
@@ -101,7 +101,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 @dataclass(frozen=True)
 class Outcome:
-    """One check: its report (None where a rule was broken before any probe), and what is wrong."""
+    """One check: its report (None if a rule was broken before any probe), and its fault."""
 
     kind: str
     name: str
@@ -115,7 +115,7 @@ class Outcome:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """Its line of the table, as in COLUMNS."""
+        """Its row of the table, as in COLUMNS."""
         report, found = self.report, ("-", "-", "-", "-", "-", "RULE BROKEN")
         if report is not None and report.passed == self.passed:
             counts = (str(len(report.arrays)), str(report.probes), str(report.dropped))
@@ -132,7 +132,7 @@ class Outcome:
 
 
 def library() -> list[tuple[str, str, Callable[..., GradientCheckReport]]]:
-    """Kind, name and check of every layer, loss and model, as the Check lines of their docstrings have it."""
+    """Kind, name and check of every layer, loss and model, from the Check lines of their docstrings."""
     from .. import layers, losses, models
 
     return [
@@ -144,10 +144,10 @@ def library() -> list[tuple[str, str, Callable[..., GradientCheckReport]]]:
 
 
 def check_line(thing: Any) -> str | None:
-    """What a docstring says after "Check": a call of check_layer, check_loss or check_model; None if it has none."""
+    """The call after "Check" in a docstring: check_layer, check_loss or check_model; None if there is none."""
     found = re.search(r"^ *Check +(?=check_)(.*)", inspect.getdoc(thing) or "", re.MULTILINE | re.DOTALL)
     lines = found[1].splitlines() if found else []
-    for end in range(1, len(lines) + 1):  # a long call goes on in the next line
+    for end in range(1, len(lines) + 1):  # a long call continues on the next line
         call = " ".join(map(str.strip, lines[:end]))
         with suppress(SyntaxError):
             ast.parse(call, mode="eval")
@@ -167,9 +167,9 @@ def example(line: str, names: dict[str, Any], **options: Any) -> GradientCheckRe
 
 
 def check_library(options: dict[str, Any]) -> list[Outcome]:
-    """All of `library`; progress on a terminal."""
+    """Run all checks of `library`, with progress on a terminal."""
     outcomes = []
-    columns, lines = shutil.get_terminal_size()  # 80 x 24 where the terminal does not say; tqdm would show nothing
+    columns, lines = shutil.get_terminal_size()  # 80 x 24 if the terminal's size is unknown; tqdm would show nothing
     with tqdm(library(), unit="check", disable=None, leave=False, ncols=columns, nrows=lines) as rows:
         for kind, name, check in rows:
             rows.set_postfix_str(name, refresh=False)
@@ -181,7 +181,7 @@ def check_library(options: dict[str, Any]) -> list[Outcome]:
 
 
 def check_target(given: argparse.Namespace, options: dict[str, Any]) -> Outcome:
-    """Someone's layer, at an x of that shape."""
+    """Check your own layer, at an x of that shape."""
     target, shape = given.target, given.shape
     layer = made(target, given.arguments)
     try:
@@ -228,10 +228,10 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.target is None:
         for name in ("shape", "arguments", "inference", "zero_ok"):
             if getattr(arguments, name):
-                raise CannotCheckError(f"--{name.replace('_', '-')} needs a TARGET; the library's cases have their own")
+                raise CannotCheckError(f"--{name.replace('_', '-')} needs a TARGET: the library's cases have their own")
     elif arguments.shape is None:
         raise CannotCheckError("--shape: expected the shape of x, the batch size first, such as --shape 5,4, got none")
-    with redirect_stdout(sys.stderr):  # what a layer prints is no result
+    with redirect_stdout(sys.stderr):  # a layer's prints are not results
         if arguments.target is None:
             outcomes = check_library(options)
         else:

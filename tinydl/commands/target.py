@@ -1,4 +1,4 @@
-"""What a command is asked to look at: a class, a layer or functions of someone else's, found and made."""
+"""The target of a command: a class, a layer or functions of your own, found and made."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-# Frames in these say nothing to whoever wrote a layer.
+# Frames in these files do not help the author of a layer.
 NOT_THEIRS = (str(Path(__file__).parents[1]), "<frozen", *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
 FORMS = "package.module:Factory or path/to/file.py:Factory"
 
 
 class CannotCheckError(Exception):
-    """The check says nothing about the gradient: its subject could not be found, made or run."""
+    """The check is impossible: its subject could not be found, made or run."""
 
 
 def made(target: str, arguments: dict[str, Any] | None) -> Any:
-    """The layer, or the pair (forward, backward), that TARGET is or makes."""
+    """The layer, or the pair (forward, backward), that TARGET names or makes."""
     where, colon, name = target.rpartition(":")
     if not colon or not where or not name:
         raise CannotCheckError(f"TARGET: expected {FORMS}, got {target!r}")
@@ -34,13 +34,11 @@ def made(target: str, arguments: dict[str, Any] | None) -> Any:
             owner = ":".join([where, ".".join(name.split(".")[:depth])]).rstrip(":")
             names = [each for each in vars(found) if not each.startswith("_")] if hasattr(found, "__dict__") else []
             near = get_close_matches(part, names, 1)
-            mend = f"; is it {near[0]}?" if near else f"; it has {', '.join(names)}" if names else ""
+            mend = f": is it {near[0]}?" if near else f", only {', '.join(names)}" if names else ""
             raise CannotCheckError(f"TARGET {target}: {owner} has no {part!r}{mend}") from error
     if isinstance(found, tuple) or (hasattr(found, "forward") and not isinstance(found, type)):
         if arguments is not None:
-            raise CannotCheckError(
-                f"--arguments: {target} is no class or function that could take them; leave them out"
-            )
+            raise CannotCheckError(f"--arguments: {target} is not a class or function that takes them: leave them out")
         return found
     if not callable(found):
         expected = "a class, a layer, a pair (forward, backward), or a function that returns one"
@@ -49,7 +47,7 @@ def made(target: str, arguments: dict[str, Any] | None) -> Any:
         return found(**(arguments or {}))
     except (Exception, SystemExit) as error:
         call = f"{name}({', '.join(f'{key}={value!r}' for key, value in (arguments or {}).items())})"
-        mend = """; give its arguments by --arguments '{"name": value}'""" if isinstance(error, TypeError) else ""
+        mend = """: give its arguments by --arguments '{"name": value}'""" if isinstance(error, TypeError) else ""
         raise CannotCheckError(f"TARGET {target}: {call} failed: {described(error)}{mend}") from error
 
 
@@ -74,13 +72,13 @@ def imported(where: str) -> ModuleType:
 
 
 def described(error: BaseException) -> str:
-    """What went wrong, and in which line of theirs."""
+    """The error, and the line of their code that raised it."""
     spot = place(error)
     return f"{type(error).__name__}: {error}" + (f"\n  {spot}" if spot else "")
 
 
 def place(error: BaseException) -> str:
-    """The innermost line that belongs neither to tinydl nor to a library; "" if there is none."""
+    """The innermost line outside tinydl and libraries; "" if there is none."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith(NOT_THEIRS):
             return f"{frame.filename}:{frame.lineno}, in {frame.name}: {frame.line}"

@@ -1,4 +1,4 @@
-"""What is no layer seen as one: a loss, a model with its loss, plain functions."""
+"""Adapters that present a loss, a model with its loss, or plain functions as a layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .report import failed, need_shape
 
 
 class LossAsLayer:
-    """A loss seen as a layer with one output: its value."""
+    """A loss presented as a layer with one output: its value."""
 
     is_objective = True
 
@@ -32,7 +32,7 @@ class LossAsLayer:
         return np.array(value, dtype=x.dtype).reshape(())
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """The loss's own gradient; dy is 1, since nothing stands above a loss."""
+        """The loss's own gradient; dy is 1, as the loss is the objective."""
         dx = self.loss.backward()
         self._labels_untouched("backward")
         return dx
@@ -43,7 +43,7 @@ class LossAsLayer:
 
 
 class Wrapper:
-    """A layer around another one, whose forward and penalty it has."""
+    """A wrapper around another layer, with its forward and penalty."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
@@ -57,7 +57,7 @@ class Wrapper:
 
 
 class ModelAsLayer(Wrapper):
-    """A model and its loss seen as a layer with one output."""
+    """A model and its loss presented as a layer with one output."""
 
     is_objective = True
 
@@ -84,11 +84,11 @@ class ModelAsLayer(Wrapper):
 
 
 class FunctionAsLayer:
-    """y = f(*arrays) and its hand-written backward seen as a layer: one array is x, the others are parameters.
+    """y = f(*arrays) and its hand-written backward presented as a layer: one array is x, the others are parameters.
 
-    f gives y, or (y, cache); backward is called as backward(dy, cache), backward(dy, *arrays) or, if it takes nothing
-    else, backward(dy). It gives one gradient for each array of floating-point numbers (None for the others may stand
-    in between), or the one gradient alone.
+    f returns y, or (y, cache); backward is called as backward(dy, cache), backward(dy, *arrays) or, if it takes nothing
+    else, backward(dy). It returns one gradient for each floating-point array (with None allowed for the others),
+    or the single gradient alone.
     """
 
     def __init__(
@@ -131,5 +131,5 @@ class FunctionAsLayer:
 
 def _takes_more_than_dy(backward: Callable[..., Any]) -> bool:
     kinds = [parameter.kind for parameter in parameters_of(backward).values()]
-    built_in = not kinds  # nobody knows
+    built_in = not kinds  # its signature is unknown
     return built_in or len(places_of(backward)) > 1 or inspect.Parameter.VAR_POSITIONAL in kinds

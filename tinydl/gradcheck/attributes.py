@@ -1,4 +1,4 @@
-"""Parameters that a layer keeps in another way than in the dict `params`: found, checked, or refused."""
+"""Parameters that a layer keeps outside the dict `params`: found, then checked or rejected."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .objective import moved
 from .objects import Runner, global_random_state_kept, walk_with_paths
 from .report import failed
 
-# W, W1, Wxh, b, bias, gamma ...: what a parameter is called.
+# W, W1, Wxh, b, bias, gamma ...: usual names of parameters.
 PARAMETER = re.compile(r"_*(w[a-z]{0,2}|b[a-z]{0,2}|weights?|bias(es)?|gamma|beta|kernel)_?\d*", re.IGNORECASE)
 
 
 class AttributesAsLayer(Wrapper):
     """A layer that keeps a parameter in self.W and its gradient in self.dW, without the dicts `params` and `grads`.
 
-    Whether its backward assigns its gradients or adds to them, they are taken as those of one pass.
+    Whether its backward assigns its gradients or adds to them, they are read as those of one pass.
     """
 
     def __init__(self, layer: Any, pairs: dict[str, str]) -> None:
         super().__init__(layer)
-        self.pairs = pairs  # the gradient's attribute by the parameter's
+        self.pairs = pairs  # parameter attribute: gradient attribute
         self.grads: dict[str, NDArray[Any]] = {}
 
     def backward(self, dy: NDArray[Any]) -> Any:
@@ -47,7 +47,7 @@ class AttributesAsLayer(Wrapper):
 
 
 def attribute_pairs(layer: Any, x: NDArray[Any], training: bool) -> dict[str, str]:
-    """{"W": "dW"}: what a layer without `params` keeps as attributes, seen after one pass (of a copy)."""
+    """{"W": "dW"}: the attributes a layer without `params` uses for them, found after one pass (of a copy)."""
     if getattr(layer, "params", None) or not hasattr(layer, "__dict__"):
         return {}
     runner = Runner(layer, training, x)
@@ -63,19 +63,19 @@ def attribute_pairs(layer: Any, x: NDArray[Any], training: bool) -> dict[str, st
             continue
         given = vars(layer)[gradient]
         if gradient in before and np.array_equal(before[gradient], given):
-            continue  # not of backward's making
+            continue  # not set by backward
         if isinstance(value, float | np.floating) and isinstance(given, float | np.floating):
             numbers = f"self.{name} and self.{gradient} are numbers"
-            raise failed(type(layer).__name__, f"{numbers}; make them arrays of one entry, so that they can be checked")
+            raise failed(type(layer).__name__, f"{numbers}: make them arrays of one entry, so that they can be checked")
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and np.shape(given) == value.shape:
             pairs[name] = gradient
-    # What forward only caches is no parameter.
+    # An array that forward only caches is not a parameter.
     read = {path for path, _, _ in read_arrays(runner, layer, x)} if pairs else set()
     return {name: gradient for name, gradient in pairs.items() if name in read}
 
 
 def gradient_beside(attributes: dict[str, Any], name: str) -> str | None:
-    """The attribute that by its name holds the gradient of another one: dW, grad_W, W_grad, ..."""
+    """The attribute whose name marks it as another's gradient: dW, grad_W, W_grad, ..."""
     wanted = {f"d{name}", f"d_{name}", f"grad_{name}", f"grads_{name}", f"grad{name}", f"{name}_grad"}
     if name == "data":
         wanted.add("grad")
@@ -84,41 +84,41 @@ def gradient_beside(attributes: dict[str, Any], name: str) -> str | None:
 
 
 def unlisted_notes(runner: Runner, layer: Any, x: NDArray[Any], name: str) -> list[str]:
-    """Say which arrays were not checked; refuse those that are plainly parameters."""
+    """Note the arrays that were not checked; reject those that are clearly parameters."""
     found = read_arrays(runner, layer, x)
     for path, holder, key in found:
         attributes = vars(holder) if hasattr(holder, "__dict__") else {}
         gradient = gradient_beside(attributes, key)
         if attributes.get(gradient or "") is None or any(o is holder and k == gradient for _, o, k in found):
-            gradient = None  # not set yet, or read by forward, too: t and dt, say
+            gradient = None  # not set yet, or also read by forward: t and dt, say
         value, given = attributes.get(key), attributes.get(gradient or "")
         if isinstance(value, np.ndarray) and isinstance(given, np.ndarray) and value.shape != given.shape:
             shapes = f"of shape {value.shape}, but self.{gradient} has {given.shape}"
-            wrong = f"{shapes}; a gradient has the shape of what it is the gradient of"
+            wrong = f"{shapes}: a gradient has the shape of its array"
         elif key in runner.params:
-            wrong = f"another array than params[{key!r}]: keep one array in both places, and change it in place"
+            wrong = f"a different array from params[{key!r}]: keep one array in both places, and change it in place"
         elif gradient is not None or "params[" in path:
             where = f", with its gradient in {gradient}" if gradient else ""
             wrong = (
                 f"which looks like a parameter{where}, but params does not list it, so it cannot be checked: give the "
-                "layer dicts `params` and `grads` that hold the arrays themselves, those of layers inside it, too"
+                "layer dicts `params` and `grads` that hold the arrays themselves, including those of inner layers"
             )
         elif runner.params and PARAMETER.fullmatch(key):
             wrong = (
                 "which looks like a parameter, but backward leaves no gradient of it, neither in grads nor in "
-                f"self.d{key}; if it is a constant, keep it in the dict `state`"
+                f"self.d{key}: if it is a constant, keep it in the dict `state`"
             )
         else:
             continue
         raise failed(name, f"forward reads self.{path}, {wrong}")
     paths = ", ".join(path for path, _, _ in found)
-    return [f"forward also reads {paths}, not listed in params: gradients by them were not checked"] if found else []
+    return [f"forward also reads {paths}, not listed in params: their gradients were not checked"] if found else []
 
 
 def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, Any, str]]:
-    """Arrays anywhere in the layer that forward or penalty read, though params, grads and state do not list them.
+    """Arrays anywhere in the layer that forward or penalty read but params, grads and state do not list.
 
-    Found by moving them a little: what only caches a pass is overwritten by the next, and changes nothing.
+    They are found by changing them slightly: an array that only caches a pass is overwritten by the next.
     """
     listed = [*runner.params.values(), *runner.grads.values(), *(array for _, array in runner.state), x]
     candidates = [
@@ -136,7 +136,7 @@ def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, 
             move(1.0)
             try:
                 return not np.array_equal(runner.values(x), before, equal_nan=True)
-            except Exception:  # whatever it is, they were read
+            except Exception:  # any error shows that they were read
                 return True
 
     suspected = candidates if matters([array for *_, array in candidates]) else []
@@ -146,9 +146,9 @@ def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, 
 def prepared(
     make: Callable[[DTypeLike], Any], x: NDArray[np.float64], training: bool, rng: Callable[[], np.random.Generator]
 ) -> tuple[Callable[[DTypeLike], Any], list[str]]:
-    """make, but with parameters found and off 0 and 1; and a note, if any were moved.
+    """Wrap make so that parameters are moved off 0 and 1; return a note if any were moved.
 
-    What has a `build` method, or is a model of ours with `astype`, has been seen to already, or is meant as it is.
+    A layer with a `build` method, or a tinydl model with `astype`, is handled elsewhere or used as it is.
     """
     with global_random_state_kept():
         bare = make(np.float64)
@@ -163,9 +163,9 @@ def prepared(
 
 
 def off_hiding_places(layer: Any, rng: np.random.Generator, everywhere: bool = False) -> list[str]:
-    """Move parameters (and state) by 0.1 N(0, 1), in place; a note says so.
+    """Move parameters (and state) by 0.1 N(0, 1), in place; return a note about it.
 
-    Those that are all 0, all 1 or an identity, or everywhere.
+    Only those that are all 0, all 1 or an identity, or, with everywhere, all of them.
     """
     names = []
     for kind in ("params", "state"):
@@ -176,6 +176,6 @@ def off_hiding_places(layer: Any, rng: np.random.Generator, everywhere: bool = F
             identity = value.ndim == 2 and len(value) > 1 and np.array_equal(value, np.eye(len(value)))
             if everywhere or identity or np.all(value == 0) or np.all(value == 1):
                 step = 0.1 * rng.standard_normal(value.shape)
-                value += step if kind == "params" else np.abs(step)  # of a variance nothing below 0
+                value += step if kind == "params" else np.abs(step)  # a variance must not go below 0
                 names.append(name)
     return [f"{', '.join(names)}: moved off 0 or 1, where errors hide, by 0.1 N(0, 1)"] if names else []

@@ -27,69 +27,69 @@ def check_layer(
 ) -> GradientCheckReport:
     """Check a layer's backward against the derivative of its forward, in float64.
 
-    With a random upstream gradient dy ~ N(0, 1) and L = sum(dy * forward(x)) + penalty(), every entry tried
+    With a random upstream gradient dy ~ N(0, 1) and L = sum(dy * forward(x)) + penalty(), every tested entry
     (up to `probes` of x and of each parameter, at random) must satisfy
 
         |analytic - numeric| <= atol + rtol max(|analytic|, |numeric|)
 
-    (where an array's gradients are all below 1, atol shrinks with them, down to the measured roundoff). The
-    numeric value comes from forward values alone, by one of two methods:
+    (if an array's gradients are all below 1, atol shrinks with them, down to the measured roundoff). The
+    numeric value is computed from forward values alone, by one of two methods:
 
-        complex   Im L(x + i h) / h with h = 1e-30, exact to about 1e-16; needs a forward that takes complex
-                  numbers and is analytic, which is tried out first (see complex_step.py)
-        central   seven forward passes a probe, at 100 `step` where the forward is smooth so far out, else at
+        complex   Im L(x + i h) / h with h = 1e-30, exact to about 1e-16; needs a forward that accepts complex
+                  numbers and is analytic, which is tested first (see complex_step.py)
+        central   seven forward passes per probe, at 100 `step` if the forward is smooth that far, else at
                   10, 1, 1/10 or 1/100 of it
 
-    "auto" takes the complex step where it can, else central differences, and the report says why.
+    "auto" takes the complex step where possible, else central differences, and the report says why.
 
-    Entries whose forward values show a kink, as relu has at 0 (with central differences: within the narrowest
-    step), or drown in roundoff, are replaced by others, counted and named; more than half of them is an error.
-    So is a check that cannot fail: an array whose numeric gradients are all zero, unless `zero_ok` names it.
+    Entries whose forward values show a kink, as relu has at 0 (for central differences: within the narrowest
+    step), or are lost in roundoff, are replaced by others, counted and named; more than half of them is an error.
+    A check that cannot fail is also an error: an array whose numeric gradients are all zero, unless in `zero_ok`.
 
     mode="directional" moves all arrays at once along `directions` random directions instead: two forward passes
     each, for networks too large to be probed entry by entry.
 
     A layer without `params` may keep its parameters and their gradients as attributes, self.W and self.dW. Other
-    arrays that forward reads, but nothing lists, are named in the report's notes, or refused, if they look like
+    unlisted arrays that forward reads are named in the report's notes, or rejected if they look like
     parameters.
 
-    Also checked: x, dy and earlier outputs are left alone, grads accumulate and zero_grad resets them,
-    shapes and dtypes are right (no float64 in a float32 run), and arrays that are not contiguous give the
+    Also checked: x, dy and earlier outputs are not modified, grads accumulate and zero_grad resets them,
+    shapes and dtypes are right (no float64 in a float32 run), and non-contiguous arrays give the
     same result.
 
-    A failure names the array, the entry, both values and, where one of the usual suspects explains all probes,
+    A failure names the array, the entry, both values and, if one of the usual suspects explains all probes,
     the likely cause: a factor, a transposed or flipped result, a missing term or road, `=` for `+=`, a stale
     cache, noise drawn anew, and others (see diagnosis/).
 
-    The layer itself is not touched. (One that draws from NumPy's global generator must not be checked in two threads at
-    once: there is only one.) A layer not yet built is built as a copy, and its parameters and state
-    are moved off their initial values by 0.1 N(0, 1) (state by its absolute value, for the variances' sake):
-    biases of 0 and scales of 1 hide errors. A built layer is checked at its own values; of a layer that knows no
-    `build`, arrays that are all 0, all 1 or an identity are moved.
+    The layer itself is not modified. (A layer that draws from NumPy's global generator must not be checked in two
+    threads at once, as they share it.) A layer not yet built is built as a copy, and its parameters and state
+    are moved off their initial values by 0.1 N(0, 1) (state by its absolute value, as it may be a variance):
+    biases of 0 and scales of 1 hide errors. A built layer is checked at its own values; if a layer has no
+    `build`, its arrays that are all 0, all 1 or an identity are moved.
 
     Args:
-        layer: tinydl's or anyone's object with forward(x) or forward(x, training) and backward(dy); dicts
-            `params` and `grads` if it has parameters; `state`, `penalty` and `zero_grad` are used if there.
+        layer: any object with forward(x) or forward(x, training) and backward(dy); dicts
+            `params` and `grads` if it has parameters; `state`, `penalty` and `zero_grad` are used if present.
             Random generators among its attributes, and NumPy's global one, are replayed. Or a pair of plain
             functions (forward, backward), as in `check_function`.
-        x: an array with the batch axis first, or its shape, to draw N(0, 1) from.
-        training: what forward is told.
-        float32: whether a float32 run, too, is looked at: nothing in it may be float64.
+        x: an array with the batch axis first, or its shape, to draw from N(0, 1).
+        training: passed to forward.
+        float32: whether to check a float32 run as well: nothing in it may be float64.
         rtol, atol: the tolerance, 1e-6 and 1e-8.
-        step: of the central differences, 1e-5, for an entry of size up to 1; a larger entry takes a larger one.
-        probes: entries tried per array, 64.
+        step: of the central differences, 1e-5, for entries of size up to 1; a larger entry takes a larger one.
+        probes: entries tested per array, 64.
         zero_ok: names of arrays ("x", "W", "dense_1.b") whose gradient may be all zero.
         seed: of x, dy, the build and the choice of entries, 0.
         method: "auto", "complex" or "central".
         mode: "sampled" or "directional".
-        directions: how many, in directional mode, 1.
+        directions: the number of directions in directional mode, 1.
 
     Returns:
         The report; print it for a table, or its `to_json()`.
 
     Raises:
-        GradientCheckError: backward is wrong, or a rule is broken; says where and, where it can, why.
-        TypeError, ValueError: the arguments make no check; ValueError too when method="complex" cannot be.
+        GradientCheckError: backward is wrong, or a rule is broken; the message says where and, if possible, why.
+        TypeError, ValueError: invalid arguments; ValueError also if method="complex" is impossible.
 
     Example:
         check_layer(Dense(4, activation="relu"), x=(3, 5))
@@ -116,12 +116,12 @@ def check_function(
 ) -> GradientCheckReport:
     """Check a plain function of arrays and its hand-written backward.
 
-        f(*arrays) -> y                  backward(dy, *arrays) -> a gradient for each array, or the one alone
+        f(*arrays) -> y                  backward(dy, *arrays) -> a gradient for each array, or a single one
         f(*arrays) -> (y, cache)         backward(dy, cache)   -> the same
 
-    y is an array or a number. Arrays of integers (labels, indices) are handed on and not differentiated; their
-    gradient is left out, or None. A tuple stands for a shape, to draw N(0, 1) from. Messages call the arrays by the
-    names of f's arguments. Otherwise as `check_layer`; what a float32 run gives is not looked at.
+    y is an array or a number. Arrays of integers (labels, indices) are passed on and not differentiated; their
+    gradient is omitted, or None. A tuple means a shape, to draw from N(0, 1). Messages call the arrays by the
+    names of f's arguments. Otherwise as `check_layer`; a float32 run is not checked.
 
     Example:
         check_function(np.multiply, lambda dy, a, b: (dy * b, dy * a), (3, 5), (3, 5))
@@ -137,7 +137,7 @@ def check_function(
         else:
             points[name] = input_point("check_function", name, array, options, position)
     if not any(array.dtype.kind == "f" for array in points.values()):
-        raise TypeError("check_function: there is no array of floating-point numbers to differentiate by")
+        raise TypeError("check_function: expected at least one floating-point array, got none")
     return _check_functions(f, backward, points, options)
 
 
@@ -146,8 +146,8 @@ def check_loss(
 ) -> GradientCheckReport:
     """Check a loss: backward() must be d forward(y_pred, y_true) / d y_pred.
 
-    Done as in `check_layer`, with the loss value as objective; the one array is called "y_pred". Integer
-    labels stay as they are, floating-point targets take the dtype of the run; neither may be modified.
+    Works as `check_layer`, with the loss value as objective; its one array is called "y_pred". Integer
+    labels do not change, floating-point targets take the dtype of the run; neither may be modified.
 
     Raises:
         GradientCheckError, TypeError, ValueError: as `check_layer`.
@@ -163,19 +163,19 @@ def check_model(
     model: Any, x: ArrayOrShape, y: NDArray[Any], *, loss: Any = None, training: bool = True, float32: bool = True,
     **keywords: Unpack[Keywords],
 ) -> GradientCheckReport:  # fmt: skip
-    """Check a model as a whole: d(loss + penalties) by x and by every parameter, at the model's own values.
+    """Check a model as a whole: d(loss + penalties) with respect to x and every parameter, at the model's values.
 
-    Done as in `check_layer`, with loss.forward(model.forward(x, training), y) + model.penalty() as objective,
+    Works as `check_layer`, with loss.forward(model.forward(x, training), y) + model.penalty() as objective,
     on a float64 copy (made by model.astype("float64") if there is one). `loss` defaults to the model's own.
 
     Raises:
-        GradientCheckError, TypeError, ValueError: as `check_layer`; ValueError too when there is no loss.
+        GradientCheckError, TypeError, ValueError: as `check_layer`; ValueError also if there is no loss.
     """
     options = Options.of("check_model", keywords)
     need_methods("check_model", model, "model")
     loss = getattr(model, "loss", None) if loss is None else loss
     if loss is None:
-        raise ValueError("check_model: there is no loss; compile the model first, or pass loss=...")
+        raise ValueError("check_model: there is no loss: compile the model first, or pass loss=...")
     need_methods("check_model", loss, "loss")
     point = input_point("check_model", "x", x, options)
 
@@ -183,7 +183,7 @@ def check_model(
 
     def make(dtype: DTypeLike) -> Any:
         made, judge = make_model(dtype), copy_as(LossAsLayer(loss, np.array(y)), dtype)
-        if hasattr(made, "hand_targets"):  # to layers that have a loss of their own in the middle of the network
+        if hasattr(made, "hand_targets"):  # for layers with a loss of their own inside the network
             made.hand_targets(judge.y_true, judge.loss)
         return ModelAsLayer(made, judge)
 

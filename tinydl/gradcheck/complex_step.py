@@ -14,35 +14,35 @@ from .numeric import SIGMAS, CentralDifferences, Slope
 from .objective import Objective, Vector, Where, moved, part, size_of
 from .options import Options
 
-H = 1e-30  # its square is nothing beside 1
-SAME_VALUE = 1e-9  # forward's real part and its value for real numbers, relative to the largest output
-ASIDE = 1e-2  # how far, in units of an array's size
-SAME_SLOPE = 1e-7  # complex step and central differences, relative, output by output
+H = 1e-30  # its square vanishes beside 1
+SAME_VALUE = 1e-9  # forward's real part against its value for real input, relative to the largest output
+ASIDE = 1e-2  # distance, in units of an array's size
+SAME_SLOPE = 1e-7  # complex step against central differences, relative, output by output
 
 
 class NotAnalyticError(Exception):
-    """Why forward has no complex-step derivative."""
+    """Forward has no complex-step derivative; the message says why."""
 
 
 class ComplexStep:
     """f'(x) = Im f(x + i h) / h.
 
     For an analytic f, f(x + i h) = f(x) + i h f'(x) - h^2 f''(x) / 2 - ...: nothing is subtracted, so h can be
-    1e-30, there is no truncation error, and what is left is the roundoff of f itself, near 1e-16. Kinks beside
-    the point do no harm: nothing is moved along the real axis.
+    1e-30, there is no truncation error, and only the roundoff of f itself remains, near 1e-16. Kinks near
+    the point do no harm: nothing moves along the real axis.
 
-    That holds only for code that stays analytic, and abs, real, conj, or an array of floats in the middle are not:
-    they drop the imaginary part without a word. So before anything is believed, a complex copy of the layer must
+    That holds only for code that is analytic; abs, real, conj, or an array of floats in the middle are not:
+    they drop the imaginary part silently. So first a complex copy of the layer must
     give the same values as the layer itself and, along a random direction through each array, the slope that central
-    differences give, in every output by itself and in the penalty. What backward says plays no part in it.
+    differences give, in every output separately and in the penalty. Backward has no influence on this.
 
-    A kink at the very point (relu at 0) is found from real values (see kink_at). All entries are tried at once, one
-    by one only if a kink shows.
+    A kink at the point itself (relu at 0) is found from real values (see kink_at). All entries are tested at once, and
+    one by one only if a kink shows.
 
     Reference: Squire & Trapp 1998; Martins, Sturdza & Alonso 2003.
 
     Raises:
-        NotAnalyticError: by the constructor, saying why.
+        NotAnalyticError: from the constructor, with the reason.
     """
 
     method = "complex step"
@@ -63,7 +63,7 @@ class ComplexStep:
             self._confirm(line, options.step, rng)
 
     def slope(self, name: str, where: Where, direction: Any = 1.0) -> Slope | None:
-        """The slope as one entry of an array (or, where = ..., all of it along a direction) moves; None at a kink."""
+        """The slope as one entry of an array (or, given `where`, all of it along a direction) moves; None at a kink."""
         if self._kinks:
             evaluate, entry = self.objective.evaluate, [part(self.objective.arrays[name], where)]
             d = numeric.tiny_steps(entry, self._rng)
@@ -73,12 +73,12 @@ class ComplexStep:
         return self._slope({name: (where, direction)}, self._scales[name])
 
     def along(self, direction: dict[str, Any]) -> tuple[float, float] | None:
-        """(slope, uncertainty) as several arrays move together; None where there is none."""
+        """(slope, uncertainty) as several arrays move together; None if there is none."""
         slope = self._slope({name: (..., v) for name, v in direction.items()}, 1.0)
         return None if slope is None else (slope.value, slope.uncertainty)
 
     def _slope(self, steps: dict[str, tuple[Where, Any]], scale: float) -> Slope | None:
-        """scale: the size of what is moved, if below 1; the roundoff of a derivative by it is as much larger."""
+        """scale: the moved array's size, if below 1; the roundoff of a derivative by it is larger by that factor."""
         outputs = self._outputs(steps)
         spread = SIGMAS * math.sqrt(float(np.sum(self._variances[outputs != 0.0]))) / scale
         slope = Slope.of(outputs, self.objective.weights, spread)
@@ -92,9 +92,9 @@ class ComplexStep:
             return self._complex.evaluate().imag / H
 
     def _confirm(self, names: list[str], step: float, rng: np.random.Generator) -> None:
-        """Compare with central differences, output by output, as these arrays move; NotAnalyticError where they differ.
+        """Compare with central differences, output by output, as these arrays move; NotAnalyticError if they differ.
 
-        A kink at the very point leaves no slope to confirm anything by: then a little way aside.
+        A kink at the point itself leaves no slope to confirm: then the comparison is made a little aside.
         """
         arrays, twins = ([objective.arrays[name] for name in names] for objective in (self.objective, self._complex))
         direction, aside = (_direction(arrays, rng) for _ in range(2))
@@ -110,7 +110,7 @@ class ComplexStep:
                 continue
             slopes, bounds = expected
             size = np.maximum(np.abs(slopes), np.abs(got))
-            # Beside a slope that is truly 0 (a bias, whose batch norm takes it away again) got has its own roundoff.
+            # If a slope is truly 0 (a bias that batch norm cancels), `got` has its own roundoff.
             own = SIGMAS * self._noise / min(self._scales[name] for name in names)
             if not np.all(np.abs(got - slopes) <= SAME_SLOPE * size + bounds + own):  # also when got is NaN
                 culprits = "abs, real, var, an array of floats?"
@@ -120,14 +120,14 @@ class ComplexStep:
 
 
 def _direction(arrays: list[NDArray[Any]], rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """Random, each entry in units of its own size if that is above 1, of length 1 in all."""
+    """A random direction, each entry in units of its own size if that is above 1, of total length 1."""
     v = [rng.standard_normal(array.shape) for array in arrays]
     length = math.sqrt(sum(float(np.sum(part**2)) for part in v)) or 1.0
     return [part / length * np.maximum(1.0, np.abs(array)) for part, array in zip(v, arrays, strict=True)]
 
 
 def _complex_copy(objective: Objective, base: Vector) -> Objective:
-    """The objective on complex numbers, if forward takes them and gives the values that it gave."""
+    """The objective on complex numbers, if forward accepts them and gives its former values."""
     method = "forward"
     try:
         with warnings.catch_warnings():
@@ -136,7 +136,7 @@ def _complex_copy(objective: Objective, base: Vector) -> Objective:
             values = clone.runner.forward(clone.x)
             method = "penalty"
             penalty = clone.runner.penalty()
-    except Exception as error:  # whatever stops it: the copy is not needed
+    except Exception as error:  # any error means that there is no complex copy
         reason = str(error).strip().splitlines()
         why = f"{type(error).__name__}{f': {reason[0]:.120}' if reason else ''}"
         raise NotAnalyticError(f"{method} does not take complex numbers ({why})") from error

@@ -1,4 +1,4 @@
-"""The rules of the layer contract that a gradient check needs, each tried on the layer at hand."""
+"""The rules of the layer contract that a gradient check needs, each tested on the given layer."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from .objects import Arrays, Runner
 from .report import failed, need_shape
 
-# Two passes over the same numbers may add them up in another order; a rule that is broken shows at once.
+# Two passes over the same numbers may sum in a different order; a broken rule exceeds this by far.
 SAME = 1e-9
-# Beside the largest of all gradients: a sum that is truly 0 (the bias below a batch norm) is nothing but roundoff.
+# Relative to the largest of all gradients: a sum that is truly 0 (the bias below a batch norm) is only roundoff.
 ROUNDOFF = 1e-14
 
 
 def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: np.random.Generator) -> Arrays:
-    """Try every rule that needs no derivative; return the upstream gradient and what backward makes of it.
+    """Test every rule that needs no derivative; return the upstream gradient and backward's results.
 
-    The result holds "dy", and the gradients by the name of what they are the gradient of.
+    The result holds "dy", and the gradients by their arrays' names.
 
     Raises:
         GradientCheckError: a rule is broken; the message says which.
@@ -30,7 +30,7 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
     params_before = {name: value.copy() for name, value in runner.params.items()}
     y = _array(runner.forward(x), "forward", label)
     if not _same_bits(x, x_before):
-        raise refuse(f"forward modifies its input {x_name} in place; work on a copy")
+        raise refuse(f"forward modifies its input {x_name} in place: work on a copy")
     _right_dtype(y, x.dtype, "y", label)
     if not np.all(np.isfinite(y)):
         mend = "(Softmax and logarithm belong together, in one loss on logits.)"
@@ -39,7 +39,7 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
     y_before = y.copy()
     if not _close(runner.forward(x), y_before):
         causes = (
-            "it keeps something from call to call, or draws random numbers from a generator that is no attribute of "
+            "it keeps state between calls, or draws random numbers from a generator that is not an attribute of "
             "the layer and cannot be replayed"
         )
         raise refuse(f"forward gives different outputs for the same input: {causes}")
@@ -51,18 +51,18 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
     dx = _array(runner.backward(dy), "backward", label)
     grads = runner.grads
     if not _same_bits(dy, dy_before):
-        raise refuse("backward modifies dy in place; dy is the caller's, who may use it again (a residual block does)")
+        raise refuse("backward modifies dy in place: the caller may use dy again (a residual block does)")
     if not _same_bits(x, x_before):
         raise refuse(f"backward modifies the input {x_name} in place")
     if not _same_bits(y, y_before):
-        raise refuse("backward overwrites the y that forward had handed out")
+        raise refuse("backward overwrites the y that forward had returned")
     for name, value in runner.params.items():
         if name in params_before and not _same_bits(value, params_before[name]):
-            raise refuse(f"forward or backward changes the parameter {name} in place; that is an optimizer's work")
+            raise refuse(f"forward or backward changes the parameter {name} in place: only an optimizer may do that")
     need_shape(dx, x, x_name, label)
     for name, value in runner.params.items():
         if name not in grads:
-            raise refuse(f"grads has no {name!r} after backward, only {sorted(grads)}; it needs the keys of params")
+            raise refuse(f"grads has no {name!r} after backward, only {sorted(grads)}: it needs the keys of params")
         need_shape(grads[name], value, name, label)
     gradients = {x_name: dx, **{name: grads[name] for name in runner.params}}
     for name, gradient in gradients.items():
@@ -74,16 +74,16 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
     other = rng.permuted(x.ravel()).reshape(x.shape)
     runner.forward(other)
     if not _same_bits(y, y_before):
-        raise refuse("a later forward overwrites the y handed out before: hand out a new array, not a reused buffer")
+        raise refuse("a later forward overwrites the y returned before: return a new array, not a reused buffer")
     runner.backward(_upstream(runner, y, rng))
     if not _same_bits(dx, first[x_name]):
-        raise refuse("a later backward overwrites the dx handed out before: hand out a new array")
+        raise refuse("a later backward overwrites the dx returned before: return a new array")
     _check_accumulation(runner, x, dy, first, label)
     return {"dy": dy, **first}
 
 
 def _check_accumulation(runner: Runner, x: NDArray[Any], dy: NDArray[Any], first: Arrays, label: str) -> None:
-    """After zero_grad one pass gives one gradient; another pass on top of it gives two."""
+    """After zero_grad one pass gives one gradient; another pass without it gives twice the gradient."""
     roundoff = ROUNDOFF * _largest(first)
     runner.zero_grad()
     runner.forward(x)
@@ -103,7 +103,7 @@ def _check_accumulation(runner: Runner, x: NDArray[Any], dy: NDArray[Any], first
 
 
 def check_memory_layout(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str, x_name: str) -> None:
-    """Slices and transposed arrays must give what contiguous ones give."""
+    """Slices and transposed arrays must give the same results as contiguous ones."""
     expected = _one_pass(runner, x, dy, x_name)
     roundoff = ROUNDOFF * _largest({name: result for name, result in expected.items() if name != "y"})
     for layout, rearranged in (("sliced", sliced), ("Fortran-ordered", np.asfortranarray)):
@@ -114,7 +114,7 @@ def check_memory_layout(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label
 
 
 def check_float32(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str, x_name: str) -> None:
-    """Nothing of a float32 run may be float64. (That the gradients are right has been seen before.)"""
+    """No array of a float32 run may be float64. (That the gradients are right was checked before.)"""
     for name, value in runner.params.items():
         _right_dtype(value, x.dtype, f"the parameter {name}", label)
     for name, result in _one_pass(runner, x, dy, x_name).items():
@@ -125,7 +125,7 @@ def check_float32(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str,
 
 
 def _upstream(runner: Runner, y: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Random: under ones the errors of softmax and batch norm cancel. Nothing stands above an objective: 1."""
+    """Random, as under ones the errors of softmax and batch norm cancel; 1 for an objective."""
     is_objective = getattr(runner.layer, "is_objective", False)
     return np.ones(()) if is_objective else np.asarray(rng.standard_normal(y.shape))
 
@@ -138,7 +138,7 @@ def _one_pass(runner: Runner, x: NDArray[Any], dy: NDArray[Any], x_name: str) ->
 
 
 def sliced(array: NDArray[Any]) -> NDArray[Any]:
-    """Equal in value, but not contiguous."""
+    """Arrays equal in value, but not contiguous."""
     if array.ndim == 0:
         return array
     wider = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, dtype=array.dtype)
@@ -165,7 +165,7 @@ def _largest(arrays: Arrays) -> float:
 
 def _array(value: Any, method: str, label: str) -> NDArray[Any]:
     if not isinstance(value, np.ndarray):
-        mend = "; return dL/dx" if value is None and method == "backward" else ""
+        mend = ": return dL/dx" if value is None and method == "backward" else ""
         raise failed(label, f"{method} must return an array, got {type(value).__name__}{mend}")
     return value
 
@@ -173,9 +173,9 @@ def _array(value: Any, method: str, label: str) -> NDArray[Any]:
 def _right_dtype(value: NDArray[Any], dtype: np.dtype[Any], name: str, label: str) -> None:
     if value.dtype != dtype:
         mend = (
-            "np.zeros(shape), masks divided by a number and NumPy scalars such as np.sqrt(2) make float64; give a "
-            "dtype, use math.sqrt; the gradients themselves are right, and float32=False leaves this out"
+            "np.zeros(shape), masks divided by a number and NumPy scalars such as np.sqrt(2) make float64: give a "
+            "dtype, use math.sqrt; the gradients themselves are right, and float32=False skips this check"
             if dtype == np.float32
-            else "a hard-wired dtype forbids the precise check; follow the dtype of the parameters or of x"
+            else "a hard-wired dtype forbids the precise check: use the dtype of the parameters or of x"
         )
         raise failed(label, f"dtype leak: {name} is {value.dtype} in a {dtype} run ({mend})")

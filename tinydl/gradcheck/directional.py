@@ -1,4 +1,4 @@
-"""The whole of a large network at once: all arrays moved along random directions."""
+"""Check a large network as a whole: all arrays move along random directions."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from .probing import Oracle, probe
 from .report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport
 
 ALL = "all arrays"
-STEPS = (2e-8, 2e-9, 2e-7, 2e-6)  # relative to each array's size; the first mostly does
+STEPS = (2e-8, 2e-9, 2e-7, 2e-6)  # relative to each array's size; the first usually suffices
 UNSURE = 1e-5  # a slope less certain than this is not used
-MARGIN = 3.0  # kinks on both sides may partly hide each other in the second difference
+MARGIN = 3.0  # kinks on both sides may partly cancel in the second difference
 
 
 def check_directions(
     oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator
 ) -> dict[str, ArrayReport]:
-    """d/dt L(all arrays + t v) against sum(gradient * v), for random v: two forward passes a direction.
+    """d/dt L(all arrays + t v) against sum(gradient * v), for random v: two forward passes per direction.
 
-    One number tests every entry of every gradient: a wrong one is missed with probability zero, if it is not lost
-    beside the others (rtol is relative to the norm of gradient * v). With f_+ and f_- the outputs a step s ahead and
-    behind,
+    One number tests every entry of every gradient: a wrong one is missed with probability zero, unless it is lost
+    beside the others (rtol is relative to the norm of gradient * v). With f_+ and f_- the outputs at a step s ahead
+    and behind,
 
         slope        (f_+ - f_-) / 2s
         uncertainty  3 norm(weights (f_+ - 2 f_0 + f_-)) / 2s     kinks crossed, curvature and roundoff alike
 
     as a kink of strength k at distance t adds k (s - t) to the second difference and k (s - t) / 2s to the slope. The
-    uncertainty is allowed for; where it is too large another step is tried, then another direction. (The complex step
-    takes one pass, and has no kinks to fear.) Only when the sum is wrong each array is moved alone, to find the wrong
-    one, which is then probed entry by entry for a diagnosis. What backward says has no part in what is dropped.
+    tolerance includes the uncertainty; if it is too large, another step is tried, then another direction. (The complex
+    step takes one pass and has no kinks to avoid.) If the sum is wrong, each array is moved alone to find the wrong
+    one, which is then probed entry by entry for a diagnosis. Backward has no influence on the directions dropped.
     """
-    # A layer that stands in two places has its arrays under two names: one of them.
+    # A layer used in two places has its arrays under two names: keep one of them.
     names = list({id(array): name for name, array in reversed(scene.objective.arrays.items())}.values())[::-1]
     with np.errstate(all="ignore"):
         row = _check(ALL, names, oracle, scene, options, rng)
@@ -81,13 +81,13 @@ def _check(
         row.verdict = KINKS
         row.detail = (
             f"along {row.dropped} of {row.dropped + row.probes} random directions through {label} there is no usable "
-            "derivative here (kinks, or the edge of forward's domain); choose another x, or method='complex'"
+            "derivative here (kinks, or the edge of forward's domain): choose another x, or method='complex'"
         )
     return row
 
 
 def _slope(v: dict[str, NDArray[np.float64]], scene: Scene, options: Options) -> tuple[float, float] | None:
-    """(slope, uncertainty) at the first step that is sure to rtol, else at the surest; None if none will do."""
+    """(slope, uncertainty) at the first step that is sure to rtol, else at the surest; None if no step works."""
     objective, found = scene.objective, []
     least = float(np.finfo(np.float64).eps) * float(np.linalg.norm(objective.weights * scene.base))
     with moved([objective.arrays[name] for name in v], list(v.values())) as move:

@@ -1,4 +1,4 @@
-"""Derivatives from forward values alone, and the evidence on whether they can be trusted."""
+"""Derivatives from forward values alone, and the evidence whether they can be trusted."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ SLOPE = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60.0
 FIFTH_DIFFERENCE = np.array([-1.0, 4.0, -5.0, 0.0, 5.0, -4.0, 1.0])
 SIXTH_DIFFERENCE = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
 
-SURE = 1e-7  # a slope that is known to this needs no other step
+SURE = 1e-7  # a slope known to this precision needs no other step
 SMOOTHNESS = 1e-8  # largest 5th or 6th difference of a smooth function, relative to its first difference
-SIGMAS = 10.0  # how many standard deviations of roundoff count as certainly more than roundoff
-MOST_OUTPUTS = 20_000  # that are kept with a slope
+SIGMAS = 10.0  # standard deviations above which a value is certainly not roundoff
+MOST_OUTPUTS = 20_000  # stored with a slope
 NOISE_STEP = 1e-8  # relative step at which only roundoff is left
 
 
@@ -41,25 +41,25 @@ def numerical_gradient(
 
     dL/dx_i ~ sum(dy * (f(x + h e_i) - f(x - h e_i))) / (2 h),  h = step * max(1, |x_i|)
 
-    The difference is taken element by element before the sum: summing first would throw digits away.
-    Truncation error h^2/6 f''', roundoff about 1e-16 |f| / h: some 1e-10 in all at the default step.
+    The difference is taken element by element before the sum: summing first would lose digits.
+    Truncation error h^2/6 f''', roundoff about 1e-16 |f| / h: about 1e-10 in total at the default step.
 
-    x is changed in place while f runs and restored bit for bit, also when f raises.
+    x is changed in place while f runs and restored bit for bit, even if f raises.
 
     Args:
-        f: function of an array of x's shape; returns an array of dy's shape, or one number when dy is None.
+        f: function of an array of x's shape; returns an array of dy's shape, or one number if dy is None.
         x: float64 array, the point.
         dy: upstream gradient; None for a scalar f.
         step: the step h of an entry of size up to 1; larger entries take a proportionally larger one.
 
     Raises:
         TypeError: x is not a float64 array.
-        ValueError: x is empty, step is not positive, or f(x) has not the shape of dy.
+        ValueError: x is empty, step is not positive, or the shape of f(x) is not that of dy.
     """
     if not isinstance(x, np.ndarray) or x.dtype != np.float64:
         got = f"a {x.dtype} array" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
         expected = "x must be a float64 array (differences drown in float32)"
-        raise TypeError(f"numerical_gradient: {expected}, got {got}; try np.asarray(x, dtype=np.float64)")
+        raise TypeError(f"numerical_gradient: {expected}, got {got}: try np.asarray(x, dtype=np.float64)")
     if x.size == 0:
         raise ValueError(f"numerical_gradient: x is empty, shape {x.shape}")
     if not (math.isfinite(step) and step > 0):
@@ -92,13 +92,13 @@ def numerical_gradient(
 
 @dataclass(frozen=True)
 class Slope:
-    """The derivative of the objective in one direction, as its forward values tell it."""
+    """The derivative of the objective in one direction, with its error bounds."""
 
     value: float
-    without_penalty: float  # the same, leaving penalty() out of the objective
-    uncertainty: float  # what roundoff may do to value
-    terms: float  # sum |terms| that value is the sum of
-    outputs: Vector | None  # the derivative of each output, the penalty last; not kept where there are very many
+    without_penalty: float  # the same for the objective without penalty()
+    uncertainty: float  # bound on the roundoff in value
+    terms: float  # the sum of |terms|, where value is the sum of the terms
+    outputs: Vector | None  # the derivative of each output, the penalty last; not stored if there are very many
 
     @classmethod
     def of(cls, outputs: Vector, weights: Vector, uncertainty: float) -> Slope:
@@ -122,7 +122,7 @@ class CentralDifferences:
         self._noise: dict[str, Vector] = {}
 
     def slope(self, name: str, where: Where, direction: Any = 1.0) -> Slope | None:
-        """The slope as one entry of an array (or, where = ..., all of it along a direction) moves; None at a kink."""
+        """The slope as one entry of an array (or, given `where`, all of it along a direction) moves; None at a kink."""
         evaluate, values = self.objective.evaluate, self.objective.arrays[name]
         if name not in self._noise:
             steps = [tiny_steps([values], self._rng) for _ in range(4)]
@@ -135,7 +135,7 @@ class CentralDifferences:
 
 
 def tiny_steps(arrays: Arrays, rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """A random direction through all arrays, in which only roundoff and kinks at the very point show."""
+    """A random direction through all arrays, in which only roundoff and kinks at the point itself show."""
     return [
         NOISE_STEP * np.maximum(1.0, np.abs(a)) * rng.uniform(0.5, 1.0, a.shape) * rng.choice([-1.0, 1.0], a.shape)
         for a in arrays
@@ -145,8 +145,8 @@ def tiny_steps(arrays: Arrays, rng: np.random.Generator) -> list[NDArray[np.floa
 def second_differences(evaluate: Evaluate, arrays: Arrays, base: Vector, d: Arrays) -> NDArray[np.float64]:
     """E_k = f(k d) + f(-k d) - 2 f(0) for k = 1, 2, 3: (3, outputs).
 
-    The slope cancels in E_k, curvature leaves k^2 d^2 f'', a kink at the point itself something in proportion to k d,
-    and there is roundoff, however large the numbers that f subtracts from each other inside.
+    The slope cancels in E_k, curvature leaves k^2 d^2 f'', a kink at the point itself a term proportional to k d,
+    and roundoff remains, including that of large numbers subtracted inside f.
     """
     differences = np.zeros((3, base.size))
     with moved(arrays, d) as move:
@@ -162,8 +162,8 @@ def roundoff(rounds: Arrays, base: Vector) -> Vector:
 
         E_3 - 3 E_2 + 3 E_1  =  O(d^4)  +  roundoff of 2 (1 + 9 + 9) + 4 = 42 variances
 
-    since what a kink leaves, in proportion to k, and curvature, to k^2, cancel. (eps * |f| would not see what was lost
-    inside.)
+    since the terms of a kink, proportional to k, and of curvature, to k^2, cancel. (eps * |f| would miss digits lost
+    inside f.)
     """
     left_over = np.array([e3 - 3.0 * e2 + 3.0 * e1 for e1, e2, e3 in rounds])
     left_over[~np.isfinite(left_over)] = 0.0  # a step outside f's domain says nothing about roundoff
@@ -175,11 +175,11 @@ def roundoff(rounds: Arrays, base: Vector) -> Vector:
 def kink_at(
     evaluate: Evaluate, arrays: Arrays, base: Vector, noise: Vector, d: Arrays, near: NDArray[np.float64]
 ) -> bool:
-    """Whether there is a kink (or the edge of the domain) at the very point; near: the second differences for d.
+    """Whether there is a kink (or the edge of the domain) at the point itself; near: the second differences for d.
 
     E_2 - 4 E_1 is O(d^4) for a smooth f, and -2 d for a kink of strength 1; its roundoff has 2 + 2 * 16 + 36 = 70
-    variances. What stands out (few rounds may tell too little of roundoff) must also do so with ten times the step, and
-    there E_1 : E_2 : E_3 must be 1 : 2 : 3.
+    variances. An output that stands out (few rounds may underestimate roundoff) must also do so at ten times the step,
+    and there E_1 : E_2 : E_3 must be 1 : 2 : 3.
     """
     stands_out = ~(np.abs(near[1] - 4.0 * near[0]) <= SIGMAS * np.sqrt(70.0) * noise)  # also when it is NaN
     if not np.any(stands_out):
@@ -193,7 +193,7 @@ def kink_at(
 def seven_points(
     evaluate: Evaluate, move: Move, base: Vector, step: float
 ) -> Iterator[tuple[float, NDArray[np.float64]]]:
-    """(s, f_k - f_0 at k s for k = -3 .. 3), for narrower and narrower s; none where that is outside f's domain."""
+    """(s, f_k - f_0 at k s for k = -3 .. 3), for narrower and narrower s; none if that is outside f's domain."""
     changes = np.zeros((OFFSETS.size, base.size))
     for factor in STEP_FACTORS:
         s = factor * step
@@ -208,10 +208,10 @@ def seven_points(
 def slopes_with_bounds(
     evaluate: Evaluate, move: Move, base: Vector, noise: Vector, step: float
 ) -> tuple[Vector, Vector] | None:
-    """The slope of every output by itself, and how wrong it may be; None where some output is never smooth.
+    """The slope of every output separately, and a bound on its error; None if some output is never smooth.
 
-    As in `slope_along`, but nothing is measured by the size of another output: a kink or curvature can have moved an
-    output's slope by (|5th difference| + |6th difference|) / s at most, roundoff by 10 standard deviations.
+    As in `slope_along`, but independent of the size of other outputs: a kink or curvature can change an
+    output's slope by at most (|5th difference| + |6th difference|) / s, roundoff by 10 standard deviations.
     """
     norms = [float(np.linalg.norm(difference)) for difference in (SLOPE, FIFTH_DIFFERENCE, SIXTH_DIFFERENCE)]
     slopes, bounds = np.zeros_like(base), np.full_like(base, np.inf)
@@ -219,9 +219,9 @@ def slopes_with_bounds(
     for s, changes in seven_points(evaluate, move, base, step):
         at_s = SLOPE @ changes / s
         curved = np.abs(FIFTH_DIFFERENCE @ changes) + np.abs(SIXTH_DIFFERENCE @ changes)
-        reached |= np.any(changes != 0.0, axis=0)  # by any step so far: a narrow one may be lost in the last digit
+        reached |= np.any(changes != 0.0, axis=0)  # by any step so far: a narrow one may vanish in the last digit
         bounds_at_s = (curved + SIGMAS * norms[0] * noise * reached) / s
-        better = bounds_at_s < bounds  # each output by the step that suits it
+        better = bounds_at_s < bounds  # each output at its best step
         slopes, bounds = np.where(better, at_s, slopes), np.where(better, bounds_at_s, bounds)
         smooth |= curved <= np.maximum(1e-3 * s * np.abs(at_s), SIGMAS * (norms[1] + norms[2]) * noise)
         if np.all(smooth & (bounds <= SURE * np.abs(slopes))):
@@ -242,8 +242,8 @@ def slope_along(
 
     (D5 the 5th derivative; the slope's own error is s^6 D7 f / 140.)
 
-    For a smooth f both differences vanish: at s = 1e-3 they are about 1e-15 and 1e-18. A kink does not let
-    them. A change of slope by k at t > 0 adds k max(0, . - t) to f, which gives
+    For a smooth f both differences vanish: at s = 1e-3 they are about 1e-15 and 1e-18. A kink prevents
+    that. A change of slope by k at t > 0 adds k max(0, . - t) to f, which gives
 
                           t = 0     s     2s    3s       (linear in between; mirrored for t < 0)
         even / (k s)          6    -4     1     0        zero at t = 0.6 s and 1.8 s
@@ -251,13 +251,13 @@ def slope_along(
         slope error / k     1/2  -7/60  1/60    0
 
     No t within (-3s, 3s) hides from both, and the error of the slope stays below 0.2 max(|even|, |odd|) / s.
-    So when both differences are at most 1e-8 of the first difference, or within roundoff, no kink can have
+    So if both differences are at most 1e-8 of the first difference, or within roundoff, no kink can have
     moved the slope by more than that. Otherwise the next narrower step is tried, which may fit beside the
-    kink; where the narrowest still shows one, there is no derivative to compare with. A kink at the point
+    kink; if even the narrowest shows one, there is no derivative to compare with. A kink at the point
     itself (relu at 0) is the case t = 0. Jumps and infinities are caught the same way.
 
-    The differences are taken per output element and only then weighted and summed. What backward says plays
-    no part in any of this. The caller moves back.
+    The differences are taken per output element and only then weighted and summed. Backward has no
+    influence on any of this. The caller moves back.
     """
     for s, changes in seven_points(evaluate, move, base, step):
         reached = np.any(changes != 0.0, axis=0)

@@ -1,4 +1,4 @@
-"""What a check differentiates: every output of a layer, and its penalty, as functions of x and the parameters."""
+"""The objective of a check: every output of a layer, and its penalty, as functions of x and the parameters."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Objective:
         """All outputs, then the penalty."""
         try:
             return self.runner.values(self.x)
-        except ValueError:  # a step that left the domain, and a forward that says so
+        except ValueError:  # the step left the domain, and forward raised
             return np.full(self.weights.shape, np.nan)
 
     def as_complex(self) -> Objective:
-        """The same objective on a complex copy of the layer, with the same random numbers in store."""
+        """The same objective on a complex copy of the layer, with the same random numbers."""
         return Objective(self.runner.as_complex(), self.x.astype(np.complex128), self.x_name, self.dy)
 
 
@@ -56,7 +56,7 @@ def size_of(array: NDArray[Any]) -> float:
 
 @contextmanager
 def moved(arrays: Sequence[NDArray[Any]], direction: Sequence[Any]) -> Iterator[Callable[[float], None]]:
-    """A function that moves arrays, in place, to a distance from where they were; at the end they are put back."""
+    """A function that moves arrays, in place, to a distance from their position; at the end they are restored."""
     saved = [array.copy() for array in arrays]
 
     def move(distance: float) -> None:

@@ -1,4 +1,4 @@
-"""Other people's objects: walk them, copy them in another dtype, replay their forward pass exactly."""
+"""Foreign objects: walk them, copy them in another dtype, replay their forward pass exactly."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Arrays = dict[str, NDArray[Any]]
 def walk(root: Any) -> Iterator[Any]:
     """Every object reachable from root through attributes, lists, tuples, sets and dicts; each one once.
 
-    Classes, functions and modules (all that has a __name__) are shared by everybody, so they are not entered.
+    Classes, functions and modules (everything with a __name__) are shared between objects, so they are not entered.
     """
     return (thing for *_, thing in walk_with_paths(root))
 
 
 def walk_with_paths(root: Any) -> Iterator[tuple[str, Any, str, Any]]:
-    """The same as (path, object, attribute, thing): whose attribute it is, or lies in."""
+    """The same as (path, object, attribute, thing): the object and attribute that contain it."""
     seen: set[int] = set()
     waiting: list[tuple[str, Any, str, Any]] = [("", None, "", root)]
     while waiting:
@@ -46,13 +46,13 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
     """A deep copy of root in which every floating-point array, and every `dtype` attribute, is of that dtype.
 
     Arrays that are one object in root stay one object, and views into a common vector stay views into one
-    (copy.deepcopy alone would cut them apart): a parameter that is changed in place changes everywhere.
+    (copy.deepcopy alone would separate them): a parameter changed in place changes everywhere.
 
     Raises:
         TypeError: root cannot be copied.
     """
     target = np.dtype(dtype)
-    memo: dict[int, Any] = {}  # what deepcopy shall put in the place of an object, by id
+    memo: dict[int, Any] = {}  # id of an object: deepcopy's replacement for it
     bases: dict[int, NDArray[Any]] = {}
     for thing in walk(root):
         if isinstance(thing, np.ndarray) and thing.dtype.kind == "f":
@@ -66,7 +66,7 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
         ) from error
     for thing in walk(clone):
         attributes = getattr(thing, "__dict__", {})
-        with suppress(TypeError):  # what is called so, but is none
+        with suppress(TypeError):  # an attribute with that name but another meaning
             if attributes.get("dtype") is not None and np.dtype(attributes["dtype"]).kind == "f":
                 attributes["dtype"] = target
     return clone
@@ -86,7 +86,7 @@ def _array_as(array: NDArray[Any], target: np.dtype[Any], bases: dict[int, NDArr
 
 @contextmanager
 def global_random_state_kept() -> Iterator[None]:
-    """A layer that draws from NumPy's global generator shall leave no trace."""
+    """Restore NumPy's global generator afterwards, in case a layer draws from it."""
     before = np.random.get_state()  # noqa: NPY002
     try:
         yield
@@ -95,7 +95,7 @@ def global_random_state_kept() -> Iterator[None]:
 
 
 def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """Its arguments by name; none where it is built in, and does not tell."""
+    """Its arguments by name; none for built-in functions without a signature."""
     try:
         return inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -103,13 +103,13 @@ def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Paramete
 
 
 def places_of(function: Callable[..., Any]) -> list[str]:
-    """Names of the arguments that may be given by place."""
+    """Names of the arguments that can be positional."""
     parameters = parameters_of(function).values()
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 def reset_gradients(layer: Any) -> None:
-    """Its zero_grad, or what that would do."""
+    """Its zero_grad, or the equivalent."""
     if hasattr(layer, "zero_grad"):
         layer.zero_grad()
     else:
@@ -122,14 +122,14 @@ class Runner:
 
     Each forward starts from the same random state (every Generator and RandomState reachable from the layer,
     and NumPy's global one for layers that draw from it) and from the same `state` arrays, so that two passes
-    differ only by what was changed between them: the same dropout mask, the same running mean.
+    differ only by the changes made between them: the same dropout mask, the same running mean.
     """
 
     def __init__(self, layer: Any, training: bool, first_x: NDArray[Any] | None) -> None:
-        """first_x: what forward sees once before anything is checked (None: it has seen something already).
+        """first_x: an input for one forward before anything is checked (None: forward has run already).
 
-        Some layers make parameters and generators on first use. And one that goes on using what it kept from its
-        first input shows it, if that was another than x.
+        Some layers make parameters and generators on first use. And a layer that continues to use values from its
+        first input is exposed if that input was different.
         """
         self.layer, self.training = layer, training
         self._keywords = {"training": training} if self.takes_training(layer) else {}
@@ -140,7 +140,7 @@ class Runner:
             after: Any = np.random.get_state()  # noqa: NPY002
             if before[2:] != after[2:] or not np.array_equal(before[1], after[1]):
                 self._global = after
-        self._turn_back: list[Callable[[], None]] = []  # each random generator
+        self._turn_back: list[Callable[[], None]] = []  # one for each random generator
         self._states: list[tuple[Arrays, Arrays]] = []
         for thing in walk(layer):
             if isinstance(thing, np.random.Generator):
@@ -171,7 +171,7 @@ class Runner:
                     live[key] = value.copy()
 
     def as_complex(self) -> Runner:
-        """The same on a copy in complex numbers, which starts from the same random numbers."""
+        """The same on a complex copy, which starts from the same random numbers."""
         self.rewind()
         twin = Runner(copy_as(self.layer, np.complex128), self.training, None)
         twin._global = self._global
@@ -182,7 +182,7 @@ class Runner:
         return self.layer.forward(x, **self._keywords)
 
     def values(self, x: NDArray[Any]) -> NDArray[Any]:
-        """All outputs of a forward pass, then the penalty: a copy, as y may be a view of x, or a buffer."""
+        """All outputs of a forward pass, then the penalty; copied, as y may be a view of x or a buffer."""
         return np.append(self.forward(x), self.penalty())
 
     def backward(self, dy: NDArray[Any]) -> Any:

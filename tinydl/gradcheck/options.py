@@ -1,4 +1,4 @@
-"""The options of a check and its input; whatever would make it no check is refused here."""
+"""The options of a check and its input; invalid ones are rejected here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODES = ("sampled", "directional")
 
 @dataclass(frozen=True)
 class Options:
-    """The options that all checks share, with their defaults; `check_layer` says what they mean."""
+    """The options common to all checks, with their defaults; see `check_layer` for their meaning."""
 
     rtol: float = 1e-6
     atol: float = 1e-8
@@ -39,13 +39,13 @@ class Options:
         for name in given:
             if name not in names:
                 near = get_close_matches(name, names, 1)
-                hint = f"; is it {near[0]}?" if near else f"; the options are {', '.join(names)}"
+                hint = f": is it {near[0]}?" if near else f": the options are {', '.join(names)}"
                 raise TypeError(f"{owner}: there is no option {name!r}{hint}")
         options = cls(**given)
         for name, lowest in (("rtol", 0.0), ("atol", 0.0), ("step", math.ulp(0.0))):
             value = getattr(options, name)
             if isinstance(value, bool) or not isinstance(value, Real) or not lowest <= float(value) < math.inf:
-                kind = "a positive number" if name == "step" else "a number of 0 or more"
+                kind = "a positive number" if name == "step" else "a number >= 0"
                 raise ValueError(f"{owner}: {name} must be {kind}, got {value!r}")
         for name, least in (("probes", 1), ("seed", 0), ("directions", 1)):
             arguments.whole(owner, name, getattr(options, name), least)
@@ -57,7 +57,7 @@ class Options:
         return cls(*(type(getattr(defaults, name))(getattr(options, name)) for name in names))
 
     def rng(self, purpose: int) -> np.random.Generator:
-        """A stream of its own for each purpose, from 1: [seed, 0] is the stream of default_rng(seed)."""
+        """A separate stream for each purpose, from 1: [seed, 0] is the stream of default_rng(seed)."""
         return np.random.default_rng([self.seed, purpose])
 
 
@@ -76,10 +76,10 @@ class Keywords(TypedDict, total=False):
 
 
 def input_point(owner: str, name: str, x: Any, options: Options, position: int = 0) -> NDArray[np.float64]:
-    """The point to check at, a float64 array of its own; arguments are drawn from one stream each, by position."""
+    """The point of the check, a new float64 array; arguments are drawn from one stream each, by position."""
     if isinstance(x, tuple):
         if not x or not all(isinstance(n, Integral) and not isinstance(n, bool) and int(n) >= 1 for n in x):
-            raise ValueError(f"{owner}: {name} as a shape must be a tuple of whole numbers of 1 or more, got {x}")
+            raise ValueError(f"{owner}: {name} as a shape must be a tuple of integers >= 1, got {x}")
         return options.rng(1 if position == 0 else 100 + position).standard_normal(x)
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub":
         got = f"an array of {x.dtype}" if isinstance(x, np.ndarray) else f"{type(x).__name__} {x!r:.60}"
@@ -93,16 +93,16 @@ def input_point(owner: str, name: str, x: Any, options: Options, position: int =
 
 
 def need_methods(owner: str, thing: Any, name: str) -> None:
-    """Refuse a class, and anything without forward and backward."""
+    """Reject a class, and anything without forward and backward."""
     if isinstance(thing, type):
-        raise TypeError(f"{owner}: {name} is the class {thing.__name__}; pass an object of it: {thing.__name__}(...)")
+        raise TypeError(f"{owner}: {name} is the class {thing.__name__}: pass an object of it, {thing.__name__}(...)")
     for method in ("forward", "backward"):
         if not callable(getattr(thing, method, None)):
             needed = f"{name} must have the methods forward and backward"
-            raise TypeError(f"{owner}: {needed}; {thing!r:.80} has no {method}")
+            raise TypeError(f"{owner}: {needed}, got {thing!r:.80} without {method}")
 
 
 def label(thing: Any) -> str:
-    """How messages call it: its class, and its name if it has one."""
+    """Its name in messages: its class, and its own name if it has one."""
     name = getattr(thing, "name", None)
     return f"{type(thing).__name__} {name!r}" if isinstance(name, str) else type(thing).__name__

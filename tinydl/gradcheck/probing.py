@@ -1,4 +1,4 @@
-"""Compare what backward gave with slopes of the forward, entry by entry, and judge each array."""
+"""Compare backward's gradients with slopes of the forward, entry by entry, and judge each array."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from .options import Options
 from .report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport, grad_name
 
 FLOAT32 = 1e-9  # relative: more than the roundoff of float64, less than that of float32 (6e-8)
-SMALL = 1e-3  # an entry smaller than this beside the array's largest is measured by the latter
-CANCELLED = 1e-10  # a sum this small beside its terms is zero: sum_i dy_i y_i' under a dy of ones, say
+SMALL = 1e-3  # entries below this share of the array's largest are measured against the largest
+CANCELLED = 1e-10  # a sum this small relative to its terms counts as zero: sum_i dy_i y_i' for a dy of ones, say
 
 
 Index = tuple[int, ...]
 
 
 class Oracle(Protocol):
-    """Whoever tells the slope of the objective from forward values: central differences, the complex step."""
+    """A source of slopes of the objective from forward values: central differences or the complex step."""
 
     method: str
     objective: Objective
 
     def slope(self, name: str, where: Where, direction: float | NDArray[np.float64] = 1.0) -> Slope | None:
-        """As one entry of an array moves, or (where = ...) all of it along a direction; None where there is none."""
+        """The slope as one entry of an array (or, given `where`, all of it along a direction) moves; None at a kink."""
         ...
 
 
 def probe_all(oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator) -> dict[str, ArrayReport]:
-    """A row for x and for each parameter."""
-    with np.errstate(all="ignore"):  # a step may leave the domain of log; the oracle sees that by itself
+    """One row for x and for each parameter."""
+    with np.errstate(all="ignore"):  # a step may leave the domain of log; the oracle handles that
         return {name: probe(oracle, name, scene, options, rng) for name in scene.objective.arrays}
 
 
@@ -55,7 +55,7 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
         slope = oracle.slope(name, index)
         if slope is None:
             kinks.append(index)
-        elif not slope.uncertainty <= options.atol + options.rtol * abs(slope.value):  # also when it is NaN
+        elif not slope.uncertainty <= options.atol + options.rtol * abs(slope.value):  # also if it is NaN
             drowned.append(index)
         else:
             found[index] = slope
@@ -70,7 +70,7 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
         row.detail = (
             f"{row.dropped} of {row.dropped + row.probes} entries of {row.name} tried have no usable "
             f"derivative here ({len(kinks)} at a kink, a jump or the edge of forward's domain, "
-            f"{len(drowned)} drowned in roundoff), the first at {row.name}{list(row.dropped_indices[0])}; {mend}"
+            f"{len(drowned)} drowned in roundoff), the first at {row.name}{list(row.dropped_indices[0])}: {mend}"
         )
         return row
     seconds = (time.perf_counter() - start) / (row.probes + row.dropped)
@@ -81,9 +81,9 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
 
 
 def _too_uncertain(found: dict[Index, Slope], options: Options) -> list[Index]:
-    """Entries that cannot be told to rtol, as the report measures it, though most of their neighbours can.
+    """Entries that cannot be measured to rtol, although most others of the array can.
 
-    Between the kinks of a deep network only steps fit at which roundoff weighs more than in the array's other entries.
+    Between the kinks of a deep network only small steps fit, at which roundoff weighs more than elsewhere.
     """
     if _all_zero(list(found.values())):
         return []
@@ -94,7 +94,7 @@ def _too_uncertain(found: dict[Index, Slope], options: Options) -> list[Index]:
 
 
 def _all_zero(slopes: list[Slope]) -> bool:
-    """Whether no slope is more than roundoff."""
+    """Whether no slope exceeds roundoff."""
     return all(abs(slope.value) <= max(slope.uncertainty, CANCELLED * slope.terms) for slope in slopes)
 
 
@@ -109,13 +109,13 @@ def _judge(row: ArrayReport, found: dict[Index, Slope], scene: Scene, options: O
     largest = float(np.max(size, initial=0.0))
     relative = error / np.maximum(np.maximum(size, SMALL * largest), np.finfo(np.float64).tiny)
     no_gradient = _all_zero(slopes)
-    # Where all gradients are small, atol as it stands would let anything pass: it shrinks with them.
+    # If all gradients are small, atol itself would let anything pass: it shrinks with them.
     floor = options.atol if no_gradient else np.minimum(options.atol, options.atol * largest + uncertainty)
     wrong = error > floor + options.rtol * size
     row.max_abs_error = float(np.max(error, initial=0.0))
     rounded = not no_gradient and _is_float32(gradient) and not _is_float32(numeric)
     if rounded and not np.any(wrong):
-        wrong = (error > uncertainty) & (error > FLOAT32 * size)  # within rtol, but not what float64 gives
+        wrong = (error > uncertainty) & (error > FLOAT32 * size)  # within rtol, but outside float64's roundoff
     if np.any(wrong):
         row.verdict = WRONG
     elif no_gradient:
@@ -127,7 +127,7 @@ def _judge(row: ArrayReport, found: dict[Index, Slope], scene: Scene, options: O
         mend = f"choose an input at which {row.name} matters, or pass zero_ok=({row.name!r},) if it never does"
         row.detail = (
             f"the check of {row.name} is vacuous: all {row.probes} numeric gradients are zero (the largest is "
-            f"{np.max(np.abs(numeric), initial=0.0):.1e}), so a backward of zeros would pass; "
+            f"{np.max(np.abs(numeric), initial=0.0):.1e}), so a backward of zeros would pass: "
             f"{_dead(row.name, scene) or mend}"
         )
     elif row.verdict == WRONG:
@@ -142,19 +142,19 @@ def _judge(row: ArrayReport, found: dict[Index, Slope], scene: Scene, options: O
 
 
 def _dead(name: str, scene: Scene) -> str | None:
-    """Another array of zeros, which would explain it."""
+    """Another array that is all zero, which would explain it."""
     zeros = [other for other, a in scene.objective.arrays.items() if other != name and a.ndim > 1 and not np.any(a)]
     are = "is" if len(zeros) == 1 else "are"
     return f"{', '.join(zeros)} {are} all zero, and let nothing through" if zeros else None
 
 
 def _is_float32(values: NDArray[np.float64]) -> bool:
-    """Whether float32 holds all of them, and they are not all 0."""
+    """Whether float32 represents all of them exactly, and not all are 0."""
     return bool(np.any(values) and np.all(values.astype(np.float32) == values))
 
 
 def _where(indices: list[Index], wrong: NDArray[np.bool_]) -> str:
-    """ ", all of them at index 0 of axis 1", if the wrong probes and the right ones part along an axis."""
+    """ ", all of them at index 0 of axis 1", if the wrong and the right probes separate along an axis."""
     places = np.array(indices).reshape(len(indices), -1)
     for axis in range(places.shape[1]):
         bad, good = np.unique(places[wrong, axis]), np.unique(places[~wrong, axis])
@@ -166,11 +166,11 @@ def _where(indices: list[Index], wrong: NDArray[np.bool_]) -> str:
 
 
 def _judge_line(row: ArrayReport, oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator) -> None:
-    """One more probe that no entry escapes: all of them moved along a random direction v, |v| = 1.
+    """One more probe that covers every entry: all of them move along a random direction v, |v| = 1.
 
-    The slope must be sum(gradient * v) to within rtol of that sum's typical size, the norm of gradient * v.
-    Where the way is not smooth, this probe says nothing. Where it is not level, the check is not vacuous
-    after all: the gradient is sparse, and the entries probed happened to be zeros.
+    The slope must equal sum(gradient * v) to within rtol of that sum's typical size, the norm of gradient * v.
+    If the objective is not smooth along v, this probe says nothing. If it is not flat, the check is not vacuous
+    after all: the gradient is sparse, and the probed entries happened to be zeros.
     """
     gradient = scene.gradients[row.name]
     v = rng.standard_normal(gradient.shape)
@@ -185,7 +185,7 @@ def _judge_line(row: ArrayReport, oracle: Oracle, scene: Scene, options: Options
         row.detail = (
             f"{grad_name(row.name)} is right in all {row.probes} probes but wrong elsewhere: along a random "
             f"direction through all {gradient.size} entries analytic {analytic:.10g}, "
-            f"numeric {slope.value:.10g}; raise probes to find the entry"
+            f"numeric {slope.value:.10g}: raise probes to find the entry"
         )
     elif row.verdict == VACUOUS and abs(slope.value) > max(slope.uncertainty, CANCELLED * slope.terms):
         row.verdict, row.detail = OK, ""

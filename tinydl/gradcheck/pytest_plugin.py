@@ -1,4 +1,4 @@
-"""The pytest fixture `gradcheck`, and a record of what it checked.
+"""The pytest fixture `gradcheck`, and a record of its checks.
 
     def test_swish(gradcheck):
         gradcheck(Swish(), x=(5, 3))                     check_layer
@@ -9,10 +9,10 @@
     pytest --gradcheck-report                            a table of all checks at the end of the run
     pytest --gradcheck-json=checks.json                  the same and all arrays as JSON
 
-Arguments, options and the report returned are those of the functions on the right. A failure shows the line of the
-test and the checker's message; a crash in your own forward or backward also shows the way there.
+Arguments, options and the returned report are those of the functions on the right. A failure shows the test's line
+and the checker's message; a crash in your own forward or backward also shows its traceback.
 
-Every pytest run in the environment imports this module: what a check needs is imported by the check.
+Every pytest run in the environment imports this module, so it imports the checker only when a check runs.
 """
 
 from __future__ import annotations
@@ -73,13 +73,13 @@ class GradCheck:
             if theirs is not None:
                 raise error.with_traceback(theirs)  # noqa: B904  (the error itself)
             if isinstance(error, gradcheck.GradientCheckError | TypeError | ValueError):
-                raise error.with_traceback(None) from None  # the checker's own words, which need no story
+                raise error.with_traceback(None) from None  # the checker's message needs no traceback
             raise
         self._record(subject, report, "", "ok")
         return report
 
     def _record(self, subject: Any, report: GradientCheckReport | None, message: str, verdict: str) -> None:
-        """Keep it with the test, as plain values: pytest-xdist's workers send them to the main process."""
+        """Store it with the test, as plain values: pytest-xdist's workers send them to the main process."""
         check = {
             "test": self._item.nodeid,
             "subject": report.subject if report else _name(subject),
@@ -96,7 +96,7 @@ class GradCheck:
 
 
 def _outside(folder: Path, trace: TracebackType | None) -> TracebackType | None:
-    """The frames of code that is not in that folder."""
+    """The traceback frames outside that folder."""
     frames = []
     while trace is not None:
         if folder not in Path(trace.tb_frame.f_code.co_filename).parents:
@@ -131,7 +131,7 @@ class Records:
         self.checks += getattr(report, "gradient_checks", [])
 
     def pytest_sessionfinish(self) -> None:
-        """Write the JSON file, whole or not at all."""
+        """Write the JSON file, completely or not at all."""
         if self.path is not None:
             failed = sum(not check["passed"] for check in self.checks)
             document = {"passed": not failed, "checks": len(self.checks), "failed": failed, "cases": self.checks}
@@ -149,7 +149,7 @@ class Records:
 
 
 def table(checks: list[dict[str, Any]]) -> list[str]:
-    """A line for the heads of the columns, then one for each check."""
+    """One line of column heads, then one per check."""
     from .report import aligned
 
     rows = [("test", "subject", "probes", "dropped", "max rel error", "method", "verdict")]
@@ -168,18 +168,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Listen to the reports, if anyone wants to see them."""
+    """Register for the reports, if any output was requested."""
     wanted, path = config.getoption("gradcheck_report"), config.getoption("gradcheck_json")
     if (wanted or path) and not hasattr(config, "workerinput"):  # pytest-xdist's workers report to the main process
         config.pluginmanager.register(Records(wanted, _writable(path) if path else None))
 
 
 def _writable(name: str) -> Path:
-    """The path, absolute, as a test may change the directory; refused now rather than after all tests."""
+    """The absolute path, as a test may change the directory; invalid ones are rejected before the tests run."""
     path = Path(name).expanduser().absolute()
     if path.is_dir():
         mend = f"try {path / 'checks.json'}"
-        raise pytest.UsageError(f"--gradcheck-json: expected a file, got the directory {name}; {mend}")
+        raise pytest.UsageError(f"--gradcheck-json: expected a file, got the directory {name}: {mend}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -189,7 +189,7 @@ def _writable(name: str) -> Path:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let what was recorded travel with the test's report."""
+    """Attach the records to the test's report."""
     report = yield
     checks = item.stash.get(CHECKS, [])
     if checks:

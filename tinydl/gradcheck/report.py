@@ -1,4 +1,4 @@
-"""What a check found: one row an array, printed as a table or as JSON; and the error that a failed check raises."""
+"""The result of a check: one row per array, printed as a table or as JSON; and the error of a failed check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_SHOWN = 4  # dropped entries of an array in the table
 
 
 def grad_name(name: str) -> str:
-    """What messages call the gradient of an array."""
+    """The name of an array's gradient in messages."""
     return f"the gradient of {name}" if "." in name else f"d{name}"
 
 
@@ -30,20 +30,20 @@ class ArrayReport:
 
     The relative error of an entry is |a - n| / max(|a|, |n|, 1e-3 M), with a the analytic and n the numeric
     value and M the largest of all |a| and |n| probed in this array: an entry that happens to be almost zero
-    is measured by the size of its neighbours, since roundoff does not shrink with it. It is for reading; what
-    decides is |a - n| <= atol + rtol max(|a|, |n|).
+    is measured by the size of its neighbors, since roundoff does not shrink with it. It is for reading; the
+    verdict uses |a - n| <= atol + rtol max(|a|, |n|).
     """
 
     name: str
     shape: tuple[int, ...]
-    method: str  # where the numeric values come from: "complex step" or "central differences"
-    probes: int = 0  # entries compared (or directions, where the whole array moves along them)
-    dropped: int = 0  # entries not compared, because their forward values show a kink or drown in roundoff
+    method: str  # the source of the numeric values: "complex step" or "central differences"
+    probes: int = 0  # entries compared (or directions, if the whole array moves along them)
+    dropped: int = 0  # entries not compared, because their forward values show a kink or are lost in roundoff
     dropped_indices: list[tuple[int, ...]] = field(default_factory=list)
     max_abs_error: float = 0.0
     max_relative_error: float = 0.0
     verdict: str = OK
-    detail: str = ""  # what is wrong, when the verdict is not good
+    detail: str = ""  # the fault, if the verdict is not good
     cause: str | None = None  # the likely cause, where one fits
 
     @property
@@ -59,7 +59,7 @@ class GradientCheckReport:
     step: float
     seed: int
     arrays: dict[str, ArrayReport] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)  # what the reader should know though nothing is wrong
+    notes: list[str] = field(default_factory=list)  # remarks that are not faults
 
     @property
     def passed(self) -> bool:
@@ -79,7 +79,7 @@ class GradientCheckReport:
 
     @property
     def verdict(self) -> str:
-        """ "ok", or the first that is not."""
+        """ "ok", or the first verdict that is not."""
         return next((row.verdict for row in self.arrays.values() if not row.passed), OK)
 
     @property
@@ -91,7 +91,7 @@ class GradientCheckReport:
         return max(row.max_abs_error for row in self.arrays.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists, dicts, strings and numbers: all that the report holds, and whether it passed."""
+        """The report's content and whether it passed, as plain lists, dicts, strings and numbers."""
         rows = [
             {**asdict(row), "shape": list(row.shape), "dropped_indices": [list(i) for i in row.dropped_indices],
              "passed": row.passed}
@@ -107,7 +107,7 @@ class GradientCheckReport:
         return json.dumps(self.to_dict(), indent=indent)
 
     def __repr__(self) -> str:
-        return str(self)  # what a notebook or a prompt shows: the notes are for reading
+        return str(self)  # shown by notebooks and prompts: the notes are meant to be read
 
     def __str__(self) -> str:
         table = [("array", "shape", "probes", "dropped", "max abs error", "max rel error", "method", "verdict")]
@@ -127,7 +127,7 @@ class GradientCheckReport:
 class GradientCheckError(AssertionError):
     """A gradient is wrong, or a rule of the layer contract is broken; `report` is None before any probe."""
 
-    __module__ = "tinydl.gradcheck"  # where users know it from: tracebacks show it
+    __module__ = "tinydl.gradcheck"  # its public location, shown in tracebacks
 
     def __init__(self, message: str, report: GradientCheckReport | None = None) -> None:
         super().__init__(message)
@@ -135,12 +135,12 @@ class GradientCheckError(AssertionError):
 
 
 def failed(name: str, what: str) -> GradientCheckError:
-    """The error that says what is wrong with the layer, loss or function of that name."""
+    """The error for a fault in the layer, loss or function of that name."""
     return GradientCheckError(f"gradient check of {name} FAILED: {what}")
 
 
 def need_shape(gradient: NDArray[Any], value: NDArray[Any], name: str, label: str) -> None:
-    """Refuse a gradient that is not of its array's shape."""
+    """Reject a gradient whose shape is not its array's."""
     if gradient.shape != value.shape:
         shapes = f"d{name} has shape {gradient.shape}, but {name} has {value.shape}"
-        raise failed(label, f"{shapes}; a gradient has the shape of what it is the gradient of")
+        raise failed(label, f"{shapes}: a gradient has the shape of its array")

@@ -1,4 +1,4 @@
-"""How a check is carried out: the rules of the contract, an oracle for the slopes, the probes, the report."""
+"""The steps of a check: the rules of the contract, an oracle for the slopes, the probes, the report."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def run_check(
     make: Callable[[DTypeLike], Any], x: NDArray[np.float64], x_name: str, name: str, training: bool, options: Options,
     float32: bool = True, alone: bool = False, notes: Sequence[str] = (),
 ) -> GradientCheckReport:  # fmt: skip
-    """Check what make(dtype) makes, a fresh copy of the layer in that dtype, at x.
+    """Check the layer from make(dtype), a fresh copy in that dtype, at x.
 
-    float32: look at a float32 run, too. alone: somebody's layer, whose x could have been another. notes: what is known
-    already.
+    float32: check a float32 run as well. alone: a single layer, whose x is arbitrary. notes: remarks made
+    so far.
     """
     with global_random_state_kept():
         if not training:
@@ -54,9 +54,9 @@ def run_check(
                 exact = "where the complex step is exact to about 1e-15: is something in backward rounded to float32?"
                 notes.append(f"d{row.name} is right to {row.max_relative_error:.0e} only, {exact}")
         if alone and x.ndim == 4 and x.shape[1] == x.shape[2]:
-            notes.append("x is square, so that height and width taken for each other need not show: try H != W, too")
+            notes.append("x is square, so swapped height and width may not show: try H != W, too")
         report = GradientCheckReport(name, options.step, options.seed, rows, notes)
-        if not report.passed:  # what is wrong, then the table, then all that is needed to run the same check again
+        if not report.passed:  # the faults, then the table, then all settings needed to repeat the check
             headline, *table = str(report).splitlines()
             details = [f"  {row.detail}" for row in rows.values() if not row.passed]
             settings = f"  (rtol={options.rtol:g}, atol={options.atol:g}, step={options.step:g}, seed={options.seed})"
@@ -70,7 +70,7 @@ def run_check(
 
 
 def _refuse_other_mode(layer: Any, name: str) -> None:
-    """training=False must not be passed over in silence."""
+    """Raise if training=False would have no effect."""
     if layer is None or Runner.takes_training(layer):
         return
     names = [each for each in parameters_of(layer.forward) if "train" in each.lower()]
@@ -80,17 +80,17 @@ def _refuse_other_mode(layer: Any, name: str) -> None:
 
 
 def _inside(layer: Any) -> Any:
-    """What the adapters are put around; None where that is a loss or a function, whose arrays are no parameters."""
+    """The object inside an adapter; None for a loss or a function, whose arrays are not parameters."""
     while isinstance(layer, Wrapper):
         layer = layer.inner
     return None if isinstance(layer, LossAsLayer | FunctionAsLayer) else layer
 
 
 def _used(make: Callable[[DTypeLike], Any], training: bool, other: NDArray[np.float64], name: str) -> Runner:
-    """Somebody's layer, used before: with other numbers, one row less, and in the other mode.
+    """A foreign layer that has been used before: with other numbers, one row less, and in the other mode.
 
-    What it goes on using of that, it should have overwritten. (Whoever is made for one batch size or one mode, and
-    says so, is let alone.)
+    Values that it still uses from then should have been overwritten. (A layer made for one batch size or one mode
+    that raises is not tested in this way.)
     """
 
     def fresh() -> Runner:
@@ -110,15 +110,15 @@ def _used(make: Callable[[DTypeLike], Any], training: bool, other: NDArray[np.fl
         unused = fresh()
         try:
             unused.backward(np.ones_like(unused.forward(other)))
-        except Exception:  # no matter of size: the check itself will come to it
+        except Exception:  # not a matter of size: the check itself will meet it
             return unused
         crash = f"after a batch of {len(other) - 1} rows one of {len(other)} crashes ({type(error).__name__}: {error})"
-        raise failed(name, f"{crash}: something of the earlier one is kept, a shape, a cache or a buffer") from error
+        raise failed(name, f"{crash}: it keeps a shape, a cache or a buffer of the earlier one") from error
     return runner
 
 
 def _choose(central: CentralDifferences, options: Options, name: str, notes: list[str]) -> Oracle:
-    """The oracle that was asked for; "auto": the complex step where it can be, with a note where it cannot."""
+    """The requested oracle; for "auto", the complex step if possible, else central differences with a note."""
     if options.method == "central" or (options.method == "auto" and options.mode == "directional"):
         return central
     try:
@@ -126,6 +126,6 @@ def _choose(central: CentralDifferences, options: Options, name: str, notes: lis
             return ComplexStep(central.objective, central, options)
     except NotAnalyticError as error:
         if options.method == "complex":
-            raise ValueError(f"method='complex' cannot check {name}: {error}; use method='central'") from error
+            raise ValueError(f"method='complex' cannot check {name}: {error}: use method='central'") from error
         notes.append(f"by central differences, not the complex step: {error}")
         return central

@@ -1,7 +1,7 @@
-"""Why a gradient may be wrong: the usual suspects, each tried on all probes of an array together.
+"""Why a gradient may be wrong: the usual suspects, each tested on all probes of an array together.
 
-A suspect is a function of the evidence that returns what it would say, or None. One that explains every probe to
-five digits is hardly there by chance; none is a guess.
+A suspect is a function of the evidence that returns its message, or None. An explanation of every probe to
+five digits is hardly a coincidence; suspects do not guess.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from .evidence import Evidence, Scene, only_wrong, same
 
 __all__ = ["Evidence", "SUSPECTS", "Scene", "likely_cause"]
 
-# In the order in which they are asked; the first that fits speaks. What an experiment proves comes first, then what
-# says most with the fewest numbers fitted.
+# In the order of asking; the first that fits is reported. Causes proved by an experiment come first, then those that
+# explain most with the fewest fitted numbers.
 SUSPECTS: tuple[Callable[[Evidence], str | None], ...] = (
     factors.all_zero, factors.not_read,
     replay.noise_redrawn, replay.stale_cache,
@@ -28,9 +28,9 @@ SUSPECTS: tuple[Callable[[Evidence], str | None], ...] = (
 
 
 def likely_cause(evidence: Evidence) -> str | None:
-    """The first suspect that explains the probes, in words; None when none does."""
-    # Where it is right to five digits, five digits convict nobody: only who is known by the small error may speak.
-    # Small entries that are wrong beside large ones that are right are looked at by themselves.
+    """The message of the first suspect that explains the probes; None if none does."""
+    # If it is right to five digits, five digits prove nothing: only suspects known by a small error may report.
+    # Small wrong entries beside large right ones are examined separately.
     if same(evidence.analytic, evidence.numeric):
         evidence = only_wrong(evidence)
     suspects = (replay.rounded_to_float32,) if same(evidence.analytic, evidence.numeric) else SUSPECTS

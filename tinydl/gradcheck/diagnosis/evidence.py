@@ -1,4 +1,4 @@
-"""What is known of a wrong gradient, and when two gradients count as the same."""
+"""The evidence about a wrong gradient, and when two gradients count as the same."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from numpy.typing import DTypeLike, NDArray
 from ..numeric import Slope
 from ..objective import Objective, Vector, Where
 
-SAME = 1e-5  # two gradients that agree to this, relative to the larger, are called the same
-MOST_ENTRIES = 2048  # of an array of which every entry may be probed for a diagnosis,
-MOST_SECONDS = 2.0  # if that takes no longer
+SAME = 1e-5  # two gradients that agree to this, relative to the larger, count as the same
+MOST_ENTRIES = 2048  # largest array of which every entry is probed for a diagnosis,
+MOST_SECONDS = 2.0  # unless that takes longer
 
 
 @dataclass(frozen=True)
 class Scene:
-    """The check as a whole: what every array's diagnosis may look at, or try out."""
+    """The check as a whole: everything that an array's diagnosis may use or run."""
 
     objective: Objective
-    gradients: dict[str, NDArray[Any]]  # what backward gave, by the name of what it is the gradient of; "dy" too
+    gradients: dict[str, NDArray[Any]]  # backward's results, by their arrays' names; "dy" too
     make: Callable[[DTypeLike], Any]  # a fresh copy of the layer
     slope: Callable[[str, Where], Slope | None]
     base: Vector  # the outputs at the point, the penalty last
@@ -36,7 +36,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Evidence:
-    """An array whose gradient is wrong; entry k of `analytic` belongs to entry k of `numeric` and of `indices`."""
+    """An array whose gradient is wrong; entry k of `analytic` corresponds to entry k of `numeric` and of `indices`."""
 
     name: str
     indices: list[tuple[int, ...]]
@@ -45,11 +45,11 @@ class Evidence:
     slopes: list[Slope]
     wrong: NDArray[np.bool_]
     scene: Scene
-    seconds: float  # that a probe takes
+    seconds: float  # per probe
 
     @property
     def gradient(self) -> NDArray[Any]:
-        """The whole of what backward gave."""
+        """The whole gradient from backward."""
         return self.scene.gradients[self.name]
 
     @property
@@ -71,13 +71,13 @@ class Evidence:
 
     @cached_property
     def sensitivities(self) -> NDArray[np.float64] | None:
-        """(probes, outputs): the derivative of each output of y by each entry; None where there are too many."""
+        """(probes, outputs): the derivative of each output of y by each entry; None if there are too many."""
         rows = [slope.outputs[:-1] for slope in self.slopes if slope.outputs is not None]
         return np.array(rows) if len(rows) == len(self.slopes) else None
 
     @cached_property
     def terms(self) -> NDArray[np.float64] | None:
-        """(probes, outputs): what each output of y adds to each numeric value."""
+        """(probes, outputs): the contribution of each output of y to each numeric value."""
         return None if self.sensitivities is None else self.sensitivities * self.dy.ravel()
 
     def at_probes(self, array: NDArray[Any]) -> Vector:
@@ -87,7 +87,7 @@ class Evidence:
 
     @cached_property
     def whole_numeric(self) -> NDArray[np.float64] | None:
-        """The numeric gradient of every entry, NaN where there is none; None for arrays that would take too long."""
+        """The numeric gradient of every entry, NaN without one; None for arrays that would take too long."""
         if self.gradient.size > MOST_ENTRIES or self.gradient.size * self.seconds > MOST_SECONDS:
             return None
         whole = np.full(self.gradient.shape, np.nan)
@@ -101,7 +101,7 @@ class Evidence:
         return whole
 
     def others(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Arrays that a term or a factor of this gradient may have been forgotten of, with how to call them."""
+        """Arrays of which this gradient may lack a term or a factor, with their names in messages."""
         objective = self.scene.objective
         x_name = objective.x_name
         yield "dy", self.dy
@@ -112,7 +112,7 @@ class Evidence:
         if isinstance(target, np.ndarray) and target.dtype.kind == "f":
             yield "y_true", target
         for name, gradient in self.scene.gradients.items():
-            if name not in ("dy", self.name) and objective.arrays[name] is not self.values:  # as of a shared layer
+            if name not in ("dy", self.name) and objective.arrays[name] is not self.values:  # as in a shared layer
                 yield f"d{name}", gradient
 
     def matching(self) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -123,7 +123,7 @@ class Evidence:
 
 
 def only_wrong(e: Evidence) -> Evidence:
-    """What is known of the wrong probes."""
+    """The evidence restricted to the wrong probes."""
     kept = np.flatnonzero(e.wrong)
     return replace(
         e, indices=[e.indices[k] for k in kept], analytic=e.analytic[kept], numeric=e.numeric[kept],
@@ -132,7 +132,7 @@ def only_wrong(e: Evidence) -> Evidence:
 
 
 def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Equal to SAME, entry by entry; entries that are almost zero by the size of the largest."""
+    """Equal to SAME, entry by entry; entries that are almost zero are measured against the largest."""
     size = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
     return bool(np.all(np.abs(a - b) <= SAME * np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-3 * size)))
 

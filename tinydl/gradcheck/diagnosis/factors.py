@@ -1,4 +1,4 @@
-"""Suspects: the gradient is the right one times something."""
+"""Suspects: the gradient is a multiple of the right one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .evidence import SAME, Evidence, same
 
 Function = Callable[[NDArray[Any]], NDArray[Any]]
 
-# Factors that a backward pass forgets, or has once too often: most are derivatives.
+# Factors that a backward pass omits, or has once too often: most are derivatives.
 FACTORS: tuple[tuple[str, Function], ...] = (
     ("{}", lambda u: u),
     ("(1 - {})", lambda u: 1 - u),
@@ -27,7 +27,7 @@ FACTORS: tuple[tuple[str, Function], ...] = (
 
 
 def all_zero(e: Evidence) -> str | None:
-    """Backward gives nothing."""
+    """Backward computes nothing."""
     zeros = "backward gives all zeros: a gradient never computed, or never added to grads"
     return None if np.any(e.gradient != 0.0) else zeros
 
@@ -55,14 +55,14 @@ def constant_factor(e: Evidence) -> str | None:
         return "the sign is flipped: every entry is -1 times the right one"
     named = _named(abs(factor), e.x.shape)
     if not named and np.count_nonzero(e.numeric) < 2:
-        return None  # one entry is some multiple of anything
+        return None  # with one entry, any factor fits
     sign = " (and the sign is flipped)" if factor < 0 else ""
     meaning = "; or ".join(named) or "a constant factor is missing or too many"
     return f"every entry is {factor:.6g} times the right one: {meaning}{sign}"
 
 
 def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
-    """What a positive factor is known as."""
+    """The known meanings of a positive factor."""
 
     def is_(value: float) -> bool:
         return bool(np.isclose(factor, value, rtol=SAME))
@@ -92,7 +92,7 @@ def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
 
 
 def _ratio_is(e: Evidence, upper: NDArray[Any], lower: NDArray[Any]) -> str | None:
-    """upper = c lower f(C), with C one of the arrays about, f one of FACTORS and c a constant: what to call it."""
+    """upper = c lower f(C), with C one of the available arrays, f one of FACTORS and c a constant: its description."""
     if np.count_nonzero(lower) < 3 or np.any((lower == 0) != (upper == 0)):
         return None
     for name, array in e.matching():
@@ -103,7 +103,7 @@ def _ratio_is(e: Evidence, upper: NDArray[Any], lower: NDArray[Any]) -> str | No
             with np.errstate(all="ignore"):
                 factor = function(values)
             if not np.all(np.isfinite(factor)) or np.ptp(factor) <= SAME * np.max(np.abs(factor)):
-                continue  # a constant: another suspect's
+                continue  # a constant: left to another suspect
             largest = int(np.argmax(np.abs(lower * factor)))
             c = upper[largest] / (lower * factor)[largest]
             if same(upper, c * lower * factor):
@@ -113,19 +113,19 @@ def _ratio_is(e: Evidence, upper: NDArray[Any], lower: NDArray[Any]) -> str | No
 
 
 def missing_factor(e: Evidence) -> str | None:
-    """The derivative of an activation, or the weight of a scale, is not multiplied by."""
+    """The derivative of an activation, or the weight of a scale, is missing as a factor."""
     factor = _ratio_is(e, e.numeric, e.analytic)
     return None if factor is None else f"a factor is missing, entry by entry: {factor}"
 
 
 def too_many_factors(e: Evidence) -> str | None:
-    """Something is multiplied by that should not be."""
+    """A factor too many."""
     factor = _ratio_is(e, e.analytic, e.numeric)
     return None if factor is None else f"every entry is multiplied by its {factor}, which does not belong there"
 
 
 def wrong_derivative(e: Evidence) -> str | None:
-    """A layer that works entry by entry: the derivative itself is another function."""
+    """A layer that works entry by entry: the derivative itself is a different function."""
     if e.terms is None or e.dy.shape != e.gradient.shape or e.name != e.scene.objective.x_name or e.dy.size < 2:
         return None
     own = [int(np.ravel_multi_index(index, e.dy.shape)) for index in e.indices]

@@ -24,14 +24,14 @@ def axes_exchanged(e: Evidence) -> str | None:
                 return "the gradient is transposed"
             moved = [axis for axis, source in enumerate(order) if axis != source]
             return f"the gradient is transposed: its axes {listed(moved)} are exchanged"
-    for a, b in combinations(range(g.ndim), 2):  # of different length: the memory is read in the order of the other
+    for a, b in combinations(range(g.ndim), 2):  # of different lengths: memory is read in the order of the other
         if g.shape[a] != g.shape[b]:
             shape = list(g.shape)
             shape[a], shape[b] = shape[b], shape[a]
             if _fits(e, g.reshape(shape).swapaxes(a, b)):
                 return (
                     f"axes {a} and {b} are exchanged in memory: the numbers are laid out for shape {tuple(shape)}, "
-                    f"then reshaped to {g.shape}; transpose instead"
+                    f"then reshaped to {g.shape}: transpose instead"
                 )
     return None
 
@@ -45,7 +45,7 @@ def fortran_order(e: Evidence) -> str | None:
 
 
 def reversed_axis(e: Evidence) -> str | None:
-    """Flipped along some axes: a kernel turned round."""
+    """Flipped along some axes, such as a flipped kernel."""
     for axes in flips(e.gradient.shape):
         if _fits(e, np.flip(e.gradient, axes)):
             return f"the gradient is flipped along axis {listed(axes)}"
@@ -55,7 +55,7 @@ def reversed_axis(e: Evidence) -> str | None:
 def shifted(e: Evidence) -> str | None:
     """Off by one."""
     for (axis, size), step in product(enumerate(e.gradient.shape), (1, -1)):
-        # The end may be lost in the shift, so only what stays inside is compared.
+        # The end may be lost in the shift, so only the interior is compared.
         inside = [k for k, index in enumerate(e.indices) if 0 <= index[axis] + step < size]
         if size < 3 or len(inside) < max(3, len(e.indices) // 2):
             continue
@@ -66,7 +66,7 @@ def shifted(e: Evidence) -> str | None:
 
 
 def misplaced(e: Evidence) -> str | None:
-    """The right values, all of them or nearly, in the wrong places."""
+    """The right values, all or nearly all, in the wrong places."""
     whole = e.whole_numeric
     if whole is None or np.isnan(whole).any():
         return None

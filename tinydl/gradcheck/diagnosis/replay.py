@@ -1,4 +1,4 @@
-"""Suspects that an experiment convicts: run it another way, and the gradient comes out right."""
+"""Suspects found by an experiment: run it another way, and the gradient is right."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .evidence import Evidence, same
 
 
 def stale_cache(e: Evidence) -> str | None:
-    """A copy that has never seen another input gets it right."""
-    with suppress(Exception):  # it may need the first pass that this leaves out
+    """On a copy that has never seen another input it is right."""
+    with suppress(Exception):  # it may need the first pass that is omitted here
         runner = Runner(e.scene.make(np.float64), e.scene.objective.runner.training, None)
         if same(_gradient_of(e, runner), e.numeric):
             return (
                 "a stale cache: on a copy that has seen no other input the gradient is right, so backward uses what an "
-                "earlier forward kept; overwrite it in every forward"
+                "earlier forward kept: overwrite it in every forward"
             )
     return None
 
 
 def noise_redrawn(e: Evidence) -> str | None:
-    """With the random generators turned back before backward, it is right."""
+    """With the random generators rewound before backward, it is right."""
     with suppress(Exception):  # a failure here says nothing
         if same(_gradient_of(e, e.scene.objective.runner, rewind=True), e.numeric):
             return "backward draws random numbers anew: keep the mask (or noise) that forward drew, and use it again"
@@ -45,7 +45,7 @@ def _gradient_of(e: Evidence, runner: Runner, rewind: bool = False) -> NDArray[n
 
 
 def rounded_to_float32(e: Evidence) -> str | None:
-    """Right to seven digits of the largest entry, and no more."""
+    """Right to seven digits of the largest entry, but not further."""
     error = np.abs(e.analytic - e.numeric)
     size = np.max(np.abs(e.numeric), initial=0.0)
     itself = error > 1e-5 * np.maximum(np.abs(e.analytic), np.abs(e.numeric))

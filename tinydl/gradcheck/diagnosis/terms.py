@@ -1,4 +1,4 @@
-"""Suspects: one part of a sum is missing, kept alone, or let through where it should not be."""
+"""Suspects: one part of a sum is missing, is the only one left, or passes where it should not."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .evidence import SAME, Evidence, listed, same
 
 
 def penalty_missing(e: Evidence) -> str | None:
-    """The objective without the penalty has this gradient."""
+    """It is the gradient of the objective without the penalty."""
     if same(e.without_penalty, e.numeric) or not same(e.analytic, e.without_penalty):
         return None
     return "this is the gradient without the penalty: backward must add the gradient of penalty() too"
 
 
 def penalty_alone(e: Evidence) -> str | None:
-    """The penalty's own gradient, and nothing of dy."""
+    """The penalty's own gradient, without any part from dy."""
     penalty = e.numeric - e.without_penalty
     if not np.any(penalty) or same(e.without_penalty, 0 * penalty) or not same(e.analytic, penalty):
         return None
-    return "this is the gradient of penalty() alone: backward must add to it what dy brings"
+    return "this is the gradient of penalty() alone: backward must add the part from dy to it"
 
 
 def penalty_scaled(e: Evidence) -> str | None:
-    """The layer's part is right, the penalty's has another factor."""
+    """The layer's part is right, the penalty's has a different factor."""
     penalty, given = e.numeric - e.without_penalty, e.analytic - e.without_penalty
     size = np.max(np.abs(e.numeric), initial=0.0)
     largest = int(np.argmax(np.abs(penalty)))
@@ -63,7 +63,7 @@ def assigned_for_added(e: Evidence) -> str | None:
 
 
 def diagonal_only(e: Evidence) -> str | None:
-    """Each entry as if its own output were all that it reaches."""
+    """Each entry as if it reached only its own output."""
     if e.terms is None or e.dy.shape != e.gradient.shape or e.dy.size < 2:
         return None
     own = [np.ravel_multi_index(index, e.dy.shape) for index in e.indices]
@@ -72,7 +72,7 @@ def diagonal_only(e: Evidence) -> str | None:
 
 
 def mask_inverted(e: Evidence) -> str | None:
-    """Zero where it should not be, and the other way round."""
+    """Zero where it should not be, and the reverse."""
     given, right = e.analytic != 0.0, e.numeric != 0.0
     if not np.any(right) or not np.any(given) or np.any(given == right):
         return None
@@ -92,7 +92,7 @@ def mask_too_wide(e: Evidence) -> str | None:
 
 
 def missing_term(e: Evidence) -> str | None:
-    """What lacks, or is too much, is a multiple of an array at hand."""
+    """The missing or extra part is a multiple of an available array."""
     lacking = e.numeric - e.analytic
     if np.count_nonzero(lacking) < 3:
         return None
@@ -111,7 +111,7 @@ def missing_term(e: Evidence) -> str | None:
 
 
 def missing_road(e: Evidence) -> str | None:
-    """What lacks is the same along an axis, or in proportion to x or y along it: a mean, a variance, a sum."""
+    """The missing part is the same along an axis, or proportional to x or y along it: a mean, a variance, a sum."""
     whole = e.whole_numeric
     if whole is None or np.isnan(whole).any():
         return None
@@ -142,12 +142,12 @@ def missing_road(e: Evidence) -> str | None:
 
 
 def _along(array: NDArray[np.float64], axes: tuple[int, ...], count: int) -> NDArray[np.float64]:
-    """(entries along the axes, all the rest)."""
+    """Reshape to (entries along the axes, all the rest)."""
     return np.moveaxis(array, axes, range(len(axes))).reshape(count, -1)
 
 
 def _fit(rows: NDArray[np.float64], v: NDArray[np.float64], constant: bool) -> NDArray[np.float64]:
-    """The best c v, or b + c v, for each column of rows."""
+    """The best fit c v, or b + c v, for each column of rows."""
     b = rows.mean(axis=0) if constant else np.zeros(rows.shape[1])
     u = v - v.mean(axis=0) if constant else v
     square = np.sum(u * u, axis=0)

@@ -10,7 +10,7 @@ from .evidence import Evidence, flips, listed, same
 
 
 def only_some_rows(e: Evidence) -> str | None:
-    """The first (or last) row of the batch alone is differentiated."""
+    """Only the first (or last) row of the batch is differentiated."""
     n = e.dy.shape[0] if e.dy.ndim else 1
     if n < 2 or e.terms is None:
         return None
@@ -31,7 +31,7 @@ def dy_ignored(e: Evidence) -> str | None:
 
 
 def wrong_axis(e: Evidence) -> str | None:
-    """dy summed over other axes than those that the array is used along."""
+    """dy summed over the wrong axes."""
     dy = e.dy
     for count in range(1, dy.ndim):
         for axes in combinations(range(dy.ndim), count):
@@ -42,7 +42,7 @@ def wrong_axis(e: Evidence) -> str | None:
 
 
 def another_array(e: Evidence) -> str | None:
-    """What came in, or was at hand, goes out as it is."""
+    """An array at hand is returned unchanged."""
     for name, array in e.matching():
         if array.shape == e.gradient.shape and same(e.at_probes(array), e.analytic):
             return f"this is {name} as it is"

@@ -1,19 +1,19 @@
-"""Mutants of hand-written layers: mistakes planted one at a time, and whether the check of gradients finds them.
+"""Mutants of hand-written layers: mistakes planted one at a time, to test whether the gradient check finds them.
 
     target = Target(Dense, [case, ...])
     for site, mutant in target.mutants():
         verdict = judge(target, site, mutant)
 
-A target is a class with all the code of its package that forward, backward and penalty run: its own methods, those
-that it inherits, and the functions that these call. A mutant is that code changed in one place (rewriting.py), in one
+A target is a class with all the code of its package that forward, backward and penalty run: its own and inherited
+methods, and the functions that these call. A mutant is that code changed in one place (rewriting.py), in one
 of the ways in which hand-written backward passes go wrong (operators.py). The verdicts:
 
     caught      the check failed in one of the target's cases, as it should
-    crash       the changed code raised an exception of its own; that needs no gradient check to be seen
-    value       forward gives something else, and backward is the derivative of that: another function, rightly
-                differentiated. No gradient check can see that; tests of values are for it
-    equivalent  the change changes nothing: outputs, penalties, gradients and state are the same at every point tried
-    kink        the gradient is different only where the slopes to the left and to the right differ, and lies between
+    crash       the changed code raised an exception of its own; no gradient check is needed to see that
+    value       forward gives other values, and backward is their derivative: another function, correctly
+                differentiated. No gradient check can see that; value tests can
+    equivalent  the change has no effect: outputs, penalties, gradients and state are the same at every point tried
+    kink        the gradient differs only where the slopes to the left and right differ, and lies between them
     MISSED      the gradient is wrong somewhere, and the check passed every case
 """
 

@@ -1,6 +1,6 @@
-"""What becomes of a mutant: caught by the check, or let through, and whether it should have been.
+"""The verdict on a mutant: caught by the check, or let through, and whether it should have been.
 
-The verdicts on mutants that pass the check do not rest on the check: `Trial` compares mutant and original, and
+Verdicts on mutants that pass the check do not depend on the check: `Trial` compares mutant and original, and
 differentiates by plain differences.
 """
 
@@ -17,27 +17,27 @@ from .rewriting import Mutant
 from .targets import Site, Target, installed
 from .trial import RIGHT, WRONG, Case, Trial, equal
 
-RTOL, ATOL = 1e-9, 1e-11  # of the checks: the defaults forgive arithmetic in float32
+RTOL, ATOL = 1e-9, 1e-11  # tolerance of the checks: the defaults accept float32 arithmetic
 CAUGHT, CRASH, VALUE, EQUIVALENT, KINK, MISSED = "caught", "crash", "value", "equivalent", "kink", "MISSED"
-UNCLEAR = "unclear"  # at one point: a change that cannot be judged there
+UNCLEAR = "unclear"  # a change that cannot be judged at one point
 VERDICTS = (CAUGHT, VALUE, EQUIVALENT, KINK, CRASH, MISSED)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of VERDICTS, and what it rests on."""
+    """One of VERDICTS, and the reason for it."""
 
     kind: str
     why: str
 
 
 def check_strictly(case: Case) -> None:
-    """Raises GradientCheckError when the gradient is wrong."""
+    """Raise GradientCheckError if the gradient is wrong."""
     case.check(rtol=RTOL, atol=ATOL)
 
 
 def judge(target: Target, site: Site, mutant: Mutant, check: Callable[[Case], object] = check_strictly) -> Verdict:
-    """Try a mutant on the target's cases; when all of them pass, find out what the change does."""
+    """Run a mutant on the target's cases; if all of them pass, find out the effect of the change."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         with target.context(), installed(site, mutant.function):
@@ -59,13 +59,13 @@ def judge(target: Target, site: Site, mutant: Mutant, check: Callable[[Case], ob
 
 
 def diagnosis(error: GradientCheckError) -> str:
-    """The likely cause, or else what is wrong, of a message of several lines."""
+    """The likely cause, or else the fault, from a message of several lines."""
     lines = [line.strip() for line in str(error).splitlines()]
     return next((line for line in lines if line.startswith("likely cause")), lines[min(1, len(lines) - 1)])
 
 
 def _compare(original: Trial, mutant: Trial) -> Verdict:
-    """What the mutant does differently at a point, and whether that is right."""
+    """The mutant's difference at a point, and whether it is right."""
     where = original.point.where
     if original.error or mutant.error:
         same = original.error is mutant.error
@@ -85,7 +85,7 @@ def _compare(original: Trial, mutant: Trial) -> Verdict:
 
 
 def _judge_value(original: Trial, mutant: Trial, name: str) -> Verdict:
-    """Another function: its gradient must be right along random directions."""
+    """For another function: its gradient must be right along random directions."""
     point = original.point
     before, after = original.values[name], mutant.values[name]
     if before.shape != after.shape:
@@ -99,7 +99,7 @@ def _judge_value(original: Trial, mutant: Trial, name: str) -> Verdict:
 
 
 def _judge_gradient(original: Trial, mutant: Trial, gradients: list[str]) -> Verdict:
-    """The same outputs at this point, another gradient: right if the function is another close by, or at a kink."""
+    """For equal outputs but another gradient: right at a kink, or if the function differs nearby."""
     point = original.point
     kind, shown = VALUE, ""
     for key in gradients:
@@ -111,7 +111,7 @@ def _judge_gradient(original: Trial, mutant: Trial, gradients: list[str]) -> Ver
             return Verdict(MISSED, f"{change}, {point.where}")
         if point.dtype is not np.float64:
             return Verdict(UNCLEAR, f"d{name} differs, {point.where}")
-        if not step.fresh:  # a sum of others, as the rules say
+        if not step.fresh:  # a sum with earlier gradients, as the rules require
             continue
         differs = np.abs(before - after) > 1e-12 * (1 + np.abs(before))
         for index in map(tuple, np.argwhere(differs | (np.isnan(before) != np.isnan(after)))):

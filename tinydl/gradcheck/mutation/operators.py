@@ -1,8 +1,8 @@
-"""What goes wrong in hand-written backward passes, as changes of a syntax tree.
+"""Mistakes in hand-written backward passes, as changes of a syntax tree.
 
-A term, a factor, a transpose or a mask forgotten, a sign, height and width exchanged, = for +=, a stale cache. An
-operator is a function of a Place, a node of a function's tree and what is around it; it yields what could stand there
-instead. OPERATORS, at the end, holds all of them by the name under which tables list them; most are rules in Python's
+A missing term, factor, transpose or mask, a sign, swapped height and width, = in place of +=, a stale cache. An
+operator is a function of a Place, a node of a function's tree and its surroundings; it yields replacements for
+the node. OPERATORS, at the end, holds all of them by their names in tables; most are rules in Python's
 own notation, such as "A * B -> A; B".
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Place:
-    """A node, where it hangs (`parent`.`field`), and the function and the statement that it is part of."""
+    """A node, its position (`parent`.`field`), and the function and the statement that contain it."""
 
     node: ast.AST
     parent: ast.AST
@@ -38,7 +38,7 @@ class Place:
 
     @property
     def is_handed_on(self) -> bool:
-        """A result that leaves the function: returned, added up, or kept in an attribute."""
+        """A result that leaves the function: returned, added up, or stored in an attribute."""
         if not isinstance(self.statement, ast.Assign):
             return self.is_result
         return self.is_result and any(isinstance(target, ast.Attribute) for target in self.statement.targets)
@@ -48,7 +48,7 @@ class Place:
         return [argument.arg for argument in self.definition.args.args if argument.arg != "self"]
 
     def names(self, before: float = math.inf) -> set[str]:
-        """Parameters, and what is assigned above a line."""
+        """Parameters, and names assigned above a line."""
         return {*self.parameters, *_names_stored(self.definition, before)}
 
 
@@ -70,7 +70,7 @@ FUNCTIONS = {
     "ones_like": "zeros_like", "zeros_like": "ones_like", "zeros": "ones", "ones": "zeros",
 }  # fmt: skip
 UNARY = ("exp", "log", "log1p", "abs", "sign", "tanh", "sqrt", "square", "copy", "astype", "clip", "pad", "isnan")
-# No arrays: putting one of these for an array, or an array for one of these, only crashes.
+# Not arrays: swapping one of these with an array only crashes.
 COUNTS = {
     "self", "n", "c", "f", "k", "size", "shift", "before", "filters", "activation", "training", "padding", "need_dx",
     "accumulate", "backwards", "x_shape", "alpha", "beta", *SIDES,
@@ -81,7 +81,7 @@ COUNTS = {
 
 
 def _filled(template: str, **parts: ast.AST) -> ast.AST:
-    """The tree of an expression or a statement, with others in the place of some names."""
+    """The tree of an expression or a statement, with some names replaced."""
     statement = ast.parse(template).body[0]
 
     class Fill(ast.NodeTransformer):
@@ -92,7 +92,7 @@ def _filled(template: str, **parts: ast.AST) -> ast.AST:
 
 
 def _matches(node: Any, pattern: Any, parts: dict[str, Any]) -> bool:
-    """Whether a tree is the pattern, in which a capital letter stands for any expression; `parts` takes these."""
+    """Whether a tree matches the pattern, in which a capital letter stands for any expression, stored in `parts`."""
     if isinstance(pattern, ast.Name) and pattern.id.isupper():
         return ast.dump(parts.setdefault(pattern.id, node)) == ast.dump(node)
     if type(pattern) is not type(node):
@@ -118,16 +118,16 @@ def _neighbours_exchanged(node: ast.AST, field: str) -> Iterator[ast.AST]:
 
 
 def _names_stored(tree: ast.AST, before: float = math.inf) -> set[str]:
-    """The names that are given a value, above a line."""
+    """The names assigned above a line."""
     stored = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     return {name.id for name in stored if name.lineno < before}
 
 
-# --- what operators are made of -------------------------------------------------------------------------------------
+# --- building blocks of operators -----------------------------------------------------------------------------------
 
 
 def _rules(*rules: str, also: Operator | None = None) -> Operator:
-    """ "A * B -> A; B" puts a, and then b, for any a * b; `also` is asked after all rules."""
+    """ "A * B -> A; B" yields a, and then b, for any a * b; `also` is tried after all rules."""
     parsed = [(_filled(before), after.split("; ")) for before, after in (rule.split(" -> ") for rule in rules)]
 
     def operator(place: Place) -> Iterator[Change]:
@@ -147,7 +147,7 @@ def _result(*templates: str) -> Operator:
 
 
 def _handed_on(*templates: str) -> Operator:
-    """Each template for a result A that is handed on."""
+    """Each template for a result A that is passed on."""
     return lambda place: (_filled(template, A=place.node) for template in templates if place.is_handed_on)
 
 
@@ -164,7 +164,7 @@ def _over_n(place: Place) -> Iterator[Change]:
 
 
 def _axis(place: Place) -> Iterator[Change]:
-    """Another axis, all of them, or of two only one; another letter of an einsum's output."""
+    """Another axis, all axes, or only one of two; another letter of an einsum's output."""
     match place.node:
         case ast.keyword(arg="axis", value=ast.Name() as axes):  # a tuple's
             yield from (_changed(place.node, value=_filled(form, A=axes)) for form in ("A[:1]", "A[-1:]", "None"))
@@ -189,7 +189,7 @@ def _transposed(place: Place) -> Iterator[Change]:
 
 
 def _sides(place: Place) -> Iterator[Change]:
-    """kh <-> kw and the like; neighbours of a tuple, a subscript or unpacked arguments exchanged; *pair turned."""
+    """kh <-> kw and the like; neighbors of a tuple, a subscript or unpacked arguments swapped; *pair reversed."""
     match place.node:
         case ast.Name(id=name, ctx=ast.Load()) if {name, SIDES.get(name)} <= place.names():
             yield ast.Name(SIDES[name], ast.Load())
@@ -202,7 +202,7 @@ def _sides(place: Place) -> Iterator[Change]:
 
 
 def _arguments(place: Place) -> Iterator[Change]:
-    """f(a, b) -> f(b, a), neighbour by neighbour."""
+    """f(a, b) -> f(b, a), for each pair of neighbors."""
     if isinstance(place.node, ast.Call) and not any(isinstance(argument, ast.Starred) for argument in place.node.args):
         yield from _neighbours_exchanged(place.node, "args")
 
@@ -222,14 +222,14 @@ def _mask(place: Place) -> Iterator[Change]:
 
 
 def _assigned(place: Place) -> Iterator[Change]:
-    """a += b -> a = b, and a[...] = b, which alone reaches the caller."""
+    """a += b -> a = b, and a[...] = b, of which only the latter reaches the caller."""
     if isinstance(place.node, ast.AugAssign):
         for template in ("A = B", "A[...] = B"):
             yield _filled(template, A=place.node.target, B=place.node.value)
 
 
 def _off_by_one(place: Place) -> Iterator[Change]:
-    """A whole number one larger or smaller, a slice or a loop that misses its first or last."""
+    """An integer one larger or smaller, a slice or a loop that misses its first or last entry."""
     node = place.node
     if isinstance(node, ast.Constant) and type(node.value) is int and not isinstance(place.parent, ast.keyword):
         yield ast.Constant(node.value + 1)
@@ -246,7 +246,7 @@ def _off_by_one(place: Place) -> Iterator[Change]:
 
 
 def _branch(place: Place) -> Iterator[Change]:
-    """A branch always or never taken; of two conditions one."""
+    """A branch always or never taken; only one of two conditions."""
     match place.node:
         case ast.If():
             yield _changed(place.node, test=ast.Constant(True))
@@ -257,7 +257,7 @@ def _branch(place: Place) -> Iterator[Change]:
 
 
 def _delete(place: Place) -> Iterator[Change]:
-    """A statement left out (not one that first gives a name its value: that only crashes)."""
+    """A statement removed (unless it first assigns a name: that only crashes)."""
     node = place.node
     if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name | ast.Tuple) for target in node.targets):
         names = set().union(*map(_names_stored, node.targets))
@@ -268,7 +268,7 @@ def _delete(place: Place) -> Iterator[Change]:
 
 
 def _stale_cache(place: Place) -> Iterator[Change]:
-    """self._x keeps what the first call gave it."""
+    """self._x keeps the value from the first call."""
     node = place.node
     if isinstance(node, ast.Assign):
         for target in (attribute for t in node.targets for attribute in ast.walk(t)):
@@ -300,7 +300,7 @@ def _is_own_value(node: ast.Attribute) -> bool:
 
 
 def _first_row(place: Place) -> Iterator[Change]:
-    """A sum that takes in the first row of the batch only."""
+    """A sum over only the first row of the batch."""
     node = place.node
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr="sum" | "mean"), args=[first, *others]):
@@ -314,7 +314,7 @@ def _first_row(place: Place) -> Iterator[Change]:
 
 
 def _in_place(place: Place) -> Iterator[Change]:
-    """a * b -> a *= b, as an expression: right numbers, in memory that belongs to somebody else."""
+    """a * b -> a *= b, as an expression: the right numbers, in memory that belongs to others."""
     match place.node:
         case ast.BinOp(left=ast.Name(id=name), op=op) if name not in COUNTS:
             template = "(A, B, out=A)"
@@ -327,7 +327,7 @@ def _in_place(place: Place) -> Iterator[Change]:
 
 
 def _redraw(place: Place) -> Iterator[Change]:
-    """Backward draws another mask than forward."""
+    """Backward draws a different mask from forward's."""
     first = place.definition.body[0]
     if place.node is first and place.definition.name == "backward" and "_mask" in ast.dump(place.definition):
         yield [ast.parse("self.forward(self._x, training=self._mask is not None)").body[0], first]
@@ -374,13 +374,13 @@ OPERATORS: dict[str, Operator] = {
     "mean and sum": _rules("A.mean -> A.sum", "A.sum -> A.mean"),
     "transpose": _rules("A.T -> A", also=_transposed),
     "height and width": _sides,
-    "padding": _rules(  # rows' and columns' exchanged; top with bottom, left with right; near with far in the function
+    "padding": _rules(  # rows' and columns' swapped; top and bottom, left and right; near and far in the function
         *(f"{p} -> {p}[::-1]; tuple(side[::-1] for side in {p})" for p in ("padding", "A.padding")),
         "top -> bottom", "bottom -> top", "left -> right", "right -> left",
     ),
     "comparison": _comparison,
     "mask": _rules("A & B -> A; B; A | B", "A | B -> A; B; A & B", also=_mask),
-    # The last of equals for the first; the smallest for the largest.
+    # The last of equals in place of the first; the smallest in place of the largest.
     "tie": _rules("A.argmax -> A.argmin", "A.argmax(axis=K) -> A.shape[K] - 1 - np.flip(A, K).argmax(axis=K)"),
     "+= to =": _assigned,
     "off by one": _off_by_one,

@@ -1,9 +1,9 @@
-"""Mutants of a function: its syntax tree changed in one place, in one of a list of ways, and compiled again.
+"""Mutants of a function: its syntax tree, changed in one place by one of the operators, and compiled again.
 
     for mutant in mutants_of(dense_backward):
         print(mutant.operator, "|", mutant.change)        += to =  |  dW += x.T @ da  ->  dW = x.T @ da
 
-The list is in operators.py. What checks arguments (`if ...: raise`) is left as it is.
+The operators are in operators.py. Argument checks (`if ...: raise`) are not changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .operators import OPERATORS, Change, Place
 
 @dataclass(frozen=True)
 class Mutant:
-    """A changed function, to be put in the place of the original."""
+    """A changed function that replaces the original."""
 
     operator: str
     change: str  # the statement before -> after
@@ -33,7 +33,7 @@ class Mutant:
 
 
 def mutants_of(function: FunctionType) -> Iterator[Mutant]:
-    """Every mutant of a function, a method or a lambda, in the order of its source, no two of them alike."""
+    """Every mutant of a function, a method or a lambda, in the order of its source, without duplicates."""
     definition = definition_of(function)
     seen = {ast.unparse(definition)}
     for place in list(_places(definition)):
@@ -56,7 +56,7 @@ def _module(path: str) -> ast.Module:
 
 
 def definition_of(function: FunctionType) -> ast.FunctionDef:
-    """The function's own tree, without its docstring; a lambda's as that of a def with one return."""
+    """The function's own tree, without its docstring; a lambda's like that of a def with one return."""
     code = function.__code__
     found = []
     for node in ast.walk(_module(code.co_filename)):
@@ -80,7 +80,7 @@ def definition_of(function: FunctionType) -> ast.FunctionDef:
 
 
 def _places(definition: ast.FunctionDef) -> Iterator[Place]:
-    """Every node below the body, outermost first; not argument checks, annotations and defaults."""
+    """Every node of the body, outermost first; no argument checks, annotations or defaults."""
 
     def below(parent: ast.AST, statement: ast.stmt | None) -> Iterator[Place]:
         for field, value in ast.iter_fields(parent):
@@ -102,7 +102,7 @@ def _is_guard(node: ast.AST) -> bool:
 
 @contextmanager
 def _replaced(place: Place, new: Change) -> Iterator[None]:
-    """Within the block something else stands at a place."""
+    """Within the block the place holds another node."""
     held = getattr(place.parent, place.field)
     if isinstance(held, list):
         at = held.index(place.node)
@@ -115,9 +115,9 @@ def _replaced(place: Place, new: Change) -> Iterator[None]:
 
 
 def compiled(source: str, original: FunctionType) -> FunctionType:
-    """The source as a function among the original's globals and, for super() above all, in its closure."""
+    """Compile the source among the original's globals and in its closure, which super() needs."""
     cells = dict(zip(original.__code__.co_freevars, original.__closure__ or (), strict=True))
-    # What a mutant leaves unwritten would differ from run to run.
+    # Memory that a mutant leaves unwritten would differ from run to run.
     source = source.replace("np.empty(", "np.zeros(").replace("np.empty_like(", "np.zeros_like(")
     name = "function" if original.__name__ == "<lambda>" else original.__name__
     maker = f"def make({', '.join(cells)}):\n{indent(source, '    ')}\n    return {name}"
@@ -129,6 +129,6 @@ def compiled(source: str, original: FunctionType) -> FunctionType:
 
 
 def _shown(statement: ast.AST) -> str:
-    """A statement on one line; of a block its head only."""
+    """A statement on one line; only the head of a block."""
     lines = ast.unparse(statement).splitlines()
     return lines[0] if hasattr(statement, "body") else " ".join(lines)

@@ -1,4 +1,4 @@
-"""What is mutated: a class with all the code that its forward, backward and penalty run."""
+"""Targets of mutation: a class with all the code that its forward, backward and penalty run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOTS = ("forward", "backward", "penalty", "zero_grad", "grads", "params")
 
 @dataclass(frozen=True)
 class Site:
-    """A function that a target runs, and the class or table that holds it; None for a function of a module."""
+    """A function that a target runs, and the class or table that contains it; None for a module's function."""
 
     name: str
     function: FunctionType
@@ -34,10 +34,10 @@ class Target:
     Args:
         subject: the class
         cases: where mutants are checked
-        more: where mutants that pass every check are compared with the original, too
-        variants: attributes that make an object of the class work another way, by a name for each; compared, too
-        contract: a base class whose own methods are nobody's maths (as Layer), and so are not mutated
-        context: a context in which Python code runs: for a library that has compiled twins of its functions
+        more: further cases at which mutants that pass every check are compared with the original
+        variants: attributes that make an object of the class work differently, by a name for each; also compared
+        contract: a base class whose own methods contain no maths (as Layer), and are not mutated
+        context: a context in which Python code runs, for a library with compiled twins of its functions
     """
 
     subject: type
@@ -63,7 +63,7 @@ class Target:
                     continue
                 found[site.function] = site
                 waiting += self._used_by(site.function)
-        # What ends in an error only checks.
+        # A statement that ends in an error is only a check.
         return [site for site in found.values() if not isinstance(definition_of(site.function).body[-1], ast.Raise)]
 
     def mutants(self) -> Iterator[tuple[Site, Mutant]]:
@@ -71,7 +71,7 @@ class Target:
 
     @cached_property
     def points(self) -> list[Point]:
-        """Every case in many variations, and each of `more` as it is."""
+        """Every case in many variations, and each of `more` unchanged."""
         found: list[Point] = []
         for case in self.cases:
             points = points_of(case, self.variants)
@@ -85,7 +85,7 @@ class Target:
             return [Trial(point) for point in self.points]
 
     def _method(self, name: str, above: type | None = None) -> Site | None:
-        """The function behind an attribute of the class (above another one, for super()), if it is its own."""
+        """The function behind an attribute of the class (or, for super(), of a base), if it is the library's own."""
         ancestors = self.subject.__mro__
         for holder in ancestors[ancestors.index(above) + 1 :] if above else ancestors:
             if name in vars(holder):
@@ -129,7 +129,7 @@ class Target:
 
 
 def _resolved(node: ast.expr, names: dict[str, Any]) -> Any:
-    """What a name stands for, or a dotted name through modules; None for any other expression."""
+    """The object behind a name, or a dotted name through modules; None for any other expression."""
     if isinstance(node, ast.Name):
         return names.get(node.id)
     if isinstance(node, ast.Attribute):
@@ -144,7 +144,7 @@ def _package(module: str) -> str:
 
 @contextmanager
 def installed(site: Site, function: FunctionType) -> Iterator[None]:
-    """Within the block all code finds another function where the site's was."""
+    """Within the block all code finds another function in the site's place."""
     if site.holder is not None:
         places = [(site.holder, site.key)]
     else:

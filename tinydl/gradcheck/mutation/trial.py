@@ -1,6 +1,6 @@
-"""What a layer does at a point, in a few passes: for comparing two versions of it.
+"""The behavior of a layer at a point, in a few passes: to compare two versions of it.
 
-Nothing here knows the oracles of the gradient checker; slopes are plain differences.
+Nothing here uses the oracles of the gradient checker; slopes are plain differences.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RIGHT, WRONG, NO_SLOPE = "right", "wrong", "no slope"
 
 
 class Case(Protocol):
-    """A layer, or a loss seen as one, and where it is checked: at an array, or a shape to draw N(0, 1) in."""
+    """A layer, or a loss presented as one, and its input: an array, or a shape to draw from N(0, 1)."""
 
     @property
     def subject(self) -> Any: ...
@@ -39,16 +39,16 @@ class Case(Protocol):
 
 @dataclass(frozen=True)
 class Point:
-    """A case's subject at an x, in a mode: what a Trial is made at."""
+    """A case's subject at an x, in a mode: the input of a Trial."""
 
     name: str
     case: Case
     x: NDArray
     dtype: type = np.float64
     training: bool = True
-    rounded: bool = False  # the parameters are whole numbers: zeros and ties
+    rounded: bool = False  # the parameters are integers: zeros and ties
     sliced: bool = False  # x and dy are not contiguous
-    attributes: Mapping[str, Any] = field(default_factory=dict)  # of the layer
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # set on the layer
 
     @property
     def where(self) -> str:
@@ -56,7 +56,7 @@ class Point:
 
 
 def points_of(case: Case, variants: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Point]:
-    """The case's own x and nastier ones: zeros, ties, one row, large, float32, not contiguous, other modes.
+    """The case's own x and harder ones: zeros, ties, one row, large, float32, not contiguous, other modes.
 
     variants: attributes to set on the layer, by a name for each.
     """
@@ -91,15 +91,15 @@ class Pass:
 
 
 class Trial:
-    """What a layer does at a point in five passes.
+    """The behavior of a layer at a point in five passes.
 
-    The passes: x; another x; the first x, its gradients added on top; half the rows; the first x in the other mode.
+    The passes: x; another x; the first x, its gradients added to those; half the rows; the first x in the other mode.
 
     Attributes:
-        values: what forward gives, pass by pass: y, penalty and, at the end, state
-        gradients: what backward gives, pass by pass: "W 0" is dW in pass 0
-        rules: whether the rules of a layer were kept
-        error: what was raised instead
+        values: forward's results, pass by pass: y, penalty and, at the end, state
+        gradients: backward's results, pass by pass: "W 0" is dW in pass 0
+        rules: whether the rules of a layer held
+        error: the exception raised instead
     """
 
     def __init__(self, point: Point) -> None:
@@ -139,13 +139,13 @@ class Trial:
             y = runner.forward(x)
             self.values[f"y {k}"] = y.copy()
             self.values[f"penalty {k}"] = np.array(runner.penalty(), dtype=x.dtype)
-            if y.ndim:  # else an objective: 1
+            if y.ndim:  # otherwise it is an objective: dy is 1
                 step.dy = np.random.default_rng(4 if k in (0, 2) else 5).standard_normal(y.shape).astype(y.dtype)
             dy = laid_out(step.dy)
             kept += [(array, array.copy()) for array in (x, y, dy)]
             dx = runner.backward(dy)
             shapes_fit.append(dx is not None and dx.shape == x.shape)
-            if shapes_fit[-1]:  # else it is left out, as where nobody needs it
+            if shapes_fit[-1]:  # otherwise it is omitted, as if it were not needed
                 self.gradients[f"x {k}"] = dx.copy()
                 kept.append((dx, self.gradients[f"x {k}"]))
             for name, gradient in runner.grads.items():
@@ -159,7 +159,7 @@ class Trial:
         self.rules["arrays handed in or out are left alone"] = untouched
 
     def _made(self) -> Any:
-        """The layer, its parameters and state off their initial values."""
+        """Move the layer's parameters and state off their initial values."""
         point, rng = self.point, np.random.default_rng(1)
         layer = point.case.made(point.x.shape[1:], rng, point.dtype)
         runner = Runner(layer, point.training, None)
@@ -174,9 +174,9 @@ class Trial:
         return layer
 
     def slopes(self, step: Pass, name: str, direction: NDArray) -> tuple[float, float]:
-        """The bounds of d/dt (sum(dy * y) + penalty) at t = 0, as an array is moved by t.
+        """Bounds of d/dt (sum(dy * y) + penalty) at t = 0, as an array is moved by t.
 
-        Each output's slope lies between those on its left and on its right, which differ only at a kink.
+        Each output's slope lies between its left and its right slope, which differ only at a kink.
         """
         x, h, runner = step.x.copy(), 1e-5, self.runners[step.training]
         array = x if name == "x" else self.params[name]
@@ -219,7 +219,7 @@ class Trial:
 
 
 def equal(a: NDArray, b: NDArray, terms: NDArray | float = 1.0) -> bool:
-    """Equal but for the roundoff of numbers as large as b and the terms that it is made of."""
+    """Equal up to the roundoff of numbers as large as b and its terms."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     if np.array_equal(a, b):
