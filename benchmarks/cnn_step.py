@@ -43,7 +43,7 @@ def flops_of_step() -> int:
     return 2 * (3 * (sum(convs) + sum(inputs * units for inputs, units in DENSE)) - convs[0])
 
 
-# --- the contestants: each runs in its own process and imports its library there -----------------------
+# --- the contestants: each runs in its own process and imports its library there ------------------------
 
 
 def data(batch_size: int) -> list[tuple[Any, Any]]:

@@ -43,7 +43,7 @@ class Contestant(NamedTuple):
     backend: str = ""
 
 
-# --- a worker: builds, then trains for one turn per line it reads ------------------------------------
+# --- a worker: builds, then trains for one turn per line it reads ---------------------------------------
 
 
 def peak_memory() -> float:

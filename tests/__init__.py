@@ -1,1 +1,1 @@
-"""A package, so that another one called tests in site-packages cannot stand in its place: benchmarks import tests.proofs."""
+"""A package, so that no package called tests in site-packages is imported instead: benchmarks use tests.proofs."""

@@ -1,4 +1,4 @@
-"""The build of the house: who may import whom, what an import costs, docstrings and annotations."""
+"""The library's structure: allowed imports, their cost, docstrings and annotations."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def imports_of(file: Path) -> set[Path]:
     return {file_of(name) for name in imported(tree_of(file), package) if name != ("tinydl", "__version__")}
 
 
-IMPORTS = {file: imports_of(file) for file in FILES if file != ROOT}  # that one loads Model and the like when asked to
+IMPORTS = {file: imports_of(file) for file in FILES if file != ROOT}  # it loads Model and others on demand
 
 
 @pytest.mark.parametrize("file", IMPORTS, ids=named)
@@ -146,7 +146,7 @@ def test_importing_tinydl_stays_light() -> None:
     heavy = ("sklearn", "matplotlib", "pandas", "torch", "tensorboardX", "pytest", "hypothesis", "requests", "IPython",
              "scipy.stats", "scipy.sparse", "scipy.optimize", "scipy.special", "scipy.signal")  # fmt: skip
     own = [f"tinydl.{unit}" for unit in ("plots", "gradcheck", *ORDER[ORDER.index("model") + 1 :])]
-    script = (  # SciPy's own linalg is no part of it: in older releases it imports scipy.sparse
+    script = (  # not SciPy's own linalg: in older releases it imports scipy.sparse
         f"import sys, scipy.linalg; before = set(sys.modules); from tinydl import Model; "
         f"print([name for name in {(*heavy, *own)} if name in sys.modules and name not in before])"
     )
@@ -188,7 +188,7 @@ def is_compiled(node: ast.AST) -> bool:
 def test_everything_public_has_a_docstring(file: Path) -> None:
     assert ast.get_docstring(tree_of(file)), "the module"
     for name, node in public_definitions(file):
-        if "." not in name:  # of methods the class speaks
+        if "." not in name:  # the class's docstring covers its methods
             assert ast.get_docstring(node), name
 
 

@@ -1,4 +1,4 @@
-"""What all hyper-parameters share: how they are shown, and the hint at images whose channels stand first."""
+"""Properties common to all hyper-parameters: their repr, and the hint at channels-first images."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def test_what_is_configured_shows_its_arguments() -> None:
     [
         ((3, 32, 30), (32, 30, 3), ": the images are channels first; put channels last"),
         ((16, 4, 5), (4, 5, 16), ": the images are channels first; put channels last"),
-        ((3, 32, 30), (30, 32, 3), ""),  # height and width swapped: another mistake
+        ((3, 32, 30), (30, 32, 3), ""),  # height and width swapped: a different mistake
         ((32, 30, 3), (32, 30, 1), ""),
         ((32, 3), (3, 32), ""),
         ((3, 32, 32), None, ": if the images are channels first, use (32, 32, 3) and put channels last"),
         ((1, 8, 8), None, ": if the images are channels first, use (8, 8, 1) and put channels last"),
         ((32, 32, 3), None, ""),
-        ((3, 32, 16), None, ""),  # images 3 pixels high: not a guess to make of a shape that may be meant
+        ((3, 32, 16), None, ""),  # images 3 pixels high: the shape may be intended
         ((3, 3, 3), None, ""),
         ((16, 8, 8), None, ""),
         ((), None, ""),

@@ -1,4 +1,4 @@
-"""Batches: what they draw, and models that train on them exactly as on arrays."""
+"""Batches: their contents, and models that train on them exactly as on arrays."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_an_epoch_is_every_row_once_the_short_batch_included() -> None:
         assert sorted(epochs[-1]) == y.tolist()
     assert epochs[0] != epochs[1]  # a new permutation
     assert y.tolist() not in epochs
-    np.testing.assert_array_equal(np.concatenate([batch for batch, _ in data.draw(4)]), x)  # in order without rng
+    np.testing.assert_array_equal(np.concatenate([batch for batch, _ in data.draw(4)]), x)  # in order without an rng
     np.testing.assert_array_equal(np.concatenate([batch for batch, _ in data.draw(4, rng, shuffle=False)]), x)
     assert [len(batch) for batch, _ in data.draw(100)] == [11]
 
@@ -240,7 +240,7 @@ def test_the_users_batches_are_not_changed() -> None:
     assert data.y is y
 
 
-# --- refused ----------------------------------------------------------------------------------------------------------
+# --- rejected ---------------------------------------------------------------------------------------------------------
 
 
 def test_targets_given_twice_or_not_at_all_are_refused() -> None:

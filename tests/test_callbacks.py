@@ -1,4 +1,4 @@
-"""Callbacks: the book's messages, what is saved and restored, the progress shown, and Ctrl-C."""
+"""Callbacks: the book's messages, saving and restoring, the progress bar, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -268,7 +268,7 @@ def test_a_schedule_of_steps_reaches_the_optimizer() -> None:
     assert model.optimizer.current_learning_rate == 1 / 16
 
 
-# --- what is seen -----------------------------------------------------------------------------------------------------
+# --- output -----------------------------------------------------------------------------------------------------------
 
 
 def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -309,7 +309,7 @@ def test_a_bar_with_figures_and_time_left_on_a_terminal(tmp_path: Path) -> None:
     try:
         while chunk := os.read(main, 65536):
             shown += chunk
-    except OSError:  # how Linux says that the other end is closed
+    except OSError:  # Linux raises this when the other end is closed
         pass
     os.close(main)
     text = shown.decode()

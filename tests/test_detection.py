@@ -65,7 +65,7 @@ def test_reconstruction_error_refuses() -> None:
 
 def test_metrics_by_hand() -> None:
     got = detection_metrics(Y, S)
-    # Pairs in the right order: the frauds stand above 6, 6, 5 and 2 of the 6 normal rows.
+    # Pairs in the right order: the frauds rank above 6, 6, 5 and 2 of the 6 normal rows.
     assert got["roc_auc"] == pytest.approx(19 / 24, rel=1e-12)
     # Precision at each fraud found: 1/1, 2/2, 3/4, 4/8.
     assert got["average_precision"] == pytest.approx((1 + 1 + 3 / 4 + 4 / 8) / 4, rel=1e-12)

@@ -1,4 +1,4 @@
-"""Initial weights: their distribution (as the docstrings write it), dtype and seeds."""
+"""Initial weights: their distribution (as in the docstrings), dtype and seeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tinydl.initializers import INITIALIZERS, fans, glorot_normal, glorot_uniform, he_normal, he_uniform, zeros
 
-SHAPE = (300, 500)  # 150,000 draws: a variance is known to about 0.4 %
+SHAPE = (300, 500)  # 150,000 draws: a variance is accurate to about 0.4 %
 VARIANCES = {
     "glorot_uniform": 2 / 800,
     "glorot_normal": 2 / 800,

@@ -1,4 +1,4 @@
-"""What class Layer gives to all layers: its checks of what goes in and comes back."""
+"""The features of class Layer common to all layers: its checks of inputs and gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses: values and gradients as recorded from PyTorch, and what they refuse."""
+"""Losses: values and gradients as recorded from PyTorch, and invalid input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model: the flat vectors, fit's arithmetic, Keras' manners, and what is refused before anything is changed."""
+"""Model: the flat vectors, fit's arithmetic, Keras's conventions, and errors raised before anything changes."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ class Twice(Container):
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         dy = self.inner.backward(dy)
-        self.inner.forward(self._x)  # its cache is that of the second use
+        self.inner.forward(self._x)  # its cache is from the second use
         return self.inner.backward(dy)
 
 
@@ -296,11 +296,11 @@ def test_a_training_steps_gradients_are_those_of_backward_from_zero(name: str) -
         model.loss.forward(model.forward(x, True), y)
         model.backward(model.loss.backward())
         expected = model.gradients.copy()
-        model.gradients[:] = np.nan  # what the step before left there
+        model.gradients[:] = np.nan  # left over from the previous step
         model.train_on_batch(x, y)
         np.testing.assert_allclose(model.gradients, expected, rtol=1e-12, atol=1e-15)
         model.loss.forward(model.forward(x, True), y)
-        assert model.backward(model.loss.backward()).shape == x.shape  # outside of training they add, and give dx
+        assert model.backward(model.loss.backward()).shape == x.shape  # outside training they add, and return dx
         np.testing.assert_allclose(model.gradients, 2 * expected, rtol=1e-12, atol=1e-15)
 
 
@@ -383,7 +383,7 @@ def test_weights_may_be_the_models_own_in_another_order_and_are_only_read() -> N
         [W2, b2, model.params["batch_norm_1.beta"], model.params["batch_norm_1.gamma"], *state[::-1], W1, b1]
     )
     assert [weight.flat[0] for weight in model.get_weights()] == [6, 7, 3, 2, 5, 4, 0, 1]
-    weights = model.get_weights()  # of this dtype: not even copied
+    weights = model.get_weights()  # same dtype: not even copied
     model.set_weights(weights)
     model.parameters[:] = 9
     model.state["batch_norm_1.mean"][:] = 9
@@ -420,7 +420,7 @@ def test_a_composite_of_ones_own_lists_its_weights_in_its_order() -> None:
     assert [weight.shape for weight in model.get_weights()] == [(3, 4), (4,), (3, 5), (5,), (5, 6), (6,)]
 
 
-# --- weight decay: weights shrink, what is there once a unit does not -------------------------------------------------
+# --- weight decay: weights shrink, vectors with one entry per unit do not ---------------------------------------------
 
 DECAY_OPTIMIZERS = {
     "sgd": lambda decay: SGD(0.1, weight_decay=decay),
@@ -472,7 +472,7 @@ def test_copies_and_recompiled_models_decay_the_same_parts() -> None:
     assert model.optimizer.decayed == parts
 
 
-# --- refused ----------------------------------------------------------------------------------------------------------
+# --- rejected ---------------------------------------------------------------------------------------------------------
 
 X = np.zeros((5, 3), np.float32)
 WITH_NAN, WITH_INF = X.copy(), X.copy()
@@ -709,7 +709,7 @@ def test_an_optimizer_that_has_trained_another_model_is_refused() -> None:
     first = Model([Dense(3)], 3)
     first.compile(optimizer, MeanSquaredError())
     first.train_on_batch(rows(), rows())
-    first.compile(optimizer, MeanSquaredError())  # the same model again: it goes on
+    first.compile(optimizer, MeanSquaredError())  # the same model again: training continues
     with pytest.raises(ValueError, match="optimizer must be new, got Adam with 1 steps on another model"):
         Model([Dense(3)], 3).compile(optimizer, MeanSquaredError())
 
@@ -781,7 +781,7 @@ def test_flatten_makes_the_image_model_work() -> None:
     assert Model([Flatten(), Dense(3)], (4, 5, 2)).predict(np.zeros((2, 4, 5, 2))).shape == (2, 3)
 
 
-# --- when training goes wrong -----------------------------------------------------------------------------------------
+# --- failures in training ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered")

@@ -1,4 +1,4 @@
-"""Optimizers: ten steps through a Model against PyTorch's own (tests/golden), state, clipping, what they refuse."""
+"""Optimizers: ten steps through a Model against PyTorch's own (tests/golden), state, clipping, invalid input."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def ten_steps(activation: str, optimizer: Optimizer) -> tuple[list[float], dict[
     model = Model([Dense(4, activation), Dense(5)], input_shape=5, dtype="float64")
     model.set_weights([np.array(weight) for weight in start["weights"]])
     model.compile(optimizer, MeanSquaredError())
-    optimizer.decayed = None  # PyTorch's decay biases too
+    optimizer.decayed = None  # PyTorch's optimizers decay biases too
     losses, weights = [], {}
     for step in range(1, 11):
         losses.append(model.train_on_batch(x, x))
@@ -170,7 +170,7 @@ def test_slots_are_made_only_where_they_are_needed() -> None:
     adam = Adam()
     adam.build(p)
     assert list(adam.slots) == ["m", "v"]
-    adam.build(p)  # again for the same parameters: kept as they are
+    adam.build(p)  # again for the same parameters: the slots are kept
     assert math.isclose(adam.slots["m"].sum(), 0.0)
 
 
@@ -225,7 +225,7 @@ def test_the_config_makes_the_same_optimizer() -> None:
     )
 
 
-# --- the parts that decay
+# --- parameters that decay
 
 
 PARTS = {

@@ -1,4 +1,4 @@
-"""What is handed out holds everything, and facts that several files state agree. No network is needed."""
+"""The distributions are complete, and facts stated in several files agree. No network is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: PyTorch's rates where the definitions agree, the formula's corner points elsewhere."""
+"""Learning-rate schedules: PyTorch's rates if the definitions agree, the formula's corner points otherwise."""
 
 from __future__ import annotations
 

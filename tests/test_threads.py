@@ -1,4 +1,4 @@
-"""Threads: the one setting, its validation, what may run at once, forked processes, errors and Ctrl-C in shared work."""
+"""Threads: the one setting, its validation, concurrency, forked processes, errors and Ctrl-C in shared work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tinydl.layers import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, Ma
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
 
-LIMIT = 60  # seconds, after which a process hangs
+LIMIT = 60  # seconds, after which a process counts as hanging
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ def number_in(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> i
     [
         ({"TINYDL_NUM_THREADS": "3"}, 3),
         ({"OMP_NUM_THREADS": "3"}, 3),
-        ({"TINYDL_NUM_THREADS": "5", "OMP_NUM_THREADS": "3"}, 5),  # the own variable goes first
+        ({"TINYDL_NUM_THREADS": "5", "OMP_NUM_THREADS": "3"}, 5),  # tinydl's own variable takes precedence
         ({"TINYDL_NUM_THREADS": "", "OMP_NUM_THREADS": "3"}, 3),
         ({"TINYDL_NUM_THREADS": " 4 "}, 4),
     ],
@@ -164,7 +164,7 @@ def test_parts_run_at_the_same_time_with_one_blas_thread() -> None:
     barrier, seen = threading.Barrier(3, timeout=30), set()
 
     def task(part: threads.Part) -> None:
-        barrier.wait()  # passes only when all three are here
+        barrier.wait()  # passes only when all three have arrived
         seen.add((threading.get_ident(), tuple(blas_threads())))
 
     with threadpool_limits(2, "blas"):
@@ -193,7 +193,7 @@ def test_an_exception_is_raised_after_all_parts_have_ended(bad: set[int]) -> Non
         assert ended == {0, 1, 2} - bad
         assert blas_threads() == before
     seen: list[int] = []
-    threads.share(3, 3, lambda part: seen.append(part.number))  # the pool is as good as before
+    threads.share(3, 3, lambda part: seen.append(part.number))  # the pool still works
     assert sorted(seen) == [0, 1, 2]
 
 

@@ -1,4 +1,4 @@
-"""python -m tinydl gradcheck: the Check lines of the library, someone else's layer, exit codes, messages, JSON."""
+"""python -m tinydl gradcheck: the library's Check lines, a user's layer, exit codes, messages, JSON."""
 
 from __future__ import annotations
 
@@ -322,7 +322,7 @@ def test_what_only_a_target_takes(run: Run, arguments: list[str]) -> None:
     assert f"{arguments[0]} needs a TARGET" in err
 
 
-# --- someone's layer --------------------------------------------------------------------------------------------------
+# --- a user's layer ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("target", [
@@ -351,7 +351,7 @@ def test_a_file_elsewhere_and_what_lies_beside_it(run: Run, tmp_path: Path) -> N
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     (folder / "helper_of_mine.py").write_text("import numpy as np\nsine = np.sin, lambda dy, x: dy * np.cos(x)\n")
-    (folder / "json.py").write_text("from helper_of_mine import sine\n")  # whose name is taken
+    (folder / "json.py").write_text("from helper_of_mine import sine\n")  # a name that the library has, too
     assert run(f"{folder / 'json.py'}:sine", "--shape", "5")[0] == 0
     assert run("elsewhere.helper_of_mine:sine", "--shape", "5")[0] == 0
 
@@ -402,7 +402,7 @@ def test_json_and_nothing_else_on_stdout(run: Run) -> None:
     assert "the sign is flipped" in json.loads(out)["cases"][0]["message"]
 
 
-# --- what cannot be checked -------------------------------------------------------------------------------------------
+# --- impossible checks ------------------------------------------------------------------------------------------------
 
 GREETING = "a greeting on import\n"
 CANNOT: dict[str, tuple[list[str], str]] = {

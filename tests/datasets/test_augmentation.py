@@ -132,7 +132,7 @@ def test_a_cutout_is_one_square_and_every_centre_comes(size: int, fill: Any) -> 
     images = numbered(35 * 15)  # of 5 x 7 pixels
     got = cutout(images, np.random.default_rng(0), size, fill)
     ways = {with_a_hole(images[0], i, j, size, fill).tobytes() for i in range(5) for j in range(7)}
-    assert len(ways) == 35 or size > 5  # than the image is high: then some cover the same
+    assert len(ways) == 35 or size > 5  # larger than the image's height: some then cover the same pixels
     assert {image.tobytes() for image in got} == ways
 
 
@@ -237,7 +237,7 @@ def test_lam_follows_the_beta_distribution() -> None:
         for _ in range(4000):
             _, rows = mixup(x, y, rng, alpha)
             own = rows[np.arange(4), np.arange(4)]
-            if own.min() < 1:  # the permutation moved somebody
+            if own.min() < 1:  # the permutation moved at least one row
                 lams.append(own.min())
         assert abs(np.mean(lams) - 0.5) < 4 * np.sqrt(variance / len(lams))
         assert abs(np.var(lams) - variance) < 0.1 * variance

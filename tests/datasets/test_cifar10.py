@@ -1,4 +1,4 @@
-"""Small files in both versions' formats, written here byte by byte; the real data where TINYDL_DATA has it."""
+"""Small files in both versions' formats, written here byte by byte; the real data if TINYDL_DATA has it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def real() -> CIFAR10:
     return load()
 
 
-# -- files such as the published ones
+# -- files in the published formats
 
 
 def planes(batch: str, n: int = ROWS) -> np.ndarray:
@@ -222,7 +222,7 @@ def test_the_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert load(place("path")).train.name(0) == "path"
 
 
-# -- what is missing or damaged
+# -- missing or damaged files
 
 
 def test_nothing_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,7 +331,7 @@ def test_faulty_names_are_named(tmp_path: Path, content: bytes) -> None:
     "spoil",
     [
         lambda packed: gzip.compress(packed)[:-1000],
-        lambda packed: gzip.compress(packed)[:-8] + bytes(8),  # only gzip's own checksum is wrong
+        lambda packed: gzip.compress(packed)[:-8] + bytes(8),  # only gzip's checksum is wrong
         lambda packed: packed[: len(packed) // 2],
         lambda packed: gzip.compress(packed[: len(packed) // 2 + 100]),
         lambda packed: b"no archive at all" * 99,
@@ -357,7 +357,7 @@ def test_a_faulty_file_in_an_archive_is_named(tmp_path: Path, monkeypatch: pytes
         load(path)
 
 
-# -- pickles that want more than arrays
+# -- pickles with more than arrays
 
 
 class Reduced:
@@ -439,7 +439,7 @@ def test_no_code_of_a_pickle_runs(tmp_path: Path, attack: str, target: str) -> N
 def test_the_attacks_would_work(tmp_path: Path, attack: str) -> None:
     """Or the test above would prove nothing."""
     mark = tmp_path / "mark"
-    with contextlib.suppress(TypeError):  # an array's arguments are not what os.system returns
+    with contextlib.suppress(TypeError):  # the result of os.system is not an array's arguments
         pickle.loads(attacks(mark)[attack][0], encoding="bytes")
     assert mark.exists()
 

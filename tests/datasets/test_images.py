@@ -173,7 +173,7 @@ def test_the_bytes_stay_as_they_are(function: Any, shuffle: bool) -> None:
     before = data.x.copy()
     for options in (data, data.standardised(), data.mixed(1.0)):
         for x, _ in options.augmented(function).draw(9, np.random.default_rng(0), shuffle):
-            x += 1  # nor does what a caller does to a batch reach them
+            x += 1  # nor do a caller's changes to a batch reach them
     np.testing.assert_array_equal(data.x, before)
 
 
@@ -366,7 +366,7 @@ def test_mixed_labels_need_a_class_a_logit() -> None:
         model.fit(data, verbose=0)
 
 
-# -- standardising
+# -- standardizing
 
 
 @pytest.mark.parametrize("n", [40, 256, 700])
@@ -568,7 +568,7 @@ def test_what_cannot_be_shown() -> None:
         make().show([])
 
 
-# -- what comes in
+# -- inputs
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_the_same_errors_from_every_data_set(module, tmp_path: Path, monkeypatch
     )
     for path in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(FileNotFoundError) as caught:
-            module.load(path, download=True)  # a path that is given is the only place
+            module.load(path, download=True)  # a given path is the only place
         trouble = f"holds neither {' nor '.join(files.names)}" if path.is_dir() else "does not exist"
         assert str(caught.value) == f"{files.title}: path={str(path)!r} {trouble}. {what_to_do}"
     for folder, said in ((None, "which is not set"), (tmp_path, str(tmp_path))):

@@ -1,4 +1,4 @@
-"""How the tests run the examples: in this process, where a process of its own would prove nothing more."""
+"""Run the examples for the tests: in this process, where a separate process would prove nothing more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every script says how it is run, and finds the files beside it from whatever folder it is started."""
+"""Every script explains its use, and finds the files beside it when started from any folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training runs on images: reports, pictures, and that a run goes on where it stopped, to the bit."""
+"""The training runs on images: reports, pictures, and that a stopped run resumes bit for bit."""
 
 from __future__ import annotations
 

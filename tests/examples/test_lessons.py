@@ -1,4 +1,4 @@
-"""The lessons print what they measured, and claim no more."""
+"""The lessons print their measurements, and claim no more."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_the_residual_lesson_reads_cifar(run: Callable[..., Done], tmp_path: Pat
     options = ["--data", tmp_path, "--depths", 8, "--epochs", 1, "--filters", 2, "--out", tmp_path / "out"]
     done = run("lessons/02_residual_networks.py", *options, "--rows", 100)
     assert done.stdout.startswith("CIFAR-10 at 16x16 pixels: 100 training images; plain and residual nets of 8 layers")
-    assert "the best of the shallower" not in done.stdout  # there is one depth only
+    assert "the best of the shallower" not in done.stdout  # there is only one depth
     done = run("lessons/02_residual_networks.py", *options, "--rows", 201, check=False)
     assert "--rows must be at most 200, the number of images, got 201" in done.stderr.splitlines()[-1]
 

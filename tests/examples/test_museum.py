@@ -1,4 +1,4 @@
-"""The museum of bugs: every exhibit runs, the wrong figures are wrong, the right ones right, and the checker has its say."""
+"""The museum of bugs: every exhibit runs, wrong figures are wrong, right ones right, and verdicts are as told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from subprocess import CompletedProcess as Done
 import pytest
 
 MUSEUM = Path(__file__).parents[2] / "examples" / "museum"
-pytestmark = pytest.mark.slow  # a visit takes some ten seconds
+pytestmark = pytest.mark.slow  # a visit takes about ten seconds
 EXHIBITS = {path.name for path in MUSEUM.glob("*.py")} - {"visit.py"}
 
 

@@ -3,10 +3,10 @@ gradient check only proves that backward is the derivative of whatever forward c
 
     python tests/golden/make_golden.py            (needs PyTorch; written with 2.13; rewrites the *.json beside it)
 
-Nothing of tinydl is imported here and no test imports this file: the numbers stand on their own. JSON keeps float64
-exactly, as its shortest decimal form. Weights are in the layout (inputs, units), of convolutions (kh, kw, in, out);
+This file does not import tinydl, and no test imports it: the numbers are independent. JSON stores float64
+exactly, in its shortest decimal form. Weights are in the layout (inputs, units), for convolutions (kh, kw, in, out);
 images are NHWC, where PyTorch has NCHW. images_keras.json and batch_norm_keras.json need TensorFlow (written with 2.21
-and Keras 3.15) and are left as they are where that is missing: only TensorFlow defines what "same" padding is, and its
+and Keras 3.15) and are not rewritten without it: only TensorFlow defines "same" padding, and its
 running variance is the biased one.
 """
 
@@ -33,7 +33,7 @@ def tensor(values: Any) -> torch.Tensor:
 
 
 def plain(value: Any) -> Any:
-    """Tensors and arrays as nested lists, within dicts and lists."""
+    """Convert tensors and arrays in dicts and lists to nested lists."""
     if isinstance(value, torch.Tensor):
         return value.detach().tolist()
     if isinstance(value, np.ndarray | np.generic):
@@ -124,7 +124,7 @@ def optimizers(rng: np.random.Generator) -> None:
                 {"schedule": lambda o: optim.lr_scheduler.CosineAnnealingLR(o, T_max=12, eta_min=0.001)},
             ),
         }
-        if activation == "tanh":  # the network hardly matters to an optimizer; a second one for the main ones
+        if activation == "tanh":  # the network hardly matters to an optimizer; the main ones get a second
             makers = {name: makers[name] for name in ("sgd_nesterov", "rmsprop", "adam", "adamw")}
         runs = {name: train(x, start, activation, make, **options) for name, (make, options) in makers.items()}
         write(f"optimizers_{activation}", {"start": {"x": x, "weights": start}, **runs})
@@ -226,7 +226,7 @@ def penalties(rng: np.random.Generator) -> None:
             # the definition: the Jacobian of every row by autograd, its squared Frobenius norm, the mean over the rows
             jacobians = [torch.autograd.functional.jacobian(encode, row, create_graph=True) for row in x]
             term = factor * torch.stack([(J**2).sum() for J in jacobians]).mean()
-            # (an encoder without an activation does not give x and b any part in the penalty: zeros)
+            # (An encoder without an activation has a constant Jacobian: the penalty's gradients for x and b are zeros.)
             zeros = {"allow_unused": True, "materialize_grads": True, "retain_graph": True}
             of_term = torch.autograd.grad(term, inputs, **zeros)
             h, dy = encode(x), torch.tensor(rng.normal(size=(6, 4)))
@@ -284,7 +284,7 @@ Padding = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, righ
 
 
 def short(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """N(0, 1) to three decimals: inputs take little room, and pooling windows no ties."""
+    """N(0, 1) to three decimals: inputs take little space, and pooling windows have no ties."""
     return rng.normal(size=shape).round(3)
 
 
@@ -383,13 +383,13 @@ def images(rng: np.random.Generator) -> None:
             ) -> torch.Tensor:
                 if kind == "MaxPool2D":
                     y = F.max_pool2d(padded(x, padding, -torch.inf), size, strides)
-                else:  # the mean over what lies inside: F.avg_pool2d's count_include_pad knows no lopsided padding
+                else:  # the mean over the pixels inside: F.avg_pool2d takes no asymmetric padding
                     inside = padded(torch.ones_like(x), padding)
                     y = F.avg_pool2d(padded(x, padding), size, strides) / F.avg_pool2d(inside, size, strides)
                 return y.permute(0, 2, 3, 1)
 
             record_layer(cases, f"{kind}_{name}", arguments, pool, rng, x=x)
-            if name == "padded" and kind == "AveragePool2D":  # that this is what PyTorch calls it
+            if name == "padded" and kind == "AveragePool2D":  # confirms PyTorch's meaning
                 own = F.avg_pool2d(x.permute(0, 3, 1, 2), 3, 2, 1, count_include_pad=False)
                 torch.testing.assert_close(own.permute(0, 2, 3, 1), pool(), rtol=1e-14, atol=0)
 
@@ -428,7 +428,7 @@ def images(rng: np.random.Generator) -> None:
 
 
 def images_keras(rng: np.random.Generator) -> None:
-    """What padding="same" means, by those who defined it."""
+    """The meaning of padding="same" by TensorFlow, which defined it."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     try:
         import keras
@@ -462,7 +462,7 @@ def images_keras(rng: np.random.Generator) -> None:
     write("images_keras", cases)
 
 
-# --- batch normalisation, and where ways part and join ------------------------------------------------------------
+# --- batch normalization, and graphs that fork and join -----------------------------------------------------------
 
 
 def nchw(f: Any, x: torch.Tensor) -> torch.Tensor:
@@ -471,7 +471,7 @@ def nchw(f: Any, x: torch.Tensor) -> torch.Tensor:
 
 
 def batch_norm(rng: np.random.Generator) -> None:
-    """PyTorch's momentum is 1 minus ours, and its running variance the unbiased one: each step is recorded as it is."""
+    """PyTorch's momentum is 1 minus ours, and its running variance is unbiased: each step is recorded unchanged."""
     cases: dict[str, Any] = {}
     for shape in ((7, 3), (2, 3, 4, 2), (1, 1, 2, 3)):
         for activation in (None, "relu", "tanh"):
@@ -600,7 +600,7 @@ def blocks(rng: np.random.Generator) -> None:
     h = torch.cat([torch.tanh(h @ W + b), h.relu()], dim=1)
     note("shared", x, weights, torch.cat([torch.tanh(h[:, :4] @ W + b), h[:, 4:]], dim=1) @ V + c)
 
-    # GoogLeNet's loss: that of the output, and 0.3 that of a head half way up
+    # GoogLeNet's loss: that of the output, and 0.3 that of a head halfway up
     x, labels = tensor(short(rng, 6, 5)), torch.tensor([0, 2, 1, 1, 0, 2])
     weights = [tensor(short(rng, *shape)) for shape in ((5, 4), (4,), (4, 3), (3,), (3, 3), (3,), (4, 3), (3,))]
     W1, b1, W2, b2, W3, b3, W4, b4 = weights

@@ -1,13 +1,13 @@
-"""Networks that Keras built: how it lists their weights, and what they predict. For the test that such lists load.
+"""Networks built by Keras: the order of their weights, and their predictions. For the test that such lists load.
 
     python tests/golden/make_keras_models.py            (needs TensorFlow; written with 2.21 and Keras 3.15)
 
-Nothing of tinydl is imported here and no test imports this file. keras_models.json holds, of every network, its layers,
-the shapes in `get_weights()`, the names of the layers with weights in Keras' order, and predictions. Weights and inputs
-are not in it: they are drawn by a rule, `weights_for` and `inputs_for`, which the test has written down for itself.
+This file does not import tinydl, and no test imports it. keras_models.json holds, for every network, its layers,
+the shapes in `get_weights()`, the names of layers with weights in Keras's order, and predictions. Weights and inputs
+are not stored: they are drawn by a rule, `weights_for` and `inputs_for`, which the test implements separately.
 
 Layers are lists: [class, name, arguments], or ["Residual", body, shortcut, activation], ["Branches", chains] and
-["AuxiliaryHead", head], where a chain is a list of layers. A name that comes again is the same layer again. The names
+["AuxiliaryHead", head], where a chain is a list of layers. A repeated name means the same layer again. The names
 of classes and arguments are tinydl's; padding may be a number of pixels. Auxiliary heads are further outputs.
 """
 
@@ -100,7 +100,7 @@ def functional(layers: Chain, input_shape: tuple[int, ...]) -> Any:
 
 
 def record(cases: dict[str, Any], name: str, model: Any, layers: Chain | None, seed: int, gain: float, n: int) -> None:
-    """layers: None when the test has them elsewhere."""
+    """layers: None if the test defines them itself."""
     shapes = [array.shape for array in model.get_weights()]
     model.set_weights(weights_for(shapes, seed, gain))
     x = inputs_for((n, *model.input_shape[1:]), seed)
@@ -142,7 +142,7 @@ def vgg16() -> Chain:
 
 
 def resnet() -> Chain:
-    """Of the kind of ResNet-18 and -50: basic blocks and bottlenecks, with projections and without."""
+    """Like ResNet-18 and -50: basic blocks and bottlenecks, with projections and without."""
     new = Names()
 
     def conv(filters: int, kernel_size: int, strides: int = 1, activation: str | None = None) -> Chain:
@@ -220,7 +220,7 @@ def resnet50() -> Chain:
 
 
 def shared() -> dict[str, Chain]:
-    """Layers that stand in several places, at several depths; nested ways; further outputs."""
+    """Layers used in several places, at several depths; nested branches; further outputs."""
     new = Names()
 
     def conv(filters: int = 4) -> list[Any]:
@@ -248,7 +248,7 @@ def shared() -> dict[str, Chain]:
 
 
 def drawn(rng: np.random.Generator) -> Chain:
-    """A network at random: maps of 6 channels, ways that part and join, some layers shared."""
+    """A random network: maps of 6 channels, branches that fork and join, some layers shared."""
     new, made = Names(), []
 
     def leaf() -> list[Any]:

@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=jax JAX_ENABLE_X64=1 python tests/golden/make_lion.py     (written with Keras 3.15 and JAX 0.10)
 
-Nothing of tinydl is imported here and no test imports this file. JSON keeps float64 exactly.
+This file does not import tinydl, and no test imports it. JSON stores float64 exactly.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The checker is checked: right layers pass at many seeds, each planted bug fails by its name.
+"""The checker is checked: correct layers pass at many seeds, each planted bug fails by its name.
 
 The layers here are small and local, so that a fault in tinydl's own layers cannot hide one in the checker.
 """
@@ -308,7 +308,7 @@ def test_right_layers_pass_at_every_seed(name: str, seeds: Sequence[int]) -> Non
     for seed in seeds:
         report = check_layer(make(), x=shape, training=training, seed=seed, probes=8)
         assert report.passed, seed
-        # The chain has relu inside: its kinks force small steps, on which roundoff weighs more.
+        # The chain contains relu: its kinks force small steps, at which roundoff is larger.
         assert report.max_relative_error < (1e-7 if name == "chain" else 1e-9), seed
 
 
@@ -366,7 +366,7 @@ def test_too_many_kinks_are_an_error() -> None:
 def test_kinks_are_judged_by_the_forward_alone() -> None:
     class AsIfSmooth(Relu):
         def backward(self, dy: Array) -> Array:
-            return dy * 0.5 * (1 + np.sign(self.x))  # at 0 just what a central difference gives
+            return dy * 0.5 * (1 + np.sign(self.x))  # at 0 exactly a central difference's value
 
     x = np.array([[0.0, 1.0, -1.0, 2.0]])
     assert check_layer(AsIfSmooth(), x).arrays["x"].dropped_indices == [(0, 0)]
@@ -622,7 +622,7 @@ class GivesNan(Tanh):
         return super().backward(dy) * np.nan
 
 
-# class, shape of x, what the message must say
+# class, shape of x, the expected message
 BUGS: list[tuple[type, tuple[int, ...], str]] = [
     (
         MissingTerm,
@@ -770,7 +770,7 @@ def test_an_upstream_of_ones_makes_softmax_vacuous() -> None:
         check_layer(SumOfSoftmax(), x=(3, 5))
     row = check_layer(SumOfSoftmax(), x=(3, 5), zero_ok=("x",)).arrays["x"]
     assert row.verdict == "zero, as allowed"
-    # numerical_gradient shows the same: nothing but roundoff
+    # numerical_gradient shows the same: only roundoff
     x = np.random.default_rng(0).standard_normal((3, 5))
     assert np.max(np.abs(numerical_gradient(Softmax().forward, x, np.ones((3, 5))))) < 1e-9
 
@@ -807,7 +807,7 @@ def test_zero_ok_excuses_no_wrong_gradient() -> None:
         check_layer(BiasWrong(), x=(3, 5), zero_ok=("b", "x", "W"))
 
 
-# --- the given object stays as it was -------------------------------------------------------------
+# --- the given object is not modified -------------------------------------------------------------
 
 
 def test_nothing_given_is_changed() -> None:
@@ -1074,7 +1074,7 @@ def test_the_layers_name_is_in_the_message() -> None:
 
 def test_x_drawn_is_not_what_the_user_draws_from_the_same_seed() -> None:
     y = np.random.default_rng(0).standard_normal((4, 3))
-    assert check_loss(MeanSquare(), (4, 3), y, seed=0).passed  # were they equal, all gradients would be zero
+    assert check_loss(MeanSquare(), (4, 3), y, seed=0).passed  # if they were equal, all gradients would be zero
 
 
 def test_the_same_seed_gives_the_same_report() -> None:
@@ -1285,7 +1285,7 @@ def test_steep_and_ill_conditioned_smooth_functions_keep_their_slope(f: Any, der
 
 @pytest.mark.parametrize("x", [0.1, 0.3, 0.7, 1.1, 2.3])
 def test_roundoff_hidden_inside_a_layer_is_measured_and_not_taken_for_a_kink(x: float) -> None:
-    slope = _slope(lambda x: (x + 1e7) - 1e7, x)  # the result says nothing of the 1e7 it went through
+    slope = _slope(lambda x: (x + 1e7) - 1e7, x)  # the result hides the intermediate 1e7
     assert slope is not None
     assert abs(slope.value - 1.0) <= slope.uncertainty < 1e-4
 

@@ -1,4 +1,4 @@
-"""The complex step: exact where forward is analytic, refused where it is not, and never fooled."""
+"""The complex step: exact if forward is analytic, rejected if it is not, and never fooled."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_a_kink_at_the_point_is_dropped_one_beside_it_is_not() -> None:
     x = np.array([[0.0, 1e-7, -1e-7, 1e-5, -3.0, 2.0]])
     assert check_layer(ReLU(), x, method="complex").arrays["x"].dropped_indices == [(0, 0)]
     near = check_layer(ReLU(), x, method="central").arrays["x"]
-    assert sorted(near.dropped_indices) == [(0, 0), (0, 1), (0, 2)]  # no step fits beside these
+    assert sorted(near.dropped_indices) == [(0, 0), (0, 1), (0, 2)]  # no step fits near these
 
 
 @pytest.mark.parametrize("method", ["complex", "central"])

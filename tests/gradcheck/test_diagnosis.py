@@ -257,7 +257,7 @@ class RelU(Plain):
         return dy * (self.x > 0)
 
 
-# what the bug is: layer, x, what the message must say
+# name of the bug: layer, x, the expected message
 PLANTED: dict[str, tuple[Any, Any, str]] = {
     "factor -1": (changed(Affine, dW=lambda s, dy: -s.x.T @ dy), (4, 5), "the sign is flipped"),
     "factor 2": (changed(Affine, dW=lambda s, dy: 2 * s.x.T @ dy), (4, 5), r"every entry is 2 times .* added twice"),

@@ -1,4 +1,4 @@
-"""Anybody's plain functions: check_function, and a pair of functions given to check_layer."""
+"""Plain functions: check_function, and a pair of functions given to check_layer."""
 
 from __future__ import annotations
 

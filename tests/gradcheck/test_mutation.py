@@ -1,4 +1,4 @@
-"""Mutants: that they are what they are called, and that the engine works on anybody's layer."""
+"""Mutants: they are what their names say, and the engine works on any layer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tinydl.gradcheck.objects import copy_as
 from tinydl.kernels import twins
 from tinydl.layers import KLSparsity
 
-# --- the operators: functions, and all that each operator makes of them ---------------------------------------------
+# --- the operators: functions, and all mutants by each operator -----------------------------------------------------
 
 
 def add(a: Any, b: Any) -> Any:
@@ -281,7 +281,7 @@ def test_lambdas_and_properties() -> None:
     ]
 
 
-# --- anybody's layer ------------------------------------------------------------------------------------------------
+# --- any layer ------------------------------------------------------------------------------------------------------
 
 
 def cubed(v: Any) -> Any:

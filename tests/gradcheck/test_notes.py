@@ -1,4 +1,4 @@
-"""Arrays that forward reads and params does not list: never passed over in silence."""
+"""Arrays that forward reads but params does not list: never skipped silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fixture `gradcheck` in someone's test suite: what a failure looks like, the table, the JSON file."""
+"""The fixture `gradcheck` in a user's test suite: a failure's output, the table, the JSON file."""
 
 from __future__ import annotations
 

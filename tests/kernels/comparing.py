@@ -1,4 +1,4 @@
-"""What the tests of kernels share: a definition and its compiled twin, called alike and held equal."""
+"""Helpers for the tests of kernels: a definition and its compiled twin, called alike and compared."""
 
 from __future__ import annotations
 

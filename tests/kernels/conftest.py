@@ -1,4 +1,4 @@
-"""What all tests of kernels share: whatever number of threads one of them sets, the next finds the usual one."""
+"""Setup for all tests of kernels: after a test sets the number of threads, the next finds the default again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinydl.kernels.machine.threads import num_threads, one_blas_thread, set_num
 
 @pytest.fixture(autouse=True)
 def keep_threads() -> Iterator[None]:
-    """BLAS has one, as within kernels: on a busy machine its own workers make small products of NumPy's ten times slower."""
+    """BLAS has one thread, as within kernels: its workers make small NumPy products ten times slower if busy."""
     before = num_threads()
     with one_blas_thread():
         yield

@@ -1,4 +1,4 @@
-"""relu, and the gradient of every activation: the compiled kernels are the definitions, relu's to the bit."""
+"""relu, and the gradient of every activation: the compiled kernels equal the definitions, relu's to the bit."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_nan_infinity_and_the_smallest_numbers(mode: str) -> None:
     x = np.array([-1.0, np.nan, 2.0, -np.inf, np.inf, tiny, -tiny, 0.0])
     with kernels.using(mode):
         np.testing.assert_array_equal(activations.relu(x), [0, np.nan, 2, 0, np.inf, tiny, 0, 0])
-        # a NaN that arrives where the unit is active goes on: a bug further up must not be hidden
+        # A NaN that arrives at an active unit is passed on: an earlier bug must not be hidden.
         dx = activations.activation_gradient(np.array([np.nan, 1.0, 1.0]), np.array([2.0, tiny, 0.0]), RELU)
     np.testing.assert_array_equal(dx, [np.nan, 1, 0])
 

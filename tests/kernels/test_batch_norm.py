@@ -1,4 +1,4 @@
-"""Batch normalization: the compiled kernels are the definitions, also far from zero, and for any number of threads."""
+"""Batch normalization: the compiled kernels equal the definitions, also far from zero, for any number of threads."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_statistics(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_forward_and_backward(shape: tuple[int, ...]) -> None:
     for number, (activation, training) in enumerate(itertools.product(ACTIVATIONS.values(), (True, False))):
-        dtype = DTYPES[(number + number // 2) % 2]  # either in training and in inference
+        dtype = DTYPES[(number + number // 2) % 2]  # each in training and in inference
         set_num_threads(1 + number // 4)
         x, dy, *running, gamma, beta = arrays(shape, dtype)
         moments = tuple(statistics.definition(x)) if training else tuple(running)
@@ -59,7 +59,7 @@ def test_forward_and_backward(shape: tuple[int, ...]) -> None:
             dy[np.abs(forward.definition(*given[:-1], LINEAR)[0]) < 1e-3] = 0
         (y,) = forward(*given)
         forward.in_any_layout(*given)
-        sums = np.ones(shape[-1], dtype), np.full(shape[-1], 2, dtype)  # which it adds to
+        sums = np.ones(shape[-1], dtype), np.full(shape[-1], 2, dtype)  # to which it adds
         given = dy, x, y, moments, gamma, beta, EPSILON, activation, training, *sums
         (dx, *sums), (expected, *expected_sums) = backward.twin(*given), backward.definition(*given)
         assert (dx.shape, dx.dtype) == (shape, dtype)
@@ -83,7 +83,7 @@ def test_any_number_of_threads() -> None:
                 (y,) = forward.twin(x, tuple(moments), gamma, beta, EPSILON, RELU)
                 rest = tuple(moments), gamma, beta, EPSILON, LINEAR, True, np.zeros(32, dtype), np.zeros(32, dtype)
                 runs.append([*statistics.twin(x), *backward.twin(dy, x, y, *rest), y])
-            for first, second in zip(*runs[-2:], strict=True):  # the same bits twice
+            for first, second in zip(*runs[-2:], strict=True):  # the same bits in both runs
                 np.testing.assert_array_equal(first, second)
         for run in runs[2:]:
             np.testing.assert_array_equal(run[-1], runs[0][-1])
@@ -106,7 +106,7 @@ def test_statistics_far_from_zero(shape: tuple[int, ...], offset: float, threads
     assert np.abs(mean - exact_mean).max() < 1e-2  # a float32 near 1e4 has steps of 1e-3
     assert np.abs(var / exact_var - 1).max() < 1e-3
     one_pass = (x * x).mean(axis=axes) - x.mean(axis=axes) ** 2
-    assert np.abs(one_pass / exact_var - 1).max() > 1  # what this test is for
+    assert np.abs(one_pass / exact_var - 1).max() > 1  # the reason for this test
 
 
 def test_one_channel_far_away_does_not_disturb_the_others() -> None:

@@ -1,4 +1,4 @@
-"""Dense: the compiled kernels are the definitions, for one thread and several; what NaN and infinity do."""
+"""Dense: the compiled kernels equal the definitions, for one thread and several; effects of NaN and infinity."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_small_layers(n: int, inputs: int, units: int) -> None:
         (7, 701, 651, "tanh", np.float32),
         (5, 6001, 67, "linear", np.float64),
         (1, 1500, 1501, "relu", np.float32),
-        (64, 2000, 17, "relu", np.float64),  # too few units to share a layer by
+        (64, 2000, 17, "relu", np.float64),  # too few units to share among threads
         (64, 17, 2000, "tanh", np.float32),  # too few inputs
         (130, 15, 1100, "relu", np.float32),
         (130, 1100, 15, "sigmoid", np.float64),
@@ -78,7 +78,7 @@ def test_large_layers(n: int, inputs: int, units: int, activation: str, dtype: A
 
 
 @either
-@pytest.mark.parametrize(("n", "inputs", "units"), [(6, 5, 4), (64, 260, 150)])  # by one thread, and shared
+@pytest.mark.parametrize(("n", "inputs", "units"), [(6, 5, 4), (64, 260, 150)])  # on one thread, and shared
 def test_gradients_may_be_written_instead_of_added_to(n: int, inputs: int, units: int, mode: str) -> None:
     """Whatever was there, NaN even, has no part in them."""
     set_num_threads(2)
@@ -95,7 +95,7 @@ def test_gradients_may_be_written_instead_of_added_to(n: int, inputs: int, units
 
 @either
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize(("n", "inputs"), [(4, 1), (1100, 60)])  # by one thread, and shared
+@pytest.mark.parametrize(("n", "inputs"), [(4, 1), (1100, 60)])  # on one thread, and shared
 def test_nan_and_infinity_pass_through(n: int, inputs: int, activation: str, mode: str) -> None:
     """A relu written as `x if x > 0 else 0` would turn NaN into 0 and hide that a run has diverged."""
     set_num_threads(2)

@@ -1,4 +1,4 @@
-"""Local response normalization: the compiled kernels are the definitions, and those the formula."""
+"""Local response normalization: the compiled kernels equal the definitions, which equal the formula."""
 
 from __future__ import annotations
 

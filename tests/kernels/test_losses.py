@@ -1,4 +1,4 @@
-"""The squared error: the compiled kernels are the definitions."""
+"""The squared error: the compiled kernels equal the definitions."""
 
 from __future__ import annotations
 

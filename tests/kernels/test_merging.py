@@ -1,4 +1,4 @@
-"""Sums, joining and cutting: the compiled kernels are the definitions, to the bit."""
+"""Sums, joining and cutting: the compiled kernels equal the definitions, to the bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimizers' steps: the compiled kernels are the definitions; to the bit by any number of threads; tiny and NaN moments."""
+"""Optimizers' steps: the compiled kernels equal the definitions; bitwise for any threads; tiny and NaN moments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ rmsprop = Compared("rmsprop", changes=["p", "v"], rounding=ROUNDING, floor=1)
 adam = Compared("adam", changes=["p", "m", "v"], rounding=ROUNDING, floor=1)
 sum_of_squares = Compared("sum_of_squares", rounding={np.float64: 1e-14})
 
-# Each kernel with all that decides what it does: how many slots, and the arguments of step t behind these.
+# Each kernel with its settings: the number of slots, and the arguments of step t that follow them.
 STEPS: dict[str, tuple[Compared, int, list[Any]]] = {
     "sgd": (sgd, 0, [0.1, 0.0, False]),
     "momentum": (sgd, 1, [0.1, 0.9, False]),
@@ -71,8 +71,8 @@ def test_subnormal_moments_become_zero_and_normal_ones_stay(name: str, dtype: An
     slots = len(compared.changes) - 1
     given[2 : 2 + slots] = (np.array([tiny / 4, tiny, 4 * tiny], dtype) for _ in range(slots))
     for slot in compared.twin(*given)[1:]:
-        assert slot[0] == 0  # subnormal before
-        assert slot[1] == 0  # became so: 0.9 tiny, 0.999 tiny
+        assert slot[0] == 0  # was subnormal before
+        assert slot[1] == 0  # became subnormal: 0.9 tiny, 0.999 tiny
         assert slot[2] > tiny
 
 
@@ -92,5 +92,5 @@ def test_sum_of_squares(mode: str) -> None:
     for dtype, size in itertools.product(DTYPES, (0, 1, 7, 1000)):
         (v,) = normal(dtype, size)
         assert sum_of_squares(v)[0] == pytest.approx(float((v.astype(np.float64) ** 2).sum()), rel=1e-14)
-    with kernels.using(mode):  # in float64, whatever v is: no square of a float32 overflows there
+    with kernels.using(mode):  # in float64, whatever v's dtype: no float32's square overflows there
         assert optimizers.sum_of_squares(np.full(25, 1e20, np.float32)) == pytest.approx(2.5e41, rel=1e-6)

@@ -1,4 +1,4 @@
-"""Pooling: the compiled kernels are the definitions, and the rules for ties, padding and NaN."""
+"""Pooling: the compiled kernels equal the definitions, and the rules for ties, padding and NaN."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_pooling(size: tuple[int, int]) -> None:
             (x,) = normal(DTYPES[tried % 2], (n, h, w, c), seed=tried)
             window = Window(size, (sh, sw), padding)
             both_ways(x, window)
-            both_ways(x.round() - 9, window)  # ties everywhere, and all below the padding's 0
+            both_ways(x.round() - 9, window)  # ties everywhere, and all values below the padding's 0
     assert tried >= 16
 
 

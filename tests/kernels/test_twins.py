@@ -1,4 +1,4 @@
-"""Definitions and twins: each has its other half, each pair is compared, and one switch binds them all."""
+"""Definitions and twins: each has its counterpart, each pair is compared, and one switch binds them all."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_definition_lives_outside_kernels_and_says_what_it_computes() -> None:
 def test_a_twin_takes_what_its_definition_takes() -> None:
     for name, _, definition, twin in PAIRS:
         wanted, taken = (list(inspect.signature(function).parameters.values()) for function in (definition, twin))
-        if taken[-1].name == "way":  # of a convolution
+        if taken[-1].name == "way":  # the methods of convolution
             assert taken.pop().default is None
         assert [(each.name, each.default) for each in taken] == [(each.name, each.default) for each in wanted], name
 
@@ -73,7 +73,7 @@ def test_every_pair_is_compared_in_this_folder() -> None:
     )
 
 
-# What Compared must find: each twin does something that its definition does not.
+# Mistakes that Compared must find: each twin does something that its definition does not.
 def _by_a_digit(p: np.ndarray, g: np.ndarray, *rest: Any) -> None:
     _sgd(p, g, *rest)
     p *= 1 + 1e-5
@@ -150,7 +150,7 @@ def test_training_on_the_definitions_gives_the_same_result(make: Any, monkeypatc
         losses, weights = train(make())
     called = set()
     with kernels.using("reference"):
-        for pair in PAIRS:  # proves that it is they which run
+        for pair in PAIRS:  # proves that they are the ones that run
 
             def counted(*arguments: Any, pair: Pair = pair) -> Any:
                 called.add(pair.name)

@@ -1,4 +1,4 @@
-"""BatchNorm: PyTorch's and Keras' values over several steps, its running statistics, and what it refuses."""
+"""BatchNorm: PyTorch's and Keras's values over several steps, its running statistics, and invalid input."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def test_values_gradients_and_running_statistics_of_pytorch(name: str) -> None:
             var = np.array(step["x"]).var(axis=tuple(range(len(shape) - 1)))
             unbiased = momentum * unbiased + (1 - momentum) * var * m / (m - 1)
         same(unbiased, step["unbiased_var"])
-        layer.state["var"][:] = unbiased  # inference comes last, with PyTorch's
+        layer.state["var"][:] = unbiased  # inference comes last, with PyTorch's variance
 
 
 @pytest.mark.parametrize("name", KERAS)
 def test_values_gradients_and_running_statistics_of_keras(name: str) -> None:
     case = KERAS[name]
     layer = built(BatchNorm(**case["arguments"]), np.shape(case["steps"][0]["x"])[1:])
-    arrays = [*layer.params.values(), *layer.state.values()]  # in Keras' order
+    arrays = [*layer.params.values(), *layer.state.values()]  # in Keras's order
     for array, start in zip(arrays, case["start"], strict=True):
         array[:] = start
     for step in case["steps"]:
@@ -139,7 +139,7 @@ def test_backward_is_that_of_the_pass_before_it_even_if_the_statistics_move_on()
     layer.forward(x)
     expected = layer.backward(dy)
     layer.forward(x)
-    layer.state["mean"] += 5  # as when its twin trains
+    layer.state["mean"] += 5  # as if its twin trained
     layer.state["var"] *= 3
     np.testing.assert_array_equal(layer.backward(dy), expected)
 
@@ -148,7 +148,7 @@ def test_float32_stays_float32() -> None:
     for training in [True, False]:
         for activation in [None, "relu", "sigmoid", "tanh"]:
             layer = built(BatchNorm(activation=activation), (2, 2, 3), np.float32)
-            y = layer.forward(np.random.default_rng(0).normal(size=(4, 2, 2, 3)), training)  # float64 comes in
+            y = layer.forward(np.random.default_rng(0).normal(size=(4, 2, 2, 3)), training)  # float64 input
             dx = layer.backward(np.ones((4, 2, 2, 3)))
             arrays = [y, dx, *layer.params.values(), *layer.grads.values(), *layer.state.values()]
             assert {array.dtype for array in arrays} == {np.dtype(np.float32)}

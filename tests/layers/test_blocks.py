@@ -1,4 +1,4 @@
-"""Residual, Branches, AuxiliaryHead, PadChannels: PyTorch's values, and messages that name the mend."""
+"""Residual, Branches, AuxiliaryHead, PadChannels: PyTorch's values, and messages that name the remedy."""
 
 from __future__ import annotations
 
@@ -346,7 +346,7 @@ def test_the_loss_and_all_gradients_are_pytorchs() -> None:
     for gradient, expected in zip(model.grads.values(), case["gradients"], strict=True):
         same(gradient, expected)
     model.zero_grad()
-    model.layers[1].expect(SoftmaxCrossEntropy(), labels)  # which a training step does, and takes back
+    model.layers[1].expect(SoftmaxCrossEntropy(), labels)  # as a training step does, and undoes
     same(model.loss.forward(model.forward(x, True), labels) + model.penalty(), np.array(case["loss"]))
     same(model.backward(model.loss.backward()), case["dx"])
     assert model.evaluate(x, labels) == pytest.approx(case["main"], rel=1e-12)
@@ -373,7 +373,7 @@ def test_the_head_is_idle_outside_of_training() -> None:
         np.testing.assert_array_equal(model.predict(x), plain.predict(x))
         assert model.penalty() == 0
         model.train_on_batch(x, labels)
-        assert model.penalty() == pytest.approx(0.3 * case["aux"], rel=1e-12)  # of the last pass
+        assert model.penalty() == pytest.approx(0.3 * case["aux"], rel=1e-12)  # from the last pass
     model.zero_grad()
     model.forward(x)
     dx = model.backward(np.ones((6, 3)))
@@ -391,7 +391,7 @@ def test_fit_trains_head_and_trunk_with_the_sum() -> None:
     before = model.parameters.copy()
     history = model.fit(x, labels, epochs=40, batch_size=32, verbose=0, validation_data=(x, labels)).history
     assert (model.parameters != before).all()
-    assert history["loss"][0] > 1.1 * history["val_loss"][0]  # which is without the head's
+    assert history["loss"][0] > 1.1 * history["val_loss"][0]  # which excludes the head's loss
     assert history["accuracy"][-1] > 0.9
     trunk, head = model.layers[0], model.layers[1]
     assert isinstance(head, AuxiliaryHead)

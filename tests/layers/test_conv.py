@@ -1,4 +1,4 @@
-"""Conv2D: its values (PyTorch's, TensorFlow's, and by hand), its parameters, and what it refuses."""
+"""Conv2D: its values (PyTorch's, TensorFlow's, and by hand), its parameters, and invalid input."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_the_default_is_glorot_uniform() -> None:
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
-@pytest.mark.parametrize("channels", [3, 32])  # 32: Winograd's way
+@pytest.mark.parametrize("channels", [3, 32])  # 32: Winograd's method
 def test_gradients_add_up_and_zero_grad_resets_them(channels: int, use_bias: bool) -> None:
     layer = built(Conv2D(32, 3, activation="tanh", use_bias=use_bias), (5, 4, channels))
     rng = np.random.default_rng(1)
@@ -210,7 +210,7 @@ def test_training_leaves_the_lowest_convolutions_input_gradient_out_and_learns_t
     np.testing.assert_allclose(model.gradients, full, rtol=1e-12, atol=1e-15)
 
 
-# --- refused ----------------------------------------------------------------------------------------------------------
+# --- rejected ---------------------------------------------------------------------------------------------------------
 
 
 def test_bad_filters_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Dense: its parameters, its accumulated gradients, and what it refuses. (Values: test_values.)"""
+"""Dense: its parameters, its accumulated gradients, and invalid input. (Values: test_values.)"""
 
 from __future__ import annotations
 

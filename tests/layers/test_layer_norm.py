@@ -1,4 +1,4 @@
-"""LayerNorm: values and gradients recorded from PyTorch, what it leaves alone, and what it refuses."""
+"""LayerNorm: values and gradients recorded from PyTorch, inputs it does not modify, and invalid input."""
 
 from __future__ import annotations
 

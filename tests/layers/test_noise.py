@@ -1,4 +1,4 @@
-"""Dropout, MaskingNoise, GaussianNoise: rates, scaling, silence outside training, and where the randomness comes from."""
+"""Dropout, MaskingNoise, GaussianNoise: rates, scaling, no effect outside training, and the random stream."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_dropout_drops_at_its_rate_and_scales_the_rest_up(rate: float) -> None:
     y = layer.forward(x, training=True)
     assert np.mean(y == 0) == around(rate, y.size)
     np.testing.assert_allclose(y[y != 0], 3 / (1 - rate), rtol=1e-15)
-    assert y.mean() == pytest.approx(3, rel=0.05)  # the expected value is kept
+    assert y.mean() == pytest.approx(3, rel=0.05)  # the expected value is preserved
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.4, 0.9])
@@ -52,7 +52,7 @@ def test_gaussian_noise_has_its_standard_deviation(stddev: float) -> None:
     noise = layer.forward(x, training=True) - x
     assert noise.std() == pytest.approx(stddev, rel=0.02)
     assert abs(noise.mean()) < 4 * stddev / math.sqrt(noise.size)
-    assert np.mean(np.abs(noise) < stddev) == pytest.approx(0.6827, abs=0.01)  # and is normal
+    assert np.mean(np.abs(noise) < stddev) == pytest.approx(0.6827, abs=0.01)  # and the distribution is normal
 
 
 @pytest.mark.parametrize("layer", [Dropout(0.4), MaskingNoise(0.4)], ids=repr)

@@ -1,4 +1,4 @@
-"""MaxPool2D, AveragePool2D, GlobalAveragePool2D: values (PyTorch's, TensorFlow's, by hand), and what they refuse."""
+"""MaxPool2D, AveragePool2D, GlobalAveragePool2D: values (PyTorch's, TensorFlow's, by hand), and invalid input."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def first_gets_all(layer: MaxPool2D) -> None:
     for _ in range(2):
         layer.forward(x)
         assert layer.backward(np.ones((1, 2, 2, 1)))[0, ..., 0].tolist() == expected
-        layer.forward(np.arange(9.0).reshape(1, 3, 3, 1))  # what was before has no part in it
+        layer.forward(np.arange(9.0).reshape(1, 3, 3, 1))  # the earlier pass has no effect
         layer.backward(np.ones((1, 2, 2, 1)))
 
 
@@ -109,7 +109,7 @@ def test_a_tie_that_goes_to_all_is_found() -> None:
 def test_output_sizes(kind: Any) -> None:
     for size, arguments, expected in [
         ((32, 30), {}, (16, 15)),
-        ((33, 31), {}, (16, 15)),  # what is left over at the edge is dropped
+        ((33, 31), {}, (16, 15)),  # the remainder at the edge is dropped
         ((5, 5), {"pool_size": 2, "padding": "same"}, (3, 3)),
         ((7, 9), {"pool_size": (3, 2), "strides": (2, 3)}, (3, 3)),
         ((7, 9), {"pool_size": 3, "strides": 2, "padding": 1}, (4, 5)),
@@ -149,7 +149,7 @@ def test_float32_stays_and_other_inputs_are_converted(layer: Any) -> None:
     assert layer.backward(np.ones(expected.shape)).dtype == np.float32
 
 
-# --- refused ----------------------------------------------------------------------------------------------------------
+# --- rejected ---------------------------------------------------------------------------------------------------------
 
 
 @windowed
@@ -212,7 +212,7 @@ def test_windows_of_nothing_but_padding_are_refused(kind: Any, arguments: dict[s
     [
         {"pool_size": 2, "padding": 1},
         {"pool_size": 3, "padding": 2},
-        {"pool_size": 2, "strides": 2, "padding": ((0, 0), (0, 2))},  # the window that would be is cut off
+        {"pool_size": 2, "strides": 2, "padding": ((0, 0), (0, 2))},  # the last window is cut off
         {"pool_size": 1, "strides": 3, "padding": ((0, 2), (0, 0))},
     ],
 )

@@ -1,4 +1,4 @@
-"""One layer object in several places: shared weights, whose gradients add, that are counted, saved and copied once."""
+"""One layer object in several places: shared weights, whose gradients add up; counted, saved and copied once."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def check_sharing(model: Model, name: str) -> None:
     again = [place for place in places(model) if place.original is not None]
     assert again
     for place in again:
-        assert any(place.original is first for first in places(model))  # and not one left behind
+        assert any(place.original is first for first in places(model))  # and none is left out
         for kind in ("params", "grads", "state"):
             assert getattr(place, kind) is getattr(place.original, kind)
         for key, array in place.params.items():
@@ -279,7 +279,7 @@ def test_a_resumed_run_is_the_same_run(name: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(resumed.parameters, straight.parameters)
     for array, other in zip(resumed.get_weights(), straight.get_weights(), strict=True):
         np.testing.assert_array_equal(array, other)
-    loaded = compiled(Model.load(tmp_path / "c"))  # also from nothing but the file
+    loaded = compiled(Model.load(tmp_path / "c"))  # also from the file alone
     loaded.load_checkpoint(tmp_path / "c")
     loaded.fit(X, Y, epochs=4, batch_size=16, verbose=0, initial_epoch=2)
     np.testing.assert_array_equal(loaded.parameters, straight.parameters)
@@ -361,7 +361,7 @@ def test_conflicts_of_convolutions_and_statistics_name_the_array() -> None:
     norm = BatchNorm()
     with pytest.raises(ValueError, match=r"\(BatchNorm\).* share gamma, .* \(6,\) in both, got \(5,\)"):
         Model([norm, Dense(5), norm], 6)
-    flat = Flatten()  # no arrays: it may stand before different shapes
+    flat = Flatten()  # no arrays: it may get different shapes
     assert Model([Branches([[Conv2D(2, 3), flat], flat])], (4, 4, 2)).output_shape == (2 * 2 * 2 + 32,)
     assert Model([shared_conv := Conv2D(4, 3), shared_conv], (9, 9, 4)).output_shape == (5, 5, 4)  # other maps, same W
 
@@ -459,7 +459,7 @@ def test_a_first_or_second_place_of_another_model_is_refused() -> None:
             Model([layer], 6)
 
 
-# --- layers of users' own ---------------------------------------------------------------------------------------------
+# --- users' own layers ------------------------------------------------------------------------------------------------
 
 
 class Block(Container):

@@ -1,4 +1,4 @@
-"""Padding, strides and window sizes: every form that is taken, what it means in pixels, and the round trip through a file."""
+"""Padding, strides and window sizes: every accepted form, its meaning in pixels, and the round trip through a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_pairs() -> None:
     assert all(type(size) is int for size in pair("Conv2D", "strides", (np.int64(1), np.uint8(3))))
 
 
-FORMS: list[tuple[Any, Any]] = [  # padding as given, as it is kept
+FORMS: list[tuple[Any, Any]] = [  # padding as given, as stored
     ("valid", "valid"),
     ("same", "same"),
     (0, 0),
@@ -45,7 +45,7 @@ def test_forms_of_padding() -> None:
         padding = check_padding("Conv2D", given)
         assert padding == kept
         assert type(padding) is type(kept)
-        assert repr(padding) == repr(kept)  # no NumPy numbers, no lists inside: JSON and == understand it
+        assert repr(padding) == repr(kept)  # no NumPy numbers, no lists inside: JSON and == work on it
 
 
 def test_padding_in_pixels() -> None:
@@ -61,7 +61,7 @@ def test_padding_in_pixels() -> None:
 def test_same_in_pixels() -> None:
     for size, window, stride, expected in [
         (7, 3, 1, (1, 1)),
-        (7, 2, 1, (0, 1)),  # the odd pixel goes bottom and right
+        (7, 2, 1, (0, 1)),  # the odd pixel is at the bottom and right
         (7, 5, 1, (2, 2)),
         (7, 4, 1, (1, 2)),
         (7, 3, 2, (1, 1)),
@@ -70,7 +70,7 @@ def test_same_in_pixels() -> None:
         (7, 2, 2, (0, 1)),
         (7, 3, 3, (1, 1)),
         (7, 1, 3, (0, 0)),
-        (6, 1, 4, (0, 0)),  # ceil(6 / 4) = 2 windows, which do not reach the end: nothing to pad
+        (6, 1, 4, (0, 0)),  # ceil(6 / 4) = 2 windows, which do not reach the end, so no padding
         (1, 5, 1, (2, 2)),
         (2, 5, 3, (1, 2)),
         (32, 2, 1, (0, 1)),

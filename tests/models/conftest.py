@@ -1,4 +1,4 @@
-"""Models as plans: built by the library's own functions, without memory for their parameters."""
+"""Models as plans: built by the library's functions, without memory for their parameters."""
 
 from __future__ import annotations
 

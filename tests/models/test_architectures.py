@@ -1,4 +1,4 @@
-"""What all classifiers have in common: arguments, seeds, dtypes, names, files; no gradient is missing."""
+"""Properties of all classifiers: arguments, seeds, dtypes, names, files; no gradient is missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BUILDERS: dict[str, tuple[Callable[..., Model], tuple[int, int, int], int]] = { 
     "googlenet": (models.googlenet, (224, 224, 3), 1000),
     "inception_cifar": (models.inception_cifar, (32, 32, 3), 10),
 }
-# Small ones of their kind, that can be built in a moment (alexnet and vgg cannot: their dense layers are what they are).
+# Small versions that can be built quickly (alexnet and vgg cannot: their dense layers have fixed sizes).
 SMALL: dict[str, Callable[..., Model]] = {
     "lenet5": models.lenet5,
     "vgg_cifar": partial(models.vgg_cifar, (4, 8)),
@@ -77,7 +77,7 @@ def test_the_seed_decides_the_first_weights_alone(name: str) -> None:
     first.compile(SGD(0.01, 0.9), SoftmaxCrossEntropy())
     logits = first.forward(x, training=True)
     assert logits.dtype == np.float32
-    assert 0.01 < logits.std() < 30  # the signal neither dies nor explodes
+    assert 0.01 < logits.std() < 30  # the signal neither vanishes nor explodes
     assert np.isfinite(first.train_on_batch(x, np.arange(4)))
     assert [key for key, gradient in first.grads.items() if not gradient.any()] == []
 

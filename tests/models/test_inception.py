@@ -1,4 +1,4 @@
-"""googlenet against table 1 of its paper; inception_cifar against what its own paper counts."""
+"""googlenet against table 1 of its paper; inception_cifar against the counts in its paper."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ BLOCKS = {
     "5a": ((7, 7, 832), 1072, 54),
     "5b": ((7, 7, 1024), 1388, 71),
 }
-FITS_NOT = ("4c", "5a")  # the paper's own figures for these do not belong to the filters that it gives beside them
-OF_3A = 163_696  # with its 368 biases
+FITS_NOT = ("4c", "5a")  # the paper's figures for these do not match the filters it lists
+OF_3A = 163_696  # including its 368 biases
 
 
 def multiply_adds(block: Branches) -> int:
@@ -67,7 +67,7 @@ def test_parameters(plan: Callable[..., Any], figures: Callable[[Any], list[int]
     plain, headed = plan(models.googlenet), plan(models.googlenet, auxiliary_heads=True)
     assert [plain.parameters, headed.parameters] == figures(models.googlenet) == [6_998_552, 13_378_280]
     assert plain.multiply_adds == headed.multiply_adds
-    first = 112 * 112 * plain.model.layers[0].params["W"].size  # 118 million, of which the table has 34
+    first = 112 * 112 * plain.model.layers[0].params["W"].size  # 118 million, of which the table counts 34
     assert round((plain.multiply_adds - first + 34e6) / 1e9, 1) == 1.5  # "1.5 billion multiply-adds", section 1
     small = plan(models.inception_cifar)
     gammas = sum(layer.params["gamma"].size for layer in small.model.root.walk() if isinstance(layer, BatchNorm))
@@ -97,7 +97,7 @@ def test_the_heads_train_and_are_idle_in_inference() -> None:
     before = {name: array.copy() for name, array in model.params.items()}
     loss = model.train_on_batch(x, labels)
     penalty = model.penalty()
-    assert loss > penalty > 0.1  # some 0.6 ln 5 = 0.97
+    assert loss > penalty > 0.1  # about 0.6 ln 5 = 0.97
     still = [name for name, array in model.params.items() if np.array_equal(array, before[name])]
     assert still == []
     y = model.predict(x)

@@ -1,4 +1,4 @@
-"""lenet5: the paper's layers, and where its parameters differ from the paper's."""
+"""lenet5: the paper's layers, and the differences between its parameters and the paper's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_the_papers_layers(plan: Callable[..., Any]) -> None:
     assert (lenet.depth, lenet.parameters) == (5, 61_706)
     weighted = [layer for layer in lenet.model.layers if layer.params]
     by_layer = [sum(array.size for array in layer.params.values()) for layer in weighted]
-    assert by_layer == [156, 2_416, 48_120, 10_164, 850]  # C1, C5 and F6 as the paper has them
+    assert by_layer == [156, 2_416, 48_120, 10_164, 850]  # C1, C5 and F6 as in the paper
     assert all(getattr(layer, "activation", "tanh") == "tanh" for layer in lenet.model.layers[:-1])
 
 

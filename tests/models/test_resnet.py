@@ -1,4 +1,4 @@
-"""resnet and resnet_cifar: the paper's tables, shortcuts that cost nothing, blocks that start as what they pass on."""
+"""resnet and resnet_cifar: the paper's tables, shortcuts without parameters, blocks that start as identities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""cifar_cnn and digits_cnn: their shapes and parameters, the book's first mistake, and that they learn."""
+"""cifar_cnn and digits_cnn: their shapes and parameters, the book's first mistake, and their learning."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def test_zero_filters_cannot_learn() -> None:
     model = models.cifar_cnn(filter_initializer="zeros")
     model.compile(Adam(1e-3), SoftmaxCrossEntropy())
     rng = np.random.default_rng(0)
-    x, labels = rng.uniform(size=(20, 32, 32, 3)).astype(np.float32), np.arange(20) % 10  # each class as often
+    x, labels = rng.uniform(size=(20, 32, 32, 3)).astype(np.float32), np.arange(20) % 10  # balanced classes
     start = model.parameters.copy()
     assert model.evaluate(x, labels) == pytest.approx(math.log(10), rel=1e-6)
     for _ in range(3):
         assert model.train_on_batch(x, labels) == pytest.approx(math.log(10), rel=1e-3)
         alive = [name for name, gradient in model.grads.items() if gradient.any()]
         assert set(alive) <= {"dense_4.b"}
-    model.train_on_batch(x[:7], np.zeros(7, int))  # some classes more often: what the last bias can learn
+    model.train_on_batch(x[:7], np.zeros(7, int))  # unbalanced classes, which the last bias can learn
     assert [name for name, gradient in model.grads.items() if gradient.any()] == ["dense_4.b"]
     moved = model.parameters != start
     assert not moved[:-10].any()
@@ -124,7 +124,7 @@ def test_digits_cnn_learns_and_knows_images_it_has_not_seen() -> None:
     model = models.digits_cnn()
     model.compile(Adam(3e-3), SoftmaxCrossEntropy(), metrics=["accuracy"])
     losses = model.fit(*patterns(300, 0), epochs=4, batch_size=32, verbose=0).history["loss"]
-    assert losses[0] < 2.6  # ln 10 = 2.3 is where it starts
+    assert losses[0] < 2.6  # it starts at ln 10 = 2.3
     assert losses[-1] < 0.5
     loss, accuracy = model.evaluate(*patterns(200, 1))
     assert loss < 0.3

@@ -227,7 +227,7 @@ def test_columns_are_even_and_no_more_than_needed(boxes: int, columns: int) -> N
     assert plan.height <= max(8, 0.9 * plan.right)
 
 
-# --- what is drawn --------------------------------------------------------------------------------------------------
+# --- contents -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("collapse", [True, False])
@@ -343,7 +343,7 @@ def test_equal_blocks_are_drawn_once() -> None:
     texts = drawn(resnet(20), True)
     assert texts.count("x 20 / ") == 1
     assert texts.count("x 19 / ") == 2
-    assert "304 each / " in texts  # two convolutions of 4 x 4 x 9, and 8 for each normalisation
+    assert "304 each / " in texts  # two convolutions of 4 x 4 x 9, and 8 for each normalization
     assert drawn(resnet(20)) == texts, "by itself, where the page would be too large"
     assert "x 2 / " not in drawn(resnet(3))
     assert drawn(resnet(3), True).count("x 2 / ") == 2

@@ -1,6 +1,6 @@
-"""Files: what is saved comes back to the bit, and what cannot be read is refused without damage.
+"""Files: saved models reload bit for bit, and unreadable files are rejected without damage.
 
-That every layer and optimizer comes back: tests/proofs/test_checkpoints.py.
+For the reloading of every layer and optimizer see tests/proofs/test_checkpoints.py.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def test_own_layers_are_named_at_loading(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Model.load(tmp_path / "m", custom_layers=[Scale]).predict(X), model.predict(X))
 
 
-# --- refused ----------------------------------------------------------------------------------------------------------
+# --- rejected ---------------------------------------------------------------------------------------------------------
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Weights as Keras lists them load as they are: whole networks, whose predictions are those that Keras gave.
+"""Weights in Keras's order load directly: whole networks, whose predictions equal those of Keras.
 
-tests/golden/keras_models.json holds what Keras built and predicted; weights and inputs are drawn here by the same rule.
+tests/golden/keras_models.json holds Keras's models and predictions; weights and inputs are drawn by the same rule.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def test_the_layers_are_listed_as_keras_lists_them(name: str) -> None:
     case = GOLDEN[name]
     model = build(case)
     assert [list(weight.shape) for weight in model.get_weights()] == case["shapes"]
-    if name != "ResNet50":  # which has names of its own
+    if name != "ResNet50":  # which has its own names
         assert [layer.name for layer in keras_order(model.root) if layer.params] == case["names"]
 
 

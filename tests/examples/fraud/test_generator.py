@@ -104,7 +104,7 @@ def test_kinds_differ_in_difficulty(data: Transactions) -> None:
 
 
 def test_mimicry_is_hard_to_find_yet_no_normal_payment() -> None:
-    data = generate(20_000, 8_000, seed=0)  # some 800 of its kind: the AUC is known to 0.01
+    data = generate(20_000, 8_000, seed=0)  # about 800 of its kind: the AUC is accurate to 0.01
     x, kinds = data.features[:, :28], data.kinds
     assert kinds is not None
     pca = PCA(10).fit(x[kinds == ""])

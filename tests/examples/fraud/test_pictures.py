@@ -141,7 +141,7 @@ def test_histogram_shows_each_class_and_the_threshold(name: str, panel: int) -> 
         assert to_rgb(bars[0].get_facecolor()) == to_rgb(colour)
         edges = [bar.get_x() for bar in bars] + [bars[-1].get_x() + bars[-1].get_width()]
         counts, _ = np.histogram(ERRORS[members], edges)
-        # The edges read off the bars are rounded: a row that lies on one may fall into the next bar.
+        # The edges read off the bars are rounded: a row on an edge may fall into the next bar.
         np.testing.assert_allclose([bar.get_height() for bar in bars], counts / members.sum(), atol=0.03)
     assert np.asarray(line(figure, "threshold 0.2").get_xdata()).tolist() == [0.2, 0.2]
 

@@ -1,4 +1,4 @@
-"""The scripts of the study run end to end, and what they report is what they say it is."""
+"""The study's scripts run end to end, and their reports are correct."""
 
 from __future__ import annotations
 

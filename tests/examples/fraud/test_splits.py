@@ -83,7 +83,7 @@ def test_honest_scaler_sees_training_rows_only(which: Any) -> None:
     fitted = slice(0, 29) if which == "all" else slice(28, 29)
     np.testing.assert_allclose(split.scaler_mean[fitted], raw_train.mean(axis=0)[fitted], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(split.scaler_scale[fitted], raw_train.std(axis=0)[fitted], rtol=1e-5)
-    # A test row moved far away changes nothing that the scaler learnt; a training row would.
+    # Moving a test row far away has no effect on the scaler; moving a training row would have.
     place = np.argsort(np.abs(split.scale(data.features) - split.x_test[0]).sum(axis=1))[0]
     features = data.features.copy()
     features[place] = 1e6
@@ -131,7 +131,7 @@ def test_duplicates_never_cross() -> None:
 def test_rows_equal_as_float32_are_duplicates() -> None:
     data = make()
     features = data.features.astype(np.float32).astype(np.float64)
-    nearly = features[:500] * (1 + 1e-9)  # far less than float32 resolves
+    nearly = features[:500] * (1 + 1e-9)  # far below float32's resolution
     assert (nearly != features[:500]).all()
     both, labels = np.concatenate([features, nearly]), np.concatenate([data.labels, data.labels[:500]])
     split = honest_split(Transactions(both, labels, None, "nearly doubled"), seed=0, drop_duplicates=True)

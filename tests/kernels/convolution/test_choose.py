@@ -1,4 +1,4 @@
-"""Which way a convolution takes: the table, and what is forced, for a call or for a process."""
+"""The choice of a convolution's method: the table, and methods forced for a call or for a process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def convolution(
 
 TABLE = [
     ("direct", convolution(3, 3, 32, 32, need_dx=False)),  # a first layer
-    ("patches", convolution(3, 3, 32, 32)),  # whose dx has too few channels
+    ("patches", convolution(3, 3, 32, 32)),  # its dx has too few channels
     ("patches", convolution(3, 3, 33, 32, need_dx=False)),
     ("winograd", convolution(3, 64, 64, 32)),  # VGG's and ResNet's
     ("winograd", convolution(2, 16, 16, 32)),
@@ -97,7 +97,7 @@ def test_the_environment_forces_a_way_wherever_it_can(way: str, monkeypatch: pyt
     again = table_with(way, monkeypatch)
     for usual, conv in TABLE:
         assert again.way_for(conv) is WAYS[way if WAYS[way].can(conv) else usual].module
-        assert again.way_for(conv, "patches") is WAYS["patches"].module  # an argument goes before it
+        assert again.way_for(conv, "patches") is WAYS["patches"].module  # an argument overrides it
 
 
 def test_the_environment_may_be_empty_and_other_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,5 +122,5 @@ def test_a_process_takes_the_way_that_is_forced() -> None:
     process = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], env=environment, capture_output=True, text=True, check=False
     )
-    names = [f"tinydl.kernels.convolution.{way}" for way in ("winograd_blocks", "direct")]  # it has no strides
+    names = [f"tinydl.kernels.convolution.{way}" for way in ("winograd_blocks", "direct")]  # it takes no strides
     assert process.stdout.split() == names, process.stderr

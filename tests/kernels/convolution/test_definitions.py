@@ -1,4 +1,4 @@
-"""The definitions of convolution are the textbook's sum; im2col and col2im, compiled and plain; both by hand."""
+"""The definitions of convolution equal the textbook's sum; im2col and col2im, compiled and plain; both by hand."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_im2col_by_hand(mode: str) -> None:
         assert dx[0, ..., 0].tolist() == [[a, b + e, f], [c + i, d + g + j + m, h + n], [k, l + o, p]]
         counts = conv.col2im(np.ones((4, 4)), x.shape, window)  # not the inverse of im2col
         assert counts[0, ..., 0].tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
-        # two channels lie side by side within a place; strides; pixels that no window reaches come back 0
+        # Two channels are adjacent within a place; strides; pixels that no window reaches get 0.
         pair, window = np.stack([x[..., 0], -x[..., 0]], axis=-1), Window((1, 2), (2, 1))
         assert conv.im2col(pair, window).tolist() == [
             [1, -1, 2, -2], [2, -2, 3, -3], [7, -7, 8, -8], [8, -8, 9, -9],
@@ -76,7 +76,7 @@ def test_im2col_by_hand(mode: str) -> None:
         assert conv.col2im(np.ones((4, 4)), pair.shape, window)[0, ..., 0].tolist() == [
             [1, 2, 1], [0, 0, 0], [1, 2, 1],
         ]  # fmt: skip
-        # a window wholly in the padding is a row of zeros
+        # A window entirely in the padding is a row of zeros.
         assert conv.im2col(x, Window((1, 1), (2, 2), ((1, 0), (1, 0)))).ravel().tolist() == [0, 0, 0, 5]
 
 

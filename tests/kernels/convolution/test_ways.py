@@ -1,4 +1,4 @@
-"""Every way of a convolution, forced wherever it can work, is the definition; NaN, layouts and threads in each."""
+"""Every method of convolution, forced wherever it works, equals the definition; also NaN, layouts and threads."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tinydl.kernels.machine.threads import set_num_threads
 from tinydl.layers import conv
 
 AROUND = ((1, 1), (1, 1))
-DIGITS: dict[str, dict[Any, float]] = {  # of the largest entry, or of 1, which is the size of what goes in
+DIGITS: dict[str, dict[Any, float]] = {  # relative to the largest entry, or to 1, the size of the inputs
     "patches": {np.float32: 2e-6, np.float64: 1e-12},
     "direct": {np.float32: 2e-6, np.float64: 1e-12},
-    "winograd": {np.float32: 1e-5, np.float64: 1e-12},  # its transforms cost digits
+    "winograd": {np.float32: 1e-5, np.float64: 1e-12},  # its transforms lose digits
     "winograd_blocks": {np.float32: 1e-5, np.float64: 1e-12},
 }
 
@@ -95,9 +95,9 @@ def test_winograd(c: int, f: int, size: tuple[int, int], way: str) -> None:
 
 LARGER = [
     ((3, 40, 37, 15), 20, Window((3, 3), (1, 1), AROUND)),  # several buffers of rows
-    ((2, 60, 50, 16), 32, Window((5, 3), (2, 1), ((2, 2), (1, 1)))),  # also where patches are not made
+    ((2, 60, 50, 16), 32, Window((5, 3), (2, 1), ((2, 2), (1, 1)))),  # also where no patches are made
     ((1, 4, 200, 40), 31, Window((3, 5))),  # one output row fills the buffer
-    ((2, 11, 13, 15), 150, Window((3, 3), (2, 1))),  # products that are taken apart: 135 x 150
+    ((2, 11, 13, 15), 150, Window((3, 3), (2, 1))),  # products that are split: 135 x 150
     ((5, 9, 7, 200), 150, Window((1, 1))),  # 1x1: x is its own patch matrix
     ((3, 20, 17, 140), 9, Window((1, 1))),
     ((40, 2, 3, 24), 40, Window((1, 1))),  # small images together
@@ -109,7 +109,7 @@ LARGER = [
     ((3, 13, 6, 200), 130, Window((3, 3), (1, 1), AROUND)),
     ((1, 50, 50, 128), 128, Window((3, 3), (1, 1), ((1, 2), (2, 1)))),  # many tiles, too
     ((1, 9, 9, 33), 31, Window((4, 3))),
-    ((1, 3, 1, 16), 16, Window((2, 3), (1, 9), ((0, 0), (5, 0)))),  # sees zeros alone, fewer than there are
+    ((1, 3, 1, 16), 16, Window((2, 3), (1, 9), ((0, 0), (5, 0)))),  # sees only some of the zeros
 ]
 
 
@@ -124,7 +124,7 @@ def test_larger_sizes(image: tuple[int, ...], f: int, window: Window) -> None:
 
 # --- each way, in every respect ---------------------------------------------------------------------------------------
 
-# A small convolution for each, and one that is work for three threads: odd numbers of rows, images and tiles.
+# A small convolution for each, and one with work for three threads: odd numbers of rows, images and tiles.
 EACH: dict[str, tuple[str, tuple[int, ...], int, Window]] = {
     "patches": ("patches", (2, 6, 5, 3), 4, Window((3, 2))),
     "one by one": ("patches", (2, 6, 5, 3), 4, Window((1, 1))),

@@ -1,4 +1,4 @@
-"""What the tests of convolution share: paddings by name, and the sum that a textbook writes down."""
+"""Helpers for the tests of convolution: paddings by name, and the textbook's sum."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def window_of(size: tuple[int, int], strides: tuple[int, int], padding: str, h: 
         "same": (_same(h, size[0], strides[0]), _same(w, size[1], strides[1])),
         "one": ((1, 1), (1, 1)),
         "lopsided": ((1, 0), (0, 2)),
-        "wide": ((3, 4), (5, 2)),  # wider than some windows: these see nothing but zeros
+        "wide": ((3, 4), (5, 2)),  # wider than some windows, which see only zeros
     }[padding]
     return Window(size, strides, around)
 

@@ -1,4 +1,4 @@
-"""BLAS inside compiled kernels: the products are NumPy's, and arrays that BLAS would read past are refused."""
+"""BLAS inside compiled kernels: the products equal NumPy's, and arrays beyond which BLAS would read are rejected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numba.core.errors import TypingError
 from tests.kernels.comparing import DTYPES, normal
 from tinydl.kernels.machine.blas import BITE, SIDE, Rows, gemm, product
 
-ROUNDING: dict[Any, float] = {np.float32: 2e-7, np.float64: 4e-16}  # of a number, times sqrt(products in a sum)
+ROUNDING: dict[Any, float] = {np.float32: 2e-7, np.float64: 4e-16}  # relative, times sqrt(products in a sum)
 
 
 def close(actual: np.ndarray, expected: np.ndarray, terms: int) -> None:
@@ -65,8 +65,8 @@ def test_gemm_refuses_what_blas_would_read_past(bad: str) -> None:
     ("m", "n", "k"),
     [
         (3, 5, 2),
-        (SIDE + 1, 2 * SIDE + 3, 70),  # several bites side by side
-        (40, 30, BITE // 1000),  # and one after the other: they add up
+        (SIDE + 1, 2 * SIDE + 3, 70),  # several pieces side by side
+        (40, 30, BITE // 1000),  # and in sequence: they add up
         (700, 130, 200),
     ],
 )

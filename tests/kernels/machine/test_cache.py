@@ -1,4 +1,4 @@
-"""Compiled kernels on disk: what makes them stale, what damages them, and disks that keep nothing."""
+"""Compiled kernels on disk: when they become stale, damage, and disks that cannot be written."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Copy:
     def files(self) -> dict[str, Path]:
         """What is kept: a file by its name without its hash of the source."""
         found = {re.sub(r"(\.py\d+)\.\w+\.", r"\1.", path.name): path for path in self.kept.glob("*/*")}
-        assert len(found) == len(list(self.kept.glob("*/*")))  # of each function one version
+        assert len(found) == len(list(self.kept.glob("*/*")))  # one version of each function
         return found
 
     def edit(self, file: str, old: str, new: str) -> None:
@@ -188,7 +188,7 @@ def test_older_versions_of_a_kernel_are_deleted_and_no_other_file(kept: Path) ->
     start, version = file.name.split(".py")[0], f"py{sys.version_info.major}{sys.version_info.minor}"
     older = kept / f"{start}.{version}.0123456789abcdef.0123456789abcdef.nbc"
     others = [
-        kept / f"{start}.py39.0123456789abcdef.0123456789abcdef.nbc",  # another Python's
+        kept / f"{start}.py39.0123456789abcdef.0123456789abcdef.nbc",  # from another Python version
         kept / f"{start}_too.{version}.0123456789abcdef.0123456789abcdef.nbc",
         kept / "notes.txt",
     ]
@@ -252,7 +252,7 @@ def test_a_disk_that_takes_nothing_stops_nothing_and_one_line_says_so(
 ) -> None:
     for name in ("one", "another"):
         monkeypatch.setattr(Path, "write_bytes", refuses(OSError(code, os.strerror(code), f"{kept}/{name}")))
-        assert compiles(new_kernel())  # the second time, too: it was not kept
+        assert compiles(new_kernel())  # the second time, too: it was not stored
     assert list(kept.iterdir()) == []
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "compiling kernels" not in line]
     assert line.startswith(f"tinydl: compiled kernels cannot be kept in {kept}; each process compiles its own: ")

@@ -1,4 +1,4 @@
-"""Memory that is used again: what anybody can still see is never handed out a second time."""
+"""Buffers are reused, but never while any array that uses them is alive."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_an_array_a_little_smaller_fits_and_one_much_smaller_does_not_take_the_r
     assert address(memory.empty((4 * MEGA,), np.uint8)) == there  # after a smaller one it is still whole
 
 
-# What somebody may hold of an array a, while a itself is gone.
+# References that may remain to an array a, while a itself is gone.
 HOLDS: dict[str, Callable[[np.ndarray], Any]] = {
     "a view": lambda a: a[1:],
     "a view of a view": lambda a: a[1:].T[::2],
@@ -168,7 +168,7 @@ def test_release_gives_back_what_lies_free_and_nothing_else() -> None:
         assert (held == 7).all()
         there = address(held)
         del held
-        assert address(memory.empty((2 * MEGA,), np.uint8)) == there  # it came back after release
+        assert address(memory.empty((2 * MEGA,), np.uint8)) == there  # it was returned on release
         memory.release()
         assert traced() - start < MEGA
     finally:
@@ -183,7 +183,7 @@ def test_what_lies_free_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
         start = traced()
         for number in range(2, 10):
             memory.empty((number * 2 * MEGA,), np.uint8)
-        assert traced() - start <= 8 * MEGA + 18 * MEGA  # and the last one, given out when it was still seen
+        assert traced() - start <= 8 * MEGA + 18 * MEGA  # and the last one, allocated while it was still in use
     finally:
         tracemalloc.stop()
 
