@@ -11,7 +11,7 @@ Two protocols are run side by side:
     book     as in Liu & Mehta 2019, faults included: scaled before the split, all frauds in the test part, validation
              on the test rows, nothing left to choose a threshold on
     honest   separate training, validation and test rows, the scaler fitted on training rows, the best epoch by
-             validation loss restored, the threshold chosen on labelled calibration rows
+             validation loss restored, the threshold chosen on labeled calibration rows
 
 Written to --out: report.json, table.md, pictures (of the honest protocol, if it is run), models as safetensors, and
 TensorBoard logs where tensorboardX is installed.

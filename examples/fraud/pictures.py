@@ -19,7 +19,7 @@ from tinydl.plots import History, loss_curves
 from tinydl.plots.style import BLUE, GREY, VERMILION, add_legend, cycle, dress, finish, panel
 
 NORMAL, FRAUD = BLUE, VERMILION
-SHARES = (-0.02, 1.02)  # limits of an axis: curves at 0 and 1, and a chance line just above 0, stand clear of the edges
+SHARES = (-0.02, 1.02)  # limits of an axis: curves at 0 and 1, and a chance line just above 0, stay clear of the edges
 
 
 def pr_curves(
@@ -245,7 +245,7 @@ def _mark_threshold(ax: Axes, threshold: float, remark: str = "") -> None:
     ax.axvline(threshold, color="black", ls="--", lw=1.5, label=f"threshold {threshold:.3g}{remark}")
 
 
-# -- what comes in --------------------------------------------------------------------------------------------
+# -- input checks ---------------------------------------------------------------------------------------------
 
 
 def _labels(y_true: ArrayLike) -> NDArray[np.int64]:

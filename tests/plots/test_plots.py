@@ -178,7 +178,7 @@ def test_filters_share_a_symmetric_scale() -> None:
     assert len(drawn) == 10
     for k, tile in enumerate(drawn):
         np.testing.assert_allclose(2 * largest * (np.asarray(tile) - 0.5), FILTERS[..., k], atol=1e-12)
-    assert f"-{largest:.3g}, mid-grey 0, white +{largest:.3g}" in figure.axes[0].get_title()
+    assert f"-{largest:.3g}, mid-gray 0, white +{largest:.3g}" in figure.axes[0].get_title()
     assert "10 filters, 3 x 2 x 3" in figure.axes[0].get_title()
 
 

@@ -684,7 +684,7 @@ def in_two_branches(layer: Layer, kind: type[Branches] = Branches) -> Layer:
     return kind([layer, [Tanh(), layer]])
 
 
-PLANTED: dict[str, tuple[Layer, Any, str]] = {  # layer, x, what the message must name
+PLANTED: dict[str, tuple[Layer, Any, str]] = {  # layer, x, the expected message
     "dW misses the mask": (DenseWithoutMaskInW(4, "relu"), X, "dW is wrong"),
     "db has 1/N": (DenseMeanBias(4), X, "db is wrong"),
     "assigns": (DenseThatAssigns(4), X, r"must add \(\+=\)"),

@@ -52,7 +52,7 @@ def filters(
     count = f"{n_out} filters" if len(pictures) == n_out else f"the first {len(pictures)} of {n_out} filters"
     ax.set_title(
         f"{count[0].upper()}{count[1:]}, {height} x {width} x {n_in}{meaning}\n"
-        f"one scale for all: black -{scale:.3g}, mid-grey 0, white +{scale:.3g}",
+        f"one scale for all: black -{scale:.3g}, mid-gray 0, white +{scale:.3g}",
         fontsize=12,
     )
     return finish(figure, source, path)
@@ -104,7 +104,7 @@ def feature_maps(
         _row_label(ax, row, layer.name or type(layer).__name__, output.shape, low, high)
     which = "most active" if order == "active" else "first"
     ax.set_title(
-        f"What each layer makes of one image: its {which} channels, bright where active; one scale a row", fontsize=12
+        f"Each layer's response to one image: its {which} channels, bright where active; one scale per row", fontsize=12
     )
     return finish(figure, source, path)
 

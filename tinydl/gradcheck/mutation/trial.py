@@ -156,7 +156,7 @@ class Trial:
             self.rules[f"d{name} accumulates"] = equal(both, first + second, np.maximum(abs(first), abs(second)))
         self.rules["dx is returned, in x's shape"] = all(shapes_fit)
         untouched = all(np.array_equal(array, before, equal_nan=True) for array, before in kept)
-        self.rules["arrays handed in or out are left alone"] = untouched
+        self.rules["arrays passed in or out are not modified"] = untouched
 
     def _made(self) -> Any:
         """Move the layer's parameters and state off their initial values."""
