@@ -112,7 +112,7 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, File]]:
 
 
 def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
-    """The same from a tar archive, gzip or plain, in its order; links, folders and unrelated files are ignored."""
+    """The same from a tar archive, gzip or plain, in its order; links, folder names and other files are ignored."""
     wanted = {*_META.values(), *FILES.parts}
     try:
         with open_unzipped(archive) as file, tarfile.open(fileobj=file, mode="r|") as tar:

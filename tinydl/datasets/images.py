@@ -69,8 +69,8 @@ class Images(Batches):
         mean, std: one number per channel; by default those of these images. Pass the training set's to the test set:
         the model then learns nothing about the test images, and an image means the same in either set.
 
-        ValueError: not one finite number per channel; std that is not above 0, as the images' own std is if a channel
-        has one value throughout.
+        ValueError: not one finite number per channel; std that is not above 0, such as the images' own
+        if a channel has one value throughout.
         """
         channels = self.sample_shape[-1]
         if mean is None or std is None:
