@@ -237,7 +237,7 @@ def test_without_the_options_nothing_is_added(suite: Path) -> None:
 def test_a_path_that_cannot_be_is_refused_before_the_tests(suite: Path) -> None:
     done = run_pytest(suite, "--gradcheck-json=.")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert f"--gradcheck-json: expected a file, got the directory .; try {suite / 'checks.json'}" in done.stderr
+    assert f"--gradcheck-json: expected a file, got the directory .: try {suite / 'checks.json'}" in done.stderr
     done = run_pytest(suite, "--gradcheck-json=test_theirs.py/checks.json")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "--gradcheck-json: cannot make the folder of test_theirs.py/checks.json" in done.stderr
