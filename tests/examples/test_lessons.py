@@ -154,8 +154,8 @@ def test_ctrl_c_in_the_residual_lesson(interrupt: Callable[..., Done], tmp_path:
     )
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
-    assert "INTERRUPTED: 1 of 4 networks are finished; only they are reported." in done.stdout
-    assert "No depth is finished in both kinds: nothing can be compared." in done.stdout
+    assert "INTERRUPTED: 1 of 4 networks are finished; only these are reported." in done.stdout
+    assert "No depth is finished in both kinds, so nothing can be compared." in done.stdout
     assert lesson_results(tmp_path)["interrupted"]
     assert (tmp_path / "lesson.png").is_file()
 
