@@ -636,6 +636,7 @@ def test_a_script_ends_when_its_work_does() -> None:
     assert (process.returncode, process.stdout.strip(), process.stderr) == (0, "done", "")
 
 
+@pytest.mark.slow
 def test_a_worker_that_starts_late_leaves_blas_as_it_is() -> None:
     """The others may have done all the work by the time a new worker begins; what it sets then must not stay."""
     with threadpool_limits(2, "blas"):

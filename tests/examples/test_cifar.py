@@ -75,6 +75,7 @@ def test_resume_is_exact(run: Callable[..., Done], digits_run: tuple[Path, str],
     same_run(digits_run[0], tmp_path)
 
 
+@pytest.mark.slow
 def test_resume_after_a_stop_between_an_epochs_files(
     run: Callable[..., Done], digits_run: tuple[Path, str], tmp_path: Path
 ) -> None:

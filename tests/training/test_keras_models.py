@@ -95,6 +95,7 @@ def test_predictions_are_those_of_keras(name: str) -> None:
     check_predictions(model, case)
 
 
+@pytest.mark.slow
 def test_vgg16_is_that_of_keras() -> None:
     """All 138,357,544 weights, at 224x224."""
     case = GOLDEN["VGG16"]

@@ -41,6 +41,7 @@ def test_seeds_decide() -> None:
     assert (one.features != other.features).any(axis=1).mean() > 0.99
 
 
+@pytest.mark.slow
 def test_looks_like_principal_components(data: Transactions) -> None:
     normal = data.features[data.labels == 0]
     spread = normal[:, :28].std(axis=0)
