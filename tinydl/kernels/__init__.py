@@ -11,17 +11,7 @@ Definitions are written to be read, twins to be fast; tests compare each pair.
 
 from __future__ import annotations
 
-from . import (
-    activations,
-    batch_norm,
-    convolution,
-    dense,
-    local_response_norm,
-    losses,
-    merging,
-    optimizers,
-    pooling,
-)
+from . import activations, batch_norm, convolution, dense, local_response_norm, losses, merging, optimizers, pooling
 from .machine.codes import ACTIVATIONS, LINEAR, RELU, SIGMOID, TANH
 from .machine.window import Padding, Window, output_size
 from .twins import PAIRS, compiled_as, definition_of, using

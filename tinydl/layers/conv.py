@@ -65,15 +65,10 @@ class Conv2D(Layer):
     _y: Any = None  # before the first forward
 
     def __init__(
-        self,
-        filters: int,
-        kernel_size: int | tuple[int, int],
-        strides: int | tuple[int, int] = 1,
-        padding: str | int | tuple = "valid",
-        activation: str | None = None,
-        use_bias: bool = True,
+        self, filters: int, kernel_size: int | tuple[int, int], strides: int | tuple[int, int] = 1,
+        padding: str | int | tuple = "valid", activation: str | None = None, use_bias: bool = True,
         kernel_initializer: str = "glorot_uniform",
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         self.filters = arguments.positive_int("Conv2D", "filters", filters)
         self.kernel_size = pair("Conv2D", "kernel_size", kernel_size)

@@ -22,11 +22,9 @@ class Pool2D(Layer):
     needs_build = True
 
     def __init__(
-        self,
-        pool_size: int | tuple[int, int] = 2,
-        strides: int | tuple[int, int] | None = None,
+        self, pool_size: int | tuple[int, int] = 2, strides: int | tuple[int, int] | None = None,
         padding: str | int | tuple = "valid",
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         owner = type(self).__name__
         self.pool_size = pair(owner, "pool_size", pool_size)

@@ -28,15 +28,10 @@ def alexnet(
     def hidden(units: int) -> Dense:
         return Dense(units, "relu", kernel_initializer="he_normal")
 
-    return Model(
-        [
-            conv(96, 11, 4, padding=2), LocalResponseNorm(), MaxPool2D(3, 2),
-            conv(256, 5), LocalResponseNorm(), MaxPool2D(3, 2),
-            conv(384, 3), conv(384, 3), conv(256, 3), MaxPool2D(3, 2),
-            Flatten(),
-            hidden(4096), Dropout(0.5),
-            hidden(4096), Dropout(0.5),
-            Dense(classes),
-        ],
-        input_shape, seed, dtype, "alexnet",
-    )  # fmt: skip
+    layers = [
+        conv(96, 11, 4, padding=2), LocalResponseNorm(), MaxPool2D(3, 2),
+        conv(256, 5), LocalResponseNorm(), MaxPool2D(3, 2),
+        conv(384, 3), conv(384, 3), conv(256, 3), MaxPool2D(3, 2),
+        Flatten(), hidden(4096), Dropout(0.5), hidden(4096), Dropout(0.5), Dense(classes),
+    ]  # fmt: skip
+    return Model(layers, input_shape, seed, dtype, "alexnet")

@@ -11,21 +11,9 @@ from __future__ import annotations
 from numpy.typing import DTypeLike
 
 from .. import arguments
-from ..layer import Shape
-from ..layers import (
-    AuxiliaryHead,
-    AveragePool2D,
-    BatchNorm,
-    Branches,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAveragePool2D,
-    Layer,
-    LocalResponseNorm,
-    MaxPool2D,
-)
+from ..layer import Layer, Shape
+from ..layers import AuxiliaryHead, BatchNorm, Branches, Conv2D, Dense, Dropout, Flatten, LocalResponseNorm
+from ..layers.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
 from ..model import Model
 
 
@@ -60,25 +48,23 @@ def googlenet(
             Dense(1024, "relu", kernel_initializer="he_normal"), Dropout(0.7), Dense(classes),
         ])] if auxiliary_heads else []  # fmt: skip
 
-    return Model(
-        [
-            conv(64, 7, 2), MaxPool2D(3, 2, "same"), LocalResponseNorm(),
-            conv(64, 1), conv(192, 3), LocalResponseNorm(), MaxPool2D(3, 2, "same"),
-            inception(64, 96, 128, 16, 32, 32),                 # 3a
-            inception(128, 128, 192, 32, 96, 64),               # 3b
-            MaxPool2D(3, 2, "same"),
-            inception(192, 96, 208, 16, 48, 64), *head(),       # 4a
-            inception(160, 112, 224, 24, 64, 64),               # 4b
-            inception(128, 128, 256, 24, 64, 64),               # 4c
-            inception(112, 144, 288, 32, 64, 64), *head(),      # 4d
-            inception(256, 160, 320, 32, 128, 128),             # 4e
-            MaxPool2D(3, 2, "same"),
-            inception(256, 160, 320, 32, 128, 128),             # 5a
-            inception(384, 192, 384, 48, 128, 128),             # 5b
-            GlobalAveragePool2D(), Dropout(0.4), Dense(classes),
-        ],
-        input_shape, seed, dtype, "googlenet",
-    )  # fmt: skip
+    layers = [
+        conv(64, 7, 2), MaxPool2D(3, 2, "same"), LocalResponseNorm(),
+        conv(64, 1), conv(192, 3), LocalResponseNorm(), MaxPool2D(3, 2, "same"),
+        inception(64, 96, 128, 16, 32, 32),                 # 3a
+        inception(128, 128, 192, 32, 96, 64),               # 3b
+        MaxPool2D(3, 2, "same"),
+        inception(192, 96, 208, 16, 48, 64), *head(),       # 4a
+        inception(160, 112, 224, 24, 64, 64),               # 4b
+        inception(128, 128, 256, 24, 64, 64),               # 4c
+        inception(112, 144, 288, 32, 64, 64), *head(),      # 4d
+        inception(256, 160, 320, 32, 128, 128),             # 4e
+        MaxPool2D(3, 2, "same"),
+        inception(256, 160, 320, 32, 128, 128),             # 5a
+        inception(384, 192, 384, 48, 128, 128),             # 5b
+        GlobalAveragePool2D(), Dropout(0.4), Dense(classes),
+    ]  # fmt: skip
+    return Model(layers, input_shape, seed, dtype, "googlenet")
 
 
 def inception_cifar(
@@ -97,10 +83,8 @@ def inception_cifar(
 
     def conv(filters: int, kernel_size: int, strides: int = 1) -> list[Layer]:
         filters = max(1, round(width * filters))
-        return [
-            Conv2D(filters, kernel_size, strides, "same", use_bias=False, kernel_initializer="he_normal"),
-            BatchNorm(0.9, 1e-5, "relu"),
-        ]
+        linear = Conv2D(filters, kernel_size, strides, "same", use_bias=False, kernel_initializer="he_normal")
+        return [linear, BatchNorm(0.9, 1e-5, "relu")]
 
     def inception(one: int, three: int) -> Branches:
         return Branches([conv(one, 1), conv(three, 3)])
@@ -108,13 +92,11 @@ def inception_cifar(
     def downsample(filters: int) -> Branches:
         return Branches([conv(filters, 3, 2), MaxPool2D(3, 2, "same")])
 
-    return Model(
-        [
-            *conv(96, 3),
-            inception(32, 32), inception(32, 48), downsample(80),
-            inception(112, 48), inception(96, 64), inception(80, 80), inception(48, 96), downsample(96),
-            inception(176, 160), inception(176, 160),
-            GlobalAveragePool2D(), Dense(classes),
-        ],
-        input_shape, seed, dtype, "inception_cifar",
-    )  # fmt: skip
+    layers = [
+        *conv(96, 3),
+        inception(32, 32), inception(32, 48), downsample(80),
+        inception(112, 48), inception(96, 64), inception(80, 80), inception(48, 96), downsample(96),
+        inception(176, 160), inception(176, 160),
+        GlobalAveragePool2D(), Dense(classes),
+    ]  # fmt: skip
+    return Model(layers, input_shape, seed, dtype, "inception_cifar")

@@ -20,13 +20,10 @@ def lenet5(input_shape: Shape = (32, 32, 1), classes: int = 10, seed: int = 0, d
 
     Check   check_model(lenet5(), x=(2, 32, 32, 1), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")
     """
-    return Model(
-        [
-            Conv2D(6, 5, activation="tanh"), AveragePool2D(2),      # C1, S2
-            Conv2D(16, 5, activation="tanh"), AveragePool2D(2),     # C3, S4
-            Flatten(), Dense(120, "tanh"),                          # C5
-            Dense(84, "tanh"),                                      # F6
-            Dense(classes),
-        ],
-        input_shape, seed, dtype, "lenet5",
-    )  # fmt: skip
+    layers = [
+        Conv2D(6, 5, activation="tanh"), AveragePool2D(2),      # C1, S2
+        Conv2D(16, 5, activation="tanh"), AveragePool2D(2),     # C3, S4
+        Flatten(), Dense(120, "tanh"),                          # C5
+        Dense(84, "tanh"), Dense(classes),                      # F6, output
+    ]  # fmt: skip
+    return Model(layers, input_shape, seed, dtype, "lenet5")

@@ -12,18 +12,8 @@ from __future__ import annotations
 from numpy.typing import DTypeLike
 
 from .. import arguments
-from ..layer import Shape
-from ..layers import (
-    AveragePool2D,
-    BatchNorm,
-    Conv2D,
-    Dense,
-    GlobalAveragePool2D,
-    Layer,
-    MaxPool2D,
-    PadChannels,
-    Residual,
-)
+from ..layer import Layer, Shape
+from ..layers import AveragePool2D, BatchNorm, Conv2D, Dense, GlobalAveragePool2D, MaxPool2D, PadChannels, Residual
 from ..model import Model
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}  # with 64, 128, 256 and 512 filters, by depth
@@ -32,10 +22,8 @@ CIFAR_DEPTHS = (20, 32, 44, 56, 110)  # 6 n + 2 layers: 3 n blocks of two, a fir
 
 def conv(filters: int, kernel_size: int, strides: int = 1, activation: str | None = None) -> list[Layer]:
     """A convolution, padded equally on all sides, and its batch normalization, which makes a bias useless."""
-    return [
-        Conv2D(filters, kernel_size, strides, kernel_size // 2, use_bias=False, kernel_initializer="he_normal"),
-        BatchNorm(0.9, 1e-5, activation),
-    ]
+    linear = Conv2D(filters, kernel_size, strides, kernel_size // 2, use_bias=False, kernel_initializer="he_normal")
+    return [linear, BatchNorm(0.9, 1e-5, activation)]
 
 
 def basic(filters: int, strides: int) -> list[Layer]:

@@ -29,17 +29,14 @@ def cifar_cnn(seed: int = 0, dtype: DTypeLike = "float32", filter_initializer: s
     def hidden(units: int) -> list[Layer]:
         return [Dense(units, "relu", kernel_initializer="he_normal"), Dropout(0.5)]
 
-    return Model(
-        [
-            conv(64, 3), MaxPool2D(2),
-            conv(128, 2), conv(128, 2), MaxPool2D(2),
-            conv(256, 1), MaxPool2D(2),
-            conv(512, 1), Flatten(),
-            *hidden(1024), *hidden(512), *hidden(256),
-            Dense(10, kernel_initializer="he_normal"),
-        ],
-        (32, 32, 3), seed, dtype, "cifar_cnn",
-    )  # fmt: skip
+    layers = [
+        conv(64, 3), MaxPool2D(2),
+        conv(128, 2), conv(128, 2), MaxPool2D(2),
+        conv(256, 1), MaxPool2D(2),
+        conv(512, 1), Flatten(),
+        *hidden(1024), *hidden(512), *hidden(256), Dense(10, kernel_initializer="he_normal"),
+    ]  # fmt: skip
+    return Model(layers, (32, 32, 3), seed, dtype, "cifar_cnn")
 
 
 def digits_cnn(seed: int = 0, dtype: DTypeLike = "float32") -> Model:
@@ -47,13 +44,10 @@ def digits_cnn(seed: int = 0, dtype: DTypeLike = "float32") -> Model:
 
     Check   check_model(digits_cnn(), x=(3, 8, 8, 1), y=[3, 0, 7], loss=SoftmaxCrossEntropy(), probes=16)
     """
-    return Model(
-        [
-            Conv2D(32, 3, padding="same", activation="relu", kernel_initializer="he_normal"),
-            Conv2D(32, 3, padding="same", activation="relu", kernel_initializer="he_normal"), MaxPool2D(2),
-            Flatten(), Dropout(0.25),
-            Dense(128, "relu", kernel_initializer="he_normal"), Dropout(0.5),
-            Dense(10),
-        ],
-        (8, 8, 1), seed, dtype, "digits_cnn",
-    )  # fmt: skip
+    layers = [
+        Conv2D(32, 3, padding="same", activation="relu", kernel_initializer="he_normal"),
+        Conv2D(32, 3, padding="same", activation="relu", kernel_initializer="he_normal"), MaxPool2D(2),
+        Flatten(), Dropout(0.25),
+        Dense(128, "relu", kernel_initializer="he_normal"), Dropout(0.5), Dense(10),
+    ]  # fmt: skip
+    return Model(layers, (8, 8, 1), seed, dtype, "digits_cnn")

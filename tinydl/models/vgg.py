@@ -16,12 +16,8 @@ from ..layer import Shape
 from ..layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAveragePool2D, Layer, MaxPool2D
 from ..model import Model
 
-CONVOLUTIONS = {  # with 64, 128, 256, 512 and 512 filters, by depth: the paper's A, B, D and E
-    11: (1, 1, 2, 2, 2),
-    13: (2, 2, 2, 2, 2),
-    16: (2, 2, 3, 3, 3),
-    19: (2, 2, 4, 4, 4),
-}
+# With 64, 128, 256, 512 and 512 filters, by depth: the paper's A, B, D and E.
+CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
 def vgg(
@@ -40,10 +36,8 @@ def vgg(
             layers.append(Conv2D(filters, 3, 1, "same", "relu", kernel_initializer="he_normal"))
         layers.append(MaxPool2D(2))
     layers += [
-        Flatten(),
-        Dense(4096, "relu", kernel_initializer="he_normal"), Dropout(0.5),
-        Dense(4096, "relu", kernel_initializer="he_normal"), Dropout(0.5),
-        Dense(classes),
+        Flatten(), Dense(4096, "relu", kernel_initializer="he_normal"), Dropout(0.5),
+        Dense(4096, "relu", kernel_initializer="he_normal"), Dropout(0.5), Dense(classes),
     ]  # fmt: skip
     return Model(layers, input_shape, seed, dtype, f"vgg{depth}")
 
@@ -64,10 +58,8 @@ def vgg_cifar(
     layers: list[Layer] = []
     for width in filters:
         for _ in range(2):
-            layers += [
-                Conv2D(width, 3, 1, "same", use_bias=False, kernel_initializer="he_normal"),
-                BatchNorm(0.9, 1e-5, "relu"),
-            ]
+            layers.append(Conv2D(width, 3, 1, "same", use_bias=False, kernel_initializer="he_normal"))
+            layers.append(BatchNorm(0.9, 1e-5, "relu"))
         layers.append(MaxPool2D(2))
     layers += [GlobalAveragePool2D(), Dropout(0.2), Dense(classes)]
     return Model(layers, input_shape, seed, dtype, "vgg_cifar")

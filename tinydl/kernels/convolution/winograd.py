@@ -39,18 +39,11 @@ from ..machine.loops import clear
 from ..machine.memory import empty
 from ..machine.threads import Part, parts_for, share
 from ..machine.window import Window
-from .winograd_tiles import (
-    PLACES,
-    Tiles,
-    input_gradient_tiles,
-    input_tiles,
-    output_gradient_tiles,
-    output_tiles,
-    tiles_in,
-    tiling_of,
-    weight_gradient,
-    weight_transform,
-)
+
+from .winograd_tiles import (  # isort: skip
+    PLACES, Tiles, input_gradient_tiles, input_tiles, output_gradient_tiles, output_tiles, tiles_in, tiling_of,
+    weight_gradient, weight_transform,
+)  # fmt: skip
 
 CHUNK = 1 << 17  # entries in V and M of a chunk, 512 kB of float32, half a core's L2 cache; but with at least
 FEWEST_TILES = 60  # tiles in a chunk, as every chunk reads all of U and dU

@@ -24,18 +24,11 @@ from ..machine.compile import kernel
 from ..machine.memory import empty
 from ..machine.threads import parts_for, share
 from ..machine.window import Window
-from .winograd_tiles import (
-    PLACES,
-    Tiles,
-    input_gradient_tiles,
-    input_tiles,
-    output_gradient_tiles,
-    output_tiles,
-    tiles_in,
-    tiling_of,
-    weight_gradient,
-    weight_transform,
-)
+
+from .winograd_tiles import (  # isort: skip
+    PLACES, Tiles, input_gradient_tiles, input_tiles, output_gradient_tiles, output_tiles, tiles_in, tiling_of,
+    weight_gradient, weight_transform,
+)  # fmt: skip
 
 BLOCK = 64  # channels and filters
 

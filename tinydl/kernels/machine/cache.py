@@ -32,7 +32,7 @@ from ...files import user_cache_folder, write_whole
 KERNELS = Path(__file__).resolve().parents[1]
 PACKAGE = __name__.rsplit(".", 2)[0]
 DIGEST = 32  # bytes
-IMPORT = re.compile(r"^from (\.+)([\w.]*) import (\([^)]*\)|.*)$", re.MULTILINE)  # (parsing would take 30 ms)
+IMPORT = re.compile(r"^from (\.+)([\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)  # (parsing would take 30 ms)
 
 
 @cache
