@@ -15,12 +15,9 @@ __all__ = ["Model", "models", "num_threads", "set_num_threads", "show_config"]
 __version__ = "0.1.0"
 
 _HOME = {
-    "Model": "model",
-    "models": "models",
-    "num_threads": "kernels.machine.threads",
-    "set_num_threads": "kernels.machine.threads",
-    "show_config": "config",
-}
+    "Model": "model", "models": "models", "show_config": "config",
+    "num_threads": "kernels.machine.threads", "set_num_threads": "kernels.machine.threads",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -94,10 +94,8 @@ class Configured:
         names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
         for name in names:
             if not hasattr(self, name):
-                raise TypeError(
-                    f"{type(self).__name__}: its constructor must store the argument {name!r} as self.{name}, "
-                    "so that the object can be shown, saved and copied"
-                )
+                must = f"its constructor must store the argument {name!r} as self.{name}"
+                raise TypeError(f"{type(self).__name__}: {must}, so that the object can be shown, saved and copied")
         return {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:

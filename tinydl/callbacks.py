@@ -146,10 +146,8 @@ class Monitor(Callback):
     def check_run(self) -> None:
         if self.monitor not in self.params["metrics"]:
             mend = ": pass validation_data to fit" if self.monitor.startswith("val_") else ""
-            raise ValueError(
-                f"{type(self).__name__}: monitor must be one of this run's figures, "
-                f"{', '.join(self.params['metrics'])}, got {self.monitor!r}{mend}"
-            )
+            expected = f"one of this run's figures, {', '.join(self.params['metrics'])}"
+            raise ValueError(f"{type(self).__name__}: monitor must be {expected}, got {self.monitor!r}{mend}")
 
     def on_train_begin(self) -> None:
         if self.params["initial_epoch"] == 0:  # a continued run keeps the best so far

@@ -37,9 +37,8 @@ def show_config() -> None:
     ]
     rows += [(name, value) for name, value in sorted(os.environ.items()) if name.startswith(SETTINGS)]
     if "OPENBLAS_CORETYPE" in os.environ:
-        rows.append(
-            ("warning", "OPENBLAS_CORETYPE restricts OpenBLAS to code for that core; unset it before measuring speed")
-        )
+        warning = "OPENBLAS_CORETYPE restricts OpenBLAS to code for that core; unset it before measuring speed"
+        rows.append(("warning", warning))
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:{width}}  {value}" for name, value in rows))
 

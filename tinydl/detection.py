@@ -89,22 +89,17 @@ def detection_metrics(y_true: ArrayLike, scores: ArrayLike, prevalences: Sequenc
     """
     y, s = _checked(y_true, scores)
     return {
-        "n_rows": len(y),
-        "n_anomalies": int(y.sum()),
-        "prevalence": float(y.mean()),
-        "roc_auc": float(metrics.roc_auc_score(y, s)),
-        **_precision_areas(y, s, None),
+        "n_rows": len(y), "n_anomalies": int(y.sum()), "prevalence": float(y.mean()),
+        "roc_auc": float(metrics.roc_auc_score(y, s)), **_precision_areas(y, s, None),
         "at_prevalence": {f"{p:g}": _precision_areas(y, s, p) for p in prevalences},
-    }
+    }  # fmt: skip
 
 
 def _precision_areas(y: NDArray[np.int64], s: NDArray[np.float64], prevalence: float | None) -> dict[str, float]:
     weights = _weights(y, prevalence)
     precision, recall, _ = metrics.precision_recall_curve(y, s, sample_weight=weights)
-    return {
-        "average_precision": float(metrics.average_precision_score(y, s, sample_weight=weights)),
-        "pr_area_trapezoid": float(metrics.auc(recall, precision)),
-    }
+    average = float(metrics.average_precision_score(y, s, sample_weight=weights))
+    return {"average_precision": average, "pr_area_trapezoid": float(metrics.auc(recall, precision))}
 
 
 def choose_threshold(
@@ -180,13 +175,9 @@ def confusion_at(
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         y, flagged, average="binary", zero_division=0.0, sample_weight=_weights(y, prevalence)
     )
-    return {
-        "threshold": float(threshold),
-        "matrix": metrics.confusion_matrix(y, flagged, labels=(0, 1)).tolist(),
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
-    }
+    matrix = metrics.confusion_matrix(y, flagged, labels=(0, 1)).tolist()
+    rates = {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
+    return {"threshold": float(threshold), "matrix": matrix, **rates}
 
 
 def _weights(y: NDArray[np.int64], prevalence: float | None) -> NDArray[np.float64] | None:

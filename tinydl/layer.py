@@ -17,6 +17,7 @@ Every layer follows these rules:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -47,6 +48,8 @@ class Layer(arguments.Configured):
     input_gradient: bool = True  # cleared by a training Model where dL/dx is not needed: backward may return any array
     in_model: bool = False
     original: Layer | None = None  # set in a second place: the layer whose arrays this one shares, see sharing.py
+    _x: Any = None  # what most layers keep of a forward pass for backward; None before the first
+    _y: Any = None
 
     def __init__(self) -> None:
         self.params, self.grads, self.state = {}, {}, {}
@@ -105,10 +108,9 @@ class Layer(arguments.Configured):
     def _shares(self, arrays: dict[str, NDArray], name: str, value: NDArray) -> bool:
         """Whether the array exists already: a layer's second place uses the arrays of its first."""
         if self.original is not None and arrays[name].shape != value.shape:
-            raise ValueError(
-                f"{self.label}: its two places share {name}, which must have the shape {arrays[name].shape} in both, "
-                f"got {value.shape} for input {self.input_shape} at the second: use a separate layer there"
-            )
+            expected = f"its two places share {name}, which must have the shape {arrays[name].shape} in both"
+            got = f"{value.shape} for input {self.input_shape} at the second: use a separate layer there"
+            raise ValueError(f"{self.label}: {expected}, got {got}")
         return self.original is not None
 
     def as_input(self, x: NDArray) -> NDArray:

@@ -49,10 +49,8 @@ class Loss(arguments.Configured):
         y_pred = np.ascontiguousarray(y_pred)
         y_true = np.ascontiguousarray(y_true, dtype=y_pred.dtype)
         if y_pred.shape != y_true.shape or y_pred.size == 0:
-            raise ValueError(
-                f"{type(self).__name__}: predictions and targets must have the same shape and not be empty, "
-                f"got {y_pred.shape} and {y_true.shape}"
-            )
+            expected = "predictions and targets must have the same shape and not be empty"
+            raise ValueError(f"{type(self).__name__}: {expected}, got {y_pred.shape} and {y_true.shape}")
         self._cache = y_pred, y_true
         return y_pred, y_true
 
@@ -154,10 +152,8 @@ class SoftmaxCrossEntropy(Loss):
             if labels is not y and not np.array_equal(labels, y):
                 raise ValueError(f"{owner}: labels must be integers, got {y[labels != y][0]}")
             if labels.size and (labels.min() < 0 or labels.max() >= classes):
-                raise ValueError(
-                    f"{owner}: labels must lie in 0 .. {classes - 1} for {classes} classes, "
-                    f"got {labels.min()} .. {labels.max()}"
-                )
+                expected, got = f"0 .. {classes - 1} for {classes} classes", f"{labels.min()} .. {labels.max()}"
+                raise ValueError(f"{owner}: labels must lie in {expected}, got {got}")
             return labels
         if y.shape[1:] != output_shape:
             raise ValueError(f"{owner}: targets must be labels (n,) or rows (n, {classes}), got {y.shape}")

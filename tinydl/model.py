@@ -124,10 +124,9 @@ class Model:
         """Set optimizer, loss and metrics: names from tinydl.metrics, or functions (y_true, y_pred) -> float."""
         inputs.check_optimizer_and_loss(optimizer, loss)
         if optimizer is not self.optimizer and optimizer.iterations:
-            raise ValueError(
-                f"compile: optimizer must be new, got {type(optimizer).__name__} with {optimizer.iterations} steps "
-                "on another model, whose gradients it holds: give each model its own optimizer"
-            )
+            got = f"{type(optimizer).__name__} with {optimizer.iterations} steps on another model"
+            mend = "give each model its own optimizer"
+            raise ValueError(f"compile: optimizer must be new, got {got}, whose gradients it holds: {mend}")
         inputs.check_ends(loss, self.root, self.output_shape)
         chosen = inputs.metrics_by_name(metrics)
         optimizer.build(self.parameters)
@@ -216,10 +215,8 @@ class Model:
         for start in range(0, len(data), batch_size):
             chunk = self.root.forward(data.batch(slice(start, start + batch_size))[0])
             if chunk.shape[1:] != self.output_shape:
-                raise ValueError(
-                    f"predict: {self.layers[-1].label} must output the shape that its build returned, "
-                    f"{('n', *self.output_shape)}, got {chunk.shape}"
-                )
+                expected = f"the shape that its build returned, {('n', *self.output_shape)}"
+                raise ValueError(f"predict: {self.layers[-1].label} must output {expected}, got {chunk.shape}")
             y[start : start + batch_size] = chunk
         del chunk
         memory.release()
@@ -236,10 +233,8 @@ class Model:
         arrays = arrays_in_order(self.root)
         new = [np.asarray(weight) for weight in weights]
         if [array.shape for array in arrays] != [array.shape for array in new]:
-            raise ValueError(
-                f"set_weights: expected {len(arrays)} arrays of shapes {[a.shape for a in arrays]}, "
-                f"got {len(new)} of shapes {[a.shape for a in new]}"
-            )
+            expected = f"{len(arrays)} arrays of shapes {[array.shape for array in arrays]}"
+            raise ValueError(f"set_weights: expected {expected}, got {len(new)} of shapes {[a.shape for a in new]}")
         held = (self.parameters, *self.state.values())  # `weights` may be views of these, in another order
         converted = [  # all of them, before the first is written
             weight.astype(self.dtype, copy=any(np.may_share_memory(weight, array) for array in held)) for weight in new

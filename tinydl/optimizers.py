@@ -105,10 +105,8 @@ class Optimizer(arguments.Configured):
             if slot is None:
                 self.slots[name] = np.zeros_like(params)
             elif slot.shape != params.shape or slot.dtype != params.dtype:
-                raise ValueError(
-                    f"{self._owner}: expected the {slot.size} {slot.dtype} parameters it trains, got {params.size} "
-                    f"{params.dtype}: give each model its own optimizer"
-                )
+                expected, got = f"the {slot.size} {slot.dtype} parameters it trains", f"{params.size} {params.dtype}"
+                raise ValueError(f"{self._owner}: expected {expected}, got {got}: give each model its own optimizer")
 
     def step(self, params: NDArray, grads: NDArray) -> None:
         """Update params once, in place."""

@@ -60,10 +60,9 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
     try:
         clone = copy.deepcopy(root, memo)
     except Exception as error:
-        raise TypeError(
-            f"a {type(root).__name__} is checked on a copy, but it cannot be deep-copied ({error}); "
-            "give it a __deepcopy__, or keep open files, locks and the like out of its attributes"
-        ) from error
+        trouble = f"a {type(root).__name__} is checked on a copy, but it cannot be deep-copied ({error})"
+        mend = "give it a __deepcopy__, or keep open files, locks and the like out of its attributes"
+        raise TypeError(f"{trouble}; {mend}") from error
     for thing in walk(clone):
         attributes = getattr(thing, "__dict__", {})
         with suppress(TypeError):  # an attribute with that name but another meaning

@@ -81,17 +81,12 @@ class GradCheck:
     def _record(self, subject: Any, report: GradientCheckReport | None, message: str, verdict: str) -> None:
         """Store it with the test, as plain values: pytest-xdist's workers send them to the main process."""
         check = {
-            "test": self._item.nodeid,
-            "subject": report.subject if report else _name(subject),
-            "passed": verdict == "ok",
-            "probes": report.probes if report else 0,
-            "dropped": report.dropped if report else 0,
-            "max_relative_error": report.max_relative_error if report else None,
-            "method": report.method if report else "",
-            "verdict": report.verdict if report else verdict,
-            "message": message,
-            "report": report.to_dict() if report else None,
-        }
+            "test": self._item.nodeid, "subject": _name(subject), "passed": verdict == "ok", "probes": 0, "dropped": 0,
+            "max_relative_error": None, "method": "", "verdict": verdict, "message": message, "report": None,
+        }  # fmt: skip
+        if report:
+            known = ("subject", "probes", "dropped", "max_relative_error", "method", "verdict")
+            check |= {**{name: getattr(report, name) for name in known}, "report": report.to_dict()}
         self._item.stash.setdefault(CHECKS, []).append(check)
 
 

@@ -72,8 +72,6 @@ class ReLU(Layer):
     Check      check_layer(ReLU(), x=(5, 3))
     """
 
-    _y: Any = None  # before the first forward
-
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._y = y = relu(self.as_input(x))
         return y
@@ -120,8 +118,6 @@ class Sigmoid(Layer):
     Check      check_layer(Sigmoid(), x=(5, 3))
     """
 
-    _y: Any = None  # before the first forward
-
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._y = y = sigmoid(self.as_input(x))
         return y
@@ -139,8 +135,6 @@ class Tanh(Layer):
     Cache      y
     Check      check_layer(Tanh(), x=(5, 3))
     """
-
-    _y: Any = None  # before the first forward
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._y = y = np.tanh(self.as_input(x))
@@ -167,8 +161,6 @@ class Softmax(Layer):
                so an upstream gradient of ones makes dx = 0, which hides most errors in backward: never check with ones
     Check      check_layer(Softmax(), x=(5, 3))
     """
-
-    _y: Any = None  # before the first forward
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)

@@ -34,7 +34,6 @@ class AuxiliaryHead(Container):
     Check       check_layer(AuxiliaryHead(Dense(4)).expect(SoftmaxCrossEntropy(), [0, 3, 1, 2, 2]), x=(5, 3))
     """
 
-    _x: NDArray | None = None
     _term: Any = None  # of the last forward; None: the head did not run
 
     def __init__(self, head: Layer | Sequence[Layer], weight: float = 0.3) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -32,8 +31,6 @@ class Branches(Container):
     Check       check_layer(Branches([Dense(2, "tanh"), [Dense(4, "tanh"), Dense(3)]]), x=(5, 3))
     """
 
-    _y: Any = None  # before the first forward
-
     def __init__(self, branches: Sequence[Layer | Sequence[Layer]]) -> None:
         super().__init__()
         if not isinstance(branches, list | tuple):
@@ -51,10 +48,9 @@ class Branches(Container):
         shapes = [branch.build(input_shape, rng, dtype) for branch in self.branches]
         if len({shape[:-1] for shape in shapes}) > 1:
             each = ", ".join(f"{branch.label} {shape}" for branch, shape in zip(self.branches, shapes, strict=True))
-            raise ValueError(
-                f"{self.label}: the branches' outputs must have the same shape except for the last axis, got "
-                f'{each}: give all branches the same strides, and padding="same"'
-            )
+            expected = "the branches' outputs must have the same shape except for the last axis"
+            mend = 'give all branches the same strides, and padding="same"'
+            raise ValueError(f"{self.label}: {expected}, got {each}: {mend}")
         self.output_shape = (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
         return self.output_shape
 

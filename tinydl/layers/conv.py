@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -61,8 +59,6 @@ class Conv2D(Layer):
     """
 
     needs_build = True
-    _x: NDArray
-    _y: Any = None  # before the first forward
 
     def __init__(
         self, filters: int, kernel_size: int | tuple[int, int], strides: int | tuple[int, int] = 1,

@@ -5,8 +5,6 @@ The functions at the end are the NumPy definitions; `compiled_as` binds each to 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -41,8 +39,6 @@ class Dense(Layer):
 
     needs_build = True
     accumulate = True  # a training Model clears this: a large gradient is then written, not added to zeros
-    _x: NDArray
-    _y: Any = None  # before the first forward
 
     def __init__(
         self,
@@ -62,10 +58,8 @@ class Dense(Layer):
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
         if len(input_shape) != 1:
-            raise ValueError(
-                f"{self.label}: expected rows of numbers, input shape (width,), got {tuple(input_shape)}: "
-                "put a Flatten() before it"
-            )
+            got = f"{tuple(input_shape)}: put a Flatten() before it"
+            raise ValueError(f"{self.label}: expected rows of numbers, input shape (width,), got {got}")
         self.add_parameter("W", INITIALIZERS[self.kernel_initializer]((input_shape[0], self.units), rng, dtype))
         if self.use_bias:
             self.add_parameter("b", np.zeros(self.units, dtype))

@@ -16,7 +16,6 @@ from ..layer import Layer, Shape
 class Noise(Layer):
     """Base of the noise layers: holds a Generator, and the factor of the last forward pass (None: it had none)."""
 
-    _x: NDArray | None = None
     _mask: NDArray | None = None
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -47,7 +45,6 @@ class BatchNorm(Layer):
     """
 
     needs_build = True
-    _y: Any = None  # before the first forward
 
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, activation: str | None = None) -> None:
         super().__init__()
@@ -150,8 +147,6 @@ class LocalResponseNorm(Layer):
     Reference   Krizhevsky, Sutskever & Hinton 2012; the defaults are theirs
     Check       check_layer(LocalResponseNorm(3, alpha=0.1), x=(2, 3, 2, 6))
     """
-
-    _x: Any = None  # before the first forward
 
     def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> None:
         super().__init__()

@@ -27,8 +27,6 @@ from .dense import Dense
 class Penalty(Layer):
     """Base of the identity layers with a penalty; subclasses define the term and its gradient."""
 
-    _x: Any = None  # before the first forward
-
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._x = x = self.as_input(x)
         return x
@@ -83,10 +81,8 @@ class KLSparsity(Penalty):
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = super().forward(x, training)
         if x.size and (x.min() < 0 or x.max() > 1):
-            raise ValueError(
-                f"{self.label}: expected activations in [0, 1], got {x.min():.4g} to {x.max():.4g}: "
-                "put it after a sigmoid"
-            )
+            got = f"{x.min():.4g} to {x.max():.4g}: put it after a sigmoid"
+            raise ValueError(f"{self.label}: expected activations in [0, 1], got {got}")
         return x
 
     def _mean_activation(self) -> NDArray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -31,23 +29,18 @@ class Pool2D(Layer):
         self.strides = self.pool_size if strides is None else pair(owner, "strides", strides)
         self.padding = check_padding(owner, padding)
         if self.pool_size[0] * self.pool_size[1] > MOST_PLACES:
-            raise ValueError(
-                f"{owner}: pool_size must cover at most {MOST_PLACES} pixels, got {pool_size!r}: "
-                "for a mean over the whole image use GlobalAveragePool2D"
-            )
+            mend = "for a mean over the whole image use GlobalAveragePool2D"
+            raise ValueError(f"{owner}: pool_size must cover at most {MOST_PLACES} pixels, got {pool_size!r}: {mend}")
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
         check_image(self.label, input_shape)
         self._window = window_over(self.label, input_shape, self.pool_size, self.strides, self.padding)
         places = self._window.places(*input_shape[:2])
-        sides = zip(input_shape, *self._window, places, strict=False)
-        for length, kernel, stride, (before, _), count in sides:
+        for length, kernel, stride, (before, _), count in zip(input_shape, *self._window, places, strict=False):
             if before >= kernel or (count - 1) * stride >= length + before:
-                raise ValueError(
-                    f"{self.label}: padding must be smaller than the window, got {self.padding} around windows of "
-                    f"{self.pool_size}, some of which would hold only padding"
-                )
+                got = f"{self.padding} around windows of {self.pool_size}, some of which would hold only padding"
+                raise ValueError(f"{self.label}: padding must be smaller than the window, got {got}")
         self.output_shape = (*places, input_shape[2])
         return self.output_shape
 
@@ -66,8 +59,6 @@ class MaxPool2D(Pool2D):
                 would hold only padding
     Check       check_layer(MaxPool2D(2), x=(2, 4, 6, 3))
     """
-
-    _y: Any = None  # before the first forward
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
@@ -120,8 +111,6 @@ class AveragePool2D(Pool2D):
     Check       check_layer(AveragePool2D(2), x=(2, 4, 6, 3))
     """
 
-    _y: Any = None  # before the first forward
-
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
         y = average_pool_forward(x, self._window)
@@ -170,8 +159,6 @@ class GlobalAveragePool2D(Layer):
     Reference   Lin, Chen & Yan 2013
     Check       check_layer(GlobalAveragePool2D(), x=(2, 4, 6, 3))
     """
-
-    _y: Any = None  # before the first forward
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)

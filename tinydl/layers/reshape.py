@@ -21,8 +21,6 @@ class Flatten(Layer):
     Check      check_layer(Flatten(), x=(5, 3, 2))
     """
 
-    _x: NDArray | None = None
-
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
         self.output_shape = (math.prod(input_shape),)
@@ -52,8 +50,6 @@ class PadChannels(Layer):
     Check      check_layer(PadChannels(5), x=(2, 4, 3, 3))
     """
 
-    _y: NDArray | None = None
-
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = arguments.positive_int("PadChannels", "channels", channels)
@@ -66,9 +62,8 @@ class PadChannels(Layer):
 
     def _check(self, input_shape: Shape) -> None:
         if input_shape[-1] > self.channels:
-            raise ValueError(
-                f"{self.label}: expected an input of at most {self.channels} channels, got {input_shape[-1]}"
-            )
+            at_most = f"an input of at most {self.channels} channels"
+            raise ValueError(f"{self.label}: expected {at_most}, got {input_shape[-1]}")
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -33,8 +32,6 @@ class Residual(Container):
     Reference   He, Zhang, Ren & Sun 2015
     Check       check_layer(Residual([Dense(4, "tanh"), Dense(3)]), x=(5, 3))
     """
-
-    _y: Any = None  # before the first forward
 
     def __init__(
         self, body: Layer | Sequence[Layer], shortcut: Layer | Sequence[Layer] | None = None,
@@ -70,9 +67,8 @@ class Residual(Container):
             around = returned(self.shortcut, "forward", self.shortcut.forward(x, training))
         body = returned(self.body, "forward", self.body.forward(x, training))
         if body.shape != around.shape:  # not built, or a layer's output is not the shape its build returned
-            raise ValueError(
-                f"{self.label}: body and shortcut must give equal shapes, got {body.shape} and {around.shape}"
-            )
+            got = f"{body.shape} and {around.shape}"
+            raise ValueError(f"{self.label}: body and shortcut must give equal shapes, got {got}")
         self._y = y = add(body, around, self._code)
         return y
 

@@ -65,10 +65,9 @@ def _install(container: Layer, wanted: list[Layer]) -> None:
         if isinstance(value, Layer) and name != "original":
             attributes[name] = _next(rest, value)
     if set(map(id, container.sublayers())) != set(map(id, wanted)):
-        raise TypeError(
-            f"{container.label}: one of its layers also appears in another place, so a copy must replace it here: "
-            "keep the layers that sublayers() returns as attributes, or in lists"
-        )
+        trouble = "one of its layers also appears in another place, so a copy must replace it here"
+        mend = "keep the layers that sublayers() returns as attributes, or in lists"
+        raise TypeError(f"{container.label}: {trouble}: {mend}")
 
 
 def _next(places: dict[int, list[Layer]], value: Any) -> Any:
@@ -93,12 +92,9 @@ def check_places(root: Layer) -> None:
         if first is None or layer.sublayers():
             continue
         if not any(other is first for other in layers):
-            raise ValueError(
-                f"Model: {layer.label} is a copy for a second place, but its first place is not in this model: pass "
-                "the original layer"
-            )
+            trouble = "is a copy for a second place, but its first place is not in this model"
+            raise ValueError(f"Model: {layer.label} {trouble}: pass the original layer")
         if any(array is not first.params.get(key) for key, array in layer.params.items()):
-            raise TypeError(
-                f"Model: {layer.label} appears in two places, but its build replaces the arrays they share: use "
-                "self.add_parameter(name, array) instead of self.params = {...}"
-            )
+            trouble = "appears in two places, but its build replaces the arrays they share"
+            mend = "use self.add_parameter(name, array) instead of self.params = {...}"
+            raise TypeError(f"Model: {layer.label} {trouble}: {mend}")

@@ -32,10 +32,8 @@ def check_padding(owner: str, padding: Any) -> Any:
             return tuple(arguments.whole(owner, "padding", size) for size in padding)
     elif not isinstance(padding, list | tuple):
         return arguments.whole(owner, "padding", padding)
-    raise ValueError(
-        f'{owner}: padding must be "valid", "same", a number, (height, width) or ((top, bottom), (left, right)), '
-        f"got {padding!r}"
-    )
+    forms = '"valid", "same", a number, (height, width) or ((top, bottom), (left, right))'
+    raise ValueError(f"{owner}: padding must be {forms}, got {padding!r}")
 
 
 def pixels(padding: Any, image: Shape, size: Pair, strides: Pair) -> Padding:
@@ -76,8 +74,6 @@ def window_over(label: str, image: Shape, size: Pair, strides: Pair, padding: An
     for side, length, kernel, around in zip(("height", "width"), image, size, window.padding, strict=False):
         if kernel > length + sum(around):
             mend = arguments.channels_first(tuple(image)) or ": use a smaller window, or more padding"
-            raise ValueError(
-                f"{label}: the window must fit into the padded image, got {side} {kernel} for {length} pixels + "
-                f"{sum(around)} of padding, input shape {tuple(image)}{mend}"
-            )
+            got = f"{side} {kernel} for {length} pixels + {sum(around)} of padding, input shape {tuple(image)}"
+            raise ValueError(f"{label}: the window must fit into the padded image, got {got}{mend}")
     return window

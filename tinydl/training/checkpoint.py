@@ -76,10 +76,8 @@ def layer_from_config(
         if "same_as" in config:
             return seen[arguments.whole("checkpoint", "same_as", config["same_as"])]
         if config.get("layer") not in registry:
-            raise ValueError(
-                f"expected layers of tinydl or of custom_layers, got {config.get('layer')!r}: "
-                "pass its class, Model.load(path, custom_layers=[...])"
-            )
+            mend = "pass its class, Model.load(path, custom_layers=[...])"
+            raise ValueError(f"expected layers of tinydl or of custom_layers, got {config.get('layer')!r}: {mend}")
         given = {name: layer_from_config(value, registry, seen) for name, value in config["arguments"].items()}
         layer = registry[config["layer"]](**given)
         layer.name = config["name"]
@@ -149,11 +147,9 @@ def load_weights(model: NetworkInTraining, path: PathLike) -> None:
 def save_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike) -> None:
     """`save_model`, plus the optimizer's vectors and step number, the epoch, and the state of every generator."""
     training = {
-        "optimizer": object_to_config(optimizer),
-        "iterations": optimizer.iterations,
-        "epoch": model.epoch,
+        "optimizer": object_to_config(optimizer), "iterations": optimizer.iterations, "epoch": model.epoch,
         "generators": [generator.bit_generator.state for generator in _generators(model)],
-    }
+    }  # fmt: skip
     slots = {f"{SLOT}{name}": slot for name, slot in optimizer.slots.items()}
     write(path, {**_tensors(model), **slots}, {**_architecture(model), "training": training})
 
@@ -196,12 +192,9 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
 
 def _architecture(model: NetworkInTraining) -> dict[str, Any]:
     return {
-        "model": model.name,
-        "input_shape": list(model.input_shape),
-        "seed": model.seed,
-        "dtype": model.dtype.name,
+        "model": model.name, "input_shape": list(model.input_shape), "seed": model.seed, "dtype": model.dtype.name,
         "layers": layer_to_config(model.layers),
-    }
+    }  # fmt: skip
 
 
 def _tensors(model: Network) -> dict[str, NDArray]:
@@ -225,11 +218,9 @@ def _set_tensors(model: Network, path: PathLike, tensors: dict[str, NDArray]) ->
     tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(SLOT)}
     wanted, found = ({key: array.shape for key, array in arrays.items()} for arrays in (own, tensors))
     if wanted != found:
-        differing = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
-        raise ValueError(
-            f"{path}: its arrays do not fit this model, first at {differing[0]!r}: "
-            f"expected shape {wanted.get(differing[0])}, got {found.get(differing[0])}"
-        )
+        first = min(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
+        shapes = f"expected shape {wanted.get(first)}, got {found.get(first)}"
+        raise ValueError(f"{path}: its arrays do not fit this model, first at {first!r}: {shapes}")
     for key, tensor in tensors.items():
         if tensor.dtype != model.dtype or not np.isfinite(tensor).all():
             raise ValueError(f"{path}: {key!r} must hold finite {model.dtype} numbers, got {tensor.dtype}")

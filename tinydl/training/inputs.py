@@ -33,20 +33,17 @@ def check_layers(root: Layer) -> None:
     """Reject what would silently train wrongly: layers of another model, layers missing from sublayers()."""
     for layer in root.walk():
         if layer.in_model:
-            raise ValueError(
-                f"Model: {layer.label} already belongs to a model: give each model its own layers, and copy the "
-                "weights with set_weights(get_weights())"
-            )
+            mend = "give each model its own layers, and copy the weights with set_weights(get_weights())"
+            raise ValueError(f"Model: {layer.label} already belongs to a model: {mend}")
         below = layer.sublayers()
         if below and not isinstance(layer, Container):
             raise TypeError(f"Model: {layer.label} has sublayers, so its class must derive from Container")
         for name, value in vars(layer).items():
             for inner in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(inner, Layer) and name != "original" and not any(inner is one for one in below):
-                    raise TypeError(
-                        f"Model: {layer.label} holds the layer self.{name}, but its sublayers() does not return it, "
-                        "so it would not be trained: derive from Container and return it"
-                    )
+                    trouble = f"holds the layer self.{name}, but its sublayers() does not return it"
+                    mend = "derive from Container and return it"
+                    raise TypeError(f"Model: {layer.label} {trouble}, so it would not be trained: {mend}")
 
 
 def warn_of_channels_first(root: Layer, shape: Shape) -> None:
@@ -159,10 +156,8 @@ def check_ends(loss: Loss, root: Layer, output_shape: Shape) -> None:
     heads = [layer for layer in root.walk() if isinstance(layer, AuxiliaryHead)]
     for head in heads:
         if head.head.output_shape != output_shape:
-            raise ValueError(
-                f"compile: the head of {head.label} gives shape {head.head.output_shape}, the model "
-                f"{output_shape}: both must be the same, as their targets are"
-            )
+            shapes = f"the head of {head.label} gives shape {head.head.output_shape}, the model {output_shape}"
+            raise ValueError(f"compile: {shapes}: both must be the same, as their targets are")
     for end in (root, *(head.head for head in heads)):
         _refuse_probabilities(loss, end, "the model" if end is root else "an auxiliary head")
 
@@ -175,10 +170,9 @@ def _refuse_probabilities(loss: Loss, end: Layer, whose: str) -> None:
     takers = ((SoftmaxCrossEntropy, Softmax, "softmax"), (BinaryCrossEntropy, Sigmoid, "sigmoid"))
     for logits_loss, layer, name in takers:
         if isinstance(loss, logits_loss) and (isinstance(last, layer) or getattr(last, "activation", None) == name):
-            raise ValueError(
-                f"compile: {type(loss).__name__} takes logits and applies the {name} itself, but {whose} ends in "
-                f"{last.label}, which applies it too: remove that layer"
-            )
+            takes = f"{type(loss).__name__} takes logits and applies the {name} itself"
+            ends = f"{whose} ends in {last.label}, which applies it too: remove that layer"
+            raise ValueError(f"compile: {takes}, but {ends}")
 
 
 def metrics_by_name(metrics: str | Iterable[str | Metric] | None) -> dict[str, Metric]:

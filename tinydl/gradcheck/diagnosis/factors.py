@@ -15,15 +15,10 @@ Function = Callable[[NDArray[Any]], NDArray[Any]]
 
 # Factors that a backward pass omits, or has once too often: most are derivatives.
 FACTORS: tuple[tuple[str, Function], ...] = (
-    ("{}", lambda u: u),
-    ("(1 - {})", lambda u: 1 - u),
-    ("(1 - {}^2)", lambda u: 1 - u * u),
-    ("{} (1 - {})", lambda u: u * (1 - u)),
-    ("{}^2", lambda u: u * u),
-    ("1 / {}", lambda u: 1 / u),
-    ("1 / {}^2", lambda u: 1 / (u * u)),
-    ("exp({})", np.exp),
-)
+    ("{}", lambda u: u), ("(1 - {})", lambda u: 1 - u), ("(1 - {}^2)", lambda u: 1 - u * u),
+    ("{} (1 - {})", lambda u: u * (1 - u)), ("{}^2", lambda u: u * u),
+    ("1 / {}", lambda u: 1 / u), ("1 / {}^2", lambda u: 1 / (u * u)), ("exp({})", np.exp),
+)  # fmt: skip
 
 
 def all_zero(e: Evidence) -> str | None:
@@ -135,10 +130,8 @@ def wrong_derivative(e: Evidence) -> str | None:
         return None
     k = int(np.argmax(np.abs(e.analytic - e.numeric)))
     dy, x, y = (array[e.indices[k]] for array in (e.dy, e.x, e.scene.y))
-    return (
-        f"y is a function of its own x alone, so dx = dy f'(x), and f' is wrong: at x = {x:.4g}, where y = {y:.4g}, "
-        f"backward has {e.analytic[k] / dy:.6g}, right is {e.numeric[k] / dy:.6g}"
-    )
+    both = f"at x = {x:.4g}, where y = {y:.4g}, backward has {e.analytic[k] / dy:.6g}, right is {e.numeric[k] / dy:.6g}"
+    return f"y is a function of its own x alone, so dx = dy f'(x), and f' is wrong: {both}"
 
 
 def factor_along_an_axis(e: Evidence) -> str | None:

@@ -80,7 +80,5 @@ def misplaced(e: Evidence) -> str | None:
     found = np.count_nonzero(distance <= 1e-9 * size)
     if found < 0.7 * len(given):
         return None
-    return (
-        f"{found} of the {len(given)} wrong values are right ones of other places: a wrong index, "
-        "or height and width taken for each other"
-    )
+    causes = "a wrong index, or height and width taken for each other"
+    return f"{found} of the {len(given)} wrong values are right ones of other places: {causes}"

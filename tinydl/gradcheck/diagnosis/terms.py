@@ -55,10 +55,8 @@ def assigned_for_added(e: Evidence) -> str | None:
             places = np.argmax(present[:, ::order], axis=1)
             kept = groups[:, ::order][np.arange(len(groups)), places]
             if same(kept, e.analytic):
-                return (
-                    "of several terms that should be summed only one is kept: `=` where `+=` is needed "
-                    "(windows that overlap, rows, a value used more than once)"
-                )
+                several = "(windows that overlap, rows, a value used more than once)"
+                return f"of several terms that should be summed only one is kept: `=` where `+=` is needed {several}"
     return None
 
 
@@ -124,20 +122,16 @@ def missing_road(e: Evidence) -> str | None:
         count = math.prod(whole.shape[axis] for axis in axes)
         rows = _along(lacking, axes, count)
         if count >= 3 and np.all(np.abs(rows - rows.mean(axis=0)) <= SAME * scale):
-            return (
-                f"what is missing is the same for all entries along axis {listed(axes)}: the road through a mean or a "
-                "sum over it is left out or weighted wrongly"
-            )
+            road = "the road through a mean or a sum over it is left out or weighted wrongly"
+            return f"what is missing is the same for all entries along axis {listed(axes)}: {road}"
         for constant, least in ((False, 3), (True, 4)):
             for name, array in shaped if count >= least else []:
                 if np.all(np.abs(rows - _fit(rows, _along(array, axes, count), constant)) <= SAME * scale):
                     also = "a constant plus " if constant else ""
                     what = "mean and the variance (or norm)" if constant else "sum, a variance or a norm"
                     known = ": statistics taken for constants, as in inference?" if constant else ""
-                    return (
-                        f"what is missing is, along axis {listed(axes)}, {also}a multiple of {name}: the road through "
-                        f"a {what} over it is left out or weighted wrongly{known}"
-                    )
+                    road = f"the road through a {what} over it is left out or weighted wrongly{known}"
+                    return f"what is missing is, along axis {listed(axes)}, {also}a multiple of {name}: {road}"
     return None
 
 

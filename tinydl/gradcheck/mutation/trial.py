@@ -111,12 +111,10 @@ class Trial:
         x: NDArray = np.array(point.x, dtype=point.dtype)
         training = point.training
         self.passes = [
-            Pass(x, training),
-            Pass(np.random.default_rng(3).permuted(x, axis=-1), training),
-            Pass(x.copy(), training, fresh=False),
-            Pass(x[: -(-len(x) // 2)].copy(), training),
+            Pass(x, training), Pass(np.random.default_rng(3).permuted(x, axis=-1), training),
+            Pass(x.copy(), training, fresh=False), Pass(x[: -(-len(x) // 2)].copy(), training),
             Pass(x.copy(), not training),
-        ]
+        ]  # fmt: skip
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             try:

@@ -167,7 +167,5 @@ class KernelCache(FunctionCache):
         try:
             super().save_overload(types, compiled)
         except OSError as error:
-            say_once(
-                f"compiled kernels cannot be kept in {folder()}; each process compiles its own: {described(error)}: "
-                "set NUMBA_CACHE_DIR to a writable folder"
-            )
+            trouble = f"compiled kernels cannot be kept in {folder()}; each process compiles its own"
+            say_once(f"{trouble}: {described(error)}: set NUMBA_CACHE_DIR to a writable folder")
