@@ -50,10 +50,8 @@ def reconstruction_error(model: Predictor, x: NDArray[Any], batch_size: int = 81
         errors[start : start + len(rows)] = np.square(residual).mean(axis=1)
     bad = np.flatnonzero(~np.isfinite(errors))
     if len(bad):
-        raise ValueError(
-            f"reconstruction errors must be finite, got NaN or infinity in {len(bad)} rows, first in row {bad[0]}: "
-            "check the rows and the model's weights"
-        )
+        got = f"NaN or infinity in {len(bad)} rows, first in row {bad[0]}: check the rows and the model's weights"
+        raise ValueError(f"reconstruction errors must be finite, got {got}")
     return errors
 
 

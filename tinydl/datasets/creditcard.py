@@ -185,9 +185,8 @@ def _read_openml() -> Transactions:
     try:
         bunch = fetch_openml(data_id=OPENML_ID, as_frame=False, parser="liac-arff")
     except OSError as error:
-        raise OSError(
-            f"OpenML data set {OPENML_ID} could not be fetched ({error}): give load(path=...) the CSV file instead"
-        ) from error
+        trouble = f"OpenML data set {OPENML_ID} could not be fetched ({error})"
+        raise OSError(f"{trouble}: give load(path=...) the CSV file instead") from error
     names = list(bunch.feature_names)
     if missing := [name for name in FEATURE_NAMES if name not in names]:
         raise ValueError(f"OpenML data set {OPENML_ID}: no column {', '.join(missing)}, got {names}")

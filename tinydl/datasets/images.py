@@ -79,10 +79,8 @@ class Images(Batches):
             std = own_std if std is None else std
         means, stds = _per_channel("mean", mean, channels), _per_channel("std", std, channels)
         if min(stds) <= 0:
-            raise ValueError(
-                f"Images: std must be above 0 in every channel, got {stds}: a channel with one value throughout has "
-                "none, so give std"
-            )
+            mend = "a channel with one value throughout has none, so give std"
+            raise ValueError(f"Images: std must be above 0 in every channel, got {stds}: {mend}")
         new = copy.copy(self)
         new.mean, new.std = means, stds
         pixels = math.prod(self.sample_shape[:-1])
@@ -152,10 +150,9 @@ class Images(Batches):
         array = isinstance(changed, np.ndarray)
         if not array or changed.shape != images.shape or changed.dtype != images.dtype:
             got = f"{changed.shape} {changed.dtype}" if array else f"{type(changed).__name__}"
-            raise ValueError(
-                f"Images: the augmentation {getattr(function, '__name__', function)} must return a new array of the "
-                f"shape and dtype it was given, {images.shape} {images.dtype}, got {got}"
-            )
+            name = getattr(function, "__name__", function)
+            expected = f"a new array of the shape and dtype it was given, {images.shape} {images.dtype}"
+            raise ValueError(f"Images: the augmentation {name} must return {expected}, got {got}")
         return changed
 
     def _as_floats(self, images: NDArray[Any]) -> NDArray[np.float32]:

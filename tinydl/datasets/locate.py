@@ -106,10 +106,9 @@ class DataFiles:
         try:
             return Path(pooch.retrieve(self.origin, f"md5:{self.md5}", fname=name, path=cache(), progressbar=True))
         except ValueError as error:
-            raise ValueError(
-                f"the download from {self.origin} is not {self.title}'s file (its MD5 is not {self.md5}), so it was "
-                "deleted: try again, or get it elsewhere and give load(path=...)"
-            ) from error
+            trouble = f"the download from {self.origin} is not {self.title}'s file (its MD5 is not {self.md5})"
+            mend = "try again, or get it elsewhere and give load(path=...)"
+            raise ValueError(f"{trouble}, so it was deleted: {mend}") from error
         except OSError as error:
             trouble = f"{self.origin} could not be fetched ({error})"
             raise OSError(f"{trouble}: get it elsewhere and give load(path=...)") from error

@@ -38,10 +38,8 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
         raise refuse(f"forward gives NaN or infinity for this input: {_not_finite(y)}; {causes}")
     y_before = y.copy()
     if not _close(runner.forward(x), y_before):
-        causes = (
-            "it keeps state between calls, or draws random numbers from a generator that is not an attribute of "
-            "the layer and cannot be replayed"
-        )
+        unseen = "a generator that is not an attribute of the layer and cannot be replayed"
+        causes = f"it keeps state between calls, or draws random numbers from {unseen}"
         raise refuse(f"forward gives different outputs for the same input: {causes}")
 
     dy = _upstream(runner, y, rng)

@@ -126,10 +126,8 @@ def _epoch_axis(ax: Axes) -> None:
 def _check_history(history: History) -> NDArray[np.int64]:
     """The numbers of its epochs, from 1."""
     if not isinstance(history, Mapping):
-        raise ValueError(
-            f'history must be a mapping {{"loss": [...], "accuracy": [...]}}, such as fit(...).history, '
-            f"got {type(history).__name__}"
-        )
+        expected = 'a mapping {"loss": [...], "accuracy": [...]}, such as fit(...).history'
+        raise ValueError(f"history must be {expected}, got {type(history).__name__}")
     for key in ("loss", "accuracy"):
         if not len(history.get(key, ())):
             mend = ': compile with metrics=["accuracy"]' if key == "accuracy" else ""

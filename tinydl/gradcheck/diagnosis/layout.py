@@ -29,10 +29,8 @@ def axes_exchanged(e: Evidence) -> str | None:
             shape = list(g.shape)
             shape[a], shape[b] = shape[b], shape[a]
             if _fits(e, g.reshape(shape).swapaxes(a, b)):
-                return (
-                    f"axes {a} and {b} are exchanged in memory: the numbers are laid out for shape {tuple(shape)}, "
-                    f"then reshaped to {g.shape}: transpose instead"
-                )
+                steps = f"the numbers are laid out for shape {tuple(shape)}, then reshaped to {g.shape}"
+                return f"axes {a} and {b} are exchanged in memory: {steps}: transpose instead"
     return None
 
 
