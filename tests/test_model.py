@@ -319,6 +319,7 @@ print(history.history["loss"], model.parameters.tobytes().hex()[:4000])
 """
 
 
+@pytest.mark.slow
 def test_same_seed_same_bits_in_two_processes() -> None:
     def run(seed: int) -> str:
         return subprocess.run(

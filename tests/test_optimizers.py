@@ -296,6 +296,7 @@ def test_each_part_is_updated_to_the_bit_as_a_whole_vector_would_be(name: str) -
 
 
 @pytest.mark.parametrize("name", DECAYING)
+@pytest.mark.slow
 def test_long_vectors_with_parts(name: str) -> None:
     """Long enough to be shared among threads."""
     size = 1_200_000

@@ -383,6 +383,7 @@ FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 
 @FORK
+@pytest.mark.slow
 def test_a_forked_process_can_predict_and_train() -> None:
     process = python(
         script("""

@@ -43,6 +43,7 @@ def same_run(one: Path, other: Path) -> None:
     assert ours == theirs
 
 
+@pytest.mark.slow
 def test_the_tested_model_is_the_best_by_validation(digits_run: tuple[Path, str]) -> None:
     out, _ = digits_run
     report = report_of(out)
@@ -69,6 +70,7 @@ def test_cifar_cnn_prints_and_draws(digits_run: tuple[Path, str]) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_resume_is_exact(run: Callable[..., Done], digits_run: tuple[Path, str], tmp_path: Path) -> None:
     run("cifar/cnn.py", "--epochs", 2, "--out", tmp_path)
     run("cifar/cnn.py", "--epochs", 4, "--out", tmp_path, "--resume")

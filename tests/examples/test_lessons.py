@@ -92,6 +92,7 @@ def test_the_residual_lesson_reports_what_it_measured(lesson_run: tuple[Path, st
     assert ("it does not vanish on its way down" in text) == (norms[0] >= norms[-1] / 10)
 
 
+@pytest.mark.slow
 def test_the_residual_lesson_by_seed(run: Callable[..., Done], lesson_run: tuple[Path, str], tmp_path: Path) -> None:
     """The second of two seeds is what it is alone, to the bit."""
     run("lessons/02_residual_networks.py", *TINY, "--seed", 1, "--out", tmp_path)

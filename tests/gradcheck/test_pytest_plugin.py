@@ -130,6 +130,7 @@ def shown(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return sections
 
 
+@pytest.mark.slow
 def test_who_passes_and_who_fails(done: subprocess.CompletedProcess[str], shown: dict[str, str]) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stderr == ""

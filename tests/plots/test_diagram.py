@@ -213,6 +213,7 @@ def containers(parts: st.SearchStrategy[Part]) -> st.SearchStrategy[Part]:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.recursive(BOXES, containers, max_leaves=12), min_size=1, max_size=12))
+@pytest.mark.slow
 def test_nothing_overlaps_however_parts_are_nested(parts: list[Part]) -> None:
     check_geometry(page(Chain((a_box(5, 2), *parts)), a_size))
 
@@ -359,6 +360,7 @@ def words(figure: Figure) -> list[Text]:
 
 
 @pytest.mark.parametrize("name", ["vanilla", "cifar_cnn", "resnet", "deep resnet", "inceptions", "own"])
+@pytest.mark.slow
 def test_rendered_text_is_in_its_box(name: str, tmp_path: Path) -> None:
     path = tmp_path / "diagram.png"
     model = MODELS[name]()

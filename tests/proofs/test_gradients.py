@@ -87,6 +87,7 @@ def test_model(name: str, training: bool, method: str) -> None:
 )
 @pytest.mark.parametrize("training", [True, pytest.param(False, marks=pytest.mark.slow)])
 @either_method
+@pytest.mark.slow
 def test_deep_model(name: str, training: bool, method: str) -> None:
     """One random direction through all arrays at once; the slopes are large, so the relative error counts."""
     report = MODELS[name].check(training=training, method=method)

@@ -222,6 +222,7 @@ def test_a_check_of_x_alone_is_found_out() -> None:
         ("AuxiliaryHead", "AuxiliaryHead.penalty", "drop term", "return super().penalty()"),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_every_term_of_a_block_is_needed(name: str, place: str, operator: str, after: str) -> None:
     """The three roads of batch normalization, both terms of a residual sum, every branch's cut, the head's share."""
     verdict = verdict_on(name, place, operator, after)

@@ -24,6 +24,7 @@ def finished(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory)
     return out, done.stdout
 
 
+@pytest.mark.slow
 def test_the_report_is_of_the_model_that_was_saved(finished: tuple[Path, str]) -> None:
     out, _ = finished
     report = json.loads((out / "report.json").read_text())["runs"]["honest"]["contractive"][0]
