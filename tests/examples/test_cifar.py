@@ -178,6 +178,7 @@ def lenet_run(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory
 LENET = ["--model", "lenet5", "--learning-rate", 0.05, "--label-smoothing", 0.1, "--mixup", 0.2, "--cutout", 4]
 
 
+@pytest.mark.slow
 def test_cifar_architectures_learns_prints_and_draws(lenet_run: tuple[Path, str]) -> None:
     out, printed = lenet_run
     report = report_of(out)

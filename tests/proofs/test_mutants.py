@@ -71,6 +71,7 @@ def test_the_definitions_belong_to_those_who_call_them() -> None:
     assert {"branches.join", "branches.cut", "residual.add"} <= functions_of["Branches"]
 
 
+@pytest.mark.slow
 def test_the_originals_pass_strictly_and_recompiled_they_are_the_same() -> None:
     for target in TARGETS.values():
         with target.context():
