@@ -285,7 +285,7 @@ def test_the_table() -> None:
         [sys.executable, *script, "--layer", "Tan"], cwd=root, capture_output=True, text=True, check=False
     )
     assert unknown.returncode == 2
-    assert "unknown: Tan; there are" in unknown.stderr
+    assert "unknown: Tan: choose from" in unknown.stderr
 
 
 def test_layers_are_found_by_the_check_that_users_call() -> None:

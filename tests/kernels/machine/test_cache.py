@@ -116,7 +116,7 @@ def test_an_edit_compiles_what_depends_on_it_and_nothing_else(cold: tuple[Copy, 
     copy, _ = cold
     before = copy.files()
     copy.edit("layers/dense.py", '"""Dense: every output', '"""Dense:  every output')
-    copy.edit("layers/dense.py", "Adds to dW and db what", "Adds to db and dW what")
+    copy.edit("layers/dense.py", "Add to dW and db the gradients", "Add the gradients to dW and db")
     assert copy.step().compiled == []
     assert copy.files() == before
     copy.edit("kernels/losses.py", "import numpy as np\n", "import numpy as np  # for arrays\n")
@@ -143,7 +143,7 @@ def test_an_edit_reaches_the_kernels_that_call_what_was_edited(cold: tuple[Copy,
     """Numba's own cache looks at the file of the kernel only, here dense.py, not at the blas.py that it is made of."""
     copy, first = cold
     before = copy.files()
-    copy.edit("kernels/machine/blas.py", "(n, m, k), alpha, b, a,", "(n, m, k), 10 * alpha, b, a,")
+    copy.edit("kernels/machine/blas.py", "(n, m, k), alpha, b, in_b,", "(n, m, k), 10 * alpha, b, in_b,")
     changed = copy.step()
     assert changed.loss != pytest.approx(first.loss, rel=0.1)
     assert {name.rsplit(".", 1)[0] for name in changed.compiled} == {"dense", "machine.blas"}
