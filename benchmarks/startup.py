@@ -2,7 +2,7 @@
 
     python -m benchmarks.startup [--rounds 5] [--threads 2]
 
-Imports are timed inside fresh processes, in turns with NumPy's and PyTorch's, after one untimed import of each. The
+Imports are timed inside fresh processes, alternating with NumPy's and PyTorch's, after one untimed import of each. The
 first batch is train_on_batch of the book's CIFAR-10 network on 128 images, in a fresh process that has imported tinydl
 and built the model: once with an empty kernel cache (all kernels it needs are compiled, for float32), then with the
 cache of the first run. The second batch shows the usual cost of a batch. These processes run on a pseudo-terminal;

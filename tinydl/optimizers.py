@@ -63,7 +63,7 @@ class Optimizer(arguments.Configured):
 
     @property
     def decayed(self) -> Sequence[slice] | None:
-        """The ranges of the vector that weight_decay acts on; None: all of it, as for plain vectors.
+        """The ranges of the vector that weight_decay acts on; None: all of it, as without a Model.
 
         A Model sets it in `compile`. Reading it returns the ranges in order, merged where they touch or overlap.
         """

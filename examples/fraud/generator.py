@@ -10,8 +10,8 @@ Each normal payment is generated in 28 raw columns:
 k is one of eight behaviors (groceries, travel, ...), z the customer's six latent habits, e noise whose size
 differs from row to row. The bend tanh(z A) B ties columns together in a way that no linear projection can follow,
 and Student-t draws make the tails heavy. A fixed linear map then turns raw columns into V1..V28:
-uncorrelated and of falling variance, as principal components are. That world is the same for every seed; a seed
-only draws different rows from it.
+uncorrelated and of falling variance, as principal components are. All these maps and behaviors are the same for
+every seed; a seed only draws different rows.
 
 Four kinds of fraud, each with a strength drawn per row:
 

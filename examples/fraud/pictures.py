@@ -227,7 +227,7 @@ def fraud_overview(
     histories, scores: by run and model name, as in `loss_curves` and `pr_curves`.
     x, reconstruction, threshold: those of one model; its errors are mean squares of x - reconstruction.
 
-    ValueError: as in the functions above.
+    ValueError: as for the functions named above.
     """
     y = _labels(y_true)
     figure = Figure(figsize=(15, 10), layout="constrained")

@@ -39,7 +39,7 @@ def fraud_report(
 
     policy to prevalence: see `choose_threshold`. prevalences: those at which figures are reported.
 
-    ValueError: as the functions above; calibration labels without scores, or scores without labels.
+    ValueError: as for the functions named above; calibration labels without scores, or scores without labels.
     """
     report: dict[str, Any] = {"test": detection_metrics(y_test, test_scores, prevalences)}
     if y_calibration is None and calibration_scores is None:

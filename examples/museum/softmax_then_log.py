@@ -6,7 +6,8 @@ The book takes softmax, then log. A loss on logits never computes p to get log p
 
     python examples/museum/softmax_then_log.py
 
-At moderate logits all have correct derivatives, and the gradient checker passes them. It has to be run at large ones.
+At moderate logits all have correct derivatives, and the gradient checker passes them. To see the fault, it must be run
+at large logits.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ The same small network, once with zero convolutions and once with He et al.'s in
 
     python examples/museum/zero_filters.py
 
-With zero filters every feature is 0, whatever the image. So no gradient reaches a weight: dW of the layer above is
-features times something, and the gradient to the filters is multiplied by relu'(0) = 0. Only the last bias learns,
-namely the frequency of each class, and the loss stays at that of guessing among 10 classes: ln 10 = 2.3026.
+With zero filters every feature is 0, whatever the image. So no gradient reaches a weight: dW of the layer above is a
+product with the features, and the gradient to the filters is multiplied by relu'(0) = 0. Only the last bias learns:
+it fits the class frequencies, and the loss stays at that of guessing among 10 classes: ln 10 = 2.3026.
 
 The backward is correct, and the gradient checker does not say otherwise: it rejects a check of gradients that are all
 zero. The right test is the size of each array's gradient, and the loss compared with that of guessing.

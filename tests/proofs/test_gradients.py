@@ -129,7 +129,7 @@ def test_a_small_model_is_the_large_one_layer_for_layer(make: Any, divisor: int)
 
 
 def public(module: Any, base: type) -> list[type]:
-    """The public classes of that kind in a module, except their base classes."""
+    """The public subclasses of `base` in a module, without `base` itself and Container."""
     kinds = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, base)]
     return [kind for kind in kinds if kind not in (base, layers.Container)]
 
@@ -196,7 +196,7 @@ def test_a_trained_model_is_checked_at_its_own_weights() -> None:
 
 
 class DenseWithoutMaskInW(Dense):
-    """dW = x.T @ dy where it must be x.T @ (dy * 1[y > 0])."""
+    """dW = x.T @ dy instead of x.T @ (dy * 1[y > 0])."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         masked = dy * (self._y > 0)
@@ -286,7 +286,7 @@ class L1WithoutItsGradient(ActivityL1):
 
 
 class L1SummedOverTheBatch(ActivityL1):
-    """The gradient of the sum, but the term of the mean."""
+    """The penalty is a mean over the batch, but the gradient is that of a sum."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         return dy + self.factor * np.sign(self._x)
@@ -539,7 +539,7 @@ class NormOnlyItsOwnCrossTerm(LocalResponseNorm):
 
 
 class NormNeighboursOfTheForward(LocalResponseNorm):
-    """An even size is asymmetric, and the other way round in backward."""
+    """The ends of the window are not exchanged in backward, which matters for an even size."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         x, s, beta = self._x, self._s, self.beta

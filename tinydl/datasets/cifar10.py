@@ -45,7 +45,7 @@ FILES = DataFiles(
 )
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
-_LARGEST = 2**27  # bytes of one file in an archive; the original files have 31 MB
+_LARGEST = 2**27  # bytes of one file in an archive; the original files are 31 MB each
 
 File = tuple[str, bytes]  # its location, for messages, and its content
 

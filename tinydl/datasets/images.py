@@ -69,8 +69,8 @@ class Images(Batches):
         mean, std: one number per channel; by default those of these images. Pass the training set's to the test set:
         the model then learns nothing about the test images, and an image means the same in either set.
 
-        ValueError: not one finite number per channel; std that is not above 0, such as the images' own
-        if a channel has one value throughout.
+        ValueError: mean or std is not one finite number per channel; std is not above 0, as when it is computed
+        from images with a constant channel.
         """
         channels = self.sample_shape[-1]
         if mean is None or std is None:

@@ -75,7 +75,7 @@ def attribute_pairs(layer: Any, x: NDArray[Any], training: bool) -> dict[str, st
 
 
 def gradient_beside(attributes: dict[str, Any], name: str) -> str | None:
-    """The attribute whose name marks it as another's gradient: dW, grad_W, W_grad, ..."""
+    """The attribute whose name marks it as the gradient of `name`: dW, grad_W, W_grad, ..."""
     wanted = {f"d{name}", f"d_{name}", f"grad_{name}", f"grads_{name}", f"grad{name}", f"{name}_grad"}
     if name == "data":
         wanted.add("grad")

@@ -73,7 +73,7 @@ class ComplexStep:
         return self._slope({name: (where, direction)}, self._scales[name])
 
     def along(self, direction: dict[str, Any]) -> tuple[float, float] | None:
-        """(slope, uncertainty) as several arrays move together; None if there is none."""
+        """(slope, uncertainty) as several arrays move together; None if the slope is not finite."""
         slope = self._slope({name: (..., v) for name, v in direction.items()}, 1.0)
         return None if slope is None else (slope.value, slope.uncertainty)
 

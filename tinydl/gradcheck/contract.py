@@ -123,7 +123,7 @@ def check_float32(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str,
 
 
 def _upstream(runner: Runner, y: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Random, as under ones the errors of softmax and batch norm cancel; 1 for an objective."""
+    """Random, because with ones the errors of softmax and batch norm cancel; 1 for an objective."""
     is_objective = getattr(runner.layer, "is_objective", False)
     return np.ones(()) if is_objective else np.asarray(rng.standard_normal(y.shape))
 

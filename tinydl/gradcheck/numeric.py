@@ -219,7 +219,7 @@ def slopes_with_bounds(
     for s, changes in seven_points(evaluate, move, base, step):
         at_s = SLOPE @ changes / s
         curved = np.abs(FIFTH_DIFFERENCE @ changes) + np.abs(SIXTH_DIFFERENCE @ changes)
-        reached |= np.any(changes != 0.0, axis=0)  # by any step so far: a narrow one may vanish in the last digit
+        reached |= np.any(changes != 0.0, axis=0)  # by any step so far: a narrow step's change may be lost in rounding
         bounds_at_s = (curved + SIGMAS * norms[0] * noise * reached) / s
         better = bounds_at_s < bounds  # each output at its best step
         slopes, bounds = np.where(better, at_s, slopes), np.where(better, bounds_at_s, bounds)

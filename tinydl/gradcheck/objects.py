@@ -108,7 +108,7 @@ def places_of(function: Callable[..., Any]) -> list[str]:
 
 
 def reset_gradients(layer: Any) -> None:
-    """Its zero_grad, or the equivalent."""
+    """Call the layer's zero_grad; if it has none, set every array in its grads to zero."""
     if hasattr(layer, "zero_grad"):
         layer.zero_grad()
     else:

@@ -40,7 +40,7 @@ def probe_all(oracle: Oracle, scene: Scene, options: Options, rng: np.random.Gen
 
 
 def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.random.Generator) -> ArrayReport:
-    """Compare up to `probes` entries with their slopes; if there are more, all of them along one line."""
+    """Compare up to `probes` entries with their slopes; if there are more, also compare all at once along one line."""
     gradient = scene.gradients[name]
     row = ArrayReport(name, gradient.shape, oracle.method)
     found: dict[Index, Slope] = {}
@@ -109,7 +109,7 @@ def _judge(row: ArrayReport, found: dict[Index, Slope], scene: Scene, options: O
     largest = float(np.max(size, initial=0.0))
     relative = error / np.maximum(np.maximum(size, SMALL * largest), np.finfo(np.float64).tiny)
     no_gradient = _all_zero(slopes)
-    # If all gradients are small, atol itself would let anything pass: it shrinks with them.
+    # If all gradients are small, atol alone would let anything pass, so the floor shrinks with them.
     floor = options.atol if no_gradient else np.minimum(options.atol, options.atol * largest + uncertainty)
     wrong = error > floor + options.rtol * size
     row.max_abs_error = float(np.max(error, initial=0.0))

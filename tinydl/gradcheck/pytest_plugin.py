@@ -91,7 +91,7 @@ class GradCheck:
 
 
 def _outside(folder: Path, trace: TracebackType | None) -> TracebackType | None:
-    """The traceback frames outside that folder."""
+    """The traceback without its frames inside `folder`."""
     frames = []
     while trace is not None:
         if folder not in Path(trace.tb_frame.f_code.co_filename).parents:

@@ -87,10 +87,10 @@ def _inside(layer: Any) -> Any:
 
 
 def _used(make: Callable[[DTypeLike], Any], training: bool, other: NDArray[np.float64], name: str) -> Runner:
-    """A foreign layer that has been used before: with other numbers, one row less, and in the other mode.
+    """A foreign layer that has been used before: with other numbers, one row fewer, and in the other mode.
 
-    Values that it still uses from then should have been overwritten. (A layer made for one batch size or one mode
-    that raises is not tested in this way.)
+    A correct layer overwrites the values that it kept from that use. (A layer that raises because it was made for
+    one batch size or one mode is not tested in this way.)
     """
 
     def fresh() -> Runner:

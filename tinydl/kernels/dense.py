@@ -72,7 +72,7 @@ def _affine(x, W, b, relu):
 
 @kernel(inline="always")
 def _range_of(part, size):
-    """The numbers of a part, which is counted in lines; the last part includes those that do not fill a line."""
+    """Start and stop of a part given in cache lines, as indices; the last part includes an incomplete line."""
     return LINE * part.start, size if LINE * (part.stop + 1) > size else LINE * part.stop
 
 

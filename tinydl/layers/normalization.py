@@ -37,7 +37,7 @@ class BatchNorm(Layer):
     activation  f: None, "linear", "relu", "sigmoid" or "tanh", computed in the same pass over memory
     Shapes      x, y (n, ..., c); gamma, beta and the state's mean, var (c,)
     Cache       x and y, and the statistics used
-    Edge        a batch of one row: xhat = 0, y = f(beta), and nothing but beta can be learned or checked. Subtracting
+    Edge        a batch of one row: xhat = 0 and y = f(beta), so only beta can be learned or checked. Subtracting
                 the mean cancels the bias of the layer below: give that layer use_bias=False
     Raises      ValueError unless 0 <= momentum < 1 and epsilon > 0
     Reference   Ioffe & Szegedy 2015; the running variance is the biased one too, as in Keras

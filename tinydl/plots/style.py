@@ -71,7 +71,7 @@ def save(figure: Figure, path: PathLike) -> None:
 
 
 def cycle(named: Mapping[str, object]) -> list[str]:
-    """A color for each named curve; raises if there are none."""
+    """A color for each named curve; raises if there are no curves."""
     if not named:
         raise ValueError("expected at least one named curve, {name: values}, got none")
     return [COLOURS[i % len(COLOURS)] for i in range(len(named))]

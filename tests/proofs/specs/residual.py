@@ -23,7 +23,7 @@ SHARED = Dense(5, "tanh")  # used in several places
 
 
 def conv(filters: int, kernel_size: int, strides: int = 1, f: str | None = None) -> list[Layer]:
-    """A convolution without a bias, which the mean would cancel."""
+    """A convolution without a bias (batch normalization would cancel it)."""
     return [Conv2D(filters, kernel_size, strides, "same", use_bias=False), BatchNorm(activation=f)]
 
 

@@ -34,7 +34,7 @@ SHARED_CHAIN = Sequential([Dense(5, use_bias=False), BatchNorm(activation="tanh"
 
 
 def norm(filters: int, strides: int = 1) -> list:
-    """A convolution without a bias, which the mean would cancel."""
+    """A convolution without a bias (batch normalization would cancel it)."""
     return [Conv2D(filters, 3, strides, "same", use_bias=False), BatchNorm(activation="tanh")]
 
 

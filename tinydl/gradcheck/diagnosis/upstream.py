@@ -42,7 +42,7 @@ def wrong_axis(e: Evidence) -> str | None:
 
 
 def another_array(e: Evidence) -> str | None:
-    """An array at hand is returned unchanged."""
+    """The gradient is an available array, unchanged."""
     for name, array in e.matching():
         if array.shape == e.gradient.shape and same(e.at_probes(array), e.analytic):
             return f"this is {name} as it is"

@@ -20,7 +20,7 @@ Backward   each step is linear, so its gradient passes through the transpose of 
            Neighboring tiles of x overlap by r - 1 pixels, and their dx add up there, as in col2im.
 
 The transforms only add and scale a few numbers per pixel; the products are 2.6 (3.2) times smaller than im2col's. The
-price is roundoff: in float32 an error of about 3e-6 of the largest output, where im2col has 5e-7. Also, an infinite
+price is roundoff: in float32 an error of about 3e-6 of the largest output, against im2col's 5e-7. Also, an infinite
 pixel turns all outputs of its tile into NaN, not only those whose window contains it.
 
 Sizes: t tiles in a chunk, c channels, f filters, kernel side k, and m = SIZE + 1 - k outputs along a tile's side; V and

@@ -59,7 +59,7 @@ def folder() -> Path:
 
 @cache
 def fingerprint(file: Path) -> str:
-    """A hash of a file of this package, all files of the package that it imports, and Numba's version."""
+    """A hash of Numba's version, a file of this package, and all files of the package that it imports."""
     texts = {each.relative_to(KERNELS).as_posix(): each.read_bytes() for each in _with_imports(file, set())}
     total = hashlib.sha256(numba_version.encode())
     for name, text in sorted(texts.items()):
