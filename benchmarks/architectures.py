@@ -23,12 +23,11 @@ import json
 import math
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from benchmarks.processes import Built, Contestant, Worker, peak_memory, start, take_turns, work
+from benchmarks.processes import Built, Contestant, Worker, peak_memory, same_benchmark, start, take_turns, work
 from benchmarks.side_by_side import add_threads, machine, use_threads
 
 LARGE, SMALL = (224, 2), (32, 128)  # pixels and batch
@@ -138,7 +137,7 @@ def compile_kernels() -> None:
 
 
 def run(*arguments: object) -> str:
-    command = [sys.executable, sys.argv[0], *map(str, arguments)]
+    command = same_benchmark(*map(str, arguments))
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 

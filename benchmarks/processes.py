@@ -84,6 +84,11 @@ def work(contestant: Contestant, seconds: float, *arguments: Any) -> None:
         answer(seconds=elapsed / steps, loss=loss, cores=cores, peak=peak_memory())
 
 
+def same_benchmark(*arguments: str) -> list[str]:
+    """The command that runs this benchmark again, in a process of its own."""
+    return [sys.executable, "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *arguments]
+
+
 class Worker:
     """A contestant's process, seen from outside."""
 
@@ -96,7 +101,7 @@ class Worker:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `stop`)
         environment = {**os.environ, "KERAS_BACKEND": contestant.backend} if contestant.backend else None
         self.process = subprocess.Popen(
-            [sys.executable, sys.argv[0], "--worker", contestant.name, *arguments],
+            same_benchmark("--worker", contestant.name, *arguments),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environment,
         )  # fmt: skip
         self.built: dict[str, Any] = {}
