@@ -8,9 +8,8 @@ from typing import Any
 from numba import config, njit
 from numba.core import event
 
-from .cache import KernelCache, described, folder, say_once
+from .cache import PACKAGE, KernelCache, described, folder, say_once
 
-PACKAGE = __name__.rsplit(".", 2)[0]
 COMPILES = not config.DISABLE_JIT  # with NUMBA_DISABLE_JIT=1, for a debugger, the definitions run (see ../twins.py)
 
 
