@@ -1,1 +1,1 @@
-"""A package, so that no package called tests in site-packages is imported instead: benchmarks use tests.proofs."""
+"""Makes tests a package: otherwise benchmarks could import a package called tests from site-packages instead."""

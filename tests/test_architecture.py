@@ -19,11 +19,11 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 ROOT = PACKAGE / "__init__.py"
 HOUSE = PACKAGE.parent / "CONTRIBUTING.md"
-STANDS_ALONE: dict[str, set[str]] = {"kernels": {"files"}, "gradcheck": {"arguments"}}  # and what each may import
+STANDS_ALONE: dict[str, set[str]] = {"kernels": {"files"}, "gradcheck": {"arguments"}}  # all that they may import
 
 
 def order_of(text: str) -> list[str]:
-    """The files and folders in the block under "The house", first to last: each may import those before it."""
+    """The files and folders in the block under "The house", in order; each may import only the ones before it."""
     block = text.split("## The house", 1)[1].split("```text\n", 1)[1].split("```", 1)[0]
     lines = [line.split("  ", 1)[0] for line in block.splitlines() if line[:1].strip()]
     return [name.removesuffix("/").removesuffix(".py") for line in lines for name in line.split(", ")]
@@ -37,7 +37,7 @@ def named(file: Path) -> str:
 
 
 def unit_of(file: Path) -> str:
-    """The file or folder that stands in ORDER."""
+    """The entry of ORDER that the file belongs to."""
     return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -46,9 +46,9 @@ def tree_of(file: Path) -> ast.Module:
 
 
 def imported(tree: ast.AST, package: tuple[str, ...]) -> set[tuple[str, ...]]:
-    """The names that a module in `package` (("tinydl", "layers"), say) imports from tinydl, in parts.
+    """The names that a module in `package` (for example ("tinydl", "layers")) imports from tinydl, split at dots.
 
-    Wherever it does so: in functions and under `if TYPE_CHECKING:` too.
+    Imports in functions and under `if TYPE_CHECKING:` are included.
     """
     found: set[tuple[str, ...]] = set()
     for node in ast.walk(tree):
@@ -62,7 +62,7 @@ def imported(tree: ast.AST, package: tuple[str, ...]) -> set[tuple[str, ...]]:
 
 
 def file_of(name: tuple[str, ...]) -> Path:
-    """The file to which an imported name leads: a module's own, or the one that the name is taken from."""
+    """The file of an imported module, or of the module from which a name is imported."""
     path = PACKAGE.joinpath(*name[1:])
     for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
         if name[1:] and file.exists():
@@ -75,20 +75,20 @@ def imports_of(file: Path) -> set[Path]:
     return {file_of(name) for name in imported(tree_of(file), package) if name != ("tinydl", "__version__")}
 
 
-IMPORTS = {file: imports_of(file) for file in FILES if file != ROOT}  # it loads Model and others on demand
+IMPORTS = {file: imports_of(file) for file in FILES if file != ROOT}  # ROOT loads Model and others on demand
 
 
 @pytest.mark.parametrize("file", IMPORTS, ids=named)
 def test_imports_go_up_only(file: Path) -> None:
     unit = unit_of(file)
-    assert unit in ORDER, f"{named(file)} has no place yet in CONTRIBUTING.md, under The house"
+    assert unit in ORDER, f"{named(file)} is missing from the list under The house in CONTRIBUTING.md"
     others = {unit_of(other) for other in IMPORTS[file]} - {unit}
     above = STANDS_ALONE.get(unit, set(ORDER[: ORDER.index(unit)]))
-    assert others <= above, f"{named(file)} imports {others - above}, which do not stand above it in CONTRIBUTING.md"
+    assert others <= above, f"{named(file)} imports {others - above}, which CONTRIBUTING.md does not list above it"
 
 
 def circles(imports: dict[Path, set[Path]]) -> list[list[Path]]:
-    """Groups of files each of which leads to all others of its group."""
+    """Groups of files that all import one another, directly or through other files."""
     reached: dict[Path, set[Path]] = {}
     for start in imports:
         seen: set[Path] = set()
@@ -142,11 +142,11 @@ def test_every_line_of_the_house_exists_and_every_file_is_in_it() -> None:
 
 
 def test_importing_tinydl_stays_light() -> None:
-    """Plots, metrics and data are imported by those who use them; a user who only trains never waits for them."""
+    """Importing tinydl loads no plots, metrics or data, so a program that only trains never waits for them."""
     heavy = ("sklearn", "matplotlib", "pandas", "torch", "tensorboardX", "pytest", "hypothesis", "requests", "IPython",
              "scipy.stats", "scipy.sparse", "scipy.optimize", "scipy.special", "scipy.signal")  # fmt: skip
     own = [f"tinydl.{unit}" for unit in ("plots", "gradcheck", *ORDER[ORDER.index("model") + 1 :])]
-    script = (  # not SciPy's own linalg: in older releases it imports scipy.sparse
+    script = (  # scipy.linalg comes first: in older releases it imports scipy.sparse
         f"import sys, scipy.linalg; before = set(sys.modules); from tinydl import Model; "
         f"print([name for name in {(*heavy, *own)} if name in sys.modules and name not in before])"
     )
@@ -156,7 +156,7 @@ def test_importing_tinydl_stays_light() -> None:
 
 
 def test_no_module_uses_the_global_random_state() -> None:
-    """(A gradient check saves and restores it, for other people's layers.)"""
+    """Only a gradient check may save and restore that state, because a user's layers may draw from it."""
     allowed = {"Generator", "RandomState", "default_rng", "SeedSequence", "get_state", "set_state"}
     for file in FILES:
         for node in ast.walk(tree_of(file)):
@@ -169,7 +169,7 @@ def test_no_module_uses_the_global_random_state() -> None:
 
 
 def public_definitions(file: Path) -> Iterator[tuple[str, Any]]:
-    """Public functions and classes of a module by name, and the public methods of such classes."""
+    """Public functions and classes of a module by name, and the public methods of these classes."""
     for node in tree_of(file).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             yield node.name, node
@@ -179,7 +179,7 @@ def public_definitions(file: Path) -> Iterator[tuple[str, Any]]:
 
 
 def is_compiled(node: ast.AST) -> bool:
-    """Numba's functions take arrays of either dtype; their annotations stand on the definition."""
+    """Whether Numba compiles a function; it takes either dtype, so only its definition is annotated."""
     decorators = [ast.unparse(decorator) for decorator in getattr(node, "decorator_list", [])]
     return any(text.startswith(("kernel", "overload", "intrinsic")) for text in decorators)
 

@@ -1,4 +1,4 @@
-"""Properties common to all hyper-parameters: their repr, and the hint at channels-first images."""
+"""Properties common to all hyper-parameters: their repr, and the hint about channels-first images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tinydl.arguments import Configured, channels_first
 
 
 class Plain(Configured):
-    """No constructor of its own."""
+    """A class without its own constructor."""
 
 
 class Made(Configured):

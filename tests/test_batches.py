@@ -38,7 +38,7 @@ def images(n: int = 22) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Pixels(Batches):
-    """uint8 images, turned into floats as they are drawn; at training time some are mirrored."""
+    """uint8 images, converted to floats as they are drawn; in training, some are mirrored."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray | None = None) -> None:
         super().__init__(x, y)
@@ -73,7 +73,7 @@ def test_an_epoch_is_every_row_once_the_short_batch_included() -> None:
         assert sorted(epochs[-1]) == y.tolist()
     assert epochs[0] != epochs[1]  # a new permutation
     assert y.tolist() not in epochs
-    np.testing.assert_array_equal(np.concatenate([batch for batch, _ in data.draw(4)]), x)  # in order without an rng
+    np.testing.assert_array_equal(np.concatenate([batch for batch, _ in data.draw(4)]), x)  # without an rng, in order
     np.testing.assert_array_equal(np.concatenate([batch for batch, _ in data.draw(4, rng, shuffle=False)]), x)
     assert [len(batch) for batch, _ in data.draw(100)] == [11]
 
@@ -178,7 +178,7 @@ def test_predict_and_evaluate_take_batches() -> None:
 
 
 def test_images_that_stay_small_train_as_their_floats_do() -> None:
-    """uint8 in memory, floats batch by batch."""
+    """The images are uint8 in memory and become floats one batch at a time."""
 
     class Plain(Pixels):
         def take(self, rows: Any, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
@@ -200,7 +200,7 @@ def test_augmentation_is_drawn_from_the_models_generator_while_training_only() -
         history = model.fit(data, epochs=2, batch_size=8, validation_data=Pixels(x, y), verbose=0)
         results.append((history.history, model.parameters.tobytes()))
         assert data.taken == [(8, True), (8, True), (6, True)] * 2
-    assert results[0] == results[1]  # the same seed, the same bits
+    assert results[0] == results[1]  # the same seed gives the same bits
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -250,7 +250,7 @@ def test_targets_given_twice_or_not_at_all_are_refused() -> None:
         name = method.__name__
         with pytest.raises(ValueError, match=rf"{name}: Batches bring their own targets: remove y"):
             method(Batches(x, x), x, **arguments)
-        if name != "train_on_batch":  # it has no default for y
+        if name != "train_on_batch":  # train_on_batch has no default for y
             with pytest.raises(ValueError, match=rf"{name}: targets are missing: pass y, or Batches with a y"):
                 method(Batches(x), **arguments)
             with pytest.raises(ValueError, match=rf"{name}: targets are missing: pass y, or Batches with a y"):
@@ -322,7 +322,7 @@ def test_what_is_no_array_of_numbers_is_refused(x: Any) -> None:
 
 
 class Short(Batches):
-    """Gives one row less than it is asked for, or no pair."""
+    """Batches whose `take` returns one row too few, or only x instead of a pair."""
 
     pair = True
 
@@ -332,7 +332,7 @@ class Short(Batches):
 
 
 def test_take_that_gives_less_than_it_was_asked_for_is_refused() -> None:
-    """It would be a mean over rows that were never seen, and predictions of one row for all."""
+    """Otherwise the loss would average over missing rows, and a single prediction could be broadcast to all rows."""
     model = autoencoder()
     model.compile(Adam(1e-3), MeanSquaredError())
     data = Short(rows(), rows())

@@ -41,7 +41,7 @@ def autoencoder() -> Model:
 
 
 class Scripted(Callback):
-    """Makes every epoch's val_loss what a test wants, and every epoch's weights the epoch's number."""
+    """Sets each epoch's val_loss to a given value, and all weights to the epoch's number."""
 
     def __init__(self, values: list[float]) -> None:
         self.values = values
@@ -180,7 +180,7 @@ def test_a_run_that_goes_on_remembers_its_best(tmp_path: Path) -> None:
     assert set(Model.load(tmp_path / "m").parameters) == {1.0}
 
 
-# --- the others -------------------------------------------------------------------------------------------------------
+# --- other callbacks --------------------------------------------------------------------------------------------------
 
 
 def test_early_stopping_waits_and_restores() -> None:
@@ -285,7 +285,7 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
 
 TRAIN = """
 import numpy as np, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # it is inherited as ignored from a job in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would inherit SIGINT as ignored
 from tinydl import Model
 from tinydl.callbacks import ModelCheckpoint
 from tinydl.layers import Dense

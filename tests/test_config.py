@@ -1,4 +1,4 @@
-"""show_config: one aligned block that names what an issue needs."""
+"""show_config: one aligned block with the facts that a bug report needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def shown(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     tinydl.show_config()
     lines = capsys.readouterr().out.splitlines()
     at = max(len(line.split("  ")[0]) for line in lines)
-    assert all(line[at : at + 2] == "  " != line[at + 2 : at + 4] for line in lines), "values stand in one column"
+    assert all(line[at : at + 2] == "  " != line[at + 2 : at + 4] for line in lines), "the values must form one column"
     return {line[:at].strip(): line[at + 2 :] for line in lines}
 
 

@@ -14,7 +14,7 @@ from tinydl.detection import (
     reconstruction_error,
 )
 
-# Scores in falling order: fraud, fraud, normal, fraud, normal, normal, normal, fraud, normal, normal
+# Labels by falling score: fraud, fraud, normal, fraud, normal, normal, normal, fraud, normal, normal
 Y = np.array([1, 1, 0, 1, 0, 0, 0, 1, 0, 0])
 S = np.array([10.0, 9, 8, 7, 6, 5, 4, 3, 2, 1])
 
@@ -27,7 +27,7 @@ def sample(n: int = 3000, frauds: int = 60, seed: int = 0) -> tuple[np.ndarray, 
 
 
 class Half:
-    """Reconstructs half of what comes in, and keeps a record of how it was asked."""
+    """A model that returns half of its input and records the calls of predict."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, int]] = []
@@ -69,10 +69,10 @@ def test_metrics_by_hand() -> None:
     assert got["roc_auc"] == pytest.approx(19 / 24, rel=1e-12)
     # Precision at each fraud found: 1/1, 2/2, 3/4, 4/8.
     assert got["average_precision"] == pytest.approx((1 + 1 + 3 / 4 + 4 / 8) / 4, rel=1e-12)
-    # Trapezoids between recalls 0, 1/4, 1/2, 3/4, 1, from the precision just before each fraud to that at it.
+    # Trapezoids between recalls 0, 1/4, 1/2, 3/4 and 1: precision just before each fraud, then at the fraud.
     assert got["pr_area_trapezoid"] == pytest.approx((1 + 1 + (2 / 3 + 3 / 4) / 2 + (3 / 7 + 1 / 2) / 2) / 4)
     assert (got["n_rows"], got["n_anomalies"], got["prevalence"]) == (10, 4, 0.4)
-    assert got["at_prevalence"] == {}, "none but those asked for"
+    assert got["at_prevalence"] == {}, "no prevalence was requested"
 
 
 @pytest.mark.parametrize("prevalence", [0.00858, 0.00173, 0.5])
@@ -120,7 +120,7 @@ def test_precision_policy() -> None:
     assert choose_threshold(Y, S, "precision", 1.0) == 9.0
     assert choose_threshold(Y, S, "precision", 0.75) == 7.0
     assert choose_threshold(Y, S, "precision", 0.5) == 3.0
-    assert choose_threshold(Y, S, "precision", 0.01) == 3.0, "of equal recalls, the better precision"
+    assert choose_threshold(Y, S, "precision", 0.01) == 3.0, "at equal recall, the higher precision must win"
     with pytest.raises(ValueError, match=r"0.9 at some threshold, got at best 0.5000"):
         choose_threshold([0, 1, 0, 1], [4.0, 3, 2, 1], "precision", 0.9)
 
@@ -129,7 +129,7 @@ def test_quantile_policy() -> None:
     normal = np.arange(1001.0)
     assert choose_threshold(np.zeros(1001, int), normal, "quantile", 0.995) == pytest.approx(995)
     y, s = np.append(np.zeros(1001, int), [1, 1]), np.append(normal, [1e9, 1e9])
-    assert choose_threshold(y, s, "quantile", 0.995) == pytest.approx(995), "frauds do not count"
+    assert choose_threshold(y, s, "quantile", 0.995) == pytest.approx(995), "frauds must not affect the quantile"
 
 
 @pytest.mark.parametrize("prevalence", [None, 0.02])

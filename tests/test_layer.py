@@ -1,4 +1,4 @@
-"""The features of class Layer common to all layers: its checks of inputs and gradients."""
+"""Features that all layers inherit from Layer: checks of inputs and gradients, and zero_grad."""
 
 from __future__ import annotations
 

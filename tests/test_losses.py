@@ -1,4 +1,4 @@
-"""Losses: values and gradients as recorded from PyTorch, and invalid input."""
+"""Losses: values and gradients against those recorded from PyTorch, and invalid input."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_three_ways_to_write_labels_agree() -> None:
 
 
 def test_a_class_ruled_out_by_a_logit_of_minus_infinity_adds_nothing() -> None:
-    """0 log 0 is 0, and no warning: p of that class is exactly 0, and so is its target."""
+    """0 log 0 counts as 0, without a warning: both p and the target of that class are exactly 0."""
     loss = SoftmaxCrossEntropy()
     for y in (np.array([2]), np.array([[0.0, 0.0, 1.0]])):
         value = loss.forward(np.array([[0.0, -np.inf, 1.0]]), y)
@@ -72,7 +72,7 @@ def test_a_class_ruled_out_by_a_logit_of_minus_infinity_adds_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["mse", "bce_soft", "ce_soft"])
 def test_the_mean_does_not_depend_on_how_often_the_batch_is_repeated(name: str) -> None:
-    """1/N lives here and nowhere else."""
+    """The factor 1/N is applied in the loss."""
     loss, y_pred, y_true, value, gradient = case_of(name)
     twice = loss.forward(np.concatenate([y_pred] * 2), np.concatenate([y_true] * 2))
     assert twice == pytest.approx(value, rel=1e-13)

@@ -1,4 +1,4 @@
-"""README and the manual: code blocks run, commands work as printed, links lead somewhere, every public name is there."""
+"""README and the manual: code blocks run, commands work, links have targets, and every public name is documented."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Block(NamedTuple):
     language: str
     body: str
     why_not_run: str | None
-    prints: str | None  # the text block right after it
+    prints: str | None  # the text block right after this one
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -58,7 +58,7 @@ def name_of(page: Path) -> str:
 
 
 def programs() -> list[Any]:
-    """The python blocks of a page in a row, as they build on each other; each one of README stands alone."""
+    """Each page's Python blocks as one program, because they build on one another; README's run one by one."""
     found = []
     for page in PAGES:
         blocks = [block for block in blocks_of(page) if block.language == "python" and not block.why_not_run]
@@ -81,7 +81,7 @@ def test_python_blocks_run(program: list[Block], tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_blocks_are_python_commands_or_text(page: Path) -> None:
-    languages = {block.language for block in blocks_of(page) if not block.language.startswith("{")}  # {}: Sphinx's
+    languages = {block.language for block in blocks_of(page) if not block.language.startswith("{")}  # not Sphinx's
     assert languages <= {"python", "sh", "text"}
 
 
@@ -89,7 +89,7 @@ def test_blocks_are_python_commands_or_text(page: Path) -> None:
 
 
 def commands(run: bool) -> list[str]:
-    """What the sh blocks tell a reader to type: the lines that are run here, or the others."""
+    """The commands in the sh blocks: those that are run here, or those that are not."""
     lines = [
         line.partition("  #")[0].strip()
         for page in PAGES
@@ -101,14 +101,14 @@ def commands(run: bool) -> list[str]:
 
 
 def words_of(command: str) -> list[str]:
-    """What follows the interpreter."""
+    """The arguments of the Python interpreter in a command."""
     words = shlex.split(command)
     return words[words.index(".venv/bin/python") + 1 :]
 
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder, and a machine, without data; layers.py is what the manual puts there."""
+    """A folder with only the manual's layers.py, on a machine that seems to have no data sets."""
     for variable in ("TINYDL_CACHE", "SCIKIT_LEARN_DATA"):
         monkeypatch.setenv(variable, str(tmp_path / "cache"))
     monkeypatch.delenv("TINYDL_DATA", raising=False)
@@ -198,7 +198,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", text):
         if re.match(r"https?:", link):
             continue
-        path = link.partition("#")[0]  # the headings within pages are Sphinx's to check
+        path = link.partition("#")[0]  # Sphinx checks the headings within pages
         assert (page.parent / path).exists(), link
 
 
@@ -206,14 +206,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def described(value: Any) -> bool:
-    """Whether it has a docstring of its own; a constant has none."""
+    """Whether a value can have its own docstring, which a constant cannot."""
     return inspect.isroutine(value) or inspect.isclass(value)
 
 
 def public_names() -> dict[str, Any]:
     """Every name in an __all__, and the public classes and functions of modules without one.
 
-    A module inside a package that has an __all__ is how that package is made; what users need of it is in the __all__.
+    Modules inside a package with an __all__ are skipped: the package's __all__ lists what users need from them.
     """
     names: dict[str, Any] = {}
     closed: list[str] = []
@@ -233,7 +233,7 @@ def public_names() -> dict[str, Any]:
 
 
 def documented_names() -> set[str]:
-    """What the directives of docs/api show."""
+    """The names that the directives in docs/api show."""
     shown = set()
     text = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
     for kind, target, options in re.findall(r"^\.\. auto(\w+):: (\S+)\n((?:   :.*\n)*)", text, re.MULTILINE):
@@ -252,6 +252,6 @@ def documented_names() -> set[str]:
 
 def test_every_public_name_is_in_the_api() -> None:
     names, shown = public_names(), documented_names()
-    things = {id(names[name]) for name in shown if name in names}  # shown under one name, they may have others
+    things = {id(names[name]) for name in shown if name in names}  # each has to be shown under one of its names
     missing = [name for name, value in names.items() if name not in shown and id(value) not in things]
-    assert not missing, f"put them on a page of docs/api: {missing}"
+    assert not missing, f"expected every public name in docs/api, {missing} missing: add them to a page"

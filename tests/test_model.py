@@ -225,7 +225,7 @@ def test_binary_accuracy_takes_the_sign_of_the_logit() -> None:
 
 
 def test_first_layer_gradient_is_skipped_only_below_the_lowest_parameters() -> None:
-    """What training leaves out (dx of the lowest layer) must not change what it learns."""
+    """Training skips dx of the lowest layer that has parameters, which must not change the update."""
     layers = [Sequential([Dropout(0.0), Dense(4, "tanh")]), Dense(3)]
     model = Model(layers, 3, dtype="float64")
     model.compile(SGD(1.0), MeanSquaredError())
@@ -239,7 +239,7 @@ def test_first_layer_gradient_is_skipped_only_below_the_lowest_parameters() -> N
 
 
 class Twice(Container):
-    """One Dense layer, used two times in a row: its gradient is a sum of two."""
+    """One Dense layer used twice in a row; its gradient is the sum over both uses."""
 
     def __init__(self, inner: Layer) -> None:
         super().__init__()
@@ -261,12 +261,12 @@ class Twice(Container):
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         dy = self.inner.backward(dy)
-        self.inner.forward(self._x)  # its cache is from the second use
+        self.inner.forward(self._x)  # restores the cache of the first use
         return self.inner.backward(dy)
 
 
 class Halved(Dense):
-    """Somebody's own Dense, which adds its gradient by itself."""
+    """A user's subclass of Dense, which also adds to its gradient."""
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         dx = super().backward(0.5 * dy)
@@ -286,7 +286,7 @@ LARGE_LAYERS = {
 
 @pytest.mark.parametrize("name", LARGE_LAYERS)
 def test_a_training_steps_gradients_are_those_of_backward_from_zero(name: str) -> None:
-    """Large layers may write their gradient instead of adding it to zeros; whoever needs a sum still gets one."""
+    """Large layers may write their gradient instead of adding it to zeros; where a sum is needed, they still add."""
     model = Model(LARGE_LAYERS[name](), 300, dtype="float64")
     model.compile(SGD(0.0), MeanSquaredError())
     rng = np.random.default_rng(0)
@@ -296,11 +296,11 @@ def test_a_training_steps_gradients_are_those_of_backward_from_zero(name: str) -
         model.loss.forward(model.forward(x, True), y)
         model.backward(model.loss.backward())
         expected = model.gradients.copy()
-        model.gradients[:] = np.nan  # left over from the previous step
+        model.gradients[:] = np.nan  # as if left over from the previous step
         model.train_on_batch(x, y)
         np.testing.assert_allclose(model.gradients, expected, rtol=1e-12, atol=1e-15)
         model.loss.forward(model.forward(x, True), y)
-        assert model.backward(model.loss.backward()).shape == x.shape  # outside training they add, and return dx
+        assert model.backward(model.loss.backward()).shape == x.shape  # outside training, layers add and return dx
         np.testing.assert_allclose(model.gradients, 2 * expected, rtol=1e-12, atol=1e-15)
 
 
@@ -384,7 +384,7 @@ def test_weights_may_be_the_models_own_in_another_order_and_are_only_read() -> N
         [W2, b2, model.params["batch_norm_1.beta"], model.params["batch_norm_1.gamma"], *state[::-1], W1, b1]
     )
     assert [weight.flat[0] for weight in model.get_weights()] == [6, 7, 3, 2, 5, 4, 0, 1]
-    weights = model.get_weights()  # same dtype: not even copied
+    weights = model.get_weights()  # of the model's dtype, so not even copied
     model.set_weights(weights)
     model.parameters[:] = 9
     model.state["batch_norm_1.mean"][:] = 9
@@ -401,7 +401,7 @@ def test_weights_that_are_no_numbers_change_nothing() -> None:
 
 def test_a_composite_of_ones_own_lists_its_weights_in_its_order() -> None:
     class Reversed(Sequential):
-        """As a user may write one: Keras' order knows nothing of it, and takes its sublayers as a chain."""
+        """A user's container: Keras's order has no rule for it, so its sublayers count as a chain."""
 
     class Pair(Container):
         def __init__(self, first: Layer, second: Layer) -> None:
@@ -440,7 +440,7 @@ def decaying_layers() -> list[Layer]:
 
 @pytest.mark.parametrize("name", DECAY_OPTIMIZERS)
 def test_weight_decay_leaves_biases_gamma_and_beta_alone(name: str) -> None:
-    """With gradients of 0, nested, and once for a layer in two places."""
+    """All gradients are 0, some layers are nested, and a layer in two places must decay only once."""
     model = Model(decaying_layers(), (3, 3, 2), dtype="float64")
     optimizer = DECAY_OPTIMIZERS[name](0.5)
     model.compile(optimizer, MeanSquaredError())
@@ -450,7 +450,7 @@ def test_weight_decay_leaves_biases_gamma_and_beta_alone(name: str) -> None:
     optimizer.step(model.parameters, model.gradients)
     kinds = {key.split(".")[-1] for key in before}
     assert kinds == {"W", "b", "gamma", "beta"}
-    rate = 1 - 0.1 * 0.5 * (1.9 if name == "momentum" else 1)  # Nesterov's step is g + momentum v, v = g
+    rate = 1 - 0.1 * 0.5 * (1.9 if name == "momentum" else 1)  # Nesterov's step is g + momentum v, where v = g
     for key, array in model.params.items():
         expected = rate * before[key] if key.endswith("W") else before[key]
         np.testing.assert_allclose(array, expected, rtol=1e-14, err_msg=key)
@@ -600,7 +600,7 @@ def test_a_layer_in_two_places_of_different_containers_shares_its_weights() -> N
 
 
 class Hides(Layer):
-    """A composite as it must not be written."""
+    """A wrongly written composite: its sublayers() returns nothing, and it is no Container."""
 
     listed = False
 
@@ -794,7 +794,7 @@ def test_a_diverging_run_names_epoch_batch_and_cause() -> None:
         model.fit(x, x, epochs=50, batch_size=16, verbose=0)
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered")  # NumPy warns on the reference kernels
+@pytest.mark.filterwarnings("ignore:invalid value encountered")  # NumPy warns with reference kernels
 def test_the_layer_that_breaks_is_named() -> None:
     class Explodes(Layer):
         def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:

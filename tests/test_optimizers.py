@@ -1,4 +1,4 @@
-"""Optimizers: ten steps through a Model against PyTorch's own (tests/golden), state, clipping, invalid input."""
+"""Optimizers: ten steps of a Model against PyTorch's (recorded in tests/golden), state, clipping, invalid input."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CASES = [
 
 
 def ten_steps(activation: str, optimizer: Optimizer) -> tuple[list[float], dict[int, list[np.ndarray]]]:
-    """The recorded run: an autoencoder 5-4-5 in float64 from recorded weights, on one recorded batch."""
+    """Repeat the recorded run: a 5-4-5 autoencoder in float64 with recorded weights, on one recorded batch."""
     start = GOLDEN[activation]["start"]
     x = np.array(start["x"])
     model = Model([Dense(4, activation), Dense(5)], input_shape=5, dtype="float64")
@@ -96,7 +96,7 @@ def test_every_recorded_run_is_compared() -> None:
 
 
 def test_the_first_step_of_adam_moves_every_parameter_by_the_learning_rate() -> None:
-    """The correction of the bias divides (multiplying would make the first step a thousandth of it)."""
+    """The bias correction divides; multiplying would make the first step ten times as large."""
     p, g = np.zeros(3), np.array([1e-3, -5.0, 100.0])
     Adam(0.01).step(p, g)
     np.testing.assert_allclose(p, [-0.01, 0.01, -0.01], rtol=1e-4)
@@ -241,7 +241,7 @@ PARTS = {
 
 
 def by_formula(optimizer: Optimizer, gradients: list[np.ndarray], decay: np.ndarray) -> np.ndarray:
-    """The same steps in float64, from the formula in the spec, weight decay an entry."""
+    """The same steps in float64 by the spec's formula; `decay` holds one weight decay per entry."""
     limit = optimizer.global_clipnorm or math.inf
     clipped = [g * min(1, limit / np.linalg.norm(g)) for g in gradients]
     return OPTIMIZERS[type(optimizer).__name__].by_formula(optimizer, start(), clipped, decay)
@@ -281,7 +281,7 @@ def test_only_some_parts_decay(name: str) -> None:
 
 @pytest.mark.parametrize("name", DECAYING)
 def test_each_part_is_updated_to_the_bit_as_a_whole_vector_would_be(name: str) -> None:
-    """With the decay inside, and with none outside: parameters and slots."""
+    """Parameters and slots equal those with decay inside the parts, and those without decay outside."""
     for dtype in [np.float32, np.float64]:
         for parts in PARTS.values():
             optimizer, full, none = (DECAYING[name](weight_decay=decay) for decay in (0.3, 0.3, 0.0))
@@ -298,7 +298,7 @@ def test_each_part_is_updated_to_the_bit_as_a_whole_vector_would_be(name: str) -
 @pytest.mark.parametrize("name", DECAYING)
 @pytest.mark.slow
 def test_long_vectors_with_parts(name: str) -> None:
-    """Long enough to be shared among threads."""
+    """The vectors are long enough to be shared among threads."""
     size = 1_200_000
     optimizer, full, none = (DECAYING[name](weight_decay=decay) for decay in (0.3, 0.3, 0.0))
     optimizer.decayed = [slice(5, 900_001), slice(900_100, size)]

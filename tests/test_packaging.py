@@ -38,7 +38,7 @@ def setup() -> ConfigParser:
 PYTHONS = re.findall(r":: (3\.\d+)$", setup()["metadata"]["classifiers"], re.MULTILINE)
 
 
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a clone knows which files there should be")
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="the list of expected files needs a git clone")
 def test_sdist_and_wheel_hold_what_git_holds(tmp_path: Path) -> None:
     git = ["git", "ls-files", "-z"]
     listed = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -79,6 +79,6 @@ def test_one_list_of_pythons() -> None:
 
 
 def test_nobody_is_sent_to_the_other_project() -> None:
-    """The name tinydl on the package index is another project's."""
+    """On the package index, the name tinydl belongs to another project."""
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tinydl/**/*.py")):
         assert not re.search(r"pip install ['\"]?tinydl(?!\w|-|/|\.)", path.read_text(encoding="utf-8")), path

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: PyTorch's rates if the definitions agree, the formula's corner points otherwise."""
+"""Learning-rate schedules: PyTorch's rates where the definitions agree, else the formulas' corner points."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_rates_are_those_of_pytorch(name: str, schedule: Schedule) -> None:
 
 
 def test_piecewise_constant_changes_at_its_boundaries() -> None:
-    """A boundary is the first step of the next value, as in He et al. 2015: 0.1, from step 32,000 on 0.01."""
+    """A boundary is the first step at the next value, as in He et al. 2015: 0.1, then 0.01 from step 32,000 on."""
     schedule = PiecewiseConstant([2, 5], [0.1, 0.01, 0.001])
     assert [schedule(step) for step in range(7)] == [0.1, 0.1, 0.01, 0.01, 0.01, 0.001, 0.001]
     assert schedule(10**9) == 0.001
@@ -133,7 +133,7 @@ def test_one_cycle_ends_at_the_bottom_however_long_the_warm_up(fraction: float) 
 
 @pytest.mark.parametrize("schedule", EVERY, ids=repr)
 def test_a_schedule_is_a_pure_function_that_gives_floats(schedule: Schedule) -> None:
-    """Pure, so that a resumed run continues where it stopped; a Python float, so that float32 stays float32."""
+    """A pure function lets a resumed run continue exactly, and a Python float keeps float32 parameters float32."""
     backwards = [schedule(step) for step in reversed(range(40))]
     assert backwards[::-1] == [schedule(step) for step in range(40)]
     assert {type(rate) for rate in backwards} == {float}

@@ -1,4 +1,4 @@
-"""Threads: the one setting, its validation, concurrency, forked processes, errors and Ctrl-C in shared work."""
+"""Threads: their number and its validation, concurrency, forked processes, errors and Ctrl-C in shared work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tinydl.layers import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, Ma
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
 
-LIMIT = 60  # seconds, after which a process counts as hanging
+LIMIT = 60  # seconds after which a process counts as hanging
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def keep_threads() -> Iterator[None]:
 
 
 def python(script: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
-    """A new process; variables of its environment set, or taken out (None). One that hangs fails."""
+    """Run a script in a new process with these environment variables set or, if None, removed; fail if it hangs."""
     variables = {**os.environ, "TINYDL_NUM_THREADS": None, "OMP_NUM_THREADS": None, **environment}
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=LIMIT,
@@ -76,7 +76,7 @@ ASK = "import tinydl; print(tinydl.num_threads())"
 
 
 def number_in(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> int:
-    """What a process would begin with that has these variables: the module, read in anew."""
+    """The number of threads that a process with these variables starts with, from a new import of the module."""
     for name in ("TINYDL_NUM_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
@@ -131,7 +131,7 @@ def test_a_variable_of_others_that_cannot_be_read_is_left_alone(value: str, monk
 
 
 def test_openmps_list_of_a_number_a_level_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OMP_NUM_THREADS=4,2 is right by OpenMP's rules; it must not keep anybody from importing tinydl."""
+    """OMP_NUM_THREADS=4,2 is valid in OpenMP, so it must not make importing tinydl fail."""
     assert number_in({"OMP_NUM_THREADS": "4,2"}, monkeypatch) == 4
 
 
@@ -223,7 +223,7 @@ def test_nested_uses_of_one_blas_thread_restore_what_was_found() -> None:
 
 
 def test_one_blas_thread_holds_in_whichever_thread_it_is_asked_for_until_the_last_has_left() -> None:
-    """threadpoolctl (3.8) heeds only the first thread that ever set a limit, and says nothing to the others."""
+    """threadpoolctl 3.8 obeys only the first thread that ever set a limit, and silently ignores the others."""
     process = python(
         """
         import threading
@@ -245,7 +245,7 @@ def test_one_blas_thread_holds_in_whichever_thread_it_is_asked_for_until_the_las
         with threads.one_blas_thread():
             other.start()
             inside.wait()
-        print(blas())  # the other is still inside
+        print(blas())  # the other thread is still inside
         leave.set()
         other.join()
         print(blas())
@@ -259,7 +259,7 @@ def test_one_blas_thread_holds_in_whichever_thread_it_is_asked_for_until_the_las
 
 
 def network(seed: int = 0) -> Model:
-    """Of the kind of cifar_cnn, large enough that every kind of layer shares its work, Winograd's included."""
+    """A network like cifar_cnn, large enough for all kinds of layers, Winograd included, to share their work."""
     layers = [
         Conv2D(32, 3, padding="same", activation="relu"), MaxPool2D(2), LocalResponseNorm(3, 0.1),
         Conv2D(48, 2, padding="same", activation="relu", use_bias=False), MaxPool2D(2), Conv2D(64, 1, activation="relu"),
@@ -305,7 +305,7 @@ def test_predictions_hardly_depend_on_the_number_of_threads_and_training_is_exac
             model = network()
             history = model.fit(x, y, epochs=2, batch_size=32, verbose=0)
             runs.append((history.history["loss"], model.parameters.tobytes()))
-        assert runs[0] == runs[1]  # the same seed, the same bits
+        assert runs[0] == runs[1]  # the same seed gives the same bits
         losses[number] = runs[0][0]
     for number in (2, 3):
         np.testing.assert_allclose(predictions[number], predictions[1], rtol=1e-4, atol=1e-5)
@@ -314,7 +314,7 @@ def test_predictions_hardly_depend_on_the_number_of_threads_and_training_is_exac
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_eight_threads_may_predict_at_once(number: int) -> None:
-    """And get to the bit what one alone gets; the memory that kernels use again is not mixed up either."""
+    """Each thread gets the bits that it would get alone; reused buffers are not mixed up."""
     tinydl.set_num_threads(number)
     model, (x, _) = network(), data(160)
     pieces = [x[k : k + 60] for k in range(0, 100, 10)]
@@ -359,7 +359,7 @@ def fork():
     return child
 
 def work(pipe):
-    # what a process does that was started from one that has trained: predict, and train on
+    # run in a child of a process that has trained: predict, and continue training
     model, (x, y) = here.network(), here.data()
     model.train_on_batch(x, y)
     pipe.send([model.predict(x).tobytes(), model.train_on_batch(x, y)])
@@ -367,7 +367,7 @@ def work(pipe):
 
 
 def script(body: str) -> str:
-    """A script that has the helpers of this file. A forked process of it that waits for ever is ended after 20 s."""
+    """A script with this file's helpers, in which an alarm ends a hanging fork after 20 s."""
     body = body.replace("child = os.fork()", "child = fork()")
     return TRAINED.format(here=str(Path(__file__).parent), file=__file__) + textwrap.dedent(body)
 
@@ -379,7 +379,7 @@ def answers(number: int) -> tuple[str, float]:
     return model.predict(x).tobytes().hex()[:2000], model.train_on_batch(x, y)
 
 
-FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="os.fork is not available")
 
 
 @FORK
@@ -390,14 +390,14 @@ def test_a_forked_process_can_predict_and_train() -> None:
         for number in (1, 2):
             tinydl.set_num_threads(number)
             model, (x, y) = here.network(), here.data()
-            model.train_on_batch(x, y)  # the threads are there
+            model.train_on_batch(x, y)  # starts the threads
             reading, writing = os.pipe()
             child = os.fork()
-            if child == 0:  # it goes on with the model as it is
+            if child == 0:  # the child continues with the model as it is
                 loss = [model.predict(x).tobytes().hex()[:2000], model.train_on_batch(x, y)]
                 os.write(writing, repr(loss).encode())
                 os._exit(0)
-            own = [model.predict(x).tobytes().hex()[:2000], model.train_on_batch(x, y)]  # as does its parent
+            own = [model.predict(x).tobytes().hex()[:2000], model.train_on_batch(x, y)]  # the parent does the same
             assert os.waitpid(child, 0)[1] == 0
             assert os.read(reading, 10000).decode() == repr(own)
             print(own[0], own[1])
@@ -460,7 +460,7 @@ def test_spawned_processes_can_predict_and_train(tmp_path: Path) -> None:
 @pytest.mark.slow
 @FORK
 def test_a_fork_while_other_threads_are_at_work() -> None:
-    """Whatever lock they hold at that moment, in BLAS too, is never released in the new process: it would wait for ever."""
+    """A lock held by another thread, in BLAS too, is never released in the child, which could wait for it forever."""
     process = python(
         script("""
         tinydl.set_num_threads(2)
@@ -493,7 +493,7 @@ def test_a_fork_while_other_threads_are_at_work() -> None:
 
 @FORK
 def test_a_fork_while_another_thread_takes_memory() -> None:
-    """The lock of the blocks is held for microseconds; here for as long as the fork takes."""
+    """The memory lock is normally held for microseconds, but in this test until after the fork."""
     process = python(
         script("""
         import warnings
@@ -568,7 +568,7 @@ def test_ctrl_c_waits_for_the_other_parts() -> None:
         blas = lambda: [one["num_threads"] for one in ThreadpoolController().info() if one["user_api"] == "blas"]
         threadpool_limits(2, "blas")
         tinydl.set_num_threads(3)
-        for mine in (0.0, 5.0):  # pressed while waiting for the others, and in a part of one's own
+        for mine in (0.0, 5.0):  # Ctrl-C while waiting for the other parts, then during the caller's own part
             ended = set()
 
             def task(part):
@@ -593,7 +593,7 @@ def test_ctrl_c_waits_for_the_other_parts() -> None:
 
 
 def blas_after(process: subprocess.CompletedProcess[str]) -> str:
-    """Two threads for each BLAS that there is."""
+    """The expected numbers of BLAS threads: two for each BLAS library."""
     libraries = process.stdout.splitlines()[0].count(",") - process.stdout.splitlines()[0].split("]")[0].count(",")
     return str([2] * (libraries + 1))
 
@@ -616,7 +616,7 @@ def test_ctrl_c_while_a_network_trains_ends_it_cleanly() -> None:
         model, (x, y) = here.network(), here.data()
         history = model.fit(x, y, epochs=100000, batch_size=32, verbose=0, callbacks=[Press()])
         assert history.interrupted
-        model.fit(x, y, verbose=0)  # and can go on
+        model.fit(x, y, verbose=0)  # training can continue
         print("well", np.isfinite(model.predict(x)).all())
         """)
     )
@@ -625,7 +625,7 @@ def test_ctrl_c_while_a_network_trains_ends_it_cleanly() -> None:
 
 @pytest.mark.slow
 def test_a_script_ends_when_its_work_does() -> None:
-    """Idle workers keep no process alive, nor does one that ends while they work."""
+    """The process ends even with idle workers, and even if the main thread ends while they work."""
     process = python(
         script("""
         tinydl.set_num_threads(2)
@@ -639,10 +639,10 @@ def test_a_script_ends_when_its_work_does() -> None:
 
 @pytest.mark.slow
 def test_a_worker_that_starts_late_leaves_blas_as_it_is() -> None:
-    """The others may have done all the work by the time a new worker begins; what it sets then must not stay."""
+    """Other threads may finish all the work before a new worker starts; its BLAS setting must not persist."""
     with threadpool_limits(2, "blas"):
         before = blas_threads()
         for _ in range(200):
-            tinydl.set_num_threads(8)  # the workers are new each time
+            tinydl.set_num_threads(8)  # starts new workers each time
             threads.share(8, 8, lambda part: None)
             assert blas_threads() == before

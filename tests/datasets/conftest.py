@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def no_data_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Tests depend on neither the user's data nor caches, except those that use the `real` data."""
+    """Hide the user's data and caches from all tests except those that use the `real` data."""
     if "real" not in request.fixturenames:
         monkeypatch.delenv("TINYDL_DATA", raising=False)
     monkeypatch.setenv("TINYDL_CACHE", str(tmp_path / "cache"))

@@ -11,13 +11,13 @@ FUNCTIONS = [random_crop, random_flip, crop_and_flip, cutout]
 
 
 def numbered(n: int = 300, h: int = 5, w: int = 7, c: int = 3, dtype: Any = np.uint8) -> np.ndarray:
-    """Images without a zero and without symmetry, height and width unequal."""
+    """Images without zeros or symmetry, of unequal height and width."""
     one = np.arange(1, h * w * c + 1).reshape(h, w, c)
     return np.broadcast_to(one, (n, h, w, c)).astype(dtype)
 
 
 def moved(image: np.ndarray, down: int, right: int) -> np.ndarray:
-    """The definition: out[i, j] = image[i + down, j + right], 0 where there is no such pixel."""
+    """The definition: out[i, j] = image[i + down, j + right], or 0 outside the image."""
     h, w, _ = image.shape
     out = np.zeros_like(image)
     for i in range(h):
@@ -82,7 +82,7 @@ def test_a_seed_decides(function: Any) -> None:
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     rng = np.random.default_rng(5)
-    assert (function(images, rng) != function(images, rng)).any(), "a second draw is another"
+    assert (function(images, rng) != function(images, rng)).any(), "a second draw must differ"
 
 
 def test_strides_do_not_matter() -> None:
@@ -117,7 +117,7 @@ def test_padding_is_a_whole_number(padding: Any) -> None:
 
 
 def with_a_hole(image: np.ndarray, row: int, column: int, size: int, fill: Any) -> np.ndarray:
-    """The definition, pixel by pixel: filled are `size` rows from row - size // 2 on, and columns likewise."""
+    """The definition, pixel by pixel: fill `size` rows from row - size // 2 on, and `size` columns likewise."""
     out = image.copy()
     for i in range(image.shape[0]):
         for j in range(image.shape[1]):
@@ -129,10 +129,10 @@ def with_a_hole(image: np.ndarray, row: int, column: int, size: int, fill: Any) 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 6])
 @pytest.mark.parametrize("fill", [0, 200, [200, 0, 201]])
 def test_a_cutout_is_one_square_and_every_centre_comes(size: int, fill: Any) -> None:
-    images = numbered(35 * 15)  # of 5 x 7 pixels
+    images = numbered(35 * 15)  # 35 centers in 5 x 7 pixels, with 15 images for each
     got = cutout(images, np.random.default_rng(0), size, fill)
     ways = {with_a_hole(images[0], i, j, size, fill).tobytes() for i in range(5) for j in range(7)}
-    assert len(ways) == 35 or size > 5  # larger than the image's height: some then cover the same pixels
+    assert len(ways) == 35 or size > 5  # if larger than the image is high, some squares cover the same pixels
     assert {image.tobytes() for image in got} == ways
 
 
@@ -229,7 +229,7 @@ def test_mixup_blends_rows_and_labels_alike(alpha: float, dtype: Any) -> None:
 
 
 def test_lam_follows_the_beta_distribution() -> None:
-    """Its mean is 1/2, its variance 1 / (4 (2 alpha + 1)); read off a batch in which no row is like another."""
+    """lam has mean 1/2 and variance 1 / (4 (2 alpha + 1)); the mixed labels of four distinct classes reveal it."""
     rng, x, y = np.random.default_rng(0), np.zeros((4, 1)), np.eye(4)
     for alpha in (0.2, 1.0, 3.0):
         variance = 1 / (4 * (2 * alpha + 1))

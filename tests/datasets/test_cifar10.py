@@ -1,4 +1,4 @@
-"""Small files in both versions' formats, written here byte by byte; the real data if TINYDL_DATA has it."""
+"""CIFAR-10: small files in both formats, written here byte by byte, and the real data if TINYDL_DATA has it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def array_of_python2(x: np.ndarray, code: bytes = b"u1") -> bytes:
 
 
 def python2(batch: str, n: int = ROWS) -> bytes:
-    """As Python 2's cPickle wrote the published files, protocol 2."""
+    """A batch as Python 2's cPickle wrote the published files, with protocol 2."""
     numbers = b"".join(b"K" + bytes([label]) for label in labels(batch, n))
     return (
         b"\x80\x02}(" + string(b"batch_label") + string(b"some batch") + string(b"labels") + b"](" + numbers + b"e"
@@ -77,7 +77,7 @@ def meta_of_python2(names: tuple[str, ...]) -> bytes:
 
 
 def python3(batch: str, protocol: int, text: bool) -> bytes:
-    """Written anew by Python 3, the keys bytes (as they were read) or text."""
+    """A batch as Python 3 would pickle it again, with keys of bytes (as read) or of text."""
     content = {"data": planes(batch), "labels": labels(batch), "batch_label": "some batch"}
     return pickle.dumps(content if text else {k.encode(): v for k, v in content.items()}, protocol)
 
@@ -102,7 +102,7 @@ def write(folder: Path, content: dict[str, bytes]) -> Path:
 
 
 def tar(content: dict[str, bytes], folder: str = "cifar-10-batches-py/") -> bytes:
-    """A tar archive; its order is the reverse, since the published one's is not the batches' order either."""
+    """A tar archive in reverse order, because the published archive's batches are not in order either."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, data in reversed(content.items()):
@@ -113,7 +113,7 @@ def tar(content: dict[str, bytes], folder: str = "cifar-10-batches-py/") -> byte
 
 
 def assert_right(data: CIFAR10, names: tuple[str, ...] = CLASS_NAMES) -> None:
-    """The definition, pixel by pixel: the planes R, G, B, each line by line."""
+    """Compare with the definition, pixel by pixel: planes R, G and B, each stored row by row."""
     for part, batches in ((data.train, BATCHES[:5]), (data.test, BATCHES[5:])):
         flat = np.concatenate([planes(batch) for batch in batches])
         assert part.x.shape == (len(flat), 32, 32, 3)
@@ -214,9 +214,9 @@ def test_the_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     place("cache")
     assert load().train.name(0) == "cache"
-    assert load(download=True).train.name(0) == "cache", "what is there is not fetched"
+    assert load(download=True).train.name(0) == "cache", "cached data must not be fetched again"
     monkeypatch.setenv("TINYDL_DATA", str(tmp_path))
-    assert load().train.name(0) == "cache", "TINYDL_DATA may be for other data"
+    assert load().train.name(0) == "cache", "TINYDL_DATA may hold other data only"
     monkeypatch.setenv("TINYDL_DATA", str(place("data")))
     assert load().train.name(0) == "data"
     assert load(place("path")).train.name(0) == "path"
@@ -371,7 +371,7 @@ class Reduced:
 
 
 def attacks(mark: Path) -> dict[str, tuple[bytes, str]]:
-    """Name: a pickle that leaves `mark` behind if its code runs, and what the error says."""
+    """By name: a pickle that creates `mark` if its code runs, and the expected error text."""
     command = f"touch {mark}"
     code = f"__import__('os').mkdir({str(mark)!r}) or 1"
 
@@ -430,16 +430,16 @@ def test_no_code_of_a_pickle_runs(tmp_path: Path, attack: str, target: str) -> N
     before = set(sys.modules)
     with pytest.raises(ValueError, match=message) as caught:
         load(folder)
-    assert str(caught.value).startswith(str(folder / target)), "the file is named"
+    assert str(caught.value).startswith(str(folder / target)), "the error must name the file"
     assert not mark.exists()
     assert set(sys.modules) == before, "nothing was imported"
 
 
 @pytest.mark.parametrize("attack", ["os.system", "eval", "f2py", "in an array's arguments", "INST", "as a key"])
 def test_the_attacks_would_work(tmp_path: Path, attack: str) -> None:
-    """Or the test above would prove nothing."""
+    """Otherwise the test above would prove nothing."""
     mark = tmp_path / "mark"
-    with contextlib.suppress(TypeError):  # the result of os.system is not an array's arguments
+    with contextlib.suppress(TypeError):  # NumPy cannot use os.system's result
         pickle.loads(attacks(mark)[attack][0], encoding="bytes")
     assert mark.exists()
 
@@ -452,7 +452,7 @@ def test_the_attacks_would_work(tmp_path: Path, attack: str) -> None:
     [b"}(U\x06valuesK\x01u", b"(N}(X\x06\x00\x00\x00valuesK\x01X\x07\x00\x00\x00__new__K\x01ut", b"N", b"(K\x01K\x02t"],
 )
 def test_a_pickle_cannot_change_what_reads_it(tmp_path: Path, target: str, state: bytes) -> None:
-    """BUILD sets attributes of what stands before it, which may be a class."""
+    """The opcode BUILD sets attributes of the object on the stack, which may be a class."""
     write(tmp_path, {**files(), "data_batch_1": b"\x80\x02c" + target.encode() + b"\n" + state + b"b."})
     before = [dict(vars(stand_in)) for stand_in in cifar10._ADMITTED.values()]
     with pytest.raises(ValueError, match="data_batch_1: "):
@@ -469,7 +469,7 @@ def outcome_of(content: bytes) -> Any:
 
 
 def test_damage_anywhere_is_a_value_error() -> None:
-    """Random bytes changed, and the end cut off: a ValueError that names the file, or harmless content."""
+    """Changed bytes or a missing end give a ValueError that names the file, or harmless content."""
     good = python2("test_batch", 1)
     head = [i for i in range(len(good)) if not 60 < good.find(planes("test_batch", 1).tobytes()) <= i < len(good) - 60]
     rng = np.random.default_rng(0)
@@ -490,7 +490,7 @@ def test_damage_anywhere_is_a_value_error() -> None:
 
 
 class FakePooch(SimpleNamespace):
-    """The one function of pooch that is used; it writes `content` where it was told to."""
+    """A stand-in for pooch, whose `retrieve` writes `content` to the requested path."""
 
     def __init__(self, content: bytes = b"", error: Exception | None = None) -> None:
         super().__init__(content=content, error=error, asked=[])
@@ -550,13 +550,13 @@ def test_without_pooch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
-    """Have the files published elsewhere, or with another checksum."""
+    """Change the address or the checksum of the published files."""
     monkeypatch.setattr(cifar10, "FILES", dataclasses.replace(cifar10.FILES, **changes))
 
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
-    """A small archive, published on this machine."""
+    """A small archive, served over HTTP on this machine."""
     content = gzip.compress(tar(files()))
     folder = write(tmp_path / "served", {"cifar-10-python.tar.gz": content})
 
@@ -578,7 +578,7 @@ def test_pooch_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served: b
     pytest.importorskip("pooch", reason="the real download needs pooch; a stand-in is tested above")
     with pytest.raises(ValueError, match="its MD5 is not c58f30108f718f92721af3b95e74349a"):
         load(download=True)
-    assert list((tmp_path / "cache").iterdir()) == [], "a wrong file is not kept"
+    assert list((tmp_path / "cache").iterdir()) == [], "a wrong file must not be kept"
     publish(monkeypatch, md5=hashlib.md5(served).hexdigest())
     assert_right(load(download=True))
     assert [p.name for p in (tmp_path / "cache").iterdir()] == ["cifar-10-python.tar.gz"]
@@ -626,7 +626,7 @@ def test_validation_images_of_the_real_ones(real: CIFAR10) -> None:
 
 
 def test_an_archive_that_declares_an_endless_file_is_refused_at_once(tmp_path: Path) -> None:
-    """To skip a file in a compressed archive takes reading it; 10 TiB of nothing would take an hour."""
+    """Skipping a file in a compressed archive means reading it; 10 TiB of zeros would take an hour."""
     member = tarfile.TarInfo("readme.html")
     member.size = 10 * 2**40
     packed = io.BytesIO(member.tobuf())
@@ -639,7 +639,7 @@ def test_an_archive_that_declares_an_endless_file_is_refused_at_once(tmp_path: P
 
 
 def test_a_pickle_of_seven_bytes_takes_no_gigabytes(tmp_path: Path) -> None:
-    """N, then "remember this as number 2^28": a memo that is an array of that length."""
+    """The pickle stores None in memo slot 2^28; a memo kept as an array would need that length."""
     write(tmp_path, {**files(), "data_batch_2": b"Nr\x00\x00\x00\x10."})
     start = time.perf_counter()
     with pytest.raises(ValueError, match="data_batch_2"):

@@ -87,7 +87,7 @@ def test_folder_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("TINYDL_DATA", str(tmp_path))
     assert load().n_rows == 5
     other = write(tmp_path, text(rows(4)), "other.csv")
-    assert load(other).n_rows == 4, "path goes before TINYDL_DATA"
+    assert load(other).n_rows == 4, "path takes precedence over TINYDL_DATA"
 
 
 def spoilt(line: int, column: str, cell: str) -> str:
@@ -179,7 +179,7 @@ def test_download_failures_are_clear(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_cached_copy_needs_no_download(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real fetch_openml, on a cache laid out as it lays one out itself; Time is no feature there."""
+    """The real fetch_openml finds data in its own cache format; OpenML does not list Time as a feature."""
 
     def offline(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("nothing may be fetched")

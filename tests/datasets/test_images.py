@@ -21,7 +21,7 @@ NAMES = ("ant", "bee", "cow", "dog")
 
 
 def pixels(n: int = 40, h: int = 5, w: int = 6, c: int = 3, seed: int = 0) -> np.ndarray:
-    """Unlike in every channel, so that none can stand for another; height and width unequal."""
+    """Images whose channels all differ, so that a swap shows, of unequal height and width."""
     rng = np.random.default_rng(seed)
     return np.stack([rng.integers(20 * k, 60 * (k + 1) + 16, (n, h, w)) for k in range(c)], axis=-1).astype(np.uint8)
 
@@ -82,7 +82,7 @@ def test_a_batch_is_contiguous_whatever_the_images_are() -> None:
 
 @pytest.mark.parametrize("n", [256, 1024])
 def test_memory_of_a_batch_does_not_grow_beyond_float32(n: int) -> None:
-    """float64 would be eight times the bytes and show here; so would the whole set at once."""
+    """A float64 copy (eight times the bytes) or a conversion of the whole set would exceed the limit."""
     data = make(2 * n, h=16, w=16).standardised().augmented(augmentation.crop_and_flip)
     rng = np.random.default_rng(0)
     tracemalloc.start()
@@ -90,7 +90,7 @@ def test_memory_of_a_batch_does_not_grow_beyond_float32(n: int) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert x.dtype == np.float32
-    assert peak < 8 * x.size, f"{peak / x.size:.1f} bytes a number: 4 for the result, 1 for each set of bytes"
+    assert peak < 8 * x.size, f"{peak / x.size:.1f} bytes per number, expected 4 for x and 1 for each uint8 copy"
 
 
 # -- epochs
@@ -173,7 +173,7 @@ def test_the_bytes_stay_as_they_are(function: Any, shuffle: bool) -> None:
     before = data.x.copy()
     for options in (data, data.standardised(), data.mixed(1.0)):
         for x, _ in options.augmented(function).draw(9, np.random.default_rng(0), shuffle):
-            x += 1  # nor do a caller's changes to a batch reach them
+            x += 1  # changing a batch must not change the images either
     np.testing.assert_array_equal(data.x, before)
 
 
@@ -311,7 +311,7 @@ def linear(classes: int = 4, dtype: str = "float32", seed: int = 0) -> Model:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_models_train_on_mixed_images(dtype: str, smoothing: float) -> None:
-    """The figures of an epoch of one batch, computed by hand from the very batch."""
+    """The loss and accuracy of an epoch of one batch equal those computed by hand from that batch."""
     data = make().standardised().mixed(1.0)
     model = linear(dtype=dtype)
     model.compile(SGD(0.01), SoftmaxCrossEntropy(smoothing), metrics=["accuracy"])
@@ -325,7 +325,7 @@ def test_models_train_on_mixed_images(dtype: str, smoothing: float) -> None:
     q = (1 - smoothing) * y.astype(np.float64) + smoothing / 4
     log_p = logits - np.log(np.exp(logits.astype(np.float64)).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(history["loss"], [-(q * log_p).sum(axis=1).mean()], rtol=1e-5)
-    assert (y.max(axis=1) < 1).any(), "the batch was mixed"
+    assert (y.max(axis=1) < 1).any(), "the batch must be mixed"
     assert history["accuracy"] == [np.mean(logits.argmax(axis=1) == y.argmax(axis=1))]
     assert history["val_accuracy"] == [np.mean(model.predict(data).argmax(axis=1) == data.labels)]
     assert model.evaluate(data) == pytest.approx([history["val_loss"][0], history["val_accuracy"][0]])
@@ -350,7 +350,7 @@ def test_mixed_runs_are_the_same_to_the_bit() -> None:
 
 
 def test_a_model_of_one_logit_trains_on_mixed_images() -> None:
-    """Its targets are a column by then, and what is mixed stays one."""
+    """The model's targets form a column, which mixing must preserve."""
     data = Images(pixels(), np.arange(40) % 2, ("no", "yes")).mixed(1.0)
     model = linear(1)
     model.compile(SGD(0.01), BinaryCrossEntropy(), metrics=["accuracy"])
@@ -621,7 +621,7 @@ def test_class_names_that_are_none(names: Any) -> None:
 
 
 def test_importing_is_light() -> None:
-    """Splits and pictures are imported by those who ask for them."""
+    """scikit-learn, Matplotlib, pooch and requests are imported only when they are used."""
     script = (
         "import sys, tinydl.datasets.cifar10, tinydl.datasets.digits, tinydl.datasets.augmentation\n"
         "print([name for name in ('sklearn', 'matplotlib', 'pooch', 'requests') if name in sys.modules])"

@@ -31,7 +31,7 @@ def test_the_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     cached = write(tmp_path / "cache" / "rows.csv")
     assert SINGLE.find() == cached
     monkeypatch.setenv("TINYDL_DATA", str(tmp_path / "data"))
-    assert SINGLE.find() == cached, "TINYDL_DATA may be for other data"
+    assert SINGLE.find() == cached, "TINYDL_DATA may hold other data only"
     in_data = write(tmp_path / "data" / "rows.csv.gz")
     assert SINGLE.find() == in_data
     preferred = write(tmp_path / "data" / "rows.csv")
@@ -91,7 +91,7 @@ def test_the_same_errors_from_every_data_set(module, tmp_path: Path, monkeypatch
     )
     for path in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(FileNotFoundError) as caught:
-            module.load(path, download=True)  # a given path is the only place
+            module.load(path, download=True)  # if a path is given, no other place is searched
         trouble = f"holds neither {' nor '.join(files.names)}" if path.is_dir() else "does not exist"
         assert str(caught.value) == f"{files.title}: path={str(path)!r} {trouble}. {what_to_do}"
     for folder, said in ((None, "which is not set"), (tmp_path, str(tmp_path))):

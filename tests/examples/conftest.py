@@ -1,4 +1,4 @@
-"""Run the examples for the tests: in this process, where a separate process would prove nothing more."""
+"""Run the examples for the tests, in this process unless only a separate process can prove the point."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ def interrupt_script(script: str, out: Path, *arguments: object, after: str) -> 
 
 @pytest.fixture(scope="session")
 def run() -> Callable[..., Done]:
-    """run("folder/script.py", *arguments): what `python examples/folder/script.py ...` prints, and its exit code."""
+    """run("folder/script.py", *arguments): the output and exit code of `python examples/folder/script.py ...`."""
     return run_script
 
 
 @pytest.fixture(scope="session")
 def interrupt() -> Callable[..., Done]:
-    """Start the example in a process of its own, wait for a line that holds `after`, press Ctrl-C."""
+    """Start the example in its own process, wait for a line that contains `after`, and press Ctrl-C."""
     return interrupt_script
 
 
 @pytest.fixture(scope="session")
 def refused() -> Callable[..., None]:
-    """refused(script, arguments, message): the script ends with exit code 2 and one clear line."""
+    """refused(script, arguments, message) asserts that the script ends with exit code 2 and one clear line."""
 
     def check(script: str, arguments: list[object], message: str) -> None:
         done = run_script(script, *arguments, check=False)

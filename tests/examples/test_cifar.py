@@ -1,4 +1,4 @@
-"""The training runs on images: reports, pictures, and that a stopped run resumes bit for bit."""
+"""The training runs on images: reports, pictures, and bit-for-bit resumption of stopped runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tinydl.datasets import digits
 
 @pytest.fixture(scope="module")
 def digits_run(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Four epochs on digits, in one go."""
+    """An uninterrupted run of four epochs on digits."""
     out = tmp_path_factory.mktemp("digits") / "run"
     return out, run("cifar/cnn.py", "--epochs", 4, "--out", out).stdout
 
@@ -32,7 +32,7 @@ def report_of(out: Path) -> dict[str, Any]:
 
 
 def same_run(one: Path, other: Path) -> None:
-    """The same weights, optimizer, generators and figures, to the bit."""
+    """Assert that two runs have the same weights, optimizer, generators and figures, to the bit."""
     for name in ("checkpoint.safetensors", "model.safetensors"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     ours, theirs = report_of(one), report_of(other)
@@ -81,10 +81,10 @@ def test_resume_is_exact(run: Callable[..., Done], digits_run: tuple[Path, str],
 def test_resume_after_a_stop_between_an_epochs_files(
     run: Callable[..., Done], digits_run: tuple[Path, str], tmp_path: Path
 ) -> None:
-    """History is written first, then the checkpoint, then the best model: the last two may be missing or old."""
+    """The history is written before the checkpoint and the best model, so a stop can leave these missing or old."""
     whole = digits_run[0]
     run("cifar/cnn.py", "--epochs", 2, "--out", tmp_path)
-    assert report_of(tmp_path)["best_epoch"] == 2, "so that the best model is the one not written"
+    assert report_of(tmp_path)["best_epoch"] == 2, "the best model must be the one that is not written"
     (tmp_path / "model.safetensors").unlink()
     (tmp_path / "report.json").unlink()
     shutil.copy(whole / "history.json", tmp_path)
@@ -131,7 +131,7 @@ def test_the_books_own_recipe_has_no_validation(run: Callable[..., Done], tmp_pa
 
 @pytest.mark.slow
 def test_cifar_cnn_reads_cifar(run: Callable[..., Done], tmp_path: Path) -> None:
-    """The files of the python version, with a few images in each."""
+    """The script reads files in the Python version's format, with a few images in each."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
@@ -170,7 +170,7 @@ def test_bad_options_of_cifar_cnn_give_one_clear_line(
 
 @pytest.fixture(scope="module")
 def lenet_run(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Eight epochs of LeNet-5 on digits, in one go; blended and blotted out, smoothed, by one cycle."""
+    """An uninterrupted run of LeNet-5 on digits: eight epochs with mixup, cutout, label smoothing and one cycle."""
     out = tmp_path_factory.mktemp("lenet") / "run"
     return out, run("cifar/famous_networks.py", *LENET, "--epochs", 8, "--out", out).stdout
 
@@ -221,7 +221,7 @@ def test_every_network_takes_enlarged_digits_and_photographs(model: str) -> None
 
 @pytest.mark.slow
 def test_a_deep_network_runs_on_enlarged_digits(run: Callable[..., Done], tmp_path: Path) -> None:
-    """(A budget too short for more than one epoch.)"""
+    """The time budget is too short for more than one epoch."""
     done = run(
         "cifar/famous_networks.py", "--model", "resnet20", "--minutes", 0.01, "--recipe", "paper", "--out", tmp_path
     )

@@ -1,4 +1,4 @@
-"""The lessons print their measurements, and claim no more."""
+"""The lessons print their measurements and claim nothing beyond them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_im2col_by_hand(run: Callable[..., Done]) -> None:
     for line in (
         "    patch at (0, 0)  [ 1 2 0 3 1 1 0 2 4 ]  x [  1 ]  = [  1 ]",  # 1 + 0 - 0 + 2*3 + 0 - 2*1 + 0 + 0 - 4
         "    patch at (2, 1)  [ 2 4 0 1 ]              [  9 ]",  # 2 + 2*4 + 3*0 - 1
-        "    [ 2 4 4 2 ]             [  3  6  0  7 ]",  # patches that hold each pixel, dx
+        "    [ 2 4 4 2 ]             [  3  6  0  7 ]",  # number of patches that contain each pixel; dx
         "    dx[1,1] = dcols[0,3] + dcols[1,2] + dcols[3,1] + dcols[4,0]",
         "            = (-1) + 6 + 0 + 1 = 6",
         "Largest difference from the numbers above: none.",
@@ -42,7 +42,7 @@ TINY = ["--depths", 8, 14, "--epochs", 2, "--filters", 2, "--rows", 300]
 
 @pytest.fixture(scope="module")
 def lesson() -> ModuleType:
-    """The script as a module."""
+    """The lesson's script, loaded as a module."""
     return importlib.import_module("02_residual_networks")
 
 
@@ -94,7 +94,7 @@ def test_the_residual_lesson_reports_what_it_measured(lesson_run: tuple[Path, st
 
 @pytest.mark.slow
 def test_the_residual_lesson_by_seed(run: Callable[..., Done], lesson_run: tuple[Path, str], tmp_path: Path) -> None:
-    """The second of two seeds is what it is alone, to the bit."""
+    """In a run of two seeds, the second gives the same bits as when it runs alone."""
     run("lessons/02_residual_networks.py", *TINY, "--seed", 1, "--out", tmp_path)
     second = [one for one in lesson_results(lesson_run[0])["runs"] if one["seed"] == 1]
     alone = lesson_results(tmp_path)["runs"]
@@ -104,7 +104,7 @@ def test_the_residual_lesson_by_seed(run: Callable[..., Done], lesson_run: tuple
 
 
 def test_both_kinds_start_from_the_same_weights(lesson: ModuleType) -> None:
-    """Those of resnet_cifar, which the residual one is."""
+    """Both have the first weights of resnet_cifar, and the residual network equals it."""
     plain, residual = (lesson.network(kind, 20, 16, (8, 8, 3), seed=3) for kind in ("plain", "residual"))
     ours = models.resnet_cifar(20, (8, 8, 3), seed=3)
     x = np.random.default_rng(0).standard_normal((2, 8, 8, 3)).astype(np.float32)
@@ -117,12 +117,12 @@ def test_both_kinds_start_from_the_same_weights(lesson: ModuleType) -> None:
 def test_the_residual_lesson_measures(lesson: ModuleType) -> None:
     model = lesson.network("residual", 8, 4, (8, 8, 1), seed=0)
     x = np.random.default_rng(0).standard_normal((32, 8, 8, 1)).astype(np.float32)
-    for _ in range(200):  # until the running statistics are those of the batch
+    for _ in range(200):  # until the running statistics equal the batch's
         model.forward(x, training=True)
-    assert lesson.responses(model, x) == pytest.approx([1] * 7, abs=0.01)  # as gamma is 1
+    assert lesson.responses(model, x) == pytest.approx([1] * 7, abs=0.01)  # because gamma is 1
     y = np.arange(32) % 10
     found = lesson.gradients(model, x, y)
-    weights = [array for name, array in model.grads.items() if name.endswith("W")][:-1]  # without the dense layer's
+    weights = [array for name, array in model.grads.items() if name.endswith("W")][:-1]  # all but the dense layer's
     assert found["gradient"] == pytest.approx([np.linalg.norm(array) for array in weights], rel=1e-5)
 
 

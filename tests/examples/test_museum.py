@@ -1,4 +1,4 @@
-"""The museum of bugs: every exhibit runs, wrong figures are wrong, right ones right, and verdicts are as told."""
+"""The museum of bugs: every exhibit runs, and its figures and the checker's verdicts are as claimed."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from subprocess import CompletedProcess as Done
 import pytest
 
 MUSEUM = Path(__file__).parents[2] / "examples" / "museum"
-pytestmark = pytest.mark.slow  # a visit takes about ten seconds
+pytestmark = pytest.mark.slow  # running all exhibits takes about ten seconds
 EXHIBITS = {path.name for path in MUSEUM.glob("*.py")} - {"visit.py"}
 
 
 @pytest.fixture(scope="module")
 def printed(run: Callable[..., Done]) -> dict[str, str]:
-    """What each exhibit prints, from one visit to all of them."""
+    """The output of each exhibit, from one run of the whole museum."""
     parts = re.split(r"=+\n(\w+\.py)\n=+\n", run("museum/visit.py").stdout)
     return {name: text.strip("\n") + "\n" for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def row(text: str, label: str) -> list[float]:
-    """The figures of the first line that begins with label, in the order of its columns; "> 2000" is 2000."""
+    """The figures in the first line that begins with `label`, in order of columns; "> 2000" counts as 2000."""
     line = next(line for line in text.splitlines() if line.startswith(label))
     cells = [cell for cell in line[len(label) :].split() if cell not in ("x", ">", "-")]
     return [float(cell.rstrip("%")) for cell in cells]
 
 
 def verdicts(text: str) -> list[tuple[str, bool]]:
-    """Whom the checker was asked about, and whether they passed."""
+    """The names of the checked objects, and whether each passed."""
     found = re.findall(r"gradient check of (\w+(?: '[^']*')?) (passed|FAILED)", text)
     return [(subject, word == "passed") for subject, word in found]
 
@@ -73,10 +73,10 @@ def test_contractive_penalty(printed: dict[str, str]) -> None:
 def test_summed_activity_penalty(printed: dict[str, str]) -> None:
     text = printed["summed_activity_penalty.py"]
     shares = [row(text, f"active units, batches of {size} ") for size in (16, 64, 256)]
-    assert shares[0][0] > 1.5 * shares[1][0] > 3 * shares[2][0], "summed: the larger the batch, the fewer"
+    assert shares[0][0] > 1.5 * shares[1][0] > 3 * shares[2][0], "summed: larger batches, fewer active"
     averaged = [share[1] for share in shares]
     assert max(averaged) < 1.2 * min(averaged)
-    assert shares[1][0] == pytest.approx(shares[1][1], abs=0.5), "at 64 rows the two are one penalty"
+    assert shares[1][0] == pytest.approx(shares[1][1], abs=0.5), "at 64 rows, both penalties must be equal"
     assert row(text, "penalty, every row there twice") == [2, 1]
     assert verdicts(text) == [("SummedL1", True), ("ActivityL1", True), ("SummedThenAveraged", False)]
     assert re.search(r"likely cause: .*penalty.* 0\.2 times the right one: 1/N", text)
@@ -88,7 +88,7 @@ def test_keep_probability(printed: dict[str, str]) -> None:
     assert (as_rate[0], inverted[0], right[0]) == pytest.approx((80, 80, 20), abs=0.3)
     assert (as_rate[1], inverted[1], right[1]) == pytest.approx((1, 0.25, 1), abs=0.01)
     assert right[2] > 93 > 85 > max(as_rate[2], inverted[2])
-    assert right[3] < right[2], "dropout left on costs accuracy"
+    assert right[3] < right[2], "dropout left on at test time must cost accuracy"
     assert as_rate[3] < 50
     assert row(text, "MaskInverted(0.5)") == pytest.approx([50, 1], abs=0.3)
     assert verdicts(text) == [("Dropout", True), ("MaskInverted", True), ("Dropout", True)]

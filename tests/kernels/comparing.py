@@ -1,4 +1,4 @@
-"""Helpers for the tests of kernels: a definition and its compiled twin, called alike and compared."""
+"""Helpers for the kernel tests: call a definition and its compiled twin alike, and compare the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import tinydl.layers
 import tinydl.losses
-import tinydl.optimizers  # noqa: F401  (the definitions are bound to their twins when these three are imported)
+import tinydl.optimizers  # noqa: F401  (importing these three modules binds the definitions to their twins)
 from tinydl import kernels
 from tinydl.kernels import LINEAR, RELU, SIGMOID, TANH
 
@@ -30,14 +30,14 @@ def normal(dtype: Any, *shapes: Any, seed: int = 0) -> list[np.ndarray]:
 
 
 class Compared:
-    """A pair of kernels.PAIRS: call it to run both on the same arguments, each on copies of its own.
+    """A pair from kernels.PAIRS; calling it runs the definition and the twin, each on copies of the same arguments.
 
-    It raises unless the twin gives what the definition gives: type, shape, dtype and values, to `rounding[dtype]` of
-    the largest entry (or of `floor`, if that is more), 0 for the same bits. Of the arguments only those in `changes` may
-    be written to, and are compared likewise. What the twin returns is memory of its own, unless it may be an argument
-    that it `returns`.
+    The call raises unless the twin's results equal the definition's: type, shape, dtype and values, within
+    `rounding[dtype]` times the largest entry (or times `floor`, if larger); a rounding of 0 means the same bits. Only
+    the arguments named in `changes` may be written to, and they are compared in the same way. The twin must return new
+    memory, but may also return an argument named in `returns`.
 
-    Returns what the twin returned and changed, in a list.
+    Returns the twin's results and changed arguments, in a list.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Compared:
         return self._run(self.pair.twin, arguments, more, self.returns)
 
     def definition(self, *arguments: Any) -> Results:
-        """Run the definition alone, and those that it calls."""
+        """Run the definition alone; the functions that it calls are definitions too."""
         with kernels.using("reference"):
             return self._run(self.pair.definition, arguments, {}, self.parameters)
 
     def in_any_layout(self, *arguments: Any, of: Sequence[str] = ("x",), **more: Any) -> None:
-        """The twin gives the same bits wherever in memory the numbers of some arguments lie."""
+        """Assert that the twin gives the same bits for every memory layout of the arguments named in `of`."""
         expected = self.twin(*arguments, **more)
         for change in (np.asfortranarray, spread, lambda array: array[::-1].copy()[::-1]):
             moved = [
@@ -76,7 +76,7 @@ class Compared:
                 np.testing.assert_array_equal(actual, wanted, strict=True)
 
     def equal(self, actual: Any, expected: Any) -> None:
-        """Raise unless these two results are equal, as the class says."""
+        """Raise unless two results are equal, to the precision that the class describes."""
         if not isinstance(expected, np.ndarray):
             assert type(actual) is type(expected)
             assert actual == pytest.approx(expected, rel=max(self.rounding.values()))
@@ -108,12 +108,12 @@ class Compared:
 
 
 def spread(array: np.ndarray) -> np.ndarray:
-    """The same numbers, every other one in memory."""
+    """The same numbers, stored in every other place in memory."""
     return np.repeat(array, 2, axis=-1)[..., ::2]
 
 
 def _arrays(value: Any) -> list[np.ndarray]:
-    """An array, or those in a list or tuple."""
+    """The array itself, or all arrays in a list or tuple, as a flat list."""
     if isinstance(value, np.ndarray):
         return [value]
     return [array for each in value for array in _arrays(each)] if type(value) in (list, tuple) else []

@@ -1,4 +1,4 @@
-"""Setup for all tests of kernels: after a test sets the number of threads, the next finds the default again."""
+"""Setup for all kernel tests: each test starts with the default number of threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinydl.kernels.machine.threads import num_threads, one_blas_thread, set_num
 
 @pytest.fixture(autouse=True)
 def keep_threads() -> Iterator[None]:
-    """BLAS has one thread, as within kernels: its workers make small NumPy products ten times slower if busy."""
+    """Give BLAS one thread, as kernels do: busy BLAS workers make small NumPy products ten times slower."""
     before = num_threads()
     with one_blas_thread():
         yield

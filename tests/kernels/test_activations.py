@@ -1,4 +1,4 @@
-"""relu, and the gradient of every activation: the compiled kernels equal the definitions, relu's to the bit."""
+"""relu and the gradient of every activation: the compiled kernels equal the definitions, relu to the bit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_relu_and_the_gradients(shape: tuple[int, ...]) -> None:
         x.ravel()[::5] = 0
         (y,) = relu(x)
         (dx,) = gradient(dy, y, RELU)
-        assert not dx[x <= 0].any()  # at 0 it is 0
+        assert not dx[x <= 0].any()  # the gradient at 0 is 0
         np.testing.assert_array_equal(dx[x > 0], dy[x > 0])
         relu.in_any_layout(x)
         gradient.in_any_layout(dy, y, RELU, of=["dy", "y"])
@@ -53,12 +53,12 @@ def test_nan_infinity_and_the_smallest_numbers(mode: str) -> None:
 
 
 def test_complex_numbers_go_to_the_definition() -> None:
-    """For the complex-step derivative."""
+    """The complex-step derivative needs complex inputs."""
     relu(np.array([[1 + 2j, -1 + 3j]]))
 
 
 def test_other_shapes_are_refused() -> None:
-    """The kernel goes through memory: one array shorter than the other, and it would read what is behind it."""
+    """The kernel does not check bounds: if one array were shorter, it would read past that array's end."""
     for other in [(2, 2), (2, 4), (1, 3), (3,), (3, 2)]:
         expected = rf"^activation_gradient: dy and y must have the same shape, got \(2, 3\) and \({other[0]},"
         with pytest.raises(ValueError, match=expected):

@@ -1,4 +1,4 @@
-"""Batch normalization: the compiled kernels equal the definitions, also far from zero, for any number of threads."""
+"""Batch normalization: the compiled kernels equal the definitions, also far from zero and for any number of threads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHAPES = [
 
 
 def arrays(shape: tuple[int, ...], dtype: Any) -> tuple[np.ndarray, ...]:
-    """x, dy, mean, var, gamma, beta; mean and var are not those of x, which has both signs and an offset."""
+    """x, dy, mean, var, gamma, beta; x has both signs and an offset; mean and var are not its statistics."""
     c = shape[-1]
     x, dy, mean, var, gamma, beta = normal(dtype, shape, shape, c, c, c, c, seed=sum(shape))
     return 2 * x + dtype(0.5), dy, mean, var**2 + dtype(0.3), gamma, beta
@@ -50,16 +50,16 @@ def test_statistics(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_forward_and_backward(shape: tuple[int, ...]) -> None:
     for number, (activation, training) in enumerate(itertools.product(ACTIVATIONS.values(), (True, False))):
-        dtype = DTYPES[(number + number // 2) % 2]  # each in training and in inference
+        dtype = DTYPES[(number + number // 2) % 2]  # each dtype in training and in inference
         set_num_threads(1 + number // 4)
         x, dy, *running, gamma, beta = arrays(shape, dtype)
         moments = tuple(statistics.definition(x)) if training else tuple(running)
         given = x, moments, gamma, beta, EPSILON, activation
-        if activation == RELU:  # at its kink, rounding decides which side it is
+        if activation == RELU:  # near relu's kink, rounding decides the side
             dy[np.abs(forward.definition(*given[:-1], LINEAR)[0]) < 1e-3] = 0
         (y,) = forward(*given)
         forward.in_any_layout(*given)
-        sums = np.ones(shape[-1], dtype), np.full(shape[-1], 2, dtype)  # to which it adds
+        sums = np.ones(shape[-1], dtype), np.full(shape[-1], 2, dtype)  # backward adds to these
         given = dy, x, y, moments, gamma, beta, EPSILON, activation, training, *sums
         (dx, *sums), (expected, *expected_sums) = backward.twin(*given), backward.definition(*given)
         assert (dx.shape, dx.dtype) == (shape, dtype)
@@ -72,7 +72,7 @@ def test_forward_and_backward(shape: tuple[int, ...]) -> None:
 
 
 def test_any_number_of_threads() -> None:
-    """Values do not depend on who computes them; the statistics and sums, put together otherwise, do by rounding."""
+    """Outputs do not depend on the number of threads; statistics and sums do, by rounding, as their order changes."""
     for dtype in DTYPES:
         x, dy, *moments, gamma, beta = arrays((7, 63, 65, 32), dtype)
         runs = []
@@ -97,7 +97,7 @@ def test_any_number_of_threads() -> None:
     [((2000, 3), 1e4), ((40_000, 5), -1e4), ((4, 60, 60, 16), 1e4), ((9, 40, 40, 64), -1e4), ((200, 700), 1e4)],
 )
 def test_statistics_far_from_zero(shape: tuple[int, ...], offset: float, threads: int) -> None:
-    """Mean 1e4 and standard deviation 1, in float32: where E[x^2] - E[x]^2 has no correct digit, ours has three."""
+    """With mean 1e4 and standard deviation 1 in float32, E[x^2] - E[x]^2 has no correct digit, the kernel's three."""
     set_num_threads(threads)
     x = (np.random.default_rng(0).standard_normal(shape) + offset).astype(np.float32)
     axes = tuple(range(x.ndim - 1))
@@ -121,7 +121,7 @@ def test_one_channel_far_away_does_not_disturb_the_others() -> None:
 
 @either
 def test_by_hand(mode: str) -> None:
-    """Channel 0: 1, 3; channel 1: 2, 2."""
+    """Channel 0 holds 1 and 3, channel 1 holds 2 and 2."""
     x = np.array([[1.0, 2.0], [3.0, 2.0]])
     gamma, beta = np.array([2.0, 5.0]), np.array([1.0, -1.0])
     with kernels.using(mode):
@@ -160,7 +160,7 @@ def test_nan_passes_through_and_stays_in_its_channel(mode: str, activation: int)
 
 
 def test_complex_numbers_go_to_the_definition() -> None:
-    """For the complex-step derivative."""
+    """The complex-step derivative needs complex inputs."""
     x, imaginary = normal(np.float64, (4, 3), (4, 3))
     x = x + 1e-20j * imaginary
     moments = tuple(statistics.twin(x))

@@ -1,4 +1,4 @@
-"""Dense: the compiled kernels equal the definitions, for one thread and several; effects of NaN and infinity."""
+"""Dense: the compiled kernels equal the definitions, for one thread and several, also with NaN and infinity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CODES = list(ACTIVATIONS.values())
 
 
 def pair(terms: int) -> tuple[Compared, Compared]:
-    """Forward and backward; `terms`: how many products of size one are summed up."""
+    """Pairs for forward and backward; `terms` is the number of products of size about 1 in each sum."""
     rounding = {np.float32: 2e-7 * terms**0.5, np.float64: 4e-16 * terms**0.5}
     forward = Compared("dense_forward", rounding=rounding, floor=1)
     return forward, Compared("dense_backward", changes=["dW", "db"], rounding=rounding, floor=1)
@@ -62,7 +62,7 @@ def test_small_layers(n: int, inputs: int, units: int) -> None:
     ],
 )
 def test_large_layers(n: int, inputs: int, units: int, activation: str, dtype: Any) -> None:
-    """By rounding as the definition; with one number of threads, the same bits each time."""
+    """Results equal the definition's to rounding; the same number of threads gives the same bits each time."""
     assert n * inputs * units > WORTH_SHARING
     forward, backward = pair(max(n, inputs, units))
     code = ACTIVATIONS[activation]
@@ -78,9 +78,9 @@ def test_large_layers(n: int, inputs: int, units: int, activation: str, dtype: A
 
 
 @either
-@pytest.mark.parametrize(("n", "inputs", "units"), [(6, 5, 4), (64, 260, 150)])  # on one thread, and shared
+@pytest.mark.parametrize(("n", "inputs", "units"), [(6, 5, 4), (64, 260, 150)])  # on one thread, then on several
 def test_gradients_may_be_written_instead_of_added_to(n: int, inputs: int, units: int, mode: str) -> None:
-    """Whatever was there, NaN even, has no part in them."""
+    """Earlier contents of the gradient arrays, even NaN, do not affect the gradients."""
     set_num_threads(2)
     for code, use_bias in ((RELU, True), (TANH, False)):
         x, W, b, dy, *_ = arrays(n, inputs, units, np.float32, use_bias)
@@ -95,7 +95,7 @@ def test_gradients_may_be_written_instead_of_added_to(n: int, inputs: int, units
 
 @either
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize(("n", "inputs"), [(4, 1), (1100, 60)])  # on one thread, and shared
+@pytest.mark.parametrize(("n", "inputs"), [(4, 1), (1100, 60)])  # on one thread, then on several
 def test_nan_and_infinity_pass_through(n: int, inputs: int, activation: str, mode: str) -> None:
     """A relu written as `x if x > 0 else 0` would turn NaN into 0 and hide that a run has diverged."""
     set_num_threads(2)
@@ -112,7 +112,7 @@ def test_nan_and_infinity_pass_through(n: int, inputs: int, activation: str, mod
 
 
 def test_complex_numbers_go_to_the_definition() -> None:
-    """For the complex-step derivative."""
+    """The complex-step derivative needs complex inputs."""
     forward, _ = pair(3)
     x, W, b = normal(np.float64, (4, 3), (3, 2), 2)
     for code in CODES:

@@ -31,7 +31,7 @@ def test_local_response_norm(size: int) -> None:
 
 @either
 def test_by_hand(mode: str) -> None:
-    """Channels 1, 2, 3, 4; an even size looks one further to the left: j - size // 2 .. j - size // 2 + size - 1."""
+    """Channels 1, 2, 3, 4; an even window reaches one further left: j - size // 2 .. j - size // 2 + size - 1."""
     for size, around in [(1, [1, 4, 9, 16]), (2, [1, 5, 13, 25]), (3, [5, 14, 29, 25])]:
         x = np.arange(1.0, 5.0).reshape(1, 1, 1, 4)
         with kernels.using(mode):
@@ -41,7 +41,7 @@ def test_by_hand(mode: str) -> None:
 
 
 def test_any_number_of_threads() -> None:
-    """To the bit: which thread a pixel goes to changes nothing in it."""
+    """Results agree to the bit: a pixel's values do not depend on the thread that computes them."""
     for dtype in DTYPES:
         x, dy = normal(dtype, (3, 31, 33, 64), (3, 31, 33, 64))
         set_num_threads(1)

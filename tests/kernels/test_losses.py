@@ -23,7 +23,7 @@ def test_mean_squared_error(shape: tuple[int, ...], dtype: Any) -> None:
 
 
 def test_complex_numbers_go_to_the_definition() -> None:
-    """For the complex-step derivative."""
+    """The complex-step derivative needs complex inputs."""
     y_pred, y_true = normal(np.float64, 5, 5)
     (result,) = value(y_pred + 1e-20j, y_true)
     assert result.imag == pytest.approx(1e-20 * gradient(y_pred, y_true)[0].sum(), rel=1e-12)

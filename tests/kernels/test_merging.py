@@ -1,4 +1,4 @@
-"""Sums, joining and cutting: the compiled kernels equal the definitions, to the bit."""
+"""Adding, joining and cutting arrays: the compiled kernels equal the definitions to the bit."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_nan_passes_through(mode: str) -> None:
 
 
 def test_complex_numbers() -> None:
-    """For the complex-step derivative; one of two real, too."""
+    """The complex-step derivative needs complex inputs, also together with real ones."""
     x = np.array([[1 + 2j, -1 + 3j]])
     for a, b in ((x, x), (x, x.real.copy()), (x.real.copy(), x)):
         add(a, b, RELU)
@@ -74,7 +74,7 @@ def test_complex_numbers() -> None:
 
 
 def test_other_shapes_are_refused() -> None:
-    """The kernel goes through memory: one array shorter than the other, and it would read what is behind it."""
+    """The kernel does not check bounds: if one array were shorter, it would read past that array's end."""
     for other in [(2, 2), (2, 4), (1, 3), (3,), (3, 2)]:
         with pytest.raises(
             ValueError, match=rf"^add: both arrays must have the same shape, got \(2, 3\) and \({other[0]},"

@@ -1,4 +1,4 @@
-"""Optimizers' steps: the compiled kernels equal the definitions; bitwise for any threads; tiny and NaN moments."""
+"""Optimizer steps: compiled kernels equal the definitions, to the bit for any threads; tiny and NaN moments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ rmsprop = Compared("rmsprop", changes=["p", "v"], rounding=ROUNDING, floor=1)
 adam = Compared("adam", changes=["p", "m", "v"], rounding=ROUNDING, floor=1)
 sum_of_squares = Compared("sum_of_squares", rounding={np.float64: 1e-14})
 
-# Each kernel with its settings: the number of slots, and the arguments of step t that follow them.
+# By name: the compared kernel, the number of slots, and the arguments that follow the slots.
 STEPS: dict[str, tuple[Compared, int, list[Any]]] = {
     "sgd": (sgd, 0, [0.1, 0.0, False]),
     "momentum": (sgd, 1, [0.1, 0.9, False]),
@@ -34,7 +34,7 @@ WITH_MOMENTS = ["momentum", "nesterov", "rmsprop", "adam"]
 
 
 def arguments(name: str, dtype: Any, size: int, weight_decay: float = 0.0) -> tuple[Compared, list[Any]]:
-    """p, g, the slots (v empty for SGD without momentum), and what follows."""
+    """p, g, the slots (v is empty for SGD without momentum), and the remaining arguments."""
     compared, slots, hyper = STEPS[name]
     p, g, *state = normal(dtype, *[size] * (2 + slots))
     state = [np.abs(slot) for slot in state] or [p[:0]]
@@ -92,5 +92,5 @@ def test_sum_of_squares(mode: str) -> None:
     for dtype, size in itertools.product(DTYPES, (0, 1, 7, 1000)):
         (v,) = normal(dtype, size)
         assert sum_of_squares(v)[0] == pytest.approx(float((v.astype(np.float64) ** 2).sum()), rel=1e-14)
-    with kernels.using(mode):  # in float64, whatever v's dtype: no float32's square overflows there
+    with kernels.using(mode):  # in float64 for every dtype of v, where no float32's square overflows
         assert optimizers.sum_of_squares(np.full(25, 1e20, np.float32)) == pytest.approx(2.5e41, rel=1e-6)

@@ -1,4 +1,4 @@
-"""Pooling: the compiled kernels equal the definitions, and the rules for ties, padding and NaN."""
+"""Pooling: the compiled kernels equal the definitions, and both obey the rules for ties, padding and NaN."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ average_backward = Compared("average_pool_backward", rounding=ROUNDING)
 
 
 def both_ways(x: np.ndarray, window: Window) -> list[np.ndarray]:
-    """Maximum and mean, forward and backward, compiled and plain."""
+    """Compare compiled and plain pooling by maximum and by mean, forward and backward; return the results."""
     y, where = max_forward(x, window)
     assert where.dtype == np.uint16
     (mean,) = average_forward(x, window)
     (dy,) = normal(x.dtype, y.shape, seed=9)
     (dx,) = max_backward(dy, where, x.shape, window)
-    np.testing.assert_allclose(dx.sum(), dy.sum(), atol=1e-3 if x.dtype == np.float32 else 1e-10)  # nothing is lost
+    np.testing.assert_allclose(dx.sum(), dy.sum(), atol=1e-3 if x.dtype == np.float32 else 1e-10)  # no part is lost
     return [y, where, mean, dx, *average_backward(dy, x.shape, window)]
 
 
@@ -38,7 +38,7 @@ PADDINGS = [NO_PADDING, ((1, 1), (1, 1)), ((1, 0), (0, 1)), ((0, 1), (1, 0)), ((
 
 
 def holds_pixels(size: int, window: int, stride: int, padding: tuple[int, int]) -> bool:
-    """Whether every window along a side holds at least one pixel (layers refuse all else)."""
+    """Whether every window along a side contains at least one pixel; layers reject all other windows."""
     last = (output_size(size, window, stride, padding) - 1) * stride
     return window <= size + sum(padding) and padding[0] < window and last < size + padding[0]
 
@@ -79,7 +79,7 @@ def test_arrays_of_any_layout() -> None:
     ],
 )
 def test_any_number_of_threads(window: Window, dtype: Any) -> None:
-    """To the bit: which thread an image goes to changes nothing in it."""
+    """Results agree to the bit: an image's values do not depend on the thread that computes them."""
     (x,) = normal(dtype, (7, 57, 43, 64))
     set_num_threads(1)
     y, where, mean, *backward = both_ways(x, window)
@@ -157,7 +157,7 @@ def test_pixels_in_the_gaps_between_windows_get_nothing(mode: str) -> None:
 
 @either
 def test_padding_never_wins(mode: str) -> None:
-    """Padded with 0, an all-negative image would come out as 0."""
+    """If the padding were 0, an all-negative image would give 0."""
     x = image([-1, -2], [-3, -4])
     around = ((1, 1), (1, 1))
     with kernels.using(mode):
@@ -186,12 +186,12 @@ def test_minus_infinity_in_the_image_is_not_padding(mode: str) -> None:
         y, where = pooling.max_pool_forward(x, Window((2, 2), (1, 1), ((1, 0), (1, 0))))
         assert np.isneginf(y).all()
         dx = pooling.max_pool_backward(np.ones_like(y), where, x.shape, Window((2, 2), (1, 1), ((1, 0), (1, 0))))
-    assert dx[0, ..., 0].tolist() == [[4, 0], [0, 0]]  # the first entry of each window, of those in the image
+    assert dx[0, ..., 0].tolist() == [[4, 0], [0, 0]]  # the first entry of each window that lies in the image
 
 
 @either
 def test_nan_wins(mode: str) -> None:
-    """Or a run that has diverged would go on with the finite rest."""
+    """Otherwise a diverged run would continue with the remaining finite values."""
     for place in range(4):
         x = np.array([np.inf, 1.0, 3.0, 2.0]).reshape(1, 2, 2, 1)
         x.flat[place] = np.nan
@@ -213,7 +213,7 @@ def test_of_two_nans_the_first_wins(mode: str) -> None:
 @either
 @pytest.mark.parametrize(("side", "place"), [((16, 17), (15, 16)), ((16, 17), (15, 0)), ((256, 256), (255, 255))])
 def test_windows_of_more_than_255_places(mode: str, side: tuple[int, int], place: tuple[int, int]) -> None:
-    """A place in the window kept in one byte would come back somewhere else."""
+    """A place in the window stored in one byte would wrap around to another place."""
     kh, kw = side
     x = np.zeros((1, kh + 1, kw, 1))
     x[0, place[0] + 1, place[1]] = 1

@@ -1,4 +1,4 @@
-"""Definitions and twins: each has its counterpart, each pair is compared, and one switch binds them all."""
+"""Definitions and twins: each has its counterpart, each pair is compared, and one switch selects which run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tinydl.optimizers import SGD, Adam, RMSprop
 
 
 def public_functions() -> list[tuple[str, Callable[..., Any]]]:
-    """Those of the modules and packages in kernels/ but for the machine, which they are made of, and twins.py."""
+    """The public functions of all modules and packages in kernels/ except machine/ and twins.py."""
     found = []
     for entry in pkgutil.iter_modules(kernels.__path__, "tinydl.kernels."):
         if entry.name not in ("tinydl.kernels.machine", "tinydl.kernels.twins"):
@@ -69,11 +69,11 @@ def test_every_pair_is_compared_in_this_folder() -> None:
     source = "".join(path.read_text() for path in Path(__file__).parent.rglob("test_*.py") if path != Path(__file__))
     missing = [pair.name for pair in PAIRS if f'Compared("{pair.name}"' not in source]
     assert not missing, (
-        f"no test compares the twins of {missing}: write Compared(name) in a file of {Path(__file__).parent}"
+        f"no test compares the twins of {missing}: use Compared(name) in a test file of {Path(__file__).parent}"
     )
 
 
-# Mistakes that Compared must find: each twin does something that its definition does not.
+# Mistakes that Compared must find: each of these twins differs from its definition in one way.
 def _by_a_digit(p: np.ndarray, g: np.ndarray, *rest: Any) -> None:
     _sgd(p, g, *rest)
     p *= 1 + 1e-5
@@ -150,7 +150,7 @@ def test_training_on_the_definitions_gives_the_same_result(make: Any, monkeypatc
         losses, weights = train(make())
     called = set()
     with kernels.using("reference"):
-        for pair in PAIRS:  # proves that they are the ones that run
+        for pair in PAIRS:  # count calls to prove that the definitions run
 
             def counted(*arguments: Any, pair: Pair = pair) -> Any:
                 called.add(pair.name)
@@ -199,8 +199,8 @@ SCRIPT = """
 
 
 def process_with(**environment: str) -> list[str]:
-    """What a process says: whether every name is bound to its definition, what becomes of using("compiled"), what a
-    network predicts, its loss, and its weights after a step."""
+    """The output of SCRIPT: whether every name is bound to its definition, the result of using("compiled"), a network's
+    predictions, its loss, and its weights after a step."""
     process = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(SCRIPT)], capture_output=True, text=True, check=False,
         env={**os.environ, **environment},
@@ -210,7 +210,7 @@ def process_with(**environment: str) -> list[str]:
 
 
 def test_the_environment_chooses_and_without_numbas_compiler_the_definitions_run() -> None:
-    """NUMBA_DISABLE_JIT, for debuggers, leaves kernels that call BLAS nothing to call: they gave what lay in memory."""
+    """Under NUMBA_DISABLE_JIT, meant for debugging, kernels cannot call BLAS and would return uninitialized memory."""
     bound, answer, *numbers = process_with(TINYDL_KERNELS="reference", NUMBA_DISABLE_JIT="0")
     assert (bound, answer) == ("True", "compiled")
     bound, answer, *without = process_with(TINYDL_KERNELS="", NUMBA_DISABLE_JIT="1")

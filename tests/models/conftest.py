@@ -1,4 +1,4 @@
-"""Models as plans: built by the library's functions, without memory for their parameters."""
+"""Plans: models built by the library's functions, but without memory for their parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tinydl.layers import AuxiliaryHead, Branches, Conv2D, Dense, Residual, Sequ
 
 @dataclass
 class Plan:
-    """A model whose weights are all one and the same 0: its layers and shapes, and what follows from them."""
+    """A model whose weights all share a single 0 in memory: its layers and shapes, and counts derived from them."""
 
     model: Model
 
@@ -29,7 +29,7 @@ class Plan:
 
     @property
     def stages(self) -> list[tuple[str, Shape]]:
-        """Every layer of the chain by its class, and what it gives."""
+        """The class name and output shape of every layer in the chain."""
         return [(type(layer).__name__, layer.output_shape or ()) for layer in self.model.layers]
 
     def shapes(self, *kinds: type[Layer]) -> list[Shape]:
@@ -37,7 +37,7 @@ class Plan:
 
     @property
     def depth(self) -> int:
-        """Layers with weights on the longest way, auxiliary heads left out."""
+        """The number of layers with weights on the longest path, without auxiliary heads."""
         return depth(self.model.root)
 
     @property
@@ -54,7 +54,7 @@ def depth(layer: Layer) -> int:
 
 
 def multiply_adds(layer: Layer) -> int:
-    """Of one sample, in convolutions and dense layers, without auxiliary heads."""
+    """Multiply-adds for one sample in convolutions and dense layers, without auxiliary heads."""
     if isinstance(layer, Conv2D | Dense):
         return layer.params["W"].size * math.prod((layer.output_shape or ())[:-1])
     return 0 if isinstance(layer, AuxiliaryHead) else sum(map(multiply_adds, layer.sublayers()))
@@ -70,7 +70,7 @@ def _only_kept(layer: Layer, name: str, value: np.ndarray) -> None:
 
 @pytest.fixture
 def plan() -> Callable[..., Plan]:
-    """plan(models.vgg, 16): the shapes of 138 million parameters in milliseconds."""
+    """plan(models.vgg, 16) gives the shapes of 138 million parameters in milliseconds."""
 
     def make(builder: Callable[..., Model], *arguments: Any, **options: Any) -> Plan:
         with pytest.MonkeyPatch.context() as patch:
@@ -85,7 +85,7 @@ def plan() -> Callable[..., Plan]:
 
 @pytest.fixture
 def figures() -> Callable[[Any], list[int]]:
-    """All numbers with commas of a docstring, in their order."""
+    """All numbers with thousands separators in a docstring, in order."""
 
     def read(builder: Any) -> list[int]:
         return [int(text.replace(",", "")) for text in re.findall(r"\b\d{1,3}(?:,\d{3})+\b", builder.__doc__)]
@@ -95,7 +95,7 @@ def figures() -> Callable[[Any], list[int]]:
 
 @pytest.fixture
 def toy_images() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    """Eight kinds of images: noise over a picture of the kind's own."""
+    """Eight classes of images: each class has its own picture, covered with noise."""
 
     def draw(n: int, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""alexnet: the paper's maps, and its parameters on one processor and on two."""
+"""alexnet: the paper's feature maps, and its parameter counts on one processor and on two."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_papers_layers(plan: Callable[..., Any]) -> None:
         "Conv2D", "Conv2D", "Conv2D", "MaxPool2D", "Flatten", "Dense", "Dropout", "Dense", "Dropout", "Dense",
     ]  # fmt: skip
     neurons = [math.prod(shape) for shape in alexnet.shapes(Conv2D, Dense)]
-    # Section 3.5: "253,440-186,624-64,896-64,896-43,264-4096-4096-1000"; the first is no multiple of 96 maps, but 55x55.
+    # Section 3.5: "253,440-186,624-64,896-64,896-43,264-4096-4096-1000"; the first is not a square times 96.
     assert neurons == [55 * 55 * 96, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
     assert alexnet.shapes(MaxPool2D) == [(27, 27, 96), (13, 13, 256), (6, 6, 256)]
     for layer in alexnet.model.layers:

@@ -1,4 +1,4 @@
-"""Properties of all classifiers: arguments, seeds, dtypes, names, files; no gradient is missing."""
+"""Properties of all classifiers: arguments, seeds, dtypes, names, files, and a gradient for every parameter."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_arguments(name: str, plan: Callable[..., Any]) -> None:
 
 @small
 def test_a_plan_has_the_shapes_of_the_model(name: str, plan: Callable[..., Any]) -> None:
-    """What the counts of the other files rest on."""
+    """The counts in the other test files rely on this equality."""
     planned, real = plan(SMALL[name]).model, SMALL[name]()
     assert {key: array.shape for key, array in planned.params.items()} == {
         key: array.shape for key, array in real.params.items()
@@ -88,7 +88,7 @@ def test_the_seed_decides_the_first_weights_alone(name: str) -> None:
 def test_large_ones_are_drawn_by_the_seed_too(
     builder: Callable[..., Model], arguments: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their first convolution's weights: all else is drawn from the same generator."""
+    """Only the first convolution's weights are compared; the same generator draws all others."""
     from tinydl.initializers import INITIALIZERS, he_normal, zeros
 
     def only_small(shape: Any, rng: np.random.Generator, dtype: Any = np.float32) -> np.ndarray:
@@ -106,7 +106,7 @@ def test_large_ones_are_drawn_by_the_seed_too(
 def test_they_come_back_from_a_file(name: str, tmp_path: Path) -> None:
     model = SMALL[name](input_shape=(33, 40, 3), classes=4, seed=2)
     x = np.random.default_rng(0).standard_normal((3, 33, 40, 3), np.float32)
-    model.forward(x, training=True)  # moves the running statistics
+    model.forward(x, training=True)  # updates the running statistics
     model.save(tmp_path / "m")
     loaded = Model.load(tmp_path / "m")
     assert repr(loaded.layers) == repr(model.layers)

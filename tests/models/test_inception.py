@@ -13,7 +13,7 @@ from tinydl.layers import AuxiliaryHead, BatchNorm, Branches, Conv2D, Dense, Max
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import SGD
 
-# Table 1: output, thousands of parameters (1024, without biases), millions of operations (multiply-adds).
+# Table 1: output shape, parameters / 1024 (without biases), millions of operations (multiply-adds).
 BLOCKS = {
     "3a": ((28, 28, 256), 159, 128),
     "3b": ((28, 28, 480), 380, 304),
@@ -115,7 +115,7 @@ def test_heads_need_images_large_enough() -> None:
 
 
 def test_the_small_ones_blocks(plan: Callable[..., Any]) -> None:
-    """Figure 3 of Zhang et al.: eight blocks and two that halve."""
+    """Figure 3 of Zhang et al. has eight blocks and two that halve the resolution."""
     small = plan(models.inception_cifar)
     assert small.depth == 12
     assert small.shapes(Branches) == [

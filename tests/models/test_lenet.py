@@ -1,4 +1,4 @@
-"""lenet5: the paper's layers, and the differences between its parameters and the paper's."""
+"""lenet5: the paper's layers, and how its parameter counts differ from the paper's."""
 
 from __future__ import annotations
 

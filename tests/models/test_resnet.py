@@ -26,7 +26,7 @@ def convs_of(model: Model) -> list[Conv2D]:
 
 @pytest.mark.parametrize("depth", PARAMETERS)
 def test_parameters_and_shapes(depth: int, plan: Callable[..., Any]) -> None:
-    """Of table 1."""
+    """Stages and multiply-adds are those of table 1."""
     resnet = plan(models.resnet, depth)
     assert resnet.model.name == f"resnet{depth}"
     assert (resnet.depth, resnet.parameters) == (depth, PARAMETERS[depth])
@@ -43,7 +43,7 @@ def test_parameters_and_shapes(depth: int, plan: Callable[..., Any]) -> None:
 
 
 def test_where_a_shortcut_has_weights(plan: Callable[..., Any]) -> None:
-    """Only where the shape changes, in ResNet-50 at the first block too (64 to 256 channels)."""
+    """Shortcuts have weights only where the shape changes: in ResNet-50, also in block 1 (64 to 256 channels)."""
     for depth, first in ((34, False), (50, True)):
         blocks = [layer for layer in plan(models.resnet, depth).model.layers if isinstance(layer, Residual)]
         starts = [0, 3, 7, 13]
@@ -93,7 +93,7 @@ def test_other_small_depths_are_refused(depth: Any) -> None:
     models.resnet_cifar(20, (8, 12, 3)), models.resnet(18, (32, 40, 3), 5)
 ], ids=lambda model: model.name)  # fmt: skip
 def test_a_block_without_weights_is_the_identity(model: Model, training: bool) -> None:
-    """Up to the relu behind it; one that halves takes every other pixel, and in option A adds channels of 0."""
+    """Before its relu, a block is the identity; one that halves keeps every other pixel and (option A) adds zeros."""
     rng = np.random.default_rng(0)
     seen = set()
     for block in (layer for layer in model.layers if isinstance(layer, Residual)):
@@ -115,7 +115,7 @@ def test_a_block_without_weights_is_the_identity(model: Model, training: bool) -
 
 
 def test_the_gradient_reaches_the_first_block_undiminished() -> None:
-    """With bodies of 0, dx is dy where relu lets it pass, all the way down a stage."""
+    """With bodies of 0, dx equals dy wherever relu is active, through all blocks of a stage."""
     model = models.resnet_cifar(56, (8, 8, 3))
     stage = [layer for layer in model.layers if isinstance(layer, Residual)][:9]
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""cifar_cnn and digits_cnn: their shapes and parameters, the book's first mistake, and their learning."""
+"""cifar_cnn and digits_cnn: shapes and parameters, the book's zero filters, and learning."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_first_weights_depend_on_the_seed_alone_and_keep_the_signal_alive(name: 
 
 
 def test_zero_filters_cannot_learn() -> None:
-    """The book's own choice: every gradient is 0 but that of the last bias, and the loss stays at ln 10."""
+    """With the book's zero filters, only the last bias has a nonzero gradient, and the loss stays at ln 10."""
     model = models.cifar_cnn(filter_initializer="zeros")
     model.compile(Adam(1e-3), SoftmaxCrossEntropy())
     rng = np.random.default_rng(0)
@@ -94,7 +94,7 @@ def test_with_he_filters_every_parameter_has_a_gradient() -> None:
 
 
 def test_cifar_cnn_learns_a_few_images() -> None:
-    """Gradients far too small pass checks of their direction, and leave the loss on its plateau."""
+    """Gradients that are far too small pass checks of their direction but leave the loss on its plateau."""
     model = models.cifar_cnn()
     model.compile(Adam(3e-4), SoftmaxCrossEntropy())
     rng = np.random.default_rng(0)
@@ -107,7 +107,7 @@ def test_cifar_cnn_learns_a_few_images() -> None:
 
 
 def patterns(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ten kinds of 8x8 images: a bar, level or upright, at one of five places; noise over it."""
+    """Ten classes of 8x8 images: a horizontal or vertical bar at one of five places, covered with noise."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 10, n)
     x = rng.normal(0, 0.3, (n, 8, 8, 1))
@@ -124,7 +124,7 @@ def test_digits_cnn_learns_and_knows_images_it_has_not_seen() -> None:
     model = models.digits_cnn()
     model.compile(Adam(3e-3), SoftmaxCrossEntropy(), metrics=["accuracy"])
     losses = model.fit(*patterns(300, 0), epochs=4, batch_size=32, verbose=0).history["loss"]
-    assert losses[0] < 2.6  # it starts at ln 10 = 2.3
+    assert losses[0] < 2.6  # the loss starts at ln 10 = 2.3
     assert losses[-1] < 0.5
     loss, accuracy = model.evaluate(*patterns(200, 1))
     assert loss < 0.3
@@ -132,7 +132,7 @@ def test_digits_cnn_learns_and_knows_images_it_has_not_seen() -> None:
 
 
 def test_a_small_network_learns_what_only_position_tells() -> None:
-    """Height and width mixed up, or images mixed up in a batch, it could not."""
+    """The network could not learn if it swapped height and width, or mixed up the images in a batch."""
     layers = [Conv2D(8, 3, padding="same", activation="relu"), MaxPool2D((2, 1)), Flatten(), Dense(10)]
     model = Model(layers, (8, 8, 1))
     model.compile(Adam(1e-2), SoftmaxCrossEntropy(), metrics=["accuracy"])

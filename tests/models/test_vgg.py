@@ -1,4 +1,4 @@
-"""vgg and vgg_cifar: the paper's configurations A, B, D and E, their parameters, and the small one's blocks."""
+"""vgg and vgg_cifar: the paper's configurations A, B, D and E, their parameters, and vgg_cifar's blocks."""
 
 from __future__ import annotations
 

@@ -86,11 +86,11 @@ def nested() -> Model:
 
 
 class Block(Sequential):
-    """A chain under a name of its own."""
+    """A chain whose class has its own name."""
 
 
 class Twice(Container):
-    """What it does only it knows."""
+    """A composite whose computation the diagram cannot know."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ def drawn(model: Model, collapse: bool | None = None) -> list[str]:
 
 
 def apart(a: Placed, b: Placed) -> bool:
-    """Whether two rectangles have nothing in common but, at most, an edge."""
+    """Whether two rectangles share at most an edge."""
     across = a.x + a.width <= b.x + 1e-9 or b.x + b.width <= a.x + 1e-9
     return across or a.y + a.height <= b.y + 1e-9 or b.y + b.height <= a.y + 1e-9
 
@@ -165,7 +165,7 @@ def check_geometry(plan: Plan) -> None:
     for line in plan.lines:
         pieces = list(zip(line.points, line.points[1:], strict=False))
         for (x0, y0), (x1, y1) in pieces:
-            assert (abs(x0 - x1) < 1e-9) != (abs(y0 - y1) < 1e-9), "along x or along y, and not a point"
+            assert (abs(x0 - x1) < 1e-9) != (abs(y0 - y1) < 1e-9), "a segment must run along x or y, and not be a point"
             piece = Placed(min(x0, x1), min(y0, y1), abs(x0 - x1), abs(y0 - y1))
             assert within(piece, whole)
             for placed in plan.boxes:
@@ -266,7 +266,7 @@ class OfUsers(Conv2D):
 
 
 class Mine(Layer):
-    """Another one, of no kind that has a colour."""
+    """A layer outside tinydl, of a kind that has no color."""
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         return x
@@ -309,7 +309,7 @@ def test_the_contractive_encoder_is_one_box() -> None:
 
 
 def arrows_into(plan: Plan, text: str) -> list[int]:
-    """Of each box with that first line: how many arrows end at it."""
+    """The number of arrows that end at each box whose first line is `text`."""
     return [
         sum(line.arrow and at_edge(line.points[-1], placed) for line in plan.lines)
         for placed in plan.boxes
@@ -345,7 +345,7 @@ def test_equal_blocks_are_drawn_once() -> None:
     assert texts.count("x 20 / ") == 1
     assert texts.count("x 19 / ") == 2
     assert "304 each / " in texts  # two convolutions of 4 x 4 x 9, and 8 for each normalization
-    assert drawn(resnet(20)) == texts, "by itself, where the page would be too large"
+    assert drawn(resnet(20)) == texts, "collapsed by default if the page would be too large"
     assert "x 2 / " not in drawn(resnet(3))
     assert drawn(resnet(3), True).count("x 2 / ") == 2
     dense = Model([Dense(4), Dense(4), Dense(5), Dense(5), Dense(5), Dense(5)], 4)
@@ -371,7 +371,7 @@ def test_rendered_text_is_in_its_box(name: str, tmp_path: Path) -> None:
     canvas.draw()
     height = figure.bbox.height
     ax = figure.axes[0]
-    assert np.ptp(ax.transData.transform([(0, 0), (1, 0)])[:, 0]) == pytest.approx(120), "an inch is an inch"
+    assert np.ptp(ax.transData.transform([(0, 0), (1, 0)])[:, 0]) == pytest.approx(120), "one unit must be an inch"
     assert np.ptp(ax.transData.transform([(0, 0), (0, 1)])[:, 1]) == pytest.approx(120)
     rectangles = []
     for text in words(figure):
@@ -386,7 +386,7 @@ def test_rendered_text_is_in_its_box(name: str, tmp_path: Path) -> None:
         assert sum(within(rectangles[-1], placed) for placed in plan.boxes) == 1, text
         assert text.get_fontsize() >= 6.5
     for a, b in combinations(rectangles, 2):
-        assert apart(a, b) or min(a.y + a.height - b.y, b.y + b.height - a.y) < 0.02, "lines may touch, not overlap"
+        assert apart(a, b) or min(a.y + a.height - b.y, b.y + b.height - a.y) < 0.02, "lines may touch but not overlap"
     suptitle, title = figure._suptitle.get_window_extent(), ax.title.get_window_extent()  # type: ignore[attr-defined]
     assert height > suptitle.y1
     assert suptitle.y0 > title.y1

@@ -40,7 +40,7 @@ DRAWINGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 
 class Block(Sequential):
-    """Shown by what comes out of it, as a composite is."""
+    """A composite, of which only the output is shown."""
 
 
 def network() -> Model:
@@ -56,7 +56,7 @@ def network() -> Model:
 
 
 def texts(figure: Figure) -> list[str]:
-    """What is written within the axes."""
+    """The texts within the axes."""
     return [text.get_text() for ax in figure.axes for text in ax.texts]
 
 

@@ -1,6 +1,6 @@
 """Files: saved models reload bit for bit, and unreadable files are rejected without damage.
 
-For the reloading of every layer and optimizer see tests/proofs/test_checkpoints.py.
+The reloading of every layer and optimizer is tested in tests/proofs/test_checkpoints.py.
 """
 
 from __future__ import annotations
@@ -290,7 +290,7 @@ def test_metadata_that_is_not_ours(tmp_path: Path, text: str) -> None:
 
 
 class Net(Sequential):
-    """A chain that does something of its own."""
+    """A chain with its own forward and backward."""
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         return 2 * super().forward(x, training)

@@ -1,6 +1,6 @@
-"""Weights in Keras's order load directly: whole networks, whose predictions equal those of Keras.
+"""Weights in Keras's order load directly: the predictions of whole networks equal Keras's.
 
-tests/golden/keras_models.json holds Keras's models and predictions; weights and inputs are drawn by the same rule.
+tests/golden/keras_models.json holds Keras's models and predictions; both sides draw weights and inputs alike.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BUILT_HERE = [name for name, case in GOLDEN.items() if case["layers"]]
 
 
 def weights_for(shapes: list[Any], seed: int, gain: float) -> list[np.ndarray]:
-    """In this order, from one generator: kernels of N(0, gain / inputs of a unit), all vectors of U(0.5, 1.5)."""
+    """Arrays of `shapes` from one generator: kernels from N(0, gain / inputs per unit), vectors from U(0.5, 1.5)."""
     rng = np.random.default_rng(seed)
     arrays = []
     for shape in shapes:
@@ -41,7 +41,7 @@ def inputs_for(case: dict[str, Any]) -> np.ndarray:
 
 
 def chain(spec: list[list[Any]], made: dict[str, Layer]) -> list[Layer]:
-    """The layers of a golden network; a name that comes again is the same object again."""
+    """The layers of a golden network; a repeated name gives the same object again."""
     found: list[Layer] = []
     for kind, *rest in spec:
         if kind == "Residual":
@@ -73,7 +73,7 @@ def check_predictions(model: Model, case: dict[str, Any]) -> None:
 
 @pytest.fixture(autouse=True)
 def no_first_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To draw a hundred million that nobody reads takes most of the time."""
+    """Start all weights at 0: drawing a hundred million, only to overwrite them, would take most of the time."""
     for name in INITIALIZERS:
         monkeypatch.setitem(INITIALIZERS, name, zeros)
 
@@ -83,7 +83,7 @@ def test_the_layers_are_listed_as_keras_lists_them(name: str) -> None:
     case = GOLDEN[name]
     model = build(case)
     assert [list(weight.shape) for weight in model.get_weights()] == case["shapes"]
-    if name != "ResNet50":  # which has its own names
+    if name != "ResNet50":  # Keras names ResNet50's layers differently
         assert [layer.name for layer in keras_order(model.root) if layer.params] == case["names"]
 
 
@@ -97,7 +97,7 @@ def test_predictions_are_those_of_keras(name: str) -> None:
 
 @pytest.mark.slow
 def test_vgg16_is_that_of_keras() -> None:
-    """All 138,357,544 weights, at 224x224."""
+    """All 138,357,544 weights are loaded, and images have 224x224 pixels."""
     case = GOLDEN["VGG16"]
     model = models.vgg(16)
     shapes = [array.shape for layer in keras_order(model.root) for array in layer.params.values()]
@@ -107,7 +107,7 @@ def test_vgg16_is_that_of_keras() -> None:
 
 
 def test_a_residuals_two_ways_may_change_places() -> None:
-    """Keras lists what Add() was given first, which only the user knows: the sum is the same either way."""
+    """Keras lists first the branch that Add() got first, which only the user knows; the sum is the same either way."""
     case = GOLDEN["resnet"]
     swapped = [
         ["Residual", entry[2], entry[1], entry[3]] if entry[0] == "Residual" and entry[2] else entry

@@ -1,4 +1,4 @@
-"""The one omission of a training step: dL/dx below the lowest layer with parameters."""
+"""A training step omits only dL/dx below the lowest layer with parameters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tinydl.optimizers import SGD
 
 
 class DxTimesX(Dense):
-    """A Dense layer whose own backward goes on with the dx of Dense: it needs all of it."""
+    """A subclass of Dense whose backward uses the dx of Dense, and so needs all of dx."""
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         self._squared = x * x
@@ -38,7 +38,7 @@ class DxTimesX(Dense):
         return super().backward(dy) * 2 * np.sqrt(self._squared)
 
 
-NETWORKS: dict[str, tuple[Callable[[], list[Layer]], tuple[int, ...], set[str]]] = {  # layers, shape, no backward
+NETWORKS: dict[str, tuple[Callable[[], list[Layer]], tuple[int, ...], set[str]]] = {  # layers, shape, left out
     "lowest of all": (lambda: [Dense(4, "tanh"), Dense(3)], (6,), set()),
     "above noise": (lambda: [Dropout(0.0), ActivityL1(0.1), Dense(4), Dense(3)], (6,), {"Dropout", "ActivityL1"}),
     "in nested chains": (

@@ -105,7 +105,7 @@ def test_kinds_differ_in_difficulty(data: Transactions) -> None:
 
 
 def test_mimicry_is_hard_to_find_yet_no_normal_payment() -> None:
-    data = generate(20_000, 8_000, seed=0)  # about 800 of its kind: the AUC is accurate to 0.01
+    data = generate(20_000, 8_000, seed=0)  # about 800 cases of mimicry, so the AUC is accurate to 0.01
     x, kinds = data.features[:, :28], data.kinds
     assert kinds is not None
     pca = PCA(10).fit(x[kinds == ""])
@@ -121,7 +121,7 @@ def test_there_is_structure_that_only_a_nonlinear_model_finds(data: Transactions
     net = MLPRegressor(
         hidden_layer_sizes=(64, 6, 64), batch_size=500, learning_rate_init=3e-3, max_iter=6, random_state=0
     )
-    with threadpool_limits(1), pytest.warns(UserWarning, match="Maximum iterations"):  # its products are small
+    with threadpool_limits(1), pytest.warns(UserWarning, match="Maximum iterations"):  # small products
         net.fit(split.x_train, split.x_train)
     bent = ((net.predict(split.x_val) - split.x_val) ** 2).mean()
     assert bent < 0.85 * linear

@@ -72,7 +72,7 @@ def test_thresholds_pair_with_all_but_the_last_point() -> None:
     for label, expected in (("precision", precision[:-1]), ("recall", recall[:-1])):
         np.testing.assert_array_equal(line(figure, label).get_xdata(), thresholds)
         np.testing.assert_array_equal(line(figure, label).get_ydata(), expected)
-    # And by counting, at one threshold in the middle.
+    # Also count directly at one threshold in the middle.
     flagged = thresholds[200] <= ERRORS
     assert np.asarray(line(figure, "precision").get_ydata())[200] == pytest.approx(Y[flagged].mean())
     assert np.asarray(line(figure, "recall").get_ydata())[200] == pytest.approx(Y[flagged].sum() / Y.sum())
@@ -86,7 +86,7 @@ def test_pr_curve_data_and_legend() -> None:
     drawn = line(figure, f"deep (AP {average_precision_score(Y, ERRORS):.3f})")
     np.testing.assert_array_equal(drawn.get_xdata(), recall)
     np.testing.assert_array_equal(drawn.get_ydata(), precision)
-    assert drawn.get_drawstyle() == "steps-post", "between two points, the precision of the higher recall"
+    assert drawn.get_drawstyle() == "steps-post", "between two points, the precision at the higher recall"
     assert np.unique(line(figure, "chance: prevalence").get_ydata()).tolist() == [0.1]
 
 
@@ -141,7 +141,7 @@ def test_histogram_shows_each_class_and_the_threshold(name: str, panel: int) -> 
         assert to_rgb(bars[0].get_facecolor()) == to_rgb(colour)
         edges = [bar.get_x() for bar in bars] + [bars[-1].get_x() + bars[-1].get_width()]
         counts, _ = np.histogram(ERRORS[members], edges)
-        # The edges read off the bars are rounded: a row on an edge may fall into the next bar.
+        # Edges read from the bars are rounded, so a row on an edge may fall into the next bar.
         np.testing.assert_allclose([bar.get_height() for bar in bars], counts / members.sum(), atol=0.03)
     assert np.asarray(line(figure, "threshold 0.2").get_xdata()).tolist() == [0.2, 0.2]
 

@@ -8,7 +8,7 @@ from report import PREVALENCES, fraud_report, summarise
 
 from tinydl.detection import choose_threshold, confusion_at, detection_metrics
 
-# Scores in falling order: fraud, fraud, normal, fraud, normal, normal, normal, fraud, normal, normal
+# Labels by falling score: fraud, fraud, normal, fraud, normal, normal, normal, fraud, normal, normal
 Y = np.array([1, 1, 0, 1, 0, 0, 0, 1, 0, 0])
 S = np.array([10.0, 9, 8, 7, 6, 5, 4, 3, 2, 1])
 
@@ -26,7 +26,7 @@ def test_report_goes_to_json() -> None:
     report = fraud_report(y, s, y_cal, s_cal, policy="precision", value=0.5)
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     t = choose_threshold(y_cal, s_cal, "precision", 0.5)
-    assert report["threshold"]["threshold"] == t, "chosen on the calibration rows"
+    assert report["threshold"]["threshold"] == t, "the threshold must come from the calibration rows"
     assert report["at_threshold"]["matrix"] == confusion_at(y, s, t)["matrix"]
     assert report["test"] == detection_metrics(y, s, PREVALENCES)
     natural = report["at_threshold"]["at_prevalence"]["0.00173"]

@@ -19,7 +19,7 @@ def real() -> Transactions:
 
 
 def make(n: int = 2000, frauds: int = 40, seed: int = 3) -> Transactions:
-    """Rows out of order of time, every value different, Amount far from standard."""
+    """Rows not sorted by time, with all values distinct and Amount far from standardized."""
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(n, 29))
     features[:, 28] = rng.lognormal(3, 1, n)
@@ -83,7 +83,7 @@ def test_honest_scaler_sees_training_rows_only(which: Any) -> None:
     fitted = slice(0, 29) if which == "all" else slice(28, 29)
     np.testing.assert_allclose(split.scaler_mean[fitted], raw_train.mean(axis=0)[fitted], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(split.scaler_scale[fitted], raw_train.std(axis=0)[fitted], rtol=1e-5)
-    # Moving a test row far away has no effect on the scaler; moving a training row would have.
+    # Moving a test row far away does not affect the scaler; moving a training row would.
     place = np.argsort(np.abs(split.scale(data.features) - split.x_test[0]).sum(axis=1))[0]
     features = data.features.copy()
     features[place] = 1e6
@@ -119,7 +119,7 @@ def test_duplicates_never_cross() -> None:
         "doubled",
     )
     crossing = honest_split(doubled, seed=0)
-    assert members(crossing.x_train) & members(crossing.x_test), "without dropping, some do cross"
+    assert members(crossing.x_train) & members(crossing.x_test), "without dropping, some duplicates must cross"
     split = honest_split(doubled, seed=0, drop_duplicates=True)
     assert split.x_calibration is not None
     parts = [split.x_train, split.x_calibration, split.x_test]

@@ -31,7 +31,7 @@ TABLE = [
     ("direct", convolution(3, 3, 32, 32, need_dx=False)),  # a first layer
     ("patches", convolution(3, 3, 32, 32)),  # its dx has too few channels
     ("patches", convolution(3, 3, 33, 32, need_dx=False)),
-    ("winograd", convolution(3, 64, 64, 32)),  # VGG's and ResNet's
+    ("winograd", convolution(3, 64, 64, 32)),  # as in VGG and ResNet
     ("winograd", convolution(2, 16, 16, 32)),
     ("winograd", convolution(3, 512, 512, 14)),
     ("winograd_blocks", convolution(3, 512, 512, 14, n=2)),  # many channels, few tiles
@@ -84,7 +84,7 @@ def test_a_forced_way_that_cannot_is_refused_with_those_that_can() -> None:
 
 
 def table_with(value: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """choose.py as a process reads it that has TINYDL_CONVOLUTION set."""
+    """choose.py as loaded in a process with TINYDL_CONVOLUTION set to `value`."""
     monkeypatch.setenv("TINYDL_CONVOLUTION", value)
     spec: Any = importlib.util.spec_from_file_location("tinydl.kernels.convolution.choose_again", choose.__file__)
     module = importlib.util.module_from_spec(spec)
@@ -122,5 +122,5 @@ def test_a_process_takes_the_way_that_is_forced() -> None:
     process = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], env=environment, capture_output=True, text=True, check=False
     )
-    names = [f"tinydl.kernels.convolution.{way}" for way in ("winograd_blocks", "direct")]  # it takes no strides
+    names = [f"tinydl.kernels.convolution.{way}" for way in ("winograd_blocks", "direct")]  # strides: no winograd
     assert process.stdout.split() == names, process.stderr

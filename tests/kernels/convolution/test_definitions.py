@@ -1,4 +1,4 @@
-"""The definitions of convolution equal the textbook's sum; im2col and col2im, compiled and plain; both by hand."""
+"""Convolution: definitions against the textbook's sum, im2col and col2im compiled and plain, examples by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_textbook_and_the_definition_agree(size: tuple[int, int]) -> None:
 
 @either
 def test_by_hand(mode: str) -> None:
-    """A correlation: the kernel is not flipped. Height before width."""
+    """The convolution is a correlation: the kernel is not flipped. Height comes before width."""
     x = np.arange(1.0, 7.0).reshape(1, 2, 3, 1)  # 1 2 3 / 4 5 6
     W = np.array([10.0, 1.0]).reshape(1, 2, 1, 1)  # one row, two columns
     with kernels.using(mode):
@@ -41,7 +41,7 @@ def test_by_hand(mode: str) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_im2col_and_col2im(size: tuple[int, int]) -> None:
-    """Each is the other's transpose: <im2col(x), c> = <x, col2im(c)>, exact in whole numbers."""
+    """Each is the other's transpose: <im2col(x), c> = <x, col2im(c)>, exactly for integers."""
     cases = list(fitting(size))
     assert len(cases) >= 50
     for number, ((n, h, w, c, _), window) in enumerate(cases):
@@ -59,7 +59,7 @@ def test_im2col_and_col2im(size: tuple[int, int]) -> None:
 
 @either
 def test_im2col_by_hand(mode: str) -> None:
-    """The drawings in Conv2D's docstring: rows and entries in reading order; the middle is copied four times."""
+    """The drawings in Conv2D's docstring: patches and entries in reading order; middle pixels are copied four times."""
     x, window = np.arange(1.0, 10.0).reshape(1, 3, 3, 1), Window((2, 2))
     with kernels.using(mode):
         assert conv.im2col(x, window).tolist() == [[1, 2, 4, 5], [2, 3, 5, 6], [4, 5, 7, 8], [5, 6, 8, 9]]
@@ -68,7 +68,7 @@ def test_im2col_by_hand(mode: str) -> None:
         assert dx[0, ..., 0].tolist() == [[a, b + e, f], [c + i, d + g + j + m, h + n], [k, l + o, p]]
         counts = conv.col2im(np.ones((4, 4)), x.shape, window)  # not the inverse of im2col
         assert counts[0, ..., 0].tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
-        # Two channels are adjacent within a place; strides; pixels that no window reaches get 0.
+        # Channels are adjacent within a pixel; windows have strides; pixels that no window reaches get 0.
         pair, window = np.stack([x[..., 0], -x[..., 0]], axis=-1), Window((1, 2), (2, 1))
         assert conv.im2col(pair, window).tolist() == [
             [1, -1, 2, -2], [2, -2, 3, -3], [7, -7, 8, -8], [8, -8, 9, -9],
@@ -81,7 +81,7 @@ def test_im2col_by_hand(mode: str) -> None:
 
 
 def test_complex_numbers_go_to_the_definition() -> None:
-    """For the complex-step derivative."""
+    """The complex-step derivative needs complex inputs."""
     x, W = normal(np.float64, (1, 4, 5, 2), (3, 2, 2, 3))
     im2col(x + 1e-20j, Window((2, 2)))
     (y,) = Compared("conv2d_forward")(x + 1e-20j, W, None, Window((3, 2)), LINEAR)
@@ -91,7 +91,7 @@ def test_complex_numbers_go_to_the_definition() -> None:
 @either
 def test_output_size(mode: str) -> None:
     for size, window, stride, padding, expected in [
-        (32, 3, 2, (1, 1), 16),  # the book: (32 - 3 + 2)/2 + 1 = 16.5, "16": rounded down
+        (32, 3, 2, (1, 1), 16),  # the book: (32 - 3 + 2)/2 + 1 = 16.5, rounded down to "16"
         (32, 3, 1, (1, 1), 32),
         (4, 2, 2, (0, 0), 2),
         (5, 2, 2, (0, 0), 2),

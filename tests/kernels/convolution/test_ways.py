@@ -1,4 +1,4 @@
-"""Every method of convolution, forced wherever it works, equals the definition; also NaN, layouts and threads."""
+"""Every convolution method, forced wherever it works, equals the definition; also NaN, layouts and threads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tinydl.kernels.machine.threads import set_num_threads
 from tinydl.layers import conv
 
 AROUND = ((1, 1), (1, 1))
-DIGITS: dict[str, dict[Any, float]] = {  # relative to the largest entry, or to 1, the size of the inputs
+DIGITS: dict[str, dict[Any, float]] = {  # relative to the largest entry, or to 1 if that is smaller
     "patches": {np.float32: 2e-6, np.float64: 1e-12},
     "direct": {np.float32: 2e-6, np.float64: 1e-12},
     "winograd": {np.float32: 1e-5, np.float64: 1e-12},  # its transforms lose digits
@@ -31,7 +31,7 @@ def pair(way: str) -> tuple[Compared, Compared]:
 
 
 def arrays(image: tuple[int, ...], f: int, window: Window, dtype: Any, use_bias: bool = True) -> list[Any]:
-    """x, W, b, dy, dW, db, W scaled so that sigmoid and tanh are not all saturated."""
+    """x, W, b, dy, dW and db; W is scaled so that not all sigmoid and tanh outputs saturate."""
     W_shape = (*window.size, image[3], f)
     y_shape = (image[0], *window.places(*image[1:3]), f)
     x, W, b, dy, dW, db = normal(dtype, image, W_shape, f, y_shape, W_shape, f)
@@ -42,7 +42,7 @@ def arrays(image: tuple[int, ...], f: int, window: Window, dtype: Any, use_bias:
 def check(
     way: str, image: tuple[int, ...], f: int, window: Window, dtype: Any, code: int = RELU, use_bias: bool = True
 ) -> int:
-    """Forward, and backward onto gradients that are there already, wherever this way can; how often it could."""
+    """Compare forward, and backward onto nonzero gradients, for each need_dx that the method supports; count these."""
     forward, backward = pair(way)
     x, W, b, dy, dW, db = arrays(image, f, window, dtype, use_bias)
     y = forward.definition(x, W, b, window, code)[0]
@@ -55,7 +55,7 @@ def check(
     return len(could)
 
 
-# --- wherever they can ------------------------------------------------------------------------------------------------
+# --- all supported sizes ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -69,8 +69,8 @@ def test_patches(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", [(3, 3), (5, 5), (2, 4), (1, 3), (7, 2), (1, 1)])
 @pytest.mark.parametrize(("c", "f"), [(16, 16), (32, 48), (3, 32), (1, 16)])
 def test_direct(c: int, f: int, size: tuple[int, int]) -> None:
-    """Whole vectors of filters, and (for dx) of channels: strides beyond the kernel's size, too, and rows of any length
-    on which blocks of 8, 4, 2 and 1 pixels end."""
+    """Filters, and channels for dx, fill whole vectors; strides may exceed the kernel's size, and rows of pixels end in
+    blocks of 8, 4, 2 or 1."""
     strides = [(1, 1), (2, 2), (2, 1), (1, 3), (4, 6)]
     images = [(2, 7, 17), (1, 9, 13), (3, 8, 9)]
     for number, (padding, stride) in enumerate(itertools.product(PADDINGS, strides)):
@@ -84,8 +84,8 @@ def test_direct(c: int, f: int, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", [(2, 2), (3, 3)])
 @pytest.mark.parametrize(("c", "f"), [(32, 32), (33, 35), (1, 3), (40, 64), (130, 70)])
 def test_winograd(c: int, f: int, size: tuple[int, int], way: str) -> None:
-    """Tiles of 4x4 or 3x3 outputs: images that hold many, one, part of one, and what sticks out at the edges; channels
-    that fill a block, part of one, several."""
+    """Images hold many tiles (of 4x4 or 3x3 outputs), one, or part of one, and may end inside a tile; channels fill a
+    block, part of one, or several."""
     cases = itertools.product([(2, 7, 9), (1, 5, 11), (3, 3, 3), (1, 8, 13)], PADDINGS)
     for number, ((n, h, w), padding) in enumerate(cases):
         window = window_of(size, (1, 1), padding, h, w)
@@ -95,21 +95,21 @@ def test_winograd(c: int, f: int, size: tuple[int, int], way: str) -> None:
 
 LARGER = [
     ((3, 40, 37, 15), 20, Window((3, 3), (1, 1), AROUND)),  # several buffers of rows
-    ((2, 60, 50, 16), 32, Window((5, 3), (2, 1), ((2, 2), (1, 1)))),  # also where no patches are made
+    ((2, 60, 50, 16), 32, Window((5, 3), (2, 1), ((2, 2), (1, 1)))),  # also for direct, which makes no patches
     ((1, 4, 200, 40), 31, Window((3, 5))),  # one output row fills the buffer
-    ((2, 11, 13, 15), 150, Window((3, 3), (2, 1))),  # products that are split: 135 x 150
+    ((2, 11, 13, 15), 150, Window((3, 3), (2, 1))),  # split products: 135 x 150
     ((5, 9, 7, 200), 150, Window((1, 1))),  # 1x1: x is its own patch matrix
     ((3, 20, 17, 140), 9, Window((1, 1))),
-    ((40, 2, 3, 24), 40, Window((1, 1))),  # small images together
-    ((5, 1, 1, 3), 4, Window((1, 1))),  # of one pixel
+    ((40, 2, 3, 24), 40, Window((1, 1))),  # several small images in one product
+    ((5, 1, 1, 3), 4, Window((1, 1))),  # images of one pixel
     ((2, 6, 7, 24), 10, Window((1, 1), (2, 2))),  # 1x1 with strides
     ((2, 6, 7, 24), 10, Window((1, 1), (1, 1), ((0, 1), (2, 0)))),  # 1x1 with padding
     ((2, 33, 35, 64), 33, Window((3, 3), (1, 1), AROUND)),  # several chunks of tiles
     ((1, 9, 21, 130), 200, Window((2, 2), (1, 1), ((0, 1), (0, 1)))),  # many channels: 3 and 4 blocks of them
     ((3, 13, 6, 200), 130, Window((3, 3), (1, 1), AROUND)),
-    ((1, 50, 50, 128), 128, Window((3, 3), (1, 1), ((1, 2), (2, 1)))),  # many tiles, too
+    ((1, 50, 50, 128), 128, Window((3, 3), (1, 1), ((1, 2), (2, 1)))),  # many channels and many tiles
     ((1, 9, 9, 33), 31, Window((4, 3))),
-    ((1, 3, 1, 16), 16, Window((2, 3), (1, 9), ((0, 0), (5, 0)))),  # sees only some of the zeros
+    ((1, 3, 1, 16), 16, Window((2, 3), (1, 9), ((0, 0), (5, 0)))),  # windows see only part of the padding
 ]
 
 
@@ -122,9 +122,9 @@ def test_larger_sizes(image: tuple[int, ...], f: int, window: Window) -> None:
     assert check("patches", image, f, window, np.float64, LINEAR, use_bias=False) == 2
 
 
-# --- each way, in every respect ---------------------------------------------------------------------------------------
+# --- every property of each method ------------------------------------------------------------------------------------
 
-# A small convolution for each, and one with work for three threads: odd numbers of rows, images and tiles.
+# A small convolution for each method, and one with work for three threads: odd numbers of rows, images and tiles.
 EACH: dict[str, tuple[str, tuple[int, ...], int, Window]] = {
     "patches": ("patches", (2, 6, 5, 3), 4, Window((3, 2))),
     "one by one": ("patches", (2, 6, 5, 3), 4, Window((1, 1))),
@@ -191,7 +191,7 @@ def test_nan_passes_through(way: str, image: tuple[int, ...], f: int, window: Wi
 
 @pytest.mark.parametrize(("way", "image", "f", "window"), SHARED.values(), ids=SHARED)
 def test_any_number_of_threads(way: str, image: tuple[int, ...], f: int, window: Window) -> None:
-    """To rounding the same; with one number of threads, to the bit."""
+    """Results agree to rounding for all numbers of threads, and to the bit for the same number."""
     forward, backward = pair(way)
     for dtype, code in zip(DTYPES, (RELU, TANH), strict=True):
         x, W, b, dy, dW, db = arrays(image, f, window, dtype)

@@ -23,19 +23,19 @@ def window_of(size: tuple[int, int], strides: tuple[int, int], padding: str, h: 
         "same": (_same(h, size[0], strides[0]), _same(w, size[1], strides[1])),
         "one": ((1, 1), (1, 1)),
         "lopsided": ((1, 0), (0, 2)),
-        "wide": ((3, 4), (5, 2)),  # wider than some windows, which see only zeros
+        "wide": ((3, 4), (5, 2)),  # wider than some windows, which then see only zeros
     }[padding]
     return Window(size, strides, around)
 
 
 def _same(size: int, window: int, stride: int) -> tuple[int, int]:
-    """TensorFlow's "same", by its definition: ceil(size / stride) windows, the odd pixel behind."""
+    """TensorFlow's "same", by its definition: ceil(size / stride) windows, with an odd pixel of padding at the end."""
     lacking = max(0, (-(-size // stride) - 1) * stride + window - size)
     return lacking // 2, lacking - lacking // 2
 
 
 def fitting(size: tuple[int, int]) -> Iterator[tuple[tuple[int, ...], Window]]:
-    """(n, h, w, c, f) and the window, wherever the window fits into the padded image."""
+    """Yield (n, h, w, c, f) and the window for every case in which the window fits into the padded image."""
     for padding, image, strides in itertools.product(PADDINGS, IMAGES, STRIDES):
         _, h, w, _, _ = image
         window = window_of(size, strides, padding, h, w)

@@ -1,4 +1,4 @@
-"""BLAS inside compiled kernels: the products equal NumPy's, and arrays beyond which BLAS would read are rejected."""
+"""BLAS inside compiled kernels: products equal NumPy's, and arrays that BLAS would read past are rejected."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def test_gemm_refuses_what_blas_would_read_past(bad: str) -> None:
     [
         (3, 5, 2),
         (SIDE + 1, 2 * SIDE + 3, 70),  # several pieces side by side
-        (40, 30, BITE // 1000),  # and in sequence: they add up
+        (40, 30, BITE // 1000),  # and in sequence, which add up
         (700, 130, 200),
     ],
 )
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_product_of_rows_inside_larger_arrays(m: int, n: int, k: int, dtype: Any) -> None:
-    """All three matrices lie somewhere in longer rows; what lies around c stays."""
+    """All three matrices are parts of longer rows; the entries around c keep their values."""
     for transpose_a, accumulate in itertools.product((False, True), repeat=2):
         a, b, c = normal(dtype, (k, m + 3) if transpose_a else (m, k + 3), (k, n + 1), (m, n + 4))
         expected = c.copy()

@@ -1,4 +1,4 @@
-"""Compiled kernels on disk: when they become stale, damage, and disks that cannot be written."""
+"""Compiled kernels on disk: staleness, damaged files, and disks that cannot be written to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tinydl import kernels
 from tinydl.kernels.machine import cache
 from tinydl.kernels.machine.compile import COMPILES, kernel
 
-pytestmark = pytest.mark.skipif(not COMPILES, reason="NUMBA_DISABLE_JIT is set: there is nothing to keep")
+pytestmark = pytest.mark.skipif(not COMPILES, reason="NUMBA_DISABLE_JIT is set, so nothing is compiled")
 
 # --- a network's step in a process of its own, with its own copy of the package ---------------------------------------
 
@@ -51,7 +51,7 @@ STEP = """
 
 
 class Step(NamedTuple):
-    """What a process said: the kernels that it compiled, the loss, the lines on stderr."""
+    """The output of a process: the kernels that it compiled, the loss, and the lines on stderr."""
 
     compiled: list[str]
     loss: float
@@ -59,7 +59,7 @@ class Step(NamedTuple):
 
 
 class Copy:
-    """A copy of the package, and a folder for what it compiles."""
+    """A copy of the package, with a folder for its compiled kernels."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.kept = folder, folder / "kept"
@@ -79,7 +79,7 @@ class Copy:
         return Step(compiled, float(loss), process.stderr.splitlines())
 
     def files(self) -> dict[str, Path]:
-        """What is kept: a file by its name without its hash of the source."""
+        """The cached files by name, without the hash of the source."""
         found = {re.sub(r"(\.py\d+)\.\w+\.", r"\1.", path.name): path for path in self.kept.glob("*/*")}
         assert len(found) == len(list(self.kept.glob("*/*")))  # one version of each function
         return found
@@ -93,7 +93,7 @@ class Copy:
 
 @pytest.fixture(scope="module")
 def cold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Copy, Step]:
-    """A copy that has run once, and that run."""
+    """A copy that has run one step, and the output of that step."""
     copy = Copy(tmp_path_factory.mktemp("copy"))
     return copy, copy.step()
 
@@ -112,7 +112,7 @@ def test_the_first_process_says_what_it_does_and_the_next_compiles_nothing(cold:
 
 @pytest.mark.slow
 def test_an_edit_compiles_what_depends_on_it_and_nothing_else(cold: tuple[Copy, Step]) -> None:
-    """A comment in a file of kernels, that file's; a docstring of a layer, none. What was there before is deleted."""
+    """A comment in a kernel file recompiles its kernels, a layer's docstring none; old versions are deleted."""
     copy, _ = cold
     before = copy.files()
     copy.edit("layers/dense.py", '"""Dense: every output', '"""Dense:  every output')
@@ -140,7 +140,7 @@ def test_a_folder_that_cannot_be_made_stops_nothing(cold: tuple[Copy, Step], tmp
 
 @pytest.mark.slow
 def test_an_edit_reaches_the_kernels_that_call_what_was_edited(cold: tuple[Copy, Step]) -> None:
-    """Numba's own cache looks at the file of the kernel only, here dense.py, not at the blas.py that it is made of."""
+    """Numba's own cache checks only the kernel's own file, here dense.py, and not blas.py, whose code it contains."""
     copy, first = cold
     before = copy.files()
     copy.edit("kernels/machine/blas.py", "(n, m, k), alpha, b, in_b,", "(n, m, k), 10 * alpha, b, in_b,")
@@ -148,7 +148,7 @@ def test_an_edit_reaches_the_kernels_that_call_what_was_edited(cold: tuple[Copy,
     assert changed.loss != pytest.approx(first.loss, rel=0.1)
     assert {name.rsplit(".", 1)[0] for name in changed.compiled} == {"dense", "machine.blas"}
     functions = [sorted(name.split(".py")[0] for name in files) for files in (copy.files(), before)]
-    assert functions[0] == functions[1]  # no more than before
+    assert functions[0] == functions[1]  # old versions are deleted
 
 
 # --- one kernel in this process ---------------------------------------------------------------------------------------
@@ -156,19 +156,19 @@ def test_an_edit_reaches_the_kernels_that_call_what_was_edited(cold: tuple[Copy,
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for compiled kernels; all lines may be said again."""
+    """An empty folder for compiled kernels; messages that are printed only once may appear again."""
     monkeypatch.setattr(cache, "folder", lambda: tmp_path / "kept")
     cache.say_once.cache_clear()
     return tmp_path / "kept"
 
 
 def new_kernel() -> Any:
-    """The gradient of the squared error, as a process that has just begun knows it: not in memory."""
+    """The gradient of the squared error as in a new process, without a compiled version in memory."""
     return kernel()(kernels.losses.mean_squared_error_gradient.py_func)
 
 
 def compiles(function: Any, dtype: Any = np.float64) -> bool:
-    """Whether a call compiles it, or finds it kept; what it gives is right in either case."""
+    """Whether a call compiles the function instead of finding it cached; the result is checked in either case."""
     before = sum(function.stats.cache_misses.values())
     np.testing.assert_allclose(function(np.array([1, 2], dtype), np.array([0, 4], dtype)), [1, -2])
     return sum(function.stats.cache_misses.values()) > before
@@ -222,14 +222,14 @@ def test_damaged_files_are_compiled_again_and_one_line_says_so(kept: Path, capsy
     for damage in DAMAGE.values():
         file.write_bytes(damage(whole))
         assert compiles(new_kernel())
-        assert not compiles(new_kernel())  # it is whole again
+        assert not compiles(new_kernel())  # the file is whole again
     assert capsys.readouterr().err.splitlines() == [
         f"tinydl: a cached kernel in {kept} cannot be used and is compiled again: ValueError: its content does not match its hash"
     ]
 
 
 def test_a_file_that_holds_something_else_is_compiled_again(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the right hash, as a version of this file may have written it that we do not know."""
+    """The file's hash is right, as if another version of cache.py had written the file."""
     compiles(new_kernel())
     (file,) = kept.iterdir()
     content = cache.dumps(["no", "kernel"])
@@ -252,7 +252,7 @@ def test_a_disk_that_takes_nothing_stops_nothing_and_one_line_says_so(
 ) -> None:
     for name in ("one", "another"):
         monkeypatch.setattr(Path, "write_bytes", refuses(OSError(code, os.strerror(code), f"{kept}/{name}")))
-        assert compiles(new_kernel())  # the second time, too: it was not stored
+        assert compiles(new_kernel())  # also the second time, because it was not stored
     assert list(kept.iterdir()) == []
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "compiling kernels" not in line]
     assert line.startswith(f"tinydl: compiled kernels cannot be kept in {kept}; each process compiles its own: ")

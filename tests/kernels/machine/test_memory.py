@@ -30,7 +30,7 @@ def address(array: np.ndarray) -> int:
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (7,), (2, 3, 4, 5), (33, 1, 300, 41), (MEGA + 3,)])
 def test_it_is_an_array_like_any_other(shape: tuple[int, ...]) -> None:
     dtypes: list[Any] = [np.float32, np.float64, np.uint16, "float32", np.dtype("f8")]
-    for dtype in [*dtypes, *dtypes]:  # fresh, and used before
+    for dtype in [*dtypes, *dtypes]:  # first fresh, then reused
         array = memory.empty(shape, dtype)
         assert (array.shape, array.dtype) == (shape, np.dtype(dtype))
         assert array.flags.c_contiguous
@@ -58,10 +58,10 @@ def test_an_array_a_little_smaller_fits_and_one_much_smaller_does_not_take_the_r
     del first
     assert address(memory.empty((4 * MEGA - 1000,), np.uint8)) == there
     assert address(memory.empty((MEGA,), np.uint8)) != there
-    assert address(memory.empty((4 * MEGA,), np.uint8)) == there  # after a smaller one it is still whole
+    assert address(memory.empty((4 * MEGA,), np.uint8)) == there  # the smaller array has not split the block
 
 
-# References that may remain to an array a, while a itself is gone.
+# Ways to keep a reference to the memory of an array `a` after `a` itself is deleted.
 HOLDS: dict[str, Callable[[np.ndarray], Any]] = {
     "a view": lambda a: a[1:],
     "a view of a view": lambda a: a[1:].T[::2],
@@ -108,7 +108,7 @@ def test_what_is_seen_in_any_way_is_not_given_out_again(how: str) -> None:
 
 
 def test_a_random_life_of_arrays() -> None:
-    """Each array keeps the number it was filled with for as long as anybody holds any part of it."""
+    """Each array keeps its values as long as a reference to any part of it exists."""
     rng = np.random.default_rng(0)
     holds = [HOLDS[name] for name in ("a view", "a view of a view", "a reshaped view", "asarray", "one entry's view")]
     alive: list[tuple[int, np.ndarray]] = []
@@ -176,20 +176,20 @@ def test_release_gives_back_what_lies_free_and_nothing_else() -> None:
 
 
 def test_what_lies_free_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`KEPT`: sizes that come once must not pile up until the process ends."""
+    """`KEPT` limits free memory: blocks of sizes used only once must not pile up until the process ends."""
     monkeypatch.setattr(memory, "KEPT", 8 * MEGA)
     tracemalloc.start()
     try:
         start = traced()
         for number in range(2, 10):
             memory.empty((number * 2 * MEGA,), np.uint8)
-        assert traced() - start <= 8 * MEGA + 18 * MEGA  # and the last one, allocated while it was still in use
+        assert traced() - start <= 8 * MEGA + 18 * MEGA  # KEPT, and the last block, still in use at the last check
     finally:
         tracemalloc.stop()
 
 
 def test_outputs_and_gradients_of_layers_stay_what_they_were() -> None:
-    """Layers hand out such arrays, and keep some of them until the next forward pass."""
+    """Layers return arrays that use these buffers, and keep some of them until the next forward pass."""
     rng = np.random.default_rng(0)
     layers = [Conv2D(8, 3, padding="same", activation="relu"), MaxPool2D(2), Conv2D(8, 1)]
     shape: tuple[int, ...] = (64, 64, 3)
