@@ -146,7 +146,7 @@ def test_importing_tinydl_stays_light() -> None:
     heavy = ("sklearn", "matplotlib", "pandas", "torch", "tensorboardX", "pytest", "hypothesis", "requests", "IPython",
              "scipy.stats", "scipy.sparse", "scipy.optimize", "scipy.special", "scipy.signal")  # fmt: skip
     own = [f"tinydl.{unit}" for unit in ("plots", "gradcheck", *ORDER[ORDER.index("model") + 1 :])]
-    script = (  # scipy.linalg comes first: in older releases it imports scipy.sparse
+    script = (  # scipy.linalg is imported first: older releases load scipy.sparse with it
         f"import sys, scipy.linalg; before = set(sys.modules); from tinydl import Model; "
         f"print([name for name in {(*heavy, *own)} if name in sys.modules and name not in before])"
     )
@@ -156,7 +156,7 @@ def test_importing_tinydl_stays_light() -> None:
 
 
 def test_no_module_uses_the_global_random_state() -> None:
-    """Only a gradient check may save and restore that state, because a user's layers may draw from it."""
+    """Only the gradient check may save and restore NumPy's global state, which a user's layers may draw from."""
     allowed = {"Generator", "RandomState", "default_rng", "SeedSequence", "get_state", "set_state"}
     for file in FILES:
         for node in ast.walk(tree_of(file)):

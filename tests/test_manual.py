@@ -254,4 +254,4 @@ def test_every_public_name_is_in_the_api() -> None:
     names, shown = public_names(), documented_names()
     things = {id(names[name]) for name in shown if name in names}  # each has to be shown under one of its names
     missing = [name for name, value in names.items() if name not in shown and id(value) not in things]
-    assert not missing, f"expected every public name in docs/api, {missing} missing: add them to a page"
+    assert not missing, f"public names missing from docs/api: {missing}: add them to one of its pages"

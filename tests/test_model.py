@@ -225,7 +225,7 @@ def test_binary_accuracy_takes_the_sign_of_the_logit() -> None:
 
 
 def test_first_layer_gradient_is_skipped_only_below_the_lowest_parameters() -> None:
-    """Training skips dx of the lowest layer that has parameters, which must not change the update."""
+    """Skipping dx of the lowest layer with parameters, as training does, must not change the update."""
     layers = [Sequential([Dropout(0.0), Dense(4, "tanh")]), Dense(3)]
     model = Model(layers, 3, dtype="float64")
     model.compile(SGD(1.0), MeanSquaredError())
@@ -600,7 +600,7 @@ def test_a_layer_in_two_places_of_different_containers_shares_its_weights() -> N
 
 
 class Hides(Layer):
-    """A wrongly written composite: its sublayers() returns nothing, and it is no Container."""
+    """A wrongly written composite: sublayers() omits its layer, and it does not derive from Container."""
 
     listed = False
 

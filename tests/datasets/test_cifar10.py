@@ -179,7 +179,7 @@ def test_reads_an_archive_where_it_is(tmp_path: Path, version: str, zipped: bool
     path = tmp_path / "whatever.name"
     path.write_bytes(gzip.compress(packed) if zipped else packed)
     assert_right(load(path))
-    assert list(tmp_path.iterdir()) == [path], "nothing was unpacked"
+    assert list(tmp_path.iterdir()) == [path], "nothing must be unpacked"
 
 
 def test_an_archive_in_a_folder(tmp_path: Path) -> None:
@@ -361,7 +361,7 @@ def test_a_faulty_file_in_an_archive_is_named(tmp_path: Path, monkeypatch: pytes
 
 
 class Reduced:
-    """Pickles as a call of `function` when the file is read."""
+    """An object whose pickle calls `function` when it is read."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = function, arguments
@@ -432,7 +432,7 @@ def test_no_code_of_a_pickle_runs(tmp_path: Path, attack: str, target: str) -> N
         load(folder)
     assert str(caught.value).startswith(str(folder / target)), "the error must name the file"
     assert not mark.exists()
-    assert set(sys.modules) == before, "nothing was imported"
+    assert set(sys.modules) == before, "nothing must be imported"
 
 
 @pytest.mark.parametrize("attack", ["os.system", "eval", "f2py", "in an array's arguments", "INST", "as a key"])

@@ -152,7 +152,7 @@ def test_download_asks_openml_without_pandas(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(creditcard, "fetch_openml", fetch)
     data = load(download=True)
     assert asked == [{"data_id": 1597, "as_frame": False, "parser": "liac-arff"}]
-    assert data.features[0].tolist() == list(range(28, -1, -1)), "columns are found by name"
+    assert data.features[0].tolist() == list(range(28, -1, -1)), "columns must be found by name"
     assert data.time is not None
     assert data.time.tolist() == [29, 59, 89, 119, 149]
     assert data.labels.tolist() == [0, 0, 1, 0, 0]

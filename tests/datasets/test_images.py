@@ -399,8 +399,8 @@ def test_one_of_the_two_may_be_given() -> None:
     scaled = data.standardised(std=[1, 1, 1])
     assert (scaled.mean, scaled.std) == (own.mean, (1.0, 1.0, 1.0))
     assert data.standardised(mean=np.zeros(3, np.float32)).std == own.std
-    assert (data.mean, data.std) == (None, None), "the first object has not changed"
-    assert data.standardised(std=[2, 2, 2]).standardised().std == own.std, "the last call counts"
+    assert (data.mean, data.std) == (None, None), "the first object must not change"
+    assert data.standardised(std=[2, 2, 2]).standardised().std == own.std, "the last call must count"
 
 
 def test_figures_need_no_giant_temporary() -> None:

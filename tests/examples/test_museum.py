@@ -73,7 +73,7 @@ def test_contractive_penalty(printed: dict[str, str]) -> None:
 def test_summed_activity_penalty(printed: dict[str, str]) -> None:
     text = printed["summed_activity_penalty.py"]
     shares = [row(text, f"active units, batches of {size} ") for size in (16, 64, 256)]
-    assert shares[0][0] > 1.5 * shares[1][0] > 3 * shares[2][0], "summed: larger batches, fewer active"
+    assert shares[0][0] > 1.5 * shares[1][0] > 3 * shares[2][0], "larger batches: fewer active units"
     averaged = [share[1] for share in shares]
     assert max(averaged) < 1.2 * min(averaged)
     assert shares[1][0] == pytest.approx(shares[1][1], abs=0.5), "at 64 rows, both penalties must be equal"

@@ -97,7 +97,7 @@ def test_any_number_of_threads() -> None:
     [((2000, 3), 1e4), ((40_000, 5), -1e4), ((4, 60, 60, 16), 1e4), ((9, 40, 40, 64), -1e4), ((200, 700), 1e4)],
 )
 def test_statistics_far_from_zero(shape: tuple[int, ...], offset: float, threads: int) -> None:
-    """With mean 1e4 and standard deviation 1 in float32, E[x^2] - E[x]^2 has no correct digit, the kernel's three."""
+    """For mean 1e4 and variance 1 in float32, E[x^2] - E[x]^2 has no correct digit; the kernel's variance has three."""
     set_num_threads(threads)
     x = (np.random.default_rng(0).standard_normal(shape) + offset).astype(np.float32)
     axes = tuple(range(x.ndim - 1))

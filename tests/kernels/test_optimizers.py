@@ -1,4 +1,4 @@
-"""Optimizer steps: compiled kernels equal the definitions, to the bit for any threads; tiny and NaN moments."""
+"""Optimizer steps: compiled kernels against the definitions, any number of threads, tiny and NaN moments."""
 
 from __future__ import annotations
 
@@ -92,5 +92,5 @@ def test_sum_of_squares(mode: str) -> None:
     for dtype, size in itertools.product(DTYPES, (0, 1, 7, 1000)):
         (v,) = normal(dtype, size)
         assert sum_of_squares(v)[0] == pytest.approx(float((v.astype(np.float64) ** 2).sum()), rel=1e-14)
-    with kernels.using(mode):  # in float64 for every dtype of v, where no float32's square overflows
+    with kernels.using(mode):  # computed in float64, where the square of a float32 cannot overflow
         assert optimizers.sum_of_squares(np.full(25, 1e20, np.float32)) == pytest.approx(2.5e41, rel=1e-6)

@@ -1,4 +1,4 @@
-"""Definitions and twins: each has its counterpart, each pair is compared, and one switch selects which run."""
+"""Definitions and twins: each has its counterpart, each pair is compared, and one switch selects which ones run."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_definition_lives_outside_kernels_and_says_what_it_computes() -> None:
 def test_a_twin_takes_what_its_definition_takes() -> None:
     for name, _, definition, twin in PAIRS:
         wanted, taken = (list(inspect.signature(function).parameters.values()) for function in (definition, twin))
-        if taken[-1].name == "way":  # the methods of convolution
+        if taken[-1].name == "way":  # convolution twins also take a method
             assert taken.pop().default is None
         assert [(each.name, each.default) for each in taken] == [(each.name, each.default) for each in wanted], name
 

@@ -25,7 +25,7 @@ BLOCKS = {
     "5a": ((7, 7, 832), 1072, 54),
     "5b": ((7, 7, 1024), 1388, 71),
 }
-FITS_NOT = ("4c", "5a")  # the paper's figures for these do not match the filters it lists
+FITS_NOT = ("4c", "5a")  # the paper's figures for these blocks do not match the filters that it lists
 OF_3A = 163_696  # including its 368 biases
 
 

@@ -10,7 +10,7 @@ from tinydl.layers import AveragePool2D, Conv2D, Dense
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import SGD
 
-CONNECTED_TO_C3 = 6 * 3 + 9 * 4 + 6  # the paper's table I: six maps see three of S2's, nine four, one all six
+CONNECTED_TO_C3 = 6 * 3 + 9 * 4 + 6  # the paper's table I: six maps see 3 maps of S2, nine see 4, and one sees 6
 
 
 def test_the_papers_layers(plan: Callable[..., Any]) -> None:

@@ -86,7 +86,7 @@ def nested() -> Model:
 
 
 class Block(Sequential):
-    """A chain whose class has its own name."""
+    """A user's subclass of Sequential."""
 
 
 class Twice(Container):
@@ -349,7 +349,7 @@ def test_equal_blocks_are_drawn_once() -> None:
     assert "x 2 / " not in drawn(resnet(3))
     assert drawn(resnet(3), True).count("x 2 / ") == 2
     dense = Model([Dense(4), Dense(4), Dense(5), Dense(5), Dense(5), Dense(5)], 4)
-    assert [text for text in drawn(dense, True) if text.startswith("x")] == ["x 3 / "], "the first 5 has another input"
+    assert [text for text in drawn(dense, True) if text.startswith("x")] == ["x 3 / "], "one Dense(5) has only 4 inputs"
 
 
 # --- the picture ----------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def test_draws_and_saves(name: str, tmp_path: Path) -> None:
     assert titles.count("SYNTHETIC rows") == 1
     pixels = imread(path)
     assert min(pixels.shape[:2]) >= 280
-    assert pixels.std() > 0.02, "the picture is not blank"
+    assert pixels.std() > 0.02, "the picture must not be blank"
     assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
 
 
@@ -119,7 +119,7 @@ def test_loss_curve_data() -> None:
     np.testing.assert_array_equal(line(figure, "deep, training").get_xdata(), [1, 2, 3])
     np.testing.assert_array_equal(line(figure, "deep, validation").get_ydata(), [4, 3, 2.5])
     assert figure.axes[0].get_yscale() == "log"
-    assert len(figure.axes[0].get_lines()) == 3, "a run without val_loss has one line"
+    assert len(figure.axes[0].get_lines()) == 3, "a run without val_loss must have one line"
     deep = [line(figure, f"deep, {part}") for part in ("training", "validation")]
     assert deep[0].get_color() == deep[1].get_color()
     assert deep[0].get_linestyle() != deep[1].get_linestyle()
@@ -160,7 +160,7 @@ def test_training_curves_of_one_epoch_and_without_validation() -> None:
     figure = plots.training_curves({"loss": [2.0], "accuracy": [0.5]})
     for ax in figure.axes:
         (only,) = ax.get_lines()
-        assert only.get_marker() == "o", "a line of one point would not be seen"
+        assert only.get_marker() == "o", "a line of one point would not be visible"
         assert ax.get_xticks().tolist() == [1]
 
 
@@ -215,7 +215,7 @@ def test_feature_maps_are_what_the_layers_give(order: str) -> None:
             assert texts(figure)[2 + 6 * row + column] == str(k)
     names = [layer.name for layer in (conv, pool, *chain.layers, block)]
     assert [text for text in texts(figure) if text in names] == names
-    assert any(text.startswith("4 x 3 x 5\n") for text in texts(figure)), "the pooled shape"
+    assert any(text.startswith("4 x 3 x 5\n") for text in texts(figure)), "the pooled shape must be shown"
 
 
 def test_feature_maps_take_standardised_images() -> None:

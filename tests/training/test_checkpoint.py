@@ -1,4 +1,4 @@
-"""Files: saved models reload bit for bit, and unreadable files are rejected without damage.
+"""Files: saved models reload bit for bit, and unreadable files are rejected before anything changes.
 
 The reloading of every layer and optimizer is tested in tests/proofs/test_checkpoints.py.
 """

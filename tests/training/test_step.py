@@ -38,7 +38,7 @@ class DxTimesX(Dense):
         return super().backward(dy) * 2 * np.sqrt(self._squared)
 
 
-NETWORKS: dict[str, tuple[Callable[[], list[Layer]], tuple[int, ...], set[str]]] = {  # layers, shape, left out
+NETWORKS: dict[str, tuple[Callable[[], list[Layer]], tuple[int, ...], set[str]]] = {  # make, shape, left_out
     "lowest of all": (lambda: [Dense(4, "tanh"), Dense(3)], (6,), set()),
     "above noise": (lambda: [Dropout(0.0), ActivityL1(0.1), Dense(4), Dense(3)], (6,), {"Dropout", "ActivityL1"}),
     "in nested chains": (
@@ -80,4 +80,4 @@ def test_what_is_left_out_changes_nothing_that_is_learnt(name: str) -> None:
     assert not any(layer.params for layer in missed)
     assert all(layer.input_gradient for layer in model.root.walk())
     model.forward(x)
-    assert model.backward(np.ones((5, 3))).shape == x.shape  # outside training dL/dx is complete again
+    assert model.backward(np.ones((5, 3))).shape == x.shape  # outside training, dL/dx is complete again

@@ -78,7 +78,7 @@ def test_kinds_of_fraud(data: Transactions) -> None:
     assert np.median(amount[data.kinds == "bust-out"]) > 3 * normal
     assert data.time is not None
     gaps = np.diff(data.time[data.kinds == "card testing"])
-    assert np.median(gaps) < 120, "card testing comes in bursts"
+    assert np.median(gaps) < 120, "card testing must come in bursts"
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

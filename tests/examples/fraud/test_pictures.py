@@ -48,7 +48,7 @@ def test_draws_and_saves(name: str, tmp_path: Path) -> None:
     assert titles.count("SYNTHETIC rows") == 1
     pixels = imread(path)
     assert min(pixels.shape[:2]) >= 280
-    assert pixels.std() > 0.02, "the picture is not blank"
+    assert pixels.std() > 0.02, "the picture must not be blank"
     assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
 
 
@@ -86,7 +86,7 @@ def test_pr_curve_data_and_legend() -> None:
     drawn = line(figure, f"deep (AP {average_precision_score(Y, ERRORS):.3f})")
     np.testing.assert_array_equal(drawn.get_xdata(), recall)
     np.testing.assert_array_equal(drawn.get_ydata(), precision)
-    assert drawn.get_drawstyle() == "steps-post", "between two points, the precision at the higher recall"
+    assert drawn.get_drawstyle() == "steps-post", "between two points, the precision must be that at the higher recall"
     assert np.unique(line(figure, "chance: prevalence").get_ydata()).tolist() == [0.1]
 
 

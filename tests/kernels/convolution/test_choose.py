@@ -122,5 +122,5 @@ def test_a_process_takes_the_way_that_is_forced() -> None:
     process = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], env=environment, capture_output=True, text=True, check=False
     )
-    names = [f"tinydl.kernels.convolution.{way}" for way in ("winograd_blocks", "direct")]  # strides: no winograd
+    names = [f"tinydl.kernels.convolution.{way}" for way in ("winograd_blocks", "direct")]  # strides 2: not Winograd
     assert process.stdout.split() == names, process.stderr

@@ -17,7 +17,7 @@ from tinydl.kernels.machine.threads import set_num_threads
 from tinydl.layers import conv
 
 AROUND = ((1, 1), (1, 1))
-DIGITS: dict[str, dict[Any, float]] = {  # relative to the largest entry, or to 1 if that is smaller
+DIGITS: dict[str, dict[Any, float]] = {  # relative to the largest entry, or to 1, whichever is larger
     "patches": {np.float32: 2e-6, np.float64: 1e-12},
     "direct": {np.float32: 2e-6, np.float64: 1e-12},
     "winograd": {np.float32: 1e-5, np.float64: 1e-12},  # its transforms lose digits
@@ -105,7 +105,7 @@ LARGER = [
     ((2, 6, 7, 24), 10, Window((1, 1), (2, 2))),  # 1x1 with strides
     ((2, 6, 7, 24), 10, Window((1, 1), (1, 1), ((0, 1), (2, 0)))),  # 1x1 with padding
     ((2, 33, 35, 64), 33, Window((3, 3), (1, 1), AROUND)),  # several chunks of tiles
-    ((1, 9, 21, 130), 200, Window((2, 2), (1, 1), ((0, 1), (0, 1)))),  # many channels: 3 and 4 blocks of them
+    ((1, 9, 21, 130), 200, Window((2, 2), (1, 1), ((0, 1), (0, 1)))),  # many channels: 3 and 4 blocks
     ((3, 13, 6, 200), 130, Window((3, 3), (1, 1), AROUND)),
     ((1, 50, 50, 128), 128, Window((3, 3), (1, 1), ((1, 2), (2, 1)))),  # many channels and many tiles
     ((1, 9, 9, 33), 31, Window((4, 3))),

@@ -66,7 +66,7 @@ def test_gemm_refuses_what_blas_would_read_past(bad: str) -> None:
     [
         (3, 5, 2),
         (SIDE + 1, 2 * SIDE + 3, 70),  # several pieces side by side
-        (40, 30, BITE // 1000),  # and in sequence, which add up
+        (40, 30, BITE // 1000),  # several pieces in sequence, which add up
         (700, 130, 200),
     ],
 )

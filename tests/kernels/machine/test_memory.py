@@ -162,13 +162,13 @@ def test_release_gives_back_what_lies_free_and_nothing_else() -> None:
         free = [memory.empty((3 * MEGA,), np.uint8) for _ in range(3)]
         assert traced() - start >= 11 * MEGA
         del free
-        assert traced() - start >= 11 * MEGA  # kept
+        assert traced() - start >= 11 * MEGA  # kept for reuse
         memory.release()
         assert 2 * MEGA <= traced() - start < 3 * MEGA
         assert (held == 7).all()
         there = address(held)
         del held
-        assert address(memory.empty((2 * MEGA,), np.uint8)) == there  # it was returned on release
+        assert address(memory.empty((2 * MEGA,), np.uint8)) == there  # deleting `held` freed its block for reuse
         memory.release()
         assert traced() - start < MEGA
     finally:
@@ -183,7 +183,7 @@ def test_what_lies_free_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
         start = traced()
         for number in range(2, 10):
             memory.empty((number * 2 * MEGA,), np.uint8)
-        assert traced() - start <= 8 * MEGA + 18 * MEGA  # KEPT, and the last block, still in use at the last check
+        assert traced() - start <= 8 * MEGA + 18 * MEGA  # KEPT plus the last block, which was still in use
     finally:
         tracemalloc.stop()
 
