@@ -639,7 +639,7 @@ def test_a_script_ends_when_its_work_does() -> None:
 
 @pytest.mark.slow
 def test_a_worker_that_starts_late_leaves_blas_as_it_is() -> None:
-    """Other threads may finish all the work before a new worker starts; its BLAS setting must not persist."""
+    """Other threads may finish all the work before a new worker starts; the worker must not change BLAS then."""
     with threadpool_limits(2, "blas"):
         before = blas_threads()
         for _ in range(200):

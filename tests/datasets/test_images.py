@@ -21,7 +21,7 @@ NAMES = ("ant", "bee", "cow", "dog")
 
 
 def pixels(n: int = 40, h: int = 5, w: int = 6, c: int = 3, seed: int = 0) -> np.ndarray:
-    """Images whose channels all differ, so that a swap shows, of unequal height and width."""
+    """Images of unequal height and width whose channels all differ, so that a swap shows."""
     rng = np.random.default_rng(seed)
     return np.stack([rng.integers(20 * k, 60 * (k + 1) + 16, (n, h, w)) for k in range(c)], axis=-1).astype(np.uint8)
 
