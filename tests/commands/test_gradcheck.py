@@ -1,4 +1,4 @@
-"""python -m tinydl gradcheck: the library's Check lines, a user's layer, exit codes, messages, JSON."""
+"""Tests of python -m tinydl gradcheck: the library's Check lines, users' layers, exit codes, messages and JSON."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ number = 3
 
 @pytest.fixture(autouse=True)
 def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current directory, with someone's module in it, not seen by the next test."""
+    """Change to a directory with a user's module, which is unloaded after the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path.copy())
     file = tmp_path / "theirs.py"
@@ -154,7 +154,7 @@ def few_cases(**more: object) -> list[tuple]:
 
 
 LINES = {f"{kind} {name}": check for kind, name, check in command.library()}
-LARGE = ("model cifar_cnn", "model resnet", "model googlenet", "model inception_cifar")  # seconds each
+LARGE = ("model cifar_cnn", "model resnet", "model googlenet", "model inception_cifar")  # each takes seconds
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_options_override_those_of_a_check_line() -> None:
 
 
 def test_the_library_as_one_document(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """(Its layers and losses: the models' lines are run above.)"""
+    """Only layers and losses are checked here; a test above runs the models' lines."""
     rows = [row for row in command.library() if row[0] != "model"]
     monkeypatch.setattr(command, "library", lambda: rows)
     code, out, _ = run("--json", "--probes", "3")
@@ -351,7 +351,7 @@ def test_a_file_elsewhere_and_what_lies_beside_it(run: Run, tmp_path: Path) -> N
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     (folder / "helper_of_mine.py").write_text("import numpy as np\nsine = np.sin, lambda dy, x: dy * np.cos(x)\n")
-    (folder / "json.py").write_text("from helper_of_mine import sine\n")  # a name that the library has, too
+    (folder / "json.py").write_text("from helper_of_mine import sine\n")  # the standard library has this name, too
     assert run(f"{folder / 'json.py'}:sine", "--shape", "5")[0] == 0
     assert run("elsewhere.helper_of_mine:sine", "--shape", "5")[0] == 0
 

@@ -1,13 +1,13 @@
-"""Numbers from PyTorch, in float64, for the tests to compare tinydl with. They test the forward formulas too: a
-gradient check only proves that backward is the derivative of whatever forward computes.
+"""Record numbers from PyTorch, in float64, with which the tests compare tinydl. The numbers also test the forward
+formulas: a gradient check proves only that backward is the derivative of forward.
 
-    python tests/golden/make_golden.py            (needs PyTorch; written with 2.13; rewrites the *.json beside it)
+    python tests/golden/make_golden.py            (needs PyTorch; written with 2.13; rewrites *.json in its folder)
 
-This file does not import tinydl, and no test imports it: the numbers are independent. JSON stores float64
-exactly, in its shortest decimal form. Weights are in the layout (inputs, units), for convolutions (kh, kw, in, out);
-images are NHWC, where PyTorch has NCHW. images_keras.json and batch_norm_keras.json need TensorFlow (written with 2.21
-and Keras 3.15) and are not rewritten without it: only TensorFlow defines "same" padding, and its
-running variance is the biased one.
+This file does not import tinydl, and no test imports this file, so the numbers are independent. JSON stores float64
+exactly, in its shortest decimal form. Weights have the layout (inputs, units), or (kh, kw, in, out) for convolutions;
+images are NHWC, not NCHW as in PyTorch. images_keras.json and batch_norm_keras.json need TensorFlow (written with 2.21
+and Keras 3.15) and are not rewritten without it. They come from TensorFlow because it defined "same" padding, and
+because its running variance is the biased one.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def train(
     exact_clip: bool = True,
     schedule: Any = None,
 ) -> dict[str, Any]:
-    """clip: largest gradient norm. clip_grad_norm_ divides by the norm + 1e-6; exact_clip divides by the norm."""
+    """Train for ten steps. clip: largest gradient norm; exact_clip: divide by norm, not norm + 1e-6 (clip_grad_norm_)."""
     data, weights = torch.tensor(x), [tensor(array) for array in start]
     optimizer = make(weights)
     scheduler = schedule(optimizer) if schedule else None
@@ -124,7 +124,7 @@ def optimizers(rng: np.random.Generator) -> None:
                 {"schedule": lambda o: optim.lr_scheduler.CosineAnnealingLR(o, T_max=12, eta_min=0.001)},
             ),
         }
-        if activation == "tanh":  # the network hardly matters to an optimizer; the main ones get a second
+        if activation == "tanh":  # steps hardly depend on the network: only the main optimizers get a second
             makers = {name: makers[name] for name in ("sgd_nesterov", "rmsprop", "adam", "adamw")}
         runs = {name: train(x, start, activation, make, **options) for name, (make, options) in makers.items()}
         write(f"optimizers_{activation}", {"start": {"x": x, "weights": start}, **runs})
@@ -223,10 +223,10 @@ def penalties(rng: np.random.Generator) -> None:
             ) -> torch.Tensor:
                 return f(rows @ W + b)
 
-            # the definition: the Jacobian of every row by autograd, its squared Frobenius norm, the mean over the rows
+            # The definition: the mean over rows of the squared Frobenius norm of the row's Jacobian, computed by autograd.
             jacobians = [torch.autograd.functional.jacobian(encode, row, create_graph=True) for row in x]
             term = factor * torch.stack([(J**2).sum() for J in jacobians]).mean()
-            # (An encoder without an activation has a constant Jacobian: the penalty's gradients for x and b are zeros.)
+            # Without an activation the encoder's Jacobian is constant, so the penalty's gradients for x and b are zero.
             zeros = {"allow_unused": True, "materialize_grads": True, "retain_graph": True}
             of_term = torch.autograd.grad(term, inputs, **zeros)
             h, dy = encode(x), torch.tensor(rng.normal(size=(6, 4)))
@@ -247,7 +247,7 @@ def penalties(rng: np.random.Generator) -> None:
     for rho in (0.05, 0.4):
         x = tensor(rng.uniform(0.02, 0.98, (6, 4)))
         r = x.mean(dim=0)
-        # KL(p || q) = sum p log(p / q) by PyTorch's own kl_div (which takes log q), for the two outcomes of each unit
+        # KL(p || q) = sum p log(p / q) over the two outcomes of each unit; PyTorch's kl_div needs log q.
         p = torch.tensor([[rho, 1 - rho]]).expand(4, 2)
         term = factor * F.kl_div(torch.stack([r, 1 - r], dim=1).log(), p, reduction="sum")
         term.backward()
@@ -284,12 +284,12 @@ Padding = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, righ
 
 
 def short(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """N(0, 1) to three decimals: inputs take little space, and pooling windows have no ties."""
+    """Draw from N(0, 1) and round to three decimals, which saves space but makes no ties in pooling windows."""
     return rng.normal(size=shape).round(3)
 
 
 def padded(x: torch.Tensor, padding: Padding, value: float = 0.0) -> torch.Tensor:
-    """x, of NHWC, with a border of `value`, in NCHW."""
+    """Convert x from NHWC to NCHW and add a border of `value`."""
     (top, bottom), (left, right) = padding
     return F.pad(x.permute(0, 3, 1, 2), (left, right, top, bottom), value=value)
 
@@ -302,7 +302,7 @@ def record_layer(
     rng: np.random.Generator,
     **inputs: torch.Tensor,
 ) -> None:
-    """y = f(), NHWC, and the gradients of all inputs for a random dy."""
+    """Record y = f(), in NHWC, and the gradients of all inputs for a random dy."""
     y = f()
     dy = torch.tensor(short(rng, *y.shape))
     y.backward(dy)
@@ -314,7 +314,7 @@ def images(rng: np.random.Generator) -> None:
     cases: dict[str, Any] = {}
     nothing = ((0, 0), (0, 0))
 
-    # name: x, arguments of the layer, its padding in pixels
+    # name: shape of x, arguments of the layer, its padding in pixels
     convolutions: dict[str, tuple[tuple[int, ...], dict[str, Any], Padding]] = {
         "valid": ((2, 6, 7, 3), {"filters": 2, "kernel_size": (3, 2), "strides": (1, 2)}, nothing),
         "one_pixel": (
@@ -376,20 +376,20 @@ def images(rng: np.random.Generator) -> None:
         size, strides = arguments["pool_size"], arguments.get("strides", arguments["pool_size"])
         for kind in ("MaxPool2D", "AveragePool2D"):
             values = short(rng, *shape)
-            x = tensor(values - 5 if kind == "MaxPool2D" and padding != nothing else values)  # padding must not win
+            x = tensor(values - 5 if kind == "MaxPool2D" and padding != nothing else values)  # all below padding's 0
 
             def pool(
                 kind: str = kind, x: Any = x, padding: Any = padding, size: Any = size, strides: Any = strides
             ) -> torch.Tensor:
                 if kind == "MaxPool2D":
                     y = F.max_pool2d(padded(x, padding, -torch.inf), size, strides)
-                else:  # the mean over the pixels inside: F.avg_pool2d takes no asymmetric padding
+                else:  # the mean over pixels inside the image; F.avg_pool2d has no asymmetric padding
                     inside = padded(torch.ones_like(x), padding)
                     y = F.avg_pool2d(padded(x, padding), size, strides) / F.avg_pool2d(inside, size, strides)
                 return y.permute(0, 2, 3, 1)
 
             record_layer(cases, f"{kind}_{name}", arguments, pool, rng, x=x)
-            if name == "padded" and kind == "AveragePool2D":  # confirms PyTorch's meaning
+            if name == "padded" and kind == "AveragePool2D":  # PyTorch's own count agrees
                 own = F.avg_pool2d(x.permute(0, 3, 1, 2), 3, 2, 1, count_include_pad=False)
                 torch.testing.assert_close(own.permute(0, 2, 3, 1), pool(), rtol=1e-14, atol=0)
 
@@ -402,13 +402,13 @@ def images(rng: np.random.Generator) -> None:
         x = tensor(3 * short(rng, 2, 2, 3, 6))
 
         def norm(x: Any = x, size: int = size, alpha: float = alpha, beta: float = beta, k: float = k) -> torch.Tensor:
-            y = F.local_response_norm(x.permute(0, 3, 1, 2), size, alpha * size, beta, k)  # alpha is divided by size
+            y = F.local_response_norm(x.permute(0, 3, 1, 2), size, alpha * size, beta, k)  # PyTorch divides alpha by size
             return y.permute(0, 2, 3, 1)
 
         arguments = {"size": size, "alpha": alpha, "beta": beta, "k": k}
         record_layer(cases, f"LocalResponseNorm_{size}", arguments, norm, rng, x=x)
 
-    # a small network of the kind of cifar_cnn, trained by Adam
+    # a small network like cifar_cnn, trained with Adam
     data, labels = short(rng, 5, 6, 5, 2), np.array([0, 2, 1, 1, 0])
     start = [short(rng, *shape) for shape in ((2, 2, 2, 3), (1, 1, 3, 4), (24, 3), (3,))]
     weights = [tensor(array) for array in start]
@@ -428,13 +428,13 @@ def images(rng: np.random.Generator) -> None:
 
 
 def images_keras(rng: np.random.Generator) -> None:
-    """The meaning of padding="same" by TensorFlow, which defined it."""
+    """Record results for padding="same" from TensorFlow, which defined it."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     try:
         import keras
         import tensorflow as tf
     except ImportError:
-        print("images_keras.json: left as it is, there is no TensorFlow here")
+        print("images_keras.json: not rewritten, because TensorFlow is not installed")
         return
     cases: dict[str, Any] = {}
     for kernel in (2, 3, 5):
@@ -466,12 +466,12 @@ def images_keras(rng: np.random.Generator) -> None:
 
 
 def nchw(f: Any, x: torch.Tensor) -> torch.Tensor:
-    """f, which takes channels first, of x with channels last."""
+    """Apply f, which needs channels first, to x with channels last."""
     return f(x) if x.ndim == 2 else f(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 def batch_norm(rng: np.random.Generator) -> None:
-    """PyTorch's momentum is 1 minus ours, and its running variance is unbiased: each step is recorded unchanged."""
+    """Record PyTorch's steps unchanged; its momentum is 1 minus tinydl's, and its running variance is unbiased."""
     cases: dict[str, Any] = {}
     for shape in ((7, 3), (2, 3, 4, 2), (1, 1, 2, 3)):
         for activation in (None, "relu", "tanh"):
@@ -522,7 +522,7 @@ def batch_norm_keras(rng: np.random.Generator) -> None:
         import keras
         import tensorflow as tf
     except ImportError:
-        print("batch_norm_keras.json: left as it is, there is no TensorFlow here")
+        print("batch_norm_keras.json: not rewritten, because TensorFlow is not installed")
         return
     cases: dict[str, Any] = {}
     for shape, arguments in (
@@ -550,17 +550,17 @@ def batch_norm_keras(rng: np.random.Generator) -> None:
 
 
 def conv(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor, strides: int = 1) -> torch.Tensor:
-    """NHWC, W of (kh, kw, in, out), padded by k // 2 on all sides."""
+    """Convolve NHWC images, padded by k // 2 on all sides, with W of shape (kh, kw, in, out)."""
     y = F.conv2d(x.permute(0, 3, 1, 2), W.permute(3, 2, 0, 1), b, strides, W.shape[0] // 2)
     return y.permute(0, 2, 3, 1)
 
 
 def blocks(rng: np.random.Generator) -> None:
-    """Residual blocks, an Inception block, a second classifier, shared layers. "weights" are in the order of tinydl."""
+    """Record residual blocks, an Inception block, an auxiliary head and shared layers; weights are in tinydl's order."""
     cases: dict[str, Any] = {}
 
     def convolutions(*shapes: tuple[int, int, int]) -> list[torch.Tensor]:
-        """W, b of each (kernel, in, out)."""
+        """W and b for each (kernel, in, out)."""
         arrays = []
         for k, c_in, c_out in shapes:
             arrays += [tensor(0.5 * short(rng, k, k, c_in, c_out)), tensor(short(rng, c_out))]
@@ -592,7 +592,7 @@ def blocks(rng: np.random.Generator) -> None:
     ]  # fmt: skip
     note("inception", x, weights, torch.cat(ways, dim=-1))
 
-    # a shared module: one Linear in three places, once beside itself
+    # a shared module: one Linear in three places
     x = tensor(short(rng, 5, 4))
     weights = [tensor(short(rng, *shape)) for shape in ((4, 4), (4,), (8, 2), (2,))]
     W, b, V, c = weights
@@ -600,7 +600,7 @@ def blocks(rng: np.random.Generator) -> None:
     h = torch.cat([torch.tanh(h @ W + b), h.relu()], dim=1)
     note("shared", x, weights, torch.cat([torch.tanh(h[:, :4] @ W + b), h[:, 4:]], dim=1) @ V + c)
 
-    # GoogLeNet's loss: that of the output, and 0.3 that of a head halfway up
+    # GoogLeNet's loss: the output's loss plus 0.3 times the loss of a head halfway up
     x, labels = tensor(short(rng, 6, 5)), torch.tensor([0, 2, 1, 1, 0, 2])
     weights = [tensor(short(rng, *shape)) for shape in ((5, 4), (4,), (4, 3), (3,), (3, 3), (3,), (4, 3), (3,))]
     W1, b1, W2, b2, W3, b3, W4, b4 = weights

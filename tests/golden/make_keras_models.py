@@ -1,14 +1,14 @@
-"""Networks built by Keras: the order of their weights, and their predictions. For the test that such lists load.
+"""Record networks built by Keras: the order of their weights and their predictions, to test that such weights load.
 
     python tests/golden/make_keras_models.py            (needs TensorFlow; written with 2.21 and Keras 3.15)
 
-This file does not import tinydl, and no test imports it. keras_models.json holds, for every network, its layers,
-the shapes in `get_weights()`, the names of layers with weights in Keras's order, and predictions. Weights and inputs
-are not stored: they are drawn by a rule, `weights_for` and `inputs_for`, which the test implements separately.
+This file does not import tinydl, and no test imports this file. keras_models.json holds, for every network, its
+layers, the shapes in `get_weights()`, the names of layers with weights in Keras's order, and predictions. Weights and
+inputs are not stored: `weights_for` and `inputs_for` draw them by a rule that the test implements separately.
 
 Layers are lists: [class, name, arguments], or ["Residual", body, shortcut, activation], ["Branches", chains] and
-["AuxiliaryHead", head], where a chain is a list of layers. A repeated name means the same layer again. The names
-of classes and arguments are tinydl's; padding may be a number of pixels. Auxiliary heads are further outputs.
+["AuxiliaryHead", head], where a chain is a list of layers. A repeated name means that the layer is shared. Classes and
+arguments have tinydl's names; padding may be a number of pixels. Auxiliary heads are additional outputs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Chain = list[list[Any]]
 
 
 def weights_for(shapes: list[Any], seed: int, gain: float) -> list[np.ndarray]:
-    """In this order, from one generator: kernels of N(0, gain / inputs of a unit), all vectors of U(0.5, 1.5)."""
+    """Draw the arrays in order from one generator: kernels from N(0, gain / fan-in), vectors from U(0.5, 1.5)."""
     rng = np.random.default_rng(seed)
     arrays = []
     for shape in shapes:
@@ -46,15 +46,15 @@ def weights_for(shapes: list[Any], seed: int, gain: float) -> list[np.ndarray]:
 
 
 def inputs_for(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """N(0, 1) from a generator of the next seed."""
+    """Draw inputs from N(0, 1), by a generator with the next seed."""
     return np.random.default_rng(seed + 1).standard_normal(shape, np.float32)
 
 
-# --- Keras' functional API ----------------------------------------------------------------------------------------
+# --- Keras's functional API ---------------------------------------------------------------------------------------
 
 
 class Builder:
-    """Layers by name, and the outputs on the way."""
+    """Builds a Keras graph; holds its layers by name, and the outputs of its auxiliary heads."""
 
     def __init__(self) -> None:
         self.made: dict[str, Any] = {}
@@ -100,7 +100,7 @@ def functional(layers: Chain, input_shape: tuple[int, ...]) -> Any:
 
 
 def record(cases: dict[str, Any], name: str, model: Any, layers: Chain | None, seed: int, gain: float, n: int) -> None:
-    """layers: None if the test defines them itself."""
+    """Record one network; layers: None if the test defines the layers itself."""
     shapes = [array.shape for array in model.get_weights()]
     model.set_weights(weights_for(shapes, seed, gain))
     x = inputs_for((n, *model.input_shape[1:]), seed)
@@ -120,7 +120,7 @@ def record(cases: dict[str, Any], name: str, model: Any, layers: Chain | None, s
 
 
 class Names:
-    """conv_1, conv_2, ..."""
+    """Numbers the layers of each kind: conv2d_1, conv2d_2, ..."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
@@ -142,7 +142,7 @@ def vgg16() -> Chain:
 
 
 def resnet() -> Chain:
-    """Like ResNet-18 and -50: basic blocks and bottlenecks, with projections and without."""
+    """A small network like ResNet-18 and -50: basic blocks and bottlenecks, with and without projections."""
     new = Names()
 
     def conv(filters: int, kernel_size: int, strides: int = 1, activation: str | None = None) -> Chain:
@@ -196,7 +196,7 @@ def googlenet() -> Chain:
 
 
 def resnet50() -> Chain:
-    """keras.applications.ResNet50. It adds [shortcut, body], and so lists the shortcut first: here they change places."""
+    """keras.applications.ResNet50, which lists the shortcut first; body and shortcut are therefore exchanged."""
     new = Names()
 
     def conv(
@@ -220,7 +220,7 @@ def resnet50() -> Chain:
 
 
 def shared() -> dict[str, Chain]:
-    """Layers used in several places, at several depths; nested branches; further outputs."""
+    """Networks with layers used in several places and at several depths, nested branches, and additional outputs."""
     new = Names()
 
     def conv(filters: int = 4) -> list[Any]:
@@ -248,7 +248,7 @@ def shared() -> dict[str, Chain]:
 
 
 def drawn(rng: np.random.Generator) -> Chain:
-    """A random network: maps of 6 channels, branches that fork and join, some layers shared."""
+    """A random network with maps of 6 channels, branches that fork and join, and some shared layers."""
     new, made = Names(), []
 
     def leaf() -> list[Any]:

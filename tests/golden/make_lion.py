@@ -1,8 +1,8 @@
-"""Steps of Keras' Lion on JAX, in float64, for the tests to compare tinydl with.
+"""Record steps of Keras's Lion on JAX, in float64, with which the tests compare tinydl.
 
     KERAS_BACKEND=jax JAX_ENABLE_X64=1 python tests/golden/make_lion.py     (written with Keras 3.15 and JAX 0.10)
 
-This file does not import tinydl, and no test imports it. JSON stores float64 exactly.
+This file does not import tinydl, and no test imports this file. JSON stores float64 exactly.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def write(name: str, cases: dict[str, Any]) -> None:
 
 
 def lion(rng: np.random.Generator) -> dict[str, Any]:
-    """A vector after each of six steps on given gradients."""
+    """A vector of parameters after each of six steps with given gradients."""
     start, gradients = rng.normal(size=7).round(3), rng.normal(size=(6, 7)).round(3)
     cases: dict[str, Any] = {"start": start.tolist(), "gradients": gradients.tolist()}
     for arguments in (

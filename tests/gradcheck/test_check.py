@@ -1,4 +1,4 @@
-"""The checker is checked: correct layers pass at many seeds, each planted bug fails by its name.
+"""Tests of the checker: correct layers pass at many seeds, and planted bugs fail with messages that name them.
 
 The layers here are small and local, so that a fault in tinydl's own layers cannot hide one in the checker.
 """
@@ -44,7 +44,7 @@ SEEDS = range(50)
 
 
 class Plain:
-    """Someone's layer: two dicts, two methods."""
+    """A base for layers as users write them: parameters and gradients in two dicts."""
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}
@@ -101,7 +101,7 @@ class Softmax(Plain):
 
 
 class BatchNorm(Plain):
-    """Over axis 0, with running statistics in `state`, which training changes and evaluation uses."""
+    """Normalization over axis 0; training updates the running statistics in `state`, and evaluation uses them."""
 
     def __init__(self, units: int = 4, seed: int = 0) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class GlobalDropout(Dropout):
 
 
 class Maximum(Plain):
-    """Max over axis 1, the first maximum wins: kinks where two entries tie."""
+    """The maximum over axis 1; ties are kinks, and the first maximum receives the gradient."""
 
     def forward(self, x: Array) -> Array:
         self.shape, self.at = x.shape, x.argmax(axis=1)
@@ -171,7 +171,7 @@ class Maximum(Plain):
 
 
 class Flatten(Plain):
-    """y is a view of x."""
+    """A layer whose y is a view of x."""
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
@@ -182,7 +182,7 @@ class Flatten(Plain):
 
 
 class Chain:
-    """A container: merged dicts with dotted names, fresh at each access, holding the live arrays."""
+    """A container that merges its children's dicts anew at each access, with dotted names and the same arrays."""
 
     def __init__(self, *children: Any) -> None:
         self.children = list(children)
@@ -231,7 +231,7 @@ class L2Activity(Plain):
 
 
 class Buildable(Plain):
-    """A layer that is built on its first input's shape: b = 0 and g = 1, which hide errors."""
+    """A layer built for its first input's shape; its initial values, b = 0 and g = 1, hide errors."""
 
     built = False
 
@@ -366,7 +366,7 @@ def test_too_many_kinks_are_an_error() -> None:
 def test_kinks_are_judged_by_the_forward_alone() -> None:
     class AsIfSmooth(Relu):
         def backward(self, dy: Array) -> Array:
-            return dy * 0.5 * (1 + np.sign(self.x))  # at 0 exactly a central difference's value
+            return dy * 0.5 * (1 + np.sign(self.x))  # at 0, exactly the value of a central difference
 
     x = np.array([[0.0, 1.0, -1.0, 2.0]])
     assert check_layer(AsIfSmooth(), x).arrays["x"].dropped_indices == [(0, 0)]
@@ -743,7 +743,7 @@ def test_an_entry_that_is_not_probed_does_not_escape_when_all_gradients_are_smal
 
         def backward(self, dy: Array) -> Array:
             dx = super().backward(dy * 1e-9)
-            self.grads["W"][-1, -1] += self.off  # far below atol, and as large as the gradients
+            self.grads["W"][-1, -1] += self.off  # far below atol, but as large as the gradients
             return dx
 
     assert check_layer(Tiny(60, 50), x=(3, 60), probes=4).passed
@@ -758,7 +758,7 @@ def test_an_entry_that_is_not_probed_does_not_escape_when_all_gradients_are_smal
 
 def test_an_upstream_of_ones_makes_softmax_vacuous() -> None:
     class SumOfSoftmax(Softmax):
-        """One number a row, sum_j softmax_j = 1: what a dy of ones would check."""
+        """Returns sum_j softmax_j = 1 for each row: a check with a dy of ones would test only this sum."""
 
         def forward(self, x: Array) -> Array:
             return super().forward(x).sum(axis=1)
@@ -770,7 +770,7 @@ def test_an_upstream_of_ones_makes_softmax_vacuous() -> None:
         check_layer(SumOfSoftmax(), x=(3, 5))
     row = check_layer(SumOfSoftmax(), x=(3, 5), zero_ok=("x",)).arrays["x"]
     assert row.verdict == "zero, as allowed"
-    # numerical_gradient shows the same: only roundoff
+    # numerical_gradient, too, finds only roundoff
     x = np.random.default_rng(0).standard_normal((3, 5))
     assert np.max(np.abs(numerical_gradient(Softmax().forward, x, np.ones((3, 5))))) < 1e-9
 
@@ -782,7 +782,7 @@ def test_batch_norm_of_one_row_is_vacuous() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_bias_below_batch_norm_is_vacuous_and_breaks_no_rule(seed: int) -> None:
-    """Its gradient is roundoff, which does not double in two passes."""
+    """The bias's gradient is roundoff, which does not double in two passes."""
     layer = Chain(Linear(), BatchNorm())
     assert check_layer(layer, x=(6, 5), zero_ok=("0.b",), seed=seed).arrays["0.b"].verdict == "zero, as allowed"
     with pytest.raises(GradientCheckError, match=r"FAILED\n  the check of 0\.b is vacuous"):
@@ -860,7 +860,7 @@ def test_a_built_float32_layer_is_checked_in_float64_at_its_own_values() -> None
 
 def test_copies_keep_aliases_and_views() -> None:
     class Flat(Plain):
-        """All parameters in one vector; W is a view of it, and an attribute beside the dict."""
+        """Holds all parameters in one vector; W is a view of the vector, both in params and as an attribute."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -986,7 +986,7 @@ def test_wrong_losses_fail() -> None:
 
 
 class TinyModel(Chain):
-    """A chain with a loss and penalties, all parameters in one float32 vector."""
+    """A chain with a loss and penalties, and with all parameters in one float32 vector."""
 
     def __init__(self, *children: Any) -> None:
         super().__init__(*children)
@@ -1074,7 +1074,7 @@ def test_the_layers_name_is_in_the_message() -> None:
 
 def test_x_drawn_is_not_what_the_user_draws_from_the_same_seed() -> None:
     y = np.random.default_rng(0).standard_normal((4, 3))
-    assert check_loss(MeanSquare(), (4, 3), y, seed=0).passed  # if they were equal, all gradients would be zero
+    assert check_loss(MeanSquare(), (4, 3), y, seed=0).passed  # if x were equal to y, all gradients would be zero
 
 
 def test_the_same_seed_gives_the_same_report() -> None:
@@ -1166,7 +1166,7 @@ def test_numerical_gradient_against_scipy() -> None:
     def f(x: Array) -> float:
         return float(np.log(np.sum(np.exp(A @ x))))
 
-    # approx_fprime takes forward differences: its own error is about 1e-8 times the second derivative.
+    # approx_fprime uses forward differences, whose error is about 1e-8 times the second derivative.
     np.testing.assert_allclose(numerical_gradient(f, x), approx_fprime(x, f, 1e-8), rtol=1e-5, atol=1e-6)
     p = np.exp(A @ x) / np.sum(np.exp(A @ x))
     np.testing.assert_allclose(numerical_gradient(f, x), A.T @ p, rtol=1e-8, atol=1e-9)
@@ -1299,7 +1299,7 @@ def test_an_entry_at_the_edge_of_the_domain_does_not_spoil_the_others() -> None:
         def backward(self, dy: Array) -> Array:
             return dy / (2 * self.y)
 
-    x = np.array([[1e-9, 1.0, 2.0, 3.0]])  # roundoff is measured at steps of 1e-8: the first root is NaN there
+    x = np.array([[1e-9, 1.0, 2.0, 3.0]])  # roundoff is measured at steps of 1e-8, where the first root is NaN
     row = check_layer(Root(), x).arrays["x"]
     assert row.dropped_indices == [(0, 0)]
     assert row.max_relative_error < 1e-9

@@ -1,4 +1,4 @@
-"""The complex step: exact if forward is analytic, rejected if it is not, and never fooled."""
+"""The complex step is exact if forward is analytic, and is always rejected if it is not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Array = NDArray[Any]
 
 
 class Square:
-    """y = x^2, in a way that a subclass spoils for complex numbers."""
+    """y = x^2; subclasses compute the square in ways that break for complex numbers."""
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -67,7 +67,7 @@ def test_auto_takes_it_where_it_can() -> None:
 
 
 class ByAbs(Square):
-    """|x|^2 has no complex derivative, and says nothing about it."""
+    """|x|^2 has no complex derivative, but raises no error."""
 
     def square(self, x: Array) -> Array:
         return np.asarray(np.abs(x) ** 2, dtype=x.dtype)
@@ -84,7 +84,7 @@ class ByConjugate(Square):
 
 
 class IntoFloats(Square):
-    """An array of floats takes the result: NumPy only warns."""
+    """The result is written into an array of floats, and NumPy only warns."""
 
     def square(self, x: Array) -> Array:
         y = np.empty(x.shape, np.float32 if x.dtype == np.float32 else np.float64)
@@ -110,7 +110,7 @@ class OtherValues(Square):
 
 
 class InOneEntry(Square):
-    """One entry of twelve goes through abs."""
+    """One of the twelve entries is computed with abs."""
 
     def square(self, x: Array) -> Array:
         y = x * x
@@ -119,7 +119,7 @@ class InOneEntry(Square):
 
 
 class InThePenalty(Square):
-    """The outputs are analytic, a small penalty is not."""
+    """The outputs are analytic, but a small penalty is not."""
 
     def penalty(self) -> Any:
         return 1e-6 * np.sum(np.abs(self.x) ** 4)
@@ -179,12 +179,12 @@ def test_a_kink_at_the_point_is_dropped_one_beside_it_is_not() -> None:
     x = np.array([[0.0, 1e-7, -1e-7, 1e-5, -3.0, 2.0]])
     assert check_layer(ReLU(), x, method="complex").arrays["x"].dropped_indices == [(0, 0)]
     near = check_layer(ReLU(), x, method="central").arrays["x"]
-    assert sorted(near.dropped_indices) == [(0, 0), (0, 1), (0, 2)]  # no step fits near these
+    assert sorted(near.dropped_indices) == [(0, 0), (0, 1), (0, 2)]  # these entries are too close to the kink for any step
 
 
 @pytest.mark.parametrize("method", ["complex", "central"])
 def test_whichever_slope_backward_takes_at_a_kink_passes(method: str) -> None:
-    """There is no derivative to compare with: not 0, not 1, nor anything else."""
+    """At a kink there is no derivative to compare with, so any value passes."""
 
     class Other(ReLU):
         at_zero = 0.0
@@ -203,7 +203,7 @@ def test_whichever_slope_backward_takes_at_a_kink_passes(method: str) -> None:
 
 
 def test_near_kinks_do_no_harm() -> None:
-    """A deep relu network: central differences find steps that fit, at a price; the complex step needs none."""
+    """In a deep relu network central differences need small, less accurate steps; the complex step does not."""
     model = deep_autoencoder(5)
     x = np.random.default_rng(0).normal(size=(6, 5))
     exact = check_model(model, x, x, loss=MeanSquaredError(), method="complex")
@@ -221,7 +221,7 @@ def test_the_report_says_where_probes_were_dropped() -> None:
 
 def test_a_float32_run_in_disguise_is_noted() -> None:
     class Rounded(Layer):
-        """Its derivative goes through float32 on the way, and is a float64 number again."""
+        """Rounds its derivative to float32, but returns it as float64."""
 
         def forward(self, x: Array, training: bool = False) -> Array:
             self.y = np.tanh(x)
@@ -236,7 +236,7 @@ def test_a_float32_run_in_disguise_is_noted() -> None:
 
 @pytest.mark.parametrize("seed", [127, 299, 801, 850, 907])
 def test_roundoff_is_not_taken_for_kinks(seed: int) -> None:
-    """Few outputs tell little of their roundoff: these are smooth."""
+    """With few outputs, roundoff is hard to estimate; these layers are smooth, so no probe may be dropped."""
     rates = np.random.default_rng(seed).uniform(0.1, 0.9, (5, 1))
     assert check_layer(KLSparsity(0.5, 2.0), rates, seed=seed, method="complex").dropped == 0
 
@@ -247,7 +247,7 @@ def test_nor_that_of_many_channels(seed: int) -> None:
 
 
 class Unscaled:
-    """A column of large numbers, and beside what it makes of the outputs a small penalty through abs."""
+    """A layer with a small penalty that uses abs; large inputs make its outputs much larger than the penalty."""
 
     def __init__(self, forgets: bool) -> None:
         self.W = 0.3 * np.random.default_rng(2).standard_normal((6, 3))
@@ -293,7 +293,7 @@ def test_an_overflow_does_not_pass() -> None:
     ("below", "x"), [(Conv2D(3, 2), (2, 5, 4, 3)), (Dense(4), (6, 5)), (Dense(4), 100 * np.random.default_rng(0).normal(size=(6, 5)))]
 )  # fmt: skip
 def test_it_is_not_put_off_by_slopes_that_are_truly_zero(below: Layer, x: Any, seed: int) -> None:
-    """A bias that batch normalisation takes away again: roundoff from either method, and no reason to distrust one."""
+    """Batch normalization cancels the bias, so both methods give roundoff; the complex step must not be rejected."""
     bias = "conv2d_1.b" if isinstance(below, Conv2D) else "dense_1.b"
     report = check_layer(Sequential([below, BatchNorm()]), x, zero_ok=[bias], seed=seed)
     assert report.notes == []
@@ -313,7 +313,7 @@ def test_what_drops_the_imaginary_part_is_found_at_any_size(scale: float) -> Non
 
 
 def test_a_slope_that_only_wide_steps_can_see_is_no_reason_to_refuse() -> None:
-    """Beside a large penalty, narrow steps leave a small one's value as it is: that is no slope of 0."""
+    """Roundoff of a large penalty hides the change of a small one at narrow steps; its slope is still not 0."""
     encoder = Dense(1, "sigmoid", kernel_initializer="zeros")
     model = Model([ActivityL1(0.5), ContractivePenalty(encoder, 1e-5), Dense(1)], 1)
     model.parameters += 0.1 * np.random.default_rng(0).standard_normal(model.parameters.shape)

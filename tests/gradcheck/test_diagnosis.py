@@ -1,4 +1,4 @@
-"""Every usual suspect of a wrong gradient, planted and named."""
+"""Every mistake that the diagnosis looks for is planted here, and must be named."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 class Plain:
-    """Someone's layer: two dicts, two methods."""
+    """A base for layers as users write them: parameters and gradients in two dicts."""
 
     def __init__(self) -> None:
         self.params: dict[str, Array] = {}
@@ -77,7 +77,7 @@ class Softmax(Plain):
 
 
 class BatchNorm(Plain):
-    """Over axis 0, without scale and shift."""
+    """Normalization over axis 0, without scale and shift."""
 
     def forward(self, x: Array) -> Array:
         self.std = np.sqrt(x.var(axis=0) + x.dtype.type(1e-3))
@@ -95,7 +95,7 @@ class BatchNorm(Plain):
 
 
 class Windows(Plain):
-    """Sums of overlapping windows of two along axis 1: every entry but the ends stands in two of them."""
+    """Weighted sums over windows of two entries along axis 1; all entries except the ends are in two windows."""
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
@@ -120,7 +120,7 @@ class Image(Plain):
 
 
 class Penalised(Plain):
-    """y = x^2, and the mean over the rows of sum_j x_nj^4 on top of the loss."""
+    """y = x^2, with a penalty: the mean over the rows of sum_j x_nj^4."""
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -167,7 +167,7 @@ class Dropout(Plain):
 
 
 def changed(base: type, **methods: Any) -> type:
-    """base with some of its methods replaced: the bug."""
+    """A subclass of `base` with some methods replaced, to plant a bug."""
     return type("Layer", (base,), methods)
 
 
@@ -194,7 +194,7 @@ def into_buffer(self: Any, dy: Array) -> Array:
 
 
 class Moody(Plain):
-    """Scaled while training; the scale stays when it no longer is."""
+    """Scales by 3 outside training; after that, backward keeps this scale in training."""
 
     scale: Any = 1
 
@@ -351,7 +351,7 @@ def test_without_its_bug_it_passes(layer: type) -> None:
 
 
 def test_every_suspect_has_its_planted_bug() -> None:
-    """Each of them is the one who speaks for some bug above."""
+    """Each suspect explains at least one of the bugs above."""
     spoken: set[str] = set()
     for layer, x, _ in PLANTED.values():
         with pytest.raises(GradientCheckError) as caught:
@@ -363,7 +363,7 @@ def test_every_suspect_has_its_planted_bug() -> None:
 
 
 def _speaker(cause: str) -> str:
-    """Whose words these are."""
+    """The name of the suspect that reports this cause."""
     marks = {
         "backward gives all zeros": "all_zero", "does not depend on": "not_read", "a stale cache": "stale_cache",
         "draws random numbers anew": "noise_redrawn", "without the penalty": "penalty_missing",
@@ -380,7 +380,7 @@ def _speaker(cause: str) -> str:
 
 
 class MeanSquare:
-    """Its gradient lacks the 1/N."""
+    """A loss whose gradient lacks the factor 1/N."""
 
     def forward(self, y_pred: Array, y_true: Array) -> Any:
         self.difference = y_pred - y_true

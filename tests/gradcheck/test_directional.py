@@ -1,4 +1,4 @@
-"""The directional mode: a whole network in two forward passes."""
+"""The directional mode checks a whole network in two forward passes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 
 class Counting(Model):
-    """Counts its forward passes, in all its copies."""
+    """A model that counts the forward passes of all its copies together."""
 
     passes = 0
 
@@ -104,7 +104,7 @@ def test_a_gradient_of_nothing_is_vacuous() -> None:
 
 
 def test_what_backward_says_has_no_part_in_what_is_dropped() -> None:
-    """Gradients of 0 and of 1e6 are judged at the same directions."""
+    """Even gradients scaled by 0 or by 1e6 are compared along all five directions."""
     for factor in (0.0, 1e6):
         wrong = type("Wrong", (Tanh,), {"backward": lambda self, dy, f=factor: f * Tanh.backward(self, dy)})
         with pytest.raises(GradientCheckError) as caught:
@@ -133,7 +133,7 @@ def test_the_loss_may_be_the_models_own() -> None:
 
 @pytest.mark.parametrize("method", ["central", "complex"])
 def test_an_array_under_two_names_is_moved_once(method: str) -> None:
-    """A layer that stands in two places; its gradient counts once, too."""
+    """The parameters of a layer used in two places are moved once, and their gradient counts once."""
     shared = Dense(5, "tanh")
     for layer in (Sequential([shared, Dense(5), shared]), Branches([shared, [Tanh(), shared]])):
         report = check_layer(layer, (6, 5), mode="directional", directions=3, method=method)

@@ -1,4 +1,4 @@
-"""Plain functions: check_function, and a pair of functions given to check_layer."""
+"""Tests of plain functions, checked by check_function or given to check_layer as a pair."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def affine_backward(dy: Array, x: Array, w: Array, b: Array) -> tuple[Array, Arr
 
 
 def with_cache(x: Array, w: Array, b: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    """As a well-known course does it: forward returns what backward will need."""
+    """Return y and a cache for backward, as a well-known course does."""
     return affine(x, w, b), (x, w, b)
 
 

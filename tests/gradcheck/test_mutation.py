@@ -1,4 +1,4 @@
-"""Mutants: they are what their names say, and the engine works on any layer."""
+"""Each operator makes the mutants that its name describes, and the engine works on any layer."""
 
 from __future__ import annotations
 
@@ -292,7 +292,7 @@ SLOPES = {"cube": lambda v: 3 * v * v}
 
 
 class Contract:
-    """A base class with what all layers share."""
+    """A base class with the methods that all layers share."""
 
     def checked(self, x: Any) -> Any:
         return np.asarray(x) + 0.0
@@ -302,7 +302,7 @@ class Contract:
 
 
 class Cube(Contract):
-    """y = x^3 w, of somebody who has never seen tinydl."""
+    """y = x^3 w, in a layer that does not use tinydl."""
 
     def __init__(self) -> None:
         self.params, self.grads = {"w": np.full(3, 0.5)}, {"w": np.zeros(3)}

@@ -1,4 +1,4 @@
-"""Arrays that forward reads but params does not list: never skipped silently."""
+"""Arrays that forward reads but params does not list are never skipped silently."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinydl.layers import ContractivePenalty, Dense, Dropout, Sequential
 
 
 class Attributes:
-    """A dense layer as students write it, with a wrong dW."""
+    """A dense layer as students write one, with a wrong dW."""
 
     def __init__(self) -> None:
         self.W = np.random.default_rng(0).normal(size=(3, 2))
@@ -27,14 +27,14 @@ class Attributes:
 
 
 class Frozen(Attributes):
-    """The same arrays as constants: no gradient is kept."""
+    """The same layer with W and b as constants: backward keeps no gradients."""
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         return dy @ self.W.T
 
 
 class Half(Frozen):
-    """W is listed, b is not."""
+    """A layer whose params lists W but not b."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ def test_a_users_model_is_looked_through_too() -> None:
 
 
 def test_zeros_ones_and_identities_are_left() -> None:
-    """A layer norm that forgets its gamma of ones, a bias read twice."""
+    """The check moves a gamma of ones, which would hide that backward omits it, but only in its own copy."""
 
     class Scale(Attributes):
         def __init__(self) -> None:
@@ -187,7 +187,7 @@ def test_zeros_ones_and_identities_are_left() -> None:
 
 def test_what_is_no_parameter_is_not_taken_for_one() -> None:
     class Step(Frozen):
-        """t and dt: no gradient, though they are called like one."""
+        """t and dt are constants: dt is not a gradient, despite its name."""
 
         def __init__(self) -> None:
             self.t, self.dt = np.ones(3), np.full(3, 0.1)
@@ -199,7 +199,7 @@ def test_what_is_no_parameter_is_not_taken_for_one() -> None:
             return dy * 1
 
     class Lazy(Attributes):
-        """W is made when the first input comes."""
+        """A layer that makes W when forward first runs."""
 
         def __init__(self) -> None:
             self.W = None

@@ -1,4 +1,4 @@
-"""The fixture `gradcheck` in a user's test suite: a failure's output, the table, the JSON file."""
+"""Tests of the fixture `gradcheck` in a user's test suite: the output of failures, the table and the JSON file."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def done(suite: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def shown(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    """What is printed under each failure's headline, and under "gradient checks"."""
+    """The printed sections, keyed by their headings: each failed test, and "gradient checks"."""
     sections: dict[str, str] = {}
     name = ""
     for line in done.stdout.splitlines():
@@ -213,7 +213,7 @@ def test_the_table(shown: dict[str, str]) -> None:
 
 
 def test_the_json_file(done: subprocess.CompletedProcess[str], suite: Path) -> None:
-    assert [file.name for file in (suite / "reports").iterdir()] == ["checks.json"]  # and no leftovers beside it
+    assert [file.name for file in (suite / "reports").iterdir()] == ["checks.json"]  # no other file is left behind
     document = json.loads((suite / "reports" / "checks.json").read_text())
     assert (document["passed"], document["checks"], document["failed"]) == (False, 12, 7)
     by_test: dict[str, dict[str, Any]] = {case["test"].split("::")[-1]: case for case in document["cases"]}

@@ -33,7 +33,7 @@ def same(actual: Any, expected: Any) -> None:
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_values_gradients_and_running_statistics_of_pytorch(name: str) -> None:
-    """Three steps of training and one of inference; PyTorch keeps the unbiased variance in its running one."""
+    """Three training steps and one inference step; PyTorch's running variance averages unbiased variances."""
     case = GOLDEN[name]
     shape = np.shape(case["steps"][0]["x"])
     layer = built(BatchNorm(**case["arguments"]), shape[1:])
@@ -51,7 +51,7 @@ def test_values_gradients_and_running_statistics_of_pytorch(name: str) -> None:
             var = np.array(step["x"]).var(axis=tuple(range(len(shape) - 1)))
             unbiased = momentum * unbiased + (1 - momentum) * var * m / (m - 1)
         same(unbiased, step["unbiased_var"])
-        layer.state["var"][:] = unbiased  # inference comes last, with PyTorch's variance
+        layer.state["var"][:] = unbiased  # the last step, inference, uses PyTorch's variance
 
 
 @pytest.mark.parametrize("name", KERAS)
@@ -109,7 +109,7 @@ def test_a_batch_of_one_row_is_beta_and_gets_no_gradient() -> None:
         assert layer.grads["gamma"].tolist() == [0, 0, 0]
         assert layer.grads["beta"].tolist() == [1, 1, 1]
         np.testing.assert_allclose(layer.state["mean"], [2.5, -1.5, 0.05])
-        np.testing.assert_allclose(layer.state["var"], [0.5, 0.5, 0.5])  # half of 1, half of 0
+        np.testing.assert_allclose(layer.state["var"], [0.5, 0.5, 0.5])  # 0.5 * 1 + 0.5 * 0
 
 
 def test_a_constant_channel_is_no_division_by_zero() -> None:
@@ -139,7 +139,7 @@ def test_backward_is_that_of_the_pass_before_it_even_if_the_statistics_move_on()
     layer.forward(x)
     expected = layer.backward(dy)
     layer.forward(x)
-    layer.state["mean"] += 5  # as if its twin trained
+    layer.state["mean"] += 5  # as if the layer trained elsewhere
     layer.state["var"] *= 3
     np.testing.assert_array_equal(layer.backward(dy), expected)
 
@@ -210,7 +210,7 @@ def test_threads_may_predict_at_once() -> None:
 
 
 def test_running_statistics_become_those_of_the_data() -> None:
-    """On one batch again and again, inference comes to give what training gives."""
+    """After many training passes over one batch, inference gives the same output as training."""
     x = np.random.default_rng(0).normal(3, 2, (200, 3))
     layer = built(BatchNorm(0.5))
     for _ in range(60):

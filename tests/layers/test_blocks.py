@@ -1,4 +1,4 @@
-"""Residual, Branches, AuxiliaryHead, PadChannels: PyTorch's values, and messages that name the remedy."""
+"""Residual, Branches, AuxiliaryHead, PadChannels: values from PyTorch, and messages that name the remedy."""
 
 from __future__ import annotations
 
@@ -309,7 +309,7 @@ def test_pad_channels_appends_zeros() -> None:
 
 
 def test_the_shortcut_without_parameters() -> None:
-    """Every other pixel, and channels of zeros: AveragePool2D(1, 2) and PadChannels."""
+    """AveragePool2D(1, 2) keeps every other pixel, and PadChannels adds channels of zeros."""
     layer, x = built(Sequential([AveragePool2D(1, 2), PadChannels(5)]), (4, 6, 2)), normal(3, 4, 6, 2)
     y = layer.forward(x)
     np.testing.assert_array_equal(y[..., :2], x[:, ::2, ::2])
@@ -346,7 +346,7 @@ def test_the_loss_and_all_gradients_are_pytorchs() -> None:
     for gradient, expected in zip(model.grads.values(), case["gradients"], strict=True):
         same(gradient, expected)
     model.zero_grad()
-    model.layers[1].expect(SoftmaxCrossEntropy(), labels)  # as a training step does, and undoes
+    model.layers[1].expect(SoftmaxCrossEntropy(), labels)  # a training step does and undoes this
     same(model.loss.forward(model.forward(x, True), labels) + model.penalty(), np.array(case["loss"]))
     same(model.backward(model.loss.backward()), case["dx"])
     assert model.evaluate(x, labels) == pytest.approx(case["main"], rel=1e-12)
@@ -391,16 +391,16 @@ def test_fit_trains_head_and_trunk_with_the_sum() -> None:
     before = model.parameters.copy()
     history = model.fit(x, labels, epochs=40, batch_size=32, verbose=0, validation_data=(x, labels)).history
     assert (model.parameters != before).all()
-    assert history["loss"][0] > 1.1 * history["val_loss"][0]  # which excludes the head's loss
+    assert history["loss"][0] > 1.1 * history["val_loss"][0]  # val_loss excludes the head's loss
     assert history["accuracy"][-1] > 0.9
     trunk, head = model.layers[0], model.layers[1]
     assert isinstance(head, AuxiliaryHead)
     guess = head.head.forward(trunk.forward(x)).argmax(axis=1)
-    assert (guess == labels).mean() > 0.85  # it learned too
+    assert (guess == labels).mean() > 0.85  # the head learned, too
 
 
 def test_each_row_meets_its_own_target_in_every_batch() -> None:
-    """By hand: the loss of an epoch of shuffled batches, one of them short, with a learning rate of 0."""
+    """With a learning rate of 0, shuffled batches, the last of them short, give the loss computed by hand."""
     x, labels = normal(23, 5), np.random.default_rng(1).integers(0, 3, 23)
     model = googlenet_in_small(0.5)
     model.compile(SGD(0.0), SoftmaxCrossEntropy())
@@ -428,7 +428,7 @@ def test_a_callback_may_evaluate_between_batches() -> None:
 
 
 def test_penalties_and_noise_within_a_head_count_with_its_weight() -> None:
-    """A penalty inside the head is the model's own: it is not weighed."""
+    """A penalty inside the head is added to the loss without the head's weight."""
     model = Model([Dense(4, "tanh"), AuxiliaryHead([Dropout(0.0), ActivityL1(0.5), Dense(2)], 0.3), Dense(2)], 5)
     model.compile(SGD(0.0), MeanSquaredError())
     x, y = normal(6, 5), normal(6, 2, seed=1)
@@ -517,7 +517,7 @@ def test_no_rows_are_no_trouble(layer: Layer) -> None:
 
 
 def test_check_model_leaves_a_head_what_it_expects() -> None:
-    """(Of another shape, by another loss than the model's own.)"""
+    """The head keeps its own targets and loss, although they differ from the model's."""
     model = Model([Dense(3, "tanh"), AuxiliaryHead(Dense(2)), Dense(1)], 3, dtype="float64")
     head = model.layers[1]
     assert isinstance(head, AuxiliaryHead)

@@ -1,4 +1,4 @@
-"""Sequential: composition, names, shared views of arrays, and messages that name both neighbours. Flatten too."""
+"""Sequential and Flatten: composition, names, shared arrays, and messages that name both neighbors."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_shape_that_does_not_fit_names_both_neighbours() -> None:
 
 
 class Reshaper(Layer):
-    """Rows of four as squares."""
+    """A layer that reshapes rows of four to (2, 2); only its build is needed."""
 
     def build(self, input_shape: Any, rng: Any, dtype: Any) -> Any:
         super().build(input_shape, rng, dtype)
@@ -161,7 +161,7 @@ def test_bad_layers_are_refused() -> None:
 
 
 def test_one_layer_in_two_places_shares_its_weights() -> None:
-    """See test_shared.py."""
+    """test_shared.py has more tests of shared layers."""
     twice = Dense(5)
     chain = built([twice, ReLU(), twice])
     assert [layer.name for layer in chain.layers] == ["dense_1", "re_lu_1", "dense_2"]

@@ -1,4 +1,4 @@
-"""Conv2D: its values (PyTorch's, TensorFlow's, and by hand), its parameters, and invalid input."""
+"""Conv2D: values (from PyTorch, from TensorFlow and by hand), parameters, and invalid input."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_same_padding_is_tensorflows(name: str) -> None:
 
 
 def test_a_small_network_trains_as_in_pytorch() -> None:
-    """A 2x2 "same" convolution, pooling, a 1x1 convolution, flattening in the order height, width, channels; Adam."""
+    """A 2x2 "same" convolution, pooling, a 1x1 convolution and Flatten, which must keep the order height, width, channels."""
     case = GOLDEN["network"]
     layers = [
         Conv2D(3, 2, padding="same", activation="relu", use_bias=False), MaxPool2D(2),
@@ -140,7 +140,7 @@ def test_the_default_is_glorot_uniform() -> None:
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
-@pytest.mark.parametrize("channels", [3, 32])  # 32: Winograd's method
+@pytest.mark.parametrize("channels", [3, 32])  # with 32: Winograd's method
 def test_gradients_add_up_and_zero_grad_resets_them(channels: int, use_bias: bool) -> None:
     layer = built(Conv2D(32, 3, activation="tanh", use_bias=use_bias), (5, 4, channels))
     rng = np.random.default_rng(1)
@@ -312,7 +312,7 @@ def test_backward_before_forward_and_a_foreign_dy_are_refused() -> None:
     for shape in ((2, 5, 4, 3), (1, 4, 3, 4), (2, 3, 4, 4), (24, 4)):
         with pytest.raises(ValueError, match=r"Conv2D: dy must have the shape of the last output, \(2, 4, 3, 4\), got"):
             layer.backward(np.ones(shape))
-    assert not layer.grads["W"].any()  # nothing was changed
+    assert not layer.grads["W"].any()  # no gradient was added
 
 
 # --- config -----------------------------------------------------------------------------------------------------------

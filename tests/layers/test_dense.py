@@ -1,4 +1,4 @@
-"""Dense: its parameters, its accumulated gradients, and invalid input. (Values: test_values.)"""
+"""Dense: parameters, accumulated gradients, and invalid input. (test_values.py compares the values.)"""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_backward_before_forward_and_a_foreign_dy_are_refused() -> None:
     for shape in ((4, 5), (3, 3), (3,), (4, 3, 1)):
         with pytest.raises(ValueError, match=r"Dense: dy must have the shape of the last output, \(4, 3\), got"):
             layer.backward(np.ones(shape))
-    assert not layer.grads["W"].any()  # nothing was changed
+    assert not layer.grads["W"].any()  # no gradient was added
 
 
 def test_the_config_makes_the_same_layer() -> None:

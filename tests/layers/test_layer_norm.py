@@ -1,4 +1,4 @@
-"""LayerNorm: values and gradients recorded from PyTorch, inputs it does not modify, and invalid input."""
+"""LayerNorm: values and gradients recorded from PyTorch, properties of normalized rows, and invalid input."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def built(layer: Any, width: int = 50, seed: int = 0, dtype: Any = np.float64) -
 
 
 def around(rate: float, count: int) -> Any:
-    """A share that is `rate` on average, to four standard deviations."""
+    """A share that equals `rate` within four standard deviations."""
     return pytest.approx(rate, abs=4 * math.sqrt(rate * (1 - rate) / count))
 
 
@@ -52,12 +52,12 @@ def test_gaussian_noise_has_its_standard_deviation(stddev: float) -> None:
     noise = layer.forward(x, training=True) - x
     assert noise.std() == pytest.approx(stddev, rel=0.02)
     assert abs(noise.mean()) < 4 * stddev / math.sqrt(noise.size)
-    assert np.mean(np.abs(noise) < stddev) == pytest.approx(0.6827, abs=0.01)  # and the distribution is normal
+    assert np.mean(np.abs(noise) < stddev) == pytest.approx(0.6827, abs=0.01)  # the share of a normal distribution
 
 
 @pytest.mark.parametrize("layer", [Dropout(0.4), MaskingNoise(0.4)], ids=repr)
 def test_entries_are_dropped_independently(layer: Any) -> None:
-    """Not whole rows or columns, and no entry depends on its neighbour."""
+    """The layer does not drop whole rows or columns, and no entry depends on its neighbor."""
     kept = built(layer).forward(np.ones((2000, 50)), training=True) != 0
     for axis in (0, 1):
         assert kept.mean(axis=axis).std() < 0.1
@@ -95,7 +95,7 @@ def test_backward_uses_the_mask_of_the_forward_pass(layer: Any) -> None:
     y = layer.forward(x, training=True)
     for _ in range(2):
         np.testing.assert_array_equal(layer.backward(dy), dy * y)
-    layer.forward(x)  # and none after a forward pass outside training
+    layer.forward(x)  # outside training there is no mask
     np.testing.assert_array_equal(layer.backward(dy), dy)
 
 
@@ -121,7 +121,7 @@ def test_the_same_seed_gives_the_same_noise_and_every_pass_another(make: Any) ->
 
 
 def drawn(layers: list[Any], which: int) -> np.ndarray:
-    """What layer number `which` does to ones, in its second training pass through a chain of layers."""
+    """Layer number `which` applied to ones, after two training passes through a chain of `layers`."""
     chain = Sequential(layers)
     chain.build((50,), np.random.default_rng(0), np.float64)
     for _ in range(2):
@@ -145,7 +145,7 @@ def test_what_a_layer_draws_does_not_depend_on_what_the_others_draw() -> None:
 
 
 def test_noise_layers_do_not_change_the_first_weights() -> None:
-    """They spawn their generator and take nothing from the stream that the weights come from."""
+    """Noise layers spawn their own generators and draw nothing from the generator of the weights."""
     plain = Model([Dense(4), Dense(3)], 5, seed=7)
     noisy = Model([MaskingNoise(0.4), Dense(4), Dropout(0.5), Dense(3)], 5, seed=7)
     for left, right in zip(plain.get_weights(), noisy.get_weights(), strict=True):

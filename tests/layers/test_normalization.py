@@ -1,4 +1,4 @@
-"""LocalResponseNorm: PyTorch's values (which divides alpha by the size), by hand, and invalid input."""
+"""LocalResponseNorm: values from PyTorch (which divides alpha by the size) and by hand, and invalid input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Penalties: terms and gradients as autograd gives them from their definitions (tests/golden/penalties.json)."""
+"""Penalties: values and gradients, compared with autograd on the definitions (tests/golden/penalties.json)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def contractive(case: dict[str, Any]) -> ContractivePenalty:
 @pytest.mark.parametrize("name", CONTRACTIVE)
 @pytest.mark.parametrize("of", ["of_penalty", "of_total"])
 def test_contractive_penalty_is_that_of_the_jacobian(name: str, of: str) -> None:
-    """of_penalty: the term alone (dy = 0); of_total: the term beside a loss of upstream gradient dy."""
+    """of_penalty: the penalty alone (dy = 0); of_total: the penalty together with a loss whose gradient is dy."""
     case = GOLDEN[name]
     layer = contractive(case)
     same(layer.forward(np.array(case["x"]), training=True), case["h"])
@@ -73,7 +73,7 @@ def test_terms_on_activations(name: str) -> None:
     ids=["ActivityL1", "KLSparsity", "ContractivePenalty"],
 )
 def test_the_weight_of_a_penalty_does_not_depend_on_the_batch_size(layer: Any, x: np.ndarray) -> None:
-    """The term is a mean over rows: twice the batch, the same term; each row's share of the gradient halves."""
+    """The penalty is a mean over rows: repeating the batch does not change it, and halves each row's gradient."""
     layer.build((4,), np.random.default_rng(0), np.float64)
     y = layer.forward(x)
     once, dx = layer.penalty(), layer.backward(np.zeros_like(y))
@@ -141,7 +141,7 @@ def test_a_contractive_penalty_passes_through_to_its_encoder() -> None:
 
 
 def test_a_contractive_penalty_gives_the_weight_gradient_also_where_no_dx_is_asked_for() -> None:
-    """While a model trains, its lowest layer is told that nobody needs dL/dx."""
+    """In training, a model sets its lowest layer's input_gradient to False, because dL/dx is not needed."""
     case = GOLDEN["contractive_sigmoid_bias"]
     layer = contractive(case)
     layer.encoder.input_gradient = False

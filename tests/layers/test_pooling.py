@@ -1,4 +1,4 @@
-"""MaxPool2D, AveragePool2D, GlobalAveragePool2D: values (PyTorch's, TensorFlow's, by hand), and invalid input."""
+"""Pooling layers: values (from PyTorch, from TensorFlow and by hand), and invalid input."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_same_padding_is_tensorflows(name: str) -> None:
 
 
 def test_the_books_example_by_hand() -> None:
-    """2x2 windows on a 4x4 image, by default side by side."""
+    """2x2 windows, by default side by side, on a 4x4 image."""
     x = np.array([[1.0, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]])[None, ..., None]
     layer = built(MaxPool2D(), (4, 4, 1))
     assert (layer.pool_size, layer.strides) == ((2, 2), (2, 2))
@@ -69,7 +69,7 @@ def test_the_books_example_by_hand() -> None:
 
 
 def first_gets_all(layer: MaxPool2D) -> None:
-    """A gradient check cannot see this rule: at a tie a maximum has a kink, which it leaves out."""
+    """Check that the first maximum receives all of dy; a gradient check cannot, because it drops ties as kinks."""
     x = np.full((1, 3, 3, 1), 5.0)
     expected = [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
     for _ in range(2):
@@ -84,7 +84,7 @@ def test_of_equal_entries_the_first_gets_all() -> None:
 
 
 class TieToAll(MaxPool2D):
-    """dy to every entry that equals the maximum."""
+    """Passes dy to every entry that equals the maximum."""
 
     def forward(self, x: Any, training: bool = False) -> Any:
         self._x = x
@@ -195,7 +195,7 @@ def test_the_largest_window_finds_its_last_place() -> None:
         ({"pool_size": 2, "padding": ((2, 0), (0, 0))}, (5, 4, 3)),
         ({"pool_size": 2, "padding": ((0, 0), (0, 2))}, (5, 4, 3)),
         ({"pool_size": 2, "padding": ((0, 3), (0, 0))}, (5, 4, 3)),
-        ({"pool_size": 1, "strides": 2, "padding": ((0, 1), (0, 0))}, (4, 4, 3)),  # starts where the image ends
+        ({"pool_size": 1, "strides": 2, "padding": ((0, 1), (0, 0))}, (4, 4, 3)),  # a window starts where the image ends
         ({"pool_size": 1, "padding": 1}, (5, 4, 3)),
     ],
 )
@@ -212,7 +212,7 @@ def test_windows_of_nothing_but_padding_are_refused(kind: Any, arguments: dict[s
     [
         {"pool_size": 2, "padding": 1},
         {"pool_size": 3, "padding": 2},
-        {"pool_size": 2, "strides": 2, "padding": ((0, 0), (0, 2))},  # the last window is cut off
+        {"pool_size": 2, "strides": 2, "padding": ((0, 0), (0, 2))},  # a third window does not fit
         {"pool_size": 1, "strides": 3, "padding": ((0, 2), (0, 0))},
     ],
 )

@@ -1,4 +1,4 @@
-"""One layer object in several places: shared weights, whose gradients add up; counted, saved and copied once."""
+"""One layer object in several places: its weights are counted, saved and copied once, and their gradients add up."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def same(actual: Any, expected: Any) -> None:
 
 
 class FirstFour(Layer):
-    """Channels 0 .. 3 through a layer that the rest goes around of."""
+    """Passes on only channels 0 .. 3, so that the other channels can bypass the layers after it."""
 
     def build(self, input_shape: tuple[int, ...], rng: np.random.Generator, dtype: Any) -> tuple[int, ...]:
         super().build(input_shape, rng, dtype)
@@ -74,7 +74,7 @@ class LastFour(FirstFour):
 
 
 def test_values_and_gradients_of_pytorchs_shared_module() -> None:
-    """One Linear (and one Tanh) in three places, in a chain and in branches."""
+    """One Dense layer and one Tanh are used in three places, in a chain and in branches."""
     case, dense, tanh = GOLDEN["shared"], Dense(4), Tanh()
     net = Sequential([
         dense, tanh,
@@ -104,7 +104,7 @@ def blocks() -> list[Layer]:
 
 
 def containers() -> list[Layer]:
-    """Whole containers in two places; one within another, too."""
+    """Whole containers in several places, one of them also inside another."""
     inner = Sequential([Dense(4, "relu"), Dense(6)])
     block = Residual([inner, Dropout(0.0)], None, "tanh")
     return [block, Sequential([block, inner]), block, Dense(3)]
@@ -126,7 +126,7 @@ each = pytest.mark.parametrize("name", SHARED)
 
 
 def apart(name: str) -> Model:
-    """The same network with a layer of its own in each place, of the same weights."""
+    """The same network without sharing: each place has a separate layer with the same weights."""
     shared, own = shared_model(name), SHARED[name]()
 
     def copies(layer: Layer) -> Layer:
@@ -178,13 +178,13 @@ def test_outputs_are_those_of_layers_apart_and_gradients_their_sums(name: str) -
 
 
 def check_sharing(model: Model, name: str) -> None:
-    """Each place sees the same arrays as its original, which are views of the model's vectors."""
+    """Check that each place has its original's arrays, which are views of the model's vectors."""
     pattern = [(place.original is None, type(place).__name__) for place in places(shared_model(name))]
     assert [(place.original is None, type(place).__name__) for place in places(model)] == pattern
     again = [place for place in places(model) if place.original is not None]
     assert again
     for place in again:
-        assert any(place.original is first for first in places(model))  # and none is left out
+        assert any(place.original is first for first in places(model))  # which is in this model
         for kind in ("params", "grads", "state"):
             assert getattr(place, kind) is getattr(place.original, kind)
         for key, array in place.params.items():
@@ -279,7 +279,7 @@ def test_a_resumed_run_is_the_same_run(name: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(resumed.parameters, straight.parameters)
     for array, other in zip(resumed.get_weights(), straight.get_weights(), strict=True):
         np.testing.assert_array_equal(array, other)
-    loaded = compiled(Model.load(tmp_path / "c"))  # also from the file alone
+    loaded = compiled(Model.load(tmp_path / "c"))  # the file alone is enough
     loaded.load_checkpoint(tmp_path / "c")
     loaded.fit(X, Y, epochs=4, batch_size=16, verbose=0, initial_epoch=2)
     np.testing.assert_array_equal(loaded.parameters, straight.parameters)
@@ -325,7 +325,7 @@ def test_a_damaged_reference_is_one_clear_error(number: Any, tmp_path: Path) -> 
 
 
 def test_another_sharing_is_another_architecture(tmp_path: Path) -> None:
-    """Same layers, same shapes: but weights of three layers do not fit where one stands three times."""
+    """A file does not fit a model that shares other layers, even if all layers have the same shapes."""
     a, b = Dense(6), Dense(6)
     Model([a, b, a], 6).save(tmp_path / "m")
     c, d = Dense(6), Dense(6)
@@ -361,9 +361,9 @@ def test_conflicts_of_convolutions_and_statistics_name_the_array() -> None:
     norm = BatchNorm()
     with pytest.raises(ValueError, match=r"\(BatchNorm\).* share gamma, .* \(6,\) in both, got \(5,\)"):
         Model([norm, Dense(5), norm], 6)
-    flat = Flatten()  # no arrays: it may get different shapes
+    flat = Flatten()  # without arrays, so its inputs may have different shapes
     assert Model([Branches([[Conv2D(2, 3), flat], flat])], (4, 4, 2)).output_shape == (2 * 2 * 2 + 32,)
-    assert Model([shared_conv := Conv2D(4, 3), shared_conv], (9, 9, 4)).output_shape == (5, 5, 4)  # other maps, same W
+    assert Model([shared_conv := Conv2D(4, 3), shared_conv], (9, 9, 4)).output_shape == (5, 5, 4)  # W fits both
 
 
 def test_batch_norm_in_two_places_moves_its_statistics_twice() -> None:
@@ -392,7 +392,7 @@ def test_dropout_in_two_places_draws_anew_and_comes_back_with_its_mask() -> None
     lambda dense: [dense, Residual([dense]), Branches([dense, dense])],
 ])  # fmt: skip
 def test_a_large_shared_dense_gets_the_sum_in_training(make: Any) -> None:
-    """Layers of 65,536 weights or more may write their gradient instead of adding it; not one in two places."""
+    """Layers with 65,536 weights or more may overwrite their gradients, but a layer in two places must add them."""
     model = Model(make(Dense(300, "tanh")), 300, dtype="float64")
     model.compile(SGD(0.0), MeanSquaredError())
     rng = np.random.default_rng(0)
@@ -408,7 +408,7 @@ def test_a_large_shared_dense_gets_the_sum_in_training(make: Any) -> None:
 
 
 def test_the_lowest_layer_in_a_second_place_hands_its_gradient_on() -> None:
-    """The lowest layer need not compute dL/dx while training, but its second place further up must."""
+    """In training, the lowest layer need not compute dL/dx, but its second place further up must."""
     model, other = (compiled(make("chain"), SGD(0.5)) for make in (shared_model, apart))
     model.train_on_batch(X, Y)
     x = other.forward(X, True)
@@ -463,7 +463,7 @@ def test_a_first_or_second_place_of_another_model_is_refused() -> None:
 
 
 class Block(Container):
-    """Keeps handles to its layers beside the list of them."""
+    """A container that keeps its layers both as attributes and in a list."""
 
     def __init__(self, units: int, by_handle: bool = True) -> None:
         super().__init__()
@@ -505,7 +505,7 @@ def test_a_second_name_for_a_layer_is_no_second_place(by_handle: bool) -> None:
 
 
 class Scale(Layer):
-    """Keeps what backward needs in a dict that its constructor made."""
+    """A layer whose cache is a dict made in the constructor."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ def test_pairs() -> None:
     assert all(type(size) is int for size in pair("Conv2D", "strides", (np.int64(1), np.uint8(3))))
 
 
-FORMS: list[tuple[Any, Any]] = [  # padding as given, as stored
+FORMS: list[tuple[Any, Any]] = [  # padding as given, and as stored
     ("valid", "valid"),
     ("same", "same"),
     (0, 0),
@@ -45,7 +45,7 @@ def test_forms_of_padding() -> None:
         padding = check_padding("Conv2D", given)
         assert padding == kept
         assert type(padding) is type(kept)
-        assert repr(padding) == repr(kept)  # no NumPy numbers, no lists inside: JSON and == work on it
+        assert repr(padding) == repr(kept)  # no NumPy numbers or lists inside, so JSON and == work
 
 
 def test_padding_in_pixels() -> None:
@@ -61,7 +61,7 @@ def test_padding_in_pixels() -> None:
 def test_same_in_pixels() -> None:
     for size, window, stride, expected in [
         (7, 3, 1, (1, 1)),
-        (7, 2, 1, (0, 1)),  # the odd pixel is at the bottom and right
+        (7, 2, 1, (0, 1)),  # the odd pixel is at the bottom or right
         (7, 5, 1, (2, 2)),
         (7, 4, 1, (1, 2)),
         (7, 3, 2, (1, 1)),
@@ -131,7 +131,7 @@ def test_bad_padding_is_refused(kind: str) -> None:
 
 @each
 def test_every_form_of_padding_comes_back_from_a_file(kind: str, tmp_path: Path) -> None:
-    """JSON makes lists of tuples."""
+    """JSON turns tuples into lists."""
     for padding in [kept for _, kept in FORMS]:
         layer = WINDOWED[kind](padding=padding, strides=(2, 1))
         model = Model([layer], (7, 9, 2))

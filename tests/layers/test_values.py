@@ -1,4 +1,4 @@
-"""Forward values and gradients of every layer against those recorded from PyTorch (tests/golden/layers.json)."""
+"""Forward values and gradients of Dense and of activation layers, compared with PyTorch's (tests/golden/layers.json)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_activation_layers(name: str) -> None:
 
 @pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
 def test_a_fused_activation_is_the_layer_of_that_name(activation: str) -> None:
-    """The golden cases of Dense and of the stand-alone layers meet: one maths in two places."""
+    """The activation layer gives the golden values of Dense with that activation."""
     case = GOLDEN[f"dense_{activation}_bias"]
     layer = {"relu": ReLU(), "sigmoid": Sigmoid(), "tanh": Tanh()}[activation]
     a = np.array(case["x"]) @ np.array(case["W"]) + np.array(case["b"])
@@ -52,7 +52,7 @@ def test_a_fused_activation_is_the_layer_of_that_name(activation: str) -> None:
 
 
 def test_large_float32_inputs_do_not_overflow() -> None:
-    """filterwarnings = error turns an overflow into a failure."""
+    """An overflow would fail the test, because filterwarnings = error."""
     x = np.array([[-1e30, -200.0, 0.0, 200.0, 1e30]], np.float32)
     for layer in ACTIVATIONS.values():
         y = layer.forward(x)

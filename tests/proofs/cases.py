@@ -1,7 +1,7 @@
-"""A layer or a loss with the inputs of its check; data and circumstances that expose mistakes.
+"""A layer or a loss with the inputs of its check, and data and circumstances that expose mistakes.
 
-A mistake shows only where it makes a difference: a batch of one row hides a wrong axis, a square image swapped sides,
-adjacent windows an = in place of +=, a first call a stale cache.
+A mistake shows only where it makes a difference: a batch of one row hides a wrong axis, a square image hides swapped
+sides, windows side by side hide an = in place of +=, and a first call hides a stale cache.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tinydl.layer import Layer, Shape
 from tinydl.layers import AuxiliaryHead, Container, Dense
 from tinydl.losses import Loss, SoftmaxCrossEntropy
 
-Where = NDArray[Any] | tuple[int, ...]  # an array, or a shape to draw N(0, 1) in
+Where = NDArray[Any] | tuple[int, ...]  # an array, or the shape of an array drawn from N(0, 1)
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,13 @@ def at(point: Where, *layers: Layer, **options: Any) -> list[LayerCase]:
 # --- data -----------------------------------------------------------------------------------------------------------
 
 RNG = np.random.default_rng(0)
-X, IMAGES = (6, 5), (2, 5, 4, 3)  # shapes to draw from
+X, IMAGES = (6, 5), (2, 5, 4, 3)  # shapes of inputs to draw
 ROWS = RNG.normal(size=X)
 RATES = RNG.uniform(0.1, 0.9, X)
-SPARSE = np.where(RNG.uniform(size=X) < 0.5, 0.3 + np.abs(ROWS), -0.3 - np.abs(ROWS))  # well away from 0
+SPARSE = np.where(RNG.uniform(size=X) < 0.5, 0.3 + np.abs(ROWS), -0.3 - np.abs(ROWS))  # entries well away from 0
 DISTRIBUTIONS = RATES / RATES.sum(axis=1, keepdims=True)
 LABELS = np.array([0, 4, 2, 2, 1, 3])
-LOPSIDED = ((1, 0), (0, 2))  # padding
+LOPSIDED = ((1, 0), (0, 2))  # asymmetric padding
 
 
 def normal(*shape: int) -> NDArray:
@@ -107,7 +107,7 @@ def away_from_0(*shape: int) -> NDArray:
 
 
 def with_a_0(*shape: int) -> NDArray:
-    """Rows with all entries below 0 except the first."""
+    """An array whose first entry is 0; the others in its first row (or image) are positive, the rest negative."""
     values = -0.1 - np.abs(normal(*shape))
     values[0] = -values[0]
     values.flat[0] = 0
@@ -115,14 +115,14 @@ def with_a_0(*shape: int) -> NDArray:
 
 
 def with_zeros(*shape: int) -> NDArray:
-    """Rows of which the first is all 0."""
+    """An array whose first row is all 0."""
     values = normal(*shape)
     values[0] = 0
     return values
 
 
 def far_apart(*shape: int) -> NDArray:
-    """Rows whose exponentials overflow, alone or beside each other, although their differences are ordinary."""
+    """An array whose exponentials overflow: its first row is around 1000, and one entry of the second around -1000."""
     values = normal(*shape)
     values[0] += 1000
     values[1, 0] -= 1000
@@ -157,9 +157,9 @@ class Around(Container):
 
 
 class UsedBefore(Around):
-    """A layer that has seen another batch before, with other numbers, another size and in the other mode.
+    """A layer that has seen another batch before, with other numbers, of another size and in the other mode.
 
-    Running statistics are restored: those that inference uses are not functions of x.
+    Running statistics are restored after that batch: in inference they must not depend on x.
     """
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
@@ -171,7 +171,7 @@ class UsedBefore(Around):
 
 
 class Overwriting(Around):
-    """A layer that writes its gradients instead of adding to them (accumulate = False); they are added up here."""
+    """A layer that writes its gradients instead of adding to them (accumulate = False); this wrapper adds them up."""
 
     def __init__(self, layer: Dense) -> None:
         super().__init__(layer)
@@ -222,7 +222,7 @@ def without_dx(layer: Layer) -> Layer:
 
 
 class OfFirstRows(Loss):
-    """A loss against as many targets as there are predictions, for batches of every size."""
+    """A loss that uses only as many targets as there are predictions, so that batches of all sizes work."""
 
     def __init__(self, loss: Loss) -> None:
         super().__init__()
@@ -253,5 +253,5 @@ class LossUsedBefore(Loss):
 def auxiliary_head(
     layers: Layer | Sequence[Layer], weight: float = 0.3, smoothing: float = 0.0, labels: NDArray = LABELS
 ) -> AuxiliaryHead:
-    """An auxiliary head in the state it has in the middle of a training step."""
+    """An auxiliary head that has its loss and labels, as in the middle of a training step."""
     return AuxiliaryHead(layers, weight).expect(OfFirstRows(SoftmaxCrossEntropy(smoothing)), labels)

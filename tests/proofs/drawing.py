@@ -1,11 +1,11 @@
-"""Random draws: shapes, data, windows, and chains of layers that fit together; all valid, all suitable for a check.
+"""Random shapes, data, windows, and chains of layers that fit together; all are valid and suitable for a check.
 
     draw = drawer(np.random.default_rng(3))
     specs.LAYERS["Conv2D"].drawn(draw).check()
 
-A Draw picks one of a sequence of options. So the same functions work with a NumPy generator (`drawer`) and with a tool
-that searches and shrinks: with hypothesis, `lambda options: data.draw(st.sampled_from(options))`. The simplest option
-comes first.
+A Draw picks one of a sequence of options. The same functions therefore work with a NumPy generator (`drawer`) and with
+hypothesis, which searches and shrinks: `lambda options: data.draw(st.sampled_from(options))`. The simplest option comes
+first.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from tinydl.layers import AveragePool2D, BatchNorm, Conv2D, MaxPool2D, Sequentia
 T = TypeVar("T")
 SEEDS = range(1 << 16)
 BATCHES = range(1, 6)
-SEVERAL = range(2, 6)  # rows
-# Up to a few, and one more than the 8 or 16 numbers that compiled loops process at a time.
+SEVERAL = range(2, 6)  # batch sizes above 1
+# A few small sizes, and one more than the 8 or 16 numbers that compiled loops process at a time.
 WIDTHS = (1, 2, 3, 4, 5, 6, 17)
 CHANNELS = (1, 2, 3, 4, 9)
 SIDES = range(1, 8)
@@ -34,7 +34,7 @@ MANY = (32, 33)  # channels from which 2x2 and 3x3 kernels use Winograd's method
 
 
 class Draw(Protocol):
-    """Picks one of a sequence of options."""
+    """A function that picks one of a sequence of options."""
 
     def __call__(self, options: Sequence[T], /) -> T: ...
 
@@ -44,7 +44,7 @@ Data = Callable[[Draw, np.random.Generator, Shape], NDArray]
 
 
 def drawer(rng: np.random.Generator) -> Draw:
-    """A Draw backed by a NumPy generator, every option equally likely."""
+    """A Draw that uses a NumPy generator; all options are equally likely."""
 
     def draw(options: Sequence[T], /) -> T:
         return options[int(rng.integers(len(options)))]
@@ -57,7 +57,7 @@ def drawer(rng: np.random.Generator) -> Draw:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The input shapes of a layer: how one is drawn, and which fit when layers are chained."""
+    """The input shapes of a layer: how to draw one, and which shapes fit when layers are chained."""
 
     draw: Callable[[Draw], Shape]
     fit: Callable[[Shape], bool]
@@ -78,7 +78,7 @@ def _images_of_many_channels_too(draw: Draw) -> Shape:
 
 
 def _any_shape(draw: Draw) -> Shape:
-    """From one number per sample to four axes."""
+    """A shape with no axes (one number per sample) to four axes."""
     return tuple(draw(range(1, 6)) for _ in range(draw((1, 2, 3, 4, 0))))
 
 
@@ -92,13 +92,13 @@ IMAGES_FOR_CONVOLUTION = Inputs(_images_of_many_channels_too, ONLY_IMAGES.fit)
 ROWS_OR_IMAGES = Inputs(lambda draw: draw((_rows, _images))(draw), lambda shape: len(shape) in (1, 3))
 ANY_SHAPE = Inputs(_any_shape, lambda shape: True)
 SOME_AXES = Inputs(_some_axes, lambda shape: len(shape) > 0)
-SEVERAL_FEATURES = Inputs(  # with a single one, softmax and the like are constant
+SEVERAL_FEATURES = Inputs(  # with a single feature, softmax and layer normalization are constant
     lambda draw: (*_some_axes(draw)[:-1], draw(range(2, 6))), lambda shape: len(shape) > 0 and shape[-1] > 1
 )
 
 
 def random_normal(draw: Draw, rng: np.random.Generator, shape: Shape) -> NDArray:
-    """(No wider than this: where a sigmoid or tanh is flat to the last digit, no gradient is left to check.)"""
+    """Normal entries, not too large: where sigmoid or tanh is flat to the last digit, no gradient is left to check."""
     return draw((1.0, 0.3)) * rng.normal(size=shape)
 
 
@@ -123,8 +123,8 @@ def activation(draw: Draw) -> Any:
 def windows(draw: Draw, shape: Shape, sizes: Sequence[int], wide: bool) -> tuple[Any, Any, Any]:
     """A window, strides and padding that fit an image.
 
-    wide: windows may contain nothing but padding. With strides of 1 some other window sees the image; with larger
-    strides all of them may step over it, and no gradient would be left to check.
+    wide: along an axis with stride 1, windows may contain only padding, because other windows then cover the image.
+    With a larger stride all windows might miss the image, and no gradient would be left to check.
     """
     window, strides = [draw(sizes), draw(sizes)], [draw((1, 1, 2, 3)), draw((1, 1, 2, 3))]
     limits = [size + 2 if wide and stride == 1 else size for size, stride in zip(window, strides, strict=True)]
@@ -140,7 +140,7 @@ def windows(draw: Draw, shape: Shape, sizes: Sequence[int], wide: bool) -> tuple
     elif form == "each side":
         around = [(draw(range(limit)), draw(range(limit))) for limit in limits]
         padding = tuple(around)
-    if form != "same":  # "same" pads as much as the windows need
+    if form != "same":  # "same" adds all the padding that the windows need
         window = [min(side, size + sum(both)) for side, size, both in zip(window, shape, around, strict=False)]
     return number_or_pair(draw, *window), number_or_pair(draw, *strides), padding
 
@@ -155,7 +155,7 @@ def pool2d(kind: type[MaxPool2D | AveragePool2D]) -> Make:
         return kind(pool_size, strides, padding)
 
     def side_by_side(draw: Draw, shape: Shape) -> Layer:
-        """Leave the strides to the layer."""
+        """A pooling layer with its default strides, so that windows lie side by side."""
         window = [draw(range(1, size + 1)) for size in shape[:2]]
         return kind(number_or_pair(draw, *window), padding=draw(("valid", "same")))
 
@@ -173,7 +173,7 @@ def built(layer: Layer, shape: Shape) -> Any:
 
 
 def chain(draw: Draw, shape: Shape, nested: bool = True) -> Sequential:
-    """One to four layers that fit together, of all kinds with a spec; nested, as composites are among them."""
+    """One to four layers that fit together, of all kinds with a spec; nested: composites may be among them."""
     from .specs import LAYERS
 
     layers = []
@@ -186,8 +186,8 @@ def chain(draw: Draw, shape: Shape, nested: bool = True) -> Sequential:
 
 
 def conv2d_same(draw: Draw, shape: Shape, filters: int | None = None, strides: int = 1) -> Sequential:
-    """A convolution that changes only the number of channels; with batch normalization, which makes a bias useless,
-    or without.
+    """A convolution that (with strides of 1) changes only the number of channels, with or without batch normalization,
+    which makes a bias useless.
     """
     normalised, size = draw((False, True)), number_or_pair(draw, draw(range(1, 4)), draw(range(1, 4)))
     filters, f = filters or draw(CHANNELS), activation(draw)

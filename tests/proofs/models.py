@@ -1,4 +1,4 @@
-"""Whole models with the inputs of their checks: narrow versions of the library's architectures, and random chains."""
+"""Whole models with inputs for their checks: narrow versions of the library's architectures, and random chains."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .specs import LOSSES
 
 @dataclass(frozen=True)
 class ModelCase:
-    """How to make a model, data and a loss for its check, and further arguments of check_model."""
+    """A function that makes a model, the data and loss for its check, and further arguments of check_model."""
 
     make: Callable[[], Model]
     x: NDArray[Any]
@@ -43,16 +43,17 @@ class ModelCase:
 
 
 def small(make: Callable[[], Model], divisor: int, input_shape: tuple[int, ...]) -> Callable[[], Model]:
-    """A builder for a narrow version of the model from `make`, layer for layer: filters, units and channels divided.
+    """A builder for a narrow version of the model from `make`, with the same layers but fewer filters and units.
 
-    (Numbers up to 10, such as classes, do not change.) Vectors and running statistics are moved off their
-    initial values: biases of 0 and scales of 1 hide errors, and relu has its kink where all of a window is 0.
+    Widths above 10 are divided by `divisor`; smaller ones, such as the number of classes, do not change. Vectors and
+    running statistics are moved off their initial values: biases of 0 and scales of 1 hide errors, and with a bias of 0
+    a window of zeros puts relu on its kink.
     """
 
     @cache
     def unbuilt() -> tuple[str, list[Layer]]:
         before = dict(INITIALIZERS)
-        INITIALIZERS.update(dict.fromkeys(before, zeros))  # the large weights are discarded, and slow to draw
+        INITIALIZERS.update(dict.fromkeys(before, zeros))  # the large weights are slow to draw and never used
         try:
             model = make()
         finally:
@@ -71,7 +72,7 @@ def small(make: Callable[[], Model], divisor: int, input_shape: tuple[int, ...])
 
 
 def _narrow(value: Any, divisor: int) -> Any:
-    """An unbuilt copy of a layer with fewer filters, or a list of such copies; other values unchanged."""
+    """An unbuilt copy of a layer with fewer filters or units, or a list of such copies; other values as they are."""
     if isinstance(value, list):
         return [_narrow(entry, divisor) for entry in value]
     if not isinstance(value, Layer):
@@ -87,13 +88,13 @@ def _autoencoder(make: Callable[[], Model]) -> ModelCase:
 
 
 def _images(make: Callable[[], Model], channels: int) -> ModelCase:
-    """(There are relu and max-pool kinks everywhere; probes that hit one are replaced.)"""
+    """A check on images. There are relu and max-pool kinks everywhere; probes that hit a kink are replaced."""
     x = np.random.default_rng(2).normal(size=(3, 8, 8, channels))
     return ModelCase(make, x, np.array([3, 0, 7]), SoftmaxCrossEntropy(), {"probes": 16})
 
 
 def _deep(make: Callable[[], Model], divisor: int, input_shape: tuple[int, ...]) -> ModelCase:
-    """Too many kinks to probe entry by entry: all arrays at once. Its auxiliary heads get their targets."""
+    """A check of all arrays at once, for models with too many kinks to probe single entries; heads get their targets."""
     x, labels = np.random.default_rng(2).normal(size=(4, *input_shape)), np.array([3, 0, 4, 1])
     narrow = small(make, divisor, input_shape)
 
@@ -155,11 +156,11 @@ MODELS: dict[str, ModelCase] = {
 }  # fmt: skip
 
 
-# --- at random ------------------------------------------------------------------------------------------------------
+# --- random models --------------------------------------------------------------------------------------------------
 
 
 def _model_case(inputs: Inputs, draw: Draw) -> ModelCase:
-    """A chain, a last Dense layer and a loss."""
+    """A random chain with a last Dense layer, and a loss that fits it."""
     shape, seed = inputs.draw(draw), draw(SEEDS)
     body, units = chain(draw, shape), draw(range(1, 5))
     layers = [*body.layers, Dense(units)]
@@ -171,7 +172,7 @@ def _model_case(inputs: Inputs, draw: Draw) -> ModelCase:
     loss, y = targets(draw, rng, (len(x), units))
 
     def make() -> Model:
-        """Move arrays off their initial values: if a row has only dead units, 0 biases put the next relu on its kink."""
+        """Move arrays off their initial values: after a row of dead units, zero biases put the next relu on its kink."""
         model = Model(copy.deepcopy(layers), shape, seed)
         model.parameters += 0.1 * np.random.default_rng(seed).standard_normal(model.parameters.shape)
         return model

@@ -1,4 +1,4 @@
-"""Every layer and loss of tinydl as a target for mutation: from its spec, using the plain NumPy definitions."""
+"""Mutation targets, built from the specs of all layers and losses; they run the plain NumPy definitions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .specs import DIFFERENTIATED, cases_of
 
 
 def targets() -> dict[str, Target]:
-    """A target for each class, by name; cases that are not telling serve for comparison."""
+    """A target for each class, keyed by its name; cases that are not telling serve for comparison."""
     every: list[Case] = list(cases_of(DIFFERENTIATED).values())
     found: dict[str, Target] = {}
     for name, spec in DIFFERENTIATED.items():

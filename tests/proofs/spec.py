@@ -32,18 +32,18 @@ class LayerSpec:
     Args:
         subject: the class
         cases: where its gradient is checked, keyed by the feature each case exercises; "" for the default case
-        draw: makes a random layer for a given sample shape: draw(options) picks one
-        inputs: the input shapes that it takes
-        data: how its input is drawn
+        draw(draw, shape): makes a random layer for a given sample shape; draw(options) picks one of the options
+        inputs: the input shapes that the layer accepts
+        data: draws an input
         batches: how many rows a batch may have
-        telling: where its mutants are checked: small, so that thousands of checks are fast, at inputs that expose
-            mistakes; by default the cases above, and the first of them after an earlier batch
+        telling: where its mutants are checked: small cases, so that thousands of checks are fast, at inputs that
+            expose mistakes; by default `cases`, and the first of `cases` after an earlier batch
         may_be_zero(layer, training, alone): whether gradients of a random layer may truly be 0, e.g. if a mask lets
-            nothing through; alone: it is not part of another layer
-        link: how a random layer is placed in a chain of layers, if not as by `draw`
-        often: its relative frequency
-        composite: it holds layers itself
-        variants: attributes that make it work differently, with a name for each (for mutants)
+            nothing through; alone: the layer is not part of another layer
+        link: makes a random layer for a chain of layers; `draw` by default
+        often: its relative frequency in chains
+        composite: whether it contains other layers
+        variants: named settings of attributes that change how the layer computes (for mutants)
         usual: a case of usual size, for benchmarks
     """
 
@@ -81,10 +81,10 @@ class LayerSpec:
 
 
 def gradients_may_be_zero(layer: Layer, training: bool) -> bool:
-    """Whether a relu, a mask or the like may let nothing through: if there are few units, all may be dead.
+    """Whether a relu or a mask, for example, may let nothing through: all of a few units may be dead.
 
-    All gradients are then truly 0, and the check shows that backward gives 0 there. Most other points show the
-    mistakes that such a point cannot.
+    All gradients are then truly 0, and the check only shows that backward returns 0. Mistakes that such a point hides
+    show at most other points.
     """
     from .specs import LAYERS
 
@@ -102,9 +102,9 @@ class LossSpec:
     Args:
         subject: the class
         cases: where its gradient is checked, keyed by the feature each case exercises; "" for the default case
-        draw: a random loss, and targets for predictions of a given shape
-        inputs: the shapes of predictions that it takes, without the batch axis
-        telling: where its mutants are checked; by default the cases above, and the first of them after an earlier batch
+        draw: makes a random loss, and targets for predictions of a given shape
+        inputs: the shapes of predictions that it accepts, without the batch axis
+        telling: where its mutants are checked; by default `cases`, and the first of `cases` after an earlier batch
         usual: a case of usual size, for benchmarks
     """
 
@@ -134,10 +134,10 @@ class OptimizerSpec:
 
     Args:
         subject: the class
-        kinds: constructors, keyed by the feature each kind exercises; "" for the default kind. Keywords are passed on
-        by_formula(optimizer, p, gradients, decay): the parameters after one step per gradient, computed again
-            from the paper's formula, for float64 vectors; decay: the weight decay of each entry
-        recorded: constructors of the optimizers whose steps are in tests/golden/optimizers_*.json, by their names there
+        kinds: constructors, keyed by the feature each kind exercises; "" for the default kind. They accept keywords
+        by_formula(optimizer, p, gradients, decay): the parameters after one step per gradient, computed
+            independently from the paper's formula in float64; decay: the weight decay of each entry
+        recorded: constructors of the optimizers whose steps are in tests/golden/optimizers_*.json, keyed as in JSON
     """
 
     subject: type[Optimizer]

@@ -1,4 +1,4 @@
-"""Small models, one per case of a layer's spec, to test the layer in training, in files and in memory."""
+"""Small models, one per case of a layer's spec, for tests of training, of saved files and of dtypes in memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ CASES: dict[str, Any] = cases_of(LAYERS)
 
 
 def stack(case: LayerCase) -> Model:
-    """The case's layer between layers with parameters, on inputs of its shape.
+    """A model that takes inputs of the case's shape, with the case's layer between layers with parameters.
 
-    The last layer is as wide as an auxiliary head in the case, which learns from the same targets.
+    If the case contains an auxiliary head, the last layer has as many units, because both learn from the same targets.
     """
     shape = case.point[1:] if isinstance(case.point, tuple) else case.point.shape[1:]
     layer: Layer = copy.deepcopy(case.subject)
@@ -36,7 +36,7 @@ def stack(case: LayerCase) -> Model:
 
 
 def batch(model: Model, rows: int = 8) -> tuple[Any, Any]:
-    """x and y for mean squared error."""
+    """Random x and y of the shapes that the model and mean squared error need."""
     rng = np.random.default_rng(0)
     shapes: list[Any] = [model.input_shape, model.output_shape]
     x, y = (rng.normal(size=(rows, *shape)).astype(np.float32) for shape in shapes)

@@ -1,4 +1,4 @@
-"""Files: a model with any layer reloads bit for bit, and training with any optimizer resumes as if never stopped."""
+"""A model with any layer reloads bit for bit, and training with any optimizer resumes as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_saved_model_is_the_same_model(tmp_path: Path, name: str) -> None:
     model = stack(CASES[name])
     x, y = batch(model)
     model.compile(SGD(0.01), MeanSquaredError())
-    model.fit(x, y, batch_size=4, verbose=0)  # moves state and parameters off their initial values
+    model.fit(x, y, batch_size=4, verbose=0)  # move state and parameters off their initial values
     model.save(tmp_path / "m")
     loaded = Model.load(tmp_path / "m")
     assert repr(loaded.layers) == repr(model.layers)

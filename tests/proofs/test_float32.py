@@ -1,4 +1,4 @@
-"""float32 stays float32: no array in a training step is float64, whatever the layer, loss or optimizer."""
+"""float32 stays float32: with any layer, loss or optimizer, no array in a training step is float64."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGE = Path(tinydl.__file__).parent
 
 
 class Float64Finder:
-    """While active, records every float64 array that a tinydl function holds in a local variable when it returns."""
+    """A context that records every float64 array that a tinydl function returns, or holds in a local variable then."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
@@ -47,17 +47,17 @@ class Float64Finder:
 
 
 PLAIN = LayerCase(Dense(4, "relu"), (8, 5))
-# NumPy scalars as hyper-parameters, and schedules, which compute in float64.
+# Added here: NumPy scalars as hyperparameters, and schedules, which compute in float64.
 OPTIMIZERS_WITH_MORE = {
     **{f"{name} {kind}": make for name, spec in OPTIMIZERS.items() for kind, make in spec.kinds.items()},
-    "numbers of NumPy's": lambda: Adam(np.float64(0.01), weight_decay=np.float64(0.1), global_clipnorm=0.1),
+    "NumPy scalars": lambda: Adam(np.float64(0.01), weight_decay=np.float64(0.1), global_clipnorm=0.1),
     "schedule": lambda: SGD(LinearWarmup(CosineDecay(np.float64(0.1), 9), 2), momentum=0.9, nesterov=True),
     "one cycle": lambda: RMSprop(OneCycle(np.float64(0.1), 9), global_clipnorm=1e-3),
 }
 
 
 def step_in_float32(case: LayerCase, loss: Any, y: Any, optimizer: Any) -> None:
-    """NumPy turns float32 into float64 silently: by np.zeros(shape), by NumPy scalars such as np.sqrt(2)."""
+    """Check that no array in a training step is float64: np.zeros(shape) and np.sqrt(2) silently turn results into it."""
     model = stack(case)
     model.compile(optimizer, loss)
     x, targets = batch(model)
@@ -65,18 +65,18 @@ def step_in_float32(case: LayerCase, loss: Any, y: Any, optimizer: Any) -> None:
     seen: list[tuple[str, str, np.dtype]] = []
     for layer in model.root.walk():
         watch(layer, seen)
-    model.predict(x)  # constants (Winograd's matrices) are computed in float64, once
+    model.predict(x)  # first, because constants (Winograd's matrices) are computed once, in float64
     with Float64Finder() as finder:
         for _ in range(2):
             model.train_on_batch(x, y)
         model.evaluate(x, y)
-        model.backward(model.loss.backward())  # all the way down: a training step omits the lowest dx
+        model.backward(model.loss.backward())  # down to the input: a training step omits the lowest dx
         prediction = model.predict(x)
     assert finder.found == []
     assert {what for _, what, _ in seen} == {"y", "dx"}
     assert [entry for entry in seen if entry[2] != np.float32] == []
     assert prediction.dtype == np.float32
-    # parameters, gradients, slots, caches: every array that the model still holds
+    # Every array that the model still holds: parameters, gradients, slots, caches.
     arrays = [thing for thing in walk(model) if isinstance(thing, np.ndarray)]
     assert any(array is model.gradients for array in arrays)
     assert [array.shape for array in arrays if array.dtype == np.float64] == []
@@ -90,7 +90,7 @@ def test_no_float64_array_in_a_step_of_a_layer(name: str) -> None:
 @pytest.mark.parametrize(("loss", "optimizer"), list(itertools.product(LOSSES, OPTIMIZERS_WITH_MORE)))
 def test_no_float64_array_in_a_step_of_a_loss_and_an_optimizer(loss: str, optimizer: str) -> None:
     rng = np.random.default_rng(1)
-    for _ in range(2):  # labels and probabilities, if the loss takes both
+    for _ in range(2):  # usually draws labels and probabilities, if the loss accepts both
         subject, y = LOSSES[loss].draw(lambda options: options[int(rng.integers(len(options)))], rng, (8, 3))
         y = y.astype(np.float32) if y.dtype.kind == "f" else y
         step_in_float32(PLAIN, subject, y, OPTIMIZERS_WITH_MORE[optimizer]())
@@ -114,7 +114,7 @@ def watch(layer: Layer, seen: list[tuple[str, str, np.dtype]]) -> None:
 
 
 class LeakyInside(Tanh):
-    """Results are float32, but computed in float64: twice the memory, and more than twice the time."""
+    """Returns float32, but computes in float64, which takes twice the memory and more than twice the time."""
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         slope = 1 - self._y * np.sqrt(np.ones(1)) * self._y

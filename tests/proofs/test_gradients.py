@@ -1,6 +1,6 @@
-"""Every public layer, every loss and whole models against finite differences, and proof that such a check can fail.
+"""Checks of every public layer, every loss and whole models against numeric slopes, and proof that the check can fail.
 
-The cases are those of tests/proofs/specs. A gradient check proves that backward is the derivative of forward; golden
+The cases come from tests/proofs/specs. A gradient check proves that backward is the derivative of forward; golden
 values prove that forward is right (tests/layers/test_values.py, tests/test_losses.py).
 """
 
@@ -47,16 +47,16 @@ from tinydl.layers import (
 )
 from tinydl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 
-# Largest relative errors; the checks themselves accept 1e-6. The complex step has no truncation error, no kinks nearby;
-# central differences between the kinks of hundreds of relus need steps so small that roundoff shows.
+# Largest relative errors; the checks themselves accept 1e-6. The complex step has no truncation error and crosses no
+# kinks; central differences between the kinks of hundreds of relus need steps so small that roundoff shows.
 LIMITS = {"complex": 1e-12, "central": 1e-8}
 DEEP_LIMITS = {"complex": 1e-12, "central": 1e-6}
 DEEP = ("deep_autoencoder", "sparse_autoencoder", "digits_cnn")
-DIRECTIONAL = [name for name, case in MODELS.items() if case.options.get("mode") == "directional"]  # deeper still
-# Only the complex step in the fast tests: it is the exact one of the two.
+DIRECTIONAL = [name for name, case in MODELS.items() if case.options.get("mode") == "directional"]  # even deeper
+# The fast tests use only the complex step, because it is the exact method of the two.
 either_method = pytest.mark.parametrize("method", ["complex", pytest.param("central", marks=pytest.mark.slow)])
 CASES = cases_of(DIFFERENTIATED)
-DEEPER_TWINS = ("vgg19(small)", "resnet34(small)", "resnet56_cifar(small)")  # made of others' blocks
+DEEPER_TWINS = ("vgg19(small)", "resnet34(small)", "resnet56_cifar(small)")  # made of the other models' blocks
 
 
 def tight(report: GradientCheckReport, limit: float) -> None:
@@ -89,7 +89,7 @@ def test_model(name: str, training: bool, method: str) -> None:
 @either_method
 @pytest.mark.slow
 def test_deep_model(name: str, training: bool, method: str) -> None:
-    """One random direction through all arrays at once; the slopes are large, so the relative error counts."""
+    """Check one random direction through all arrays at once; the slopes are large, so only the relative error counts."""
     report = MODELS[name].check(training=training, method=method)
     assert report.passed
     assert report.max_relative_error <= DEEP_LIMITS[method], report
@@ -98,7 +98,7 @@ def test_deep_model(name: str, training: bool, method: str) -> None:
 
 @pytest.mark.parametrize("name", DIRECTIONAL)
 def test_no_array_of_a_deep_model_is_lost_beside_the_others(name: str) -> None:
-    """Every array, moved alone, has a slope large enough to be seen in the sum at the complex step's tolerance."""
+    """The slope of every array, moved alone, is large enough to show in the sum at the complex step's tolerance."""
     case = MODELS[name]
     model = case.make()
     x = case.x.astype(np.float32)
@@ -146,7 +146,7 @@ def public(module: Any, base: type) -> list[type]:
 def test_everything_has_a_spec(subject: type, specs: dict[str, Any]) -> None:
     if subject.__name__ not in specs:
         file = file_for(subject)
-        pytest.fail(f"{subject.__name__} has no spec yet: write {file}; tests/proofs/specs/__init__.py says how")
+        pytest.fail(f"{subject.__name__} has no spec yet: write {file} as described in tests/proofs/specs/__init__.py")
     assert specs[subject.__name__].subject is subject
 
 
@@ -157,11 +157,11 @@ def test_every_layer_is_offered_and_compared_with_values_from_elsewhere() -> Non
         module = importlib.import_module(f"tinydl.layers.{file.stem}") if file.stem != "__init__" else layers
         for kind in public(module, Layer):
             base = kind.forward is Layer.forward or any(kind in other.__bases__ for other in public(layers, Layer))
-            assert kind.__name__ in layers.__all__ or base, f"{kind.__name__}: name it in tinydl/layers/__init__.py"
+            assert kind.__name__ in layers.__all__ or base, f"{kind.__name__}: add it to tinydl/layers/__init__.py"
     tests = "".join(path.read_text(encoding="utf-8") for path in (Path(__file__).parents[1] / "layers").glob("*.py"))
     for kind in public(layers, Layer):
         values = f"tests/layers/{Path(file_for(kind)).stem}.py".replace("layers/", "layers/test_")
-        assert kind.__name__ in tests, f"{kind.__name__}: its values are not compared yet, write {values}"
+        assert kind.__name__ in tests, f"{kind.__name__} has no test of its values yet: write {values}"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_the_file_that_is_named_is_the_one_to_write(kind: type, file: str) -> No
 
 
 def test_every_model_has_a_row() -> None:
-    """By the models' names, each also the beginning of its row's name ("resnet20_cifar" is a resnet_cifar)."""
+    """Each row's name begins with its model's name; a depth in the name is ignored (resnet20_cifar: resnet_cifar)."""
     names = {row: case.make().name for row, case in MODELS.items()}
     assert {re.sub(r"(vgg|resnet)\d+", r"\1", name) for name in names.values()} >= set(models.__all__)
     assert [row for row, name in names.items() if not row.startswith(name)] == []
@@ -192,7 +192,7 @@ def test_a_trained_model_is_checked_at_its_own_weights() -> None:
         np.testing.assert_array_equal(weight, before)
 
 
-# --- planted bugs: each of these must fail --------------------------------------------------------------------------
+# --- planted bugs: every check of these must fail ------------------------------------------------------------------
 
 
 class DenseWithoutMaskInW(Dense):
@@ -206,7 +206,7 @@ class DenseWithoutMaskInW(Dense):
 
 
 class DenseMeanBias(Dense):
-    """1/N twice: in the loss and in the layer."""
+    """The bias gradient is a mean over the batch, although the loss divides by N already."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         self.grads["W"] += self._x.T @ dy
@@ -215,7 +215,7 @@ class DenseMeanBias(Dense):
 
 
 class DenseThatAssigns(Dense):
-    """= in place of +=."""
+    """Gradients are assigned (=) instead of added (+=)."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         self.zero_grad()
@@ -238,7 +238,7 @@ class SigmoidOfItsInput(Sigmoid):
 
 
 class ReLUInPlace(ReLU):
-    """The right numbers, but written into dy."""
+    """The numbers are right, but they are written into dy."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         dy[self._y <= 0] = 0
@@ -246,14 +246,14 @@ class ReLUInPlace(ReLU):
 
 
 class TanhInFloat64(Tanh):
-    """A leak: NumPy's float64 scalars make a float32 array float64."""
+    """A dtype leak: a float64 array turns the float32 result into float64."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         return super().backward(dy) * np.sqrt(np.ones(1))
 
 
 class ContractiveFrozenW(ContractivePenalty):
-    """The book's mistake: W in the penalty is a constant, so only the road through h is left."""
+    """The book's mistake: W in the penalty is treated as a constant, so only the path through h is left."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         before = self.encoder.grads["W"].copy()
@@ -266,7 +266,7 @@ class ContractiveFrozenW(ContractivePenalty):
 
 
 class ContractiveSigmoidForRelu(ContractivePenalty):
-    """The book's other mistake: h (1 - h) as the derivative of a relu, in the gradient."""
+    """The book's other mistake: the gradient uses h (1 - h) as the derivative of relu."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         h, W = self._h, self.encoder.params["W"]
@@ -293,14 +293,14 @@ class L1SummedOverTheBatch(ActivityL1):
 
 
 class KLWithoutTheMean(KLSparsity):
-    """dr_j/dx_nj = 1/n is missing."""
+    """The factor dr_j/dx_nj = 1/n is missing."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         return dy + len(dy) * (super().backward(dy) - dy)
 
 
 class DropoutThatRedraws(Dropout):
-    """A different mask in backward."""
+    """Backward draws a different mask."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         self.forward(self._x, training=True)
@@ -318,7 +318,7 @@ class FlattenInFortranOrder(Flatten):
 
 
 class SequentialForwards(Sequential):
-    """The layers' backwards in the order of the forward pass."""
+    """Backward runs through the layers in the order of the forward pass."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         for layer in self.layers:
@@ -332,7 +332,7 @@ class MSEWithoutN(MeanSquaredError):
 
 
 class MSEOverRows(MeanSquaredError):
-    """1/rows in backward, 1/entries in forward."""
+    """Backward divides by the number of rows, forward by the number of entries."""
 
     def backward(self) -> NDArray[Any]:
         return super().backward() * self._cache[0].shape[1]
@@ -385,7 +385,7 @@ class ConvBase(Conv2D):
 
 
 class ConvSidesSwapped(ConvBase):
-    """Height and width of the kernel swapped, in dx."""
+    """Height and width of the kernel are swapped in dx."""
 
     def dx(self, da: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
         return super().dx(da, W.transpose(1, 0, 2, 3))
@@ -397,21 +397,21 @@ class ConvSidesSwappedInW(ConvBase):
 
 
 class ConvImageTransposed(ConvBase):
-    """Rows and columns of dy swapped, on square images."""
+    """Rows and columns of dy are swapped, which no shape reveals on square images."""
 
     def dx(self, da: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
         return super().dx(da.transpose(0, 2, 1, 3), W)
 
 
 class ConvFlipped(ConvBase):
-    """The kernel flipped, as in a true convolution, in backward only."""
+    """The kernel is flipped, as in a true convolution, but only in backward."""
 
     def dx(self, da: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
         return super().dx(da, W[::-1, ::-1])
 
 
 class ConvWithoutOverlap(ConvBase):
-    """= in place of += in col2im."""
+    """col2im assigns (=) where windows overlap instead of adding (+=)."""
 
     def col2im(self, dcols: NDArray[Any]) -> NDArray[Any]:
         dx, (kh, kw), (sh, sw) = np.zeros_like(self._x), self.kernel_size, self.strides
@@ -445,28 +445,28 @@ class ConvOfTheFirstImage(ConvBase):
 
 
 class ConvMeanOverImages(ConvBase):
-    """1/N in the loss and in the layer."""
+    """The layer divides by N, although the loss does already."""
 
     def dW(self, da: NDArray[Any]) -> NDArray[Any]:
         return super().dW(da) / len(da)
 
 
 class ConvWithoutGradient(ConvBase):
-    """(The tests of a well-known compiler still passed without it.)"""
+    """dW is all zeros. (A well-known compiler's tests still passed with this bug.)"""
 
     def dW(self, da: NDArray[Any]) -> NDArray[Any]:
         return np.zeros_like(self.params["W"])
 
 
 class ConvTooSmall(ConvBase):
-    """A gradient that points in the right direction still trains."""
+    """dW is slightly too small, which training would not reveal: its direction is right."""
 
     def dW(self, da: NDArray[Any]) -> NDArray[Any]:
         return super().dW(da) * (1 - 1e-5)
 
 
 class MaxPoolPaddingWins(MaxPool2D):
-    """Forward pads with 0."""
+    """Forward pads with 0, which exceeds negative values."""
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         y = super().forward(x)
@@ -479,7 +479,7 @@ class MaxPoolPaddingWins(MaxPool2D):
 
 
 class MaxPoolAssigns(MaxPool2D):
-    """= in place of += where windows overlap."""
+    """Gradients are assigned (=) where windows overlap instead of added (+=)."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         dx, (_, kw), (sh, sw) = np.zeros(self._x_shape, dy.dtype), self.pool_size, self.strides
@@ -490,7 +490,7 @@ class MaxPoolAssigns(MaxPool2D):
 
 
 class MaxPoolSidesSwapped(MaxPool2D):
-    """A position counted down the columns instead of along the rows."""
+    """A position in the window is counted down the columns instead of along the rows."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         kh, kw = self.pool_size
@@ -505,7 +505,7 @@ class MaxPoolToTheFirst(MaxPool2D):
 
 
 class AveragePoolCountsPadding(AveragePool2D):
-    """The mistake is in backward only."""
+    """Backward counts the padding in the mean; forward does not."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         kh, kw = self.pool_size
@@ -524,14 +524,14 @@ class GlobalAverageWithoutShare(GlobalAveragePool2D):
 
 
 class NormWithoutCrossTerm(LocalResponseNorm):
-    """s treated as a constant."""
+    """s is treated as a constant."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         return dy * self._s**-self.beta
 
 
 class NormOnlyItsOwnCrossTerm(LocalResponseNorm):
-    """Channel i in s_i, but not in its neighbors'."""
+    """Channel i reaches the loss through s_i, but not through its neighbors' s."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         x, s, beta = self._x, self._s, self.beta
@@ -548,7 +548,7 @@ class NormNeighboursOfTheForward(LocalResponseNorm):
 
 
 class BatchNormBase(BatchNorm):
-    """BatchNorm's backward in plain NumPy, road by road, in pieces that the bugs below replace."""
+    """BatchNorm's backward in plain NumPy, in one piece per road, which the bugs below replace."""
 
     def statistics(self) -> tuple[NDArray[Any], NDArray[Any]]:
         return self._statistics
@@ -581,34 +581,34 @@ class BatchNormWithoutVarianceRoad(BatchNormBase):
 
 
 class BatchNormOfConstants(BatchNormWithoutMeanRoad):
-    """The batch's statistics as constants: correct only in inference."""
+    """The batch's statistics are treated as constants, which is correct only in inference."""
 
     through_var = BatchNormWithoutVarianceRoad.through_var
 
 
 class BatchNormSumRoad(BatchNormBase):
-    """A sum in place of the mean."""
+    """The road through the mean has a sum instead of a mean."""
 
     def through_mean(self, g: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
         return g.sum(axis=axes)
 
 
 class BatchNormThreeRoadsInInference(BatchNormBase):
-    """The running statistics treated as functions of x."""
+    """In inference the running statistics are treated as functions of x."""
 
     def forward(self, x: NDArray[Any], training: bool = False) -> NDArray[Any]:
         return super().forward(x)
 
 
 class BatchNormRunningInBackward(BatchNormBase):
-    """Forward in training used the batch's statistics."""
+    """Backward uses the running statistics, although forward in training used the batch's."""
 
     def statistics(self) -> tuple[NDArray[Any], NDArray[Any]]:
         return self.state["mean"], self.state["var"]
 
 
 class BatchNormOfOneRow(BatchNormBase):
-    """The axes for rows, used on images."""
+    """The mean is taken over the batch axis only, as for rows, even for images."""
 
     def through_mean(self, g: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
         return g.mean(axis=0)
@@ -628,7 +628,7 @@ class ResidualWithoutBody(Residual):
 
 
 class ResidualInPlace(Residual):
-    """The right numbers, but added into dy."""
+    """The numbers are right, but they are added into dy."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         dy += self.body.backward(dy)
@@ -636,14 +636,14 @@ class ResidualInPlace(Residual):
 
 
 class ResidualMaskOnOneWay(Residual):
-    """The relu after the sum, applied to the body only."""
+    """The mask of the relu after the sum is applied to the body only."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         return self.body.backward(dy * (self._y > 0)) + dy
 
 
 class BranchesFromTheWrongEnd(Branches):
-    """dy is cut into the right widths at the wrong edges."""
+    """dy is cut into pieces of the right widths at the wrong edges."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         last = dy.shape[-1]
@@ -653,7 +653,7 @@ class BranchesFromTheWrongEnd(Branches):
 
 
 class BranchesKeepTheLast(Branches):
-    """= in place of += in dx."""
+    """dx is the last branch's alone, instead of the sum over all branches (= instead of +=)."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         for branch, start, stop in zip(self.branches, self._edges, self._edges[1:], strict=False):
@@ -662,7 +662,7 @@ class BranchesKeepTheLast(Branches):
 
 
 class BranchesOfOneMemory(Branches):
-    """A layer in two places with one cache: the second forward overwrites the values that the first backward needs."""
+    """A layer in two places has one cache: its second forward overwrites the values that the first place needs."""
 
     def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
         shape = super().build(input_shape, rng, dtype)
@@ -673,7 +673,7 @@ class BranchesOfOneMemory(Branches):
 
 
 class DenseWithGradsOfItsOwn(Dense):
-    """The second place's gradient is lost."""
+    """A layer used in two places loses the gradient of the second."""
 
     def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
         shape = super().build(input_shape, rng, dtype)
@@ -790,7 +790,7 @@ def test_a_mutant_without_its_bug_passes() -> None:
     tight(check_layer(in_two_branches(Dense(5, "tanh")), X), LIMITS["complex"])
 
 
-# Bugs that some inputs cannot show: the reason for the shapes of the rows above.
+# Inputs at which a bug makes no difference; the shapes in PLANTED are chosen to avoid them.
 HIDDEN: dict[str, tuple[Layer, Any]] = {
     "overlap, windows side by side": (ConvWithoutOverlap(4, 2, 2), (2, 4, 6, 3)),
     "max pool assigns, windows side by side": (MaxPoolAssigns(2), (2, 4, 6, 3)),

@@ -1,6 +1,6 @@
-"""Mutants of every layer and loss: the judge can fail, and the check finds the mutants.
+"""Mutants of every layer and loss: the check catches them, and `judge` reports those that a weaker check misses.
 
-All of them, with tables: python -m benchmarks.mutants.
+These tests draw a sample. To check all mutants and print tables, run python -m benchmarks.mutants.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def test_the_originals_pass_strictly_and_recompiled_they_are_the_same() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_original_is_right_at_almost_every_point_where_it_is_compared(name: str) -> None:
-    """(The others contain ties, zeros, float32.)"""
+    """The remaining points contain ties, zeros or float32 numbers, so their slopes are not compared."""
     trials = TARGETS[name].originals
     states = Counter(trial.compare_with_slopes()[0] for trial in trials)
     assert states["wrong"] == 0
@@ -153,7 +153,7 @@ def test_verdicts() -> None:
 
 @pytest.mark.slow
 def test_a_check_that_accepts_everything_is_found_out() -> None:
-    """Only in backward definitions: the judge cannot know that a different forward was unintended."""
+    """Only backward mutants are used, because `judge` cannot tell that a changed forward was unintended."""
 
     def verdicts(name: str, place: str, **options: Any) -> list[str]:
         target = TARGETS[name]
@@ -187,7 +187,7 @@ def test_a_blind_check_misses_what_breaks_a_rule_or_is_small(name: str, place: s
 
 
 def test_a_check_of_x_alone_is_found_out() -> None:
-    """As in many home-made checks: dx is compared, dW is not."""
+    """Many home-made checks compare dx but not dW."""
 
     def check_x_only(case: Case) -> None:
         try:
@@ -225,7 +225,7 @@ def test_a_check_of_x_alone_is_found_out() -> None:
 )  # fmt: skip
 @pytest.mark.slow
 def test_every_term_of_a_block_is_needed(name: str, place: str, operator: str, after: str) -> None:
-    """The three roads of batch normalization, both terms of a residual sum, every branch's cut, the head's share."""
+    """Covers the roads of batch normalization, the terms of a residual sum, the branches' cuts, and a head's weight."""
     verdict = verdict_on(name, place, operator, after)
     assert verdict.kind in (CAUGHT, CRASH), verdict
 
@@ -255,7 +255,7 @@ def test_a_sample_of_the_mutants_is_not_missed(name: str, every: int) -> None:
 
 
 def test_the_cases_are_what_finds_a_mistake() -> None:
-    """Square windows and images hide a height taken for a width."""
+    """With square windows and images, a height mistaken for a width goes unnoticed."""
     target = TARGETS["AveragePool2D"]
     (site, mutant), = [
         (site, mutant) for site, mutant in target.mutants()
@@ -289,7 +289,7 @@ def test_the_table() -> None:
 
 
 def test_layers_are_found_by_the_check_that_users_call() -> None:
-    """The strict tolerance is needed for float32 only: the rest is found with the defaults."""
+    """Only mutants that lose precision (float32) need the strict tolerance; the defaults catch all others."""
     site = next(site for site in TARGETS["LeakyReLU"].sites if site.name == "LeakyReLU.backward")
     for mutant in [mutant for mutant in mutants_of(site.function) if mutant.operator == "sign"]:
         with installed(site, mutant.function), pytest.raises(AssertionError, match="sign is flipped"):

@@ -1,7 +1,7 @@
-"""Properties that hold for every layer, at configurations, data and dtypes searched by hypothesis.
+"""Properties that hold for every layer, tested at configurations, data and dtypes that hypothesis searches.
 
-It draws them from the specs (tests/proofs/specs), always the same ones. The numbers themselves are compared
-elsewhere (tests/layers/test_values.py, tests/golden).
+Hypothesis draws from the specs (tests/proofs/specs), and draws the same samples in every run. Other tests compare
+the numbers themselves (tests/layers/test_values.py, tests/golden).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tinydl.kernels.convolution import choose
 from tinydl.layers import Dense, Dropout, Layer, ReLU, Tanh, dense
 
 Arrays = dict[str, NDArray[Any]]
-# Relative to the largest number of an array, plus as much absolutely: data are of order 1, and sums may cancel.
+# Both absolute and relative to the largest number of an array: data are of order 1, and sums may cancel.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
 COMMON: dict[str, Any] = {
     "deadline": None,
@@ -58,7 +58,7 @@ def same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 @dataclass(frozen=True)
 class Sample:
-    """A case in one dtype: built layers, all alike, and their inputs."""
+    """A case in one dtype: it makes identical built layers and their inputs."""
 
     case: LayerCase
     dtype: str
@@ -72,7 +72,7 @@ class Sample:
         return self.case.training
 
     def layer(self) -> Any:
-        """Built, and moved off its initial values: a bias of 0 hides errors."""
+        """A built layer, its parameters moved off their initial values, because a bias of 0 hides errors."""
         layer = copy.deepcopy(self.case.subject)
         rng = np.random.default_rng(self.case.options["seed"])
         layer.build(self.x.shape[1:], rng, self.dtype)
@@ -89,7 +89,7 @@ class Sample:
 
 
 def backward(layer: Any, dy: NDArray[Any]) -> Arrays:
-    """All results for one more dy."""
+    """All gradients for one dy: dx and those of the parameters."""
     layer.zero_grad()
     dx = layer.backward(dy)
     return {"dx": dx, **{name: value.copy() for name, value in layer.grads.items()}}
@@ -99,7 +99,7 @@ def backward(layer: Any, dy: NDArray[Any]) -> Arrays:
 
 
 def shapes_and_dtypes_are_those_promised(sample: Sample) -> None:
-    """The dtype of every array that the layer returns or keeps, including its caches."""
+    """Every array that the layer returns or keeps, including its caches, has the right dtype."""
     layer = sample.layer()
     y = layer.forward(sample.x, sample.training)
     assert y.shape == (len(sample.x), *layer.output_shape)
@@ -114,7 +114,7 @@ def shapes_and_dtypes_are_those_promised(sample: Sample) -> None:
 
 def the_same_seed_gives_the_same_bits(sample: Sample) -> None:
     first, second = sample.layer(), sample.layer()
-    for _ in range(2):  # noise differs in the second pass, but is the same for both again
+    for _ in range(2):  # noise differs between passes, but not between the two layers
         one, other = sample.one_pass(first), sample.one_pass(second)
         assert [name for name in one if not same_bits(one[name], other[name])] == []
     assert first.penalty() == second.penalty()
@@ -130,7 +130,7 @@ def gradients_add_up(sample: Sample) -> None:
 
 
 def arrays_of_others_are_left_alone(sample: Sample) -> None:
-    """x, dy, and the arrays returned before."""
+    """The layer does not change x, dy, or arrays that it returned earlier."""
     layer = sample.layer()
     x, dy = sample.x, sample.dy(layer)
     y = layer.forward(x, sample.training)
@@ -154,14 +154,14 @@ def compiled_kernels_are_the_reference(sample: Sample) -> None:
         penalty = twin.penalty()
     close(compiled["y"], expected["y"], sample.dtype)
     close(layer.penalty(), penalty, sample.dtype)
-    # A sum within roundoff of 0 may be above it for one and below it for the other: relu then has two slopes.
+    # A sum within roundoff of 0 may be positive in one run and negative in the other, and relu's slopes then differ.
     assume(np.array_equal(compiled["y"] == 0, expected["y"] == 0))
     for name, value in expected.items():
         close(compiled[name], value, sample.dtype)
 
 
 def rows_do_not_see_each_other(sample: Sample) -> None:
-    """Outside training."""
+    """Outside training, a row's output does not depend on the other rows of its batch."""
     layer = sample.layer()
     together = layer.forward(sample.x)
     alone = [layer.forward(sample.x[row : row + 1]) for row in range(len(sample.x))]
@@ -169,7 +169,7 @@ def rows_do_not_see_each_other(sample: Sample) -> None:
 
 
 def backward_is_linear(sample: Sample) -> None:
-    """Apart from a penalty's share, which does not depend on dy; without a penalty, dy = 0 gives 0."""
+    """Backward is linear in dy, apart from a constant term from penalties; without one, dy = 0 gives 0."""
     layer = sample.layer()
     layer.forward(sample.x, sample.training)
     dy, other = sample.dy(layer), sample.dy(layer, 1)
@@ -208,7 +208,7 @@ PROPERTIES: dict[str, Callable[[Sample], None]] = {
 
 
 def search(examples: int, check: Callable[[st.DataObject], None]) -> None:
-    """Try it with this many examples."""
+    """Run `check` on this many examples."""
 
     @settings(max_examples=examples, **COMMON)
     @given(data=st.data())
@@ -246,7 +246,7 @@ def test_loss(name: str, examples: int) -> None:
 
 
 def a_loss_is_a_mean_over_rows(case: LossCase, dtype: str) -> None:
-    """It keeps the dtype and its arguments, and a batch repeated twice has the same loss."""
+    """The loss keeps the dtype, does not change its arguments, and is the same for a batch repeated twice."""
     y_pred = np.asarray(case.point, dtype)
     y_true = case.y_true if case.y_true.dtype.kind == "i" else case.y_true.astype(dtype)
     before = y_pred.copy(), y_true.copy()
@@ -277,7 +277,7 @@ def test_what_is_drawn_is_what_the_spec_is_of(name: str) -> None:
 
 
 def form(padding: Any) -> Any:
-    """The dtype itself, or that of the numbers."""
+    """The form of a padding: its string, int, or tuple with the type of its entries."""
     if isinstance(padding, tuple):
         return tuple, type(padding[0])
     return padding if isinstance(padding, str) else int
@@ -296,7 +296,7 @@ def test_windows_of_every_form_are_drawn(name: str) -> None:
     assert {case.point.shape[1] == case.point.shape[2] for case in cases} == {True, False}
     assert {kh == kw for _, kh, kw in pairs} == {True, False}
     assert {sh == sw for sh, sw in (case.subject.strides for case in cases)} == {True, False}
-    # overlapping, side by side, with gaps between them
+    # Windows overlap, lie side by side, or leave gaps.
     assert {int(np.sign(layer.strides[0] - kh)) for layer, kh, _ in pairs} == {-1, 0, 1}
 
 
@@ -316,7 +316,7 @@ def test_chains_hold_every_layer() -> None:
 
 
 def test_blocks_of_every_form_are_drawn() -> None:
-    """Shortcuts with parameters, of zeros and without either; layers in two places; idle heads and active ones."""
+    """The draws include all kinds of shortcuts, layers in two places, and both idle and active heads."""
     blocks = [case.subject for case in draws(LAYERS["Residual"].drawn, 200)]
     assert {type(block.shortcut).__name__ for block in blocks} == {
         "NoneType", "Conv2D", "Dense", "PadChannels", "Sequential",
@@ -347,7 +347,7 @@ def may_be_silent(name: str) -> bool:
     return any(case.options["zero_ok"] for case in draws(EVERYTHING[name], 40) if "zero_ok" in case.options)
 
 
-# Layers with a relu, a mask or batch normalization; that an idle head has no gradient is tested with it.
+# Layers with a relu, a mask or batch normalization; the idle auxiliary head has its own tests.
 MAY_BE_SILENT = [name for name in EVERYTHING if may_be_silent(name) and name != "AuxiliaryHead"]
 
 

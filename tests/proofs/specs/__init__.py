@@ -1,4 +1,4 @@
-"""One file per layer, loss or optimizer, with all that the proofs need to know about it. They are found automatically.
+"""One file per layer, loss or optimizer, with all that the proofs need to know about it. Files are found automatically.
 
 A new layer needs its own file in tinydl/layers, a line in tinydl/layers/__init__.py, and a spec here, say swish.py:
 
@@ -13,19 +13,19 @@ A new layer needs its own file in tinydl/layers, a line in tinydl/layers/__init_
         draw=lambda draw, shape: Swish(draw((1.0, 0.3, 5.0))),
     )
 
-`cases` are hand-picked points at which the gradient is checked: a layer, its input's shape or the input itself, and
-options of check_layer. Choose them to expose mistakes: several rows, sides that differ, windows that overlap.
-`draw` makes a random layer for an input of the given shape; draw(options) picks one of the options.
+`cases` are hand-picked points at which the gradient is checked: a layer, its input or the input's shape, and options
+of check_layer. Choose cases that expose mistakes: several rows, sides that differ, windows that overlap. `draw` makes
+a random layer for an input of the given shape; draw(options) picks one of the options.
 
-These tests follow without another line: gradient checks by both methods (test_gradients.py), at random points, in
-chains with all other layers (test_properties.py), no float64 in a float32 training step (test_float32.py), files and
-exact resume (test_checkpoints.py), and mutants, none of which may be missed (test_mutants.py,
+The spec is enough for these tests: gradient checks by both methods (test_gradients.py), checks at random points and
+in chains with all other layers (test_properties.py), no float64 in a float32 training step (test_float32.py), saved
+files and exact resumption (test_checkpoints.py), and mutants, all of which must be caught (test_mutants.py,
 `python -m benchmarks.mutants`). A spec cannot prove that forward is right: record values from a source that shares
-no code with tinydl, and compare with them in a separate test of the layer.
+no code with tinydl, and compare forward's results with those values in a separate test of the layer.
 
-A layer that takes only images or rows says so (`inputs`), as does one whose gradients may be 0, or whose data must
-not be N(0, 1): see LayerSpec in ../spec.py for the rest, and other files for examples. A loss needs cases, targets
-(mean_squared_error.py); an optimizer its kinds and its formula written once more (sgd.py).
+A spec also declares that its layer accepts only images or only rows (`inputs`), that its gradients may be 0, or that
+its data must not be N(0, 1): see LayerSpec in ../spec.py, and the other files for examples. A loss needs cases and
+targets (mean_squared_error.py); an optimizer needs its kinds and an independent copy of its formula (sgd.py).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ OPTIMIZERS: dict[str, OptimizerSpec] = {
 
 
 def cases_of(specs: Mapping[str, LayerSpec | LossSpec]) -> dict[str, Case]:
-    """Every case by its full name: "Dense(one row)"; "Dense" for the default case."""
+    """Every case, keyed by its full name: "Dense(one row)"; the default case is "Dense"."""
     return {
         f"{name}({shows})" if shows else name: case
         for name, spec in specs.items()
@@ -62,6 +62,6 @@ def cases_of(specs: Mapping[str, LayerSpec | LossSpec]) -> dict[str, Case]:
 
 
 def file_for(subject: type) -> str:
-    """The module name for the spec of a class: its name in snake case."""
+    """The path of the spec for a class; the file is named after the class, in snake case."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z\d])|(?<=[A-Z])(?=[A-Z][a-z])", "_", subject.__name__)
     return f"tests/proofs/specs/{words.lower()}.py"

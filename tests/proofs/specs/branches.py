@@ -18,7 +18,7 @@ from ..cases import IMAGES, LABELS, LayerCase, UsedBefore, X, at, auxiliary_head
 from ..drawing import ROWS_OR_IMAGES, Draw, built, chain, conv2d_same, pool2d_same
 from ..spec import LayerSpec
 
-# Each is used in several places.
+# Each of these layers is used in several places.
 SHARED, SHARED_CONV = Dense(5, "tanh"), Conv2D(3, (2, 3), padding="same", activation="tanh")
 SHARED_HEAD = auxiliary_head(Dense(5), labels=LABELS)
 SHARED_CHAIN = Sequential([Dense(5, use_bias=False), BatchNorm(activation="tanh")])
@@ -29,7 +29,7 @@ def conv(filters: int, kernel_size: int, f: str) -> list[Layer]:
 
 
 def branch(draw: Draw, shape: Shape) -> Layer:
-    """For images: a layer that preserves their height and width, so that branches can be joined."""
+    """A random layer; for images, one that preserves height and width, so that the branches can be joined."""
     if len(shape) == 1:
         return chain(draw, shape, nested=False)
     link = draw((conv2d_same, pool2d_same, lambda draw, shape: chain(draw, shape, nested=False)))(draw, shape)
@@ -38,7 +38,7 @@ def branch(draw: Draw, shape: Shape) -> Layer:
 
 
 def draw_one(draw: Draw, shape: Shape) -> Branches:
-    """Sometimes a layer is used in two of them."""
+    """One to four random branches; sometimes two of them share a layer."""
     found: list[Layer] = [branch(draw, shape) for _ in range(draw(range(1, 4)))]
     if draw((False, False, True)):
         found.append(Sequential([draw((Tanh, Sigmoid))(), draw(found)]))

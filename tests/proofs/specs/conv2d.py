@@ -40,7 +40,7 @@ SPEC = LayerSpec(
     },
     draw=draw_one,
     inputs=IMAGES_FOR_CONVOLUTION,
-    # After a wide padding the next layer's strides may skip everything the image reached.
+    # After wide padding, the strides of the next layer may skip all outputs that depend on the image.
     link=lambda draw, shape: draw_one(draw, shape, wide=False),
     often=2,
     telling=[

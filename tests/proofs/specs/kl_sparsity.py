@@ -18,7 +18,7 @@ SPEC = LayerSpec(
     draw=draw_one,
     inputs=ONLY_ROWS,
     data=random_rates,
-    link=lambda draw, shape: Sequential([Sigmoid(), draw_one(draw, shape)]),  # it takes inputs in [0, 1]
+    link=lambda draw, shape: Sequential([Sigmoid(), draw_one(draw, shape)]),  # KLSparsity needs inputs in [0, 1]
     telling=[
         *at(rates(3, 4), KLSparsity(0.2, 0.5)),
         LayerCase(KLSparsity(0.2, 0.5), rates(3, 4)).used_before(),

@@ -26,7 +26,7 @@ SPEC = LayerSpec(
         *at((2, 4, 3, 1), MaxPool2D((3, 2), 1), MaxPool2D((3, 2), 1, ((0, 2), (1, 0))), UsedBefore(MaxPool2D(2))),
         *at((1, 4, 7, 1), MaxPool2D(2, (2, 3))),
         *at((1, 3, 4, 1), MaxPool2D((2, 3), 1)),
-        *at(with_a_0(2, 3, 3, 1), MaxPool2D(2, 1, 1)),  # the largest entry is a 0 next to padding
+        *at(with_a_0(2, 3, 3, 1), MaxPool2D(2, 1, 1)),  # a 0 next to padding is the largest entry
     ],
     usual=LayerCase(MaxPool2D(3, 2, "same"), (2, 8, 8, 8)),
 )

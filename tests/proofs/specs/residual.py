@@ -19,7 +19,7 @@ from ..cases import IMAGES, SPARSE, LayerCase, UsedBefore, X, at
 from ..drawing import ROWS_OR_IMAGES, Draw, activation, built, chain, conv2d_same
 from ..spec import LayerSpec
 
-SHARED = Dense(5, "tanh")  # used in several places
+SHARED = Dense(5, "tanh")  # a layer used in several places
 
 
 def conv(filters: int, kernel_size: int, strides: int = 1, f: str | None = None) -> list[Layer]:
@@ -28,7 +28,7 @@ def conv(filters: int, kernel_size: int, strides: int = 1, f: str | None = None)
 
 
 def draw_one(draw: Draw, shape: Shape) -> Residual:
-    """A block as it is, with parameters in its shortcut, or with a shortcut that adds zero channels."""
+    """A block with an identity shortcut, a shortcut with parameters, or a shortcut that adds zero channels."""
     shortcut: Layer | None = None
     if len(shape) == 1:
         body: Layer = chain(draw, shape, nested=False)

@@ -29,7 +29,7 @@ from ..cases import IMAGES, LayerCase, Lowest, X, at, auxiliary_head, normal, wi
 from ..drawing import ROWS_OR_IMAGES, chain
 from ..spec import LayerSpec
 
-SHARED, SHARED_CONV = Dense(5, "tanh"), Conv2D(3, (2, 3), padding="same", activation="tanh")  # used in several places
+SHARED, SHARED_CONV = Dense(5, "tanh"), Conv2D(3, (2, 3), padding="same", activation="tanh")  # each used repeatedly
 SHARED_CHAIN = Sequential([Dense(5, use_bias=False), BatchNorm(activation="tanh")])
 
 

@@ -10,7 +10,7 @@ SPEC = LayerSpec(
     cases={
         "": LayerCase(Softmax(), X),
         "two classes": LayerCase(Softmax(), (4, 2)),
-        "one class": LayerCase(Softmax(), (4, 1), {"zero_ok": ("x",)}),  # its probability is 1 for every x
+        "one class": LayerCase(Softmax(), (4, 1), {"zero_ok": ("x",)}),  # the probability is 1 for every x
         "sharp": LayerCase(Softmax(), 3 * ROWS),
         "last axis of three": THREE_AXES,
     },
