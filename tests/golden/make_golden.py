@@ -69,7 +69,7 @@ def train(
     exact_clip: bool = True,
     schedule: Any = None,
 ) -> dict[str, Any]:
-    """Train for ten steps. clip: largest gradient norm; exact_clip: divide by norm, not norm + 1e-6 (clip_grad_norm_)."""
+    """Train for ten steps. clip: largest gradient norm; exact_clip: without the 1e-6 that clip_grad_norm_ adds to the norm."""
     data, weights = torch.tensor(x), [tensor(array) for array in start]
     optimizer = make(weights)
     scheduler = schedule(optimizer) if schedule else None
@@ -124,7 +124,7 @@ def optimizers(rng: np.random.Generator) -> None:
                 {"schedule": lambda o: optim.lr_scheduler.CosineAnnealingLR(o, T_max=12, eta_min=0.001)},
             ),
         }
-        if activation == "tanh":  # steps hardly depend on the network: only the main optimizers get a second
+        if activation == "tanh":  # optimizers hardly depend on the network, so only these get a second one
             makers = {name: makers[name] for name in ("sgd_nesterov", "rmsprop", "adam", "adamw")}
         runs = {name: train(x, start, activation, make, **options) for name, (make, options) in makers.items()}
         write(f"optimizers_{activation}", {"start": {"x": x, "weights": start}, **runs})
@@ -223,7 +223,7 @@ def penalties(rng: np.random.Generator) -> None:
             ) -> torch.Tensor:
                 return f(rows @ W + b)
 
-            # The definition: the mean over rows of the squared Frobenius norm of the row's Jacobian, computed by autograd.
+            # By definition: the mean over rows of the Jacobian's squared Frobenius norm (the Jacobian is autograd's).
             jacobians = [torch.autograd.functional.jacobian(encode, row, create_graph=True) for row in x]
             term = factor * torch.stack([(J**2).sum() for J in jacobians]).mean()
             # Without an activation the encoder's Jacobian is constant, so the penalty's gradients for x and b are zero.
@@ -284,7 +284,7 @@ Padding = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, righ
 
 
 def short(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """Draw from N(0, 1) and round to three decimals, which saves space but makes no ties in pooling windows."""
+    """Draw from N(0, 1), rounded to three decimals: this saves space and leaves pooling windows without ties."""
     return rng.normal(size=shape).round(3)
 
 
@@ -376,7 +376,7 @@ def images(rng: np.random.Generator) -> None:
         size, strides = arguments["pool_size"], arguments.get("strides", arguments["pool_size"])
         for kind in ("MaxPool2D", "AveragePool2D"):
             values = short(rng, *shape)
-            x = tensor(values - 5 if kind == "MaxPool2D" and padding != nothing else values)  # all below padding's 0
+            x = tensor(values - 5 if kind == "MaxPool2D" and padding != nothing else values)  # padding must not win
 
             def pool(
                 kind: str = kind, x: Any = x, padding: Any = padding, size: Any = size, strides: Any = strides
@@ -389,7 +389,7 @@ def images(rng: np.random.Generator) -> None:
                 return y.permute(0, 2, 3, 1)
 
             record_layer(cases, f"{kind}_{name}", arguments, pool, rng, x=x)
-            if name == "padded" and kind == "AveragePool2D":  # PyTorch's own count agrees
+            if name == "padded" and kind == "AveragePool2D":  # PyTorch's own layer agrees
                 own = F.avg_pool2d(x.permute(0, 3, 1, 2), 3, 2, 1, count_include_pad=False)
                 torch.testing.assert_close(own.permute(0, 2, 3, 1), pool(), rtol=1e-14, atol=0)
 
@@ -402,7 +402,7 @@ def images(rng: np.random.Generator) -> None:
         x = tensor(3 * short(rng, 2, 2, 3, 6))
 
         def norm(x: Any = x, size: int = size, alpha: float = alpha, beta: float = beta, k: float = k) -> torch.Tensor:
-            y = F.local_response_norm(x.permute(0, 3, 1, 2), size, alpha * size, beta, k)  # PyTorch divides alpha by size
+            y = F.local_response_norm(x.permute(0, 3, 1, 2), size, alpha * size, beta, k)  # it divides alpha by size
             return y.permute(0, 2, 3, 1)
 
         arguments = {"size": size, "alpha": alpha, "beta": beta, "k": k}

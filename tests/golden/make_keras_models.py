@@ -196,7 +196,7 @@ def googlenet() -> Chain:
 
 
 def resnet50() -> Chain:
-    """keras.applications.ResNet50, which lists the shortcut first; body and shortcut are therefore exchanged."""
+    """keras.applications.ResNet50, which lists the shortcut first; body and shortcut are therefore exchanged here."""
     new = Names()
 
     def conv(

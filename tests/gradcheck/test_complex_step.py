@@ -1,4 +1,4 @@
-"""The complex step is exact if forward is analytic, and is always rejected if it is not."""
+"""The complex step is exact if forward is analytic and is always rejected if it is not."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_a_kink_at_the_point_is_dropped_one_beside_it_is_not() -> None:
     x = np.array([[0.0, 1e-7, -1e-7, 1e-5, -3.0, 2.0]])
     assert check_layer(ReLU(), x, method="complex").arrays["x"].dropped_indices == [(0, 0)]
     near = check_layer(ReLU(), x, method="central").arrays["x"]
-    assert sorted(near.dropped_indices) == [(0, 0), (0, 1), (0, 2)]  # these entries are too close to the kink for any step
+    assert sorted(near.dropped_indices) == [(0, 0), (0, 1), (0, 2)]  # too close to the kink for any step
 
 
 @pytest.mark.parametrize("method", ["complex", "central"])
@@ -203,7 +203,7 @@ def test_whichever_slope_backward_takes_at_a_kink_passes(method: str) -> None:
 
 
 def test_near_kinks_do_no_harm() -> None:
-    """In a deep relu network central differences need small, less accurate steps; the complex step does not."""
+    """In a deep relu network, central differences need small, less accurate steps; the complex step does not."""
     model = deep_autoencoder(5)
     x = np.random.default_rng(0).normal(size=(6, 5))
     exact = check_model(model, x, x, loss=MeanSquaredError(), method="complex")
@@ -313,7 +313,7 @@ def test_what_drops_the_imaginary_part_is_found_at_any_size(scale: float) -> Non
 
 
 def test_a_slope_that_only_wide_steps_can_see_is_no_reason_to_refuse() -> None:
-    """Roundoff of a large penalty hides the change of a small one at narrow steps; its slope is still not 0."""
+    """At narrow steps, a large penalty's roundoff hides the change of a small penalty, whose slope is still not 0."""
     encoder = Dense(1, "sigmoid", kernel_initializer="zeros")
     model = Model([ActivityL1(0.5), ContractivePenalty(encoder, 1e-5), Dense(1)], 1)
     model.parameters += 0.1 * np.random.default_rng(0).standard_normal(model.parameters.shape)

@@ -194,7 +194,7 @@ def into_buffer(self: Any, dy: Array) -> Array:
 
 
 class Moody(Plain):
-    """Scales by 3 outside training; after that, backward keeps this scale in training."""
+    """A layer that scales by 3 outside training, after which backward wrongly keeps this scale in training."""
 
     scale: Any = 1
 

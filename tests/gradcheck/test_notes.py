@@ -164,7 +164,7 @@ def test_a_users_model_is_looked_through_too() -> None:
 
 
 def test_zeros_ones_and_identities_are_left() -> None:
-    """The check moves a gamma of ones, which would hide that backward omits it, but only in its own copy."""
+    """A gamma of ones would hide that backward omits gamma, so the check moves it, but only in its own copy."""
 
     class Scale(Attributes):
         def __init__(self) -> None:

@@ -346,7 +346,7 @@ def test_the_loss_and_all_gradients_are_pytorchs() -> None:
     for gradient, expected in zip(model.grads.values(), case["gradients"], strict=True):
         same(gradient, expected)
     model.zero_grad()
-    model.layers[1].expect(SoftmaxCrossEntropy(), labels)  # a training step does and undoes this
+    model.layers[1].expect(SoftmaxCrossEntropy(), labels)  # as a training step does temporarily
     same(model.loss.forward(model.forward(x, True), labels) + model.penalty(), np.array(case["loss"]))
     same(model.backward(model.loss.backward()), case["dx"])
     assert model.evaluate(x, labels) == pytest.approx(case["main"], rel=1e-12)

@@ -113,7 +113,7 @@ def test_a_shape_that_does_not_fit_names_both_neighbours() -> None:
 
 
 class Reshaper(Layer):
-    """A layer that reshapes rows of four to (2, 2); only its build is needed."""
+    """A layer that declares the output shape (2, 2) for rows of four."""
 
     def build(self, input_shape: Any, rng: Any, dtype: Any) -> Any:
         super().build(input_shape, rng, dtype)

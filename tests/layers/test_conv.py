@@ -81,7 +81,7 @@ def test_a_small_network_trains_as_in_pytorch() -> None:
 
 
 def test_an_example_by_hand() -> None:
-    """A 3x3 image, a 2x2 kernel: the docstring's drawing."""
+    """A 3x3 image and a 2x2 kernel, as in Conv2D's docstring."""
     layer = built(Conv2D(1, 2), (3, 3, 1))
     layer.params["W"][..., 0, 0] = [[1, 2], [3, 4]]
     layer.params["b"][...] = 100
@@ -140,7 +140,7 @@ def test_the_default_is_glorot_uniform() -> None:
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
-@pytest.mark.parametrize("channels", [3, 32])  # with 32: Winograd's method
+@pytest.mark.parametrize("channels", [3, 32])  # 32 channels: Winograd's method
 def test_gradients_add_up_and_zero_grad_resets_them(channels: int, use_bias: bool) -> None:
     layer = built(Conv2D(32, 3, activation="tanh", use_bias=use_bias), (5, 4, channels))
     rng = np.random.default_rng(1)

@@ -52,7 +52,7 @@ def test_gaussian_noise_has_its_standard_deviation(stddev: float) -> None:
     noise = layer.forward(x, training=True) - x
     assert noise.std() == pytest.approx(stddev, rel=0.02)
     assert abs(noise.mean()) < 4 * stddev / math.sqrt(noise.size)
-    assert np.mean(np.abs(noise) < stddev) == pytest.approx(0.6827, abs=0.01)  # the share of a normal distribution
+    assert np.mean(np.abs(noise) < stddev) == pytest.approx(0.6827, abs=0.01)  # as for a normal distribution
 
 
 @pytest.mark.parametrize("layer", [Dropout(0.4), MaskingNoise(0.4)], ids=repr)

@@ -195,7 +195,7 @@ def test_the_largest_window_finds_its_last_place() -> None:
         ({"pool_size": 2, "padding": ((2, 0), (0, 0))}, (5, 4, 3)),
         ({"pool_size": 2, "padding": ((0, 0), (0, 2))}, (5, 4, 3)),
         ({"pool_size": 2, "padding": ((0, 3), (0, 0))}, (5, 4, 3)),
-        ({"pool_size": 1, "strides": 2, "padding": ((0, 1), (0, 0))}, (4, 4, 3)),  # a window starts where the image ends
+        ({"pool_size": 1, "strides": 2, "padding": ((0, 1), (0, 0))}, (4, 4, 3)),  # one window misses the image
         ({"pool_size": 1, "padding": 1}, (5, 4, 3)),
     ],
 )

@@ -184,7 +184,7 @@ def check_sharing(model: Model, name: str) -> None:
     again = [place for place in places(model) if place.original is not None]
     assert again
     for place in again:
-        assert any(place.original is first for first in places(model))  # which is in this model
+        assert any(place.original is first for first in places(model))  # the original is in this model
         for kind in ("params", "grads", "state"):
             assert getattr(place, kind) is getattr(place.original, kind)
         for key, array in place.params.items():
@@ -363,7 +363,7 @@ def test_conflicts_of_convolutions_and_statistics_name_the_array() -> None:
         Model([norm, Dense(5), norm], 6)
     flat = Flatten()  # without arrays, so its inputs may have different shapes
     assert Model([Branches([[Conv2D(2, 3), flat], flat])], (4, 4, 2)).output_shape == (2 * 2 * 2 + 32,)
-    assert Model([shared_conv := Conv2D(4, 3), shared_conv], (9, 9, 4)).output_shape == (5, 5, 4)  # W fits both
+    assert Model([shared_conv := Conv2D(4, 3), shared_conv], (9, 9, 4)).output_shape == (5, 5, 4)  # W fits both sizes
 
 
 def test_batch_norm_in_two_places_moves_its_statistics_twice() -> None:
@@ -392,7 +392,7 @@ def test_dropout_in_two_places_draws_anew_and_comes_back_with_its_mask() -> None
     lambda dense: [dense, Residual([dense]), Branches([dense, dense])],
 ])  # fmt: skip
 def test_a_large_shared_dense_gets_the_sum_in_training(make: Any) -> None:
-    """Layers with 65,536 weights or more may overwrite their gradients, but a layer in two places must add them."""
+    """Layers with 65,536 weights or more may overwrite their gradients, but a layer in two places must add to them."""
     model = Model(make(Dense(300, "tanh")), 300, dtype="float64")
     model.compile(SGD(0.0), MeanSquaredError())
     rng = np.random.default_rng(0)

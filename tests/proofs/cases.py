@@ -171,7 +171,7 @@ class UsedBefore(Around):
 
 
 class Overwriting(Around):
-    """A layer that writes its gradients instead of adding to them (accumulate = False); this wrapper adds them up."""
+    """A layer that overwrites its gradients instead of adding to them (accumulate = False); this wrapper adds them up."""
 
     def __init__(self, layer: Dense) -> None:
         super().__init__(layer)
@@ -197,7 +197,7 @@ class Overwriting(Around):
 
 
 class Lowest(Around):
-    """A layer whose dL/dx is not needed: y = x + layer(data), where data are constant."""
+    """A layer whose dL/dx is not needed: y = x + layer(data), where `data` is constant."""
 
     def __init__(self, layer: Layer, data: NDArray) -> None:
         super().__init__(layer)

@@ -30,7 +30,7 @@ SEVERAL = range(2, 6)  # batch sizes above 1
 WIDTHS = (1, 2, 3, 4, 5, 6, 17)
 CHANNELS = (1, 2, 3, 4, 9)
 SIDES = range(1, 8)
-MANY = (32, 33)  # channels from which 2x2 and 3x3 kernels use Winograd's method
+MANY = (32, 33)  # numbers of channels at which 2x2 and 3x3 kernels use Winograd's method
 
 
 class Draw(Protocol):

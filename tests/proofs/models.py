@@ -72,7 +72,7 @@ def small(make: Callable[[], Model], divisor: int, input_shape: tuple[int, ...])
 
 
 def _narrow(value: Any, divisor: int) -> Any:
-    """An unbuilt copy of a layer with fewer filters or units, or a list of such copies; other values as they are."""
+    """An unbuilt copy of a layer with fewer filters or units, or a list of such copies; other values unchanged."""
     if isinstance(value, list):
         return [_narrow(entry, divisor) for entry in value]
     if not isinstance(value, Layer):

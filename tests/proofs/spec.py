@@ -81,10 +81,10 @@ class LayerSpec:
 
 
 def gradients_may_be_zero(layer: Layer, training: bool) -> bool:
-    """Whether a relu or a mask, for example, may let nothing through: all of a few units may be dead.
+    """Whether all gradients may be 0: if there are few units, a relu or a mask may block all of them.
 
-    All gradients are then truly 0, and the check only shows that backward returns 0. Mistakes that such a point hides
-    show at most other points.
+    At such a point the check shows only that backward returns 0. Most other points expose the mistakes that such a
+    point hides.
     """
     from .specs import LAYERS
 
@@ -134,10 +134,10 @@ class OptimizerSpec:
 
     Args:
         subject: the class
-        kinds: constructors, keyed by the feature each kind exercises; "" for the default kind. They accept keywords
+        kinds: constructors, keyed by the feature each kind exercises; "" for the default kind. Each accepts keywords
         by_formula(optimizer, p, gradients, decay): the parameters after one step per gradient, computed
             independently from the paper's formula in float64; decay: the weight decay of each entry
-        recorded: constructors of the optimizers whose steps are in tests/golden/optimizers_*.json, keyed as in JSON
+        recorded: constructors of the optimizers recorded in tests/golden/optimizers_*.json, keyed as in these files
     """
 
     subject: type[Optimizer]

@@ -18,9 +18,9 @@ CASES: dict[str, Any] = cases_of(LAYERS)
 
 
 def stack(case: LayerCase) -> Model:
-    """A model that takes inputs of the case's shape, with the case's layer between layers with parameters.
+    """A model with the case's layer between layers with parameters; its inputs have the case's shape.
 
-    If the case contains an auxiliary head, the last layer has as many units, because both learn from the same targets.
+    If the case contains an auxiliary head, the last layer has as many units as the head: both have the same targets.
     """
     shape = case.point[1:] if isinstance(case.point, tuple) else case.point.shape[1:]
     layer: Layer = copy.deepcopy(case.subject)
@@ -36,7 +36,7 @@ def stack(case: LayerCase) -> Model:
 
 
 def batch(model: Model, rows: int = 8) -> tuple[Any, Any]:
-    """Random x and y of the shapes that the model and mean squared error need."""
+    """Random inputs and targets that fit the model and mean squared error."""
     rng = np.random.default_rng(0)
     shapes: list[Any] = [model.input_shape, model.output_shape]
     x, y = (rng.normal(size=(rows, *shape)).astype(np.float32) for shape in shapes)

@@ -25,7 +25,7 @@ PACKAGE = Path(tinydl.__file__).parent
 
 
 class Float64Finder:
-    """A context that records every float64 array that a tinydl function returns, or holds in a local variable then."""
+    """A context manager that records the float64 arrays that tinydl functions return or hold in local variables."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
@@ -47,7 +47,7 @@ class Float64Finder:
 
 
 PLAIN = LayerCase(Dense(4, "relu"), (8, 5))
-# Added here: NumPy scalars as hyperparameters, and schedules, which compute in float64.
+# Besides the kinds in the specs: NumPy scalars as hyper-parameters, and schedules, which compute in float64.
 OPTIMIZERS_WITH_MORE = {
     **{f"{name} {kind}": make for name, spec in OPTIMIZERS.items() for kind, make in spec.kinds.items()},
     "NumPy scalars": lambda: Adam(np.float64(0.01), weight_decay=np.float64(0.1), global_clipnorm=0.1),
@@ -57,7 +57,7 @@ OPTIMIZERS_WITH_MORE = {
 
 
 def step_in_float32(case: LayerCase, loss: Any, y: Any, optimizer: Any) -> None:
-    """Check that no array in a training step is float64: np.zeros(shape) and np.sqrt(2) silently turn results into it."""
+    """Check a training step for float64 arrays, which NumPy creates silently, e.g. by np.zeros(shape) or np.sqrt(2)."""
     model = stack(case)
     model.compile(optimizer, loss)
     x, targets = batch(model)
@@ -90,7 +90,7 @@ def test_no_float64_array_in_a_step_of_a_layer(name: str) -> None:
 @pytest.mark.parametrize(("loss", "optimizer"), list(itertools.product(LOSSES, OPTIMIZERS_WITH_MORE)))
 def test_no_float64_array_in_a_step_of_a_loss_and_an_optimizer(loss: str, optimizer: str) -> None:
     rng = np.random.default_rng(1)
-    for _ in range(2):  # usually draws labels and probabilities, if the loss accepts both
+    for _ in range(2):  # two draws: usually labels and probabilities, if the loss accepts both
         subject, y = LOSSES[loss].draw(lambda options: options[int(rng.integers(len(options)))], rng, (8, 3))
         y = y.astype(np.float32) if y.dtype.kind == "f" else y
         step_in_float32(PLAIN, subject, y, OPTIMIZERS_WITH_MORE[optimizer]())

@@ -174,7 +174,7 @@ def test_the_file_that_is_named_is_the_one_to_write(kind: type, file: str) -> No
 
 
 def test_every_model_has_a_row() -> None:
-    """Each row's name begins with its model's name; a depth in the name is ignored (resnet20_cifar: resnet_cifar)."""
+    """Every builder has a row, whose name begins with the model's name; depths are ignored (resnet20_cifar: resnet_cifar)."""
     names = {row: case.make().name for row, case in MODELS.items()}
     assert {re.sub(r"(vgg|resnet)\d+", r"\1", name) for name in names.values()} >= set(models.__all__)
     assert [row for row, name in names.items() if not row.startswith(name)] == []
@@ -206,7 +206,7 @@ class DenseWithoutMaskInW(Dense):
 
 
 class DenseMeanBias(Dense):
-    """The bias gradient is a mean over the batch, although the loss divides by N already."""
+    """The bias gradient is a mean over the batch, although the loss already divides by N."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         self.grads["W"] += self._x.T @ dy
@@ -223,14 +223,14 @@ class DenseThatAssigns(Dense):
 
 
 class SoftmaxWithoutSum(Softmax):
-    """Only the diagonal of the Jacobian."""
+    """Backward uses only the diagonal of the Jacobian."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         return dy * self._y * (1 - self._y)
 
 
 class SigmoidOfItsInput(Sigmoid):
-    """y (1 - y) computed from x instead of y."""
+    """The derivative is x (1 - x) instead of y (1 - y)."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         x = np.log(self._y / (1 - self._y))
@@ -397,7 +397,7 @@ class ConvSidesSwappedInW(ConvBase):
 
 
 class ConvImageTransposed(ConvBase):
-    """Rows and columns of dy are swapped, which no shape reveals on square images."""
+    """Rows and columns of dy are swapped; on square images all shapes still match."""
 
     def dx(self, da: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
         return super().dx(da.transpose(0, 2, 1, 3), W)
@@ -411,7 +411,7 @@ class ConvFlipped(ConvBase):
 
 
 class ConvWithoutOverlap(ConvBase):
-    """col2im assigns (=) where windows overlap instead of adding (+=)."""
+    """Where windows overlap, col2im assigns (=) instead of adding (+=)."""
 
     def col2im(self, dcols: NDArray[Any]) -> NDArray[Any]:
         dx, (kh, kw), (sh, sw) = np.zeros_like(self._x), self.kernel_size, self.strides
@@ -445,7 +445,7 @@ class ConvOfTheFirstImage(ConvBase):
 
 
 class ConvMeanOverImages(ConvBase):
-    """The layer divides by N, although the loss does already."""
+    """The layer divides dW by N, although the loss already does."""
 
     def dW(self, da: NDArray[Any]) -> NDArray[Any]:
         return super().dW(da) / len(da)
@@ -459,7 +459,7 @@ class ConvWithoutGradient(ConvBase):
 
 
 class ConvTooSmall(ConvBase):
-    """dW is slightly too small, which training would not reveal: its direction is right."""
+    """dW is slightly too small; its direction is right, so training would still work."""
 
     def dW(self, da: NDArray[Any]) -> NDArray[Any]:
         return super().dW(da) * (1 - 1e-5)
@@ -479,7 +479,7 @@ class MaxPoolPaddingWins(MaxPool2D):
 
 
 class MaxPoolAssigns(MaxPool2D):
-    """Gradients are assigned (=) where windows overlap instead of added (+=)."""
+    """Where windows overlap, gradients are assigned (=) instead of added (+=)."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         dx, (_, kw), (sh, sw) = np.zeros(self._x_shape, dy.dtype), self.pool_size, self.strides
@@ -531,7 +531,7 @@ class NormWithoutCrossTerm(LocalResponseNorm):
 
 
 class NormOnlyItsOwnCrossTerm(LocalResponseNorm):
-    """Channel i reaches the loss through s_i, but not through its neighbors' s."""
+    """The gradient passes through s_i, but not through s_j of the neighboring channels."""
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         x, s, beta = self._x, self._s, self.beta
@@ -548,7 +548,7 @@ class NormNeighboursOfTheForward(LocalResponseNorm):
 
 
 class BatchNormBase(BatchNorm):
-    """BatchNorm's backward in plain NumPy, in one piece per road, which the bugs below replace."""
+    """BatchNorm's backward in plain NumPy, in pieces (one per road) that the bugs below replace."""
 
     def statistics(self) -> tuple[NDArray[Any], NDArray[Any]]:
         return self._statistics
@@ -587,7 +587,7 @@ class BatchNormOfConstants(BatchNormWithoutMeanRoad):
 
 
 class BatchNormSumRoad(BatchNormBase):
-    """The road through the mean has a sum instead of a mean."""
+    """The road through the mean uses a sum instead of a mean."""
 
     def through_mean(self, g: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
         return g.sum(axis=axes)
@@ -601,14 +601,14 @@ class BatchNormThreeRoadsInInference(BatchNormBase):
 
 
 class BatchNormRunningInBackward(BatchNormBase):
-    """Backward uses the running statistics, although forward in training used the batch's."""
+    """Backward uses the running statistics, although forward used the batch's."""
 
     def statistics(self) -> tuple[NDArray[Any], NDArray[Any]]:
         return self.state["mean"], self.state["var"]
 
 
 class BatchNormOfOneRow(BatchNormBase):
-    """The mean is taken over the batch axis only, as for rows, even for images."""
+    """Even for images, the mean is taken over the batch axis only, which is correct only for rows."""
 
     def through_mean(self, g: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
         return g.mean(axis=0)
@@ -653,7 +653,7 @@ class BranchesFromTheWrongEnd(Branches):
 
 
 class BranchesKeepTheLast(Branches):
-    """dx is the last branch's alone, instead of the sum over all branches (= instead of +=)."""
+    """Each branch overwrites dx (=) instead of adding to it (+=)."""
 
     def backward(self, dy: NDArray[Any]) -> Any:
         for branch, start, stop in zip(self.branches, self._edges, self._edges[1:], strict=False):
@@ -673,7 +673,7 @@ class BranchesOfOneMemory(Branches):
 
 
 class DenseWithGradsOfItsOwn(Dense):
-    """A layer used in two places loses the gradient of the second."""
+    """A layer used in two places loses the gradient of the second place."""
 
     def build(self, input_shape: Any, rng: np.random.Generator, dtype: Any) -> Any:
         shape = super().build(input_shape, rng, dtype)
@@ -724,7 +724,7 @@ PLANTED: dict[str, tuple[Layer, Any, str]] = {  # layer, x, the expected message
     "global average: no share": (GlobalAverageWithoutShare(), IMAGES, "dx is wrong"),
     "norm: no cross term": (NormWithoutCrossTerm(3, 0.1), (2, 3, 2, 6), "dx is wrong"),
     "norm: its own cross term": (NormOnlyItsOwnCrossTerm(3, 0.1), (2, 3, 2, 6), "dx is wrong"),
-    "norm: neighbours": (NormNeighboursOfTheForward(4, 0.1), (2, 3, 2, 6), "dx is wrong"),
+    "norm: neighbors": (NormNeighboursOfTheForward(4, 0.1), (2, 3, 2, 6), "dx is wrong"),
     "batch norm: no road through the mean": (BatchNormWithoutMeanRoad(), X, "(?s)dx is wrong.*the same for all entries along axis 0: the road through a mean"),
     "batch norm: no road through the mean, images": (BatchNormWithoutMeanRoad(), IMAGES, "the same for all entries along axis 0 and 1 and 2"),
     "batch norm: no road through the variance": (BatchNormWithoutVarianceRoad(), X, "(?s)dx is wrong.*a constant plus a multiple of x"),
@@ -799,7 +799,7 @@ HIDDEN: dict[str, tuple[Layer, Any]] = {
     "first image, batch of one": (ConvOfTheFirstImage(4, 2), (1, 5, 4, 3)),
     "padding counted, no padding": (AveragePoolCountsPadding(2), (2, 4, 6, 3)),
     "padding turned, even padding": (ConvPaddingOff(4, 3, padding="same"), IMAGES),
-    "neighbours, odd size": (NormNeighboursOfTheForward(3, 0.1), (2, 3, 2, 6)),
+    "neighbors, odd size": (NormNeighboursOfTheForward(3, 0.1), (2, 3, 2, 6)),
     "axes of rows, rows": (BatchNormOfOneRow(), X),
     "mask on one way, no mask": (ResidualMaskOnOneWay(Dense(5, "tanh"), None, "relu"), 9 + np.abs(ROWS)),
     "wrong edges, one branch": (BranchesFromTheWrongEnd([Dense(3)]), X),

@@ -58,7 +58,7 @@ def same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 @dataclass(frozen=True)
 class Sample:
-    """A case in one dtype: it makes identical built layers and their inputs."""
+    """A case in one dtype, which makes identical built layers and their inputs."""
 
     case: LayerCase
     dtype: str
@@ -72,7 +72,7 @@ class Sample:
         return self.case.training
 
     def layer(self) -> Any:
-        """A built layer, its parameters moved off their initial values, because a bias of 0 hides errors."""
+        """A built layer with parameters moved off their initial values, because a bias of 0 hides errors."""
         layer = copy.deepcopy(self.case.subject)
         rng = np.random.default_rng(self.case.options["seed"])
         layer.build(self.x.shape[1:], rng, self.dtype)
@@ -169,7 +169,7 @@ def rows_do_not_see_each_other(sample: Sample) -> None:
 
 
 def backward_is_linear(sample: Sample) -> None:
-    """Backward is linear in dy, apart from a constant term from penalties; without one, dy = 0 gives 0."""
+    """Backward is linear in dy, apart from a constant term from penalties; without penalties, dy = 0 gives 0."""
     layer = sample.layer()
     layer.forward(sample.x, sample.training)
     dy, other = sample.dy(layer), sample.dy(layer, 1)

@@ -1,6 +1,6 @@
-"""One file per layer, loss or optimizer, with all that the proofs need to know about it. Files are found automatically.
+"""One file per layer, loss or optimizer, with everything that the proofs need. Files are found automatically.
 
-A new layer needs its own file in tinydl/layers, a line in tinydl/layers/__init__.py, and a spec here, say swish.py:
+A new layer needs its own file in tinydl/layers, a line in tinydl/layers/__init__.py, and a spec here, e.g. swish.py:
 
     from tinydl.layers import Swish
 

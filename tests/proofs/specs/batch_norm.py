@@ -30,7 +30,7 @@ SPEC = LayerSpec(
     draw=lambda draw, shape: BatchNorm(draw((0.99, 0.9, 0.0)), draw((1e-3, 0.1)), activation(draw)),
     inputs=SOME_AXES,
     batches=SEVERAL,  # for a batch of one row, xhat = 0
-    # In training it cancels a bias in the layer below and gives xhat = 0 for a batch of one row.
+    # In training, BatchNorm cancels a bias in the layer below and gives xhat = 0 for a batch of one row.
     may_be_zero=lambda layer, training, alone: training and not alone,
     telling=[
         *at((4, 3), BatchNorm(0.7, 0.2), BatchNorm(0.7, 0.2, "tanh"), UsedBefore(BatchNorm(0.7, 0.2))),

@@ -32,7 +32,7 @@ SPEC = LayerSpec(
         "lopsided": LayerCase(Conv2D(2, (2, 3), (2, 1), LOPSIDED, "tanh"), IMAGES),
         "wide padding": LayerCase(Conv2D(2, 2, padding=((3, 2), (2, 4))), (1, 3, 2, 2)),
         "pointwise": LayerCase(Conv2D(4, 1, activation="relu"), IMAGES),
-        "one of all": LayerCase(Conv2D(1, 1), (1, 2, 3, 1)),
+        "one of everything": LayerCase(Conv2D(1, 1), (1, 2, 3, 1)),
         "whole image": LayerCase(Conv2D(3, (5, 4), activation="tanh"), IMAGES),
         "2x2, many channels": LayerCase(Conv2D(32, 2, padding="same", activation="relu"), (2, 5, 6, 32)),
         "3x3, many channels": LayerCase(Conv2D(33, 3, padding=1, activation="tanh"), (2, 4, 5, 32)),

@@ -7,7 +7,7 @@ from ..spec import LayerSpec
 
 
 def draw_one(draw: Draw, shape: Shape) -> LocalResponseNorm:
-    size = draw(range(1, 2 * shape[2] + 2))  # even and odd, up to one that always covers all channels
+    size = draw(range(1, 2 * shape[2] + 2))  # even or odd; the largest always covers all channels
     return LocalResponseNorm(size, draw((0.1, 1e-4, 1.0)), draw((0.75, 0.5, 1.2)), draw((2.0, 1.0, 0.5)))
 
 

@@ -9,7 +9,7 @@ SPEC = LayerSpec(
     cases={
         "": LayerCase(PadChannels(8), X),
         "images": LayerCase(PadChannels(5), IMAGES),
-        "none more": LayerCase(PadChannels(3), IMAGES),
+        "no channels added": LayerCase(PadChannels(3), IMAGES),
     },
     draw=lambda draw, shape: PadChannels(shape[-1] + draw(range(5))),
     inputs=SOME_AXES,

@@ -15,7 +15,7 @@ def draw_one(draw: Draw, rng: np.random.Generator, shape: Shape) -> tuple[Loss, 
 
 
 FOUR = np.array([0, 2, 1, 2])
-NOT_QUITE = distributions(3, 4) * [[1.0005], [0.9995], [1]]  # sums of 1 up to rounding
+NOT_QUITE = distributions(3, 4) * [[1.0005], [0.9995], [1]]  # rows that sum to 1 only up to rounding
 PLAIN = LossCase(SoftmaxCrossEntropy(), (4, 3), FOUR)
 SPEC = LossSpec(
     SoftmaxCrossEntropy,
