@@ -1,4 +1,4 @@
-"""Penalties: values and gradients, compared with autograd on the definitions (tests/golden/penalties.json)."""
+"""Penalties: values and gradients, compared with those that autograd derives (tests/golden/penalties.json)."""
 
 from __future__ import annotations
 

@@ -361,7 +361,7 @@ def test_conflicts_of_convolutions_and_statistics_name_the_array() -> None:
     norm = BatchNorm()
     with pytest.raises(ValueError, match=r"\(BatchNorm\).* share gamma, .* \(6,\) in both, got \(5,\)"):
         Model([norm, Dense(5), norm], 6)
-    flat = Flatten()  # without arrays, so its inputs may have different shapes
+    flat = Flatten()  # Flatten has no arrays, so its inputs may differ in shape
     assert Model([Branches([[Conv2D(2, 3), flat], flat])], (4, 4, 2)).output_shape == (2 * 2 * 2 + 32,)
     assert Model([shared_conv := Conv2D(4, 3), shared_conv], (9, 9, 4)).output_shape == (5, 5, 4)  # W fits both sizes
 

@@ -30,7 +30,7 @@ SEVERAL = range(2, 6)  # batch sizes above 1
 WIDTHS = (1, 2, 3, 4, 5, 6, 17)
 CHANNELS = (1, 2, 3, 4, 9)
 SIDES = range(1, 8)
-MANY = (32, 33)  # numbers of channels at which 2x2 and 3x3 kernels use Winograd's method
+MANY = (32, 33)  # from 32 channels on, 2x2 and 3x3 kernels use Winograd's method
 
 
 class Draw(Protocol):
@@ -78,7 +78,7 @@ def _images_of_many_channels_too(draw: Draw) -> Shape:
 
 
 def _any_shape(draw: Draw) -> Shape:
-    """A shape with no axes (one number per sample) to four axes."""
+    """A shape with zero (one number per sample) to four axes."""
     return tuple(draw(range(1, 6)) for _ in range(draw((1, 2, 3, 4, 0))))
 
 
@@ -186,8 +186,8 @@ def chain(draw: Draw, shape: Shape, nested: bool = True) -> Sequential:
 
 
 def conv2d_same(draw: Draw, shape: Shape, filters: int | None = None, strides: int = 1) -> Sequential:
-    """A convolution that (with strides of 1) changes only the number of channels, with or without batch normalization,
-    which makes a bias useless.
+    """A convolution with "same" padding, so that strides of 1 keep height and width; with a batch normalization layer
+    after it or without one. Batch normalization makes a bias useless.
     """
     normalised, size = draw((False, True)), number_or_pair(draw, draw(range(1, 4)), draw(range(1, 4)))
     filters, f = filters or draw(CHANNELS), activation(draw)

@@ -88,7 +88,7 @@ def _autoencoder(make: Callable[[], Model]) -> ModelCase:
 
 
 def _images(make: Callable[[], Model], channels: int) -> ModelCase:
-    """A check on images. There are relu and max-pool kinks everywhere; probes that hit a kink are replaced."""
+    """A check on random images. There are relu and max-pool kinks everywhere; probes that hit a kink are replaced."""
     x = np.random.default_rng(2).normal(size=(3, 8, 8, channels))
     return ModelCase(make, x, np.array([3, 0, 7]), SoftmaxCrossEntropy(), {"probes": 16})
 

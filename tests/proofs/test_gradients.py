@@ -192,7 +192,7 @@ def test_a_trained_model_is_checked_at_its_own_weights() -> None:
         np.testing.assert_array_equal(weight, before)
 
 
-# --- planted bugs: every check of these must fail ------------------------------------------------------------------
+# --- planted bugs: each must fail its check -------------------------------------------------------------------------
 
 
 class DenseWithoutMaskInW(Dense):

@@ -119,7 +119,7 @@ def test_installed_restores_everything_also_after_an_exception() -> None:
         assert layers.activations.sigmoid is other
 
 
-# --- the judge ------------------------------------------------------------------------------------------------------
+# --- the verdicts ---------------------------------------------------------------------------------------------------
 
 
 def verdict_on(name: str, place: str, operator: str, after: str, **options: Any) -> Verdict:

@@ -277,7 +277,7 @@ def test_what_is_drawn_is_what_the_spec_is_of(name: str) -> None:
 
 
 def form(padding: Any) -> Any:
-    """The form of a padding: its string, int, or tuple with the type of its entries."""
+    """The form of a padding: the string itself, int, or (tuple, type of its entries)."""
     if isinstance(padding, tuple):
         return tuple, type(padding[0])
     return padding if isinstance(padding, str) else int

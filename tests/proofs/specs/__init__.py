@@ -1,4 +1,4 @@
-"""One file per layer, loss or optimizer, with everything that the proofs need. Files are found automatically.
+"""One file per layer, loss or optimizer, with everything that the proofs need. The files are found automatically.
 
 A new layer needs its own file in tinydl/layers, a line in tinydl/layers/__init__.py, and a spec here, e.g. swish.py:
 

@@ -25,7 +25,7 @@ SPEC = LayerSpec(
     draw=draw_one,
     inputs=ONLY_ROWS,
     often=2,
-    telling=[  # equal sides, so that shapes do not expose the mistakes: a missing transpose, x for dy
+    telling=[  # equal sides, so that shapes alone do not expose a missing transpose or x in place of dy
         *at((3, 3), Dense(3, "tanh")),
         *at((4, 2), Dense(3, "sigmoid"), Dense(3, "relu"), Dense(3)),
         *at((3, 3), Dense(3, use_bias=False)),
