@@ -146,9 +146,9 @@ def test_targets_are_returned_as_forward_takes_them() -> None:
 
 
 def test_a_different_number_of_rows_is_refused() -> None:
-    with pytest.raises(ValueError, match="SoftmaxCrossEntropy: expected one target per row of logits, 4, got 3"):
+    with pytest.raises(ValueError, match="SoftmaxCrossEntropy: expected 4 targets, one per row of logits, got 3"):
         SoftmaxCrossEntropy().forward(np.zeros((4, 2)), np.array([0, 1, 0]))
-    with pytest.raises(ValueError, match=r"logits must be of shape \(n, classes\)"):
+    with pytest.raises(ValueError, match=r"logits must have shape \(n, classes\)"):
         SoftmaxCrossEntropy().forward(np.zeros(4), np.array([0, 1, 0, 0]))
 
 

@@ -1,4 +1,4 @@
-"""tinydl: deep learning by hand. Layers with hand-derived gradients on NumPy and Numba, no autograd."""
+"""tinydl: deep-learning layers with hand-derived gradients, built on NumPy and Numba without autograd."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a module when it is first used: every pytest run imports this package, for its plugin."""
+    """Import a module only when it is first used, because every pytest run imports this package for its plugin."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f".{_HOME[name]}", __name__)

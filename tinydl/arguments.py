@@ -1,5 +1,5 @@
-"""Hyper-parameters: checks that raise "owner: what was expected, got what came", and `Configured`, which keeps the
-arguments of a constructor so that its object can be shown, saved and copied.
+"""Checks of hyper-parameters, whose errors read "owner: expected value, got actual value", and `Configured`, which
+reads back an object's constructor arguments so that the object can be shown, saved and copied.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ import numpy as np
 
 
 def whole(owner: str, name: str, value: Any, least: int = 0) -> int:
-    """An integer >= `least`."""
+    """Return `value` as an int; raise unless it is an integer >= `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ValueError(f"{owner}: {name} must be an integer >= {least}, got {value!r}")
     return int(value)
 
 
 def positive_int(owner: str, name: str, value: Any) -> int:
-    """An integer >= 1."""
+    """Return `value` as an int; raise unless it is an integer >= 1."""
     return whole(owner, name, value, 1)
 
 
 def flag(owner: str, name: str, value: Any) -> bool:
-    """True or False."""
+    """Return `value` as a bool; raise unless it is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{owner}: {name} must be True or False, got {value!r}")
     return bool(value)
 
 
 def float_dtype(owner: str, dtype: Any) -> np.dtype:
-    """float32 or float64, the dtypes that the kernels support."""
+    """Return `dtype` as a NumPy dtype; raise unless it is float32 or float64, which the kernels support."""
     try:
         found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
-    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):  # to NumPy, None is float64
+    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):  # NumPy takes None as float64
         raise ValueError(f"{owner}: dtype must be float32 or float64, got {dtype!r}")
     return found
 
 
 def number(owner: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-    """A finite number with low <= value < high."""
+    """Return `value` as a float; raise unless it is finite and low <= value < high."""
     real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if isinstance(value, np.generic):  # in a comparison with a float32 the bounds would overflow
+    if isinstance(value, np.generic):  # the bounds would overflow in a comparison with a float32
         value = value.item()
     if not real or not abs(value) <= sys.float_info.max or not low <= value < high:
         bounds = f" with {low:g} <= {name}" + (f" < {high:g}" if high < math.inf else "") if low > -math.inf else ""
@@ -56,14 +56,14 @@ def number(owner: str, name: str, value: Any, low: float = -math.inf, high: floa
 
 
 def positive(owner: str, name: str, value: Any, high: float = math.inf) -> float:
-    """A finite number with 0 < value < high."""
+    """Return `value` as a float; raise unless it is finite and 0 < value < high."""
     if number(owner, name, value, 0, high) == 0:
         raise ValueError(f"{owner}: {name} must be above 0, got {value!r}")
     return float(value)
 
 
 def one_of(owner: str, name: str, value: Any, choices: Collection[Any], hint: str = "") -> Any:
-    """One of `choices`, a string, an integer or None; `hint` ends the message."""
+    """Return `value`; raise unless it is one of `choices` (strings, integers or None). `hint` ends the message."""
     if not isinstance(value, str | int | None) or isinstance(value, bool) or value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{owner}: {name} must be one of {listed}, got {value!r}{hint}")
@@ -71,9 +71,9 @@ def one_of(owner: str, name: str, value: Any, choices: Collection[Any], hint: st
 
 
 def channels_first(shape: tuple[int, ...], expected: tuple[int, ...] | None = None) -> str:
-    """The end of a message, with the mend, if `shape` is that of images with channels first; "" if it is not.
+    """The end of an error message, with the remedy, if `shape` is that of a channels-first image; otherwise "".
 
-    The expected shape settles this. Without it, square images with 1 or 3 channels are taken for channels first.
+    `expected`, if given, decides. Otherwise a square image with 1 or 3 channels in front counts as channels first.
     """
     if len(shape) != 3:
         return ""
@@ -86,7 +86,7 @@ def channels_first(shape: tuple[int, ...], expected: tuple[int, ...] | None = No
 
 
 class Configured:
-    """Base of all configurable classes: a constructor stores each argument as the attribute of the same name."""
+    """Base class of all classes whose constructors store each argument as the attribute of the same name."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments by name: `type(thing)(**thing.get_config())` recreates the object."""

@@ -1,14 +1,14 @@
 """Initial weights.
 
-A unit sums over fan_in inputs, so with zero-mean weights its variance is fan_in Var(W) times their mean square. Weights
-that are too small or too large make activations (and, through fan_out, gradients) shrink or grow layer by layer. Hidden
-units that start equal get equal gradients: only dropout, or roundoff at the edges of matrix products, separates them.
+A unit sums fan_in inputs, so with zero-mean weights its variance is fan_in Var(W) times the mean square of its inputs.
+Weights that are too small or too large make activations (and, through fan_out, gradients) shrink or grow from layer to
+layer. Hidden units with equal weights get equal gradients: only dropout or roundoff in matrix products separates them.
 
-    glorot  Var(W) = 2 / (fan_in + fan_out)     keeps both directions steady for linear, tanh and sigmoid units
-    he      Var(W) = 2 / fan_in                 relu halves the mean square of its input: the factor 2 makes up for it
+    glorot  Var(W) = 2 / (fan_in + fan_out)     keeps activations and gradients steady: linear, tanh, sigmoid units
+    he      Var(W) = 2 / fan_in                 relu halves the mean square of its input, and the factor 2 compensates
 
-A uniform distribution on [-a, a] has variance a^2 / 3, hence a = sqrt(3 Var).
-The normal distributions are not truncated (Keras truncates its own at two standard deviations).
+A uniform distribution on [-a, a] has variance a^2 / 3, so a = sqrt(3 Var(W)).
+The normal distributions are not truncated (Keras truncates them at two standard deviations).
 
 References: Glorot & Bengio 2010; He et al. 2015.
 """
@@ -25,13 +25,13 @@ Shape = tuple[int, ...]
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """(fan_in, fan_out) for weights of shape (in, out) or (kh, kw, in, out): connections into and out of a unit."""
+    """(fan_in, fan_out), a unit's numbers of inputs and outputs, for weights (in, out) or (kh, kw, in, out)."""
     receptive_field = math.prod(shape[:-2])
     return shape[-2] * receptive_field, shape[-1] * receptive_field
 
 
 def zeros(shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray:
-    """All zeros: right for biases; hidden units whose weights all start at zero stay equal, as above."""
+    """All zeros: right for biases, but hidden units whose weights start at zero stay equal, as explained above."""
     return np.zeros(shape, dtype)
 
 

@@ -1,4 +1,4 @@
-"""class Layer: the whole contract on one screen.
+"""The whole contract of a layer on one screen.
 
 A layer is y = f(x, params). Training needs two things from it: dL/dparams, to learn, and dL/dx, to pass to the layer
 below:
@@ -7,11 +7,11 @@ below:
     backward(dy)  takes dL/dy, adds dL/dparam to grads, returns dL/dx      (one link of the chain rule)
 
 Every layer follows these rules:
-- backward adds to `grads` (+=): shared weights, penalties and micro-batches need the sum; `zero_grad` resets it.
+- backward adds to `grads` (+=), as shared weights, penalties and micro-batches need the sum; `zero_grad` sets it to 0.
 - A layer never modifies x or dy, and never writes again to an array that it has returned.
 - Parameter arrays are changed in place, never replaced: a Model holds them all in one flat vector.
-- All arrays have the dtype of the parameters. 1/N appears in the loss (and in a penalty's own term), nowhere else.
-- Randomness comes from `self.rng`, a Generator spawned from the one passed to `build`.
+- All arrays have the dtype of the parameters. A mean's factor 1/N appears only in the loss and in a penalty's own term.
+- Random numbers come from `self.rng`, a Generator spawned from the one passed to `build`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Shape = tuple[int, ...]
 
 
 class Layer(arguments.Configured):
-    """Base of all layers. A subclass needs `forward` and `backward`, and `build` if its shapes or arrays depend on x.
+    """Base class of all layers. A subclass defines `forward` and `backward`, and `build` if it needs the input's shape.
 
     Attributes after `build`: `input_shape` and `output_shape` (without the batch axis), `dtype`, and
         params  trainable arrays by name, e.g. {"W": ..., "b": ...}
@@ -45,10 +45,10 @@ class Layer(arguments.Configured):
     dtype: np.dtype | None = None
     rng: np.random.Generator | None = None
     needs_build: bool = False  # whether forward works only after build
-    input_gradient: bool = True  # cleared by a training Model where dL/dx is not needed: backward may return any array
+    input_gradient: bool = True  # a Model clears it in training if dL/dx is not needed: any array may then be returned
     in_model: bool = False
-    original: Layer | None = None  # set in a second place: the layer whose arrays this one shares, see sharing.py
-    _x: Any = None  # what most layers keep of a forward pass for backward; None before the first
+    original: Layer | None = None  # if this layer is a copy for a second place: the layer whose arrays it shares
+    _x: Any = None  # the arrays that most layers keep for backward; None before the first forward pass
     _y: Any = None
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Layer(arguments.Configured):
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def penalty(self) -> float:
-        """The term that this layer adds to the loss, from its last forward pass."""
+        """The term that this layer adds to the loss, computed from its last forward pass."""
         return 0.0
 
     def zero_grad(self) -> None:
@@ -77,7 +77,7 @@ class Layer(arguments.Configured):
             gradient.fill(0)
 
     def sublayers(self) -> list[Layer]:
-        """The layers this one is composed of; [] for a plain layer. Composites derive from layers.Container."""
+        """The layers that this layer is composed of; [] for a plain layer. Composites derive from layers.Container."""
         return []
 
     def walk(self) -> Iterator[Layer]:
@@ -94,7 +94,7 @@ class Layer(arguments.Configured):
 
     @property
     def label(self) -> str:
-        """This layer's name in messages: "dense_1 (Dense)", or its class alone outside a model."""
+        """This layer's name in messages: "dense_1 (Dense)", or only "Dense" outside a model."""
         return f"{self.name} ({type(self).__name__})" if self.name else type(self).__name__
 
     def add_parameter(self, name: str, value: NDArray) -> None:
@@ -106,15 +106,15 @@ class Layer(arguments.Configured):
             self.state[name] = value
 
     def _shares(self, arrays: dict[str, NDArray], name: str, value: NDArray) -> bool:
-        """Whether the array exists already: a layer's second place uses the arrays of its first."""
+        """Whether this layer is a copy for a second place, which uses the arrays of the original (see sharing.py)."""
         if self.original is not None and arrays[name].shape != value.shape:
-            expected = f"its two places share {name}, which must have the shape {arrays[name].shape} in both"
-            got = f"{value.shape} for input {self.input_shape} at the second: use a separate layer there"
+            expected = f"its two places share {name}, which must have shape {arrays[name].shape} in both"
+            got = f"{value.shape} for input {self.input_shape} in the second place: use a separate layer there"
             raise ValueError(f"{self.label}: {expected}, got {got}")
         return self.original is not None
 
     def as_input(self, x: NDArray) -> NDArray:
-        """x as a C-contiguous array of this layer's dtype (copied only if it is not one), with its shape checked."""
+        """Check x's shape and return x as a C-contiguous array of this layer's dtype, copied only if necessary."""
         dtype = self.dtype
         if dtype is None:
             if self.needs_build:
@@ -129,7 +129,7 @@ class Layer(arguments.Configured):
         return x
 
     def as_gradient(self, dy: NDArray, y: NDArray | None) -> NDArray:
-        """dy as a C-contiguous array of y's dtype; raises if its shape differs from y's, or if forward has not run."""
+        """Return dy as a C-contiguous array of y's dtype; raise if the shapes differ or forward has not run."""
         if y is None:
             raise RuntimeError(f"{self.label}: backward was called before forward")
         dy = np.ascontiguousarray(dy, dtype=y.dtype)

@@ -1,13 +1,13 @@
-"""Losses: a loss compares predictions with targets, and its gradient is the first dy.
+"""Losses: a loss compares predictions with targets, and its gradient is the first dy of the backward pass.
 
     loss.forward(y_pred, y_true) -> float        the mean over the batch
-    loss.backward()              -> dL/dy_pred   of the last forward; 1/N appears only here
+    loss.backward()              -> dL/dy_pred   for the last forward, including the factor 1/N of the mean
 
-The classification losses take logits (the raw outputs of the last layer, without Softmax or Sigmoid): computed in one
-step, the softmax's logarithm is exact where two steps overflow or give log(0).
+The classification losses expect logits (the raw outputs of the last layer, without Softmax or Sigmoid). They compute
+the softmax and its logarithm in one step, which is accurate where two steps would overflow or give log(0).
 
-A Model calls `check_targets(y, output_shape, dtype)` once per `fit`, before it changes anything: it raises for invalid
-targets, and returns the others as the array that `forward` takes.
+A Model calls `check_targets(y, output_shape, dtype)` once per `fit`, before it changes anything. The method raises for
+invalid targets and returns valid ones as the array that `forward` expects.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Shape = tuple[int, ...]
 
 
 class Loss(arguments.Configured):
-    """Base of all losses; subclasses write `forward` and `backward`."""
+    """Base class of all losses; subclasses define `forward` and `backward`."""
 
     _cache: tuple[NDArray, NDArray] | None = None  # the last forward's arrays, for backward
 
@@ -34,7 +34,7 @@ class Loss(arguments.Configured):
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
-        """Check that targets have the output's shape, and return them; (n,) is read as (n, 1)."""
+        """Check that the targets have the output's shape, and return them as an array; (n,) is read as (n, 1)."""
         owner = type(self).__name__
         y = _numbers(owner, y)
         if y.ndim == 1 and output_shape == (1,):
@@ -61,7 +61,7 @@ class Loss(arguments.Configured):
 
 
 class MeanSquaredError(Loss):
-    """The mean squared difference over all entries: the loss for regression and for autoencoders.
+    """The mean squared difference over all entries, the usual loss for regression and autoencoders.
 
     Forward    L = 1/N sum_k (p_k - y_k)^2          N: the number of entries, rows times columns
     Backward   dL/dp_k = 2 (p_k - y_k) / N
@@ -89,14 +89,14 @@ def mean_squared_error_gradient(y_pred: NDArray, y_true: NDArray) -> NDArray:
 
 
 class BinaryCrossEntropy(Loss):
-    """Cross-entropy for independent yes-or-no targets, on logits.
+    """Cross-entropy for independent yes-or-no targets, computed from logits.
 
     Forward    p = sigmoid(z),  L = -1/N sum_k ( y_k log p_k + (1 - y_k) log(1 - p_k) )
                With log p = -log(1 + exp(-z)) and log(1 - p) = log p - z, every term becomes
                    log(1 + exp(-z)) + (1 - y) z  =  max(z, 0) - z y + log(1 + exp(-|z|))
                (for z < 0, log(1 + exp(-z)) = log(1 + exp(z)) - z); the last form cannot overflow
     Backward   d/dz log p = 1 - p and d/dz log(1 - p) = -p, so dL/dz_k = (p_k - y_k) / N
-    Shapes     y_pred (logits), y_true (n, ...); y_true in [0, 1], N counts all entries
+    Shapes     y_pred (logits), y_true (n, ...); y_true in [0, 1]; N is the number of entries
     Raises     ValueError for targets outside [0, 1]
     Check      check_loss(BinaryCrossEntropy(), rng.normal(size=(5, 3)), rng.uniform(size=(5, 3)))
     """
@@ -109,7 +109,7 @@ class BinaryCrossEntropy(Loss):
 
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
         z, y = self._remember(y_pred, y_true)
-        return np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(np.where(z > 0, -z, z)))).item()  # (-|z|, analytic)
+        return np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(np.where(z > 0, -z, z)))).item()  # analytic -|z|
 
     def backward(self) -> NDArray:
         z, y = self._recall()
@@ -117,7 +117,7 @@ class BinaryCrossEntropy(Loss):
 
 
 class SoftmaxCrossEntropy(Loss):
-    """Cross-entropy for one class out of several, softmax included.
+    """Cross-entropy for one class out of several, including the softmax.
 
     Forward    p = softmax(z),  L = -1/n sum_m sum_j q_mj log p_mj          m = 1 .. n: the rows
                log p_j = z_j - log sum_k exp(z_k), with the row's maximum subtracted from z first
@@ -125,7 +125,7 @@ class SoftmaxCrossEntropy(Loss):
                    q = (1 - e) y + e / c
     Backward   d log p_j / dz_i = 1[i = j] - p_i. Hence
                    dL/dz_mi = 1/n ( p_mi sum_j q_mj - q_mi ), which is (p_mi - q_mi) / n where sum_j q_mj = 1
-               (rows of y_true that sum to 1 within 1e-3 are accepted, so the code keeps the sum)
+               (the code keeps sum_j q_mj, since it accepts rows of y_true whose sum differs from 1 by up to 1e-3)
     Shapes     y_pred (logits) (n, classes); y_true integer labels (n,), or (n, classes) with rows that sum to 1
     Cache      p sum_j q_j and q
     Raises     ValueError for labels outside 0 .. classes - 1, for rows that are not distributions, and unless
@@ -165,12 +165,12 @@ class SoftmaxCrossEntropy(Loss):
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
         z = np.ascontiguousarray(y_pred)
         if z.ndim != 2 or z.size == 0:
-            raise ValueError(f"SoftmaxCrossEntropy: logits must be of shape (n, classes), not empty, got {z.shape}")
+            raise ValueError(f"SoftmaxCrossEntropy: logits must have shape (n, classes), not empty, got {z.shape}")
         y = np.asarray(y_true)
-        if y.ndim != 2 or y.dtype != z.dtype or y.shape != z.shape:  # the others went through check_targets before
+        if y.ndim != 2 or y.dtype != z.dtype or y.shape != z.shape:  # rows like z are already checked
             y = self.check_targets(y, z.shape[1:], z.dtype)
         if len(y) != len(z):
-            raise ValueError(f"SoftmaxCrossEntropy: expected one target per row of logits, {len(z)}, got {len(y)}")
+            raise ValueError(f"SoftmaxCrossEntropy: expected {len(z)} targets, one per row of logits, got {len(y)}")
         shifted = z - z.max(axis=1, keepdims=True)
         e = np.exp(shifted)
         total = e.sum(axis=1, keepdims=True)
@@ -179,7 +179,7 @@ class SoftmaxCrossEntropy(Loss):
         if self.label_smoothing:
             q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
         self._cache = e / total * q.sum(axis=1, keepdims=True), q
-        # 0 log 0 is 0: the term is skipped where q is 0, even if p is 0 and its logarithm infinite
+        # 0 log 0 counts as 0: where q is 0 the term is skipped, even if p is 0 and its logarithm is infinite
         return -np.sum(q * np.where(q > 0, log_p, 0)).item() / len(z)
 
     def backward(self) -> NDArray:

@@ -1,7 +1,7 @@
-"""Metrics, reported beside the loss by `compile(metrics=...)`: functions metric(y_true, y_pred) -> float, row means.
+"""Metrics for `compile(metrics=...)`: functions metric(y_true, y_pred) -> float that return a mean over the rows.
 
-Any function of this form works; those defined here can also be given by name. For curves, areas and confusion matrices,
-use scikit-learn's metrics on the output of `predict`.
+Any function of this form works; the functions below can also be given by name. For ROC curves, areas under them and
+confusion matrices, use scikit-learn's metrics on the output of `predict`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Metric = Callable[[NDArray, NDArray], float]
 
 
 def accuracy(y_true: NDArray, y_pred: NDArray) -> float:
-    """Fraction of rows whose largest logit is at the label; with a single logit, of rows where its sign is right."""
+    """The fraction of rows whose largest logit is the label's, or whose single logit has the right sign."""
     if y_pred.shape[-1] == 1:
         return float(np.mean((y_pred > 0) == (y_true.reshape(y_pred.shape) > 0.5)))
     labels = y_true if y_true.ndim == 1 else y_true.argmax(axis=-1)
@@ -23,7 +23,7 @@ def accuracy(y_true: NDArray, y_pred: NDArray) -> float:
 
 
 def mean_absolute_error(y_true: NDArray, y_pred: NDArray) -> float:
-    """mean |y_pred - y_true| over all entries."""
+    """The mean of |y_pred - y_true| over all entries."""
     return float(np.mean(np.abs(y_pred - y_true)))
 
 

@@ -19,7 +19,7 @@ from .optimizers import Optimizer
 
 @runtime_checkable
 class Network(Protocol):
-    """Layers built for one input shape, such as a Model: the attributes needed to inspect and run them."""
+    """A network built for one input shape, such as a Model: the members needed to inspect and run it."""
 
     name: str
     input_shape: Shape
@@ -33,7 +33,7 @@ class Network(Protocol):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The layers of that chain."""
+        """The layers of the chain `root`."""
 
     @property
     def params(self) -> dict[str, NDArray]:
@@ -47,7 +47,7 @@ class Network(Protocol):
 
 
 class NetworkInTraining(Network, Protocol):
-    """A network in training: the attributes that callbacks use and checkpoints store."""
+    """A network in training: the members that callbacks and checkpoints need."""
 
     seed: int
     rng: np.random.Generator
@@ -77,7 +77,7 @@ class NetworkInTraining(Network, Protocol):
 
 
 def chained(layer: Layer) -> Iterator[Layer]:
-    """Yield the layers of a chain, nested chains included: only the chain calls their forward and backward."""
+    """Yield the layers of a chain and of its nested chains: layers whose forward and backward only a chain calls."""
     if type(layer) is Sequential:
         for inner in layer.layers:
             yield from chained(inner)

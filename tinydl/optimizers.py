@@ -1,15 +1,15 @@
-"""Optimizers: each works on one flat vector of parameters and one of gradients, whatever the layers are.
+"""Optimizers, which update one flat vector of parameters from one flat vector of gradients, whatever the layers are.
 
-    optimizer.step(params, grads)       changes params in place, reads grads
+    optimizer.step(params, grads)       changes params in place and reads grads
 
-g is the gradient, p the parameters, t the step number from 1, lr the learning rate (a number or a schedule).
+g is the gradient, p the parameters, t the step number (counted from 1), lr the learning rate (a number or a schedule).
 With `global_clipnorm` c, a gradient whose norm over ALL parameters exceeds c is first scaled to norm c, which keeps its
 direction (Pascanu et al. 2013).
 
 In a Model, `weight_decay` acts on parameters with two or more dimensions (W of Dense and Conv2D) but not on those with
-one (b, and BatchNorm's gamma and beta): these are few and overfit little, and pulling them to 0 only removes freedom
-(Goyal et al. 2017; He et al. 2019, "Bag of Tricks", section 3.1). The Model sets `decayed` to the ranges of the former;
-without it the whole vector decays, as it does by default in PyTorch.
+one (b, and BatchNorm's gamma and beta). The latter are few and overfit little, and pulling them to 0 only removes
+freedom (Goyal et al. 2017; He et al. 2019, "Bag of Tricks", section 3.1). The Model sets `decayed` to the ranges of the
+former; without a Model the whole vector decays, which is PyTorch's default.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .schedules import Schedule, as_schedule
 
 
 class Optimizer(arguments.Configured):
-    """Base of all optimizers. `slots` holds its own vectors, as long as the parameters; `iterations` counts steps."""
+    """Base class of all optimizers. `slots` holds vectors as long as the parameters, `iterations` counts the steps."""
 
     slot_names: tuple[str, ...] = ()
     _decayed: tuple[slice, ...] | None
@@ -47,7 +47,7 @@ class Optimizer(arguments.Configured):
 
     @property
     def learning_rate(self) -> float | Schedule:
-        """A number or a schedule; it can be set at any time."""
+        """The rate, a number or a schedule, which can be set at any time."""
         return self._learning_rate
 
     @learning_rate.setter
@@ -63,9 +63,9 @@ class Optimizer(arguments.Configured):
 
     @property
     def decayed(self) -> Sequence[slice] | None:
-        """The ranges of the vector that weight_decay acts on; None: all of it, as without a Model.
+        """The ranges of the vector that weight_decay acts on; None, the default without a Model, means all of it.
 
-        A Model sets it in `compile`. Reading it returns the ranges in order, merged where they touch or overlap.
+        `Model.compile` sets this property, which returns the ranges in order, merged where they touch or overlap.
         """
         return self._decayed
 
@@ -80,7 +80,7 @@ class Optimizer(arguments.Configured):
             elif start < stop:
                 merged.append(slice(start, stop))
         self._decayed = None if parts is None else tuple(merged)
-        # The whole vector as ranges, every other one of which decays; the last is open, as the length is not known yet.
+        # These ranges cover the vector, and every second one decays; the last is open, as the length is not known yet.
         edges = [0, *(edge for part in merged for edge in (part.start, part.stop)), None]
         self._ranges = [(slice(a, b), k % 2 == 1) for k, (a, b) in enumerate(pairwise(edges)) if a != b]
 
@@ -91,7 +91,7 @@ class Optimizer(arguments.Configured):
         return start, arguments.whole(self._owner, "the stop of a decayed part", part.stop, start)
 
     def by_decay(self, weight_decay: float, *vectors: NDArray) -> Iterator[tuple[float, Sequence[NDArray]]]:
-        """Yield (weight_decay or 0, the vectors' parts that it applies to), until the vectors are covered."""
+        """Yield pairs (weight_decay or 0, the parts of the vectors to which it applies) that cover the vectors."""
         if not weight_decay or self._decayed is None:
             yield weight_decay, vectors
             return
@@ -99,7 +99,7 @@ class Optimizer(arguments.Configured):
             yield weight_decay if decays else 0.0, [vector[part] for vector in vectors]
 
     def build(self, params: NDArray) -> None:
-        """Create the slots; raises if this optimizer already trains parameters of another size or dtype."""
+        """Create the slots; raise if this optimizer already trains parameters of another size or dtype."""
         for name in self.slot_names:
             slot = self.slots.get(name)
             if slot is None:
@@ -131,15 +131,15 @@ class Optimizer(arguments.Configured):
 
 @compiled_as(kernels.optimizers.sum_of_squares)
 def sum_of_squares(v: NDArray) -> float:
-    """sum v_k^2, in float64, where the square of a float32 cannot overflow."""
+    """sum_k v_k^2, computed in float64, in which the square of a float32 cannot overflow."""
     return float(np.sum(np.square(v, dtype=np.float64)))
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent, optionally with momentum.
 
-    g <- g + weight_decay p                     (L2 decay: its gradient enters the momentum;
-                                                only where p is decayed: weights, not biases, see above)
+    g <- g + weight_decay p                     (L2 decay, whose gradient enters the momentum, only for
+                                                decayed parameters: see the top of this file)
     momentum = 0:   p <- p - lr g
     else            v <- momentum v + g,   p <- p - lr v
     nesterov        v <- momentum v + g,   p <- p - lr (g + momentum v)
@@ -169,7 +169,7 @@ class SGD(Optimizer):
 def sgd(
     p: NDArray, g: NDArray, v: NDArray, learning_rate: float, momentum: float, nesterov: bool, weight_decay: float
 ) -> None:
-    """One step on the flat vectors p (parameters), g (gradients) and v (velocity, (0,) when momentum is 0)."""
+    """One step on the flat vectors p (parameters), g (gradients) and v (velocity, empty when momentum is 0)."""
     step = g + weight_decay * p
     if v.size:
         v *= momentum
@@ -179,7 +179,7 @@ def sgd(
 
 
 class RMSprop(Optimizer):
-    """Divide each gradient by the running root mean square of its own history.
+    """Divide each gradient by the root of a running mean of its squares.
 
     v <- rho v + (1 - rho) g^2,   p <- p - lr g / (sqrt(v) + epsilon)
 
@@ -202,22 +202,22 @@ class RMSprop(Optimizer):
 
 @compiled_as(kernels.optimizers.rmsprop)
 def rmsprop(p: NDArray, g: NDArray, v: NDArray, learning_rate: float, rho: float, epsilon: float) -> None:
-    """One step on flat vectors."""
+    """One step on the flat vectors p (parameters), g (gradients) and v (running mean of g^2)."""
     v *= rho
     v += (1 - rho) * g * g
     p -= learning_rate * g / (np.sqrt(v) + epsilon)
 
 
 class Adam(Optimizer):
-    """Momentum, with a step size for each parameter from the first two moments of its gradient.
+    """Momentum with a step size for each parameter, estimated from the first two moments of its gradient.
 
     m <- beta1 m + (1 - beta1) g               v <- beta2 v + (1 - beta2) g^2
-    m^ = m / (1 - beta1^t)                     v^ = v / (1 - beta2^t)      (corrects their bias: both start at 0)
+    m^ = m / (1 - beta1^t)                     v^ = v / (1 - beta2^t)      (correct the bias of starting at 0)
     p <- p - lr weight_decay p - lr m^ / (sqrt(v^) + epsilon)
 
-    The weight decay is decoupled: it acts on p directly and never enters m or v. It is 0 where p is not decayed (see
-    above: weights decay, biases do not).
-    Early in training m^ / sqrt(v^) is near +-1: every parameter moves by about lr, however small its gradient is.
+    The weight decay is decoupled: it acts on p directly and never enters m or v. It applies only to decayed
+    parameters (see the top of this file).
+    Early in training m^ / sqrt(v^) is near 1 or -1, so every parameter moves by about lr, however small its gradient.
 
     Reference  Kingma & Ba 2015; decoupled decay: Loshchilov & Hutter 2019; the same update as PyTorch's Adam and AdamW
     """
@@ -244,7 +244,7 @@ def adam(
     p: NDArray, g: NDArray, m: NDArray, v: NDArray, t: int,
     learning_rate: float, beta1: float, beta2: float, epsilon: float, weight_decay: float,
 ) -> None:  # fmt: skip
-    """Step number t (from 1) on flat vectors, with m^ = m_scale m and sqrt(v^) = v_scale sqrt(v)."""
+    """Step t (counted from 1) on flat vectors, with m^ = m_scale m and sqrt(v^) = v_scale sqrt(v)."""
     m *= beta1
     m += (1 - beta1) * g
     v *= beta2
@@ -256,15 +256,15 @@ def adam(
 
 
 class Lion(Optimizer):
-    """Step by the sign of a momentum: every parameter moves up or down by lr in every step.
+    """Follow the sign of a momentum: every parameter moves up or down by lr in every step.
 
     u = sign(beta1 m + (1 - beta1) g)
     p <- p - lr weight_decay p - lr u
     m <- beta2 m + (1 - beta2) g            (starts at 0)
 
-    The newest gradient has more weight in the step (beta1) than in the momentum (beta2). Every step has full length,
-    so the learning rate should be a third to a tenth of Adam's, and the weight decay larger by the same factor. The
-    decay is decoupled and acts where p is decayed (see above). Lion stores one vector, Adam two.
+    The newest gradient has more weight in the step (beta1) than in the momentum (beta2). Every entry of the step has
+    size lr, so the learning rate should be a third to a tenth of Adam's and the weight decay larger by the same factor.
+    The decay is decoupled and applies only to decayed parameters, as in Adam. Lion stores one vector, Adam two.
 
     Reference  Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms"; the same update as Keras' Lion
     """

@@ -1,8 +1,8 @@
-"""Learning rates that change with the optimizer's step number: schedule(step) -> learning rate, step counted from 0.
+"""Learning rates that change with the optimizer's step number: schedule(step) -> learning rate, where step starts at 0.
 
     Adam(learning_rate=CosineDecay(1e-3, decay_steps=10_000))
 
-Each is a pure function of `step`, so a resumed run continues where it stopped.
+Each schedule is a pure function of `step`, so a resumed run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from . import arguments
 
 
 class Schedule(arguments.Configured):
-    """Base of all schedules."""
+    """Base class of all schedules."""
 
     def __call__(self, step: int) -> float:
         raise NotImplementedError(f"{type(self).__name__} has no __call__")
@@ -51,7 +51,7 @@ class StepDecay(Schedule):
 
 
 class PiecewiseConstant(Schedule):
-    """lr(t) = values[k], k the number of boundaries b <= t; boundaries rise, and values has one entry more."""
+    """lr(t) = values[k] with k the number of boundaries b <= t; the boundaries rise, and there is one more value."""
 
     def __init__(self, boundaries: Sequence[int], values: Sequence[float]) -> None:
         for name, given in (("boundaries", boundaries), ("values", values)):
@@ -80,7 +80,7 @@ class ExponentialDecay(Schedule):
 
 
 class CosineDecay(Schedule):
-    """Half a cosine, from learning_rate down to `minimum` at decay_steps, then constant.
+    """Half a cosine, from learning_rate down to `minimum` at step decay_steps, then constant.
 
     lr(t) = minimum + (learning_rate - minimum) (1 + cos(pi min(t / decay_steps, 1))) / 2
 
@@ -98,9 +98,9 @@ class CosineDecay(Schedule):
 
 
 class LinearWarmup(Schedule):
-    """Rise linearly for warmup_steps, then follow `after` (a rate or a schedule, which then starts at its step 0).
+    """Rise linearly for warmup_steps steps, then follow `after`: a rate, or a schedule that starts at its own step 0.
 
-    lr(t) = after(0) (t + 1) / warmup_steps  for t < warmup_steps,  after(t - warmup_steps)  after that
+    lr(t) = after(0) (t + 1) / warmup_steps  for t < warmup_steps,  after(t - warmup_steps)  otherwise
 
     Reference  Goyal et al. 2017
     """
@@ -117,8 +117,8 @@ class LinearWarmup(Schedule):
 
 
 class OneCycle(Schedule):
-    """One rise and fall: linear from peak / div_factor to the peak in the first `warmup_fraction` of total_steps, then
-    half a cosine down to peak / div_factor / final_div_factor.
+    """Rise linearly from peak / div_factor to the peak during the first `warmup_fraction` of total_steps, then fall
+    along half a cosine to peak / div_factor / final_div_factor.
 
     Reference  Smith & Topin 2018
     """
@@ -135,7 +135,7 @@ class OneCycle(Schedule):
 
     def __call__(self, step: int) -> float:
         low = self.peak / self.div_factor
-        top = min(self.warmup_fraction * self.total_steps, max(self.total_steps - 2, 0))  # the last step is the lowest
+        top = min(self.warmup_fraction * self.total_steps, max(self.total_steps - 2, 0))  # lowest rate: last step
         if step < top:
             return low + (self.peak - low) * step / top
         lowest = low / self.final_div_factor
@@ -144,5 +144,5 @@ class OneCycle(Schedule):
 
 
 def as_schedule(learning_rate: float | Schedule) -> Schedule:
-    """The schedule itself, or a Constant schedule for a number."""
+    """Return a schedule unchanged, or a number as a Constant schedule."""
     return learning_rate if isinstance(learning_rate, Schedule) else Constant(learning_rate)

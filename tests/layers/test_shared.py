@@ -341,7 +341,7 @@ def test_another_sharing_is_another_architecture(tmp_path: Path) -> None:
         (
             lambda layer: [layer, Dense(4), layer],
             (6,),
-            r"share W, which must have the shape \(6, 5\) in both, got \(4, 5\) for input \(4,\) at the second",
+            r"share W, which must have shape \(6, 5\) in both, got \(4, 5\) for input \(4,\) in the second place",
         ),
         (lambda layer: [Branches([layer, [Dense(4), layer]])], (6,), r"share W, .* \(6, 5\) in both, got \(4, 5\)"),
     ],
