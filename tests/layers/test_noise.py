@@ -78,7 +78,7 @@ def test_outside_training_it_is_the_identity_and_draws_nothing(make: Any) -> Non
 def test_outside_training_it_works_unbuilt_while_training_asks_for_a_generator(make: Any) -> None:
     layer, x = make(), np.ones((2, 3))
     np.testing.assert_array_equal(layer.forward(x), x)
-    with pytest.raises(RuntimeError, match=f"{type(layer).__name__}: it has no random generator yet: put it into a"):
+    with pytest.raises(RuntimeError, match=f"{type(layer).__name__}: no random generator yet: put it into a"):
         layer.forward(x, training=True)
 
 

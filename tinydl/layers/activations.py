@@ -1,7 +1,7 @@
-"""Activations as layers: y = f(x) entry by entry, and Softmax, which mixes the entries of a row.
+"""Activation layers: y = f(x) entry by entry, except for Softmax, which combines the entries of each row.
 
-For an elementwise f the Jacobian is diagonal, so backward is a product: dx = dy * f'(x). Where possible f' is written
-in terms of y, so that x need not be kept. Shapes: y, dy and dx have the shape of x, any (batch, ...).
+For an elementwise f the Jacobian is diagonal, so backward is an elementwise product: dx = dy * f'(x). Where possible f'
+is written in terms of y, so that x does not have to be kept. Shapes: x, y, dy and dx all have one shape (batch, ...).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def relu(x: NDArray) -> NDArray:
 
 
 def sigmoid(a: NDArray) -> NDArray:
-    """1 / (1 + exp(-a)) by e = exp(-|a|), which cannot overflow: 1 / (1 + e) for a >= 0, else e / (1 + e)."""
+    """1 / (1 + exp(-a)) from e = exp(-|a|), which cannot overflow: 1 / (1 + e) for a >= 0, else e / (1 + e)."""
     e = np.exp(np.where(a >= 0, -a, a))  # not np.abs, which has no complex derivative
     return np.where(a >= 0, a.dtype.type(1), e) / (1 + e)
 
@@ -65,7 +65,7 @@ class ReLU(Layer):
     """Rectified linear unit.
 
     Forward    y = max(x, 0)
-    Backward   dx = dy 1[x > 0]: the slope is 1 above zero, where y = x, and 0 below, where y is constant
+    Backward   dx = dy 1[x > 0]: the slope is 1 above zero, where y = x, and 0 below it, where y is constant
     Cache      y (y > 0 exactly where x > 0)
     Edge       at x = 0 the slopes from the two sides differ, 0 and 1; this layer uses 0
     Reference  Nair & Hinton 2010
@@ -82,7 +82,7 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """A relu with a small slope below zero, so that a unit cannot die permanently.
+    """A ReLU with a small slope below zero, so that a unit cannot stop learning for good.
 
     Forward    y = x for x > 0, negative_slope x elsewhere
     Backward   dx = dy for x > 0, negative_slope dy elsewhere
@@ -93,7 +93,7 @@ class LeakyReLU(Layer):
     Check      check_layer(LeakyReLU(), x=(5, 3))
     """
 
-    _slope: Any = None  # before the first forward
+    _slope: Any = None  # None until the first forward pass
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class Sigmoid(Layer):
     Forward    y = 1 / (1 + exp(-x)), computed so that exp cannot overflow
     Backward   y' = exp(-x) / (1 + exp(-x))^2 = y (1 - y), so dx = dy y (1 - y)
     Cache      y
-    Edge       for large |x| y rounds to 0 or 1 and the gradient vanishes: in a loss, use BinaryCrossEntropy on logits
+    Edge       for large |x|, y rounds to 0 or 1 and the gradient vanishes; for a loss, use BinaryCrossEntropy on logits
     Check      check_layer(Sigmoid(), x=(5, 3))
     """
 
@@ -148,11 +148,11 @@ class Tanh(Layer):
 class Softmax(Layer):
     """Turn each row (the last axis) into probabilities.
 
-    Forward    y_j = exp(x_j) / sum_k exp(x_k)    (the row's maximum is subtracted first: same y, no overflow)
+    Forward    y_j = exp(x_j) / sum_k exp(x_k)    (after subtracting the row's maximum: same y, no overflow)
 
-    Backward   Every x_i reaches every y_j, through its own numerator and through the common sum:
+    Backward   x_i enters y_i through the numerator, and every y_j through the common sum:
                    dy_j/dx_i = y_j (1[i = j] - y_i)
-               Once it is summed against dy, the full Jacobian need not be formed:
+               The sum over j simplifies, so the full Jacobian is never formed:
                    dx_i = sum_j dy_j y_j (1[i = j] - y_i) = y_i (dy_i - sum_j dy_j y_j)
 
     Shapes     x, y (..., classes)

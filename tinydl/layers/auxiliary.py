@@ -21,20 +21,20 @@ class AuxiliaryHead(Container):
     Forward     y = x;      in training also P = weight L(head(x), targets), which is added to the loss as a penalty
     Backward    x is used twice, by the layers above and by the head, so its gradients add:
                     dx = dy + weight J_head.T dL/dhead(x)
-                The layers below thus also get a gradient by a shorter path. In inference the head does not run.
+                Thus the layers below also get a gradient along a shorter path. In inference the head does not run.
 
     head        a layer, or a list of layers, whose output is the input of the model's loss (logits)
     weight      the factor of the head's loss, relative to the model's own
-    L, targets  the model's own: `Model.compile` and each training step set them. Before that, and in inference, the
-                layer is an identity
+    L, targets  those of the model, set by `Model.compile` and by each training step. Before they are set, and in
+                inference, the layer is an identity
     Shapes      x, y (n, ...)
-    Cache       the head's own
+    Cache       x, and the caches of the head and of L
     Raises      TypeError if the head is not a layer; ValueError if weight is negative
-    Reference   Szegedy et al. 2014, section 5, with weights of 0.3
+    Reference   Szegedy et al. 2014, section 5, with a weight of 0.3
     Check       check_layer(AuxiliaryHead(Dense(4)).expect(SoftmaxCrossEntropy(), [0, 3, 1, 2, 2]), x=(5, 3))
     """
 
-    _term: Any = None  # of the last forward; None: the head did not run
+    _term: Any = None  # L of the last forward pass; None if the head did not run
 
     def __init__(self, head: Layer | Sequence[Layer], weight: float = 0.3) -> None:
         super().__init__()
@@ -44,9 +44,9 @@ class AuxiliaryHead(Container):
         self.targets: NDArray | None = None
 
     def expect(self, loss: Any, targets: NDArray | None) -> AuxiliaryHead:
-        """Set the head's loss, and the targets for the next x, one per row. Returns the layer.
+        """Set the head's loss and its targets for the next x, one per row; return this layer.
 
-        loss: an object with forward(y_pred, y_true) and backward(), not used elsewhere between the two calls.
+        loss: an object with forward(y_pred, y_true) and backward(); nothing else may call it between these two calls.
         """
         self.loss, self.targets = loss, targets
         return self
@@ -68,7 +68,7 @@ class AuxiliaryHead(Container):
         return x
 
     def penalty(self) -> float:
-        if self._term is None:  # the head did not run: its layers hold an earlier pass
+        if self._term is None:  # the head did not run, so the penalties of its layers are stale
             return 0.0
         return self.weight * self._term + super().penalty()
 

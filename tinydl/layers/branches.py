@@ -1,4 +1,4 @@
-"""Branches: several layers in parallel, their outputs concatenated."""
+"""Branches: several layers in parallel, with their outputs concatenated."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Branches(Container):
     """Apply every branch to the same input and concatenate their outputs along the channels.
 
     Forward     y = [ b_1(x), b_2(x), ..., b_k(x) ]         concatenated along the last axis
-    Backward    dy is cut where the outputs were joined. Each branch turns its own piece into a gradient for x; x is
-                used k times, so these add:
+    Backward    dy is cut where the outputs were joined. Each branch turns its own piece into a gradient for x. As
+                x is used k times, these gradients add:
                     dx = J_1.T dy_1 + J_2.T dy_2 + ... + J_k.T dy_k
 
     branches    a list; each entry is a layer, or a list of layers (a chain)
     Shapes      x (n, ...); the branches' outputs (n, ..., c_i), equal except in the last axis; y (n, ..., sum_i c_i)
-    Cache       the layers' own
+    Cache       the branches' caches
     Raises      TypeError if a branch is not a layer; ValueError if the list is empty or the outputs do not concatenate
     Reference   Szegedy et al. 2014 (Inception)
     Check       check_layer(Branches([Dense(2, "tanh"), [Dense(4, "tanh"), Dense(3)]]), x=(5, 3))

@@ -17,14 +17,14 @@ RETURNS = {"forward": "an array", "backward": "dL/dx"}
 
 
 class Container(Layer):
-    """Base of all composites: exposes the arrays of the layers below, under dotted names ("dense_1.W").
+    """Base class of all composites. It exposes the arrays of its layers under dotted names such as "dense_1.W".
 
     A subclass keeps its layers as attributes (or in lists) and returns them from `sublayers`. Its `build` calls
-    `super().build`, `name_sublayers` and the `build` of each layer. It defines `forward` and `backward`.
+    `super().build`, `name_sublayers` and the `build` of each layer. The subclass also defines `forward` and `backward`.
 
-    The same layer object may appear in several places, here or deeper down: these places share its weights. `build`
-    puts a copy into every place but the first, so that each place keeps its own forward pass; all add to the same
-    `grads`, so these hold the sum (see sharing.py).
+    The same layer object may appear in several places, in this container or below it, which then share its weights.
+    `build` puts a copy into every place but the first, so that each place has its own cache. All copies add to the same
+    `grads`, which therefore hold the sum (see sharing.py).
     """
 
     def sublayers(self) -> list[Layer]:
@@ -54,7 +54,7 @@ class Container(Layer):
         return sum((layer.penalty() for layer in self.sublayers()), 0.0)
 
     def name_sublayers(self) -> None:
-        """Give the layers Keras' names, in order: dense_1, dense_2, dropout_1, ...; names that are set are kept."""
+        """Name the layers in order, as Keras does: dense_1, dense_2, dropout_1, ...; keep the names that are set."""
         taken = {layer.name for layer in self.sublayers() if layer.name}
         for layer in self.sublayers():
             kind = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
@@ -71,7 +71,7 @@ class Container(Layer):
 
 
 def as_layer(owner: str, argument: str, value: Layer | Sequence[Layer]) -> Layer:
-    """The layer itself, or a Sequential of a list of layers."""
+    """Return a layer unchanged, or a list of layers as a Sequential."""
     if isinstance(value, list | tuple):
         return Sequential(value)
     if not isinstance(value, Layer):
@@ -81,20 +81,20 @@ def as_layer(owner: str, argument: str, value: Layer | Sequence[Layer]) -> Layer
 
 
 def returned(layer: Layer, method: str, array: NDArray | None) -> NDArray:
-    """The array that a layer's forward or backward returned; raises if it forgot to return one."""
+    """Return `array`, the result of a layer's forward or backward; raise if it is None."""
     if array is None:
         raise TypeError(f"{layer.label}: {method} returned None instead of {RETURNS[method]}")
     return array
 
 
 class Sequential(Container):
-    """Layers one after the other: function composition, whose derivative is the chain rule.
+    """Layers applied one after the other: a composition of functions, to which the chain rule applies.
 
     Forward    y = f_k(... f_2(f_1(x)))
-    Backward   dL/dx = J_1.T (... J_(k-1).T (J_k.T dy)): each layer turns the gradient at its output into the one at
-               its input, last layer first. Passing one vector through the k products costs about two forward passes;
-               multiplying the Jacobians themselves would cost far more.
-    Raises     ValueError when the shapes of two neighboring layers do not fit, naming both
+    Backward   dL/dx = J_1.T (... J_(k-1).T (J_k.T dy)): from last to first, each layer turns the gradient at its
+               output into the gradient at its input. Passing one vector through the k products costs about two forward
+               passes; multiplying the Jacobians themselves would cost far more.
+    Raises     ValueError that names both layers when the shapes of two neighbors do not fit
     Check      check_layer(Sequential([Dense(4, "tanh"), Dense(2)]), x=(5, 3))
     """
 
@@ -137,5 +137,5 @@ class Sequential(Container):
         for layer in reversed(self.layers):
             dy = returned(layer, "backward", layer.backward(dy))
             if not layer.input_gradient:
-                break  # nothing below it learns, and nothing else needs dL/dx
+                break  # no layer below needs a gradient
         return dy

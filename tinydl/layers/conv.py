@@ -1,4 +1,4 @@
-"""Conv2D: the same small Dense layer at every position of an image."""
+"""Conv2D: the same small Dense layer, applied at every position of an image."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .sliding_window import check_image, check_padding, pair, window_over
 
 
 class Conv2D(Layer):
-    """Convolution of images (n, h, w, channels) with `filters` windows of kernel_size, y = f(conv(x, W) + b).
+    """Convolution of images (n, h, w, channels) with `filters` kernels of size kernel_size: y = f(conv(x, W) + b).
 
     Forward
         a[m, i, j, f] = sum_pqc xpad[m, i sh + p, j sw + q, c] W[p, q, c, f] + b[f]      y = f(a), f as in Dense
         (a correlation: the kernel is not flipped, as flipping would only rename its entries)
 
-        im2col writes the window under every output pixel as a row. The sum is then a matrix product, and the layer a
-        Dense layer on patches: a = cols @ W + b, W read as (kh kw c, f). A 3x3 image, a 2x2 kernel, one channel:
+        im2col writes the window of every output pixel as a row. The sum is then a matrix product, and the layer a Dense
+        layer on patches: a = cols @ W + b, with W read as (kh kw c, f). For a 3x3 image, a 2x2 kernel and one channel:
 
             x = 1 2 3        cols = 1 2 4 5   <- the window of y_00         a = cols @ w0    a_00 a_01
                 4 5 6               2 3 5 6   <- y_01                              w1    as  a_10 a_11
@@ -30,31 +30,31 @@ class Conv2D(Layer):
                                     5 6 8 9   <- y_11                              w3
 
     Backward
-        As in Dense, da = dy f'(a), in terms of y. W[p, q, c, f] enters a[m, i, j, f] at every position (i, j) of every
-        image m, with the pixel under it as its factor:
+        As in Dense, da = dy f'(a), with f' in terms of y. W[p, q, c, f] enters a[m, i, j, f] at every position (i, j)
+        of every image m, multiplied by the pixel under it:
             dW[p, q, c, f] = sum_mij xpad[m, i sh + p, j sw + q, c] da[m, i, j, f]      db[f] = sum_mij da[m, i, j, f]
-        With (m, i, j) counted as the rows of cols, and (p, q, c) as its columns, this is
+        With (m, i, j) as the row index of cols, and (p, q, c) as its column index, this is
             dW = cols.T @ da          every window's pixels times the gradient of its output
             db = da.sum(axis=(0, 1, 2))
             dcols = da @ W.T          the gradient of every entry of every window
-        im2col only copies. Each pixel is in up to kh kw windows and reaches the loss through each of them, so its dx is
-        the sum of their dcols. This sum is col2im, the transpose of im2col (not its inverse):
+        Each pixel is copied into up to kh kw windows and reaches the loss through each of them, so its dx is the sum of
+        their dcols. This sum is col2im, the transpose of im2col (not its inverse):
 
-            dcols = a b c d          dx = a    b+e       f          5, in the middle, was copied four times,
-                    e f g h               c+i  d+g+j+m   h+n        2, 4, 6 and 8 twice, the corners once
+            dcols = a b c d          dx = a    b+e       f          5, in the middle, was copied four times;
+                    e f g h               c+i  d+g+j+m   h+n        2, 4, 6 and 8 twice; the corners once
                     i j k l               k    l+o       p
                     m n o p
 
-    padding     zeros: "valid" (none), "same" (as in TensorFlow: output size ceil(size / stride), an odd pixel goes to
-                the bottom and right), an int, (ph, pw), or ((top, bottom), (left, right)). Output size:
+    padding     zeros: "valid" (none), "same" (as in TensorFlow: output size ceil(size / stride); an odd pixel goes to
+                the bottom or right), an int, (ph, pw), or ((top, bottom), (left, right)). Output size:
                     floor((size + padding - kernel) / stride) + 1
-    activation  None, "linear", "relu", "sigmoid" or "tanh", computed while the result is still in the cache
+    activation  None, "linear", "relu", "sigmoid" or "tanh", computed while a is still in the CPU cache
     Shapes      x (n, h, w, c), W (kh, kw, c, filters), b (filters,), y (n, oh, ow, filters)
     Cache       x and y; backward computes the patches again, which costs less than keeping them
-    Edge        pixels outside every window (strides that do not divide the image) get dx = 0
+    Edge        pixels outside every window, left over if the strides do not divide the image, get dx = 0
     Raises      ValueError for invalid hyper-parameters, for rows instead of images, and for a kernel larger than the
                 padded image
-    Reference   LeCun et al. 1998; lowering: Chellapilla et al. 2006. Compiled kernels: tinydl/kernels/convolution
+    Reference   LeCun et al. 1998; im2col: Chellapilla et al. 2006. Compiled kernels: tinydl/kernels/convolution
     Check       check_layer(Conv2D(3, 2, activation="tanh"), x=(2, 5, 4, 3))
     """
 
@@ -120,7 +120,7 @@ def conv2d_backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
     dW: NDArray, db: NDArray | None, need_dx: bool,
 ) -> NDArray:  # fmt: skip
-    """Add to dW and db the gradients derived in Conv2D, and return dx (empty if it is not needed)."""
+    """Add the gradients derived in Conv2D to dW and db, and return dx (an empty array if dx is not needed)."""
     f = W.shape[3]
     da = (dy * derivative(y, activation)).reshape(-1, f)  # (n oh ow, f)
     cols = im2col(x, window)  # (n oh ow, kh kw c)
@@ -135,10 +135,10 @@ def conv2d_backward(
 
 @compiled_as(kernels.convolution.im2col)
 def im2col(x: NDArray, window: Window) -> NDArray:
-    """Every window of x (n, h, w, c) as a row: (n oh ow, kh kw c), windows and entries in reading order.
+    """Write every window of x (n, h, w, c) as a row, (n oh ow, kh kw c), with windows and entries in reading order.
 
-    A loop over the window's kh kw entries: entry (p, q) of all windows is x shifted by (p, q), taking every sh-th row
-    and sw-th column.
+    The loop runs over the window's kh kw entries: entry (p, q) of all windows is the padded x shifted by (p, q), at
+    every sh-th row and sw-th column.
     """
     (kh, kw), (sh, sw), padding = window
     n, h, w, c = x.shape
@@ -155,7 +155,7 @@ def im2col(x: NDArray, window: Window) -> NDArray:
 def col2im(cols: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
     """The transpose of im2col: every entry of cols is added to the pixel that it was copied from.
 
-    It is not the inverse: a pixel that is in k windows is added k times. <im2col(x), c> = <x, col2im(c)>.
+    It is not the inverse: a pixel in k windows is added k times. Check: <im2col(x), c> = <x, col2im(c)>.
     """
     (kh, kw), (sh, sw), ((top, bottom), (left, right)) = window
     n, h, w, c = x_shape

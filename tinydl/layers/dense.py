@@ -14,7 +14,7 @@ from ..kernels import compiled_as
 from ..layer import Layer, Shape
 from .activations import activate, derivative
 
-SOFTMAX_HINT = ": softmax is a layer, Softmax(); to train a classifier leave it out and use SoftmaxCrossEntropy"
+SOFTMAX_HINT = ": softmax is a layer, Softmax(); to train a classifier, leave it out and use SoftmaxCrossEntropy"
 
 
 class Dense(Layer):
@@ -24,21 +24,21 @@ class Dense(Layer):
         a_mj = sum_i x_mi W_ij + b_j          a = x @ W + b
         y_mj = f(a_mj)                        f: linear, relu, sigmoid or tanh
 
-    Backward (the loss L is a function of y; the chain rule takes it through f, then through the sum)
+    Backward (the loss L depends on y; the chain rule goes back through f, then through the sum)
         da_mj = dL/da_mj = dy_mj f'(a_mj)     f' in terms of y: relu 1[y > 0], sigmoid y (1 - y), tanh 1 - y^2
         W_ij enters a_mj for every row m, with factor x_mi:    dW_ij = sum_m x_mi da_mj     dW = x.T @ da
         b_j enters a_mj for every row m, with factor 1:        db_j  = sum_m da_mj          db = da.sum(axis=0)
         x_mi enters a_mj for every unit j, with factor W_ij:   dx_mi = sum_j da_mj W_ij     dx = da @ W.T
 
     Shapes     x (n, inputs), W (inputs, units), b (units,), y (n, units)
-    Cache      x and y; a itself is not needed, since f' is in terms of y
-    Edge       relu at a = 0: the derivative used is 0
-    Raises     ValueError for invalid hyper-parameters, and for inputs that are not rows of the width built for
+    Cache      x and y; a is not kept, because f' is computed from y
+    Edge       at a = 0 the derivative used for relu is 0
+    Raises     ValueError for invalid hyper-parameters, and for inputs whose shape is not (n, inputs)
     Check      check_layer(Dense(4, "tanh"), x=(5, 3))
     """
 
     needs_build = True
-    accumulate = True  # a training Model clears this: a large gradient is then written, not added to zeros
+    accumulate = True  # a Model clears it in training if W is large: dW is then written, not added to zeros
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Dense(Layer):
 
 @compiled_as(kernels.dense.forward)
 def dense_forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArray:
-    """y = f(x @ W + b); b is None for a layer without bias."""
+    """y = f(x @ W + b); b is None for a layer without a bias."""
     a = x @ W
     if b is not None:
         a = a + b
@@ -92,9 +92,9 @@ def dense_backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, activation: int, dW: NDArray, db: NDArray | None, need_dx: bool,
     accumulate: bool = True,
 ) -> NDArray:  # fmt: skip
-    """Add to dW and db the gradients derived in Dense, and return dx (empty if it is not needed).
+    """Add the gradients derived in Dense to dW and db, and return dx (an empty array if dx is not needed).
 
-    accumulate: False overwrites dW and db instead of adding to them.
+    accumulate=False overwrites dW and db instead of adding to them.
     """
     da = dy * derivative(y, activation)
     if not accumulate:

@@ -12,34 +12,34 @@ from ..layer import Layer, Shape
 
 
 class LayerNorm(Layer):
-    """Give every row mean 0 and standard deviation 1 over its features, then every feature its own scale and shift.
+    """Give every row mean 0 and standard deviation 1 over its features, then scale and shift each feature.
 
-    Forward     over the c features of a row (of a pixel, if x is an image), i = 1 .. c:
+    Forward     over the c features of a row (or of a pixel, if x is an image), i = 1 .. c:
                     mu = 1/c sum_i x_i          v = 1/c sum_i (x_i - mu)^2          s = 1 / sqrt(v + epsilon)
                     xhat_i = (x_i - mu) s       y_i = gamma_i xhat_i + beta_i
 
-    Backward    dbeta_i = sum dy_i and dgamma_i = sum dy_i xhat_i, both over all rows; g_i = gamma_i dy_i is dL/dxhat_i.
-                x_i reaches the loss by three roads: directly, through the row's mean and through its variance.
+    Backward    dbeta_i = sum dy_i and dgamma_i = sum dy_i xhat_i, sums over all rows; g_i = gamma_i dy_i is dL/dxhat_i.
+                x_i reaches the loss along three paths: directly, through the row's mean, and through its variance.
                     directly        g_i s
                     the variance    dv = sum_j g_j (x_j - mu) (-1/2) s^3 = -s^2/2 sum_j g_j xhat_j, and
                                     dv/dx_i = 2/c (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0
                     the mean        dmu = -s sum_j g_j, and dmu/dx_i = 1/c
-                All three together, with x_i - mu = xhat_i / s and mean(.) over the row's features:
+                Added up, with x_i - mu = xhat_i / s and mean(.) over the row's features:
                     dx_i = s (g_i - mean(g) - xhat_i mean(g xhat))
-                This is BatchNorm's formula along the other axis. There gamma is the same for all terms of a mean; here
-                every feature has its own, so gamma must stay inside the means: replacing g by dy would be wrong.
+                This is BatchNorm's formula along the other axis. In BatchNorm all terms of a mean share one gamma; in
+                LayerNorm every feature has its own, so the means must be those of g: using dy instead is wrong.
 
     Shapes      x, y (n, ..., c); gamma, beta (c,)
     Cache       xhat and s
-    Edge        rows are independent: a batch of one works like any other, and inference is the same as training.
-                With a single feature xhat = 0 and y = beta, so only beta can be learned
-    Raises      ValueError for epsilon <= 0, RuntimeError if it has not been built
+    Edge        rows are independent, so a batch of one row works like any other, and inference equals training.
+                With a single feature, xhat = 0 and y = beta, so only beta can be learned
+    Raises      ValueError for epsilon <= 0, RuntimeError if the layer has not been built
     Reference   Ba, Kiros & Hinton 2016, "Layer Normalization"; epsilon as in Keras (PyTorch's is 1e-5)
     Check       check_layer(LayerNorm(), x=(5, 3))
     """
 
     needs_build = True
-    _xhat: Any = None  # before the first forward
+    _xhat: Any = None  # None until the first forward pass
 
     def __init__(self, epsilon: float = 1e-3) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Layers that are random in training and the identity otherwise: Dropout, GaussianNoise, MaskingNoise.
 
-Each draws from its own Generator, spawned from the one passed to `build`, so the same seed gives the same noise
-whatever the other layers do. Shapes: y, dy and dx have the shape of x, any (batch, ...).
+Each layer draws from its own Generator, spawned from the one passed to `build`, so the same seed gives the same noise
+whatever the other layers do. Shapes: x, y, dy and dx all have one shape (batch, ...).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..layer import Layer, Shape
 
 
 class Noise(Layer):
-    """Base of the noise layers: holds a Generator, and the factor of the last forward pass (None: it had none)."""
+    """Base class of the noise layers. It holds a Generator and the last forward pass's mask (None: x was unchanged)."""
 
     _mask: NDArray | None = None
 
@@ -25,7 +25,7 @@ class Noise(Layer):
 
     def generator(self) -> np.random.Generator:
         if self.rng is None:
-            raise RuntimeError(f"{self.label}: it has no random generator yet: put it into a Model or call build first")
+            raise RuntimeError(f"{self.label}: no random generator yet: put it into a Model or call build first")
         return self.rng
 
     def backward(self, dy: NDArray) -> NDArray:
@@ -36,11 +36,11 @@ class Noise(Layer):
 class Dropout(Noise):
     """Set random inputs to zero in training, so that units cannot rely on one another.
 
-    Forward    training:  y = x mask / (1 - rate), each mask entry independently 0 with probability rate, else 1
+    Forward    training:  y = x mask / (1 - rate); each mask entry is independently 0 with probability rate, else 1
                otherwise: y = x. The scaling keeps the expected y equal to x, so inference needs no correction.
     Backward   the mask is constant within a pass: dx = dy mask / (1 - rate), with the same mask
     Cache      mask / (1 - rate)
-    Raises     ValueError unless 0 <= rate < 1. `rate` is the probability of DROPPING (in TensorFlow 1, of keeping)
+    Raises     ValueError unless 0 <= rate < 1. `rate` is the probability of dropping (in TensorFlow 1, of keeping)
     Reference  Srivastava et al. 2014
     Check      check_layer(Dropout(0.5), x=(5, 3))
     """
@@ -61,8 +61,8 @@ class Dropout(Noise):
 class MaskingNoise(Noise):
     """Set random inputs to zero in training: the corruption of a denoising autoencoder.
 
-    Forward    training:  y = x mask, each mask entry independently 0 with probability rate, else 1; otherwise y = x.
-               Unlike Dropout, it does not scale up the rest: the next layers must learn to fill the gaps.
+    Forward    training:  y = x mask; each mask entry is independently 0 with probability rate, else 1
+               otherwise: y = x. Unlike Dropout, it does not rescale y: the next layers must learn to fill the gaps.
     Backward   dx = dy mask
     Cache      mask
     Raises     ValueError unless 0 <= rate < 1

@@ -18,29 +18,29 @@ class BatchNorm(Layer):
     Forward     over the N = n h w entries of a channel (N = n for rows), i = 1 .. N:
                     mu = 1/N sum_i x_i          v = 1/N sum_i (x_i - mu)^2          s = 1 / sqrt(v + epsilon)
                     xhat_i = (x_i - mu) s       y_i = f(gamma xhat_i + beta)
-                In inference the running mean and variance replace mu and v. Training updates them:
+                In inference a running mean and variance replace mu and v. Training updates them:
                     mean <- momentum mean + (1 - momentum) mu, and var likewise
 
     Backward    da = dy f', dbeta = sum_i da_i, dgamma = sum_i da_i xhat_i, and g_i = gamma da_i is dL/dxhat_i.
-                x reaches the loss by three roads: directly, through the mean, and through the variance.
+                x reaches the loss along three paths: directly, through the mean, and through the variance.
                     directly        g_i s
                     the variance    dv = sum_j g_j (x_j - mu) (-1/2) s^3 = -s^2/2 sum_j g_j xhat_j, and
                                     dv/dx_i = 2/N (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0
                     the mean        dmu = -s sum_j g_j, and dmu/dx_i = 1/N
-                All three together, with x_i - mu = xhat_i / s and mean(.) over the channel's entries:
+                Added up, with x_i - mu = xhat_i / s and mean(.) over the channel's entries:
                     dx_i = s (g_i - mean(g) - xhat_i mean(g xhat))
-                The two terms subtracted remove g's component along a constant, as shifting a channel's x leaves y
-                unchanged, and along xhat all but epsilon / (v + epsilon) of it: scaling x changes y only through
-                epsilon. In inference the statistics are constants, and one road is left: dx_i = s g_i.
+                The first subtracted term removes g's mean, as shifting x leaves y unchanged. The second removes all
+                but epsilon / (v + epsilon) of g's component along xhat, as scaling x changes y only through
+                epsilon. In inference the statistics are constants, so only the direct path is left: dx_i = s g_i.
 
-    momentum    how slowly the running statistics follow (as in Keras; PyTorch's momentum is 1 minus this one)
+    momentum    how slowly the running statistics change (as in Keras; PyTorch's momentum is 1 minus this one)
     activation  f: None, "linear", "relu", "sigmoid" or "tanh", computed in the same pass over memory
-    Shapes      x, y (n, ..., c); gamma, beta and the state's mean, var (c,)
+    Shapes      x, y (n, ..., c); gamma, beta and the state's mean and var (c,)
     Cache       x and y, and the statistics used
     Edge        a batch of one row: xhat = 0 and y = f(beta), so only beta can be learned or checked. Subtracting
                 the mean cancels the bias of the layer below: give that layer use_bias=False
     Raises      ValueError unless 0 <= momentum < 1 and epsilon > 0
-    Reference   Ioffe & Szegedy 2015; the running variance is the biased one too, as in Keras
+    Reference   Ioffe & Szegedy 2015; the running variance is also the biased one, as in Keras
     Check       check_layer(BatchNorm(), x=(5, 3))
     """
 
@@ -90,7 +90,7 @@ Statistics = tuple[NDArray, NDArray]  # mean and variance of each channel
 
 @compiled_as(kernels.batch_norm.statistics)
 def batch_norm_statistics(x: NDArray) -> Statistics:
-    """Mean and (biased) variance of each channel, the last axis, over all other axes: two arrays (c,)."""
+    """The mean and (biased) variance of each channel over all axes but the last, as two arrays (c,)."""
     axes = tuple(range(x.ndim - 1))
     mean = x.mean(axis=axes)
     return mean, ((x - mean) ** 2).mean(axis=axes)
@@ -112,9 +112,9 @@ def batch_norm_backward(
     dy: NDArray, x: NDArray, y: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float,
     activation: int, training: bool, dgamma: NDArray, dbeta: NDArray,
 ) -> NDArray:  # fmt: skip
-    """Add to dgamma and dbeta, return dx. (beta is an argument for the twin, which computes f' from x.)
+    """Add the gradients to dgamma and dbeta, and return dx. (Only the twin, which computes f' from x, uses beta.)
 
-    training: the statistics were computed from x itself, so the gradient has three roads instead of one.
+    training: whether the statistics were computed from x, so that dx has three terms instead of one.
     """
     da = dy * derivative(y, activation)
     axes = tuple(range(x.ndim - 1))
@@ -132,19 +132,19 @@ def batch_norm_backward(
 class LocalResponseNorm(Layer):
     """Divide each channel by the strength of the channels around it, pixel by pixel ("lateral inhibition").
 
-    Forward     s_j = k + alpha sum_(i in N(j)) x_i^2            N(j): those of the `size` channels around j that exist
+    Forward     s_j = k + alpha sum_(i in N(j)) x_i^2            N(j): the existing channels among the `size` around j
                 y_j = x_j s_j^-beta
 
-    Backward    x_i reaches the loss by two roads: as the numerator of y_i, and through s_j for every channel j whose
+    Backward    x_i reaches the loss along two paths: as the numerator of y_i, and through s_j for every channel j whose
                 window contains i, with ds_j/dx_i = 2 alpha x_i and dy_j/ds_j = -beta x_j s_j^(-beta - 1):
                     dx_i = dy_i s_i^-beta - 2 alpha beta x_i sum_(j: i in N(j)) dy_j x_j s_j^(-beta - 1)
 
-    size        N(j) is j - size // 2 .. j - size // 2 + size - 1, symmetric for an odd size
+    size        N(j) is j - size // 2 .. j - size // 2 + size - 1, which is symmetric around j if size is odd
     Shapes      x, y (n, h, w, c)
     Cache       x and s
-    Edge        alpha is not divided by size, as in the paper (PyTorch divides it: its alpha is size times this one)
+    Edge        as in the paper, alpha is not divided by size (PyTorch divides it: its alpha is size times this one)
     Raises      ValueError for hyper-parameters that are not positive, and for rows instead of images
-    Reference   Krizhevsky, Sutskever & Hinton 2012; the defaults are theirs
+    Reference   Krizhevsky, Sutskever & Hinton 2012, with the same defaults
     Check       check_layer(LocalResponseNorm(3, alpha=0.1), x=(2, 3, 2, 6))
     """
 
@@ -180,15 +180,15 @@ def local_response_norm_forward(x: NDArray, size: int, alpha: float, beta: float
 
 @compiled_as(kernels.local_response_norm.backward)
 def local_response_norm_backward(dy: NDArray, x: NDArray, s: NDArray, size: int, alpha: float, beta: float) -> NDArray:
-    """dx, the sum over its two roads."""
+    """dx, the sum over the two paths."""
     through_s = _sum_around(dy * x * s ** (-beta - 1), size, backwards=True)
     return dy * s**-beta - 2 * alpha * beta * x * through_s
 
 
 def _sum_around(v: NDArray, size: int, backwards: bool = False) -> NDArray:
-    """For each channel j, the sum over N(j) = j - before .. j + after; if `backwards`, over the i with j in N(i).
+    """For each channel j, sum v over N(j) = j - before .. j + after or, if `backwards`, over the i with j in N(i).
 
-    These are i = j - after .. j + before: the same sum with its ends exchanged, which matters for an even size.
+    The latter are i = j - after .. j + before: the ends of the window are exchanged, which matters for an even size.
     """
     before = size // 2
     if backwards:

@@ -1,12 +1,12 @@
-"""Penalties: identity layers that add a term to the loss, and that term's own gradient on the way back.
+"""Penalties: identity layers that add a term to the loss, and the gradient of this term to dx.
 
     total loss = loss + sum of penalty() over all layers
     forward    y = x                         (the term is computed from x)
     backward   dx = dy + d(term)/dx          (the gradient of the loss plus that of the penalty)
 
 Each term is a mean over the rows m = 1 .. n of the batch, so its weight relative to the loss does not depend on n.
-(Keras 2.2 summed its activity penalty over the batch: its factor 3e-5, at 64 rows, is 64 * 3e-5 = 1.92e-3 here.)
-Shapes: y, dy and dx have the shape of x, (n, units).
+(Keras 2.2 summed its activity penalty over the batch: its factor 3e-5 at 64 rows is 64 * 3e-5 = 1.92e-3 in tinydl.)
+Shapes: x, y, dy and dx all have the shape (n, units).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .dense import Dense
 
 
 class Penalty(Layer):
-    """Base of the identity layers with a penalty; subclasses define the term and its gradient."""
+    """Base class of the identity layers with a penalty; subclasses define the term and its gradient."""
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._x = x = self.as_input(x)
@@ -33,12 +33,12 @@ class Penalty(Layer):
 
 
 class ActivityL1(Penalty):
-    """L1 penalty on activations: it pushes most of them to zero, which makes a code sparse.
+    """L1 penalty on activations, which pushes most of them to zero and so makes the code sparse.
 
     Term       P = factor / n sum_m sum_j |x_mj|
     Backward   dx = dy + factor / n sign(x)
     Cache      x
-    Edge       at x = 0 the slope used is 0: the penalty does not move a unit that is silent
+    Edge       at x = 0 the slope used is 0, so the penalty does not move a silent unit
     Raises     ValueError when factor is negative or not finite
     Check      check_layer(ActivityL1(0.1), x=(5, 3))
     """
@@ -49,7 +49,7 @@ class ActivityL1(Penalty):
 
     def penalty(self) -> float:
         x = self._x
-        return 0.0 if x is None else self.factor / len(x) * np.where(x > 0, x, -x).sum().item()  # of abs, analytic
+        return 0.0 if x is None else self.factor / len(x) * np.where(x > 0, x, -x).sum().item()  # analytic |x|
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._x)
@@ -57,7 +57,7 @@ class ActivityL1(Penalty):
 
 
 class KLSparsity(Penalty):
-    """Pull each unit's mean activation toward `rho`, by the Kullback-Leibler divergence.
+    """Pull each unit's mean activation toward `rho`, with the Kullback-Leibler divergence as the penalty.
 
     Term       r_j = mean_m x_mj                        a unit's mean activation over the batch
                P = factor sum_j ( rho log(rho / r_j) + (1 - rho) log((1 - rho) / (1 - r_j)) )
@@ -65,8 +65,8 @@ class KLSparsity(Penalty):
                dx_mj = dy_mj + dP/dr_j / n
     Cache      x
     Edge       P is infinite for r_j = 0 or 1. Both formulas clip r_j to [1e-7, 1 - 1e-7], so a unit that is always
-               silent still gets a (large) gradient, though the clipped P is flat there
-    Raises     ValueError unless 0 < rho < 1 and factor >= 0; for activations outside [0, 1] (put it after a sigmoid)
+               silent still gets a (large) gradient, although the clipped P is constant there
+    Raises     ValueError unless 0 < rho < 1 and factor >= 0, and for activations outside [0, 1] (put a sigmoid first)
     Reference  Ng 2011, CS294A lecture notes, "Sparse autoencoder"
     Check      check_layer(KLSparsity(0.1, 0.5), x=rng.uniform(0.1, 0.9, (5, 3)))
     """
@@ -101,29 +101,29 @@ class KLSparsity(Penalty):
 
 
 class ContractivePenalty(Container):
-    """A Dense encoder with a penalty on its Jacobian, so that its output changes little when its input does.
+    """A Dense encoder with a penalty on its Jacobian, so that its output changes little when its input changes.
 
-    It wraps the encoder, ContractivePenalty(Dense(40, "sigmoid"), 1e-5), since the term needs the encoder's weights.
+    It wraps the encoder, as in ContractivePenalty(Dense(40, "sigmoid"), 1e-5), because the term needs its weights.
 
     Forward    a = x @ W + b,  h = f(a)                 the encoder itself; the output is h
     Term       The Jacobian of row m is dh_mj/dx_mi = f'(a_mj) W_ij. With d = f'(a) and s_j = sum_i W_ij^2, the mean
-               squared Frobenius norm gives
+               squared Frobenius norm, times the factor, is
                    P = factor / n sum_m sum_j d_mj^2 s_j
-    Backward   P depends on W by two roads. Directly, through s:
+    Backward   P depends on W along two paths. The first is direct, through s:
                    dW_ij += factor / n 2 W_ij sum_m d_mj^2
-               and, as on b and x, through d. d is a function of h alone (sigmoid h (1 - h), tanh 1 - h^2,
-               relu 1[h > 0]), so this road is an extra gradient at h, and the encoder's own backward continues it:
+               The second, through d, also leads to b and x. As d is a function of h alone (sigmoid h (1 - h), tanh
+               1 - h^2, relu 1[h > 0]), it adds a term to the gradient at h, which the encoder's backward receives:
                    dh_mj = dy_mj + factor / n 2 d_mj s_j dd_mj/dh_mj      sigmoid 1 - 2h, tanh -2h, relu 0
-               (f''(a) = dd/dh f'(a), so this is the term 2 d f'' s of the derivation in a.)
+               (f''(a) = dd/dh f'(a), so a derivation in terms of a gives the same term, 2 d f'' s.)
     Shapes     x (n, inputs), W (inputs, units), h (n, units)
-    Cache      h (and the encoder's own)
-    Edge       relu: d is constant between kinks, so the penalty only shrinks the weights of active units
+    Cache      h, and the encoder's cache
+    Edge       for relu, d is constant between kinks, so the penalty only shrinks the weights of active units
     Raises     TypeError if the encoder is not a Dense layer; ValueError if factor is negative
     Reference  Rifai et al. 2011
     Check      check_layer(ContractivePenalty(Dense(4, "sigmoid"), 0.1), x=(5, 3))
     """
 
-    _h: Any = None  # before the first forward
+    _h: Any = None  # None until the first forward pass
 
     def __init__(self, encoder: Dense, factor: float) -> None:
         super().__init__()
@@ -165,7 +165,7 @@ class ContractivePenalty(Container):
 
 
 def slope_of_derivative(h: NDArray, activation: str | None) -> NDArray:
-    """dd/dh, where d = f'(a) is written in h = f(a)."""
+    """dd/dh, where d = f'(a) is written in terms of h = f(a)."""
     if activation == "sigmoid":
         return 1 - 2 * h
     if activation == "tanh":

@@ -11,11 +11,11 @@ from ..layer import Layer, Shape
 from . import conv  # the module, not its names: see kernels/twins.py
 from .sliding_window import check_image, check_padding, pair, window_over
 
-MOST_PLACES = 1 << 16  # in a window: a place is stored in 16 bits
+MOST_PLACES = 1 << 16  # in a window, because each place is stored in 16 bits
 
 
 class Pool2D(Layer):
-    """Base of MaxPool2D and AveragePool2D: windows of pool_size, `strides` apart (by default side by side)."""
+    """Base class of MaxPool2D and AveragePool2D: windows of pool_size, `strides` apart (by default, side by side)."""
 
     needs_build = True
 
@@ -49,12 +49,12 @@ class MaxPool2D(Pool2D):
     """The largest entry of each window, channel by channel.
 
     Forward     y[m, i, j, c] = max over the window's (p, q) of x[m, i sh + p, j sw + q, c]
-    Backward    y equals one entry: dy goes to this entry alone, and the window's others get 0. Where windows overlap,
-                an entry may be the maximum of several; its dx is the sum.
+    Backward    y equals one entry of the window, so dy goes to this entry alone and the others get 0. Where windows
+                overlap, an entry may be the maximum of several windows; its dx is the sum of their dy.
     padding     as in Conv2D, but padding is never the maximum (it counts as -infinity, not as 0)
     Shapes      x (n, h, w, c), y (n, oh, ow, c)
-    Cache       the place of each maximum in its window, 2 bytes per output; not x
-    Edge        of equal entries the first in reading order gets all of dy; at such a tie max has no derivative
+    Cache       the place of each maximum in its window, 2 bytes per output; x is not kept
+    Edge        of several equal maxima, the first in reading order gets all of dy; max has no derivative at such a tie
     Raises      ValueError for invalid hyper-parameters, for rows instead of images, and for windows that do not fit or
                 would hold only padding
     Check       check_layer(MaxPool2D(2), x=(2, 4, 6, 3))
@@ -73,9 +73,9 @@ class MaxPool2D(Pool2D):
 
 @compiled_as(kernels.pooling.max_forward)
 def max_pool_forward(x: NDArray, window: Window) -> tuple[NDArray, NDArray]:
-    """(y, where): the largest entry of each window and channel, and its place p kw + q in it (of equals, the first).
+    """(y, where): each window's largest entry, by channel, and its place p kw + q in the window (the first if tied).
 
-    Padding is -infinity here, so it is never the maximum. A NaN always is.
+    Padding counts as -infinity, so it is never the maximum. A NaN counts as the largest entry.
     """
     kh, kw = window.size
     n, h, w, c = x.shape
@@ -89,7 +89,7 @@ def max_pool_forward(x: NDArray, window: Window) -> tuple[NDArray, NDArray]:
 
 @compiled_as(kernels.pooling.max_backward)
 def max_pool_backward(dy: NDArray, where: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
-    """dx: each dy goes to its window's largest entry; where windows overlap, they add up."""
+    """dx: each dy is added at the largest entry of its window."""
     kh, kw = window.size
     n, oh, ow, c = dy.shape
     dwindows = np.zeros((n, oh, ow, kh * kw, c), dy.dtype)
@@ -106,8 +106,8 @@ class AveragePool2D(Pool2D):
                 windows (i, j) that contain pixel (u, v)
     padding     as in Conv2D, but padding is not counted (as in TensorFlow; PyTorch counts it by default)
     Shapes      x (n, h, w, c), y (n, oh, ow, c)
-    Cache       shapes
-    Raises      as MaxPool2D
+    Cache       the shapes of x and y
+    Raises      as in MaxPool2D
     Check       check_layer(AveragePool2D(2), x=(2, 4, 6, 3))
     """
 
@@ -134,15 +134,15 @@ def average_pool_forward(x: NDArray, window: Window) -> NDArray:
 
 @compiled_as(kernels.pooling.average_backward)
 def average_pool_backward(dy: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
-    """dx: dy / (number of entries) for each of the window's entries."""
+    """dx: each dy, divided by its window's number of entries in the image, is added at these entries."""
     kh, kw = window.size
     share = dy / _entries(x_shape, dy.dtype, window)
-    dwindows = np.repeat(share[:, :, :, None], kh * kw, axis=3)  # col2im drops the entries on the padding
+    dwindows = np.repeat(share[:, :, :, None], kh * kw, axis=3)  # col2im drops entries that lie in the padding
     return conv.col2im(dwindows, x_shape, window)
 
 
 def _entries(x_shape: tuple[int, ...], dtype: DTypeLike, window: Window) -> NDArray:
-    """How many entries of each window lie in the image: (1, oh, ow, 1)."""
+    """The number of entries of each window that lie in the image, as an array (1, oh, ow, 1)."""
     _, h, w, _ = x_shape
     oh, ow = window.places(h, w)
     return conv.im2col(np.ones((1, h, w, 1), dtype), window).sum(axis=1).reshape(1, oh, ow, 1)

@@ -1,4 +1,4 @@
-"""Layers that change only the shape: Flatten (images to rows) and PadChannels (appends channels of zeros)."""
+"""Layers that change only the shape: Flatten (turns images into rows) and PadChannels (appends channels of zeros)."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Flatten(Layer):
 
 
 class PadChannels(Layer):
-    """Append channels of zeros. After AveragePool2D(1, 2) this is ResNet's shortcut without parameters.
+    """Append channels of zeros. After AveragePool2D(1, 2), this layer is ResNet's parameter-free shortcut.
 
     Forward    y = [ x, 0 ]
-    Backward   the zeros are constants, so dx is dy's first c channels
+    Backward   the zeros are constants, so dx is the first c channels of dy
     channels   the number of channels of y
     Shapes     x (n, ..., c), y (n, ..., channels)
     Cache      y's shape

@@ -18,16 +18,16 @@ class Residual(Container):
     """Add the body's output to its input, so that the body only has to learn the change.
 
     Forward     a = body(x) + shortcut(x)               without a shortcut: body(x) + x;     y = f(a)
-    Backward    da = dy f'(a) goes to both terms alike. x is used twice, so its gradients add:
+    Backward    da = dy f'(a) goes to both terms. x is used twice, so its gradients add:
                     dx = J_body.T da + J_shortcut.T da            without a shortcut: J_body.T da + da
-                The last term passes da down unchanged, however deep the network is; in a plain chain the gradient
-                is a product of as many Jacobians as there are layers.
+                The last term passes da down unchanged, however deep the network is, whereas in a plain chain the
+                gradient is a product of one Jacobian per layer.
 
     body        a layer, or a list of layers (a chain)
-    shortcut    likewise, needed when body(x) and x differ in shape: Conv2D(filters, 1, strides), for example; or None
+    shortcut    the same, or None; required if body(x) and x differ in shape, for example Conv2D(filters, 1, strides)
     activation  f, applied to the sum: None, "linear", "relu", "sigmoid" or "tanh"
     Shapes      x (n, ...); body(x), shortcut(x) and y all have the same shape
-    Cache       y (and the layers' own)
+    Cache       y, and the caches of body and shortcut
     Raises      TypeError if body or shortcut is not a layer; ValueError if their output shapes differ
     Reference   He, Zhang, Ren & Sun 2015
     Check       check_layer(Residual([Dense(4, "tanh"), Dense(3)]), x=(5, 3))
@@ -66,7 +66,7 @@ class Residual(Container):
         if self.shortcut is not None:
             around = returned(self.shortcut, "forward", self.shortcut.forward(x, training))
         body = returned(self.body, "forward", self.body.forward(x, training))
-        if body.shape != around.shape:  # not built, or a layer's output is not the shape its build returned
+        if body.shape != around.shape:  # not built, or a layer's output has another shape than its build returned
             got = f"{body.shape} and {around.shape}"
             raise ValueError(f"{self.label}: body and shortcut must give equal shapes, got {got}")
         self._y = y = add(body, around, self._code)

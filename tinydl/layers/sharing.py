@@ -1,15 +1,15 @@
 """One layer object in several places of a network: shared weights.
 
 The places share their arrays: parameters, gradients (which thus hold the sum, as the chain rule requires) and state.
-Each place has its own cache of the forward pass, and its own input shape and the attributes derived from it. `build`
-therefore puts a copy of the layer into every place but the first. A copy uses the `params`, `grads` and `state` of the
-first place, its `original`.
+Each place has its own cache of the forward pass, its own input shape, and its own attributes derived from this shape.
+`build` therefore puts a copy of the layer into every place but the first. A copy uses the `params`, `grads` and `state`
+of the layer in the first place, its `original`.
 
-Why copies, and not one object whose caches are pushed in forward and popped in backward? It would take less code here,
-but more everywhere else: `penalty` needs the caches of all places between the two passes; a forward pass without a
-backward pass (predict) would leave its caches behind; a layer without parameters may get inputs of several shapes, so
-`input_shape` and everything `build` derives from it would have to be pushed too; and every container, a user's own
-included, would have to push and pop in exactly reversed order. With copies, layers and containers need no extra code.
+Why copies, rather than one object whose caches are pushed in forward and popped in backward? A stack would take less
+code in this file but more everywhere else: `penalty` needs the caches of all places between the two passes; a forward
+pass without a backward pass (predict) would leave its caches behind; a layer without parameters may get inputs of
+several shapes, so `input_shape` and everything that `build` derives from it would also have to be pushed; and every
+container, even a user's, would have to pop in exactly the reverse order. With copies, no layer needs extra code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def place_again(layer: Layer) -> Layer:
     layers = {id(one): one for one in layer.walk()}  # deepcopy must not copy these
     again = copy.copy(layer)
     for name, value in vars(layer).items():
-        if name not in (*SHARED, "original"):  # a cache may be a dict, or a list
+        if name not in (*SHARED, "original"):  # deep, as a cache may be a dict or a list
             setattr(again, name, copy.deepcopy(value, dict(layers)))
     again.original, again.name = layer.original or layer, None
     _install(again, [place_again(below) for below in layer.sublayers()])
@@ -35,7 +35,7 @@ def place_again(layer: Layer) -> Layer:
 
 
 def share(container: Layer, seen: set[int] | None = None) -> None:
-    """Put a copy wherever a layer of this container, or of one below, appears for a second time."""
+    """Replace every layer that has appeared before, in this container or in one below, with a copy."""
     seen = set() if seen is None else seen
     wanted = []
     for layer in container.sublayers():
@@ -48,7 +48,7 @@ def share(container: Layer, seen: set[int] | None = None) -> None:
 
 
 def _install(container: Layer, wanted: list[Layer]) -> None:
-    """Replace the present sublayers by these, wherever an attribute or a list holds one."""
+    """Replace the present sublayers with `wanted`, in the attributes and the lists that hold them."""
     present = container.sublayers()
     if all(old is new for old, new in zip(present, wanted, strict=True)):
         return
@@ -71,8 +71,8 @@ def _install(container: Layer, wanted: list[Layer]) -> None:
 
 
 def _next(places: dict[int, list[Layer]], value: Any) -> Any:
-    """The layer to install at the next occurrence of `value`. A layer listed once has one place, even if several
-    attributes hold it."""
+    """The layer to install at the next occurrence of `value`. A layer that sublayers() returns once has one place,
+    even if several attributes hold it."""
     news = places.get(id(value))
     if not news:
         return value

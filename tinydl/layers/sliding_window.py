@@ -1,4 +1,4 @@
-"""Arguments of layers with a sliding window (size, strides, padding): checked, and turned into a Window."""
+"""Checks of the arguments of layers with a sliding window (size, strides, padding), and the resulting Window."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Pair = tuple[int, int]  # (height, width)
 
 
 def pair(owner: str, name: str, value: Any) -> Pair:
-    """An integer >= 1 for both sides, or a pair (height, width) of such integers."""
+    """Return `value`, an integer >= 1 or a pair of them, as a pair (height, width)."""
     if isinstance(value, list | tuple):
         if len(value) != 2:
             raise ValueError(f"{owner}: {name} must be a number or a pair (height, width), got {value!r}")
@@ -22,7 +22,7 @@ def pair(owner: str, name: str, value: Any) -> Pair:
 
 
 def check_padding(owner: str, padding: Any) -> Any:
-    """The padding in one of its allowed forms, with lists (from JSON) turned into tuples."""
+    """Return the padding with lists (from JSON) turned into tuples; raise unless it has one of the allowed forms."""
     if isinstance(padding, str):
         return arguments.one_of(owner, "padding", padding, ("valid", "same"))
     if isinstance(padding, list | tuple) and len(padding) == 2:
@@ -40,7 +40,7 @@ def pixels(padding: Any, image: Shape, size: Pair, strides: Pair) -> Padding:
     """The padding as ((top, bottom), (left, right)) pixels.
 
     "same": the output has ceil(length / stride) pixels, so the last window ends at (ceil(length / stride) - 1) stride
-    + window. The image is padded up to there; if the padding is odd, the bottom and right get the extra pixel.
+    + window. The image is padded to this length; if the padding is odd, the bottom and right get the extra pixel.
     """
     if padding == "valid":
         return (0, 0), (0, 0)
@@ -57,7 +57,7 @@ def pixels(padding: Any, image: Shape, size: Pair, strides: Pair) -> Padding:
 
 
 def check_image(label: str, input_shape: Shape) -> None:
-    """Raise unless input_shape is that of an image."""
+    """Raise unless `input_shape` is the shape of an image."""
     if len(input_shape) == 3:
         return
     mend = ""
@@ -69,7 +69,7 @@ def check_image(label: str, input_shape: Shape) -> None:
 
 
 def window_over(label: str, image: Shape, size: Pair, strides: Pair, padding: Any) -> Window:
-    """The window over images of this shape; raises if it is larger than the padded image."""
+    """Return the window over images of this shape; raise if it is larger than the padded image."""
     window = Window(size, strides, pixels(padding, image, size, strides))
     for side, length, kernel, around in zip(("height", "width"), image, size, window.padding, strict=False):
         if kernel > length + sum(around):
