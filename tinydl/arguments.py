@@ -39,7 +39,7 @@ def float_dtype(owner: str, dtype: Any) -> np.dtype:
         found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
-    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):  # NumPy takes None as float64
+    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):  # NumPy reads None as float64
         raise ValueError(f"{owner}: dtype must be float32 or float64, got {dtype!r}")
     return found
 
@@ -86,7 +86,7 @@ def channels_first(shape: tuple[int, ...], expected: tuple[int, ...] | None = No
 
 
 class Configured:
-    """Base class of all classes whose constructors store each argument as the attribute of the same name."""
+    """Base class for classes whose constructors store each argument as the attribute of the same name."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments by name: `type(thing)(**thing.get_config())` recreates the object."""

@@ -4,7 +4,7 @@ A unit sums fan_in inputs, so with zero-mean weights its variance is fan_in Var(
 Weights that are too small or too large make activations (and, through fan_out, gradients) shrink or grow from layer to
 layer. Hidden units with equal weights get equal gradients: only dropout or roundoff in matrix products separates them.
 
-    glorot  Var(W) = 2 / (fan_in + fan_out)     keeps activations and gradients steady: linear, tanh, sigmoid units
+    glorot  Var(W) = 2 / (fan_in + fan_out)     keeps activations and gradients steady in linear, tanh and sigmoid units
     he      Var(W) = 2 / fan_in                 relu halves the mean square of its input, and the factor 2 compensates
 
 A uniform distribution on [-a, a] has variance a^2 / 3, so a = sqrt(3 Var(W)).

@@ -7,7 +7,7 @@ below:
     backward(dy)  takes dL/dy, adds dL/dparam to grads, returns dL/dx      (one link of the chain rule)
 
 Every layer follows these rules:
-- backward adds to `grads` (+=), as shared weights, penalties and micro-batches need the sum; `zero_grad` sets it to 0.
+- backward adds to `grads` (+=), as shared weights, penalties and micro-batches need sums; `zero_grad` clears `grads`.
 - A layer never modifies x or dy, and never writes again to an array that it has returned.
 - Parameter arrays are changed in place, never replaced: a Model holds them all in one flat vector.
 - All arrays have the dtype of the parameters. A mean's factor 1/N appears only in the loss and in a penalty's own term.
@@ -106,7 +106,7 @@ class Layer(arguments.Configured):
             self.state[name] = value
 
     def _shares(self, arrays: dict[str, NDArray], name: str, value: NDArray) -> bool:
-        """Whether this layer is a copy for a second place, which uses the arrays of the original (see sharing.py)."""
+        """Whether this layer is a copy that shares the arrays of its `original`; raise if their shapes do not fit."""
         if self.original is not None and arrays[name].shape != value.shape:
             expected = f"its two places share {name}, which must have shape {arrays[name].shape} in both"
             got = f"{value.shape} for input {self.input_shape} in the second place: use a separate layer there"

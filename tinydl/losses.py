@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 class Loss(arguments.Configured):
     """Base class of all losses; subclasses define `forward` and `backward`."""
 
-    _cache: tuple[NDArray, NDArray] | None = None  # the last forward's arrays, for backward
+    _cache: tuple[NDArray, NDArray] | None = None  # the arrays of the last forward pass, for backward
 
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
@@ -109,7 +109,7 @@ class BinaryCrossEntropy(Loss):
 
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
         z, y = self._remember(y_pred, y_true)
-        return np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(np.where(z > 0, -z, z)))).item()  # analytic -|z|
+        return np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(np.where(z > 0, -z, z)))).item()  # -|z|, analytic
 
     def backward(self) -> NDArray:
         z, y = self._recall()
@@ -167,7 +167,7 @@ class SoftmaxCrossEntropy(Loss):
         if z.ndim != 2 or z.size == 0:
             raise ValueError(f"SoftmaxCrossEntropy: logits must have shape (n, classes), not empty, got {z.shape}")
         y = np.asarray(y_true)
-        if y.ndim != 2 or y.dtype != z.dtype or y.shape != z.shape:  # rows like z are already checked
+        if y.ndim != 2 or y.dtype != z.dtype or y.shape != z.shape:  # rows with the shape and dtype of z are valid
             y = self.check_targets(y, z.shape[1:], z.dtype)
         if len(y) != len(z):
             raise ValueError(f"SoftmaxCrossEntropy: expected {len(z)} targets, one per row of logits, got {len(y)}")

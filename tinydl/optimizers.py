@@ -27,7 +27,7 @@ from .schedules import Schedule, as_schedule
 
 
 class Optimizer(arguments.Configured):
-    """Base class of all optimizers. `slots` holds vectors as long as the parameters, `iterations` counts the steps."""
+    """Base class of all optimizers. `slots` holds vectors as long as the parameters; `iterations` counts steps."""
 
     slot_names: tuple[str, ...] = ()
     _decayed: tuple[slice, ...] | None
@@ -138,8 +138,8 @@ def sum_of_squares(v: NDArray) -> float:
 class SGD(Optimizer):
     """Stochastic gradient descent, optionally with momentum.
 
-    g <- g + weight_decay p                     (L2 decay, whose gradient enters the momentum, only for
-                                                decayed parameters: see the top of this file)
+    g <- g + weight_decay p                     (L2 decay, whose gradient enters the momentum; it
+                                                applies only to decayed parameters: see the top of this file)
     momentum = 0:   p <- p - lr g
     else            v <- momentum v + g,   p <- p - lr v
     nesterov        v <- momentum v + g,   p <- p - lr (g + momentum v)
@@ -244,7 +244,7 @@ def adam(
     p: NDArray, g: NDArray, m: NDArray, v: NDArray, t: int,
     learning_rate: float, beta1: float, beta2: float, epsilon: float, weight_decay: float,
 ) -> None:  # fmt: skip
-    """Step t (counted from 1) on flat vectors, with m^ = m_scale m and sqrt(v^) = v_scale sqrt(v)."""
+    """Step t (counted from 1) on the flat vectors, with m^ = m_scale m and sqrt(v^) = v_scale sqrt(v)."""
     m *= beta1
     m += (1 - beta1) * g
     v *= beta2

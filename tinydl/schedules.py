@@ -135,7 +135,7 @@ class OneCycle(Schedule):
 
     def __call__(self, step: int) -> float:
         low = self.peak / self.div_factor
-        top = min(self.warmup_fraction * self.total_steps, max(self.total_steps - 2, 0))  # lowest rate: last step
+        top = min(self.warmup_fraction * self.total_steps, max(self.total_steps - 2, 0))  # the last rate is the lowest
         if step < top:
             return low + (self.peak - low) * step / top
         lowest = low / self.final_div_factor

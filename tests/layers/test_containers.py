@@ -171,7 +171,7 @@ def test_one_layer_in_two_places_shares_its_weights() -> None:
 def test_two_layers_of_one_name_are_refused() -> None:
     one, other = Dense(5), Dense(5)
     one.name = other.name = "code"
-    with pytest.raises(ValueError, match=r"^Sequential: 2 of its layers are called 'code'; names must differ"):
+    with pytest.raises(ValueError, match=r"^Sequential: the names of its layers must differ, got 'code' 2 times"):
         built([one, other])
 
 

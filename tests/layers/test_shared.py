@@ -555,5 +555,5 @@ def test_what_cannot_be_shared_is_refused() -> None:
     layer = Dense(3)
     branches = Branches([layer, layer])
     branches.build((3,), np.random.default_rng(0), "float32")
-    with pytest.raises(ValueError, match="is a copy for a second place, but its first place is not in this model"):
+    with pytest.raises(ValueError, match="is a copy of a layer that is not in this model"):
         Model([branches.branches[1]], 3)

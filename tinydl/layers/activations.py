@@ -1,7 +1,7 @@
 """Activation layers: y = f(x) entry by entry, except for Softmax, which combines the entries of each row.
 
 For an elementwise f the Jacobian is diagonal, so backward is an elementwise product: dx = dy * f'(x). Where possible f'
-is written in terms of y, so that x does not have to be kept. Shapes: x, y, dy and dx all have one shape (batch, ...).
+is written in terms of y, so that x need not be kept. Shapes: x, y, dy and dx all have the same shape (batch, ...).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def relu(x: NDArray) -> NDArray:
 
 
 def sigmoid(a: NDArray) -> NDArray:
-    """1 / (1 + exp(-a)) from e = exp(-|a|), which cannot overflow: 1 / (1 + e) for a >= 0, else e / (1 + e)."""
+    """1 / (1 + exp(-a)) via e = exp(-|a|), which cannot overflow: 1 / (1 + e) for a >= 0, else e / (1 + e)."""
     e = np.exp(np.where(a >= 0, -a, a))  # not np.abs, which has no complex derivative
     return np.where(a >= 0, a.dtype.type(1), e) / (1 + e)
 

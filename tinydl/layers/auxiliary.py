@@ -24,7 +24,7 @@ class AuxiliaryHead(Container):
                 Thus the layers below also get a gradient along a shorter path. In inference the head does not run.
 
     head        a layer, or a list of layers, whose output is the input of the model's loss (logits)
-    weight      the factor of the head's loss, relative to the model's own
+    weight      the factor of the head's loss relative to the model's own loss
     L, targets  those of the model, set by `Model.compile` and by each training step. Before they are set, and in
                 inference, the layer is an identity
     Shapes      x, y (n, ...)

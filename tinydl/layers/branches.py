@@ -26,7 +26,7 @@ class Branches(Container):
     branches    a list; each entry is a layer, or a list of layers (a chain)
     Shapes      x (n, ...); the branches' outputs (n, ..., c_i), equal except in the last axis; y (n, ..., sum_i c_i)
     Cache       the branches' caches
-    Raises      TypeError if a branch is not a layer; ValueError if the list is empty or the outputs do not concatenate
+    Raises      TypeError if a branch is not a layer; ValueError if the list is empty or the outputs do not fit
     Reference   Szegedy et al. 2014 (Inception)
     Check       check_layer(Branches([Dense(2, "tanh"), [Dense(4, "tanh"), Dense(3)]]), x=(5, 3))
     """

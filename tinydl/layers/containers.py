@@ -22,7 +22,7 @@ class Container(Layer):
     A subclass keeps its layers as attributes (or in lists) and returns them from `sublayers`. Its `build` calls
     `super().build`, `name_sublayers` and the `build` of each layer. The subclass also defines `forward` and `backward`.
 
-    The same layer object may appear in several places, in this container or below it, which then share its weights.
+    The same layer object may appear in several places, in this container or below it; they all share its weights.
     `build` puts a copy into every place but the first, so that each place has its own cache. All copies add to the same
     `grads`, which therefore hold the sum (see sharing.py).
     """
@@ -67,7 +67,7 @@ class Container(Layer):
         names = Counter(layer.name for layer in self.sublayers())
         for name, places in names.items():
             if places > 1:
-                raise ValueError(f"{self.label}: {places} of its layers are called {name!r}; names must differ")
+                raise ValueError(f"{self.label}: the names of its layers must differ, got {name!r} {places} times")
 
 
 def as_layer(owner: str, argument: str, value: Layer | Sequence[Layer]) -> Layer:
@@ -94,7 +94,7 @@ class Sequential(Container):
     Backward   dL/dx = J_1.T (... J_(k-1).T (J_k.T dy)): from last to first, each layer turns the gradient at its
                output into the gradient at its input. Passing one vector through the k products costs about two forward
                passes; multiplying the Jacobians themselves would cost far more.
-    Raises     ValueError that names both layers when the shapes of two neighbors do not fit
+    Raises     ValueError, naming both layers, if the shapes of two neighboring layers do not match
     Check      check_layer(Sequential([Dense(4, "tanh"), Dense(2)]), x=(5, 3))
     """
 

@@ -21,8 +21,8 @@ class Conv2D(Layer):
         a[m, i, j, f] = sum_pqc xpad[m, i sh + p, j sw + q, c] W[p, q, c, f] + b[f]      y = f(a), f as in Dense
         (a correlation: the kernel is not flipped, as flipping would only rename its entries)
 
-        im2col writes the window of every output pixel as a row. The sum is then a matrix product, and the layer a Dense
-        layer on patches: a = cols @ W + b, with W read as (kh kw c, f). For a 3x3 image, a 2x2 kernel and one channel:
+        im2col writes the window of every output pixel as a row. The sum is then a matrix product, and Conv2D is a
+        Dense layer on patches: a = cols @ W + b, with W read as (kh kw c, f). For a 3x3 image, a 2x2 kernel, 1 channel:
 
             x = 1 2 3        cols = 1 2 4 5   <- the window of y_00         a = cols @ w0    a_00 a_01
                 4 5 6               2 3 5 6   <- y_01                              w1    as  a_10 a_11
@@ -37,8 +37,8 @@ class Conv2D(Layer):
             dW = cols.T @ da          every window's pixels times the gradient of its output
             db = da.sum(axis=(0, 1, 2))
             dcols = da @ W.T          the gradient of every entry of every window
-        Each pixel is copied into up to kh kw windows and reaches the loss through each of them, so its dx is the sum of
-        their dcols. This sum is col2im, the transpose of im2col (not its inverse):
+        Each pixel is copied into up to kh kw windows and reaches the loss through every copy, so its dx is the sum of
+        the dcols of its copies. This sum is col2im, the transpose of im2col (not its inverse):
 
             dcols = a b c d          dx = a    b+e       f          5, in the middle, was copied four times;
                     e f g h               c+i  d+g+j+m   h+n        2, 4, 6 and 8 twice; the corners once
@@ -137,7 +137,7 @@ def conv2d_backward(
 def im2col(x: NDArray, window: Window) -> NDArray:
     """Write every window of x (n, h, w, c) as a row, (n oh ow, kh kw c), with windows and entries in reading order.
 
-    The loop runs over the window's kh kw entries: entry (p, q) of all windows is the padded x shifted by (p, q), at
+    The loop runs over the window's kh kw entries: entry (p, q) of all windows is the padded x, shifted by (p, q), at
     every sh-th row and sw-th column.
     """
     (kh, kw), (sh, sw), padding = window
@@ -155,7 +155,7 @@ def im2col(x: NDArray, window: Window) -> NDArray:
 def col2im(cols: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
     """The transpose of im2col: every entry of cols is added to the pixel that it was copied from.
 
-    It is not the inverse: a pixel in k windows is added k times. Check: <im2col(x), c> = <x, col2im(c)>.
+    It is not the inverse of im2col: a pixel in k windows is added k times. Check: <im2col(x), c> = <x, col2im(c)>.
     """
     (kh, kw), (sh, sw), ((top, bottom), (left, right)) = window
     n, h, w, c = x_shape

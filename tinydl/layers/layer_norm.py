@@ -18,16 +18,16 @@ class LayerNorm(Layer):
                     mu = 1/c sum_i x_i          v = 1/c sum_i (x_i - mu)^2          s = 1 / sqrt(v + epsilon)
                     xhat_i = (x_i - mu) s       y_i = gamma_i xhat_i + beta_i
 
-    Backward    dbeta_i = sum dy_i and dgamma_i = sum dy_i xhat_i, sums over all rows; g_i = gamma_i dy_i is dL/dxhat_i.
+    Backward    dbeta_i = sum dy_i, dgamma_i = sum dy_i xhat_i, summed over all rows; g_i = gamma_i dy_i is dL/dxhat_i.
                 x_i reaches the loss along three paths: directly, through the row's mean, and through its variance.
                     directly        g_i s
                     the variance    dv = sum_j g_j (x_j - mu) (-1/2) s^3 = -s^2/2 sum_j g_j xhat_j, and
                                     dv/dx_i = 2/c (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0
                     the mean        dmu = -s sum_j g_j, and dmu/dx_i = 1/c
-                Added up, with x_i - mu = xhat_i / s and mean(.) over the row's features:
+                Their sum, with x_i - mu = xhat_i / s and mean(.) over the row's features, is
                     dx_i = s (g_i - mean(g) - xhat_i mean(g xhat))
                 This is BatchNorm's formula along the other axis. In BatchNorm all terms of a mean share one gamma; in
-                LayerNorm every feature has its own, so the means must be those of g: using dy instead is wrong.
+                LayerNorm every feature has its own, so the means must be taken of g, not of dy.
 
     Shapes      x, y (n, ..., c); gamma, beta (c,)
     Cache       xhat and s

@@ -1,7 +1,7 @@
 """Layers that are random in training and the identity otherwise: Dropout, GaussianNoise, MaskingNoise.
 
 Each layer draws from its own Generator, spawned from the one passed to `build`, so the same seed gives the same noise
-whatever the other layers do. Shapes: x, y, dy and dx all have one shape (batch, ...).
+whatever the other layers do. Shapes: x, y, dy and dx all have the same shape (batch, ...).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..layer import Layer, Shape
 
 
 class Noise(Layer):
-    """Base class of the noise layers. It holds a Generator and the last forward pass's mask (None: x was unchanged)."""
+    """Base class of the noise layers. It holds a Generator and the last forward pass's mask (None if it used none)."""
 
     _mask: NDArray | None = None
 
@@ -62,7 +62,7 @@ class MaskingNoise(Noise):
     """Set random inputs to zero in training: the corruption of a denoising autoencoder.
 
     Forward    training:  y = x mask; each mask entry is independently 0 with probability rate, else 1
-               otherwise: y = x. Unlike Dropout, it does not rescale y: the next layers must learn to fill the gaps.
+               otherwise: y = x. Unlike in Dropout, y is not rescaled: the next layers must learn to fill the gaps.
     Backward   dx = dy mask
     Cache      mask
     Raises     ValueError unless 0 <= rate < 1

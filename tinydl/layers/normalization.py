@@ -27,7 +27,7 @@ class BatchNorm(Layer):
                     the variance    dv = sum_j g_j (x_j - mu) (-1/2) s^3 = -s^2/2 sum_j g_j xhat_j, and
                                     dv/dx_i = 2/N (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0
                     the mean        dmu = -s sum_j g_j, and dmu/dx_i = 1/N
-                Added up, with x_i - mu = xhat_i / s and mean(.) over the channel's entries:
+                Their sum, with x_i - mu = xhat_i / s and mean(.) over the channel's entries, is
                     dx_i = s (g_i - mean(g) - xhat_i mean(g xhat))
                 The first subtracted term removes g's mean, as shifting x leaves y unchanged. The second removes all
                 but epsilon / (v + epsilon) of g's component along xhat, as scaling x changes y only through
@@ -36,7 +36,7 @@ class BatchNorm(Layer):
     momentum    how slowly the running statistics change (as in Keras; PyTorch's momentum is 1 minus this one)
     activation  f: None, "linear", "relu", "sigmoid" or "tanh", computed in the same pass over memory
     Shapes      x, y (n, ..., c); gamma, beta and the state's mean and var (c,)
-    Cache       x and y, and the statistics used
+    Cache       x, y and the statistics used
     Edge        a batch of one row: xhat = 0 and y = f(beta), so only beta can be learned or checked. Subtracting
                 the mean cancels the bias of the layer below: give that layer use_bias=False
     Raises      ValueError unless 0 <= momentum < 1 and epsilon > 0
@@ -142,7 +142,7 @@ class LocalResponseNorm(Layer):
     size        N(j) is j - size // 2 .. j - size // 2 + size - 1, which is symmetric around j if size is odd
     Shapes      x, y (n, h, w, c)
     Cache       x and s
-    Edge        as in the paper, alpha is not divided by size (PyTorch divides it: its alpha is size times this one)
+    Edge        as in the paper, alpha is not divided by size (PyTorch divides it, so its alpha is size times this one)
     Raises      ValueError for hyper-parameters that are not positive, and for rows instead of images
     Reference   Krizhevsky, Sutskever & Hinton 2012, with the same defaults
     Check       check_layer(LocalResponseNorm(3, alpha=0.1), x=(2, 3, 2, 6))
@@ -180,13 +180,13 @@ def local_response_norm_forward(x: NDArray, size: int, alpha: float, beta: float
 
 @compiled_as(kernels.local_response_norm.backward)
 def local_response_norm_backward(dy: NDArray, x: NDArray, s: NDArray, size: int, alpha: float, beta: float) -> NDArray:
-    """dx, the sum over the two paths."""
+    """dx, the sum of the gradients along the two paths."""
     through_s = _sum_around(dy * x * s ** (-beta - 1), size, backwards=True)
     return dy * s**-beta - 2 * alpha * beta * x * through_s
 
 
 def _sum_around(v: NDArray, size: int, backwards: bool = False) -> NDArray:
-    """For each channel j, sum v over N(j) = j - before .. j + after or, if `backwards`, over the i with j in N(i).
+    """For each channel j, sum v over N(j) = j - before .. j + after or, if `backwards`, over all i with j in N(i).
 
     The latter are i = j - after .. j + before: the ends of the window are exchanged, which matters for an even size.
     """

@@ -6,7 +6,7 @@
 
 Each term is a mean over the rows m = 1 .. n of the batch, so its weight relative to the loss does not depend on n.
 (Keras 2.2 summed its activity penalty over the batch: its factor 3e-5 at 64 rows is 64 * 3e-5 = 1.92e-3 in tinydl.)
-Shapes: x, y, dy and dx all have the shape (n, units).
+Shapes: x, y, dy and dx all have shape (n, units).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ActivityL1(Penalty):
 
     def penalty(self) -> float:
         x = self._x
-        return 0.0 if x is None else self.factor / len(x) * np.where(x > 0, x, -x).sum().item()  # analytic |x|
+        return 0.0 if x is None else self.factor / len(x) * np.where(x > 0, x, -x).sum().item()  # |x|, but analytic
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._x)
@@ -65,7 +65,7 @@ class KLSparsity(Penalty):
                dx_mj = dy_mj + dP/dr_j / n
     Cache      x
     Edge       P is infinite for r_j = 0 or 1. Both formulas clip r_j to [1e-7, 1 - 1e-7], so a unit that is always
-               silent still gets a (large) gradient, although the clipped P is constant there
+               silent still gets a (large) gradient, although the clipped P is constant at r_j = 0
     Raises     ValueError unless 0 < rho < 1 and factor >= 0, and for activations outside [0, 1] (put a sigmoid first)
     Reference  Ng 2011, CS294A lecture notes, "Sparse autoencoder"
     Check      check_layer(KLSparsity(0.1, 0.5), x=rng.uniform(0.1, 0.9, (5, 3)))
@@ -107,12 +107,12 @@ class ContractivePenalty(Container):
 
     Forward    a = x @ W + b,  h = f(a)                 the encoder itself; the output is h
     Term       The Jacobian of row m is dh_mj/dx_mi = f'(a_mj) W_ij. With d = f'(a) and s_j = sum_i W_ij^2, the mean
-               squared Frobenius norm, times the factor, is
+               squared Frobenius norm times the factor is
                    P = factor / n sum_m sum_j d_mj^2 s_j
     Backward   P depends on W along two paths. The first is direct, through s:
                    dW_ij += factor / n 2 W_ij sum_m d_mj^2
                The second, through d, also leads to b and x. As d is a function of h alone (sigmoid h (1 - h), tanh
-               1 - h^2, relu 1[h > 0]), it adds a term to the gradient at h, which the encoder's backward receives:
+               1 - h^2, relu 1[h > 0]), this path adds a term to the gradient at h, the encoder's dy:
                    dh_mj = dy_mj + factor / n 2 d_mj s_j dd_mj/dh_mj      sigmoid 1 - 2h, tanh -2h, relu 0
                (f''(a) = dd/dh f'(a), so a derivation in terms of a gives the same term, 2 d f'' s.)
     Shapes     x (n, inputs), W (inputs, units), h (n, units)

@@ -11,11 +11,11 @@ from ..layer import Layer, Shape
 from . import conv  # the module, not its names: see kernels/twins.py
 from .sliding_window import check_image, check_padding, pair, window_over
 
-MOST_PLACES = 1 << 16  # in a window, because each place is stored in 16 bits
+MOST_PLACES = 1 << 16  # the largest pool_size, in pixels: the place of a maximum is stored in 16 bits
 
 
 class Pool2D(Layer):
-    """Base class of MaxPool2D and AveragePool2D: windows of pool_size, `strides` apart (by default, side by side)."""
+    """Base class of MaxPool2D and AveragePool2D: windows of pool_size, placed `strides` apart (default: pool_size)."""
 
     needs_build = True
 
@@ -89,7 +89,7 @@ def max_pool_forward(x: NDArray, window: Window) -> tuple[NDArray, NDArray]:
 
 @compiled_as(kernels.pooling.max_backward)
 def max_pool_backward(dy: NDArray, where: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
-    """dx: each dy is added at the largest entry of its window."""
+    """dx: each dy goes to its window's largest entry; an entry that is the largest of several windows gets the sum."""
     kh, kw = window.size
     n, oh, ow, c = dy.shape
     dwindows = np.zeros((n, oh, ow, kh * kw, c), dy.dtype)
@@ -134,7 +134,7 @@ def average_pool_forward(x: NDArray, window: Window) -> NDArray:
 
 @compiled_as(kernels.pooling.average_backward)
 def average_pool_backward(dy: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
-    """dx: each dy, divided by its window's number of entries in the image, is added at these entries."""
+    """dx: from each window that contains it, a pixel gets dy / (number of the window's entries in the image)."""
     kh, kw = window.size
     share = dy / _entries(x_shape, dy.dtype, window)
     dwindows = np.repeat(share[:, :, :, None], kh * kw, axis=3)  # col2im drops entries that lie in the padding

@@ -15,7 +15,7 @@ class Flatten(Layer):
     """Turn each sample into one row, the last axis varying fastest.
 
     Forward    y[m] = x[m] read in C order
-    Backward   the same numbers in the old shape: dx = dy.reshape(x.shape)
+    Backward   the same numbers in the shape of x: dx = dy.reshape(x.shape)
     Shapes     x (n, d1, d2, ...), y (n, d1 d2 ...)
     Cache      x's shape
     Check      check_layer(Flatten(), x=(5, 3, 2))

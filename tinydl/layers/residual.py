@@ -66,7 +66,7 @@ class Residual(Container):
         if self.shortcut is not None:
             around = returned(self.shortcut, "forward", self.shortcut.forward(x, training))
         body = returned(self.body, "forward", self.body.forward(x, training))
-        if body.shape != around.shape:  # not built, or a layer's output has another shape than its build returned
+        if body.shape != around.shape:  # not built, or a layer's output does not have the shape that its build returned
             got = f"{body.shape} and {around.shape}"
             raise ValueError(f"{self.label}: body and shortcut must give equal shapes, got {got}")
         self._y = y = add(body, around, self._code)

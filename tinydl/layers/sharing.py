@@ -23,8 +23,8 @@ SHARED = ("params", "grads", "state")
 
 
 def place_again(layer: Layer) -> Layer:
-    """A layer for a second place in a network: it shares the arrays but caches its own forward pass."""
-    layers = {id(one): one for one in layer.walk()}  # deepcopy must not copy these
+    """Copy a layer for a second place in a network; the copy shares the arrays but has its own cache."""
+    layers = {id(one): one for one in layer.walk()}  # deepcopy must not copy these layers
     again = copy.copy(layer)
     for name, value in vars(layer).items():
         if name not in (*SHARED, "original"):  # deep, as a cache may be a dict or a list
@@ -92,7 +92,7 @@ def check_places(root: Layer) -> None:
         if first is None or layer.sublayers():
             continue
         if not any(other is first for other in layers):
-            trouble = "is a copy for a second place, but its first place is not in this model"
+            trouble = "is a copy of a layer that is not in this model"
             raise ValueError(f"Model: {layer.label} {trouble}: pass the original layer")
         if any(array is not first.params.get(key) for key, array in layer.params.items()):
             trouble = "appears in two places, but its build replaces the arrays they share"

@@ -1,4 +1,4 @@
-"""Checks of the arguments of layers with a sliding window (size, strides, padding), and the resulting Window."""
+"""Argument checks for layers with a sliding window (size, strides, padding), and the Window built from them."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def check_padding(owner: str, padding: Any) -> Any:
 
 
 def pixels(padding: Any, image: Shape, size: Pair, strides: Pair) -> Padding:
-    """The padding as ((top, bottom), (left, right)) pixels.
+    """The padding in pixels, as ((top, bottom), (left, right)).
 
     "same": the output has ceil(length / stride) pixels, so the last window ends at (ceil(length / stride) - 1) stride
-    + window. The image is padded to this length; if the padding is odd, the bottom and right get the extra pixel.
+    + window. The image is padded up to this end; if the padding is odd, the bottom and right get the extra pixel.
     """
     if padding == "valid":
         return (0, 0), (0, 0)
