@@ -8,7 +8,7 @@ layer. Hidden units with equal weights get equal gradients: only dropout or roun
     he      Var(W) = 2 / fan_in                 relu halves the mean square of its input, and the factor 2 compensates
 
 A uniform distribution on [-a, a] has variance a^2 / 3, so a = sqrt(3 Var(W)).
-The normal distributions are not truncated (Keras truncates them at two standard deviations).
+The normal distributions are not truncated (Keras truncates at two standard deviations).
 
 References: Glorot & Bengio 2010; He et al. 2015.
 """

@@ -1,6 +1,6 @@
 """Optimizers, which update one flat vector of parameters from one flat vector of gradients, whatever the layers are.
 
-    optimizer.step(params, grads)       changes params in place and reads grads
+    optimizer.step(params, grads)       changes params in place and only reads grads
 
 g is the gradient, p the parameters, t the step number (counted from 1), lr the learning rate (a number or a schedule).
 With `global_clipnorm` c, a gradient whose norm over ALL parameters exceeds c is first scaled to norm c, which keeps its
@@ -99,7 +99,7 @@ class Optimizer(arguments.Configured):
             yield weight_decay if decays else 0.0, [vector[part] for vector in vectors]
 
     def build(self, params: NDArray) -> None:
-        """Create the slots; raise if this optimizer already trains parameters of another size or dtype."""
+        """Create the slots; raise if this optimizer already trains parameters of a different size or dtype."""
         for name in self.slot_names:
             slot = self.slots.get(name)
             if slot is None:

@@ -256,7 +256,7 @@ def test_other_bad_arguments_are_refused() -> None:
 
 def test_a_kernel_larger_than_the_padded_image_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Conv2D: the window must fit into the padded image, got height 4 for 3 pixels \+ 0 of "
-                                         r"padding, input shape \(3, 9, 2\): use a smaller window, or more padding"):  # fmt: skip
+                                         r"padding, input shape \(3, 9, 2\): use a smaller window or more padding"):  # fmt: skip
         Conv2D(4, (4, 3)).build((3, 9, 2), np.random.default_rng(0), np.float32)
     with pytest.raises(ValueError, match=r"width 7 for 3 pixels \+ 3 of padding"):
         Conv2D(4, (2, 7), padding=((0, 0), (1, 2))).build((3, 3, 2), np.random.default_rng(0), np.float32)

@@ -226,7 +226,7 @@ def test_padding_that_every_window_sees_past_is_taken(kind: Any, arguments: dict
 @windowed
 def test_a_window_larger_than_the_padded_image_is_refused(kind: Any) -> None:
     with pytest.raises(ValueError, match=r"the window must fit into the padded image, got height 4 for 3 pixels \+ 0 of padding, "
-                                         r"input shape \(3, 9, 2\): use a smaller window, or more padding"):  # fmt: skip
+                                         r"input shape \(3, 9, 2\): use a smaller window or more padding"):  # fmt: skip
         kind(4).build((3, 9, 2), np.random.default_rng(0), np.float32)
     with pytest.raises(ValueError, match=r"width 6 for 3 pixels \+ 2 of padding"):
         kind((2, 6), padding=(0, 1)).build((3, 3, 2), np.random.default_rng(0), np.float32)

@@ -88,7 +88,7 @@ class LeakyReLU(Layer):
     Backward   dx = dy for x > 0, negative_slope dy elsewhere
     Cache      x > 0
     Edge       at x = 0 the slope used is negative_slope
-    Raises     ValueError when negative_slope is negative or not finite
+    Raises     ValueError if negative_slope is negative or not finite
     Reference  Maas, Hannun & Ng 2013
     Check      check_layer(LeakyReLU(), x=(5, 3))
     """
@@ -109,7 +109,7 @@ class LeakyReLU(Layer):
 
 
 class Sigmoid(Layer):
-    """Logistic function: maps any number into (0, 1).
+    """Logistic function, which maps any number into (0, 1).
 
     Forward    y = 1 / (1 + exp(-x)), computed so that exp cannot overflow
     Backward   y' = exp(-x) / (1 + exp(-x))^2 = y (1 - y), so dx = dy y (1 - y)
@@ -128,7 +128,7 @@ class Sigmoid(Layer):
 
 
 class Tanh(Layer):
-    """Hyperbolic tangent: maps any number into (-1, 1).
+    """Hyperbolic tangent, which maps any number into (-1, 1).
 
     Forward    y = tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x))
     Backward   y' = 1 - tanh(x)^2, so dx = dy (1 - y^2)

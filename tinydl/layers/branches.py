@@ -82,5 +82,5 @@ def join(arrays: Sequence[NDArray]) -> NDArray:
 
 @compiled_as(kernels.merging.cut)
 def cut(x: NDArray, start: int, stop: int) -> NDArray:
-    """Channels start .. stop - 1."""
+    """A copy of channels start .. stop - 1."""
     return x[..., start:stop].copy()

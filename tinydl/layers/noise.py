@@ -14,7 +14,7 @@ from ..layer import Layer, Shape
 
 
 class Noise(Layer):
-    """Base class of the noise layers. It holds a Generator and the last forward pass's mask (None if it used none)."""
+    """Base class of the noise layers. It holds a Generator and the last forward pass's mask (None: it used no mask)."""
 
     _mask: NDArray | None = None
 
@@ -87,7 +87,7 @@ class GaussianNoise(Noise):
 
     Forward    training:  y = x + stddev e, e ~ N(0, 1); otherwise y = x
     Backward   dy/dx = 1: dx = dy
-    Raises     ValueError when stddev is negative or not finite
+    Raises     ValueError if stddev is negative or not finite
     Reference  Vincent et al. 2010
     Check      check_layer(GaussianNoise(0.1), x=(5, 3))
     """

@@ -39,7 +39,7 @@ class ActivityL1(Penalty):
     Backward   dx = dy + factor / n sign(x)
     Cache      x
     Edge       at x = 0 the slope used is 0, so the penalty does not move a silent unit
-    Raises     ValueError when factor is negative or not finite
+    Raises     ValueError if factor is negative or not finite
     Check      check_layer(ActivityL1(0.1), x=(5, 3))
     """
 

@@ -1,4 +1,4 @@
-"""Pooling: MaxPool2D, AveragePool2D, GlobalAveragePool2D. They have no parameters."""
+"""Pooling layers, which have no parameters: MaxPool2D, AveragePool2D, GlobalAveragePool2D."""
 
 from __future__ import annotations
 

@@ -95,6 +95,6 @@ def check_places(root: Layer) -> None:
             trouble = "is a copy of a layer that is not in this model"
             raise ValueError(f"Model: {layer.label} {trouble}: pass the original layer")
         if any(array is not first.params.get(key) for key, array in layer.params.items()):
-            trouble = "appears in two places, but its build replaces the arrays they share"
+            trouble = "appears in two places, but its build replaces the arrays that these share"
             mend = "use self.add_parameter(name, array) instead of self.params = {...}"
             raise TypeError(f"Model: {layer.label} {trouble}: {mend}")

@@ -73,7 +73,7 @@ def window_over(label: str, image: Shape, size: Pair, strides: Pair, padding: An
     window = Window(size, strides, pixels(padding, image, size, strides))
     for side, length, kernel, around in zip(("height", "width"), image, size, window.padding, strict=False):
         if kernel > length + sum(around):
-            mend = arguments.channels_first(tuple(image)) or ": use a smaller window, or more padding"
+            mend = arguments.channels_first(tuple(image)) or ": use a smaller window or more padding"
             got = f"{side} {kernel} for {length} pixels + {sum(around)} of padding, input shape {tuple(image)}"
             raise ValueError(f"{label}: the window must fit into the padded image, got {got}{mend}")
     return window
