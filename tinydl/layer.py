@@ -106,7 +106,7 @@ class Layer(arguments.Configured):
             self.state[name] = value
 
     def _shares(self, arrays: dict[str, NDArray], name: str, value: NDArray) -> bool:
-        """Whether this layer is a copy that shares the arrays of its `original`; raise if their shapes do not fit."""
+        """Whether this layer is a copy that shares the arrays of its `original`; raise if the shapes differ."""
         if self.original is not None and arrays[name].shape != value.shape:
             expected = f"its two places share {name}, which must have shape {arrays[name].shape} in both"
             got = f"{value.shape} for input {self.input_shape} in the second place: use a separate layer there"

@@ -124,7 +124,7 @@ class SoftmaxCrossEntropy(Loss):
                q: the target's distribution, one-hot or soft; with label smoothing e over c classes
                    q = (1 - e) y + e / c
     Backward   d log p_j / dz_i = 1[i = j] - p_i. Hence
-                   dL/dz_mi = 1/n ( p_mi sum_j q_mj - q_mi ), which is (p_mi - q_mi) / n where sum_j q_mj = 1
+                   dL/dz_mi = 1/n ( p_mi sum_j q_mj - q_mi ), which is (p_mi - q_mi) / n if sum_j q_mj = 1
                (the code keeps sum_j q_mj, since it accepts rows of y_true whose sum differs from 1 by up to 1e-3)
     Shapes     y_pred (logits) (n, classes); y_true integer labels (n,), or (n, classes) with rows that sum to 1
     Cache      p sum_j q_j and q

@@ -22,7 +22,7 @@ class Container(Layer):
     A subclass keeps its layers as attributes (or in lists) and returns them from `sublayers`. Its `build` calls
     `super().build`, `name_sublayers` and the `build` of each layer. The subclass also defines `forward` and `backward`.
 
-    The same layer object may appear in several places, in this container or below it; they all share its weights.
+    The same layer object may appear in several places, in this container or below it; the places share its weights.
     `build` puts a copy into every place but the first, so that each place has its own cache. All copies add to the same
     `grads`, which therefore hold the sum (see sharing.py).
     """

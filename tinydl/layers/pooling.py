@@ -134,7 +134,7 @@ def average_pool_forward(x: NDArray, window: Window) -> NDArray:
 
 @compiled_as(kernels.pooling.average_backward)
 def average_pool_backward(dy: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
-    """dx: from each window that contains it, a pixel gets dy / (number of the window's entries in the image)."""
+    """dx: a pixel gets dy / k from each window that contains it, where k of the window's entries lie in the image."""
     kh, kw = window.size
     share = dy / _entries(x_shape, dy.dtype, window)
     dwindows = np.repeat(share[:, :, :, None], kh * kw, axis=3)  # col2im drops entries that lie in the padding

@@ -80,7 +80,7 @@ def _next(places: dict[int, list[Layer]], value: Any) -> Any:
 
 
 def check_places(root: Layer) -> None:
-    """Reject, after `build`, a layer whose second place does not share the arrays of its first."""
+    """Check, after `build`, that a layer in a second place shares the arrays of its original; raise if it does not."""
     layers = list(root.walk())
     for layer in layers:
         if sum(other is layer for other in layers) > 1:
