@@ -19,7 +19,7 @@ class LayerNorm(Layer):
                     xhat_i = (x_i - mu) s       y_i = gamma_i xhat_i + beta_i
 
     Backward    dbeta_i = sum dy_i, dgamma_i = sum dy_i xhat_i, summed over all rows; g_i = gamma_i dy_i is dL/dxhat_i.
-                x_i reaches the loss along three paths: directly, through the row's mean, and through its variance.
+                x_i reaches the loss by three roads: directly, through the row's mean, and through its variance.
                     directly        g_i s
                     the variance    dv = sum_j g_j (x_j - mu) (-1/2) s^3 = -s^2/2 sum_j g_j xhat_j, and
                                     dv/dx_i = 2/c (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0

@@ -22,7 +22,7 @@ class BatchNorm(Layer):
                     mean <- momentum mean + (1 - momentum) mu, and var likewise
 
     Backward    da = dy f', dbeta = sum_i da_i, dgamma = sum_i da_i xhat_i, and g_i = gamma da_i is dL/dxhat_i.
-                x reaches the loss along three paths: directly, through the mean, and through the variance.
+                x reaches the loss by three roads: directly, through the mean, and through the variance.
                     directly        g_i s
                     the variance    dv = sum_j g_j (x_j - mu) (-1/2) s^3 = -s^2/2 sum_j g_j xhat_j, and
                                     dv/dx_i = 2/N (x_i - mu), as sum_j (x_j - mu) dmu/dx_i = 0
@@ -31,7 +31,7 @@ class BatchNorm(Layer):
                     dx_i = s (g_i - mean(g) - xhat_i mean(g xhat))
                 The first subtracted term removes g's mean, as shifting x leaves y unchanged. The second removes all
                 but epsilon / (v + epsilon) of g's component along xhat, as scaling x changes y only through
-                epsilon. In inference the statistics are constants, so only the direct path is left: dx_i = s g_i.
+                epsilon. In inference the statistics are constants, so only the direct road is left: dx_i = s g_i.
 
     momentum    how slowly the running statistics change (as in Keras; PyTorch's momentum is 1 minus this one)
     activation  f: None, "linear", "relu", "sigmoid" or "tanh", computed in the same pass over memory
@@ -135,7 +135,7 @@ class LocalResponseNorm(Layer):
     Forward     s_j = k + alpha sum_(i in N(j)) x_i^2            N(j): the existing channels among the `size` around j
                 y_j = x_j s_j^-beta
 
-    Backward    x_i reaches the loss along two paths: as the numerator of y_i, and through s_j for every channel j whose
+    Backward    x_i reaches the loss by two roads: as the numerator of y_i, and through s_j for every channel j whose
                 window contains i, with ds_j/dx_i = 2 alpha x_i and dy_j/ds_j = -beta x_j s_j^(-beta - 1):
                     dx_i = dy_i s_i^-beta - 2 alpha beta x_i sum_(j: i in N(j)) dy_j x_j s_j^(-beta - 1)
 
@@ -180,7 +180,7 @@ def local_response_norm_forward(x: NDArray, size: int, alpha: float, beta: float
 
 @compiled_as(kernels.local_response_norm.backward)
 def local_response_norm_backward(dy: NDArray, x: NDArray, s: NDArray, size: int, alpha: float, beta: float) -> NDArray:
-    """dx, the sum of the gradients along the two paths."""
+    """dx, the sum of the gradients by the two roads."""
     through_s = _sum_around(dy * x * s ** (-beta - 1), size, backwards=True)
     return dy * s**-beta - 2 * alpha * beta * x * through_s
 
