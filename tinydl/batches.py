@@ -1,4 +1,4 @@
-"""Batches: rows that are gathered, and converted to floats, only when their batch is drawn."""
+"""Batches: a data set whose rows are gathered, and converted to floats, only when their batch is drawn."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from . import arguments
 
 
 class Batches:
-    """Inputs x and targets y, row by row, from which a run draws its batches.
+    """Rows of inputs x and targets y, from which a model draws batches.
 
-    `fit`, `evaluate` and `predict` wrap their arrays in one. Derive from it to keep data small (uint8 images, a
-    memory-mapped file) or to change rows as they are drawn (augmentation): override `take`, and pass the object to
-    `fit` instead of x and y:
+    `fit`, `evaluate` and `predict` wrap their arrays in a `Batches` object. Derive a class from it to keep data small
+    (uint8 images, a memory-mapped file) or to change rows as they are drawn (augmentation): override `take`, and pass
+    an object of that class to `fit` instead of x and y:
 
         model.fit(Batches(x, y), epochs=5)              # the same as model.fit(x, y, epochs=5)
 
-    x            (n, ...) of any dtype; layers convert each batch to their own
+    x            (n, ...) of any numeric dtype; layers convert each batch to their own dtype
     y            (n, ...) targets, or None for data used only in `predict`
     """
 
@@ -30,7 +30,7 @@ class Batches:
             if array is None and name == "y":
                 continue
             if not isinstance(array, np.ndarray) or array.ndim == 0 or array.dtype.kind not in "fiub":
-                got = f"one of {array.dtype}" if isinstance(array, np.ndarray) else f"{array!r:.60}"
+                got = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else f"{array!r:.60}"
                 raise TypeError(f"{owner}: {name} must be an array of numbers, one row per sample, got {got}")
         if y is not None and len(x) != len(y):
             raise ValueError(f"{owner}: x and y must have the same number of rows, got {len(x)} and {len(y)}")
@@ -45,14 +45,14 @@ class Batches:
         return self.x.shape[1:]
 
     def take(self, rows: NDArray[np.intp] | slice, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
-        """(x, y) of the given rows, row numbers or a slice. rng, None except in training, is for random changes."""
+        """(x, y) for the given row numbers or slice. rng is for random changes, and None except in training."""
         x = self.x[rows] if isinstance(rows, slice) else self.x.take(rows, axis=0)
         if self.y is None or self.y is self.x:
             return x, (None if self.y is None else x)
         return x, (self.y[rows] if isinstance(rows, slice) else self.y.take(rows, axis=0))
 
     def batch(self, rows: NDArray[np.intp] | slice, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
-        """`take` with its result checked: an overridden `take` may return fewer rows than requested."""
+        """Call `take` and check its result: an overridden `take` may return fewer rows than requested."""
         taken = self.take(rows, rng)
         wanted = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
         if not isinstance(taken, tuple) or len(taken) != 2:
@@ -66,13 +66,13 @@ class Batches:
     def draw(
         self, batch_size: int, rng: np.random.Generator | None = None, shuffle: bool = True
     ) -> Iterator[tuple[Any, Any]]:
-        """One epoch: every row once, in a new permutation from rng, including a last short batch.
+        """Yield the batches of one epoch: every row once, in a new random order. The last batch may be smaller.
 
-        Without rng: in order, with no randomness. With `shuffle=False` and an rng: in order, and `take` gets the rng.
+        Rows come in order if rng is None or shuffle is False. `take` always receives rng.
         """
         batch_size = arguments.positive_int(type(self).__name__, "batch_size", batch_size)
         order = rng.permutation(len(self)) if rng is not None and shuffle else None
-        draw = self.take if type(self).take is Batches.take else self.batch  # the library's own needs no check
+        draw = self.take if type(self).take is Batches.take else self.batch  # tinydl's own `take` needs no check
         for start in range(0, len(self), batch_size):
             rows = slice(start, start + batch_size)
             yield draw(rows if order is None else order[rows], rng)

@@ -1,4 +1,4 @@
-"""show_config: what tinydl runs on here, to be pasted into an issue."""
+"""show_config: a report of versions, hardware and settings, to be pasted into an issue."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PACKAGES = (
     "numpy", "numba", "llvmlite", "scipy", "scikit-learn", "matplotlib", "tqdm", "threadpoolctl", "safetensors",
     "pooch", "tensorboardX",
 )  # fmt: skip
-SETTINGS = ("TINYDL_", "NUMBA_", "OPENBLAS_", "OMP_", "MKL_", "BLIS_", "VECLIB_")  # how their names begin
+SETTINGS = ("TINYDL_", "NUMBA_", "OPENBLAS_", "OMP_", "MKL_", "BLIS_", "VECLIB_")  # prefixes of variables
 
 
 def show_config() -> None:
-    """Print versions, threads, BLAS libraries, the folder of compiled kernels and the settings in the environment."""
+    """Print versions, the number of threads, BLAS libraries, the kernel cache folder and the environment's settings."""
     rows = [
         ("tinydl", f"{__version__} in {Path(__file__).parent}"),
         ("Python", f"{platform.python_version()} ({platform.python_implementation()}) in {sys.prefix}"),

@@ -14,7 +14,7 @@ PathLike = str | os.PathLike[str]
 
 
 def write_whole(path: PathLike, content: bytes) -> None:
-    """Write beside `path`, then rename into place: a program that is stopped leaves the old file or the new one.
+    """Write a temporary file and rename it to `path`: an interruption leaves either the old or the new file intact.
 
     Missing folders are created.
     """
@@ -25,7 +25,7 @@ def write_whole(path: PathLike, content: bytes) -> None:
         temporary.write_bytes(content)
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)  # it still exists only after an error
+        temporary.unlink(missing_ok=True)  # the temporary file still exists only after an error
 
 
 def write_json(path: PathLike, content: dict[str, Any]) -> None:
@@ -34,7 +34,7 @@ def write_json(path: PathLike, content: dict[str, Any]) -> None:
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Format rows of cells, the header first, as a Markdown table whose columns line up."""
+    """Format rows of cells, the header first, as a Markdown table with aligned columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [rows[0], ["-" * width for width in widths], *rows[1:]]
     padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
@@ -42,9 +42,9 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def user_cache_folder() -> Path:
-    """The user's folder for files that tinydl can rebuild or download again, such as compiled kernels; may not exist.
+    """The folder for files that tinydl can create or download again, such as compiled kernels. It need not exist.
 
-    By the system's convention: $XDG_CACHE_HOME or ~/.cache, ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows.
+    It is a folder `tinydl` in $XDG_CACHE_HOME or ~/.cache, ~/Library/Caches on macOS, or %LOCALAPPDATA% on Windows.
     """
     home = Path.home()
     if sys.platform == "win32":

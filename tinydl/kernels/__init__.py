@@ -1,12 +1,12 @@
-"""Compiled twins of the definitions in layers/, losses.py and optimizers.py: functions on arrays, no layer logic.
+"""Compiled twins of the definitions in layers/, losses.py and optimizers.py: functions on arrays.
 
-    twins.py             binds a definition to its twin; `using` switches the whole library from one to the other
+    twins.py             binds each definition to its twin; `using` switches the whole library between the two
     dense.py, activations.py, pooling.py, batch_norm.py, local_response_norm.py, merging.py, losses.py, optimizers.py
-                         one twin per definition, called forward and backward, or by the definition's name
-    convolution/         the same for Conv2D: four algorithms, and one table that chooses among them by shape
-    machine/             the parts they share: compilation and its cache, BLAS, vector instructions, threads, memory
+                         one twin per definition, named forward or backward, or after its definition
+    convolution/         the twins for Conv2D: four algorithms, and a table that chooses among them by shape
+    machine/             code that twins share: compilation and its cache, BLAS, vector instructions, threads, memory
 
-Definitions are written to be read, twins to be fast; tests compare each pair.
+Definitions are written to be read, and twins are written to be fast. Tests compare each pair.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Activations on whole maps: relu, and the gradient through any activation."""
+"""relu on whole arrays, and the gradient through any activation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .machine.memory import empty
 from .machine.threads import parts_for, share
 from .twins import or_complex
 
-WORK = 2  # the time per entry, in multiply-adds
+WORK = 2  # cost per entry, in multiply-adds
 
 
 @or_complex
@@ -26,7 +26,7 @@ def relu(x: NDArray) -> NDArray:
 
 def gradient(dy: NDArray, y: NDArray, activation: int) -> NDArray:
     """Twin of layers.activations.activation_gradient."""
-    if dy.shape != y.shape:  # the kernel would read past the end of the shorter one
+    if dy.shape != y.shape:  # the kernel would read past the end of the shorter array
         raise ValueError(f"activation_gradient: dy and y must have the same shape, got {dy.shape} and {y.shape}")
     if activation == LINEAR:
         return dy

@@ -1,17 +1,18 @@
 """Batch normalization: every channel is normalized by its mean and variance over the batch.
 
-Memory is the limit: each entry takes only a few operations, and the maps do not fit into a cache. Each kernel therefore
-passes over its arrays as few times as possible.
+Memory bandwidth is the limit: each entry takes only a few operations, and the arrays do not fit into a cache. Each
+kernel therefore passes over its arrays as few times as possible.
 
-The statistics take one pass, without the cancellation of E[x^2] - E[x]^2: a chunk that fits into the cache is read
-twice, for its mean and for its squared distances from it, and chunks are merged by (Chan et al. 1979)
+The statistics take one pass over memory, without the cancellation of E[x^2] - E[x]^2. Each chunk fits into the cache
+and is read twice: for its mean, and for the sum of squared distances from that mean. Chunks a and b of n_a and n_b rows
+are merged by the formulas of Chan et al. (1979),
 
     mean = mean_a + d n_b / (n_a + n_b)        squares = squares_a + squares_b + d^2 n_a n_b / (n_a + n_b)
 
-with d = mean_b - mean_a. Channels are adjacent, and a loop over only 16 of them would be short, so the arrays with one
-number per channel are repeated to fill PERIOD numbers, and the loops run over these.
+with d = mean_b - mean_a. A loop over one row of, say, 16 channels would be too short to be fast. Arrays with one number
+per channel are therefore repeated k times, up to PERIOD numbers, and the loops run over k rows at a time.
 
-Sizes: c channels; `rows` counts all other axes (images, height and width); p = k c is the period.
+Sizes: c channels; `rows` is the product of all other axes (images, height, width); p = k c is the period.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from .machine.memory import empty
 from .machine.threads import Part, parts_for, share
 from .twins import or_complex
 
-PERIOD = 512  # the length of the inner loops, unless there are more channels
+PERIOD = 512  # the largest length of the inner loops, unless there are more channels
 CHUNK = 1 << 15  # entries in a chunk: 128 kB of float32
-WORK = 4  # the time per entry, in multiply-adds
+WORK = 4  # cost per entry, in multiply-adds
 
 
 Statistics = tuple[NDArray, NDArray]  # mean and variance of each channel
@@ -94,14 +95,14 @@ def backward(
     da_xhat_sum *= inverse
     dgamma += da_xhat_sum
     dbeta += da_sum
-    n = x.dtype.type(rows if training else np.inf)  # running statistics are constants: two roads vanish
+    n = x.dtype.type(rows if training else np.inf)  # running statistics are constants: their two terms vanish
     roads = np.tile(scale * da_sum / n, k), np.tile(scale * inverse * da_xhat_sum / n, k)
     share(parts, rows, _backward, flat_dy, flat_x, c, *repeated, relu, *roads, dx.reshape(-1))
     return dx
 
 
 def _repeats(c: int) -> int:
-    """The number of times that c channels are repeated in a period."""
+    """The number of times that the c channels are repeated in a period."""
     return max(1, PERIOD // c)
 
 
@@ -112,7 +113,7 @@ def _count_and_sum(part: Part, x: NDArray, c: int, counts: list[int], means: NDA
 
 @kernel(error_model="numpy")
 def _statistics(part, x, c, k, mean, squares):
-    """The mean of some rows, and the sum of squared distances from it."""
+    """Compute the mean over some rows and the sum of squared distances from that mean, for each channel."""
     start, stop = part.start, part.stop
     p = k * c
     chunk = max(1, CHUNK // p) * k  # rows
@@ -145,7 +146,7 @@ def _statistics(part, x, c, k, mean, squares):
 
 @kernel()
 def _fold(sums, c, ours):
-    """Add up the sums of a period, channel by channel."""
+    """Add up the sums of a period that belong to the same channel."""
     ours[:] = 0
     for at in range(0, sums.size, c):
         for j in range(c):
@@ -154,7 +155,7 @@ def _fold(sums, c, ours):
 
 @kernel()
 def _forward(part, x, c, mean, scale, beta, relu, y):
-    """y for some rows."""
+    """Compute y for some rows."""
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)
@@ -170,7 +171,7 @@ def _forward(part, x, c, mean, scale, beta, relu, y):
 
 @kernel()
 def _sums(part, dy, x, c, mean, scale, beta, relu, totals):
-    """For some rows, total[0] += sum of da, total[1] += sum of da (x - mean), a chunk at a time."""
+    """total[0] += sum of da, total[1] += sum of da (x - mean), over some rows, one chunk at a time."""
     p, total, start, stop = mean.size, totals[part.number], part.start, part.stop
     chunk = max(1, CHUNK // p) * (p // c)
     zero, ours = x.dtype.type(0), np.empty(c, x.dtype)
@@ -202,7 +203,7 @@ def _sums(part, dy, x, c, mean, scale, beta, relu, totals):
 
 @kernel()
 def _backward(part, dy, x, c, mean, scale, beta, relu, straight, through_var, dx):
-    """dx = scale da - straight - (x - mean) through_var for some rows."""
+    """Compute dx = scale da - straight - (x - mean) through_var for some rows."""
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)

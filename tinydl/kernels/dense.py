@@ -1,8 +1,8 @@
-"""The Dense layer's matrix products with bias and activation in the same pass over the result.
+"""The Dense layer: matrix products, with bias and relu applied in one pass over the result.
 
-BLAS computes the product itself; the gain here is in everything around it: one call from Python for the whole layer, no
-temporary for x @ W or x @ W + b, gradients accumulated by the product (beta = 1) instead of by a second pass, and large
-layers divided among threads: forward by columns of W, backward by its rows, in ranges of 16 (a cache line).
+BLAS computes the products. Time is saved around them: the layer takes a single call from Python, x @ W and x @ W + b
+need no temporary arrays, the products themselves accumulate gradients (beta = 1), and large layers are divided among
+threads: forward by columns of W and backward by rows of W, in multiples of 16 (a cache line).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .machine.threads import WORTH_SHARING, parts_for, share
 from .twins import or_complex
 
 LINE = 16  # numbers in a cache line
-ROWS = 60  # rows of W at a time in backward: with 128 units and a batch of 128 they are one bite, see blas.py
+ROWS = 60  # rows of W at a time in backward: with 128 units and a batch of 128, one block in blas.py
 
 
 @or_complex
@@ -27,7 +27,7 @@ def forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArr
     """Twin of layers.dense.dense_forward."""
     if b is None:
         b = W.reshape(-1)[:0]
-    if len(x) * W.size < WORTH_SHARING:  # first, as the time of small networks is mostly overhead
+    if len(x) * W.size < WORTH_SHARING:  # checked first: small networks spend most time on overhead
         y = _affine(x, W, b, activation == RELU)
     else:
         n, units = len(x), W.shape[1]
@@ -72,7 +72,7 @@ def _affine(x, W, b, relu):
 
 @kernel(inline="always")
 def _range_of(part, size):
-    """Start and stop of a part given in cache lines, as indices; the last part includes an incomplete line."""
+    """The start and stop indices of a part counted in cache lines; the last part includes an incomplete line."""
     return LINE * part.start, size if LINE * (part.stop + 1) > size else LINE * part.stop
 
 
@@ -83,7 +83,7 @@ def _affine_part(part, x, W, b, relu, y):
     units = W.shape[1]
     start, stop = _range_of(part, units)
     flat_y = y.reshape(-1)
-    in_W = Rows(start, units)  # and in y
+    in_W = Rows(start, units)  # for both W and y
     product(
         False, (n, stop - start, inputs), x.reshape(-1), Rows(0, inputs), W.reshape(-1), in_W, False, flat_y, in_W
     )  # fmt: skip
@@ -93,7 +93,7 @@ def _affine_part(part, x, W, b, relu, y):
 
 @kernel()
 def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
-    """The whole backward pass, for layers too small to share; without `accumulate`, db already holds zeros."""
+    """The whole backward pass of a layer too small for several threads. Without `accumulate`, db must hold zeros."""
     n, units = dy.shape
     da = dy
     if activation != LINEAR:
@@ -119,7 +119,7 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
 
 @kernel()
 def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
-    """Some inputs: their rows of dW and columns of dx, computed as dx.T = W @ da.T so that W is not transposed."""
+    """For some inputs, compute rows of dW and columns of dx (as dx.T = W @ da.T, so that W need not be transposed)."""
     n, inputs = x.shape
     units = W.shape[1]
     start, stop = _range_of(part, inputs)
@@ -128,7 +128,7 @@ def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
     flat_da, flat_da_T, flat_dx_T, in_T = da.reshape(-1), da_T.reshape(-1), dx_T.reshape(-1), Rows(0, n)
     for i in range(start, stop, ROWS):
         here = min(ROWS, stop - i)
-        in_W = Rows(i * units, units)  # and in dW
+        in_W = Rows(i * units, units)  # for both W and dW
         product(True, (here, units, n), flat_x, Rows(i, inputs), flat_da, Rows(0, units), accumulate, flat_dW, in_W)
         if dx.size:
             product(False, (here, n, units), flat_W, in_W, flat_da_T, in_T, False, flat_dx_T, in_T)

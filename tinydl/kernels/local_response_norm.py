@@ -1,8 +1,8 @@
-"""Local response normalization: every channel is divided by the strength of the channels around it.
+"""Local response normalization: each entry is divided by a power of k + alpha * sum of squares in a window of channels.
 
 Both kernels process a pixel's channels in short loops without branches, which the compiler turns into vector code: the
-sum over a window is `size` sums of shifted arrays, with zeros at both ends. A power takes about 30 times as long as a
-product; for the paper's beta it is two square roots.
+sums over all windows are the sum of `size` shifted arrays, with zeros at both ends. Raising to a power takes about 30
+times as long as multiplying; for the paper's beta, two square roots replace the power.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .machine.memory import empty
 from .machine.threads import parts_for, share
 from .twins import or_complex
 
-WORK = 6  # the time per entry, in multiply-adds
+WORK = 6  # cost per entry, in multiply-adds
 THREE_QUARTERS = 0.75  # the paper's beta
 
 
@@ -85,7 +85,7 @@ def _window_sums(padded, size, total):
 
 @kernel(error_model="numpy")
 def _power(s, beta, power):
-    """s^-beta."""
+    """power = s^-beta."""
     if beta == THREE_QUARTERS:
         one = s.dtype.type(1)
         for j in range(s.size):

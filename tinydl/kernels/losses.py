@@ -1,4 +1,4 @@
-"""The squared error: the loss of autoencoders, whose networks are so small that its time counts in every batch."""
+"""The mean squared error. Networks that use it are often so small that the loss takes a noticeable part of a step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .machine.compile import kernel
 from .twins import or_complex
 
 
-@kernel(fastmath={"reassoc", "contract"})  # the sum may be split into vector lanes
+@kernel(fastmath={"reassoc", "contract"})  # these flags let the sum be split into vector lanes
 def _mean_squared_error(y_pred, y_true):
     p, t = y_pred.reshape(-1), y_true.reshape(-1)
     total = 0.0

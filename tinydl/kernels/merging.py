@@ -1,4 +1,4 @@
-"""Operations where the graph forks and rejoins: adding maps, joining them along the channels, cutting them apart."""
+"""Operations where the graph forks and rejoins: adding arrays, joining their channels, and cutting channels out."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .machine.memory import empty
 from .machine.threads import Part, parts_for, share
 from .twins import definition_of
 
-WORK = 2  # the time per entry, in multiply-adds
+WORK = 2  # cost per entry, in multiply-adds
 
 
 def add(a: NDArray, b: NDArray, activation: int) -> NDArray:
     """Twin of layers.residual.add."""
-    if "c" in (a.dtype.kind, b.dtype.kind):  # either may be complex
+    if "c" in (a.dtype.kind, b.dtype.kind):  # either array may be complex
         return definition_of(add)(a, b, activation)
-    if a.shape != b.shape:  # the kernel would read past the end of the shorter one
+    if a.shape != b.shape:  # the kernel would read past the end of the shorter array
         raise ValueError(f"add: both arrays must have the same shape, got {a.shape} and {b.shape}")
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     y = empty(a.shape, a.dtype)

@@ -1,11 +1,11 @@
-"""Optimizer steps in one pass over the flat vectors: every number is read once and written once, by several threads
-if the vectors are long.
+"""Optimizer steps, each in one pass over the flat vectors. Long vectors are divided among threads.
 
-Hyper-parameters are first cast to the dtype of the vectors; a float64 scalar would turn the whole loop into float64.
+Hyper-parameters are first cast to the dtype of the vectors: a float64 scalar would turn the whole loop into float64.
 
-The moments of a parameter whose gradient stays 0 (a dead relu's) shrink by a constant factor until they are subnormal,
-below 1e-38 in float32. There an operation takes a processor about a hundred cycles, and rounding keeps the moments from
-reaching 0. They are therefore set to 0 (benchmarks/subnormals.py measures the gain).
+If the gradient of a parameter stays 0 (behind a dead relu), its moments shrink by a constant factor per step until they
+are subnormal: below 1e-38 in float32. An operation on a subnormal number takes about a hundred cycles, and rounding
+keeps the moments from reaching 0. Subnormal moments are therefore set to 0 (benchmarks/subnormals.py measures the
+gain).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 from .machine.compile import kernel
 from .machine.threads import WORTH_SHARING, Part, parts_for, share
 
-COST = 4  # the time per entry, in multiply-adds: it is read from memory, not from a cache
+COST = 4  # cost per entry, in multiply-adds, when entries come from memory rather than from a cache
 SMALL = WORTH_SHARING // COST  # entries
 
 
 @kernel(inline="always")
 def _flush(value, smallest_normal):
-    return value if abs(value) >= smallest_normal else value * 0  # times 0, not 0: NaN must stay NaN
+    return value if abs(value) >= smallest_normal else value * 0  # value * 0 rather than 0, so that NaN stays NaN
 
 
-@kernel(fastmath={"reassoc", "contract"})  # the sum may be split into vector lanes
+@kernel(fastmath={"reassoc", "contract"})  # these flags let the sum be split into vector lanes
 def sum_of_squares(v):
     """Twin of optimizers.sum_of_squares."""
     total = 0.0
@@ -68,7 +68,7 @@ def _rmsprop(p, g, v, learning_rate, rho, epsilon):
         p[k] -= lr * g[k] / (math.sqrt(v[k]) + eps)
 
 
-@kernel(error_model="numpy")  # no test for division by 0 in the loop: epsilon > 0 rules it out
+@kernel(error_model="numpy")  # omits the test for division by 0, which epsilon > 0 rules out
 def _adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):
     b1, c1 = p.dtype.type(beta1), p.dtype.type(1 - beta1)
     b2, c2 = p.dtype.type(beta2), p.dtype.type(1 - beta2)
@@ -112,10 +112,10 @@ def adam(
 
 
 def _share(step: Any, vectors: Sequence[NDArray], *arguments: Any) -> None:
-    """Take a step, with each thread on its own range of the vectors."""
+    """Run a step with each thread on its own range of the vectors."""
     size = vectors[0].size
     share(parts_for(size, COST * size), size, _step_on_range, step, vectors, *arguments)
 
 
 def _step_on_range(part: Part, step: Any, vectors: Sequence[NDArray], *arguments: Any) -> None:
-    step(*(vector[part.start : part.stop] for vector in vectors), *arguments)  # an empty one stays empty
+    step(*(vector[part.start : part.stop] for vector in vectors), *arguments)  # empty vectors stay empty

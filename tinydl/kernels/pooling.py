@@ -1,4 +1,4 @@
-"""Pooling: windows of pixels, channel by channel. Channels are adjacent in memory, so the inner loops run over them."""
+"""Max and average pooling. Channels are adjacent in memory, so the inner loops run over channels."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _max_forward(part, x, window, y, where):
                                 place[k] = at
                             continue
                         for k in range(c):
-                            won = row[k] > best[k] or (row[k] != row[k] and best[k] == best[k])  # NaN wins, and stays
+                            won = row[k] > best[k] or (row[k] != row[k] and best[k] == best[k])  # NaN is the largest
                             best[k] = row[k] if won else best[k]
                             place[k] = at if won else place[k]
 
@@ -88,9 +88,9 @@ def _max_backward(part, dy, where, window, dx):
     _, h, w, c = dx.shape
     _, oh, ow, _ = dy.shape
     zero = dy.dtype.type(0)
-    apart = sh >= kh and sw >= kw and top == 0 and left == 0  # no two windows share a pixel: write instead of adding
+    apart = sh >= kh and sw >= kw and top == 0 and left == 0  # no two windows share a pixel, so dx needs no sums
     for image in range(part.start, part.stop):
-        if not (apart and oh * sh == h and ow * sw == w and sh == kh and sw == kw):  # some pixels are in no window
+        if not (apart and oh * sh == h and ow * sw == w and sh == kh and sw == kw):  # dx has sums or gaps
             dx[image] = zero
         for i in range(oh):
             for j in range(ow):

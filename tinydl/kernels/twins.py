@@ -5,18 +5,18 @@
         da = dy * derivative(y, activation)
         ...
 
-The definition is in the file of its layer, loss or optimizer, below the derivation. Its name is bound to the twin
-itself: a wrapper around it would cost 0.3 to 0.9 us per call, too much for a training step of 20 us. One switch rebinds
-all names to the definitions, or back:
+Each definition is in the file of its layer, loss or optimizer, below the derivation. Its name is bound to the twin
+itself, because a wrapper would cost 0.3 to 0.9 us per call, too much for a training step of 20 us. One switch rebinds
+all names to the definitions, or back to the twins:
 
     TINYDL_KERNELS=reference python ...          # for a whole process
     with kernels.using("reference"): ...         # for a block
 
-Because names are rebound, a file calls another file's definition through its module (`conv.im2col(...)`): an imported
-name would keep its old binding. If Numba does not compile (NUMBA_DISABLE_JIT), the definitions run.
+Because names are rebound, a file calls another file's definition through its module (`conv.im2col(...)`): a name
+imported by itself would keep its old binding. If Numba's compiler is off (NUMBA_DISABLE_JIT), the definitions run.
 
-The complex-step derivative needs f(x + ih), and twins are not compiled for complex numbers. A definition is analytic
-wherever its function has a derivative, so a forward twin passes complex arrays on to its definition: `@or_complex`.
+The complex-step derivative needs f(x + ih), but twins are not compiled for complex numbers. Each definition is analytic
+wherever its function has a derivative, so `@or_complex` makes a forward twin pass complex arrays to its definition.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Pair(NamedTuple):
-    """A definition, its twin, and the module's namespace, where `holder[name]` is the function that runs."""
+    """A definition, its twin, and the namespace of its module: `holder[name]` is the function that runs."""
 
     name: str
     holder: dict[str, Any]
@@ -64,7 +64,7 @@ def definition_of(twin: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def or_complex(twin: Function) -> Function:
-    """Decorate a twin: if its first argument is complex, the definition runs instead."""
+    """Decorate a twin so that its definition runs instead if the first argument is complex."""
 
     @wraps(twin)
     def either(x: Any, *rest: Any) -> Any:
@@ -82,11 +82,11 @@ def current_mode() -> str:
 
 @contextmanager
 def using(mode: str) -> Iterator[None]:
-    """Run a block on the "reference" (plain NumPy) definitions, or on their "compiled" twins.
+    """Run a block with the "reference" (plain NumPy) definitions, or with their "compiled" twins.
 
-    The switch affects the whole library, not one thread: blocks in two threads must not overlap.
+    The switch affects all threads, so blocks in different threads must not overlap.
 
-    Raises ValueError for any other mode, and RuntimeError for "compiled" if Numba does not compile.
+    Raises ValueError for any other mode, and RuntimeError for "compiled" if Numba's compiler is off.
     """
     before = _mode
     _switch("kernels", mode)

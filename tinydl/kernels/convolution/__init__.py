@@ -1,8 +1,8 @@
 """Convolution: an overview, from the layer down to the arithmetic.
 
     layers/conv.py            Conv2D: the derivation, and the definition in NumPy (im2col, product, col2im)
-      forward, backward       here: allocate the result, apply the activations that need an exp
-        choose.py             ONE table: the algorithm ("way") for each shape
+      forward, backward       in this file: allocate the result, and handle sigmoid and tanh
+        choose.py             one table: the algorithm ("way") for each shape
           winograd_blocks.py  2x2 and 3x3 kernels with many channels on small maps
           winograd.py         2x2 and 3x3 kernels: fewer multiplications; the transforms are in winograd_tiles.py
           direct.py           few channels: products that read the image directly
@@ -10,7 +10,7 @@
             ../machine        share (threads.py) cuts the work into ranges of images, tiles or channels;
                               product (blas.py) and register_product, tile_map (simd.py) do the arithmetic
 
-All ways compute the same function; tests compare each with the definition wherever it applies.
+All ways compute the same function; tests compare each way with the definition on shapes that it supports.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["backward", "col2im", "forward", "im2col"]
 def forward(
     x: NDArray, W: NDArray, b: NDArray | None, window: Window, activation: int, way: str | None = None
 ) -> NDArray:
-    """Twin of layers.conv.conv2d_forward. way: see choose.py."""
+    """Twin of layers.conv.conv2d_forward. `way` forces an algorithm, see choose.py."""
     if x.dtype.kind == "c":
         return definition_of(forward)(x, W, b, window, activation)
     x, W = np.ascontiguousarray(x), np.ascontiguousarray(W)
@@ -52,7 +52,7 @@ def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
     dW: NDArray, db: NDArray | None, need_dx: bool, way: str | None = None,
 ) -> NDArray:  # fmt: skip
-    """Twin of layers.conv.conv2d_backward. way: see choose.py."""
+    """Twin of layers.conv.conv2d_backward. `way` forces an algorithm, see choose.py."""
     x, dy, y, W = (np.ascontiguousarray(array) for array in (x, dy, y, W))
     db = dW.reshape(-1)[:0] if db is None else db
     relu = activation == RELU

@@ -1,13 +1,13 @@
 """The choice of an algorithm ("way") for each convolution: one table, read from the top.
 
-The first way that `can` compute a convolution and is `faster` than those below it is chosen. Tests and benchmarks can
-force one: `kernels.convolution.forward(..., way="direct")` raises if that way cannot compute it. For all layers of a
-process,
+The first way that `can` compute a convolution and is `faster` than the ways below it is chosen. Tests and benchmarks
+can force a way: `kernels.convolution.forward(..., way="direct")` raises ValueError if that way cannot compute the
+convolution. The environment variable in
 
     TINYDL_CONVOLUTION=patches python ...
 
-forces a way wherever it can work; elsewhere the table decides. (With TINYDL_KERNELS=reference the definition in
-layers/conv.py runs instead.)
+forces a way on all layers of a process that it can compute; the table decides for the others. (With
+TINYDL_KERNELS=reference, the definition in layers/conv.py runs instead.)
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from . import direct, patches, winograd, winograd_blocks
 from .winograd_tiles import tiles_in
 
 FEWEST_CHANNELS = 16  # with fewer, Winograd's transforms cost more than its products save
-MANY_CHANNELS = 128  # the fewest that make two blocks, see winograd_blocks
+MANY_CHANNELS = 128  # the number that fills two blocks in winograd_blocks
 FEW_TILES = 256  # with more, chunks of tiles are as fast as blocks of channels, and need less memory
-# The size of W: `direct` reads all of W for each row of y or dx, so W has to stay in the L2 cache.
+# The largest size of W for `direct`, which reads all of W for each row of y or dx: W has to stay in the L2 cache.
 MOST_WEIGHTS = 1 << 17
 
 
 class Convolution(NamedTuple):
-    """The facts that decide the choice: window, c input channels, f filters, the shape of y, whether dx is needed."""
+    """The facts that decide the choice: the window, c input channels, f filters, the shape of y, and need_dx."""
 
     window: Window
     c: int
@@ -48,12 +48,12 @@ class Way(NamedTuple):
 
 
 def _small_kernel_stride_1(conv: Convolution) -> bool:
-    """There are Winograd transforms for 2x2 and 3x3 kernels with strides of 1."""
+    """Whether there are Winograd transforms: only for 2x2 and 3x3 kernels with strides of 1."""
     return conv.window.size in ((2, 2), (3, 3)) and conv.window.strides == (1, 1)
 
 
 def _whole_vectors(conv: Convolution) -> bool:
-    """The channels of y, and of dx if it is needed, fill whole vectors."""
+    """Whether the channels of y, and of dx if it is needed, fill whole vectors."""
     return conv.f % direct.WHOLE == 0 and (conv.c % direct.WHOLE == 0 or not conv.need_dx)
 
 
@@ -75,16 +75,16 @@ def _always(conv: Convolution) -> bool:
 
 
 WAYS = {
-    # name: (module, where it can work, where it is faster than those below)
-    "winograd_blocks": Way(winograd_blocks, _small_kernel_stride_1, _many_channels_few_tiles),  # VGG16's last ones
+    # name: (module, whether it can compute a convolution, whether it is faster than the ways below it)
+    "winograd_blocks": Way(winograd_blocks, _small_kernel_stride_1, _many_channels_few_tiles),  # end of VGG16
     "winograd": Way(winograd, _small_kernel_stride_1, _some_channels),  # 2x2 and 3x3 kernels: most of VGG and ResNet
-    "direct": Way(direct, _whole_vectors, _few_weights),  # few channels: a first layer, 5x5 and strided kernels
+    "direct": Way(direct, _whole_vectors, _few_weights),  # few channels: first layers, 5x5 and strided kernels
     "patches": Way(patches, _always, _always),  # im2col: 1x1 kernels, and everything else
 }
 
 
 def checked(owner: str, name: str) -> str:
-    """The name of a way; raises for any other name."""
+    """Return `name` if it is the name of a way; raise ValueError if it is not."""
     if name not in WAYS:
         raise ValueError(f"{owner}: expected one of {', '.join(WAYS)}, got {name!r}")
     return name
@@ -98,7 +98,7 @@ _for_all = checked("TINYDL_CONVOLUTION", _wanted) if _wanted else None
 def way_for(conv: Convolution, way: str | None = None) -> ModuleType:
     """The module that computes this convolution.
 
-    way: the name of a way to force. Raises ValueError if it does not exist or cannot compute this convolution.
+    way: the name of a way to force. Raises ValueError if that way does not exist or cannot compute the convolution.
     """
     if way is not None:
         forced = WAYS[checked("convolution: way", way)]

@@ -1,19 +1,19 @@
 """Convolution with few channels, without patches: products that read the image directly.
 
 In a layer with few channels, copying pixels into patches takes as long as multiplying. But the patch of a pixel is kh
-runs of kw c adjacent numbers of x, and its neighbor's patch is the same, sw c numbers further on. A product whose rows
-and runs have steps of their own can therefore read both from x (`simd.register_product`). Only the borders need a copy:
-a few rows of x at a time go into a buffer with zeros around them. All three products of a layer are of this kind:
+runs of kw c adjacent numbers of x, and the patch of the next pixel has the same layout, sw c numbers further on. A
+product with arbitrary steps between rows and between runs (`simd.register_product`) can therefore read patches from x.
+For padding, a few rows of x at a time are copied between zeros. All three products of a layer have this form:
 
     y[pixel, f]   sum over kh runs of kw c taps:             x[pixel's place + run + tap] W[run, tap, f]
-    dW[tap, f]    sum over the rows of da, and their pixels: x[pixel's place + tap] da[pixel, f]
+    dW[tap, f]    sum over the rows of da and their pixels:  x[pixel's place + tap] da[pixel, f]
     dx[pixel, c]  a convolution of da with strides of 1, see below
 
-dx at row p gets da[i] W[ki] for all i, ki with i sh + ki = p + top. These ki are a, a + sh, a + 2 sh, ... with a =
-(p + top) mod sh, and i decreases as ki increases. The rows with the same a (and likewise the columns) are thus a
-convolution of da with every sh-th row of the kernel, upside down. Altogether, sh sw convolutions make up dx.
+dx at row p is the sum of da[i] W[ki] over all i, ki with i sh + ki = p + top. These ki are a, a + sh, a + 2 sh, ...
+with a = (p + top) mod sh, and i decreases as ki increases. The rows of dx with the same a are therefore a convolution
+of da with every sh-th row of the kernel, in reverse order; the same holds for columns. dx takes sh sw convolutions.
 
-Sizes as in patches.py. The channels of the result must fill whole vectors.
+Sizes are named as in patches.py. The channels of the result must fill whole vectors.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WHOLE = 16  # entries that fill whole vectors: one of float32, two of float64
 
 
 def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
-    """As patches.forward."""
+    """See patches.forward."""
     n, oh, ow, f = y.shape
     parts = parts_for(n * oh, n * oh * ow * W.size)
     share(parts, n * oh, _forward_part, x, W, b, window, relu, _rows(oh, ow, f), y)
@@ -41,7 +41,7 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: N
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
 ) -> None:
-    """As patches.backward."""
+    """See patches.backward."""
     n, oh, ow, f = dy.shape
     sh, sw = window.strides
     parts = parts_for(n, 2 * n * oh * ow * W.size)
@@ -54,7 +54,7 @@ def backward(
 
 
 def _rows(oh: int, ow: int, f: int) -> int:
-    """The number of output rows at a time."""
+    """The number of output rows to process at a time."""
     return max(1, min(oh, BUFFER // (ow * f)))
 
 
@@ -64,7 +64,7 @@ _8x1, _4x1, _2x1, _1x1 = (register_product(rows, 1) for rows in (8, 4, 2, 1))
 
 @kernel()
 def products(a, a_at, a_row, a_run, a_step, b, b_at, b_run, b_step, runs, length, c, c_at, c_row, rows, width, add):
-    """simd.register_product for any number of rows, and a width of whole vectors."""
+    """Apply simd.register_product to any number of rows, for a width of whole vectors."""
     lanes = 64 // c.itemsize
     for j in range(0, width, 2 * lanes):
         two, i = width - j > lanes, 0
@@ -94,7 +94,7 @@ def _padded(source, image, p0, q0, rows, columns, target):
     """Copy rows x columns pixels of an image, from (p0, q0) on, into target, with zeros outside the image."""
     _, h, w, c = source.shape
     flat = source.reshape(-1)
-    first = min(max(0, -q0), columns)  # the first column in the image, and the first after it
+    first = min(max(0, -q0), columns)  # first column inside the image; last is the one after the end
     last = max(first, min(columns, w - q0))
     for r in range(rows):
         p, to = p0 + r, r * columns * c
@@ -108,7 +108,7 @@ def _padded(source, image, p0, q0, rows, columns, target):
 
 @kernel()
 def _forward_part(part, x, W, b, window, relu, rows, y):
-    """Compute some output rows, counted through all images."""
+    """Compute some output rows, numbered through all images."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     c, f = W.shape[2], W.shape[3]
     _, oh, ow, _ = y.shape
@@ -131,7 +131,7 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
 
 @kernel()
 def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx):
-    """For some images, add their parts of dW and db and write their dx. W is turned, see `backward`."""
+    """For some images, add to this part's dW and db and write dx. W holds the kernels turned by `backward`."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     dW, db = dW_parts[part.number], db_parts[part.number]
     _, h, w, c = x.shape
@@ -139,7 +139,7 @@ def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx
     width, run = ((ow - 1) * sw + kw) * c, kw * c
     flat_dy, flat_y, da = dy.reshape(-1), y.reshape(-1), np.empty(rows * ow * f, x.dtype)
     strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
-    # The part of an image's da that enters dx, with zeros around it, `before` of them in front.
+    # `around` holds the part of an image's da on which dx depends, in a border of zeros.
     rows_before, columns_before = (kh - 1) // sh, (kw - 1) // sw
     da_rows, da_columns = rows_before + (h - 1 + top) // sh + 1, columns_before + (w - 1 + left) // sw + 1
     around = np.zeros(da_rows * da_columns * f if dx.size else 0, x.dtype)
@@ -162,14 +162,14 @@ def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx
 
 @kernel()
 def _input_gradient(around, da_columns, W, window, image, f, dx):
-    """dx of an image, computed by sh sw convolutions of its da."""
+    """Compute dx of an image by sh sw convolutions of its da."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = dx.shape
     flat_dx, kernel_at = dx.reshape(-1), 0
     for a in range(sh):
         for b in range(sw):
             runs, taps = len(range(a, kh, sh)), len(range(b, kw, sw))
-            q = (b - left) % sw  # the first column of this kind
+            q = (b - left) % sw  # the first column with (q + left) mod sw = b
             column = (q + left) // sw - (taps - 1) + (kw - 1) // sw
             for p in range((a - top) % sh, h, sh):
                 row = (p + top) // sh - (runs - 1) + (kh - 1) // sh

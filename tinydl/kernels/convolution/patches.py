@@ -1,11 +1,11 @@
 """Convolution by im2col, in pieces that stay in the cache: the way that works for every convolution.
 
-If a layer is lowered as a whole (im2col in layers/conv.py), its patches take kh kw times the memory of its input: 67 MB
-for the third convolution of the CIFAR-10 network. Here every thread lowers a few output rows into a buffer in its
-cache, multiplies it by W, adds bias and relu while the result is still in the cache, and moves on, so the whole patch
-matrix never exists. Images are NHWC, so a patch row is kh runs of kw c adjacent numbers, and the product needs no
-reordering to become y. backward lowers x again, which costs less than keeping the patches. A 1x1 convolution with
-strides of 1 needs no lowering: x is its own patch matrix.
+Lowering a whole layer (im2col in layers/conv.py) makes patches that take kh kw times the memory of its input: 67 MB for
+the third convolution of the CIFAR-10 network. Here, every thread lowers a few output rows at a time: it copies their
+patches into a buffer in its cache, multiplies them by W, and applies bias and relu while the result is still in the
+cache. Images are NHWC, so a patch is kh runs of kw c adjacent numbers, and the product needs no reordering to become y.
+`backward` lowers x again, which costs less than keeping the patches. A 1x1 convolution with strides of 1 and no padding
+needs no lowering: x is its own patch matrix.
 
 Sizes: n images; input h x w pixels, c channels; output oh x ow pixels, f filters; window kh x kw, strides sh, sw.
 """
@@ -27,7 +27,7 @@ FEWEST_ROWS = 256  # the fewest rows for which a product is efficient
 
 
 def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
-    """Write y = relu(convolution of x and W + b) into y; b is empty if there is no bias."""
+    """Write the convolution of x with W, plus b, into y, with relu if requested; b is empty if there is no bias."""
     n, oh, ow, f = y.shape
     patches = W.size // f
     rows = max(1, min(n * oh, BUFFER // ((patches + f) * ow)))  # output rows at a time
@@ -38,12 +38,12 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: N
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
 ) -> None:
-    """Add to dW and db (empty if there is no bias); write dx unless it is empty. relu: dy is first masked by y > 0."""
+    """Add to dW and db (empty if there is no bias); write dx unless it is empty. With relu, mask dy by y > 0 first."""
     n, oh, ow, f = dy.shape
     patches = W.size // f
     rows = max(1, min(oh, BUFFER // ((2 * patches + f) * ow)))
     if _needs_no_lowering(window) and oh * ow < FEWEST_ROWS:
-        rows = max(1, min(n, FEWEST_ROWS // (oh * ow))) * oh  # small images together
+        rows = max(1, min(n, FEWEST_ROWS // (oh * ow))) * oh  # small images are processed together
     transposed = np.ascontiguousarray(W.reshape(patches, f).T).reshape(-1)
     parts = parts_for(n, 2 * n * oh * ow * patches * f)
     dW_parts, db_parts = np.zeros((parts, patches * f), x.dtype), np.zeros((parts, db.size), x.dtype)
@@ -80,7 +80,7 @@ def _needs_no_lowering(window):
 
 @kernel()
 def _im2col_rows(x, window, oh, ow, start, stop, cols):
-    """Write the patches of output rows start .. stop - 1 (counted through all images) into the first rows of cols."""
+    """Write the patches of output rows start .. stop - 1 (numbered through all images) into the first rows of cols."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     source, target = x.reshape(-1), cols.reshape(-1)
@@ -89,7 +89,7 @@ def _im2col_rows(x, window, oh, ow, start, stop, cols):
     for row in range(start, stop):
         image, i = row // oh, row % oh
         for j in range(ow):
-            first = max(0, left - j * sw)  # the first kernel column that lies inside the image, and the last
+            first = max(0, left - j * sw)  # the first kernel column inside the image, and the end of those
             last = min(kw, w + left - j * sw)
             at = ((image * h + i * sh - top) * w + j * sw - left) * c
             for ki in range(kh):
@@ -98,7 +98,7 @@ def _im2col_rows(x, window, oh, ow, start, stop, cols):
                     clear(target, to, run)
                 elif last - first == kw:
                     if run <= 16 and at + 16 <= source.size and to + 16 <= target.size:
-                        # Copying nine numbers takes a loop, sixteen one vector instruction: the runs that follow
+                        # Copying `run` numbers takes a loop; copying 16 takes one vector instruction, and later runs
                         # overwrite the excess.
                         p16, to16 = np.uintp(at), np.uintp(to)
                         for q in range(np.uintp(16)):
@@ -136,7 +136,7 @@ def _col2im_rows(cols, window, oh, ow, start, stop, x):
 
 @kernel()
 def _forward_part(part, x, W, b, window, relu, rows, y):
-    """For some output rows, `rows` of them at a time: lower, multiply, add b, relu."""
+    """Process some output rows, `rows` at a time: copy patches, multiply by W, add b, apply relu."""
     _, oh, ow, f = y.shape
     patches = W.size // f
     lowered = not _needs_no_lowering(window)
@@ -157,7 +157,7 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
 
 @kernel()
 def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx):
-    """For some images, add their parts of dW and db and write their dx."""
+    """For some images, add to this part's dW and db and write dx."""
     _, oh, ow, f = dy.shape
     patches = W_T.size // f
     lowered, need_dx = not _needs_no_lowering(window), dx.size > 0
@@ -167,7 +167,7 @@ def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, 
     dcols = np.empty((rows * ow if lowered and need_dx else 0, patches), x.dtype)
     da = np.empty(rows * ow * f, x.dtype)
     flat_cols, flat_dcols = cols.reshape(-1), dcols.reshape(-1)
-    wide, narrow = Rows(0, patches), Rows(0, f)  # the rows of cols, dcols and W_T, and those of da and dW
+    wide, narrow = Rows(0, patches), Rows(0, f)  # rows of cols, dcols and W_T; rows of da and dW
     if need_dx and lowered:
         size = dx.shape[1] * dx.shape[2] * dx.shape[3]
         clear(flat_dx, part.start * size, (part.stop - part.start) * size)

@@ -1,31 +1,31 @@
 """Convolution with fewer multiplications, for small kernels with strides of 1 (Winograd 1980; Lavin & Gray 2016).
 
-In one dimension, two filter taps g slide over d, and four outputs cost eight multiplications. If g and the outputs y
-are read as coefficients of polynomials, the sum y_i = sum_k d_(i+k) g_k is (transposed) polynomial multiplication. To
-multiply, evaluate both factors at five points, multiply the five pairs of values, and interpolate:
+In one dimension, two filter taps g slide over the inputs d, and four outputs y cost eight multiplications. The sum
+y_i = sum_k d_(i+k) g_k is the transpose of a polynomial multiplication. Polynomials can be multiplied by evaluating
+both factors at five points, multiplying the five pairs of values, and interpolating. Transposed, this becomes
 
     y = A.T [ (G g) * (B.T d) ]      d: 5 numbers, g: r taps, y: 5 - r + 1 = m outputs;  *: entry by entry
 
-with constant matrices for the points 0, 1, -1, 1/2 and infinity: five multiplications instead of eight. In two
+with constant matrices for the points 0, 1, -1, 1/2 and infinity: five multiplications replace eight. In two
 dimensions, rows and columns are transformed in turn, and 25 multiplications replace 64 (2x2 kernel, 4x4 outputs) or 81
 (3x3 kernel, 3x3 outputs).
 
-Forward    V = B.T x B for every 5x5 tile of x and every channel; U = G W G.T for every pair of channels
-           M[p] = V[p] @ U[p]: for each of the 25 positions p a matrix product, tiles x channels by channels x filters
-           y = A.T M A for each tile, m outputs apart; then bias and relu
+Forward    V = B.T x B for every 5x5 tile of x and every channel; U = G W G.T for every pair (channel, filter)
+           M[p] = V[p] @ U[p]: a matrix product (tiles, channels) @ (channels, filters) for each of the 25 positions p
+           y = A.T M A, m x m outputs for each tile; then bias and relu
 
 Backward   each step is linear, so its gradient passes through the transpose of the same matrix:
            dM = A dy A.T          dU[p] = V[p].T @ dM[p]          dW = G.T dU G          (summed over all tiles)
                                   dV[p] = dM[p] @ U[p].T          dx = B dV B.T
-           Neighboring tiles of x overlap by r - 1 pixels, and their dx add up there, as in col2im.
+           Neighboring tiles of x overlap by r - 1 pixels, where their contributions to dx are added, as in col2im.
 
-The transforms only add and scale a few numbers per pixel; the products are 2.6 (3.2) times smaller than im2col's. The
-price is roundoff: in float32 an error of about 3e-6 of the largest output, against im2col's 5e-7. Also, an infinite
-pixel turns all outputs of its tile into NaN, not only those whose window contains it.
+The transforms only add and scale a few numbers per pixel; the products are 2.6 times smaller than im2col's for 2x2
+kernels and 3.2 times for 3x3. The price is roundoff: in float32 an error of about 3e-6 of the largest output, against
+5e-7 for im2col. Also, an infinite pixel turns all outputs of its tile into NaN, even if their windows exclude it.
 
-Sizes: t tiles in a chunk, c channels, f filters, kernel side k, and m = SIZE + 1 - k outputs along a tile's side; V and
-M of a chunk stay in the processor's caches. The transforms are in winograd_tiles.py.
-Layers with many channels and few tiles are handled by winograd_blocks.py instead.
+Sizes: t tiles in a chunk, c channels, f filters, kernel side k (r above), m = SIZE + 1 - k outputs along a tile's side.
+V and M of a chunk stay in the processor's caches. The transforms are in winograd_tiles.py; winograd_blocks.py handles
+layers with many channels and few tiles.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from .winograd_tiles import (  # isort: skip
     weight_gradient, weight_transform,
 )  # fmt: skip
 
-CHUNK = 1 << 17  # entries in V and M of a chunk, 512 kB of float32, half a core's L2 cache; but with at least
-FEWEST_TILES = 60  # tiles in a chunk, as every chunk reads all of U and dU
+CHUNK = 1 << 17  # entries in V and M of a chunk: 512 kB of float32, half a core's L2 cache
+FEWEST_TILES = 60  # the fewest tiles in a chunk, because every chunk reads all of U and dU
 
 
 def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
-    """As patches.forward."""
+    """See patches.forward."""
     c, f = W.shape[2:]
     tiling, tiles = tiling_of(window, y.shape), tiles_in(window, y.shape)
     parts = parts_for(tiles, tiles * PLACES * c * f)
@@ -60,9 +60,9 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: N
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
 ) -> None:
-    """As patches.backward."""
+    """See patches.backward."""
     (c, f), n, tiling = W.shape[2:], len(dy), tiling_of(window, dy.shape)
-    # The transform treats each pair of channels separately, so that of W with c and f transposed is U[p].T for all p.
+    # The transform treats each pair (channel, filter) separately, so swapping the axes c and f of W gives all U[p].T.
     U_T = _transformed(np.ascontiguousarray(W.transpose(0, 1, 3, 2))) if dx.size else np.empty((0, 0, 0), x.dtype)
     parts = parts_for(n, 2 * tiles_in(window, dy.shape) * PLACES * c * f)
     dU, db_parts = empty((parts, PLACES, c, f), x.dtype), np.zeros((parts, db.size), x.dtype)
@@ -73,12 +73,12 @@ def backward(
 
 
 def _chunk(c: int, f: int) -> int:
-    """The number of tiles at a time."""
+    """The number of tiles to process at a time."""
     return max(FEWEST_TILES, CHUNK // (PLACES * (c + f)))
 
 
 def _transformed(W: NDArray) -> NDArray:
-    """U = G W G.T, of shape (PLACES, c, f)."""
+    """Return U = G W G.T, of shape (PLACES, c, f)."""
     c, f = W.shape[2:]
     U = empty((PLACES, c, f), W.dtype)
     share(parts_for(c, W.size), c, _transform, W, U)
@@ -86,7 +86,7 @@ def _transformed(W: NDArray) -> NDArray:
 
 
 def _transform(part: Part, W: NDArray, U: NDArray) -> None:
-    """U for some channels."""
+    """Compute U for some channels."""
     k, _, c, f = W.shape
     at = part.start * f
     weight_transform(W.reshape(-1), at, c * f, k, U.reshape(-1), at, c * f, part.stop * f - at)
@@ -94,14 +94,14 @@ def _transform(part: Part, W: NDArray, U: NDArray) -> None:
 
 @kernel()
 def _add_weight_gradient(dU, dW):
-    """dW += G.T dU G for all pairs, compiled: Numba raises if dW is not contiguous."""
+    """dW += G.T dU G for all pairs. (In a kernel, so that Numba raises an error if dW is not contiguous.)"""
     k, _, c, f = dW.shape
     weight_gradient(dU.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
 
 
 @kernel()
 def _forward_part(part, x, U, b, tiling, relu, t, y):
-    """For some tiles, t at a time: V, M = V @ U, y."""
+    """For some tiles, t at a time, compute V, M = V @ U, and y."""
     c, f = U.shape[1], U.shape[2]
     flat_V, flat_M, flat_U = np.empty(PLACES * t * c, x.dtype), np.empty(PLACES * t * f, x.dtype), U.reshape(-1)
     V, M = Tiles(flat_V, PLACES * c, c), Tiles(flat_M, PLACES * f, f)
@@ -117,7 +117,7 @@ def _forward_part(part, x, U, b, tiling, relu, t, y):
 
 @kernel()
 def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx):
-    """For some images, t tiles at a time: V again, dM, dU += V.T dM, dV = dM U.T, dx."""
+    """For some images, t tiles at a time, compute V again, dM, dU += V.T dM, dV = dM U.T, and dx."""
     dU, db = dU_parts[part.number], db_parts[part.number]
     c, f = dU.shape[1], dU.shape[2]
     flat_V, flat_dM = np.empty(PLACES * t * c, x.dtype), np.empty(PLACES * t * f, x.dtype)
@@ -132,7 +132,7 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx)
         output_gradient_tiles(dy, y, relu, db, tiling, first, last, tile, dM)
         for p in range(PLACES):
             in_V, in_dM, in_dU = Rows(p * c, PLACES * c), Rows(p * f, PLACES * f), Rows(p * c * f, f)
-            # dU[p] += V[p].T @ dM[p]; then dV[p] = dM[p] @ U[p].T takes the place of V[p]
+            # dU[p] += V[p].T @ dM[p]; then dV[p] = dM[p] @ U[p].T overwrites V[p]
             product(True, (c, f, last - first), flat_V, in_V, flat_dM, in_dM, True, flat_dU, in_dU)
             if dx.size:
                 in_U_T = Rows(p * c * f, c)

@@ -1,17 +1,17 @@
-"""Winograd's convolution for layers with many channels and few tiles, such as the last ones of VGG16.
+"""Winograd's convolution for layers with many channels and few tiles, such as the last layers of VGG16.
 
-winograd.py keeps tiles in the cache and reads all of U = G W G.T once per chunk of them. For 512 channels U is 26 MB,
-three times as large as W itself, while the 14x14 images have 50 tiles: computing U, and also reading it, takes longer
-than the products. This module reverses the roles. It first computes V for all tiles (and dM, in backward); then every
-thread takes some filters (channels) and computes U for them one block of BLOCK x BLOCK pairs at a time, which never
-leaves its cache:
+winograd.py keeps tiles in the cache and reads all of U = G W G.T once per chunk of tiles. For 512 channels, U takes 26
+MB, three times as much as W, while two 14x14 images have only 50 tiles: computing or reading U takes longer than the
+products. This module keeps U in the cache instead. It first computes V for all tiles, and in backward also dM. Then
+every thread handles some filters (in backward, some channels), and computes U for one block of BLOCK x BLOCK pairs of
+a channel and a filter at a time, so that the block stays in its cache:
 
     forward    M[:, filters] += V[:, channels] @ U[channels, filters]                      for all blocks of channels
     backward   dV[:, channels] += dM[:, filters] @ U[channels, filters].T                  for all blocks of filters
-               dU[channels, filters] = V[:, channels].T @ dM[:, filters], and from it dW at once
+               dU[channels, filters] = V[:, channels].T @ dM[:, filters], and from dU at once dW
 
-Only db is summed across threads. Each line stands for PLACES products, one for each position p in a tile, and the
-arrays have this order: V (PLACES, tiles, c), M (PLACES, tiles, filters of the block), U (PLACES, BLOCK, BLOCK).
+Only db is summed across threads. Each line stands for PLACES products, one for each position p in a tile. The arrays
+have these shapes: V (PLACES, tiles, c), M (PLACES, tiles, filters of the block), U (PLACES, BLOCK, BLOCK).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from .winograd_tiles import (  # isort: skip
     weight_gradient, weight_transform,
 )  # fmt: skip
 
-BLOCK = 64  # channels and filters
+BLOCK = 64  # channels in a block, and filters
 
 
 def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
-    """As patches.forward."""
+    """See patches.forward."""
     (c, f), tiling = W.shape[2:], tiling_of(window, y.shape)
     tiles = tiles_in(window, y.shape)
     products = tiles * PLACES * c * f
@@ -47,7 +47,7 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: N
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
 ) -> None:
-    """As patches.backward."""
+    """See patches.backward."""
     (c, f), tiling = W.shape[2:], tiling_of(window, y.shape)
     tiles = tiles_in(window, y.shape)
     products = 2 * tiles * PLACES * c * f
@@ -129,7 +129,7 @@ def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
 
 @kernel()
 def _transpose(source, at, apart, rows, columns, target, to):
-    """target (columns x rows) = the transpose of rows x columns numbers whose rows begin `apart` entries apart."""
+    """Write the transpose of a matrix of `rows` rows, which begin `apart` entries apart, into target."""
     for i in range(rows):
         p, q = np.uintp(at + i * apart), np.uintp(to + i)
         for j in range(np.uintp(columns)):

@@ -1,6 +1,6 @@
 """The small transforms of Winograd's convolution, tile by tile; winograd.py explains them.
 
-Each is a `simd.tile_map` over many channels at once. `Tiles` describes the memory layout of V, dV, M and dM.
+Each transform is a `simd.tile_map` over many channels at once. `Tiles` describes the memory layout of V, dV, M and dM.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ..machine.window import Window
 
 POINTS = (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2))  # and infinity
 SIZE = len(POINTS) + 1  # pixels along a tile's side
-OUTPUTS_2 = SIZE + 1 - 2  # along a side, for kernels of 2x2
+OUTPUTS_2 = SIZE + 1 - 2  # outputs along a tile's side for 2x2 kernels
 
 
 PLACES = SIZE * SIZE  # positions in a tile
 
 
 class Tiling(NamedTuple):
-    """The division of a layer's images into tiles, each m x m pixels of y, down and across; and the padding of x."""
+    """The tiling of a layer's images, `down` x `across` tiles of m x m pixels of y each; and the padding of x."""
 
     m: int
     down: int
@@ -50,16 +50,16 @@ def tiling_of(window: Window, output: tuple[int, ...]) -> Tiling:
 
 
 def tiles_in(window: Window, output: tuple[int, ...]) -> int:
-    """The total number of tiles."""
+    """The number of tiles in all images."""
     tiling = tiling_of(window, output)
     return output[0] * tiling.down * tiling.across
 
 
 def matrices(taps: int) -> tuple[NDArray, NDArray, NDArray]:
-    """A.T, G, B.T of shapes (m, SIZE), (SIZE, taps), (SIZE, SIZE) for m = SIZE + 1 - taps outputs, by Lagrange's
-    interpolation in exact fractions.
+    """A.T, G and B.T, of shapes (m, SIZE), (SIZE, taps) and (SIZE, SIZE), where m = SIZE + 1 - taps.
 
-    B.T has the coefficients of the polynomials that vanish at all points but one; G divides by their values there.
+    They come from Lagrange interpolation in exact fractions. Each row of B.T has the coefficients of a polynomial that
+    vanishes at all points except one, and the same row of G is divided by the polynomial's value at that point.
     """
     outputs = SIZE + 1 - taps
     A_T, G, B_T = np.zeros((outputs, SIZE)), np.zeros((SIZE, taps)), np.zeros((SIZE, SIZE))
@@ -96,7 +96,7 @@ _output_gradient_2, _output_gradient_3 = tile_map(_A_T2.T, _A_T2.T), tile_map(_A
 
 @kernel()
 def weight_transform(W, at, apart, k, U, to, between, count):
-    """U = G W G.T for `count` pairs of channels; entries of W are `apart` apart, positions of U `between` apart."""
+    """U = G W G.T for `count` pairs (channel, filter); taps in W are `apart` apart, positions in U `between` apart."""
     if k == 2:
         _weight_2(W, at, 2 * apart, apart, U, to, SIZE * between, between, count)
     else:
@@ -105,7 +105,7 @@ def weight_transform(W, at, apart, k, U, to, between, count):
 
 @kernel()
 def weight_gradient(dU, at, between, k, dW, to, apart, count):
-    """dW += G.T dU G, likewise."""
+    """dW += G.T dU G, with distances as in `weight_transform`."""
     if k == 2:
         _weight_gradient_2(dU, at, SIZE * between, between, dW, to, 2 * apart, apart, count)
     else:
@@ -114,7 +114,7 @@ def weight_gradient(dU, at, between, k, dW, to, apart, count):
 
 @kernel()
 def input_tiles(x, tiling, start, stop, tile, V):
-    """V = B.T x B for the tiles start .. stop - 1; tile is scratch memory for those at an edge."""
+    """V = B.T x B for the tiles start .. stop - 1; `tile` is scratch memory for tiles at an edge."""
     m, down, across, top, left = tiling
     flat_V, step, between = V
     _, h, w, c = x.shape
@@ -139,7 +139,7 @@ def input_tiles(x, tiling, start, stop, tile, V):
 
 @kernel()
 def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):
-    """dx += B dV B.T for `count` channels from c0 on, which are cleared in dx at each image's first tile."""
+    """dx += B dV B.T for `count` channels from c0 on, which are set to 0 in dx before an image's first tile."""
     m, down, across, top, left = tiling
     flat_dV, step, between = dV
     _, h, w, c = dx.shape
@@ -177,7 +177,7 @@ def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):
         p0, q0 = rest // across * m, rest % across * m
         rows, columns = min(m, oh - p0), min(m, ow - q0)
         at, to = (number - start) * step, ((image * oh + p0) * ow + q0) * f + f0
-        whole = plain and rows == m and columns == m  # then it can be written directly into y
+        whole = plain and rows == m and columns == m  # then the transform can write directly into y
         out, begin, row, column = (target, to, ow * f, f) if whole else (tile, 0, m * count, count)
         if m == OUTPUTS_2:
             _output_2(flat_M, at, SIZE * between, between, out, begin, row, column, count)
@@ -192,7 +192,7 @@ def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):
 
 @kernel()
 def output_gradient_tiles(dy, y, relu, db, tiling, start, stop, tile, dM):
-    """dM = A da A.T, where da = dy 1[y > 0] with relu, else dy; adds the sums of da to db."""
+    """dM = A da A.T, where da = dy 1[y > 0] with relu, else da = dy; the sums of da are added to db."""
     m, down, across, _, _ = tiling
     flat_dM, step, between = dM
     _, oh, ow, f = dy.shape

@@ -1,1 +1,1 @@
-"""The parts that kernels share: compilation and its cache, BLAS, vector instructions, threads, memory, inner loops."""
+"""Code that kernels share: compilation and its cache, BLAS, vector instructions, threads, memory, inner loops."""

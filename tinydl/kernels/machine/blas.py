@@ -4,13 +4,11 @@
 
     c = alpha * op(a) @ op(b) + beta * c        op(m) = m or m.T
 
-in place, without allocating. BLAS can transpose for free, accumulate (beta = 1) and write into a given array; `np.dot`
-inside Numba can do none of these. `product` does the same for `Rows` of larger arrays, in bites of the size at which
-BLAS is fastest.
+in place, without allocating memory. Unlike `np.dot` in Numba, BLAS can transpose for free, accumulate (beta = 1) and
+write into a given array. `product` multiplies `Rows` of larger arrays, in blocks of the size for which BLAS is fastest.
 
-SciPy exports its BLAS as C function addresses (scipy.linalg.cython_blas). Registered with LLVM under a name of
-tinydl's, they can be called from nopython code, and the compiled code can still be cached on disk, since it contains
-the name and not the address.
+SciPy exports the addresses of its BLAS functions (scipy.linalg.cython_blas). tinydl registers them with LLVM under
+names of its own, so compiled code can call them, and can be cached on disk because it contains names, not addresses.
 
 BLAS is column-major: it reads a C-contiguous (m, k) matrix as its (k, m) transpose. c = a @ b is therefore computed as
 c.T = b.T @ a.T: the operands swap places, and nothing is copied.
@@ -31,18 +29,18 @@ from numba.extending import get_cython_function_address, intrinsic, overload
 from .compile import kernel
 
 # BLAS first copies the operands of a large product into panels that suit the processor. OpenBLAS skips this for
-# products of up to a million multiply-adds. If their operands are in the cache anyway, as in a convolution that
-# processes its image in pieces, it runs these at 105 to 111 GFLOP/s per core, and one call for a whole piece at 88 to
-# 96 (on a Zen 4; benchmarks/convolution.py prints both). `product` therefore cuts such pieces into bites of that size.
-# For operands that come from memory, this is slower.
-BITE = 1_000_000
-SIDE = 128  # the largest side of a bite: 128 x 128 float32 are 64 kB
+# products of up to a million multiply-adds. If the operands are in the cache, as in a convolution that processes its
+# image in pieces, a piece runs at 105 to 111 GFLOP/s per core when cut into blocks of that size, and at 88 to 96 in one
+# call (on a Zen 4; benchmarks/convolution.py prints both speeds). `product` therefore uses such blocks. They are slower
+# than one call if the operands come from memory.
+BITE = 1_000_000  # multiply-adds in a block
+SIDE = 128  # the largest side of a block: 128 x 128 float32 take 64 kB
 
 
 class Rows(NamedTuple):
-    """The rows of a matrix in a flat array: the first begins at entry `start`, each next one `step` entries later.
+    """The rows of a matrix in a flat array: row i begins at entry start + i step.
 
-    (The array is not part of it: Numba counts references to an array in a tuple, too slow for small products.)
+    (The array is passed separately: Numba counts references to an array in a tuple, too slowly for small products.)
     """
 
     start: int
@@ -52,14 +50,14 @@ class Rows(NamedTuple):
 for _name in ("sgemm", "dgemm"):
     llvm.add_symbol(f"tinydl_{_name}", get_cython_function_address("scipy.linalg.cython_blas", _name))
 
-_POINTERS = (types.intp,) * 13  # transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc: all by address
+_POINTERS = (types.intp,) * 13  # transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc: all passed by address
 _sgemm = types.ExternalFunction("tinydl_sgemm", types.void(*_POINTERS))
 _dgemm = types.ExternalFunction("tinydl_dgemm", types.void(*_POINTERS))
 
 
 @intrinsic
 def _address_of(typingctx, value):
-    """The address of a scalar's copy on the stack: Fortran takes every argument by reference."""
+    """The address of a copy of a scalar on the stack: Fortran takes every argument by reference."""
 
     def codegen(context, builder, signature, args):
         slot = cgutils.alloca_once_value(builder, args[0])
@@ -69,7 +67,7 @@ def _address_of(typingctx, value):
 
 
 def _blas_gemm(transa, transb, sizes, alpha, a, in_a, b, in_b, beta, c, in_c):
-    """One call of sgemm or dgemm, chosen by the dtype of c when the caller is compiled."""
+    """Call sgemm or dgemm, chosen by the dtype of c when the caller is compiled."""
 
 
 @overload(_blas_gemm, inline="always")
@@ -95,11 +93,11 @@ def _blas_gemm_overload(transa, transb, sizes, alpha, a, in_a, b, in_b, beta, c,
 
 @kernel()
 def gemm_block(transpose_a, transpose_b, sizes, alpha, a, in_a, b, in_b, beta, c, in_c):
-    """c = alpha * op(a) @ op(b) + beta * c at these Rows: with sizes m, n, k, op(a) is m x k, op(b) k x n, c m x n.
+    """c = alpha * op(a) @ op(b) + beta * c for the given Rows. sizes: m, n, k; op(a) is m x k, op(b) k x n, c m x n.
 
-    It checks nothing: the caller must pass arrays that fit.
+    Shapes are not checked: the caller must pass arrays that fit.
     """
-    no, yes = 78, 84  # "N", "T"
+    no, yes = 78, 84  # ord("N"), ord("T")
     m, n, k = sizes
     first, second = (yes if transpose_b else no), (yes if transpose_a else no)
     _blas_gemm(first, second, (n, m, k), alpha, b, in_b, a, in_a, beta, c, in_c)
@@ -113,9 +111,9 @@ def _even(size, limit):
 
 @kernel()
 def product(transpose_a, sizes, a, in_a, b, in_b, accumulate, c, in_c):
-    """c = op(a) @ b, or c += op(a) @ b, at Rows of sizes m, n, k as in `gemm_block`, a bite at a time.
+    """c = op(a) @ b or, if `accumulate`, c += op(a) @ b, one block at a time. Rows and sizes are as in `gemm_block`.
 
-    b is never transposed, as this is the one case without a fast small product in BLAS. Transpose it beforehand.
+    b cannot be transposed here: this is the one case in which OpenBLAS has no fast small product. Transpose b first.
     """
     m, n, k = sizes
     n_bite = _even(n, SIDE)

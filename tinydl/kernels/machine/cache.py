@@ -1,13 +1,13 @@
-"""The disk cache of compiled kernels: its folder, when an entry is stale, and how disk errors are handled.
+"""The disk cache of compiled kernels: its folder, its stale entries, and its treatment of disk errors.
 
-Numba has its own cache, but it lies beside the source, where an uninstallation would leave it; it checks only the file
-of a function, not the files that this one imports; and it ends the program when a file is damaged or cannot be written.
-This cache differs in three points:
+Numba's own cache has three flaws. It is kept beside the source, where uninstalling tinydl would leave it behind; it
+ignores changes in the files that a function's file imports; and a damaged or unwritable cache file ends the program.
+This cache works as follows:
 
-- The folder is NUMBA_CACHE_DIR if this is set, else the user's cache folder.
-- An entry is valid as long as the text of the function's file, and of all files of this package which that imports, is
-  unchanged. Writing a new version deletes the older versions of the same function.
-- A kernel that cannot be read is compiled again; one that cannot be written is not kept. One line says so.
+- The folder is inside NUMBA_CACHE_DIR if that variable is set, and inside the user's cache folder otherwise.
+- An entry is valid as long as the function's file, and all files of this package that it imports, are unchanged.
+  Writing a new version of a function deletes its older versions.
+- A kernel that cannot be read is compiled again; a kernel that cannot be written is not kept. A message reports either.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ from ...files import user_cache_folder, write_whole
 KERNELS = Path(__file__).resolve().parents[1]
 PACKAGE = __name__.rsplit(".", 2)[0]
 DIGEST = 32  # bytes
-IMPORT = re.compile(r"^from (\.+)([\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)  # (parsing would take 30 ms)
+IMPORT = re.compile(r"^from (\.+)([\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)  # (a parser takes 30 ms)
 
 
 @cache
 def say_once(text: str) -> None:
-    """Print a line on the terminal, once per text."""
+    """Print a line to stderr, once per text."""
     print(f"tinydl: {text}", file=sys.stderr, flush=True)
 
 
 def described(error: Exception) -> str:
-    """The error on one line, without a file name, as `say_once` would otherwise print one line per file."""
+    """The error on one line, without its file name, which would make `say_once` print a line for every file."""
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
     return f"{type(error).__name__}: {reason}"
 
 
 @cache
 def folder() -> Path:
-    """The cache folder; copies of tinydl in different places have different ones."""
+    """The cache folder; each copy of tinydl on a machine has its own."""
     try:
         base = Path(config.CACHE_DIR) if config.CACHE_DIR else user_cache_folder()
-    except RuntimeError:  # a user without a home folder, as containers have
-        base = Path(os.devnull)  # nothing can be kept there
+    except RuntimeError:  # the user has no home folder, as in some containers
+        base = Path(os.devnull)  # no file can be created in it
     return base / f"kernels-{hashlib.sha256(str(KERNELS).encode()).hexdigest()[:12]}"
 
 
@@ -89,10 +89,10 @@ def _imports(file: Path) -> tuple[Path, ...]:
 
 
 class _Files:
-    """The files of one function: one per list of argument types and processor.
+    """The cache files of one function: one for each list of argument types and each processor.
 
-    Each file begins with a hash of its content: a damaged file may still be readable, and machine code with a wrong bit
-    can crash the process.
+    Each file begins with a hash of its content, because a damaged file may be readable, and machine code with one wrong
+    bit can crash the process.
     """
 
     def __init__(self, name: str, stamp: str) -> None:
@@ -121,10 +121,10 @@ class _Files:
 
 
 class _Place(_CacheLocator):
-    """Tells Numba the cache folder of a function and the stamp of its present source."""
+    """Tells Numba the cache folder of a function and the fingerprint of its current source."""
 
     def __init__(self, file: str) -> None:
-        self._py_file = file  # Numba shows it in a warning
+        self._py_file = file  # Numba prints this name in a warning
 
     def get_cache_path(self) -> str:
         return str(folder())
@@ -141,11 +141,11 @@ class _Place(_CacheLocator):
 
 
 class _Kept(CompileResultCacheImpl):
-    _locator_classes = [_Place]  # noqa: RUF012  (as Numba's own)
+    _locator_classes = [_Place]  # noqa: RUF012  (as in Numba's classes)
 
 
 class KernelCache(FunctionCache):
-    """Keeps the machine code of a compiled function, in place of Numba's own cache."""
+    """Keeps the machine code of a compiled function; it replaces Numba's own cache."""
 
     _impl_class = _Kept
 
@@ -158,12 +158,12 @@ class KernelCache(FunctionCache):
         """The compiled function for these argument types, or None."""
         try:
             return super().load_overload(types, target)
-        except Exception as error:  # reading a pickle may raise anything
+        except Exception as error:  # reading a pickle may raise any exception
             say_once(f"a cached kernel in {folder()} cannot be used and is compiled again: {described(error)}")
             return None
 
     def save_overload(self, types: Any, compiled: Any) -> None:
-        """Keep the compiled function, if the disk allows it."""
+        """Keep the compiled function if the folder is writable."""
         try:
             super().save_overload(types, compiled)
         except OSError as error:

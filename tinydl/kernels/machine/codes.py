@@ -1,4 +1,4 @@
-"""Integer codes of the activations, for kernels. All have a derivative that can be written in terms of y."""
+"""Integer codes of the activations, for kernels. The derivative of each activation is a function of its output y."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""@kernel, which compiles every function of the hot path."""
+"""@kernel, the decorator that compiles the functions of the hot path."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numba.core import event
 
 from .cache import PACKAGE, KernelCache, described, folder, say_once
 
-COMPILES = not config.DISABLE_JIT  # with NUMBA_DISABLE_JIT=1, for a debugger, the definitions run (see ../twins.py)
+COMPILES = not config.DISABLE_JIT  # if not (for debugging), the definitions run, see ../twins.py
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function at its first call for given dtypes, and keep it on disk; it runs without Python's lock."""
+    """Compile a function at its first call for given types and cache it on disk. It runs without Python's lock."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         compiled = njit(nogil=True, **options)(function)
         if COMPILES:
             try:
-                compiled._cache = KernelCache(function)  # as njit(cache=True) does, but with this cache
+                compiled._cache = KernelCache(function)  # like njit(cache=True), but with tinydl's cache
             except OSError as error:  # there is no source to fingerprint
                 say_once(f"compiled kernels are not kept; each process compiles its own: {described(error)}")
         return compiled
@@ -29,7 +29,7 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 class _Announcement(event.Listener):
-    """Prints once why the first batch takes so long; Numba itself compiles silently."""
+    """Prints once why the first batch is slow, because Numba itself compiles silently."""
 
     def on_start(self, event: event.Event) -> None:
         if event.data["dispatcher"].py_func.__module__.startswith(PACKAGE):

@@ -1,7 +1,7 @@
-"""Elementwise inner loops on numbers that are in the cache: copies, bias, activation, mask.
+"""Elementwise inner loops on numbers that are in the cache: copying, bias, activation, masking.
 
-All take flat arrays and the offsets at which to begin. The offsets are made unsigned: a negative index counts from the
-end in Python, so with signed ones the compiler would test each index and could not use vector instructions.
+The kernels take flat arrays and the offsets at which to begin. Offsets are converted to unsigned integers: a negative
+index counts from the end in Python, so with signed offsets the compiler would test each index and could not vectorize.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from .compile import kernel
 
 
 def finish(y: NDArray, activation: int) -> None:
-    """Apply the two activations that contain an exp, in place. NumPy does it: its loops over exp are vectorized, and
-    thus several times faster than the compiler's."""
+    """Apply sigmoid or tanh in place; ignore other codes. NumPy's loops over exp are vectorized, and so several times
+    faster than compiled loops."""
     if activation == TANH:
         np.tanh(y, out=y)
     elif activation == SIGMOID:  # 1 / (1 + exp(-a)) = (1 + tanh(a / 2)) / 2, which cannot overflow
@@ -27,12 +27,12 @@ def finish(y: NDArray, activation: int) -> None:
 
 @kernel()
 def bias_and_relu(y, at, rows, columns, b, b_at, relu):
-    """Add b to rows x columns numbers of y (unless b is empty) and, with relu, take max(., 0), in place."""
+    """Add b (unless it is empty) to each row of y and, with relu, replace negative numbers by 0, in place."""
     zero, width, first = y.dtype.type(0), np.uintp(columns), np.uintp(b_at)
     if not b.size:
         start = np.uintp(at)
         for k in range(np.uintp(rows * columns if relu else 0)):
-            y[start + k] = zero if y[start + k] < zero else y[start + k]  # so that NaN passes through
+            y[start + k] = zero if y[start + k] < zero else y[start + k]  # written this way so that NaN passes through
         return
     for i in range(rows):
         row = np.uintp(at + i * columns)
@@ -47,7 +47,7 @@ def bias_and_relu(y, at, rows, columns, b, b_at, relu):
 
 @kernel(inline="always")
 def mask(dy, y, at, da, to, size):
-    """da = dy 1[y > 0], for `size` numbers from `to` and `at` on: the gradient through a relu."""
+    """The gradient through a relu: da[to:] = dy[at:] 1[y[at:] > 0], for `size` numbers."""
     p, q, zero = np.uintp(at), np.uintp(to), dy.dtype.type(0)
     for k in range(np.uintp(size)):
         da[q + k] = dy[p + k] if y[p + k] > zero else zero
@@ -55,7 +55,7 @@ def mask(dy, y, at, da, to, size):
 
 @kernel(inline="always")
 def add_column_sums(da, at, rows, columns, db):
-    """Add the sums over rows of rows x columns numbers to db, which is empty if there is no bias."""
+    """Add the column sums of a rows x columns matrix to db, unless db is empty (no bias)."""
     for i in range(rows if db.size else 0):
         row = np.uintp(at + i * columns)
         for j in range(np.uintp(columns)):
@@ -64,9 +64,9 @@ def add_column_sums(da, at, rows, columns, db):
 
 @kernel()
 def masked_gradient(dy, y, at, relu, rows, columns, da, to, db):
-    """da = dy 1[y > 0] with relu, else dy, for rows x columns numbers; adds the columns' sums to db (may be empty).
+    """da = dy 1[y > 0] with relu, else dy, for a rows x columns matrix; adds its column sums to db unless db is empty.
 
-    (It repeats the loops of `mask` and `copy`: calling them takes a fifth longer on the few numbers of a tile.)
+    (It repeats the loops of `mask` and `copy`: on the few numbers of a tile, calling them takes a fifth longer.)
     """
     zero, source, target, size = dy.dtype.type(0), np.uintp(at), np.uintp(to), np.uintp(rows * columns)
     if relu:
@@ -80,7 +80,7 @@ def masked_gradient(dy, y, at, relu, rows, columns, da, to, db):
 
 @kernel(inline="always")
 def add(source, at, target, to, size):
-    """target += source, for `size` numbers from `to` and `at` on."""
+    """target[to:] += source[at:], for `size` numbers."""
     p, q = np.uintp(at), np.uintp(to)
     for k in range(np.uintp(size)):
         target[q + k] += source[p + k]
@@ -88,7 +88,7 @@ def add(source, at, target, to, size):
 
 @kernel(inline="always")
 def copy(source, at, target, to, size):
-    """target = source, likewise."""
+    """target[to:] = source[at:], for `size` numbers."""
     p, q = np.uintp(at), np.uintp(to)
     for k in range(np.uintp(size)):
         target[q + k] = source[p + k]
@@ -96,7 +96,7 @@ def copy(source, at, target, to, size):
 
 @kernel(inline="always")
 def clear(target, to, size):
-    """target = 0, likewise."""
+    """target[to:] = 0, for `size` numbers."""
     q, zero = np.uintp(to), target.dtype.type(0)
     for k in range(np.uintp(size)):
         target[q + k] = zero

@@ -1,12 +1,12 @@
 """Reused memory for large arrays.
 
 The system provides new memory page by page, and clears each page when it is first touched: for the roughly 200 MB of
-activations and gradients in a training step of the CIFAR-10 network, this costs about as much as its optimizer. The
-blocks behind large arrays are therefore kept, and reused once no array refers to them.
+activations and gradients in a training step of the CIFAR-10 network, this takes about as long as the optimizer step.
+The blocks behind large arrays are therefore kept, and reused once no array refers to them.
 
-Callers cannot tell: every array that is a view into a block, or a view of such a view, holds a reference to it, and a
-block is free only while the list here holds the only reference. Memory that a caller can still see is never
-overwritten.
+Callers cannot tell: every array in a block, and every view of such an array, holds a reference to the block, and a
+block is free only while the list `_blocks` holds the only reference. Memory that a caller can still access is never
+handed out again.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import threading
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-LARGE = 1 << 20  # bytes; below that, the C library keeps memory itself
-KEPT = 2 << 30  # bytes in all blocks, above which free ones are returned to the system
+LARGE = 1 << 20  # bytes; the C library itself reuses the memory of smaller arrays
+KEPT = 2 << 30  # bytes in all blocks; above this limit, free blocks are returned to the system
 SLACK = 1.25  # the largest ratio of a block's size to the size requested
-LINE = 64  # bytes in a cache line, at which arrays begin
+LINE = 64  # bytes in a cache line; arrays begin at a cache line
 
 _lock = threading.Lock()
 _blocks: list[NDArray] = []
@@ -42,11 +42,11 @@ def _references(blocks: list[NDArray], position: int) -> int:
     return sys.getrefcount(blocks[position])
 
 
-_FREE = _references([np.empty(1, np.uint8)], 0)  # the count for a block that only a list holds
+_FREE = _references([np.empty(1, np.uint8)], 0)  # the reference count of a block that only a list refers to
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
-    """np.empty, for arrays that are created and dropped in every batch."""
+    """Like np.empty, but reuses memory: for arrays that are created and dropped in every batch."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < LARGE:
         return np.empty(shape, dtype)

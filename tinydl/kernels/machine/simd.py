@@ -1,10 +1,10 @@
 """Hand-written vector code: small constant matrices times many columns, and matrix products in registers.
 
 The compiler vectorizes a loop with one result, but not a loop that computes five results from five inputs, each read
-once: it would have to prove for all 25 pairs that they do not overlap in memory. `tile_map` builds such a loop as LLVM
-code, for 64-byte vectors (LLVM splits them on processors with shorter ones). The entries of the matrices are constants
-in it, so zeros cost nothing and ones need no multiplication. `register_product` is a matrix product whose result stays
-in registers until it is complete.
+once: it would have to prove that none of the 25 pairs overlaps in memory. `tile_map` builds such a loop as LLVM code,
+for 64-byte vectors (LLVM splits them on processors with shorter vectors). The matrix entries are constants in this
+code, so zeros cost nothing and ones need no multiplication. `register_product` builds a matrix product whose result
+stays in registers until it is complete.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ VECTOR = 64  # bytes
 
 
 def tile_map(left: NDArray, right: NDArray, add: bool = False) -> Callable[..., None]:
-    """A function for kernels: apply(source, at, row, column, target, to, down, across, count) sets, for all q < count,
+    """Return a function, apply(source, at, row, column, target, to, down, across, count), that sets for all q < count
 
         target[to + i down + j across + q] = sum_kl left[i, k] right[j, l] source[at + k row + l column + q]
 
-    on flat arrays of the same dtype: left T right.T for `count` adjacent tiles T. With `add` it is += instead. Source
-    and target may be the same memory: a tile is read before it is written. A tile of 5x5 fits into the 32 registers.
+    on flat arrays of the same dtype: left T right.T for `count` adjacent tiles T. With `add`, it adds to the target.
+    Source and target may be the same memory: each tile is read before it is written. (A 5x5 tile fits in 32 registers.)
     """
     left_rows, right_rows = left.tolist(), right.tolist()
 
@@ -81,7 +81,7 @@ def tile_map(left: NDArray, right: NDArray, add: bool = False) -> Callable[..., 
 
 
 def weighted_sum(builder: ir.IRBuilder, inputs: Sequence[Any], weights: Sequence[float]) -> Any:
-    """LLVM code for the sum of weights times inputs."""
+    """LLVM code that computes sum_i weights[i] inputs[i]."""
     total = None
     for value, weight in zip(inputs, weights, strict=True):
         if weight == 0:
@@ -97,19 +97,19 @@ def weighted_sum(builder: ir.IRBuilder, inputs: Sequence[Any], weights: Sequence
 
 
 def constant(kind: Any, weight: float) -> ir.Constant:
-    """A weight in every lane of a vector."""
+    """The LLVM constant for a weight, in every lane if `kind` is a vector."""
     if isinstance(kind, ir.VectorType):
         return ir.Constant(kind, [ir.Constant(kind.element, weight)] * kind.count)
     return ir.Constant(kind, weight)
 
 
 def register_product(rows: int, vectors: int) -> Callable[..., None]:
-    """A function for kernels: a matrix product whose result, `rows` rows of `vectors` vectors, stays in registers,
+    """Return a function for kernels: a matrix product with a result of `rows` rows of `vectors` vectors, in registers,
 
         c[c_at + i c_row + q] = sum_rk a[a_at + i a_row + r a_run + k a_step] b[b_at + r b_run + k b_step + q]
 
-    over r < runs and k < length, for all i < rows and q < vectors times the numbers in 64 bytes; with `add` it is +=.
-    The steps are arbitrary, so `a` can be an image whose windows overlap, without being copied into rows first.
+    over r < runs and k < length, for all i < rows and all q in the 64-byte vectors. With `add`, it adds to c. Steps are
+    arbitrary, so `a` can be an image with overlapping windows, which need not be copied into rows first.
     """
 
     @intrinsic

@@ -3,16 +3,16 @@
     tinydl.set_num_threads(2)          # or TINYDL_NUM_THREADS=2 in the environment; default: the cores available
 
 Compiled kernels release Python's lock, so ordinary Python threads can run them in parallel: `share` cuts a piece of
-work into ranges for this thread and some workers. (A pool of the standard library takes twice as long to hand over a
-range: about 60 us, for each of the 25 shared kernels in a training step.) Nothing else in the process is parallel:
+work into ranges for the calling thread and some workers. (A thread pool of the standard library takes twice as long to
+hand over a range: about 60 us, for each of the 25 shared kernels in a training step.) Nothing else runs in parallel:
 
-- BLAS is limited to one thread while kernels run. Its own workers spin between two calls and take the cores from these
-  threads; on a busy machine a step then waits for a worker that is not running, for many times its own length.
-- Numba's parallel loops are not used. Its default threading layer aborts the process when two Python threads enter it
-  at once, and its OpenMP layer when a process forks after use. Python threads do neither.
+- BLAS is limited to one thread while kernels run. BLAS's own workers spin between two calls and take cores away from
+  these threads. On a busy machine, a step may then wait many times its own length for a worker that has no core.
+- Numba's parallel loops are not used. Numba's default threading layer aborts the process when two Python threads enter
+  it at once; its OpenMP layer aborts the process when it forks after use. Python threads have neither problem.
 
-The ranges depend only on the number of threads, and each range has its own sums, whichever thread computes them, so a
-run gives the same bits whenever the number of threads is the same.
+The ranges depend only on the work and the number of threads, and each range has its own sums, whichever thread computes
+it. Runs with the same number of threads therefore give the same bits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WORTH_SHARING = 2e6  # multiply-adds; handing work to another thread costs about
 
 
 def _wanted() -> int:
-    """TINYDL_NUM_THREADS, else the first number of OMP_NUM_THREADS, else the cores that this process may use."""
+    """TINYDL_NUM_THREADS, else the first number of OMP_NUM_THREADS, else the number of cores this process may use."""
     text = os.environ.get("TINYDL_NUM_THREADS", "").strip()
     if text:
         if not _is_number(text):
@@ -49,11 +49,11 @@ def _is_number(text: str) -> bool:
 
 
 _threads = _wanted()
-_lock = threading.RLock()  # so that a signal's handler may fork within it
-_queue: SimpleQueue[_Piece | None] | None = None  # where the workers wait
-_users = 0  # the number of open one_blas_thread blocks; _own.depth: this thread's share of them
+_lock = threading.RLock()  # reentrant: a signal handler may fork while its thread holds the lock
+_queue: SimpleQueue[_Piece | None] | None = None  # of pieces for the workers
+_users = 0  # the number of open one_blas_thread blocks; _own.depth counts those of the current thread
 _own = threading.local()
-_threads_before: list[int] = []  # for each BLAS library
+_threads_before: list[int] = []  # the setting of each BLAS library before one_blas_thread
 
 
 def num_threads() -> int:
@@ -62,9 +62,9 @@ def num_threads() -> int:
 
 
 def set_num_threads(threads: int) -> None:
-    """Set the number of threads that models use from now on, BLAS included.
+    """Set the number of threads that models use from now on.
 
-    Raises ValueError unless it is an integer >= 1.
+    Raises ValueError unless `threads` is an integer >= 1.
     """
     global _threads, _queue
     if isinstance(threads, bool) or not isinstance(threads, Integral) or threads < 1:
@@ -77,14 +77,14 @@ def set_num_threads(threads: int) -> None:
 
 
 def parts_for(count: int, work: float) -> int:
-    """The best number of ranges for `count` units of `work` multiply-adds in all."""
-    if work < WORTH_SHARING:  # first, as small networks call this several times per step
+    """The best number of ranges for `count` units of work that take `work` multiply-adds in total."""
+    if work < WORTH_SHARING:  # checked first: small networks call this several times per step
         return 1
     return max(1, min(_threads, count, int(2 * work / WORTH_SHARING)))
 
 
 class Part(NamedTuple):
-    """The range start .. stop - 1 of the units of some work, and its number among the ranges."""
+    """A range of units of work, start .. stop - 1, and its number among the ranges."""
 
     number: int
     start: int
@@ -94,8 +94,8 @@ class Part(NamedTuple):
 def share(parts: int, count: int, task: Callable[..., object], *arguments: Any) -> None:
     """Call task(Part, *arguments) for `parts` even ranges of range(count), in parallel; return when all are done.
 
-    An exception in any of them (Ctrl-C included) is raised here, but only after the others have ended, so that no
-    thread still writes into arrays that the caller may have dropped.
+    An exception in any range (Ctrl-C included) is raised only after all other ranges have ended. No thread then still
+    writes into arrays that the caller may drop.
     """
     ranges = [Part(part, count * part // parts, count * (part + 1) // parts) for part in range(parts)]
     pieces = [_Piece(task, part, *arguments) for part in ranges]
@@ -105,13 +105,13 @@ def share(parts: int, count: int, task: Callable[..., object], *arguments: Any) 
             _offer(pieces[1:])
         except BaseException as error:  # Ctrl-C
             trouble = error
-        for piece in pieces:  # the first, and all that no worker has claimed by then
+        for piece in pieces:  # do the first and all unclaimed pieces; wait for the others
             while not piece.ended:
                 try:
                     if piece.claim():
                         piece.do()
                     else:
-                        piece.done.acquire()  # its worker releases it
+                        piece.done.acquire()  # its worker releases this lock
                 except BaseException as error:  # Ctrl-C
                     trouble = error
             trouble = trouble or piece.error
@@ -131,12 +131,12 @@ class _Piece:
         self.done.acquire()
 
     def claim(self) -> bool:
-        """Claim the piece; whether this thread has it. (Atomic and idempotent, as Ctrl-C may come at any time.)"""
+        """Claim the piece; return whether this thread owns it. (Atomic and idempotent: Ctrl-C may come at any time.)"""
         me = threading.get_ident()
         return self.owner.setdefault("thread", me) == me
 
     def do(self, tell_blas: bool = False) -> None:
-        """Do the piece; keep an exception for the waiting thread."""
+        """Run the piece; keep an exception for the thread that waits in `share`."""
         try:
             if tell_blas:
                 with _lock:
@@ -150,7 +150,7 @@ class _Piece:
 
 
 def _offer(pieces: list[_Piece]) -> None:
-    """Queue pieces for the workers."""
+    """Queue pieces for the workers; start the workers if there are none."""
     global _queue
     if not pieces:
         return
@@ -158,7 +158,7 @@ def _offer(pieces: list[_Piece]) -> None:
         if _queue is None:
             _queue = SimpleQueue()
             for number in range(_threads - 1):
-                with suppress(RuntimeError):  # the interpreter is shutting down: the calling thread does all the work
+                with suppress(RuntimeError):  # during interpreter shutdown, the calling thread does all the work
                     threading.Thread(target=_work, args=(_queue,), name=f"tinydl-{number + 1}", daemon=True).start()
         queue = _queue
     for piece in pieces:
@@ -166,26 +166,26 @@ def _offer(pieces: list[_Piece]) -> None:
 
 
 def _work(queue: SimpleQueue[_Piece | None]) -> None:
-    """Do pieces until told to stop: the loop of a worker thread."""
+    """Run pieces until None comes: the loop of a worker thread."""
     new = True
     while (piece := queue.get()) is not None:
         if piece.claim():
-            piece.do(tell_blas=new)  # for libraries with a separate setting per thread
+            piece.do(tell_blas=new)  # for BLAS libraries with a setting for each thread
             new = False
-        del piece  # or its arrays would stay alive until the next one
+        del piece  # otherwise its arrays would stay alive until the next piece comes
 
 
 @cache
 def _blas() -> list[Any]:
-    """All BLAS libraries of the process, searched only once, as it takes milliseconds."""
+    """All BLAS libraries of the process. The search takes milliseconds and runs only once."""
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 def _set_blas(threads: list[int]) -> None:
-    """Set the number of threads of each library; [] sets all to 1.
+    """Set the number of threads of each BLAS library; an empty list sets all to 1.
 
-    threadpoolctl lets only the first thread that sets OpenBLAS's number do so, and ignores all others. This function
-    runs under a lock and releases that ownership before and after.
+    In threadpoolctl, the first thread that sets OpenBLAS's number controls it, and later calls from other threads have
+    no effect. This function is called under a lock and clears the controlling thread before and after.
     """
     libraries = _blas()
     for library, number in zip(libraries, threads or [1] * len(libraries), strict=True):
@@ -198,9 +198,9 @@ def _set_blas(threads: list[int]) -> None:
 
 
 class one_blas_thread(ContextDecorator):
-    """Limit BLAS to one thread inside. Blocks may nest and overlap: the last to end restores what the first found.
+    """Limit BLAS to one thread in a block. Blocks may nest and overlap; the end of the last restores the old setting.
 
-    (It is a class, as every kernel call enters it and contextlib's generators take four times as long.)
+    (A class, because every kernel call enters it and a @contextmanager function would take four times as long.)
     """
 
     def __enter__(self) -> None:
@@ -222,8 +222,8 @@ class one_blas_thread(ContextDecorator):
 
 
 def _after_fork() -> None:
-    """Reset the state in a forked process, which has only the thread that forked: no workers, and no other thread to
-    release a lock or leave one_blas_thread."""
+    """Reset the state in a forked process. It has only the thread that forked, so there are no workers, and no other
+    thread will release a lock or leave one_blas_thread."""
     global _lock, _queue, _users
     _lock, _queue = threading.RLock(), None
     others, _users = _users, getattr(_own, "depth", 0)
@@ -232,7 +232,7 @@ def _after_fork() -> None:
 
 
 def _before_fork() -> None:
-    """Wait until no thread is setting OpenBLAS's threads: the child could never take the OpenBLAS lock it holds."""
+    """Wait until no thread is setting OpenBLAS's threads: OpenBLAS's lock would stay locked in the child forever."""
     _lock.acquire()
 
 

@@ -1,4 +1,4 @@
-"""Window: a window that slides over an image."""
+"""Window: the sliding window of convolution and pooling."""
 
 from __future__ import annotations
 
