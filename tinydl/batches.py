@@ -14,13 +14,13 @@ from . import arguments
 class Batches:
     """Rows of inputs x and targets y, from which a model draws batches.
 
-    `fit`, `evaluate` and `predict` wrap their arrays in a `Batches` object. Derive a class from it to keep data small
+    `fit`, `evaluate` and `predict` wrap their arrays in a `Batches` object. Derive from that class to keep data small
     (uint8 images, a memory-mapped file) or to change rows as they are drawn (augmentation): override `take`, and pass
-    an object of that class to `fit` instead of x and y:
+    an instance to `fit` instead of x and y:
 
         model.fit(Batches(x, y), epochs=5)              # the same as model.fit(x, y, epochs=5)
 
-    x            (n, ...) of any numeric dtype; layers convert each batch to their own dtype
+    x            (n, ...) inputs of float, integer or bool dtype; layers convert each batch to their own dtype
     y            (n, ...) targets, or None for data used only in `predict`
     """
 
@@ -30,7 +30,7 @@ class Batches:
             if array is None and name == "y":
                 continue
             if not isinstance(array, np.ndarray) or array.ndim == 0 or array.dtype.kind not in "fiub":
-                got = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else f"{array!r:.60}"
+                got = f"dtype {array.dtype}, shape {array.shape}" if isinstance(array, np.ndarray) else f"{array!r:.60}"
                 raise TypeError(f"{owner}: {name} must be an array of numbers, one row per sample, got {got}")
         if y is not None and len(x) != len(y):
             raise ValueError(f"{owner}: x and y must have the same number of rows, got {len(x)} and {len(y)}")
@@ -45,7 +45,7 @@ class Batches:
         return self.x.shape[1:]
 
     def take(self, rows: NDArray[np.intp] | slice, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
-        """(x, y) for the given row numbers or slice. rng is for random changes, and None except in training."""
+        """Return x and y for the given row numbers or slice. rng, for random changes, is None except in training."""
         x = self.x[rows] if isinstance(rows, slice) else self.x.take(rows, axis=0)
         if self.y is None or self.y is self.x:
             return x, (None if self.y is None else x)
@@ -68,7 +68,7 @@ class Batches:
     ) -> Iterator[tuple[Any, Any]]:
         """Yield the batches of one epoch: every row once, in a new random order. The last batch may be smaller.
 
-        Rows come in order if rng is None or shuffle is False. `take` always receives rng.
+        Rows come in order if rng is None or shuffle is False. `take` receives rng in either case.
         """
         batch_size = arguments.positive_int(type(self).__name__, "batch_size", batch_size)
         order = rng.permutation(len(self)) if rng is not None and shuffle else None

@@ -20,11 +20,11 @@ PACKAGES = (
     "numpy", "numba", "llvmlite", "scipy", "scikit-learn", "matplotlib", "tqdm", "threadpoolctl", "safetensors",
     "pooch", "tensorboardX",
 )  # fmt: skip
-SETTINGS = ("TINYDL_", "NUMBA_", "OPENBLAS_", "OMP_", "MKL_", "BLIS_", "VECLIB_")  # prefixes of variables
+SETTINGS = ("TINYDL_", "NUMBA_", "OPENBLAS_", "OMP_", "MKL_", "BLIS_", "VECLIB_")  # environment variables
 
 
 def show_config() -> None:
-    """Print versions, the number of threads, BLAS libraries, the kernel cache folder and the environment's settings."""
+    """Print versions, thread count, BLAS libraries, the kernel cache folder and relevant environment variables."""
     rows = [
         ("tinydl", f"{__version__} in {Path(__file__).parent}"),
         ("Python", f"{platform.python_version()} ({platform.python_implementation()}) in {sys.prefix}"),
@@ -37,7 +37,7 @@ def show_config() -> None:
     ]
     rows += [(name, value) for name, value in sorted(os.environ.items()) if name.startswith(SETTINGS)]
     if "OPENBLAS_CORETYPE" in os.environ:
-        warning = "OPENBLAS_CORETYPE restricts OpenBLAS to code for that core; unset it before measuring speed"
+        warning = "OPENBLAS_CORETYPE limits OpenBLAS to the code for one type of core; unset it before measuring speed"
         rows.append(("warning", warning))
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:{width}}  {value}" for name, value in rows))

@@ -14,7 +14,7 @@ PathLike = str | os.PathLike[str]
 
 
 def write_whole(path: PathLike, content: bytes) -> None:
-    """Write a temporary file and rename it to `path`: an interruption leaves either the old or the new file intact.
+    """Write a temporary file, then rename it to `path`: an interruption leaves either the old or the new file intact.
 
     Missing folders are created.
     """
@@ -44,7 +44,7 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 def user_cache_folder() -> Path:
     """The folder for files that tinydl can create or download again, such as compiled kernels. It need not exist.
 
-    It is a folder `tinydl` in $XDG_CACHE_HOME or ~/.cache, ~/Library/Caches on macOS, or %LOCALAPPDATA% on Windows.
+    It is the subfolder `tinydl` of $XDG_CACHE_HOME or ~/.cache, ~/Library/Caches (macOS) or %LOCALAPPDATA% (Windows).
     """
     home = Path.home()
     if sys.platform == "win32":

@@ -4,8 +4,8 @@ Memory bandwidth is the limit: each entry takes only a few operations, and the a
 kernel therefore passes over its arrays as few times as possible.
 
 The statistics take one pass over memory, without the cancellation of E[x^2] - E[x]^2. Each chunk fits into the cache
-and is read twice: for its mean, and for the sum of squared distances from that mean. Chunks a and b of n_a and n_b rows
-are merged by the formulas of Chan et al. (1979),
+and is read twice: for its mean, and for `squares`, the sum of squared distances from that mean. Chunks a and b of n_a
+and n_b rows are merged by the formulas of Chan et al. (1979),
 
     mean = mean_a + d n_b / (n_a + n_b)        squares = squares_a + squares_b + d^2 n_a n_b / (n_a + n_b)
 

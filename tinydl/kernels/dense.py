@@ -1,6 +1,6 @@
 """The Dense layer: matrix products, with bias and relu applied in one pass over the result.
 
-BLAS computes the products. Time is saved around them: the layer takes a single call from Python, x @ W and x @ W + b
+BLAS computes the products. This module saves time elsewhere: a layer takes one call from Python, x @ W and x @ W + b
 need no temporary arrays, the products themselves accumulate gradients (beta = 1), and large layers are divided among
 threads: forward by columns of W and backward by rows of W, in multiples of 16 (a cache line).
 """
@@ -19,7 +19,7 @@ from .machine.threads import WORTH_SHARING, parts_for, share
 from .twins import or_complex
 
 LINE = 16  # numbers in a cache line
-ROWS = 60  # rows of W at a time in backward: with 128 units and a batch of 128, one block in blas.py
+ROWS = 60  # rows of W at a time in backward: for 128 units and a batch of 128, one block in blas.py
 
 
 @or_complex

@@ -1,4 +1,4 @@
-"""Local response normalization: each entry is divided by a power of k + alpha * sum of squares in a window of channels.
+"""Local response normalization: each x is divided by (k + alpha * sum of x^2 over nearby channels)^beta.
 
 Both kernels process a pixel's channels in short loops without branches, which the compiler turns into vector code: the
 sums over all windows are the sum of `size` shifted arrays, with zeros at both ends. Raising to a power takes about 30

@@ -8,7 +8,7 @@ from .machine.compile import kernel
 from .twins import or_complex
 
 
-@kernel(fastmath={"reassoc", "contract"})  # these flags let the sum be split into vector lanes
+@kernel(fastmath={"reassoc", "contract"})  # allows the sum to be split into vector lanes
 def _mean_squared_error(y_pred, y_true):
     p, t = y_pred.reshape(-1), y_true.reshape(-1)
     total = 0.0

@@ -29,7 +29,7 @@ def _flush(value, smallest_normal):
     return value if abs(value) >= smallest_normal else value * 0  # value * 0 rather than 0, so that NaN stays NaN
 
 
-@kernel(fastmath={"reassoc", "contract"})  # these flags let the sum be split into vector lanes
+@kernel(fastmath={"reassoc", "contract"})  # allows the sum to be split into vector lanes
 def sum_of_squares(v):
     """Twin of optimizers.sum_of_squares."""
     total = 0.0

@@ -77,7 +77,7 @@ def _max_forward(part, x, window, y, where):
                                 place[k] = at
                             continue
                         for k in range(c):
-                            won = row[k] > best[k] or (row[k] != row[k] and best[k] == best[k])  # NaN is the largest
+                            won = row[k] > best[k] or (row[k] != row[k] and best[k] == best[k])  # NaN is largest
                             best[k] = row[k] if won else best[k]
                             place[k] = at if won else place[k]
 
@@ -88,9 +88,10 @@ def _max_backward(part, dy, where, window, dx):
     _, h, w, c = dx.shape
     _, oh, ow, _ = dy.shape
     zero = dy.dtype.type(0)
-    apart = sh >= kh and sw >= kw and top == 0 and left == 0  # no two windows share a pixel, so dx needs no sums
+    apart = sh >= kh and sw >= kw and top == 0 and left == 0  # no two windows share a pixel: nothing to add up
     for image in range(part.start, part.stop):
-        if not (apart and oh * sh == h and ow * sw == w and sh == kh and sw == kw):  # dx has sums or gaps
+        # Pixels that are in no window, or in several whose gradients are added, must start at 0.
+        if not (apart and oh * sh == h and ow * sw == w and sh == kh and sw == kw):
             dx[image] = zero
         for i in range(oh):
             for j in range(ow):

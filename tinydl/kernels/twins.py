@@ -13,7 +13,7 @@ all names to the definitions, or back to the twins:
     with kernels.using("reference"): ...         # for a block
 
 Because names are rebound, a file calls another file's definition through its module (`conv.im2col(...)`): a name
-imported by itself would keep its old binding. If Numba's compiler is off (NUMBA_DISABLE_JIT), the definitions run.
+imported from that file would keep its old binding. If Numba's compiler is off (NUMBA_DISABLE_JIT), the definitions run.
 
 The complex-step derivative needs f(x + ih), but twins are not compiled for complex numbers. Each definition is analytic
 wherever its function has a derivative, so `@or_complex` makes a forward twin pass complex arrays to its definition.

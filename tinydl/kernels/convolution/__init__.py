@@ -3,7 +3,7 @@
     layers/conv.py            Conv2D: the derivation, and the definition in NumPy (im2col, product, col2im)
       forward, backward       in this file: allocate the result, and handle sigmoid and tanh
         choose.py             one table: the algorithm ("way") for each shape
-          winograd_blocks.py  2x2 and 3x3 kernels with many channels on small maps
+          winograd_blocks.py  2x2 and 3x3 kernels with many channels on small images
           winograd.py         2x2 and 3x3 kernels: fewer multiplications; the transforms are in winograd_tiles.py
           direct.py           few channels: products that read the image directly
           patches.py          everything else: im2col, a few rows at a time

@@ -2,12 +2,12 @@
 
 The first way that `can` compute a convolution and is `faster` than the ways below it is chosen. Tests and benchmarks
 can force a way: `kernels.convolution.forward(..., way="direct")` raises ValueError if that way cannot compute the
-convolution. The environment variable in
+convolution. To force a way on every layer that it can compute, set an environment variable:
 
     TINYDL_CONVOLUTION=patches python ...
 
-forces a way on all layers of a process that it can compute; the table decides for the others. (With
-TINYDL_KERNELS=reference, the definition in layers/conv.py runs instead.)
+The table still decides for all other layers. (With TINYDL_KERNELS=reference, the definition in layers/conv.py runs
+instead.)
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _always(conv: Convolution) -> bool:
 
 WAYS = {
     # name: (module, whether it can compute a convolution, whether it is faster than the ways below it)
-    "winograd_blocks": Way(winograd_blocks, _small_kernel_stride_1, _many_channels_few_tiles),  # end of VGG16
+    "winograd_blocks": Way(winograd_blocks, _small_kernel_stride_1, _many_channels_few_tiles),  # VGG16's last layers
     "winograd": Way(winograd, _small_kernel_stride_1, _some_channels),  # 2x2 and 3x3 kernels: most of VGG and ResNet
     "direct": Way(direct, _whole_vectors, _few_weights),  # few channels: first layers, 5x5 and strided kernels
     "patches": Way(patches, _always, _always),  # im2col: 1x1 kernels, and everything else

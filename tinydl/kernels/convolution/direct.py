@@ -1,9 +1,9 @@
 """Convolution with few channels, without patches: products that read the image directly.
 
 In a layer with few channels, copying pixels into patches takes as long as multiplying. But the patch of a pixel is kh
-runs of kw c adjacent numbers of x, and the patch of the next pixel has the same layout, sw c numbers further on. A
-product with arbitrary steps between rows and between runs (`simd.register_product`) can therefore read patches from x.
-For padding, a few rows of x at a time are copied between zeros. All three products of a layer have this form:
+runs of kw c adjacent numbers of x, and the next pixel's patch has the same layout, sw c numbers further on. A product
+with arbitrary steps between rows and runs (`simd.register_product`) can therefore read patches directly from x. For
+padding, a few rows of x at a time are copied into a buffer of zeros. All three products of a layer have this form:
 
     y[pixel, f]   sum over kh runs of kw c taps:             x[pixel's place + run + tap] W[run, tap, f]
     dW[tap, f]    sum over the rows of da and their pixels:  x[pixel's place + tap] da[pixel, f]
@@ -11,7 +11,7 @@ For padding, a few rows of x at a time are copied between zeros. All three produ
 
 dx at row p is the sum of da[i] W[ki] over all i, ki with i sh + ki = p + top. These ki are a, a + sh, a + 2 sh, ...
 with a = (p + top) mod sh, and i decreases as ki increases. The rows of dx with the same a are therefore a convolution
-of da with every sh-th row of the kernel, in reverse order; the same holds for columns. dx takes sh sw convolutions.
+of da with every sh-th row of the kernel, in reverse order; the same holds for columns. So dx is sh sw convolutions.
 
 Sizes are named as in patches.py. The channels of the result must fill whole vectors.
 """
@@ -91,10 +91,10 @@ def products(a, a_at, a_row, a_run, a_step, b, b_at, b_run, b_step, runs, length
 
 @kernel()
 def _padded(source, image, p0, q0, rows, columns, target):
-    """Copy rows x columns pixels of an image, from (p0, q0) on, into target, with zeros outside the image."""
+    """Copy rows x columns pixels of an image, starting at (p0, q0), into target, with zeros outside the image."""
     _, h, w, c = source.shape
     flat = source.reshape(-1)
-    first = min(max(0, -q0), columns)  # first column inside the image; last is the one after the end
+    first = min(max(0, -q0), columns)  # columns inside the image: first .. last - 1
     last = max(first, min(columns, w - q0))
     for r in range(rows):
         p, to = p0 + r, r * columns * c
@@ -108,7 +108,7 @@ def _padded(source, image, p0, q0, rows, columns, target):
 
 @kernel()
 def _forward_part(part, x, W, b, window, relu, rows, y):
-    """Compute some output rows, numbered through all images."""
+    """Compute some output rows, numbered across all images."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     c, f = W.shape[2], W.shape[3]
     _, oh, ow, _ = y.shape
@@ -139,7 +139,7 @@ def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx
     width, run = ((ow - 1) * sw + kw) * c, kw * c
     flat_dy, flat_y, da = dy.reshape(-1), y.reshape(-1), np.empty(rows * ow * f, x.dtype)
     strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
-    # `around` holds the part of an image's da on which dx depends, in a border of zeros.
+    # `around` holds the part of an image's da on which dx depends, surrounded by zeros.
     rows_before, columns_before = (kh - 1) // sh, (kw - 1) // sw
     da_rows, da_columns = rows_before + (h - 1 + top) // sh + 1, columns_before + (w - 1 + left) // sw + 1
     around = np.zeros(da_rows * da_columns * f if dx.size else 0, x.dtype)

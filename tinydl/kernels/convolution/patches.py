@@ -27,7 +27,7 @@ FEWEST_ROWS = 256  # the fewest rows for which a product is efficient
 
 
 def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
-    """Write the convolution of x with W, plus b, into y, with relu if requested; b is empty if there is no bias."""
+    """Write x convolved with W, plus b, into y, and apply relu if requested; b is empty if there is no bias."""
     n, oh, ow, f = y.shape
     patches = W.size // f
     rows = max(1, min(n * oh, BUFFER // ((patches + f) * ow)))  # output rows at a time
@@ -80,7 +80,7 @@ def _needs_no_lowering(window):
 
 @kernel()
 def _im2col_rows(x, window, oh, ow, start, stop, cols):
-    """Write the patches of output rows start .. stop - 1 (numbered through all images) into the first rows of cols."""
+    """Write the patches of output rows start .. stop - 1 (numbered across all images) into the first rows of cols."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     source, target = x.reshape(-1), cols.reshape(-1)
@@ -89,7 +89,7 @@ def _im2col_rows(x, window, oh, ow, start, stop, cols):
     for row in range(start, stop):
         image, i = row // oh, row % oh
         for j in range(ow):
-            first = max(0, left - j * sw)  # the first kernel column inside the image, and the end of those
+            first = max(0, left - j * sw)  # kernel columns inside the image: first .. last - 1
             last = min(kw, w + left - j * sw)
             at = ((image * h + i * sh - top) * w + j * sw - left) * c
             for ki in range(kh):

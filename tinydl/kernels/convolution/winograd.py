@@ -21,7 +21,7 @@ Backward   each step is linear, so its gradient passes through the transpose of 
 
 The transforms only add and scale a few numbers per pixel; the products are 2.6 times smaller than im2col's for 2x2
 kernels and 3.2 times for 3x3. The price is roundoff: in float32 an error of about 3e-6 of the largest output, against
-5e-7 for im2col. Also, an infinite pixel turns all outputs of its tile into NaN, even if their windows exclude it.
+5e-7 for im2col. Also, an infinite pixel turns all outputs of its tile into NaN, even where the window excludes it.
 
 Sizes: t tiles in a chunk, c channels, f filters, kernel side k (r above), m = SIZE + 1 - k outputs along a tile's side.
 V and M of a chunk stay in the processor's caches. The transforms are in winograd_tiles.py; winograd_blocks.py handles
@@ -94,7 +94,7 @@ def _transform(part: Part, W: NDArray, U: NDArray) -> None:
 
 @kernel()
 def _add_weight_gradient(dU, dW):
-    """dW += G.T dU G for all pairs. (In a kernel, so that Numba raises an error if dW is not contiguous.)"""
+    """dW += G.T dU G for all pairs. (This is a kernel so that Numba raises an error if dW is not contiguous.)"""
     k, _, c, f = dW.shape
     weight_gradient(dU.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
 

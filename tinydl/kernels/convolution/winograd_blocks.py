@@ -3,12 +3,12 @@
 winograd.py keeps tiles in the cache and reads all of U = G W G.T once per chunk of tiles. For 512 channels, U takes 26
 MB, three times as much as W, while two 14x14 images have only 50 tiles: computing or reading U takes longer than the
 products. This module keeps U in the cache instead. It first computes V for all tiles, and in backward also dM. Then
-every thread handles some filters (in backward, some channels), and computes U for one block of BLOCK x BLOCK pairs of
-a channel and a filter at a time, so that the block stays in its cache:
+every thread handles some filters (in backward, some channels), and computes U for one block of BLOCK x BLOCK pairs
+(channel, filter) at a time, so that the block stays in the cache:
 
     forward    M[:, filters] += V[:, channels] @ U[channels, filters]                      for all blocks of channels
     backward   dV[:, channels] += dM[:, filters] @ U[channels, filters].T                  for all blocks of filters
-               dU[channels, filters] = V[:, channels].T @ dM[:, filters], and from dU at once dW
+               dU[channels, filters] = V[:, channels].T @ dM[:, filters], from which dW follows at once
 
 Only db is summed across threads. Each line stands for PLACES products, one for each position p in a tile. The arrays
 have these shapes: V (PLACES, tiles, c), M (PLACES, tiles, filters of the block), U (PLACES, BLOCK, BLOCK).
@@ -30,7 +30,7 @@ from .winograd_tiles import (  # isort: skip
     weight_gradient, weight_transform,
 )  # fmt: skip
 
-BLOCK = 64  # channels in a block, and filters
+BLOCK = 64  # channels and filters in a block
 
 
 def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
@@ -69,7 +69,7 @@ def _transform(part, x, tiling, tiles, V):
 
 @kernel()
 def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):
-    """Compute V and dM for some tiles, and their part of db."""
+    """Compute V and dM for some tiles, and add to this part's db."""
     _transform(part, x, tiling, tiles, V)
     f = dy.shape[3]
     tile, of_dM = np.empty(PLACES * f, dy.dtype), Tiles(dM[part.start * f :], f, tiles * f)
@@ -129,7 +129,7 @@ def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
 
 @kernel()
 def _transpose(source, at, apart, rows, columns, target, to):
-    """Write the transpose of a matrix of `rows` rows, which begin `apart` entries apart, into target."""
+    """Write the transpose of a rows x columns matrix, whose rows begin `apart` entries apart, into target."""
     for i in range(rows):
         p, q = np.uintp(at + i * apart), np.uintp(to + i)
         for j in range(np.uintp(columns)):

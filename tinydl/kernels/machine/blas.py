@@ -93,9 +93,9 @@ def _blas_gemm_overload(transa, transb, sizes, alpha, a, in_a, b, in_b, beta, c,
 
 @kernel()
 def gemm_block(transpose_a, transpose_b, sizes, alpha, a, in_a, b, in_b, beta, c, in_c):
-    """c = alpha * op(a) @ op(b) + beta * c for the given Rows. sizes: m, n, k; op(a) is m x k, op(b) k x n, c m x n.
+    """c = alpha * op(a) @ op(b) + beta * c for the given Rows; op(a) is m x k, op(b) is k x n, c is m x n.
 
-    Shapes are not checked: the caller must pass arrays that fit.
+    Shapes are not checked: the caller must pass arrays of matching sizes.
     """
     no, yes = 78, 84  # ord("N"), ord("T")
     m, n, k = sizes

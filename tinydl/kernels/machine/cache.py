@@ -7,7 +7,7 @@ This cache works as follows:
 - The folder is inside NUMBA_CACHE_DIR if that variable is set, and inside the user's cache folder otherwise.
 - An entry is valid as long as the function's file, and all files of this package that it imports, are unchanged.
   Writing a new version of a function deletes its older versions.
-- A kernel that cannot be read is compiled again; a kernel that cannot be written is not kept. A message reports either.
+- A kernel that cannot be read is compiled again; one that cannot be written is not kept. A message reports either case.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ...files import user_cache_folder, write_whole
 KERNELS = Path(__file__).resolve().parents[1]
 PACKAGE = __name__.rsplit(".", 2)[0]
 DIGEST = 32  # bytes
-IMPORT = re.compile(r"^from (\.+)([\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)  # (a parser takes 30 ms)
+IMPORT = re.compile(r"^from (\.+)([\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)  # (parsing takes 30 ms)
 
 
 @cache

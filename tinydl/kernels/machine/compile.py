@@ -10,7 +10,7 @@ from numba.core import event
 
 from .cache import PACKAGE, KernelCache, described, folder, say_once
 
-COMPILES = not config.DISABLE_JIT  # if not (for debugging), the definitions run, see ../twins.py
+COMPILES = not config.DISABLE_JIT  # with NUMBA_DISABLE_JIT=1 (for debugging), the definitions run instead
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -14,8 +14,8 @@ from .compile import kernel
 
 
 def finish(y: NDArray, activation: int) -> None:
-    """Apply sigmoid or tanh in place; ignore other codes. NumPy's loops over exp are vectorized, and so several times
-    faster than compiled loops."""
+    """Apply sigmoid or tanh in place; ignore other codes. NumPy's loops over exp are vectorized, so they are several
+    times faster than compiled loops."""
     if activation == TANH:
         np.tanh(y, out=y)
     elif activation == SIGMOID:  # 1 / (1 + exp(-a)) = (1 + tanh(a / 2)) / 2, which cannot overflow

@@ -22,7 +22,7 @@ from numpy.typing import DTypeLike, NDArray
 LARGE = 1 << 20  # bytes; the C library itself reuses the memory of smaller arrays
 KEPT = 2 << 30  # bytes in all blocks; above this limit, free blocks are returned to the system
 SLACK = 1.25  # the largest ratio of a block's size to the size requested
-LINE = 64  # bytes in a cache line; arrays begin at a cache line
+LINE = 64  # bytes in a cache line, to which arrays are aligned
 
 _lock = threading.Lock()
 _blocks: list[NDArray] = []

@@ -104,11 +104,11 @@ def constant(kind: Any, weight: float) -> ir.Constant:
 
 
 def register_product(rows: int, vectors: int) -> Callable[..., None]:
-    """Return a function for kernels: a matrix product with a result of `rows` rows of `vectors` vectors, in registers,
+    """Return a function for kernels that computes a matrix product of `rows` rows and `vectors` vectors in registers:
 
         c[c_at + i c_row + q] = sum_rk a[a_at + i a_row + r a_run + k a_step] b[b_at + r b_run + k b_step + q]
 
-    over r < runs and k < length, for all i < rows and all q in the 64-byte vectors. With `add`, it adds to c. Steps are
+    over r < runs and k < length, for all i < rows and all columns q of these vectors. With `add`, it adds to c. Steps are
     arbitrary, so `a` can be an image with overlapping windows, which need not be copied into rows first.
     """
 

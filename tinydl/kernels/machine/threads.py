@@ -1,6 +1,6 @@
 """The number of threads, and the worker threads themselves.
 
-    tinydl.set_num_threads(2)          # or TINYDL_NUM_THREADS=2 in the environment; default: the cores available
+    tinydl.set_num_threads(2)          # or TINYDL_NUM_THREADS=2 in the environment; default: all available cores
 
 Compiled kernels release Python's lock, so ordinary Python threads can run them in parallel: `share` cuts a piece of
 work into ranges for the calling thread and some workers. (A thread pool of the standard library takes twice as long to
@@ -50,7 +50,7 @@ def _is_number(text: str) -> bool:
 
 _threads = _wanted()
 _lock = threading.RLock()  # reentrant: a signal handler may fork while its thread holds the lock
-_queue: SimpleQueue[_Piece | None] | None = None  # of pieces for the workers
+_queue: SimpleQueue[_Piece | None] | None = None  # the pieces for the workers
 _users = 0  # the number of open one_blas_thread blocks; _own.depth counts those of the current thread
 _own = threading.local()
 _threads_before: list[int] = []  # the setting of each BLAS library before one_blas_thread
@@ -166,13 +166,13 @@ def _offer(pieces: list[_Piece]) -> None:
 
 
 def _work(queue: SimpleQueue[_Piece | None]) -> None:
-    """Run pieces until None comes: the loop of a worker thread."""
+    """Run pieces until None arrives: the loop of a worker thread."""
     new = True
     while (piece := queue.get()) is not None:
         if piece.claim():
             piece.do(tell_blas=new)  # for BLAS libraries with a setting for each thread
             new = False
-        del piece  # otherwise its arrays would stay alive until the next piece comes
+        del piece  # otherwise its arrays would stay alive until the next piece
 
 
 @cache
@@ -200,7 +200,7 @@ def _set_blas(threads: list[int]) -> None:
 class one_blas_thread(ContextDecorator):
     """Limit BLAS to one thread in a block. Blocks may nest and overlap; the end of the last restores the old setting.
 
-    (A class, because every kernel call enters it and a @contextmanager function would take four times as long.)
+    (This is a class because every kernel call enters it, and a @contextmanager function takes four times as long.)
     """
 
     def __enter__(self) -> None:
@@ -232,7 +232,7 @@ def _after_fork() -> None:
 
 
 def _before_fork() -> None:
-    """Wait until no thread is setting OpenBLAS's threads: OpenBLAS's lock would stay locked in the child forever."""
+    """Wait until no thread is setting OpenBLAS's threads; otherwise, its lock would stay locked in the child."""
     _lock.acquire()
 
 
