@@ -14,7 +14,7 @@ from . import arguments
 class Batches:
     """Rows of inputs x and targets y, from which a model draws batches.
 
-    `fit`, `evaluate` and `predict` wrap their arrays in a `Batches` object. Derive from that class to keep data small
+    `fit`, `evaluate` and `predict` wrap their arrays in a `Batches` object. Derive from `Batches` to keep data small
     (uint8 images, a memory-mapped file) or to change rows as they are drawn (augmentation): override `take`, and pass
     an instance to `fit` instead of x and y:
 

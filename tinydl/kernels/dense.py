@@ -27,7 +27,7 @@ def forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArr
     """Twin of layers.dense.dense_forward."""
     if b is None:
         b = W.reshape(-1)[:0]
-    if len(x) * W.size < WORTH_SHARING:  # checked first: small networks spend most time on overhead
+    if len(x) * W.size < WORTH_SHARING:  # checked first: small networks spend most of their time on overhead
         y = _affine(x, W, b, activation == RELU)
     else:
         n, units = len(x), W.shape[1]

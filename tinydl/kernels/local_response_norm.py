@@ -1,7 +1,7 @@
 """Local response normalization: each x is divided by (k + alpha * sum of x^2 over nearby channels)^beta.
 
 Both kernels process a pixel's channels in short loops without branches, which the compiler turns into vector code: the
-sums over all windows are the sum of `size` shifted arrays, with zeros at both ends. Raising to a power takes about 30
+window sums add up `size` shifted copies of an array with zeros at both ends. Raising a number to a power takes about 30
 times as long as multiplying; for the paper's beta, two square roots replace the power.
 """
 

@@ -88,7 +88,7 @@ def _max_backward(part, dy, where, window, dx):
     _, h, w, c = dx.shape
     _, oh, ow, _ = dy.shape
     zero = dy.dtype.type(0)
-    apart = sh >= kh and sw >= kw and top == 0 and left == 0  # no two windows share a pixel: nothing to add up
+    apart = sh >= kh and sw >= kw and top == 0 and left == 0  # no two windows share a pixel, so no sums are needed
     for image in range(part.start, part.stop):
         # Pixels that are in no window, or in several whose gradients are added, must start at 0.
         if not (apart and oh * sh == h and ow * sw == w and sh == kh and sw == kw):

@@ -34,7 +34,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Pair(NamedTuple):
-    """A definition, its twin, and the namespace of its module: `holder[name]` is the function that runs."""
+    """A definition, its twin, and the namespace of the definition's module: `holder[name]` is what runs."""
 
     name: str
     holder: dict[str, Any]

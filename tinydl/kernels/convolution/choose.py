@@ -48,7 +48,7 @@ class Way(NamedTuple):
 
 
 def _small_kernel_stride_1(conv: Convolution) -> bool:
-    """Whether there are Winograd transforms: only for 2x2 and 3x3 kernels with strides of 1."""
+    """Whether the convolution has Winograd transforms: a 2x2 or 3x3 kernel with strides of 1."""
     return conv.window.size in ((2, 2), (3, 3)) and conv.window.strides == (1, 1)
 
 

@@ -11,7 +11,7 @@ padding, a few rows of x at a time are copied into a buffer of zeros. All three 
 
 dx at row p is the sum of da[i] W[ki] over all i, ki with i sh + ki = p + top. These ki are a, a + sh, a + 2 sh, ...
 with a = (p + top) mod sh, and i decreases as ki increases. The rows of dx with the same a are therefore a convolution
-of da with every sh-th row of the kernel, in reverse order; the same holds for columns. So dx is sh sw convolutions.
+of da with every sh-th row of the kernel, in reverse order; the same holds for columns. dx takes sh * sw convolutions.
 
 Sizes are named as in patches.py. The channels of the result must fill whole vectors.
 """
@@ -28,7 +28,7 @@ from ..machine.threads import parts_for, share
 from ..machine.window import Window
 
 BUFFER = 1 << 14  # entries of y or da processed at a time: 64 kB of float32
-WHOLE = 16  # entries that fill whole vectors: one of float32, two of float64
+WHOLE = 16  # entries that fill whole vectors: one vector of float32, two of float64
 
 
 def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
@@ -162,7 +162,7 @@ def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx
 
 @kernel()
 def _input_gradient(around, da_columns, W, window, image, f, dx):
-    """Compute dx of an image by sh sw convolutions of its da."""
+    """Compute dx of an image by sh * sw convolutions of its da."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = dx.shape
     flat_dx, kernel_at = dx.reshape(-1), 0

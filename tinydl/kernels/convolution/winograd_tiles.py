@@ -25,7 +25,7 @@ PLACES = SIZE * SIZE  # positions in a tile
 
 
 class Tiling(NamedTuple):
-    """The tiling of a layer's images: `down` x `across` tiles per image, of m x m pixels of y; the padding of x."""
+    """The tiling of a layer's images: `down` x `across` tiles of m x m pixels of y each, and the padding of x."""
 
     m: int
     down: int
@@ -139,7 +139,7 @@ def input_tiles(x, tiling, start, stop, tile, V):
 
 @kernel()
 def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):
-    """dx += B dV B.T for `count` channels from c0 on. They are set to 0 in dx before an image's first tile."""
+    """dx += B dV B.T for `count` channels from c0 on. Before an image's first tile, they are set to 0 in dx."""
     m, down, across, top, left = tiling
     flat_dV, step, between = dV
     _, h, w, c = dx.shape

@@ -40,7 +40,7 @@ SIDE = 128  # the largest side of a block: 128 x 128 float32 take 64 kB
 class Rows(NamedTuple):
     """The rows of a matrix in a flat array: row i begins at entry start + i step.
 
-    (The array is passed separately: Numba counts references to an array in a tuple, too slowly for small products.)
+    (The array is passed separately: Numba counts references to arrays in tuples, which is slow for small products.)
     """
 
     start: int
@@ -139,7 +139,7 @@ def gemm(transpose_a, transpose_b, alpha, a, b, beta, c):
     k = a.shape[0] if transpose_a else a.shape[1]
     rows, columns = (a.shape[1] if transpose_a else a.shape[0]), (b.shape[0] if transpose_b else b.shape[1])
     if rows != m or columns != n or (b.shape[1] if transpose_b else b.shape[0]) != k:
-        raise ValueError("gemm: the shapes of the matrices do not fit: was a parameter array replaced by another?")
+        raise ValueError("gemm: the shapes of the matrices do not match: was a parameter array replaced by another?")
     gemm_block(
         transpose_a, transpose_b, (m, n, k), alpha, a, Rows(0, max(1, a.shape[1])), b, Rows(0, max(1, b.shape[1])),
         beta, c, Rows(0, max(1, n)),

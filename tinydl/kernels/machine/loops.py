@@ -66,7 +66,7 @@ def add_column_sums(da, at, rows, columns, db):
 def masked_gradient(dy, y, at, relu, rows, columns, da, to, db):
     """da = dy 1[y > 0] with relu, else dy, for a rows x columns matrix; adds its column sums to db unless db is empty.
 
-    (It repeats the loops of `mask` and `copy`: on the few numbers of a tile, calling them takes a fifth longer.)
+    (This kernel repeats the loops of `mask` and `copy`: on the few numbers of a tile, calls take a fifth longer.)
     """
     zero, source, target, size = dy.dtype.type(0), np.uintp(at), np.uintp(to), np.uintp(rows * columns)
     if relu:

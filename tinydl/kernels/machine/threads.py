@@ -7,7 +7,7 @@ work into ranges for the calling thread and some workers. (A thread pool of the 
 hand over a range: about 60 us, for each of the 25 shared kernels in a training step.) Nothing else runs in parallel:
 
 - BLAS is limited to one thread while kernels run. BLAS's own workers spin between two calls and take cores away from
-  these threads. On a busy machine, a step may then wait many times its own length for a worker that has no core.
+  these threads. On a busy machine, a step may then wait many times its own duration for a worker that has no core.
 - Numba's parallel loops are not used. Numba's default threading layer aborts the process when two Python threads enter
   it at once; its OpenMP layer aborts the process when it forks after use. Python threads have neither problem.
 
@@ -53,7 +53,7 @@ _lock = threading.RLock()  # reentrant: a signal handler may fork while its thre
 _queue: SimpleQueue[_Piece | None] | None = None  # the pieces for the workers
 _users = 0  # the number of open one_blas_thread blocks; _own.depth counts those of the current thread
 _own = threading.local()
-_threads_before: list[int] = []  # the setting of each BLAS library before one_blas_thread
+_threads_before: list[int] = []  # the setting of each BLAS library outside one_blas_thread
 
 
 def num_threads() -> int:
@@ -170,7 +170,7 @@ def _work(queue: SimpleQueue[_Piece | None]) -> None:
     new = True
     while (piece := queue.get()) is not None:
         if piece.claim():
-            piece.do(tell_blas=new)  # for BLAS libraries with a setting for each thread
+            piece.do(tell_blas=new)  # for BLAS libraries with a separate setting for each thread
             new = False
         del piece  # otherwise its arrays would stay alive until the next piece
 
@@ -185,7 +185,7 @@ def _set_blas(threads: list[int]) -> None:
     """Set the number of threads of each BLAS library; an empty list sets all to 1.
 
     In threadpoolctl, the first thread that sets OpenBLAS's number controls it, and later calls from other threads have
-    no effect. This function is called under a lock and clears the controlling thread before and after.
+    no effect. This function is called under a lock and clears the controlling thread before and after each change.
     """
     libraries = _blas()
     for library, number in zip(libraries, threads or [1] * len(libraries), strict=True):
