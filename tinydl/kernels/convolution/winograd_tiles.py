@@ -139,7 +139,7 @@ def input_tiles(x, tiling, start, stop, tile, V):
 
 @kernel()
 def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):
-    """dx += B dV B.T for `count` channels from c0 on. Before an image's first tile, they are set to 0 in dx."""
+    """dx += B dV B.T for `count` channels from c0 on; these are set to 0 in dx before an image's first tile."""
     m, down, across, top, left = tiling
     flat_dV, step, between = dV
     _, h, w, c = dx.shape

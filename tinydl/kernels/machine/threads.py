@@ -198,7 +198,7 @@ def _set_blas(threads: list[int]) -> None:
 
 
 class one_blas_thread(ContextDecorator):
-    """Limit BLAS to one thread in a block. Blocks may nest and overlap; the end of the last restores the old setting.
+    """Limit BLAS to one thread in a block. Blocks may nest and overlap; the last to end restores the old setting.
 
     (This is a class because every kernel call enters it, and a @contextmanager function takes four times as long.)
     """
