@@ -121,7 +121,7 @@ def test_precision_policy() -> None:
     assert choose_threshold(Y, S, "precision", 0.75) == 7.0
     assert choose_threshold(Y, S, "precision", 0.5) == 3.0
     assert choose_threshold(Y, S, "precision", 0.01) == 3.0, "at equal recall, the higher precision must win"
-    with pytest.raises(ValueError, match=r"0.9 at some threshold, got at best 0.5000"):
+    with pytest.raises(ValueError, match=r"0.9 at some threshold, got at most 0.5000"):
         choose_threshold([0, 1, 0, 1], [4.0, 3, 2, 1], "precision", 0.9)
 
 
@@ -188,7 +188,7 @@ def test_policies_that_need_fraud_say_so(policy: Any) -> None:
 @pytest.mark.parametrize(
     ("y", "s", "message"),
     [
-        (Y, np.where(S == 7, np.nan, S), "got 1 that are NaN or infinite, first at index 3"),
+        (Y, np.where(S == 7, np.nan, S), "got 1 NaN or infinite, first at index 3"),
         (Y, np.where(S == 1, np.inf, S), "first at index 9"),
         (Y, S[:-1], r"of equal length, got \(10,\) and \(9,\)"),
         (Y[:, None], S[:, None], "one-dimensional"),

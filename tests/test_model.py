@@ -711,7 +711,7 @@ def test_an_optimizer_that_has_trained_another_model_is_refused() -> None:
     first.compile(optimizer, MeanSquaredError())
     first.train_on_batch(rows(), rows())
     first.compile(optimizer, MeanSquaredError())  # the same model again: training continues
-    with pytest.raises(ValueError, match="optimizer must be new, got Adam with 1 steps on another model"):
+    with pytest.raises(ValueError, match="optimizer must be new, got Adam after 1 steps on another model"):
         Model([Dense(3)], 3).compile(optimizer, MeanSquaredError())
 
 

@@ -1,8 +1,8 @@
 """Callbacks: actions between batches and epochs, such as logging, checkpoints and early stopping.
 
-The run calls a callback's methods at its events; `model` and `params` ({"epochs", "steps", "metrics"}) are set before
-the first. `logs` holds an epoch's figures by name ("loss", "val_loss", metrics). Setting `model.stop_training = True`
-ends the run after the epoch.
+A run first sets each callback's `model` and `params` ({"epochs", "initial_epoch", "steps", "metrics"}), then calls its
+methods at their events. `logs` maps the names of figures ("loss", "val_loss", metrics) to their values. Setting
+`model.stop_training = True` ends the run after the current epoch.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Logs = dict[str, float]
 
 
 class Callback:
-    """Base of all callbacks: one method per event, each of which does nothing here. Epochs and batches count from 0."""
+    """Base class of all callbacks, with one method per event; here they do nothing. Epochs and batches count from 0."""
 
     model: NetworkInTraining
     params: dict[str, Any]
 
     @property
     def _optimizer(self) -> Optimizer:
-        """The model's optimizer; it exists, as a run requires a compiled model."""
+        """The model's optimizer, which exists because a run requires a compiled model."""
         assert self.model.optimizer is not None
         return self.model.optimizer
 
@@ -53,11 +53,11 @@ class Callback:
     def on_epoch_end(self, epoch: int, logs: Logs) -> None: ...
 
     def on_train_end(self) -> None:
-        """Called at the end of a run, also after Ctrl-C or an error."""
+        """Called at the end of a run, even after Ctrl-C or an error."""
 
 
 class History(Callback):
-    """The record that `fit` returns: `history.history["loss"][epoch]`, and likewise for every figure of the run.
+    """The record that `fit` returns: `history.history` maps the name of each figure to a list of its values by epoch.
 
     `seconds` holds each epoch's duration; `interrupted` is true if Ctrl-C ended the run.
     """
@@ -79,7 +79,7 @@ class History(Callback):
 
 
 class ProgressBar(Callback):
-    """`fit(verbose=1)`: on a terminal a bar with loss, val_loss and time left, elsewhere one line per epoch."""
+    """The output of `fit(verbose=1)`: on a terminal, a bar with losses and time left; elsewhere, one line per epoch."""
 
     bar_format = "{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}"
     refresh_seconds = 0.2
@@ -107,7 +107,7 @@ class ProgressBar(Callback):
         now = time.perf_counter()
         if now - self._shown > self.refresh_seconds:
             self._shown = now
-            self._show(self._bar, {**self._figures, "loss": logs["loss"]})  # val_loss is the last epoch's
+            self._show(self._bar, {**self._figures, "loss": logs["loss"]})  # val_loss is from the last epoch
         self._bar.update()
 
     def _show(self, bar: tqdm[Any], figures: Logs) -> None:
@@ -128,7 +128,7 @@ class ProgressBar(Callback):
 
 
 class Monitor(Callback):
-    """Base of ModelCheckpoint and EarlyStopping: watches one figure and keeps its best value so far."""
+    """Base class of ModelCheckpoint and EarlyStopping: watches one figure and keeps its best value so far."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float, verbose: int) -> None:
         owner = type(self).__name__
@@ -150,7 +150,7 @@ class Monitor(Callback):
             raise ValueError(f"{type(self).__name__}: monitor must be {expected}, got {self.monitor!r}{mend}")
 
     def on_train_begin(self) -> None:
-        if self.params["initial_epoch"] == 0:  # a continued run keeps the best so far
+        if self.params["initial_epoch"] == 0:  # a continued run keeps the best value so far
             self.best, self._best_weights = -self._sign * math.inf, None
 
     def improved(self, value: float) -> bool:
@@ -166,15 +166,15 @@ class Monitor(Callback):
 
 
 class ModelCheckpoint(Monitor):
-    """Save the model after every epoch, or after those that improved `monitor`.
+    """Save the model after every epoch, or only after epochs that improve `monitor`.
 
     path                  may contain fields: "weights-{epoch:02d}-{val_loss:.4f}.safetensors" (epoch counts from 1)
-    save_best_only        save only when `monitor` is better than ever before in this run
+    save_best_only        save only when `monitor` is better than at any earlier epoch of this run
     restore_best_weights  at the end of training, also after Ctrl-C, set the model's weights to those of its best epoch
                           (kept in memory)
-    An interrupted run that has not saved anything yet saves the model as it is. In a fit with `initial_epoch` above 0
-    the same object continues from its best value so far; a new object does not know earlier runs.
-    Raises ValueError, before training, for a path that cannot be written or has fields that are not figures of the run.
+    If Ctrl-C comes before the first save or during a save, the model is saved as it is. In a fit with `initial_epoch`
+    above 0, a reused object continues from its best value so far; a new object starts without one.
+    Raises ValueError, before training, if `path` cannot be written or has a field other than epoch and the figures.
     """
 
     def __init__(
@@ -196,10 +196,10 @@ class ModelCheckpoint(Monitor):
             path = Path(self._path_before_training()).expanduser()
         except (LookupError, ValueError) as error:
             fields = ", ".join(["epoch", *self.params["metrics"]])
-            raise ValueError(f"ModelCheckpoint: path may hold fields {fields}, got {self.path!r}: {error!r}") from None
+            raise ValueError(f"ModelCheckpoint: path may contain only {fields}, got {self.path!r}: {error!r}") from None
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise ValueError(f"ModelCheckpoint: path must be a file that can be written in {folder}, got {self.path!r}")
+            raise ValueError(f"ModelCheckpoint: path must be a writable file in {folder}, got {self.path!r}")
 
     def on_train_begin(self) -> None:
         super().on_train_begin()
@@ -220,7 +220,7 @@ class ModelCheckpoint(Monitor):
         self._unsaved = None
 
     def on_train_end(self) -> None:
-        if self._unsaved and self.model.interrupted:  # Ctrl-C came during a save, or before the first
+        if self._unsaved and self.model.interrupted:  # Ctrl-C came during a save or before the first save
             self.model.save(self._unsaved)
         super().on_train_end()
 
@@ -260,7 +260,7 @@ class EarlyStopping(Monitor):
 
 
 class LearningRateScheduler(Callback):
-    """Set the learning rate before every epoch to `schedule(epoch)` or `schedule(epoch, learning_rate)`.
+    """Set the learning rate before every epoch to `schedule(epoch)`, or `schedule(epoch, rate)` if it takes two values.
 
     For a rate that changes with every step, pass the optimizer a schedule from tinydl.schedules instead.
     """
@@ -281,7 +281,7 @@ class LearningRateScheduler(Callback):
 
 
 class CSVLogger(Callback):
-    """Write each epoch's figures at once as a row of a CSV file; `append=True` continues an existing file."""
+    """Write each epoch's figures to a CSV file when the epoch ends; `append=True` continues an existing file."""
 
     def __init__(self, path: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         self.path, self.separator, self.append = Path(path), separator, append
@@ -307,9 +307,9 @@ class TensorBoard(Callback):
     """Write event files for TensorBoard: every figure, the learning rate, and histograms of weights and gradients.
 
     log_dir         this run's own directory; put the directories of several runs side by side to compare them
-    histogram_freq  write histograms every histogram_freq epochs (0: never), with the gradients of the last batch
+    histogram_freq  the number of epochs between histograms (0: no histograms); gradients are from the last batch
 
-    Raises ImportError if tensorboardX is missing. To view the files: tensorboard --logdir <the parent directory>
+    Raises ImportError if tensorboardX is missing. To view the files, run tensorboard --logdir <the parent directory>
     """
 
     def __init__(self, log_dir: str | os.PathLike[str], histogram_freq: int = 1) -> None:
@@ -321,7 +321,7 @@ class TensorBoard(Callback):
             raise ImportError("TensorBoard: tensorboardX must be installed: pip install tensorboardX")
 
     def on_train_begin(self) -> None:
-        from tensorboardX import SummaryWriter  # optional, and slow to import
+        from tensorboardX import SummaryWriter  # an optional dependency, slow to import
 
         self._writer = SummaryWriter(self.log_dir)
 

@@ -1,9 +1,9 @@
 """Evaluate an anomaly detector: scores, thresholds, and metrics at any prevalence.
 
-A score says how suspicious a row is; a row is flagged if score >= threshold. Labels: 0 normal, 1 anomaly.
+A score measures how suspicious a row is; a row is flagged if score >= threshold. Labels: 0 normal, 1 anomaly.
 
-Precision depends on how rare anomalies are among the scored rows, so a figure without its prevalence means little,
-and figures at two prevalences cannot be compared. `normal_row_weight` converts one into the other.
+Precision depends on how rare anomalies are among the scored rows, so a precision without its prevalence means
+little, and precisions at different prevalences cannot be compared. `normal_row_weight` allows a conversion.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SETTINGS: dict[str, tuple[str, ...]] = {"quantile": ("value",), "f1": (), "prec
 
 
 class Predictor(Protocol):
-    """Anything that reconstructs rows."""
+    """Any object whose `predict` reconstructs rows."""
 
     def predict(self, x: NDArray[Any], batch_size: int) -> NDArray[Any]: ...
 
@@ -34,9 +34,9 @@ class Predictor(Protocol):
 def reconstruction_error(model: Predictor, x: NDArray[Any], batch_size: int = 8192) -> NDArray[np.float64]:
     """Mean squared reconstruction error of each row: e_i = mean_j (x_ij - model(x)_ij)^2, in float64.
 
-    x (n, ...): rows of any shape. They are handled `batch_size` at a time, so x is never copied whole.
+    x (n, ...): rows of any shape, processed `batch_size` at a time so that x is never copied whole.
 
-    ValueError: no rows, predictions of another shape than x, or errors that are NaN or infinite.
+    ValueError: no rows, predictions whose shape is not that of x, or errors that are NaN or infinite.
     """
     if len(x) == 0:
         raise ValueError(f"x must hold at least one row, got shape {x.shape}")
@@ -45,7 +45,7 @@ def reconstruction_error(model: Predictor, x: NDArray[Any], batch_size: int = 81
         rows = x[start : start + batch_size]
         predicted = model.predict(rows, batch_size=batch_size)
         if predicted.shape != rows.shape:
-            raise ValueError(f"model.predict must return its input's shape {rows.shape}, got {predicted.shape}")
+            raise ValueError(f"model.predict must return the shape of its input, {rows.shape}, got {predicted.shape}")
         residual = np.subtract(predicted, rows, dtype=np.float64).reshape(len(rows), -1)
         errors[start : start + len(rows)] = np.square(residual).mean(axis=1)
     bad = np.flatnonzero(~np.isfinite(errors))
@@ -56,13 +56,13 @@ def reconstruction_error(model: Predictor, x: NDArray[Any], batch_size: int = 81
 
 
 def normal_row_weight(y_true: ArrayLike, prevalence: float) -> float:
-    """The weight of each normal row at which anomalies have the share `prevalence` of the total weight.
+    """The weight per normal row that makes anomalies the share `prevalence` of the total weight.
 
-    With P anomalies of weight 1 and N normal rows of weight w, the share of anomalies is P / (P + w N). Set to pi:
+    With P anomalies of weight 1 and N normal rows of weight w, the share of anomalies is P / (P + w N). It is pi for
 
         w = P (1 - pi) / (pi N)
 
-    Recall and the ROC curve are ratios within one class and do not change; precision becomes TP / (TP + w FP).
+    Recall and the ROC curve use ratios within one class, so they do not change; precision becomes TP / (TP + w FP).
 
     ValueError: prevalence outside (0, 1), or rows of one class only.
     """
@@ -78,12 +78,12 @@ def normal_row_weight(y_true: ArrayLike, prevalence: float) -> float:
 def detection_metrics(y_true: ArrayLike, scores: ArrayLike, prevalences: Sequence[float] = ()) -> dict[str, Any]:
     """Metrics that need no threshold, ready for JSON.
 
-    roc_auc; average_precision (sum of (R_i - R_i-1) P_i); pr_area_trapezoid, the area under the
-    precision-recall curve by the trapezoid rule, whose straight lines pass between the points through values that
-    no threshold attains; n_rows, n_anomalies, prevalence. Under `at_prevalence`, for each of `prevalences`: both areas
-    if anomalies were that share of the rows: {"0.01": {"average_precision": ...}, ...}.
+    The keys are n_rows, n_anomalies, prevalence, roc_auc, average_precision (the sum of (R_i - R_i-1) P_i) and
+    pr_area_trapezoid, the area under the precision-recall curve by the trapezoid rule, whose straight lines between
+    points pass through values that no threshold attains. `at_prevalence` holds both areas for each of `prevalences`,
+    as if anomalies were that share of the rows: {"0.01": {"average_precision": ...}, ...}.
 
-    ValueError: unequal lengths, scores that are NaN or infinite, labels other than 0 and 1, one class only.
+    ValueError: unequal lengths, scores that are NaN or infinite, labels other than 0 and 1, or only one class.
     """
     y, s = _checked(y_true, scores)
     return {
@@ -104,17 +104,17 @@ def choose_threshold(
     y_true: ArrayLike, scores: ArrayLike, policy: Policy, value: float | None = None, *,
     cost_false_negative: float | None = None, cost_false_positive: float | None = None, prevalence: float | None = None,
 ) -> float:  # fmt: skip
-    """Choose a threshold on calibration rows, by a policy; never use the rows the result is evaluated on.
+    """Choose a threshold by a policy, on calibration rows; never use the rows on which it will be evaluated.
 
-    "quantile": the quantile `value` of the normal rows' scores; 0.995 flags one normal row in 200. Needs no anomalies.
-    "f1": the best F1 = 2 P R / (P + R).
-    "precision": the highest recall at a precision of `value` or more.
+    "quantile": the `value` quantile of the normal rows' scores (0.995 flags one normal row in 200); needs no anomalies.
+    "f1": the highest F1 = 2 P R / (P + R).
+    "precision": the highest recall with a precision of at least `value`.
     "cost": the lowest cost_false_negative * FN + cost_false_positive * FP.
 
-    prevalence: weigh normal rows so that anomalies are this share of all; precision, F1 and cost depend on it.
+    prevalence: weight normal rows so that anomalies are this share of the total; precision, F1 and cost change.
 
-    ValueError: unknown policy, a setting it lacks or does not take, a precision never reached, rows without
-    the classes the policy needs.
+    ValueError: an unknown policy, a missing or superfluous setting, a precision that no threshold reaches, or rows
+    without the classes that the policy needs.
     """
     if policy not in _SETTINGS:
         raise ValueError(f"policy must be one of {', '.join(_SETTINGS)}, got {policy!r}")
@@ -138,7 +138,7 @@ def choose_threshold(
         normal_weight = (len(y) - y.sum()) if weights is None else weights[y == 0].sum()
         missed, alarms = (1 - recall) * y.sum(), false_positive_rate * normal_weight
         cost = settings["cost_false_negative"] * missed + settings["cost_false_positive"] * alarms
-        # The first threshold is infinite, to flag nothing; one just above the top score does the same and fits in JSON.
+        # The first threshold is infinite and flags nothing; a value just above the top score does too but fits JSON.
         thresholds[0] = np.nextafter(s.max(), np.inf)
         return float(thresholds[np.argmin(cost)])
     # precision and recall end with one extra point, (1, 0), which belongs to no threshold.
@@ -150,9 +150,9 @@ def choose_threshold(
         return float(thresholds[np.argmax(f1)])
     reached = np.flatnonzero(precision >= settings["value"])
     if len(reached) == 0:
-        best = f"got at best {precision.max():.4f}"
+        best = f"got at most {precision.max():.4f}"
         raise ValueError(f"expected a precision of {value} at some threshold, {best}: choose a lower value")
-    # Recall falls as the threshold rises; of equal recalls, the highest threshold has the highest precision.
+    # Recall falls as the threshold rises; among equal recalls, the highest threshold has the highest precision.
     return float(thresholds[recall == recall[reached[0]]][-1])
 
 
@@ -161,10 +161,10 @@ def confusion_at(
 ) -> dict[str, Any]:
     """The confusion matrix of score >= threshold, with precision, recall and F1, ready for JSON.
 
-    matrix: [[true negatives, false positives], [false negatives, true positives]], in unweighted rows.
-    prevalence: precision and F1 as if anomalies were this share of all rows. If nothing is flagged they are 0.
+    matrix: [[true negatives, false positives], [false negatives, true positives]], counted in unweighted rows.
+    prevalence: compute precision and F1 as if anomalies were this share of all rows; if no row is flagged, both are 0.
 
-    ValueError: as `detection_metrics`, or a threshold that is NaN.
+    ValueError: as for `detection_metrics`, or a threshold that is NaN.
     """
     y, s = _checked(y_true, scores)
     if np.isnan(threshold):
@@ -187,12 +187,12 @@ def _checked(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     y, s = np.asarray(y_true), np.asarray(scores, dtype=np.float64)
     if y.ndim != 1 or y.shape != s.shape:
-        raise ValueError(f"y_true and scores must be one-dimensional, of equal length, got {y.shape} and {s.shape}")
+        raise ValueError(f"y_true and scores must be one-dimensional and of equal length, got {y.shape} and {s.shape}")
     if not np.isin(y, (0, 1)).all():
         raise ValueError(f"y_true must be 0 (normal) or 1 (anomaly), got {np.unique(y)[:10]}")
     bad = np.flatnonzero(~np.isfinite(s))
     if len(bad):
-        raise ValueError(f"scores must be finite, got {len(bad)} that are NaN or infinite, first at index {bad[0]}")
+        raise ValueError(f"scores must be finite, got {len(bad)} NaN or infinite, first at index {bad[0]}")
     anomalies = int(y.sum())
     if anomalies == len(y) or (anomalies_needed and anomalies == 0):
         wanted = "normal rows and anomalies" if anomalies_needed else "normal rows"

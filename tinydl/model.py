@@ -38,14 +38,14 @@ class Model:
     layers       a list of layers, or one layer
     input_shape  the shape of one sample, without the batch axis: a number or a tuple
     seed         determines the initial weights, every shuffle and all noise: the same seed gives the same bits
-    dtype        "float32", or "float64" for gradient checks; data are converted on entry
+    dtype        "float32", or "float64" for gradient checks; data are converted to it
 
     Several Python threads may call `predict` on a model at the same time, but not while another thread trains it.
 
     All parameters lie in one flat vector, `model.parameters`, and all gradients in another, `model.gradients`; the
-    layers hold views into them. An optimizer step or a gradient norm is one pass over one array.
+    layers hold views into them. An optimizer step or a gradient norm is then one pass over one array.
 
-    Raises ValueError or TypeError, before it changes anything, for shapes that do not fit and layers in use elsewhere.
+    Raises ValueError or TypeError, before changing anything, if shapes do not fit or a layer belongs to another model.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Model:
         self.seed = arguments.whole("Model", "seed", seed)
         self.dtype = arguments.float_dtype("Model", dtype)
         self.name = name or "model"
-        if type(layers) is Sequential:  # a subclass may do more, and stays one layer
+        if type(layers) is Sequential:  # a subclass may do more, so it stays one layer
             self.root = layers
         else:
             self.root = Sequential([layers] if isinstance(layers, Layer) else layers)
@@ -81,7 +81,7 @@ class Model:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lay_out()  # the arrays of a copy or a pickle are no longer views of one vector
+        self._lay_out()  # the arrays of a copied or unpickled model are not views of one vector
 
     def __copy__(self) -> Model:
         return copy.deepcopy(self)
@@ -109,7 +109,7 @@ class Model:
         return self.root.forward(x, training)
 
     def backward(self, dy: NDArray) -> NDArray:
-        """Take dL/dy of the last forward, add to the gradients, and return dL/dx."""
+        """Given dL/dy of the last forward pass, add to the gradients and return dL/dx."""
         return self.root.backward(dy)
 
     def penalty(self) -> float:
@@ -121,12 +121,12 @@ class Model:
     # --- training ---------------------------------------------------------------------------------
 
     def compile(self, optimizer: Optimizer, loss: Loss, metrics: Iterable[str | Metric] = ()) -> None:
-        """Set optimizer, loss and metrics: names from tinydl.metrics, or functions (y_true, y_pred) -> float."""
+        """Set the optimizer, the loss and metrics: names from tinydl.metrics or functions (y_true, y_pred) -> float."""
         inputs.check_optimizer_and_loss(optimizer, loss)
         if optimizer is not self.optimizer and optimizer.iterations:
-            got = f"{type(optimizer).__name__} with {optimizer.iterations} steps on another model"
+            got = f"{type(optimizer).__name__} after {optimizer.iterations} steps on another model"
             mend = "give each model its own optimizer"
-            raise ValueError(f"compile: optimizer must be new, got {got}, whose gradients it holds: {mend}")
+            raise ValueError(f"compile: optimizer must be new, got {got}: {mend}")
         inputs.check_ends(loss, self.root, self.output_shape)
         chosen = inputs.metrics_by_name(metrics)
         optimizer.build(self.parameters)
@@ -141,16 +141,16 @@ class Model:
         return self.optimizer, self.loss
 
     def train_on_batch(self, x: ArrayLike, y: ArrayLike) -> float:
-        """Take one optimizer step; return the loss (penalties included) before it."""
+        """Take one optimizer step; return the loss before the step, penalties included."""
         optimizer, loss = self._compiled("train_on_batch")
         batch = inputs.check_data("train_on_batch", self, loss, x, y)
         with one_blas_thread():
             return self._step.take(*batch.batch(slice(None)), loss, optimizer)[0]
 
     def hand_targets(self, targets: NDArray, loss: Loss) -> None:
-        """Set loss and targets for the next training forward pass of those auxiliary heads that have no targets yet.
+        """Give auxiliary heads without targets the loss and the targets of the next training forward pass.
 
-        A training step does this itself; call it in a gradient check of the model.
+        A training step does this itself; call this method only in a gradient check of the model.
         """
         for head in self._step.heads:
             if head.targets is None:
@@ -162,18 +162,18 @@ class Model:
         shuffle: bool = True, validation_data: tuple[ArrayLike, ArrayLike] | Batches | None = None,
         callbacks: Sequence[Callback] | None = (), verbose: int = 1, initial_epoch: int = 0,
     ) -> History:  # fmt: skip
-        """Train for the epochs initial_epoch .. epochs - 1, and return the History of their figures.
+        """Train for epochs initial_epoch .. epochs - 1 and return a History of their figures (loss and metrics).
 
-        x may be Batches with their own targets, and so may validation_data.
+        x and validation_data may be Batches that include their targets.
         An epoch is one pass over a new permutation of the rows (with `shuffle`), including a last short batch. Its
         "loss" is the mean over rows of the loss (penalties included) before the step on each row's batch; "val_loss"
-        is that of `evaluate` at the end of the epoch. verbose: 0 silent, 1 a progress bar (lines if not on a terminal).
+        is the loss by `evaluate` at the end of the epoch. verbose: 0 for no output, 1 for a progress bar (or lines).
 
         Ctrl-C ends training cleanly: callbacks finish (the best model stays saved), and `fit` returns the History so
-        far, with `interrupted` true.
+        far, with `interrupted` set to True.
 
-        Raises, before it changes anything, RuntimeError without compile and ValueError for data that do not fit.
-        In training it raises FloatingPointError if the loss is NaN or infinite, naming epoch, batch and layer.
+        Before changing anything, raises RuntimeError if the model is not compiled, or ValueError if data do not fit.
+        In training, raises FloatingPointError if the loss is NaN or infinite, naming the epoch, batch and layer.
         """
         _, loss = self._compiled("fit")
         data = inputs.check_data("fit", self, loss, x, y)
@@ -197,9 +197,9 @@ class Model:
 
     @one_blas_thread()
     def evaluate(self, x: ArrayLike | Batches, y: ArrayLike | None = None, batch_size: int | None = None) -> Any:
-        """The mean loss (penalties included) over the rows, without noise; with metrics a list, loss first.
+        """The mean loss over the rows (penalties included), without noise; with metrics, a list that begins with it.
 
-        batch_size: the number of rows at a time, by default 1,024, or 128 images.
+        batch_size: the number of rows per batch, by default 1,024, or 128 for images.
         """
         _, loss = self._compiled("evaluate")
         values = list(loop.figures(self, inputs.check_data("evaluate", self, loss, x, y), batch_size).values())
@@ -225,25 +225,25 @@ class Model:
     # --- weights and files ------------------------------------------------------------------------
 
     def get_weights(self) -> list[NDArray]:
-        """Copies of all arrays in Keras' order: layer by layer (see keras_order), W, b; gamma, beta, mean, var."""
+        """Copies of all arrays in Keras' order: by layer (see keras_order), then W, b or gamma, beta, mean, var."""
         return [array.copy() for array in arrays_in_order(self.root)]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """The inverse of get_weights. Raises ValueError, before it changes anything, if number or shapes differ."""
+        """The inverse of get_weights. Raises ValueError, before changing anything, if the number or a shape differs."""
         arrays = arrays_in_order(self.root)
         new = [np.asarray(weight) for weight in weights]
         if [array.shape for array in arrays] != [array.shape for array in new]:
             expected = f"{len(arrays)} arrays of shapes {[array.shape for array in arrays]}"
             raise ValueError(f"set_weights: expected {expected}, got {len(new)} of shapes {[a.shape for a in new]}")
-        held = (self.parameters, *self.state.values())  # `weights` may be views of these, in another order
-        converted = [  # all of them, before the first is written
+        held = (self.parameters, *self.state.values())  # `weights` may be views of these arrays, in another order
+        converted = [  # convert all arrays before writing the first
             weight.astype(self.dtype, copy=any(np.may_share_memory(weight, array) for array in held)) for weight in new
         ]
         for array, weight in zip(arrays, converted, strict=True):
             array[...] = weight
 
     def astype(self, dtype: DTypeLike) -> Model:
-        """A copy in another dtype, for gradient checks in float64. It keeps the loss but not the optimizer."""
+        """A copy in another dtype, for gradient checks in float64. The copy keeps the loss but not the optimizer."""
         dtype = arguments.float_dtype("astype", dtype)
         other = copy.deepcopy(self)
         other.dtype, other.optimizer = dtype, None
@@ -252,49 +252,49 @@ class Model:
         return other
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write architecture and weights to one safetensors file, atomically."""
+        """Write the architecture and the weights to one safetensors file, atomically."""
         checkpoint.save_model(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], custom_layers: Sequence[type[Layer]] = ()) -> Model:
-        """The model in a file that `save` wrote, not compiled. `custom_layers`: your own layer classes that it uses.
+        """Load an uncompiled model from a file of `save`. `custom_layers`: the model's layer classes outside tinydl.
 
-        Raises FileNotFoundError, or ValueError if the file is truncated, not tinydl's, or its arrays do not fit.
+        Raises FileNotFoundError; ValueError if the file is truncated or not tinydl's, or if its arrays do not fit.
         """
         return checkpoint.load_model(cls, path, custom_layers)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Load the weights of a saved model of the same architecture. Raises as `load`, before it changes anything."""
+        """Load the weights of a saved model with the same layers. Raises as `load` does, before changing anything."""
         checkpoint.load_weights(self, path)
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """`save`, plus the state for exact resumption: the optimizer, the epoch and all random generators."""
+        """Save the model and the state for exact resumption: the optimizer, the epoch and all random generators."""
         optimizer, _ = self._compiled("save_checkpoint")
         checkpoint.save_training(self, optimizer, path)
 
     def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """Load a checkpoint into a model built and compiled the same way; training then continues to the same bits.
+        """Load a checkpoint into a model built and compiled the same way; resumed training gives the same bits.
 
             model.load_checkpoint(path)
             model.fit(x, y, epochs=30, initial_epoch=model.epoch)
 
-        A learning rate that was a number is restored (a LearningRateScheduler may have set it); all other settings of
-        the optimizer must be the same. A checkpoint does not hold the state of callbacks.
+        A learning rate that is a number is restored, since a LearningRateScheduler may have set it; all other settings
+        of the optimizer must match. A checkpoint does not hold the state of callbacks.
 
-        Raises ValueError, before it changes anything, if the file is not a checkpoint, or is one of another model.
+        Raises ValueError, before changing anything, if the file is not a checkpoint of such a model.
         """
         optimizer, _ = self._compiled("load_checkpoint")
         checkpoint.load_training(self, optimizer, path)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
-        """The block diagram, with branches, shapes and numbers of parameters; `path`: also write it as a PNG."""
+        """The block diagram, with branches, shapes and parameter counts; also saved as a PNG if `path` is given."""
         from .plots.diagram import model_diagram
 
         return model_diagram(self, path)
 
     def summary(self) -> None:
         """Print Keras' table: each layer with its output shape and number of parameters, and the totals."""
-        wide = max(29, 2 + max(len(layer.label) for layer in self.layers))  # 29, 26 and 10 are Keras' columns
+        wide = max(29, 2 + max(len(layer.label) for layer in self.layers))  # 29, 26 and 10 are Keras' column widths
         rule = "_" * (wide + 36)
         print(f'Model: "{self.name}"', rule, f"{'Layer (type)':<{wide}}{'Output Shape':<26}{'Param #':<10}", sep="\n")
         print("=" * len(rule))

@@ -302,7 +302,7 @@ def test_faulty_batches_are_named(tmp_path: Path, content: bytes, message: str) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (binary("test_batch")[:-1], "21,510 bytes are not a whole number of records of 3,073: is it truncated"),
+        (binary("test_batch")[:-1], "21,510 bytes are not a whole number of records of 3,073: is the file truncated"),
         (b"", "0 bytes are not"),
         (binary("test_batch", 6), "6 images, but .*data_batch_1.bin has 7: is one of them truncated"),
         (b"\x0a" + binary("test_batch")[1:], "label of image 0 must be one of 0 to 9, got 10"),

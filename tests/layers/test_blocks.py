@@ -467,7 +467,7 @@ def test_a_head_that_does_not_fit_the_loss_is_refused_by_compile() -> None:
     model = Model([Dense(4), AuxiliaryHead([Dense(4), Dense(2)]), Dense(3)], 5)
     with pytest.raises(
         ValueError,
-        match=r"^compile: the head of auxiliary_head_1 \(AuxiliaryHead\) gives shape \(2,\), the model \(3,\): both must be the same",
+        match=r"^compile: the head of auxiliary_head_1 \(AuxiliaryHead\) gives shape \(2,\), the model \(3,\): both shapes must be the same",
     ):
         model.compile(SGD(), SoftmaxCrossEntropy())
     assert model.optimizer is None

@@ -77,7 +77,7 @@ def test_own_layers_are_named_at_loading(tmp_path: Path) -> None:
     model = Model([Dense(3), Scale(2.0)], 6)
     model.save(tmp_path / "m")
     with pytest.raises(
-        ValueError, match=r"expected layers of tinydl or of custom_layers, got 'Scale': .*custom_layers=\[\.\.\.\]"
+        ValueError, match=r"expected layers from tinydl or custom_layers, got 'Scale': .*custom_layers=\[\.\.\.\]"
     ):
         Model.load(tmp_path / "m")
     np.testing.assert_array_equal(Model.load(tmp_path / "m", custom_layers=[Scale]).predict(X), model.predict(X))
@@ -126,7 +126,7 @@ def test_only_registered_layers_are_made(tmp_path: Path, name: str | None) -> No
         "layers": [{"layer": name, "name": "a", "arguments": {}}],
     }  # fmt: skip
     save_file({"W": np.zeros(3)}, path, {"tinydl": json.dumps(content)})
-    with pytest.raises(ValueError, match="expected layers of tinydl or of custom_layers, got"):
+    with pytest.raises(ValueError, match="expected layers from tinydl or custom_layers, got"):
         Model.load(path)
 
 
@@ -190,7 +190,7 @@ def test_checkpoints_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
     before, state = other.parameters.copy(), other.rng.bit_generator.state
     with pytest.raises(
         ValueError,
-        match=r"the optimizer must be .*'Adam'.*, as in the file, got .*'RMSprop'.*compile with that one",
+        match=r"the optimizer must be .*'Adam'.*, as in the file, got .*'RMSprop'.*compile with that optimizer",
     ):
         other.load_checkpoint(tmp_path / "c")
     with pytest.raises(ValueError, match="expected a checkpoint, got a saved model"):
@@ -219,7 +219,7 @@ def test_an_optimizer_with_other_settings_is_refused(tmp_path: Path, other: obje
     saved.save_checkpoint(tmp_path / "c")
     model = Model([MaskingNoise(0.3), Dense(8, "relu"), Dropout(0.2), Dense(6)], 6)
     model.compile(other(), MeanSquaredError())  # type: ignore[operator]
-    with pytest.raises(ValueError, match="compile with that one"):
+    with pytest.raises(ValueError, match="compile with that optimizer"):
         model.load_checkpoint(tmp_path / "c")
 
 

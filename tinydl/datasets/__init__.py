@@ -1,11 +1,11 @@
-"""Data sets, one per file, each read by `load(path=None, ...)`; none is imported before it is used.
+"""Data sets, one per module, each read by `load(path=None, ...)`; a module is imported when it is first used.
 
     creditcard.py    card payments, a few of them fraudulent: a table of numbers
     cifar10.py       photographs in ten classes
     digits.py        handwritten digits, included in scikit-learn
 
-To add a data set, write one new file here, named after it. It lists the data set's files and where they are
-published; locate.py finds and downloads them, in the same way for all data sets:
+To add a data set, write one new module in this folder. The module lists the data set's files and where they are
+published; locate.py finds and downloads the files in the same way for all data sets:
 
     FILES = DataFiles("Flowers", ("flowers.csv",), origin="https://example.org/flowers.csv", md5="...")
 
@@ -13,6 +13,6 @@ published; locate.py finds and downloads them, in the same way for all data sets
         file = FILES.locate(path, download=download)
         ...
 
-Labeled images are returned as `Images` (images.py), which the functions of augmentation.py can change. tests/datasets
+Labeled images are returned as `Images` (images.py), which the functions in augmentation.py can change. tests/datasets
 shows how to test a data set without its files.
 """

@@ -1,13 +1,13 @@
-"""Random changes that preserve an image's label, so that the training set is new in every epoch.
+"""Random changes that preserve an image's label, so that the training images differ in every epoch.
 
 Each function takes images (n, height, width, channels) of any dtype and a generator, and returns a new array of the
-same shape and dtype; the input is not modified. Pass one or several to `Images.augmented`. The same generator
+same shape and dtype; the input is not modified. Pass one or more of them to `Images.augmented`. The same generator
 state gives the same images.
 
-`mixup` is different, as it changes the labels too: apply it with `Images.mixed`.
+`mixup` also changes the labels, so it is applied by `Images.mixed` instead.
 
-ValueError: images that are not such an array, padding that is not an integer >= 0, and the errors listed in each
-function.
+ValueError: images that are not an array of four axes, padding that is not an integer >= 0, and the errors listed in
+each function.
 
 Source: the CIFAR-10 recipe in He, Zhang, Ren & Sun, "Deep Residual Learning for Image Recognition", 2015,
 section 4.2: "4 pixels are padded on each side, and a 32x32 crop is randomly sampled from the padded image or its
@@ -27,9 +27,9 @@ __all__ = ["crop_and_flip", "cutout", "mixup", "random_crop", "random_flip"]
 
 
 def random_crop(images: NDArray[Any], rng: np.random.Generator, padding: int = 4) -> NDArray[Any]:
-    """Shift each image by up to `padding` pixels, all (2 padding + 1)^2 shifts equally likely; zeros fill the gap.
+    """Shift each image by up to `padding` pixels, with all (2 padding + 1)^2 shifts equally likely; zeros fill the gaps.
 
-    This equals padding the image with zeros on each side and cropping it to its size again at a random place.
+    This equals padding the image with zeros on each side and cropping it back to its size at a random position.
     """
     _require_images("random_crop", images)
     p = arguments.whole("random_crop", "padding", padding)
@@ -44,14 +44,14 @@ def random_crop(images: NDArray[Any], rng: np.random.Generator, padding: int = 4
 
 
 def random_flip(images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Replace each image, with probability 1/2, by its mirror image, left and right exchanged."""
+    """Flip each image left to right with probability 1/2."""
     _require_images("random_flip", images)
     n, _, w, _ = images.shape
     chosen = rng.integers(2, size=n, dtype=np.bool_)
     flipped = images.copy()
     flipped[chosen] = images[chosen].take(
         np.arange(w)[::-1], axis=2
-    )  # take copies whole pixels, [:, :, ::-1] single bytes
+    )  # take copies whole pixels, while [:, :, ::-1] copies single bytes
     return flipped
 
 
@@ -61,19 +61,19 @@ def crop_and_flip(images: NDArray[Any], rng: np.random.Generator, padding: int =
 
 
 def cutout(images: NDArray[Any], rng: np.random.Generator, size: int = 8, fill: ArrayLike = 0) -> NDArray[Any]:
-    """Set one square of `size` x `size` pixels of each image to `fill`, so no part of it is always visible.
+    """Set one square of `size` x `size` pixels in each image to `fill`, so that no part of the image is always visible.
 
-    The square's center is any pixel of the image, all equally likely, so part of the square may lie outside. (If the
-    size is even, the center is the pixel to the right of, and below, the middle.)
+    The square's center is drawn uniformly from the image's pixels, so part of the square may lie outside. (For an
+    even size, the center is the pixel just right of and below the middle.)
 
-    fill  a number, or one per channel, in the units of the images: 0 to 255 for bytes. The paper's 0 is set after
-          standardizing, so it is the mean: functools.partial(cutout, fill=np.rint(255 * np.array(train.mean))).
+    fill  a number, or one per channel, in the units of the images: 0 to 255 for bytes. The paper fills with
+          the mean (0 after standardizing): functools.partial(cutout, fill=np.rint(255 * np.array(train.mean))).
 
-    ValueError: size that is not an integer >= 1; fill that is not 1 or `channels` numbers, or that the
+    ValueError: a size that is not an integer >= 1; a fill that is not one number or one per channel, or that the
     images' dtype cannot hold.
 
-    Source: DeVries & Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017; they take
-    size=16 for CIFAR-10, size=8 for CIFAR-100.
+    Source: DeVries & Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017; they use
+    size=16 for CIFAR-10 and size=8 for CIFAR-100.
     """
     _require_images("cutout", images)
     size = arguments.positive_int("cutout", "size", size)
@@ -90,20 +90,20 @@ def cutout(images: NDArray[Any], rng: np.random.Generator, size: int = 8, fill: 
 def mixup(
     x: NDArray[Any], y: NDArray[Any], rng: np.random.Generator, alpha: float = 0.2
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(x', y'): each row of a batch and its label, blended with those of another row.
+    """Blend each row of a batch with another row, and its label with the other's label; return (mixed_x, mixed_y).
 
-    x'_i = lam x_i + (1 - lam) x_j,   y'_i = lam y_i + (1 - lam) y_j,   lam ~ Beta(alpha, alpha)
+    mixed_x_i = lam x_i + (1 - lam) x_j,   mixed_y_i = lam y_i + (1 - lam) y_j,   lam ~ Beta(alpha, alpha)
 
-    lam is one number for the whole batch, and j is a permutation of the rows, both as in the paper. A small
+    As in the paper, lam is one number for the whole batch, and j is a random permutation of the rows i. A small
     alpha leaves most batches nearly unchanged; with alpha = 1 every lam in (0, 1) is equally likely.
 
     x      (n, ...) floats, standardized or not: the blend of standardized rows is the standardized blend
-    y      (n, classes) floats, each row a distribution, such as `Images.one_hot`
-    alpha  above 0; the paper takes 0.1 to 0.4 for ImageNet, 1 for CIFAR-10
+    y      (n, classes) floats, each row a distribution, such as those from `Images.one_hot`
+    alpha  above 0; the paper uses 0.1 to 0.4 for ImageNet and 1 for CIFAR-10
 
-    Each result is a new array of its input's dtype. `Images.mixed` does this to every training batch.
+    Each result is a new array of its input's dtype. `Images.mixed` applies this function to every training batch.
 
-    ValueError: x that is not floats; y that is not one such row per row of x; alpha that is not a number above 0.
+    ValueError: x is not an array of floats; y is not one row of floats per row of x; alpha is not a number above 0.
 
     Source: Zhang, Cisse, Dauphin & Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", 2018, figure 1.
     """
@@ -112,8 +112,8 @@ def mixup(
         raise ValueError(f"mixup: x must be an array (n, ...) of floats, got {got}")
     if not isinstance(y, np.ndarray) or y.ndim != 2 or y.dtype.kind != "f":
         got = f"{y.shape} {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
-        mend = "for integer labels give Images.one_hot(), or use Images.mixed(alpha)"
-        raise ValueError(f"mixup: y must be rows (n, classes) of floats, got {got}: {mend}")
+        mend = "for integer labels pass Images.one_hot(), or use Images.mixed(alpha)"
+        raise ValueError(f"mixup: y must be an array (n, classes) of floats, got {got}: {mend}")
     if len(x) != len(y):
         raise ValueError(f"mixup: y must have one row per row of x, {len(x)}, got {len(y)}")
     lam = rng.beta(arguments.positive("mixup", "alpha", alpha), alpha)
@@ -128,7 +128,7 @@ def _fill(fill: ArrayLike, channels: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     except ValueError:  # rows of unequal lengths
         values = np.asarray(None)
     if values.dtype.kind not in "fiub" or values.shape not in ((), (channels,)):
-        raise ValueError(f"cutout: fill must be a number, or {channels}, one per channel, got {fill!r}")
+        raise ValueError(f"cutout: fill must be one number, or {channels}, one per channel, got {fill!r}")
     with np.errstate(over="ignore", invalid="ignore"):
         cast = values.astype(dtype)
         held = np.isfinite(cast) if dtype.kind in "fc" else cast == values

@@ -1,10 +1,10 @@
-"""CIFAR-10: 60,000 color photographs of 32x32 pixels in 10 classes, 6,000 of each; 10,000 of them are for testing.
+"""CIFAR-10: 60,000 color photographs of 32x32 pixels, 6,000 in each of 10 classes; 10,000 photographs are for testing.
 
     train, test = cifar10.load()
 
-Both published versions are read, unpacked or as an archive. The files of the Python version are pickles, and a pickle
-can call any function of any package while it is read. Here nothing that a pickle names is imported: the five names
-that NumPy arrays need map to small classes in this module that collect an array's parts; all others are rejected.
+Both published versions can be read, unpacked or as archives. The files of the Python version are pickles, and a pickle
+can call any function of any package while it is read. This module imports nothing that a pickle names: the names that
+NumPy arrays need map to small classes that collect the parts of an array, and all other names are rejected.
 
 Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009;
 https://www.cs.toronto.edu/~kriz/cifar.html
@@ -33,15 +33,15 @@ from .locate import DataFiles, open_unzipped
 __all__ = ["CIFAR10", "CLASS_NAMES", "load"]
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-_BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")  # the last one is the test set
-_META = {"": "batches.meta", ".bin": "batches.meta.txt"}  # the Python and binary versions, by the batches' suffix
+_BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")  # the last is the test set
+_META = {"": "batches.meta", ".bin": "batches.meta.txt"}  # by the suffix of the Python and binary batches
 FILES = DataFiles(
     title="CIFAR-10",
     names=("cifar-10-batches-py", "cifar-10-batches-bin", "cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"),
     parts=tuple(f"{batch}{end}" for batch in _BATCHES for end in _META),
     origin="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     md5="c58f30108f718f92721af3b95e74349a",
-    instead="tinydl.datasets.digits.load() has small images without any file",
+    instead="tinydl.datasets.digits.load() has small images and needs no files",
 )
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
@@ -60,15 +60,15 @@ class CIFAR10(NamedTuple):
 def load(path: PathLike | None = None, *, download: bool = False) -> CIFAR10:
     """Read the data from `path`, else from the folder in TINYDL_DATA, else from the cache (see locate.py).
 
-    path: the folder cifar-10-batches-py or cifar-10-batches-bin, a folder that holds one of them, or the archive
-        cifar-10-python.tar.gz or cifar-10-binary.tar.gz, or a folder that holds one. Archives are read in place,
-        which takes a second or two more; nothing is unpacked.
-    download: if none of these exists, fetch the Python version's archive (163 MB) into the cache, once, and check
+    path: the folder cifar-10-batches-py or cifar-10-batches-bin, the archive cifar-10-python.tar.gz or
+        cifar-10-binary.tar.gz, or a folder that contains one of these. Archives are read in place, which takes a
+        second or two longer; nothing is unpacked.
+    download: if the data is not found, fetch the Python version's archive (163 MB) into the cache, once, and check
         it; this needs pooch.
 
-    FileNotFoundError: the data, or a part of it, is nowhere to be found.
-    ValueError: a file is not as expected; the message names it.
-    ImportError: pooch is missing. OSError: nothing could be fetched.
+    FileNotFoundError: the data, or a part of it, was not found.
+    ValueError: a file is not as expected; the message names the file.
+    ImportError: pooch is missing. OSError: the download failed.
     """
     return _read(FILES.locate(path, download=download))
 
@@ -78,7 +78,7 @@ def _read(place: Path) -> CIFAR10:
     names: tuple[str, ...] = CLASS_NAMES
     labels: dict[str, NDArray[np.int64]] = {}
     images = np.empty((0, 0, _SIDE, _SIDE, 3), np.uint8)  # (batch, n, height, width, channel)
-    first = ""  # the batch whose length all others must have
+    first = ""  # the location of the first batch; all others must have its length
     for name, (where, content) in files:
         if name in _META.values():
             names = _names(where, content)
@@ -98,12 +98,12 @@ def _read(place: Path) -> CIFAR10:
     *train, test = (labels[batch] for batch in _BATCHES)
     return CIFAR10(
         Images(images[:-1].reshape(-1, _SIDE, _SIDE, 3), np.concatenate(train), names),
-        Images(images[-1].copy(), test, names),  # a view would keep the training images alive
+        Images(images[-1].copy(), test, names),  # a view would keep the training images in memory
     )
 
 
 def _in_folder(folder: Path) -> Iterator[tuple[str, File]]:
-    """(name, file) of the batches and class names that exist; those of the Python version if both versions do."""
+    """Yield (name, file) for the batches and class names that exist, in the Python version if both versions do."""
     end = next(end for end in _META if any((folder / f"{batch}{end}").is_file() for batch in _BATCHES))
     for name in (*(f"{batch}{end}" for batch in _BATCHES), _META[end]):
         path = folder / name
@@ -112,20 +112,20 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, File]]:
 
 
 def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
-    """The same from a tar archive, gzip or plain, in its order; links, folder names and other files are ignored."""
+    """Yield (name, file) from a tar archive, gzip or plain, in its order; links, folder names and other files are ignored."""
     wanted = {*_META.values(), *FILES.parts}
     try:
         with open_unzipped(archive) as file, tarfile.open(fileobj=file, mode="r|") as tar:
             for member in tar:
                 name = member.name.rpartition("/")[2]
                 where = f"{archive}: {name}"
-                if member.size > _LARGEST:  # of any kind: skipping a member means reading it
+                if member.size > _LARGEST:  # of any kind, since skipping a member means reading it
                     raise ValueError(f"{where}: {member.size:,} bytes are more than any CIFAR-10 file has")
                 stream = tar.extractfile(member) if member.isreg() and name in wanted else None
                 if stream is not None:
                     wanted.remove(name)  # a second file of this name is not read
                     yield name, (where, stream.read())
-            while file.read(2**20):  # gzip's own checksum comes last
+            while file.read(2**20):  # read to the end, where gzip's checksum is
                 pass
     except (EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError) as error:
         trouble = f"not a tar archive, or a truncated or damaged one ({error})"
@@ -134,7 +134,7 @@ def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
 
 def _checked(where: str, planes: NDArray[np.uint8], labels: list[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if len(labels) != len(planes) or not labels:
-        raise ValueError(f"{where}: {len(planes):,} images and {len(labels):,} labels")
+        raise ValueError(f"{where}: expected one label per image, got {len(planes):,} images and {len(labels):,} labels")
     for row, label in enumerate(labels):
         if type(label) is not int or not 0 <= label < len(CLASS_NAMES):
             raise ValueError(f"{where}: the label of image {row} must be one of 0 to 9, got {reprlib.repr(label)}")
@@ -154,7 +154,7 @@ def _binary(where: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.i
     """Read records of one label byte and 3,072 pixel bytes."""
     if not content or len(content) % (1 + _PIXELS):
         trouble = f"{len(content):,} bytes are not a whole number of records of {1 + _PIXELS:,}"
-        raise ValueError(f"{where}: {trouble}: is it truncated?")
+        raise ValueError(f"{where}: {trouble}: is the file truncated?")
     records = np.frombuffer(content, np.uint8).reshape(-1, 1 + _PIXELS)
     return _checked(where, records[:, 1:], records[:, 0].tolist())
 
@@ -174,12 +174,12 @@ def _pickled(where: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.
 
 
 def _field(batch: Any, name: str) -> Any:
-    """An entry of a file's dictionary, whose keys are bytes if Python 2 wrote it."""
+    """An entry of a file's dictionary, whose keys are bytes if Python 2 wrote the file."""
     return batch.get(name.encode(), batch.get(name)) if isinstance(batch, dict) else None
 
 
 def _text(value: Any) -> Any:
-    """Bytes as text, since Python 2 used one type for both."""
+    """Convert bytes to text, since Python 2 used one type for both."""
     return value.decode("ascii", "replace") if isinstance(value, bytes) else value
 
 
@@ -187,18 +187,18 @@ def _unpickled(where: str, content: bytes) -> Any:
     try:
         return _Unpickler(io.BytesIO(content), encoding="bytes").load()
     except _Refused as error:
-        raise ValueError(f"{where}: rejected, and none of it was run: {error}") from error
-    except Exception as error:  # a damaged pickle raises nearly anything: EOFError, KeyError, MemoryError, TypeError
+        raise ValueError(f"{where}: rejected before any of it was run: {error}") from error
+    except Exception as error:  # a damaged pickle can raise nearly any error: EOFError, KeyError, MemoryError, TypeError
         trouble = f"{type(error).__name__}: {error}"
         raise ValueError(f"{where}: not a CIFAR-10 file, or a truncated or damaged one ({trouble})") from error
 
 
 class _Refused(Exception):
-    """A pickle asks for something that no CIFAR-10 file needs."""
+    """A pickle requires something that no CIFAR-10 file needs."""
 
 
 class _StandIn:
-    """A class that a pickle may call but not change: without __setstate__, its state would be set on the class."""
+    """A class that a pickle may call but not modify: without __setstate__, a pickle could set attributes of the class."""
 
     __slots__ = ()
 
@@ -207,7 +207,7 @@ class _StandIn:
 
 
 class _Array(_StandIn):
-    """Stands in for numpy.ndarray and for the function that makes an empty array."""
+    """Stands in for numpy.ndarray and for the function that creates an empty array."""
 
     __slots__ = ("values",)
     values: NDArray[Any] | None
@@ -228,7 +228,7 @@ class _Array(_StandIn):
 
 
 class _FromBuffer(_StandIn):
-    """Stands in for the function by which NumPy arrays are restored in protocol 5."""
+    """Stands in for the function that restores NumPy arrays in pickle protocol 5."""
 
     __slots__ = ()
 
@@ -239,7 +239,7 @@ class _FromBuffer(_StandIn):
 
 
 class _DType(_StandIn):
-    """Stands in for numpy.dtype: only integers and floats; Python objects, records and text are rejected."""
+    """Stands in for numpy.dtype; accepts integers and floats, and rejects Python objects, records and text."""
 
     __slots__ = ("values",)
     values: np.dtype[Any] | None
@@ -262,13 +262,13 @@ class _DType(_StandIn):
 
 
 class _Bytes(_StandIn):
-    """Stands in for the function by which Python 3 writes bytes in the protocols of Python 2."""
+    """Stands in for the function with which Python 3 encodes bytes in the pickle protocols of Python 2."""
 
     __slots__ = ()
 
     def __new__(cls, text: Any, encoding: Any) -> Any:
         if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
-            raise _Refused("only text in latin1 is encoded")
+            raise _Refused("only text in latin1 is allowed")
         return text.encode("latin1")
 
 
@@ -281,10 +281,10 @@ _ADMITTED: dict[tuple[str, str], type[_StandIn]] = {
 }
 
 
-class _Unpickler(pickle._Unpickler):  # the C version allocates gigabytes if 7 bytes ask for it
-    """Reads plain containers, numbers, text and arrays of numbers; every other name in a pickle is rejected."""
+class _Unpickler(pickle._Unpickler):  # 7 bytes can make the C version allocate gigabytes
+    """An unpickler for plain containers, numbers, text and arrays of numbers; it rejects every other name."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
-            raise _Refused(f"it asks for {module}.{name}, but only NumPy arrays and plain containers are read")
+            raise _Refused(f"it asks for {module}.{name}, but only NumPy arrays and plain containers are allowed")
         return _ADMITTED[module, name]

@@ -1,10 +1,10 @@
-"""The ULB credit-card fraud data: 284,807 card payments of two days in September 2013, 492 of them fraudulent.
+"""The ULB credit-card fraud data: 284,807 card payments from two days in September 2013, 492 of them fraudulent.
 
 Columns: Time (seconds since the first row), V1..V28 (principal components of unpublished features),
-Amount, Class (1 = fraud). examples/fraud studies them.
+Amount, Class (1 = fraud). examples/fraud studies this data.
 
 Source: Dal Pozzolo, Caelen, Johnson & Bontempi, "Calibrating Probability with Undersampling for Unbalanced
-Classification", 2015; the Kaggle data set mlg-ulb/creditcardfraud, also OpenML 1597.
+Classification", 2015; the Kaggle data set mlg-ulb/creditcardfraud, also OpenML data set 1597.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FILES = DataFiles(
     title="the credit-card data",
     names=("creditcard.csv", "creditcard.csv.gz"),
     origin="Kaggle: mlg-ulb/creditcardfraud",
-    instead="examples/fraud/generator.py makes a stand-in without any file",
+    instead="examples/fraud/generator.py generates a stand-in and needs no files",
 )
 _COLUMNS = ("Time", *FEATURE_NAMES, "Class")
 
@@ -51,7 +51,7 @@ class Transactions:
     kinds (n,): the kind of each fraud, "" for normal rows; generated data only.
     source: the origin of the rows; for generated data it begins with "SYNTHETIC".
 
-    ValueError: arrays of unequal length, labels other than 0 and 1.
+    ValueError: arrays of unequal length, or labels other than 0 and 1.
     """
 
     features: NDArray[np.float64]
@@ -82,7 +82,7 @@ class Transactions:
 
     @property
     def prevalence(self) -> float:
-        """The share of frauds among all rows: 0.00173 in the original."""
+        """The share of frauds among all rows: 0.00173 in the original data."""
         return self.n_frauds / self.n_rows
 
     @property
@@ -91,14 +91,14 @@ class Transactions:
 
 
 def load(path: PathLike | None = None, *, download: bool = False) -> Transactions:
-    """Read the data from `path`, else from TINYDL_DATA's folder, else from the cache (locate.py), else OpenML's copy.
+    """Read the data from `path`, else the folder in TINYDL_DATA, else the cache (see locate.py), else OpenML's copy.
 
     path: a CSV file, plain or gzip, or a folder that holds creditcard.csv or creditcard.csv.gz.
-    download: if none of these exists, fetch OpenML's copy (tens of MB) once; scikit-learn checks it and keeps it
+    download: if the data is not found, fetch OpenML's copy (tens of MB) once; scikit-learn checks it and keeps it
         in its own cache. `time` is None if OpenML does not list Time as a feature.
 
-    FileNotFoundError: the data is nowhere to be found.
-    ValueError: the file is not as expected; the message names file, line and column.
+    FileNotFoundError: the data was not found.
+    ValueError: the file is not as expected; the message names the file, line and column.
     """
     if found := FILES.find(path):
         return _read_csv(found)
@@ -148,7 +148,7 @@ def _parse(path: Path, file: TextIO, columns: list[int]) -> NDArray[np.float64]:
 
 
 def _first_fault(path: Path, columns: list[int]) -> str | None:
-    """Read again, slowly, only to find the cell that is wrong."""
+    """Describe the first invalid cell, found by reading the file again, slowly; None if all cells are valid."""
     with _open(path) as file:
         reader = csv.reader(file)
         next(reader)
@@ -170,7 +170,7 @@ def _first_fault(path: Path, columns: list[int]) -> str | None:
 
 
 def _is_in_openml_cache() -> bool:
-    """Whether scikit-learn has fetched the data before: it stores a URL's content under the URL's path."""
+    """Whether scikit-learn has already fetched the data; it stores a URL's content under the URL's path."""
     cache = Path(get_data_home()) / "openml" / "openml.org"
     description = cache / f"api/v1/json/data/{OPENML_ID}.gz"
     if not description.is_file():
@@ -181,12 +181,12 @@ def _is_in_openml_cache() -> bool:
 
 
 def _read_openml() -> Transactions:
-    """OpenML's copy through scikit-learn, which checks and caches it; scikit-learn's ARFF parser needs no pandas."""
+    """Read OpenML's copy through scikit-learn, which checks and caches it; the liac-arff parser needs no pandas."""
     try:
         bunch = fetch_openml(data_id=OPENML_ID, as_frame=False, parser="liac-arff")
     except OSError as error:
         trouble = f"OpenML data set {OPENML_ID} could not be fetched ({error})"
-        raise OSError(f"{trouble}: give load(path=...) the CSV file instead") from error
+        raise OSError(f"{trouble}: pass the CSV file, load(path=...), instead") from error
     names = list(bunch.feature_names)
     if missing := [name for name in FEATURE_NAMES if name not in names]:
         raise ValueError(f"OpenML data set {OPENML_ID}: no column {', '.join(missing)}, got {names}")
@@ -195,7 +195,7 @@ def _read_openml() -> Transactions:
     if not np.isin(labels, ("0", "1")).all():
         raise ValueError(f"OpenML data set {OPENML_ID}: expected labels 0 and 1, got {np.unique(labels)}")
     if not np.isfinite(table).all():
-        raise ValueError(f"OpenML data set {OPENML_ID}: columns must be finite numbers")
+        raise ValueError(f"OpenML data set {OPENML_ID}: columns must hold finite numbers")
     return Transactions(
         features=np.ascontiguousarray(table[:, [names.index(name) for name in FEATURE_NAMES]]),
         labels=labels.astype(np.int64),

@@ -1,6 +1,6 @@
-"""Handwritten digits, 1,797 images of 8x8 pixels, included in scikit-learn: no file, no network.
+"""Handwritten digits: 1,797 images of 8x8 pixels, included in scikit-learn, so that no download is needed.
 
-Source: Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998; its test
+Source: Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998; the test
 set, as in `sklearn.datasets.load_digits`.
 """
 
@@ -24,11 +24,11 @@ class Digits(NamedTuple):
 
 
 def load(test_size: int = 360, seed: int = 0) -> Digits:
-    """Split the digits: `test_size` images, all classes in proportion, are for testing; `seed` chooses them.
+    """Split the digits: `test_size` images, chosen by `seed` with all classes in proportion, are for testing.
 
-    Gray levels 0 to 16 become 0 to 255, so that `Images` gives 0 to 1.
+    Gray levels 0 to 16 are scaled to 0 to 255, which `Images` converts to 0 to 1.
 
-    ValueError: a test size that leaves a class without an image on either side, or an invalid seed.
+    ValueError: a test size that leaves either set without images of some class, or an invalid seed.
     """
     from sklearn.datasets import load_digits
 

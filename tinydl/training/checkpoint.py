@@ -1,8 +1,8 @@
 """Models on disk: safetensors files with the architecture as JSON in their metadata.
 
 A safetensors file holds only numbers and text, so reading one cannot run code; layers are created from a fixed registry
-of classes. Each file is written beside its target and renamed into place: a program that is stopped leaves the old file
-or the new one, never half of one.
+of classes. Each file is written under a temporary name and then renamed: a save that is interrupted leaves the old file
+or the new one, never a partial file.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from ..optimizers import Optimizer
 
 AnyModel = TypeVar("AnyModel", bound=NetworkInTraining)
 FORMAT = 1
-SLOT = "optimizer/"  # prefix of an optimizer's vectors; the names of layers' arrays have dots
+SLOT = "optimizer/"  # prefix for an optimizer's vectors; layers' arrays have dotted names
 REGISTRY: dict[str, type[Layer]] = {
     name: getattr(_layers, name) for name in _layers.__all__ if name not in ("Layer", "Container")
 }
 
 
 def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
-    """A layer as JSON: {"layer": class, "arguments": {...}}, with layers (and lists of them) inside likewise.
+    """A layer as JSON, {"layer": class, "arguments": {...}}; layers and lists of layers among the arguments likewise.
 
-    A layer in a second place is {"same_as": k}, where k is its number among the layers before it, innermost first.
+    A repeated layer is {"same_as": k}, where k is its index among the layers converted so far, innermost first.
     """
     seen = [] if seen is None else seen
     if isinstance(value, Layer):
@@ -58,7 +58,7 @@ def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
 
 
 def object_to_config(value: Any) -> Any:
-    """An optimizer as JSON: {"class": ..., "arguments": {...}}, with its schedules likewise."""
+    """An optimizer as JSON: {"class": ..., "arguments": {...}}; its schedules have the same form."""
     if hasattr(value, "get_config"):
         arguments = {name: object_to_config(argument) for name, argument in value.get_config().items()}
         return {"class": type(value).__name__, "arguments": arguments}
@@ -68,7 +68,7 @@ def object_to_config(value: Any) -> Any:
 def layer_from_config(
     config: Any, registry: Mapping[str, type[Layer]] = REGISTRY, seen: list[Layer] | None = None
 ) -> Any:
-    """The inverse of `layer_to_config`: new, unbuilt layers."""
+    """Create new, unbuilt layers from the result of `layer_to_config`."""
     seen = [] if seen is None else seen
     if isinstance(config, list):
         return [layer_from_config(entry, registry, seen) for entry in config]
@@ -77,7 +77,7 @@ def layer_from_config(
             return seen[arguments.whole("checkpoint", "same_as", config["same_as"])]
         if config.get("layer") not in registry:
             mend = "pass its class, Model.load(path, custom_layers=[...])"
-            raise ValueError(f"expected layers of tinydl or of custom_layers, got {config.get('layer')!r}: {mend}")
+            raise ValueError(f"expected layers from tinydl or custom_layers, got {config.get('layer')!r}: {mend}")
         given = {name: layer_from_config(value, registry, seen) for name, value in config["arguments"].items()}
         layer = registry[config["layer"]](**given)
         layer.name = config["name"]
@@ -98,9 +98,9 @@ def write(path: PathLike, tensors: Mapping[str, NDArray], metadata: Mapping[str,
 
 
 def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
-    """(tensors, metadata) of a file that `write` made.
+    """Return (tensors, metadata) from a file that `write` made.
 
-    Raises FileNotFoundError, or ValueError when it is truncated, of another kind, or from a newer tinydl.
+    Raises FileNotFoundError, or ValueError if the file is truncated, of another kind, or from a newer tinydl.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -108,7 +108,7 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = (file.metadata() or {}).get("tinydl")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
         content = json.loads(metadata) if metadata is not None else None
     except (SafetensorError, ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
         raise ValueError(f"{path}: expected a safetensors file, got a truncated or different file: {error}") from error
@@ -120,12 +120,12 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
 
 
 def save_model(model: NetworkInTraining, path: PathLike) -> None:
-    """Write architecture and weights."""
+    """Write the architecture and the weights."""
     write(path, _tensors(model), _architecture(model))
 
 
 def load_model(kind: Callable[..., AnyModel], path: PathLike, custom_layers: Sequence[type[Layer]]) -> AnyModel:
-    """A new model of class `kind` from a file that `save_model` or `save_training` wrote."""
+    """Load a new model of class `kind` from a file that `save_model` or `save_training` wrote."""
     tensors, metadata = read(path)
     registry = {**REGISTRY, **{layer.__name__: layer for layer in custom_layers}}
     try:
@@ -145,7 +145,7 @@ def load_weights(model: NetworkInTraining, path: PathLike) -> None:
 
 
 def save_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike) -> None:
-    """`save_model`, plus the optimizer's vectors and step number, the epoch, and the state of every generator."""
+    """Write the model, the optimizer's vectors and step number, the epoch, and the state of every generator."""
     training = {
         "optimizer": object_to_config(optimizer), "iterations": optimizer.iterations, "epoch": model.epoch,
         "generators": [generator.bit_generator.state for generator in _generators(model)],
@@ -155,7 +155,7 @@ def save_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
 
 
 def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike) -> None:
-    """The inverse of `save_training`, for a model and an optimizer created the same way; checks all, then writes."""
+    """Load a file of `save_training` into a model and an optimizer created the same way, after checking all of it."""
     tensors, metadata = read(path)
     training = metadata.get("training")
     if not isinstance(training, dict):
@@ -165,10 +165,10 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
         saved, own = training["optimizer"], object_to_config(optimizer)
         rate, own_rate = saved["arguments"]["learning_rate"], own["arguments"]["learning_rate"]
         numbers = isinstance(rate, float) and isinstance(own_rate, float)
-        if numbers:  # a callback may have set it: the one number that may differ
+        if numbers:  # the only setting that may differ, since a callback may have set it
             own["arguments"]["learning_rate"] = arguments.number("checkpoint", "learning_rate", rate, 0)
         if saved != own:
-            raise ValueError(f"the optimizer must be {saved}, as in the file, got {own}: compile with that one")
+            raise ValueError(f"the optimizer must be {saved}, as in the file, got {own}: compile with that optimizer")
         slots = {name: tensors[f"{SLOT}{name}"] for name in optimizer.slots}
         if any(slot.shape != model.parameters.shape for slot in slots.values()):
             raise ValueError("the optimizer's vectors must have this model's size")
@@ -180,7 +180,7 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
             generator.bit_generator.state = state
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path}: this checkpoint cannot continue this model's training: {error}") from error
-    _set_tensors(model, path, tensors)  # checks before it writes; the rest cannot fail
+    _set_tensors(model, path, tensors)  # checks all arrays before writing; the lines below cannot fail
     for name, slot in slots.items():
         optimizer.slots[name][...] = slot
     optimizer.iterations, model.epoch = iterations, epoch

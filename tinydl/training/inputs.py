@@ -1,4 +1,4 @@
-"""Checks of a Model's inputs (layers, data, targets, losses, metrics), made before it changes anything."""
+"""Checks of a Model's inputs (layers, data, targets, losses, metrics), made before the model changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..optimizers import Optimizer
 
 
 def shape_of(input_shape: int | Shape) -> Shape:
-    """The input_shape that a Model was given, as a tuple."""
+    """Return a Model's input_shape as a tuple."""
     shape = tuple(input_shape) if isinstance(input_shape, list | tuple) else (input_shape,)
     return tuple(arguments.positive_int("Model", "every entry of input_shape", size) for size in shape)
 
@@ -47,7 +47,7 @@ def check_layers(root: Layer) -> None:
 
 
 def warn_of_channels_first(root: Layer, shape: Shape) -> None:
-    """Warn of an input_shape such as (3, 32, 32): it would train, as images 3 pixels high with 32 channels."""
+    """Warn about an input_shape such as (3, 32, 32), which would train on images 3 pixels high with 32 channels."""
     first = next(layer for layer in root.walk() if not layer.sublayers())
     if isinstance(first, Conv2D | Pool2D) and (mend := arguments.channels_first(shape)):
         warnings.warn(
@@ -57,7 +57,7 @@ def warn_of_channels_first(root: Layer, shape: Shape) -> None:
 
 
 def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
-    """The source of batches: x itself if it is Batches, else Batches over an array of the network's dtype."""
+    """Return x as Batches: unchanged if it is Batches already, else as an array of the network's dtype."""
     input_shape = network.input_shape
     expected = f"(n, {', '.join(map(str, input_shape))})"
     if isinstance(x, Batches):
@@ -68,7 +68,7 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
     try:
         if np.iscomplexobj(x):
             raise TypeError("it is complex")
-        with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite and raises below
+        with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite and is rejected below
             array = np.ascontiguousarray(x, dtype=network.dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{method}: x must be an array of numbers of shape {expected}: {error}") from None
@@ -84,7 +84,7 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
     if len(array) == 0:
         raise ValueError(f"{method}: x must not be empty, got shape {array.shape}")
     with np.errstate(over="ignore", invalid="ignore"):
-        total = float(array.sum())  # if it is finite, so is every entry; isfinite(x) would take an array as large as x
+        total = float(array.sum())  # if finite, so is every entry; isfinite(x) would allocate an array as large as x
     if not math.isfinite(total) and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         found = f"NaN or infinity (as {network.dtype}), first at {place}"
@@ -95,11 +95,11 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
 def check_data(
     method: str, network: Network, loss: Loss, x: ArrayLike | Batches, y: ArrayLike | None = None
 ) -> Batches:
-    """x and its targets as Batches; the loss checks the targets."""
+    """Return x and its targets as Batches after the loss has checked the targets."""
     data = copy.copy(check_x(method, network, x))
     if isinstance(x, Batches):
         if y is not None:
-            raise ValueError(f"{method}: {type(x).__name__} bring their own targets: remove y")
+            raise ValueError(f"{method}: {type(x).__name__} already include targets: remove y")
         targets: Any = data.y
     else:
         targets = data.x if y is x else y
@@ -115,7 +115,7 @@ def check_data(
 
 
 def check_validation(network: Network, loss: Loss, validation_data: Any) -> Batches | None:
-    """`fit`'s validation_data: Batches, a pair (x, y), or None."""
+    """Check `fit`'s validation_data, which is Batches, a pair (x, y), or None."""
     if validation_data is None:
         return None
     if isinstance(validation_data, Batches):
@@ -126,7 +126,7 @@ def check_validation(network: Network, loss: Loss, validation_data: Any) -> Batc
 
 
 def check_callbacks(callbacks: Any) -> Sequence[Callback]:
-    """`fit`'s callbacks: a list of Callback objects, or None."""
+    """Check `fit`'s callbacks, which are a list of Callback objects, or None."""
     if isinstance(callbacks, Callback):
         raise TypeError(f"fit: callbacks must be a list of Callback objects, got {callbacks!r}")
     found = list(callbacks or ())
@@ -137,14 +137,14 @@ def check_callbacks(callbacks: Any) -> Sequence[Callback]:
 
 
 def rows_at_a_time(method: str, network: Network, batch_size: int | None) -> int:
-    """The batch size of `evaluate` and `predict`; None is 1,024 rows, or 128 images."""
+    """The batch size of `evaluate` and `predict`; None means 1,024 rows, or 128 images."""
     if batch_size is None:
         return 1024 if len(network.input_shape) == 1 else 128  # more images would only take up memory
     return arguments.positive_int(method, "batch_size", batch_size)
 
 
 def check_optimizer_and_loss(optimizer: Any, loss: Any) -> None:
-    """Reject strings, classes and objects of other libraries."""
+    """Reject strings, classes and objects from other libraries."""
     for value, kind, example in ((optimizer, Optimizer, "Adam()"), (loss, Loss, "MeanSquaredError()")):
         if not isinstance(value, kind):
             name = kind.__name__.lower()
@@ -157,13 +157,13 @@ def check_ends(loss: Loss, root: Layer, output_shape: Shape) -> None:
     for head in heads:
         if head.head.output_shape != output_shape:
             shapes = f"the head of {head.label} gives shape {head.head.output_shape}, the model {output_shape}"
-            raise ValueError(f"compile: {shapes}: both must be the same, as their targets are")
+            raise ValueError(f"compile: {shapes}: both shapes must be the same, as the targets are")
     for end in (root, *(head.head for head in heads)):
         _refuse_probabilities(loss, end, "the model" if end is root else "an auxiliary head")
 
 
 def _refuse_probabilities(loss: Loss, end: Layer, whose: str) -> None:
-    """Raise if a loss that applies the softmax or sigmoid itself would get probabilities."""
+    """Raise if a loss that applies the softmax or sigmoid itself would receive probabilities."""
     last = end
     while last.sublayers() and getattr(last, "activation", None) in (None, "linear"):
         last = last.sublayers()[-1]
@@ -171,12 +171,12 @@ def _refuse_probabilities(loss: Loss, end: Layer, whose: str) -> None:
     for logits_loss, layer, name in takers:
         if isinstance(loss, logits_loss) and (isinstance(last, layer) or getattr(last, "activation", None) == name):
             takes = f"{type(loss).__name__} takes logits and applies the {name} itself"
-            ends = f"{whose} ends in {last.label}, which applies it too: remove that layer"
+            ends = f"{whose} ends in {last.label}, which also applies it: remove that layer"
             raise ValueError(f"compile: {takes}, but {ends}")
 
 
 def metrics_by_name(metrics: str | Iterable[str | Metric] | None) -> dict[str, Metric]:
-    """`compile`'s metrics as functions, by the names that their figures will have."""
+    """Return `compile`'s metrics as {name of the figure: function}."""
     chosen: dict[str, Metric] = {}
     for metric in [metrics] if isinstance(metrics, str) else metrics or ():
         name = getattr(metric, "__name__", type(metric).__name__) if callable(metric) else str(metric)

@@ -2,15 +2,15 @@
 
 A chain is listed in its own order. Where the graph forks and rejoins, as around a residual block, Keras' functional
 models sort by depth: a layer's depth is the largest number of layers between it and the output on any path. The deepest
-comes first; layers of equal depth are in the order in which a walk back from the output meets them, path by path. A
-block's projection thus does not follow the body, but stands between the body's last layers.
+layer comes first; layers of equal depth are in the order in which a depth-first walk back from the output reaches them.
+A block's projection is therefore listed between the last layers of the body, not after the body.
 
-Depth counts Keras' layers: the sum of a Residual is one (Add), the joining of Branches is one (Concatenate), and an
-activation in BatchNorm or Residual is one more (Activation); Dense and Conv2D include theirs in Keras too. Padding in
-pixels, a layer in Keras, is not counted. Auxiliary heads are outputs that follow the model's own.
+Depth counts Keras' layers: the sum in a Residual is a layer (Add), as are the concatenation in Branches (Concatenate)
+and an activation in BatchNorm or Residual (Activation). Dense and Conv2D include their activations, as in Keras.
+Padding in pixels is a layer in Keras but is not counted here. Auxiliary heads are further outputs, after the model's own.
 
-The order of Add's inputs is the user's choice in Keras. Here the body is the first; in keras.applications.ResNet50 the
-shortcut is. For its weights, write Residual(shortcut, body) where a block has both: the sum is the same.
+In Keras the user chooses the order of Add's inputs. Here the body comes first; in keras.applications.ResNet50 the
+shortcut does. To load its weights, write Residual(shortcut, body) for blocks that have both: the sum is the same.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from ..layers import AuxiliaryHead, BatchNorm, Branches, Residual
 
 
 def keras_order(root: Layer) -> list[Layer]:
-    """All layers but containers, each once, in Keras' order."""
+    """All layers except containers, each listed once, in Keras' order."""
     graph = _Graph()
     outputs = [graph.add(root, None)]
     for head, x in graph.heads:
         outputs.append(graph.add(head, x))
     depths = graph.depths()
     met = graph.walk_back(outputs)
-    return sorted((node for node in met if isinstance(node, Layer)), key=lambda layer: -depths[id(layer)])  # (stable)
+    return sorted((node for node in met if isinstance(node, Layer)), key=lambda layer: -depths[id(layer)])  # stable
 
 
 def arrays_in_order(root: Layer) -> list[NDArray]:
-    """All arrays in Keras' order: layer by layer, W, b; gamma, beta, mean, var."""
+    """All arrays in Keras' order: by layer, then W, b or gamma, beta, mean, var."""
     layers = keras_order(root)
     return [array for layer in layers for arrays in (layer.params, layer.state) for array in arrays.values()]
 
 
 class _Call:
-    """A layer in one of its places. Add, Concatenate and Activation are calls without a layer."""
+    """One use of a layer. Add, Concatenate and Activation are calls without a layer."""
 
     def __init__(self, layer: Layer | None, before: list[_Call]) -> None:
         self.what: Layer | _Call = layer or self
@@ -79,7 +79,7 @@ class _Graph:
         return x if layer.activation in (None, "linear") else self._call(None, x)
 
     def depths(self) -> dict[int, int]:
-        """Depths by id. As in Keras, a layer in several places puts each of them at the deepest depth met so far."""
+        """Depths by id. As in Keras, all uses of a shared layer are at the greatest depth of the uses seen so far."""
         places: dict[int, int] = {}
         depths: dict[int, int] = {}
         for call in reversed(self.calls):
@@ -90,7 +90,7 @@ class _Graph:
         return depths
 
     def walk_back(self, outputs: list[_Call | None]) -> list[Layer | _Call]:
-        """Walk back from each output in turn, depth first; list each call once, where it is first met."""
+        """Walk back from each output in turn, depth first; list each layer once, where it is first reached."""
         met: dict[int, Layer | _Call] = {}
         seen: set[int] = set()
         stack = outputs[::-1]

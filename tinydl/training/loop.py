@@ -1,4 +1,4 @@
-"""The training loop: epochs, batches, the training step, and the calls of callbacks."""
+"""The training loop: epochs, batches, the training step, and the calls to callbacks."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from .inputs import rows_at_a_time
 from .vector import leaves, owners
 
 BatchListener = Callable[[int, Logs], None]
-LARGE = 1 << 16  # parameters of a Dense layer from which writing its gradient is faster than adding to zeros
+LARGE = 1 << 16  # entries of a W from which writing its gradient is faster than adding the gradient to zeros
 MEND = "Try a smaller learning rate, or global_clipnorm in the optimizer"
 
 
 class Step:
-    """A training step: forward, loss, backward, optimizer. It looks up the layers' properties only once."""
+    """A training step: forward, loss, backward, optimizer. The layers' properties are looked up once, on creation."""
 
     def __init__(self, root: Layer, parameters: NDArray, gradients: NDArray) -> None:
         self.root, self.parameters, self.gradients = root, parameters, gradients
         self.heads = [layer for layer in root.walk() if isinstance(layer, AuxiliaryHead)]
-        self.without_dx = _way_to_the_lowest(root)[1:]  # the root's flag is never read
+        self.without_dx = _way_to_the_lowest(root)[1:]  # the root's input_gradient is never read
         self.writers = _writers(root)
         self.stateful = [layer.state for layer in owners(root) if layer.state]
 
     def take(self, x: NDArray, y: NDArray, loss: Loss, optimizer: Optimizer) -> tuple[float, NDArray]:
-        """Take one step; return the loss (penalties included) before it, and the predictions.
+        """Take one step; return the loss before the step (penalties included) and the predictions.
 
-        Raises FloatingPointError, with parameters and state as before, if the loss is NaN or infinite.
+        If the loss is NaN or infinite, raises FloatingPointError and leaves parameters and state unchanged.
         """
         before = [{key: array.copy() for key, array in state.items()} for state in self.stateful]
         for head in self.heads:
@@ -47,7 +47,7 @@ class Step:
             value = float(loss.forward(y_pred, y)) + self.root.penalty()
             if not math.isfinite(value):
                 explanation = self._explain_non_finite(value, x)
-                for state, old in zip(self.stateful, before, strict=True):  # the forward passes changed it
+                for state, old in zip(self.stateful, before, strict=True):  # the forward passes changed the state
                     for key, array in old.items():
                         state[key][...] = array
                 raise FloatingPointError(explanation)
@@ -59,8 +59,8 @@ class Step:
         return value, y_pred
 
     def _backward_from_zero(self, dy: NDArray) -> None:
-        """zero_grad() and backward(dy), without two things that a training step does not need: zeros in the gradients
-        of large Dense layers, and dL/dx below the lowest layer that learns."""
+        """Do zero_grad() and backward(dy), without two things that a training step does not need: zeros in the
+        gradients of large Dense layers, and dL/dx of the lowest layer that learns."""
         if self.writers:
             for layer in leaves(self.root):
                 if layer not in self.writers:
@@ -95,9 +95,9 @@ class Step:
 
 
 def _way_to_the_lowest(layer: Layer) -> list[Layer]:
-    """The chains around the lowest layer that learns, outermost first, then that layer; empty if it needs its dL/dx.
+    """The chains around the lowest layer that learns, outermost first, then that layer; empty if its dL/dx is needed.
 
-    Only these classes read `input_gradient`; a subclass with its own backward may use dL/dx.
+    Only the classes tested here read `input_gradient`; a subclass with its own backward may use dL/dx.
     """
     backward = type(layer).backward
     if backward in (Dense.backward, Conv2D.backward):
@@ -110,7 +110,7 @@ def _way_to_the_lowest(layer: Layer) -> list[Layer]:
 
 
 def _writers(root: Layer) -> list[Dense]:
-    """Large Dense layers whose backward runs once per pass, as they stand in a chain and in only one place."""
+    """Large Dense layers whose backward runs once per pass because they are in a chain and are used only once."""
     shared = {id(layer.original) for layer in leaves(root)}
     return [
         layer
@@ -124,10 +124,10 @@ def run(
     model: NetworkInTraining, step: Step, data: Batches, epochs: int, batch_size: int, shuffle: bool,
     validation: Batches | None, callbacks: Sequence[Callback], initial_epoch: int,
 ) -> None:  # fmt: skip
-    """Run the epochs initial_epoch .. epochs - 1, or until `model.stop_training`. Ctrl-C sets `model.interrupted`.
+    """Run epochs initial_epoch .. epochs - 1, or until `model.stop_training` is set. Ctrl-C sets `model.interrupted`.
 
-    Any callback may raise before the run begins. Every callback that began also gets its end, even if others raise
-    errors.
+    A `check_run` may raise before the run begins. Every callback whose `on_train_begin` succeeds gets its
+    `on_train_end`, even if other callbacks raise errors.
     """
     names = ["loss", *model.metrics]
     metrics = names + [f"val_{name}" for name in names if validation is not None]
@@ -159,7 +159,7 @@ def run(
                         break
             except KeyboardInterrupt:
                 model.interrupted = True
-    except KeyboardInterrupt:  # while callbacks began or ended
+    except KeyboardInterrupt:  # raised while callbacks began or ended
         model.interrupted = True
 
 
@@ -167,7 +167,7 @@ def _epoch(
     model: NetworkInTraining, step: Step, epoch: int, data: Batches, batch_size: int, shuffle: bool,
     per_batch: Sequence[BatchListener],
 ) -> Logs:  # fmt: skip
-    """Train one pass over all rows; return figures that are means over rows."""
+    """Train for one pass over all rows; return the loss and the metrics as means over rows."""
     loss, optimizer = model.loss, model.optimizer
     assert loss is not None
     assert optimizer is not None
@@ -199,7 +199,7 @@ def figures(model: NetworkInTraining, data: Batches, batch_size: int | None = No
 
 
 def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
-    """Raise if the model is not finite, before callbacks save it: no loss follows the epoch's last step to show it."""
+    """Raise if the model is not finite, before callbacks save it: no later loss shows what an epoch's last step did."""
     bad = [name for name, value in logs.items() if not math.isfinite(value)]
     bad += [name for name, array in model.params.items() if not np.isfinite(array).all()]
     if bad:
@@ -207,6 +207,6 @@ def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
 
 
 def _wants_batches(callback: Callback) -> bool:
-    """Whether a callback overrides on_train_batch_end: most do not, and calling it for every batch costs time."""
+    """Whether a callback overrides on_train_batch_end; calling the empty method for every batch would cost time."""
     method = callback.on_train_batch_end
     return getattr(method, "__func__", method) is not Callback.on_train_batch_end

@@ -19,7 +19,7 @@ class Vectors(NamedTuple):
 
     parameters: NDArray
     gradients: NDArray
-    decayed: list[slice]  # weights, but not biases, gamma and beta, which have one dimension
+    decayed: list[slice]  # weights, but not biases, gammas and betas, which have one dimension
 
 
 def leaves(root: Layer) -> Iterator[Layer]:
@@ -28,7 +28,7 @@ def leaves(root: Layer) -> Iterator[Layer]:
 
 
 def owners(root: Layer) -> Iterator[Layer]:
-    """The layers that own arrays: no containers, and only the first place of a shared layer."""
+    """The layers that own arrays: no containers, and only the first use of a shared layer."""
     return (layer for layer in leaves(root) if layer.original is None)
 
 
