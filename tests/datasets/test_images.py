@@ -465,7 +465,7 @@ def test_subsets_keep_names_and_options() -> None:
 
 def test_subsets_that_are_none() -> None:
     data = make()
-    with pytest.raises(ValueError, match="rows must choose at least one image"):
+    with pytest.raises(ValueError, match="rows must select at least one image"):
         data.subset(slice(40, 50))
     with pytest.raises(ValueError, match=r"one-dimensional and not empty, got shape \(\)"):
         data.subset(3)
@@ -595,8 +595,8 @@ def test_images_that_are_none(images: Any, message: str) -> None:
     ("labels", "message"),
     [
         (np.zeros(39, int), r"shape \(40,\), one per image, got \(39,\)$"),
-        (np.zeros((40, 1), int), r"got \(40, 1\): give labels\.reshape\(-1\)"),
-        (np.zeros((40, 4), int), r"got \(40, 4\): for one-hot rows give labels\.argmax\(axis=1\)"),
+        (np.zeros((40, 1), int), r"got \(40, 1\): pass labels\.reshape\(-1\)"),
+        (np.zeros((40, 4), int), r"got \(40, 4\): for one-hot rows pass labels\.argmax\(axis=1\)"),
         (np.zeros(40), "integers, got float64"),
         (np.zeros(40, bool), "integers, got bool"),
         (np.arange(40), "0 to 3, for 4 class names, got 0 to 39"),

@@ -86,7 +86,7 @@ def test_some_data_sets_have_files() -> None:
 def test_the_same_errors_from_every_data_set(module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = module.FILES
     what_to_do = (
-        f"Give the path of {' or '.join(files.names)}, or of a folder that holds it (from {files.origin}). Without "
+        f"Pass the path of {' or '.join(files.names)}, or of a folder that holds it (from {files.origin}). Without "
         "a path, TINYDL_DATA may name such a folder, and download=True (on the command line --download) fetches it"
     )
     for path in (tmp_path / "nowhere", tmp_path):

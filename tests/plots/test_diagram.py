@@ -293,7 +293,7 @@ def test_composites_of_users() -> None:
         "input 4 / ",
         "Dense 4 / 4 / 20",
         "Dense 5 / LeakyReLU 0.3 / 5 / 25",
-        "Twice / 3 layers in it / 4 / 44",
+        "Twice / 3 layers inside / 4 / 44",
         "Dense 4 / 4 / 20",
         "Dense 4, relu / 4 / 20",
         "Dense 4, relu, shared / 4",

@@ -284,7 +284,7 @@ def test_works_without_pyplot_and_display() -> None:
         (lambda: plots.accuracy_curves({"a": {"loss": [1.0]}}), "one epoch or more"),
         (lambda: plots.training_curves([1.0]), "such as fit"),  # type: ignore[arg-type]
         (lambda: plots.training_curves({"loss": [1.0]}), r'compile with metrics=\["accuracy"\]'),
-        (lambda: plots.training_curves({**RUN, "val_loss": [1.0]}), "equally many epochs"),
+        (lambda: plots.training_curves({**RUN, "val_loss": [1.0]}), "the same number of epochs"),
         (lambda: plots.training_curves(RUN, best=5), "best must be one of the epochs 1 to 4, got 5"),
         (lambda: plots.filters(FILTERS[0]), r"W must have shape \(kh, kw, in, out\).*got \(2, 3, 10\)"),
         (lambda: plots.filters(FILTERS * np.inf), "NaN or infinity"),
@@ -299,7 +299,7 @@ def test_works_without_pyplot_and_display() -> None:
         (lambda: plots.confusion_matrix(LABELS, PROBABILITIES, CLASSES), r"take y_pred.argmax\(axis=1\)"),
         (lambda: plots.confusion_matrix(LABELS, LABELS[1:], CLASSES), "length 60, got 59"),
         (lambda: plots.confusion_matrix(LABELS, LABELS, CLASSES[:2]), "class numbers 0 to 1, one per name, got 0 to 2"),
-        (lambda: plots.confusion_matrix([], [], CLASSES), "must be a row of class numbers"),
+        (lambda: plots.confusion_matrix([], [], CLASSES), "must be one-dimensional class numbers"),
         (
             lambda: plots.most_confident_mistakes(IMAGES, LABELS, 3 * PROBABILITIES, CLASSES),
             "apply a softmax to logits first",

@@ -27,7 +27,7 @@ __all__ = ["crop_and_flip", "cutout", "mixup", "random_crop", "random_flip"]
 
 
 def random_crop(images: NDArray[Any], rng: np.random.Generator, padding: int = 4) -> NDArray[Any]:
-    """Shift each image by up to `padding` pixels, with all (2 padding + 1)^2 shifts equally likely; zeros fill the gaps.
+    """Shift each image by up to `padding` pixels, with all (2 padding + 1)^2 shifts equally likely; zeros fill gaps.
 
     This equals padding the image with zeros on each side and cropping it back to its size at a random position.
     """

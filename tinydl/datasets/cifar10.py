@@ -112,7 +112,7 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, File]]:
 
 
 def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
-    """Yield (name, file) from a tar archive, gzip or plain, in its order; links, folder names and other files are ignored."""
+    """Yield (name, file) from a tar archive, gzip or plain, in its order, ignoring links, folders and other files."""
     wanted = {*_META.values(), *FILES.parts}
     try:
         with open_unzipped(archive) as file, tarfile.open(fileobj=file, mode="r|") as tar:
@@ -134,7 +134,7 @@ def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
 
 def _checked(where: str, planes: NDArray[np.uint8], labels: list[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if len(labels) != len(planes) or not labels:
-        raise ValueError(f"{where}: expected one label per image, got {len(planes):,} images and {len(labels):,} labels")
+        raise ValueError(f"{where}: expected a label per image, got {len(planes):,} images and {len(labels):,} labels")
     for row, label in enumerate(labels):
         if type(label) is not int or not 0 <= label < len(CLASS_NAMES):
             raise ValueError(f"{where}: the label of image {row} must be one of 0 to 9, got {reprlib.repr(label)}")
@@ -188,7 +188,7 @@ def _unpickled(where: str, content: bytes) -> Any:
         return _Unpickler(io.BytesIO(content), encoding="bytes").load()
     except _Refused as error:
         raise ValueError(f"{where}: rejected before any of it was run: {error}") from error
-    except Exception as error:  # a damaged pickle can raise nearly any error: EOFError, KeyError, MemoryError, TypeError
+    except Exception as error:  # a damaged pickle can raise almost anything: EOFError, KeyError, MemoryError, TypeError
         trouble = f"{type(error).__name__}: {error}"
         raise ValueError(f"{where}: not a CIFAR-10 file, or a truncated or damaged one ({trouble})") from error
 
@@ -198,7 +198,7 @@ class _Refused(Exception):
 
 
 class _StandIn:
-    """A class that a pickle may call but not modify: without __setstate__, a pickle could set attributes of the class."""
+    """A class that a pickle may call but not modify: without __setstate__, it could set attributes of the class."""
 
     __slots__ = ()
 

@@ -186,7 +186,7 @@ def _read_openml() -> Transactions:
         bunch = fetch_openml(data_id=OPENML_ID, as_frame=False, parser="liac-arff")
     except OSError as error:
         trouble = f"OpenML data set {OPENML_ID} could not be fetched ({error})"
-        raise OSError(f"{trouble}: pass the CSV file, load(path=...), instead") from error
+        raise OSError(f"{trouble}: use load(path=...) with the CSV file") from error
     names = list(bunch.feature_names)
     if missing := [name for name in FEATURE_NAMES if name not in names]:
         raise ValueError(f"OpenML data set {OPENML_ID}: no column {', '.join(missing)}, got {names}")

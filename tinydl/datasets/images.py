@@ -1,6 +1,6 @@
 """Labeled images, stored as bytes and converted to float32 one batch at a time.
 
-50,000 images of CIFAR-10 are 154 MB as bytes, 614 MB as float32 and 1.2 GB as float64.
+The 50,000 training images of CIFAR-10 are 154 MB as bytes, 614 MB as float32 and 1.2 GB as float64.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 __all__ = ["Augmentation", "Images"]
 
 Augmentation = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
-_CHUNK = 256  # images converted to float64 at a time for mean and std
+_CHUNK = 256  # the number of images converted to float64 at a time for mean and std
 
 
 class Images(Batches):
-    """Images, their labels, and the options by which batches are made: `fit` and `evaluate` take it for x and y.
+    """Images, their labels, and the options for making batches; `fit` and `evaluate` accept it instead of x and y.
 
         train, test = cifar10.load()
         train = train.standardised().augmented(augmentation.crop_and_flip)
         test = test.standardised(train.mean, train.std)
         model.fit(train, epochs=20, validation_data=test)
 
-    An object never changes: each method that sets an option returns a new one, which shares the arrays.
+    An object never changes: each method that sets an option returns a new object that shares the arrays.
 
     x            (n, height, width, channels): uint8, stored unchanged; or floats already in [0, 1], stored as float32
     y            (n,) int64, each image's class number
     class_names  the names of the classes 0, 1, ...
-    mean, std    per channel, in the units of [0, 1], or None: the shift and scale of `standardised`
+    mean, std    the shift and scale set by `standardised`, per channel, for pixels in [0, 1]; else None
 
-    ValueError: other shapes or dtypes, labels without a name, class names that are empty or repeated.
+    ValueError: other shapes or dtypes, labels without a class name, or class names that are empty or repeated.
     """
 
     def __init__(self, images: NDArray[Any], labels: ArrayLike, class_names: Sequence[str]) -> None:
@@ -52,9 +52,9 @@ class Images(Batches):
         self.mean: tuple[float, ...] | None = None
         self.std: tuple[float, ...] | None = None
         self._augmentations: tuple[Augmentation, ...] = ()
-        self._alpha = 0.0  # of mixup; 0 means no mixup
-        # The factor and the offset that standardize a pixel, for a whole image in a row:
-        # NumPy is slow if the innermost axis of a product is three channels.
+        self._alpha = 0.0  # the alpha of mixup; 0 means no mixup
+        # The factors and the offsets that standardize an image flattened to one row:
+        # NumPy is slow if the innermost axis of a product has only three entries, the channels.
         self._affine: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     def __repr__(self) -> str:
@@ -66,8 +66,8 @@ class Images(Batches):
     def standardised(self, mean: ArrayLike | None = None, std: ArrayLike | None = None) -> Images:
         """The same images, with each batch returned as (x - mean) / std per channel; x is in [0, 1] here.
 
-        mean, std: one number per channel; by default those of these images. Pass the training set's to the test set:
-        the model then learns nothing about the test images, and an image means the same in either set.
+        mean, std: one number per channel; by default computed from these images. For the test set, pass those of the
+        training set: the model then learns nothing about the test images, and both sets are scaled alike.
 
         ValueError: mean or std is not one finite number per channel; std is not above 0, as when it is computed
         from images with a constant channel.
@@ -79,7 +79,7 @@ class Images(Batches):
             std = own_std if std is None else std
         means, stds = _per_channel("mean", mean, channels), _per_channel("std", std, channels)
         if min(stds) <= 0:
-            mend = "a channel with one value throughout has none, so give std"
+            mend = "a constant channel has std 0, so pass std"
             raise ValueError(f"Images: std must be above 0 in every channel, got {stds}: {mend}")
         new = copy.copy(self)
         new.mean, new.std = means, stds
@@ -89,16 +89,16 @@ class Images(Batches):
         return new
 
     def augmented(self, *functions: Augmentation | None) -> Images:
-        """The same images, changed by function(images, rng) in every training batch.
+        """The same images, changed by each function(images, rng) in every training batch.
 
             train.augmented(augmentation.crop_and_flip, augmentation.cutout)    # in this order
 
-        functions: the first gets a batch as stored (uint8, not yet standardized), each later one the result
-        of the one before. A function must return images of the same shape and dtype without modifying its
-        input; `tinydl.datasets.augmentation` has some. Passing None alone removes all functions.
-        Without an rng, as in evaluation, `take` applies none of them.
+        functions: the first receives a batch as stored, before standardization; each later function receives the result
+        of the previous one. A function must return images of the same shape and dtype without modifying its
+        input; `tinydl.datasets.augmentation` provides several. Passing only None removes all.
+        Without an rng, as in evaluation, `take` applies no function.
 
-        ValueError: not a function. `take` raises it if a function returns another shape or dtype.
+        ValueError: an argument is not a function. `take` raises it too, if a function returns another shape or dtype.
         """
         chosen = tuple(function for function in functions if function is not None)
         for function in chosen:
@@ -111,11 +111,11 @@ class Images(Batches):
     def mixed(self, alpha: float | None = 0.2) -> Images:
         """The same images, blended by `augmentation.mixup` in every training batch; None or 0 stops blending.
 
-        A batch is augmented and standardized first, then each image and its label are blended with another's:
-        the y of a training batch is rows (n, classes) float32, which SoftmaxCrossEntropy accepts, and "accuracy"
-        counts the largest entry. Without an rng, as in evaluation, `take` gives plain images and integer
-        labels. (Keep that in mind when comparing losses and accuracies: the training figures are computed
-        on the blends, and are worse.)
+        A batch is augmented and standardized first; then each image is blended with another, and so are their labels.
+        The y of a training batch is therefore float32 (n, classes), which SoftmaxCrossEntropy accepts; the "accuracy"
+        metric compares the largest entries. Without an rng, as in evaluation, `take` returns unblended images and
+        integer labels. (Training losses and accuracies are computed on the blends, so they are worse than those of
+        evaluation.)
 
         alpha: see `augmentation.mixup`.
 
@@ -128,9 +128,9 @@ class Images(Batches):
     def take(
         self, rows: NDArray[np.intp] | slice, rng: np.random.Generator | None = None
     ) -> tuple[NDArray[np.float32], NDArray[Any]]:
-        """(x, y) of some rows: float32 (rows, height, width, channels) in [0, 1] or standardized, and labels.
+        """(x, y) for some rows: x float32 (rows, height, width, channels), in [0, 1] or standardized, and the labels y.
 
-        rng: given in training only; `augmented` and `mixed` draw from it.
+        rng: passed only in training; the augmentations and mixup draw from it.
         """
         images, y = super().take(rows)
         if rng is None:
@@ -166,9 +166,9 @@ class Images(Batches):
         return out.reshape(images.shape)
 
     def subset(self, rows: ArrayLike | slice) -> Images:
-        """The images of some rows (integers, a mask or a slice), with the same names and options.
+        """The images in some rows (integers, a mask or a slice), with the same class names and options.
 
-        mean and std stay those of the whole set.
+        mean and std remain those of the whole set.
 
         ValueError: no rows, or rows that are not one-dimensional. IndexError: rows out of range.
         """
@@ -179,15 +179,15 @@ class Images(Batches):
         new = copy.copy(self)
         new.x, new.y = self.x[rows], self.labels[rows]
         if len(new) == 0:
-            raise ValueError("Images: rows must choose at least one image, got none")
+            raise ValueError("Images: rows must select at least one image, got none")
         return new
 
     def split(self, n_validation: int, rng: np.random.Generator) -> tuple[Images, Images]:
-        """(training, validation) images: a random `n_validation`, all classes in proportion; both keep their order.
+        """(training, validation) images: `n_validation` random images, all classes in proportion, are for validation.
 
-        Both keep the options; to keep validation images out of mean and std too, split first.
+        Both parts keep the order and the options. To exclude validation images from mean and std, split first.
 
-        ValueError: too few or too many for every class to be on both sides.
+        ValueError: n_validation leaves a part without images of some class.
         """
         from sklearn.model_selection import train_test_split
 
@@ -202,12 +202,12 @@ class Images(Batches):
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """y: (n,) int64."""
+        """The labels y, (n,) int64."""
         assert self.y is not None  # Images always have labels
         return self.y
 
     def one_hot(self) -> NDArray[np.float32]:
-        """The labels as rows (n, classes), one-hot."""
+        """The labels as one-hot rows, (n, classes) float32."""
         return np.eye(len(self.class_names), dtype=np.float32)[self.labels]
 
     def name(self, label: int) -> str:
@@ -222,9 +222,9 @@ class Images(Batches):
         return self.class_names.index(arguments.one_of("Images", "name", name, self.class_names))
 
     def show(self, rows: ArrayLike | slice, path: PathLike | None = None) -> Figure:
-        """Draw a grid of some images, as stored, titled with their classes; saved as a PNG if `path` is given.
+        """Draw some images, as stored, in a grid with their class names; save the figure as a PNG if `path` is given.
 
-        ValueError: as `subset`, and images with other than 1, 3 or 4 channels.
+        ValueError: as for `subset`, or a number of channels other than 1, 3 or 4.
         """
         from matplotlib.figure import Figure
 
@@ -240,7 +240,7 @@ class Images(Batches):
         highest = _unit(chosen.x)
         for ax in axes:
             ax.axis("off")
-        for ax, image, label in zip(axes, chosen.x, chosen.labels, strict=False):  # the last row may be short
+        for ax, image, label in zip(axes, chosen.x, chosen.labels, strict=False):  # the last row may be incomplete
             pixels = image[..., 0] if image.shape[-1] == 1 else image
             ax.imshow(pixels.clip(0, highest), cmap="gray", vmin=0, vmax=highest, interpolation="nearest")
             ax.set_title(self.class_names[label], fontsize=9)
@@ -250,17 +250,17 @@ class Images(Batches):
 
 
 def _unit(x: NDArray[Any]) -> int:
-    """The value that stands for 1 in images of this dtype."""
+    """The value that represents 1 in images of this dtype."""
     return 255 if x.dtype == np.uint8 else 1
 
 
 def _statistics(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation per channel, in the units of [0, 1]; two passes, so no precision is lost."""
+    """Mean and standard deviation per channel, in the units of [0, 1]; two passes preserve precision."""
     channels = x.shape[-1]
     chunks = [x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK)]
 
     def by_channel(total: Any) -> NDArray[np.float64]:
-        """Sum over images first, along long contiguous rows, and over pixels last."""
+        """Average over pixels a total over images, which was summed first, along long contiguous rows."""
         return np.asarray(total.reshape(-1, channels).sum(axis=0) / (x.size // channels))
 
     mean = by_channel(sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks))
@@ -275,11 +275,11 @@ def _images(images: NDArray[Any]) -> NDArray[Any]:
     shape = images.shape
     expected = "Images: images must have shape (n, height, width, channels), n >= 1"
     if len(shape) == 3:
-        raise ValueError(f"{expected}, got {shape}: for images of one channel give images[..., np.newaxis]")
+        raise ValueError(f"{expected}, got {shape}: for images of one channel pass images[..., np.newaxis]")
     if len(shape) != 4 or 0 in shape:
         raise ValueError(f"{expected}, got {shape}")
     if shape[1] in (1, 3, 4) and min(shape[2:]) > 4:
-        seems = "which seems to be (n, channels, height, width): give images.transpose(0, 2, 3, 1)"
+        seems = "which seems to be (n, channels, height, width): pass images.transpose(0, 2, 3, 1)"
         raise ValueError(f"{expected}, got {shape}, {seems}")
     if images.dtype == np.uint8:
         return images
@@ -301,8 +301,8 @@ def _class_names(class_names: Sequence[str]) -> tuple[str, ...]:
 def _labels(labels: ArrayLike, n: int, classes: int) -> NDArray[np.int64]:
     found = np.asarray(labels)
     if found.shape != (n,):
-        mend = ": give labels.reshape(-1)" if found.shape == (n, 1) else ""
-        mend = ": for one-hot rows give labels.argmax(axis=1)" if found.shape == (n, classes) else mend
+        mend = ": pass labels.reshape(-1)" if found.shape == (n, 1) else ""
+        mend = ": for one-hot rows pass labels.argmax(axis=1)" if found.shape == (n, classes) else mend
         raise ValueError(f"Images: labels must have shape ({n},), one per image, got {found.shape}{mend}")
     if found.dtype.kind not in "iu":
         raise ValueError(f"Images: labels must be integers, got {found.dtype}")

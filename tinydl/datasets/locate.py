@@ -1,11 +1,11 @@
-"""Find a data set's files: one search order, one error and one download for all data sets.
+"""Find a data set's files, with the same search order, error and download for all data sets.
 
     FILES = DataFiles("CIFAR-10", ("cifar-10-batches-py", "cifar-10-python.tar.gz"), origin="https://...", md5="...")
     place = FILES.locate(path, download=download)
 
-The places, in this order: the given path; the folder in the environment variable TINYDL_DATA; the user's cache,
-which is the folder in TINYDL_CACHE, else the system's (~/.cache/tinydl on Linux). A given path is the only
-place searched: nothing is read or fetched from elsewhere.
+The search order is: the given path; the folder named by the environment variable TINYDL_DATA; the cache, which is the
+folder named by TINYDL_CACHE, or else the user's cache folder (~/.cache/tinydl on Linux). If a path is given, only
+that path is searched: nothing is read or fetched from elsewhere.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class DataFiles:
     """The names of a data set's files, and where they come from.
 
     title    the data set's name, for messages
-    names    files or folders that a folder may hold, the preferred one first
+    names    names of the files or folders to look for, in order of preference
     parts    for data sets of several files: a folder that holds one of these is the data set itself
-    origin   where the files are published: an address, or a description of it
-    instead  an alternative without files, for the message that nothing was found
-    md5      the checksum of the file at `origin`, if that is an address `fetch` can download
+    origin   where the files are published: a URL or a description
+    instead  an alternative that needs no files, for the message that nothing was found
+    md5      the checksum of the file at `origin`, if `origin` is a URL that `fetch` can download
     """
 
     title: str
@@ -41,9 +41,9 @@ class DataFiles:
     md5: str = ""
 
     def locate(self, path: PathLike | None = None, *, download: bool = False) -> Path:
-        """The data's file or folder: the result of `find`, else, if `download` is set, that of `fetch`.
+        """The data's file or folder: the result of `find` or else, if `download` is set, of `fetch`.
 
-        FileNotFoundError: as `find`, or `missing`. Others: as `fetch`.
+        FileNotFoundError: as for `find`, or nothing was found. Other errors: as for `fetch`.
         """
         if found := self.find(path):
             return found
@@ -52,7 +52,7 @@ class DataFiles:
         raise self.missing()
 
     def find(self, path: PathLike | None = None) -> Path | None:
-        """The data's file or folder: in `path` if that is given, else in TINYDL_DATA or the cache, else None.
+        """The data's file or folder: in `path` if given, else in TINYDL_DATA or the cache; None if not found.
 
         FileNotFoundError: the given path does not exist, or holds none of the names.
         """
@@ -69,21 +69,21 @@ class DataFiles:
 
     @property
     def _what_to_do(self) -> str:
-        """Advice in the words of programs and of the command line, as both print it."""
+        """Advice on how to provide the data, in a program or on the command line."""
         return (
-            f"Give the path of {' or '.join(self.names)}, or of a folder that holds it (from {self.origin}). Without "
+            f"Pass the path of {' or '.join(self.names)}, or of a folder that holds it (from {self.origin}). Without "
             "a path, TINYDL_DATA may name such a folder, and download=True (on the command line --download) fetches it"
         )
 
     def _find_in(self, place: Path) -> Path | None:
-        """`place` itself, or the file or folder in it."""
+        """`place` if it is the data set itself, else the data set's file or folder in it, else None."""
         for candidate in (place, *(place / name for name in self.names)):
             if candidate.is_file() or any((candidate / part).is_file() for part in self.parts):
                 return candidate
         return None
 
     def missing(self) -> FileNotFoundError:
-        """The error for data found in none of the places: the names, the places and the remedies."""
+        """The error for data that was not found; it lists the names, the places searched and the remedies."""
         folder = os.environ.get("TINYDL_DATA")
         return FileNotFoundError(
             f"{self.title} was not found: looked for {', '.join(self.names)} in TINYDL_DATA "
@@ -94,9 +94,9 @@ class DataFiles:
     def fetch(self) -> Path:
         """Download the file at `origin` into the cache and check it; this needs pooch.
 
-        pooch writes under a temporary name and renames once the checksum is right, so the cache has no partial file.
+        pooch renames its temporary file once the checksum is right, so the cache never holds a partial file.
 
-        ImportError: pooch is missing. OSError: the download failed. ValueError: it is not the right file.
+        ImportError: pooch is missing. OSError: the download failed. ValueError: the checksum is wrong.
         """
         try:
             import pooch
@@ -107,21 +107,21 @@ class DataFiles:
             return Path(pooch.retrieve(self.origin, f"md5:{self.md5}", fname=name, path=cache(), progressbar=True))
         except ValueError as error:
             trouble = f"the download from {self.origin} is not {self.title}'s file (its MD5 is not {self.md5})"
-            mend = "try again, or get it elsewhere and give load(path=...)"
+            mend = "try again, or get the file elsewhere and use load(path=...)"
             raise ValueError(f"{trouble}, so it was deleted: {mend}") from error
         except OSError as error:
             trouble = f"{self.origin} could not be fetched ({error})"
-            raise OSError(f"{trouble}: get it elsewhere and give load(path=...)") from error
+            raise OSError(f"{trouble}: get the file elsewhere and use load(path=...)") from error
 
 
 def cache() -> Path:
-    """The folder in which downloads are kept; it need not exist yet."""
+    """The folder for downloads, which may not exist yet."""
     own = os.environ.get("TINYDL_CACHE")
     return Path(own).expanduser() if own else user_cache_folder()
 
 
 def open_unzipped(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    """Open a file, gzip or plain, to read it uncompressed; its first bytes decide: some browsers unpack downloads."""
+    """Open a gzip or plain file, told apart by its first bytes, to read it uncompressed: some browsers unpack downloads."""
     with path.open("rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
     return gzip.open(path) if is_gzip else path.open("rb")

@@ -1,4 +1,4 @@
-"""The architectures, each a short composition of layers. Every function returns a Model, not yet compiled."""
+"""Architectures, each a short composition of layers. Every function returns an uncompiled Model."""
 
 from .alexnet import alexnet
 from .autoencoders import (

@@ -15,11 +15,11 @@ from ..model import Model
 def alexnet(
     input_shape: Shape = (224, 224, 3), classes: int = 1000, seed: int = 0, dtype: DTypeLike = "float32"
 ) -> Model:
-    """Five convolutions, three dense layers: 62,378,344 parameters.
+    """Five convolutions and three dense layers: 62,378,344 parameters.
 
-    This version runs on one processor. The paper split convolutions 2, 4 and 5 between two GPUs without connections
-    between the halves: 60,965,224 parameters ("60 million"). It gives 224x224 as the input size, which only leads to
-    its 55x55 maps with two pixels of padding, as here.
+    This version runs on one processor. The paper split convolutions 2, 4 and 5 between two GPUs, with no connections
+    between the halves, which left 60,965,224 parameters ("60 million"). The paper's input size, 224x224, gives its
+    55x55 maps only with two pixels of padding, as used here.
     """
 
     def conv(filters: int, kernel_size: int, strides: int = 1, padding: str | int = "same") -> Conv2D:

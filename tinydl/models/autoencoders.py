@@ -1,9 +1,9 @@
-"""Five autoencoders for anomaly detection: trained to reproduce normal rows, they reproduce unusual ones badly.
+"""Five autoencoders for anomaly detection: trained to reproduce normal rows, they reproduce unusual rows badly.
 
-Train each with MeanSquaredError and the row itself as its target, `fit(x, x)`; a row's score is its mean squared
+Train each with MeanSquaredError and the row itself as the target, `fit(x, x)`; a row's score is its mean squared
 reconstruction error. The outputs are linear, since standardized features have both signs.
 
-`hidden=40` over 29 features can represent the identity: such a model detects anomalies only because training stops
+With `hidden=40`, a model of 29 features can represent the identity: it detects anomalies only because training stops
 early and its relu units specialize in common rows. For a real bottleneck, choose `hidden` well below n_features.
 
 Reference: Liu & Mehta 2019, Hands-On Deep Learning Architectures with Python, chapter 3.
@@ -18,7 +18,7 @@ from ..model import Model
 
 
 def vanilla_autoencoder(n_features: int, hidden: int = 40, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
-    """One hidden layer: n - 40 relu - n. 2,389 parameters for 29 features.
+    """One hidden layer, n - 40 - n with relu: 2,389 parameters for 29 features.
 
     Check   check_model(vanilla_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
@@ -27,7 +27,7 @@ def vanilla_autoencoder(n_features: int, hidden: int = 40, seed: int = 0, dtype:
 
 
 def deep_autoencoder(n_features: int, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
-    """Three hidden layers: n - 80 - 40 - 80 - n, relu. 11,269 parameters for 29 features.
+    """Three hidden layers, n - 80 - 40 - 80 - n with relu: 11,269 parameters for 29 features.
 
     Check   check_model(deep_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
@@ -36,9 +36,9 @@ def deep_autoencoder(n_features: int, seed: int = 0, dtype: DTypeLike = "float32
 
 
 def sparse_autoencoder(n_features: int, l1: float = 1.92e-3, seed: int = 0, dtype: DTypeLike = "float32") -> Model:
-    """The deep autoencoder with an L1 penalty on its first code, which silences most of the 80 units for any one row.
+    """The deep autoencoder with an L1 penalty on its first hidden layer, so that most of its units are 0 for any row.
 
-    l1 is the weight of a mean over rows; its default is 64 times the book's 3e-5, which was summed over 64 rows.
+    l1 weights a mean over rows; its default is 64 times the book's 3e-5, which weights a sum over 64 rows.
 
     Check   check_model(sparse_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """
@@ -64,9 +64,9 @@ def contractive_autoencoder(
     n_features: int, factor: float = 1e-5, activation: str = "relu", hidden: int = 40, seed: int = 0,
     dtype: DTypeLike = "float32",
 ) -> Model:  # fmt: skip
-    """The vanilla autoencoder with a penalty on its encoder's Jacobian, so that the code changes little with the row.
+    """The vanilla autoencoder with a penalty on its encoder's Jacobian, so that the code varies little with the row.
 
-    activation: "relu" as in the book, or "sigmoid" or "tanh" as in Rifai et al. 2011.
+    activation: "relu", as in the book; "sigmoid" or "tanh", as in Rifai et al. 2011.
 
     Check   check_model(contractive_autoencoder(5), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
     """

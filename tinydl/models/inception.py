@@ -1,6 +1,6 @@
-"""Inception: parallel convolutions of several sizes, their maps concatenated; GoogLeNet and a small one for CIFAR-10.
+"""Inception networks, which concatenate the maps of parallel convolutions: GoogLeNet, and a small one for CIFAR-10.
 
-A 5x5 convolution of many channels would be expensive, so 1x1 convolutions first reduce their number.
+A 5x5 convolution of many channels would be expensive, so 1x1 convolutions first reduce the number of channels.
 
 References: Szegedy et al. 2014, Going deeper with convolutions, table 1; for CIFAR-10 Zhang, Bengio, Hardt, Recht &
 Vinyals 2017, Understanding deep learning requires rethinking generalization, figure 3.
@@ -21,10 +21,10 @@ def googlenet(
     input_shape: Shape = (224, 224, 3), classes: int = 1000, auxiliary_heads: bool = False, seed: int = 0,
     dtype: DTypeLike = "float32",
 ) -> Model:  # fmt: skip
-    """GoogLeNet, 22 layers deep: 6,998,552 parameters; 13,378,280 with its two auxiliary heads, used only in training.
+    """GoogLeNet, 22 layers deep: 6,998,552 parameters, or 13,378,280 with its auxiliary heads, used only in training.
 
-    auxiliary_heads: classifiers after blocks 4a and 4d, whose losses have weight 0.3 (for images of 65 pixels or more).
-    Each convolution includes ReLU; normalization follows the first pooling and precedes the second (as in the paper).
+    auxiliary_heads: add classifiers after blocks 4a and 4d, with a loss weight of 0.3 (for images of 65 pixels or more).
+    Each convolution includes ReLU; normalization follows the first pooling and precedes the second, as in the paper.
 
     Check   check_model(googlenet((33, 48, 3), 5), x=(2, 33, 48, 3), y=[3, 0],
                         loss=SoftmaxCrossEntropy(), mode="directional")
@@ -70,11 +70,11 @@ def googlenet(
 def inception_cifar(
     width: float = 1.0, input_shape: Shape = (32, 32, 3), classes: int = 10, seed: int = 0, dtype: DTypeLike = "float32"
 ) -> Model:
-    """A small Inception for 32x32 images, 1,651,114 parameters: eight blocks of parallel 1x1 and 3x3, two that halve.
+    """A small Inception network for 32x32 images: eight blocks of 1x1 and 3x3 convolutions, two that halve the maps.
 
-    Batch normalization follows each convolution. The paper's count, 1,649,402, leaves out the 1,712 gammas.
+    It has 1,651,114 parameters. Batch normalization follows each convolution; the paper's count omits its 1,712 gammas.
 
-    width: a factor on all numbers of filters; 1 gives the paper's.
+    width: a factor for all numbers of filters; 1 gives the paper's numbers.
 
     Check   check_model(inception_cifar(), x=(4, 32, 32, 3), y=[3, 7, 0, 1],
                         loss=SoftmaxCrossEntropy(), mode="directional")

@@ -1,7 +1,7 @@
 """ResNet: blocks that learn the change to their input, H(x) = F(x) + x.
 
-A plain network of 56 layers has a larger *training* error than one of 20, although it could equal that one followed by
-36 identities: training does not find them (shown in examples/lessons/02_residual_networks.py). A residual block is the
+A plain network of 56 layers has a larger *training* error than one of 20 layers, although 36 of its layers could be
+identities: training does not find these (see examples/lessons/02_residual_networks.py). A residual block is the
 identity when its weights are 0.
 
 Reference: He, Zhang, Ren & Sun 2015, Deep residual learning for image recognition, table 1 and section 4.2.
@@ -16,12 +16,12 @@ from ..layer import Layer, Shape
 from ..layers import AveragePool2D, BatchNorm, Conv2D, Dense, GlobalAveragePool2D, MaxPool2D, PadChannels, Residual
 from ..model import Model
 
-BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}  # with 64, 128, 256 and 512 filters, by depth
-CIFAR_DEPTHS = (20, 32, 44, 56, 110)  # 6 n + 2 layers: 3 n blocks of two, a first convolution, a dense layer
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}  # numbers of blocks with 64, 128, 256 and 512 filters
+CIFAR_DEPTHS = (20, 32, 44, 56, 110)  # 6 n + 2 layers: a convolution, 3 n blocks of two, and a dense layer
 
 
 def conv(filters: int, kernel_size: int, strides: int = 1, activation: str | None = None) -> list[Layer]:
-    """A convolution, padded equally on all sides, and its batch normalization, which makes a bias useless."""
+    """A convolution, padded equally on all sides, and its batch normalization, which makes a bias redundant."""
     linear = Conv2D(filters, kernel_size, strides, kernel_size // 2, use_bias=False, kernel_initializer="he_normal")
     return [linear, BatchNorm(0.9, 1e-5, activation)]
 
@@ -32,7 +32,7 @@ def basic(filters: int, strides: int) -> list[Layer]:
 
 
 def bottleneck(filters: int, strides: int) -> list[Layer]:
-    """A 1x1 convolution to few channels, a 3x3 one on these, and a 1x1 one to four times as many."""
+    """A 1x1 convolution to few channels, a 3x3 convolution, and a 1x1 convolution to four times as many channels."""
     return [*conv(filters, 1, strides, "relu"), *conv(filters, 3, 1, "relu"), *conv(4 * filters, 1)]
 
 
@@ -43,7 +43,7 @@ def resnet(
     """ResNet-18, -34 or -50: 11,689,512, 21,797,672 or 25,557,032 parameters.
 
     Where a block changes the shape, its shortcut is a 1x1 convolution (the paper's option B, as in the published
-    weights). In ResNet-50 a block's first convolution has the stride, as in the paper; others moved it to the second.
+    weights). In ResNet-50, a block's first convolution has the stride, as in the paper; some libraries put it in the second.
 
     Check   check_model(resnet(18, (32, 32, 3), 5), x=(4, 32, 32, 3), y=[3, 0, 4, 1],
                         loss=SoftmaxCrossEntropy(), mode="directional")
@@ -69,7 +69,7 @@ def resnet_cifar(
     """ResNet-20, -32, -44, -56 or -110 for small images: 269,722, 464,154, 658,586, 853,018 or 1,727,962 parameters.
 
     Shortcuts have no parameters: where a block halves the maps and doubles the channels, the shortcut takes every
-    other pixel and adds channels of zeros (the paper's option A, its choice for CIFAR-10).
+    other pixel and adds channels of zeros (the paper's option A, used there for CIFAR-10).
 
     Check   check_model(resnet_cifar(20, (16, 12, 3)), x=(4, 16, 12, 3), y=[3, 7, 0, 1],
                         loss=SoftmaxCrossEntropy(), mode="directional")

@@ -14,10 +14,10 @@ from ..model import Model
 
 
 def cifar_cnn(seed: int = 0, dtype: DTypeLike = "float32", filter_initializer: str = "he_normal") -> Model:
-    """Five convolutions and four dense layers on 32x32 RGB images: 9,312,202 parameters, 40.2 million multiply-adds.
+    """Five convolutions and four dense layers for 32x32 RGB images: 9,312,202 parameters, 40.2 million multiply-adds.
 
-    filter_initializer: "zeros" is the book's choice, and such a network cannot learn. All activations from the first
-    convolution on are 0, so every gradient except that of the last bias is 0 too, and the loss stays at ln 10: see
+    filter_initializer: the book's choice is "zeros", with which the network cannot learn: all activations from the first
+    convolution on are 0, so every gradient except that of the last bias is 0, and the loss stays at ln 10. See
     examples/museum/zero_filters.py.
 
     Check   check_model(cifar_cnn(), x=(2, 32, 32, 3), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")
@@ -40,7 +40,7 @@ def cifar_cnn(seed: int = 0, dtype: DTypeLike = "float32", filter_initializer: s
 
 
 def digits_cnn(seed: int = 0, dtype: DTypeLike = "float32") -> Model:
-    """Two convolutions and two dense layers on 8x8 gray images: 76,522 parameters.
+    """Two convolutions and two dense layers for 8x8 gray images: 76,522 parameters.
 
     Check   check_model(digits_cnn(), x=(3, 8, 8, 1), y=[3, 0, 7], loss=SoftmaxCrossEntropy(), probes=16)
     """

@@ -1,6 +1,6 @@
-"""VGG: only 3x3 convolutions, two or three in place of one of 5x5 or 7x7.
+"""VGG: only 3x3 convolutions, with two in place of a 5x5 and three in place of a 7x7 convolution.
 
-Two 3x3 convolutions see 5x5 pixels, with 18 weights per pair of channels where one 5x5 has 25, and with two relus.
+Two 3x3 convolutions cover 5x5 pixels with two relus and 18 weights per pair of channels; a 5x5 convolution has 25.
 
 Reference: Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image recognition, table 1.
 """
@@ -16,7 +16,7 @@ from ..layer import Shape
 from ..layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, GlobalAveragePool2D, Layer, MaxPool2D
 from ..model import Model
 
-# With 64, 128, 256, 512 and 512 filters, by depth: the paper's A, B, D and E.
+# Numbers of convolutions with 64, 128, 256, 512 and 512 filters, by depth: the paper's networks A, B, D and E.
 CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
@@ -26,8 +26,8 @@ def vgg(
 ) -> Model:  # fmt: skip
     """VGG11, 13, 16 or 19: 132,863,336, 133,047,848, 138,357,544 or 143,667,240 parameters.
 
-    The dense layers hold about nine tenths of them. Weights have He initialization; the paper initialized its deep
-    networks with the weights of a shallow one.
+    The dense layers hold about nine tenths of the parameters. Weights use He initialization; the paper initialized its
+    deep networks with the weights of a shallow network.
     """
     arguments.one_of("vgg", "depth", depth, CONVOLUTIONS)
     layers: list[Layer] = []
@@ -46,10 +46,10 @@ def vgg_cifar(
     filters: Sequence[int] = (32, 64, 128, 256), input_shape: Shape = (32, 32, 3), classes: int = 10, seed: int = 0,
     dtype: DTypeLike = "float32",
 ) -> Model:  # fmt: skip
-    """VGG's scheme for small images: two 3x3 convolutions and a pooling for each entry of filters, eight by default.
+    """VGG's scheme for small images: for each entry of filters, two 3x3 convolutions and a pooling layer.
 
-    1,175,786 parameters. This network is in no paper: it has batch normalization after each convolution (Ioffe &
-    Szegedy 2015), a mean over the last maps, not the large dense layers, and, to suit two cores, half VGG's filters.
+    The default has 1,175,786 parameters. This network is not from a paper: it has batch normalization (Ioffe & Szegedy
+    2015), global average pooling instead of large dense layers and, to train on two cores, half of VGG's filters.
 
     Check   check_model(vgg_cifar(), x=(2, 32, 32, 3), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")
     """

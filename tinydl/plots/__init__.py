@@ -1,8 +1,8 @@
-"""Pictures of models, training and images: each function returns a Figure and, given `path`, saves a PNG.
+"""Pictures of models, training and images: each function returns a Figure and, if `path` is given, saves a PNG.
 
-A picture with one panel is drawn on the axes `ax` if that is given. `source` names the data in the title. Figures are
-made without pyplot: no global state, so they work without a display and in threads. The colors are those of Okabe & Ito
-(2008), which color-blind readers can tell apart.
+A picture with one panel is drawn on the axes `ax` if given. `source`, the name of the data, is added to the title.
+Figures are made without pyplot and its global state, so they work without a display and in threads. The colors are
+those of Okabe & Ito (2008), which color-blind readers can tell apart.
 """
 
 from .diagram import model_diagram

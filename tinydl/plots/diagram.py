@@ -24,15 +24,15 @@ from tinydl.network import Network, chained
 from .layout import Box, Chain, Detour, Fork, Frame, Line, Part, Placed, Plan, SideExit, Size, page
 from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, finish
 
-NAME, SMALL, TITLE, FACTS = 8.0, 7.0, 14.0, 12.0  # sizes of the text, in points (the last one is set by `finish`)
-LINE, LAST, MARGIN = 0.145, 0.14, 0.055  # heights in inches: a line, the last line, above and below them
-EDGE = 0.25  # around the page
-TOP = 0.16  # between the title and the drawing
+NAME, SMALL, TITLE, FACTS = 8.0, 7.0, 14.0, 12.0  # text sizes in points (the last is that of axes titles)
+LINE, LAST, MARGIN = 0.145, 0.14, 0.055  # heights in inches: a line, the last line, the space above and below
+EDGE = 0.25  # inches around the page
+TOP = 0.16  # inches between the title and the drawing
 KEY = "in each box: output shape, parameters"
 LARGEST = (18.0, 14.0)  # inches: on a larger page, equal blocks are collapsed
 INK = "#333333"
 
-COLOURS = {  # by a layer's module in tinydl.layers, and of other boxes
+COLOURS = {  # by a layer's module in tinydl.layers, or by the kind of another box
     "conv": BLUE, "dense": VERMILION, "pooling": ORANGE, "normalization": GREEN, "activations": SKY,
     "noise": PURPLE, "penalties": PURPLE, "loss": PURPLE, "joint": INK, "input": INK,
 }  # fmt: skip
@@ -45,17 +45,17 @@ def model_diagram(
 ) -> Figure:
     """Draw a model's layers as boxes and the flow between them as arrows, from top to bottom, then column by column.
 
-    A box names the layer with its main hyper-parameters ("Conv2D 64, 3x3 / 2": filters, kernel, stride; a built-in
-    activation), below that the output's shape on the left and the number of parameters, if any, on the right.
-    BatchNorm and activations directly after a layer with parameters share its box, their parameters after a "+".
-    Residual: its body, and its shortcut as a line around it, to a "+". Branches: side by side, to "concat".
-    AuxiliaryHead: beside the flow, to its loss. Other composites, with a forward of their own, are one box.
+    A box names the layer, its main hyper-parameters ("Conv2D 64, 3x3 / 2": filters, kernel, stride) and any built-in
+    activation; below, the output shape is on the left and the number of parameters, if any, on the right.
+    BatchNorm and activations directly after a layer with parameters share its box, with their parameters after a "+".
+    A Residual is its body, with its shortcut as a line around the body to a "+". Branches are side by side and join at
+    "concat". An AuxiliaryHead is beside the flow. Other composites, with a forward of their own, are one box.
 
     collapse  draw a run of equal blocks (the same layers, hyper-parameters and shapes) once, with "x 17" on a frame;
-              by default only if the page would not fit a screen otherwise
-    source    named in the title, as in all pictures
+              by default only if the page would otherwise not fit on a screen
+    source    the name of the data, added to the title
 
-    TypeError: not a Model (wrap a layer as Model(layer, input_shape)).
+    TypeError: model is not a Model (wrap a layer as Model(layer, input_shape)).
     """
     if not isinstance(model, Network):
         raise TypeError(f"model_diagram: expected a Model, got {model!r}: wrap layers as Model(layers, input_shape)")
@@ -108,7 +108,7 @@ def _read(*in_turn: Layer) -> Chain:
 
 
 def _part(layer: Layer) -> Part:
-    """The part drawn for one layer; a composite with the library's forward is drawn with its contents."""
+    """The part drawn for one layer; a composite that keeps the library's forward is drawn with its contents."""
     forward = type(layer).forward
     if isinstance(layer, layers.Branches) and forward is layers.Branches.forward:
         joint = Box("joint", (f"concat {_shape(layer.output_shape)}",))
@@ -124,24 +124,24 @@ def _part(layer: Layer) -> Part:
     if isinstance(layer, layers.Sequential) and forward is layers.Sequential.forward:
         return Frame(_read(*layer.layers), Box("label", (type(layer).__name__,)), Box("label", ("",)))
     if isinstance(layer, layers.Container):
-        return _layer_box(layer, f"{sum(not inner.sublayers() for inner in layer.walk())} layers in it")
+        return _layer_box(layer, f"{sum(not inner.sublayers() for inner in layer.walk())} layers inside")
     return _layer_box(layer)
 
 
 def _layer_box(layer: Layer, *more: str) -> Box:
-    own = (inner for inner in layer.walk() if not inner.sublayers() and not _shared(inner))  # containers only show
+    own = (inner for inner in layer.walk() if not inner.sublayers() and not _shared(inner))  # no container
     count = sum(array.size for inner in own for array in inner.params.values())
     return Box(_kind(layer), (_named(layer), *more), _shape(layer.output_shape), (count,) if count else ())
 
 
 def _kind(layer: Layer) -> str:
-    """The module of tinydl.layers that defines its class, or its nearest base class there."""
+    """The module of tinydl.layers that defines the layer's class, or else its nearest base class from tinydl.layers."""
     home = f"{layers.__name__}."
     return next((base.__module__[len(home) :] for base in type(layer).__mro__ if base.__module__.startswith(home)), "")
 
 
 def _shared(layer: Layer) -> bool:
-    """Whether it shares the parameters of a layer elsewhere, whose box counts them."""
+    """Whether the layer shares the parameters of another layer, whose box counts them."""
     return layer.original is not None and bool(layer.params)
 
 
@@ -158,7 +158,7 @@ def _named(layer: Layer) -> str:
 
 
 def _activation(layer: Layer) -> list[str]:
-    """Its name, if the layer has one built in."""
+    """A list with the name of the layer's built-in activation, if any."""
     name = getattr(layer, "activation", None)
     return [name] if isinstance(name, str) and name != "linear" else []
 
@@ -168,7 +168,7 @@ def _shape(shape: Shape | None) -> str:
 
 
 def _joins(part: Box, before: Box) -> bool:
-    """BatchNorm after a layer with parameters, and activations after either, keep its shape and go into its box."""
+    """Whether a part joins the box before it: BatchNorm after a layer with parameters, or an activation after either."""
     if before.kind not in ("conv", "dense", "normalization") or part.shape != before.shape:
         return False
     first = len(before.lines) == 1 and bool(before.parameters) and before.kind != "normalization"
@@ -182,7 +182,7 @@ def _joined(before: Box, part: Box) -> Box:
 
 
 def _collapsed(part: Any) -> Any:
-    """The same part with runs of equal blocks (two or more; of single boxes three or more) drawn once."""
+    """The same part with each run of two or more equal blocks, or of three or more equal boxes, drawn once."""
     if isinstance(part, tuple):
         return tuple(map(_collapsed, part))
     if isinstance(part, Box) or not isinstance(part, Part):
@@ -217,7 +217,7 @@ def _count(part: Part) -> int:
 
 @cache
 def _width(text: str, points: float, weight: str = "normal") -> float:
-    """The width of a text in inches, with a margin, as letters are rounded to pixels."""
+    """The width of a text in inches, with a margin because letters are rounded to pixels."""
     font = FontProperties(size=points, weight=weight)
     return 1.05 * float(TextPath((0, 0), text, prop=font).get_extents().x1) / 72 if text else 0.0
 
@@ -231,7 +231,7 @@ def _weight(box: Box) -> str:
 
 
 def _sizes(part: Part) -> Size:
-    """The size that each box needs; all boxes of layers are as wide as the widest of them."""
+    """The function that returns the size of a box; all boxes of layers are as wide as the widest of these boxes."""
 
     def needed(box: Box) -> float:
         last = [_width(text, SMALL) for text in (box.shape, _parameters(box)) if text]
@@ -290,7 +290,7 @@ def _tint(colour: str, share: float) -> tuple[float, ...]:
 
 
 def _rounded(line: Line, radius: float = 0.07) -> Path:
-    """A line whose corners are rounded off; one that ends in an arrowhead stops within it."""
+    """A line with rounded corners; a line with an arrowhead ends inside the arrowhead."""
     points = list(line.points)
     if line.arrow:
         points[-1] = _towards(points[-1], points[-2], 0.03)
@@ -302,7 +302,7 @@ def _rounded(line: Line, radius: float = 0.07) -> Path:
 
 
 def _head(line: Line) -> Path:
-    """The triangle at the end of a line."""
+    """The triangular arrowhead at the end of a line."""
     tip, before = line.points[-1], line.points[-2]
     x, y = _towards(tip, before, 0.075)
     across, down = (0.033 * (y - tip[1]) / 0.075, 0.033 * (x - tip[0]) / 0.075)
@@ -310,7 +310,7 @@ def _head(line: Line) -> Path:
 
 
 def _towards(start: tuple[float, float], goal: tuple[float, float], distance: float) -> tuple[float, float]:
-    """The point at a distance from one point towards another, at most halfway."""
+    """The point at `distance` from `start` toward `goal`, or halfway if the distance is larger."""
     dx, dy = goal[0] - start[0], goal[1] - start[1]
     share = min(distance / (abs(dx) + abs(dy)), 0.5)
     return start[0] + share * dx, start[1] + share * dy

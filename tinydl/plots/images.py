@@ -17,7 +17,7 @@ from ..layers import AveragePool2D, Container, Conv2D, MaxPool2D
 from ..network import Network, chained
 from .style import VERMILION, finish, panel
 
-ROOM = 0.88  # the part of a cell that a tile fills
+ROOM = 0.88  # the fraction of a cell that a tile fills
 CALM, DARK = "#333333", 0.55  # text color; the share of the color scale from which text is white
 
 
@@ -25,11 +25,11 @@ def filters(
     W: ArrayLike, *, columns: int = 8, limit: int = 64, ax: Axes | None = None, source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:  # fmt: skip
-    """A convolution's filters side by side, all on one scale: mid-gray is 0, white +m, black -m, m = max |W|.
+    """A convolution's filters side by side, all on one scale: black is -m, mid-gray 0, white +m, with m = max |W|.
 
-    W       (kh, kw, in, out), a Conv2D's params["W"]. In color with 3 input channels (a bright red pixel: a large
-            weight on red), gray with 1; otherwise the mean over the input channels, as the title then says
-    limit   show at most this many
+    W       (kh, kw, in, out), a Conv2D's params["W"]; shown in color for 3 input channels (a bright red pixel is a large
+            weight on red), in gray for 1, otherwise as the mean over the input channels, as the title notes
+    limit   the largest number of filters to show
 
     ValueError: another shape, or weights that are not finite.
     """
@@ -66,12 +66,12 @@ def feature_maps(
 
     image     one sample of the model's input: (height, width, channels), or with a batch axis of 1
     channels  the number of channels per row
-    order     "active": those with the largest mean |activation|, largest first; "first": the first ones
+    order     "active": the channels with the largest mean |activation|, in descending order; "first": the first channels
 
-    Each row has its own scale, from the layer's smallest to its largest activation, printed beside it; the small number
-    above a map is its channel. Residual and Branches layers are shown by their outputs.
+    Each row has its own scale, from the layer's smallest to its largest activation, printed beside the row. The small
+    number above a map is its channel. Residual and Branches layers are represented by their outputs.
 
-    ValueError: an image that does not fit the model, or a model without convolution or pooling.
+    ValueError: an image that does not fit the model, or a model without convolution and pooling layers.
     """
     channels = arguments.positive_int("feature_maps", "channels", channels)
     order = arguments.one_of("feature_maps", "order", order, ("active", "first"))
@@ -88,7 +88,7 @@ def feature_maps(
     if not maps:
         raise ValueError(f"feature_maps: {model.name} has no convolution or pooling layer whose maps could be shown")
     widest = max(min(channels, output.shape[-1]) for _, output in maps)
-    label_room, pitch = 1.9, 1.14  # in cells: beside the maps, and from row to row
+    label_room, pitch = 1.9, 1.14  # in cells: the width of the labels, the distance of rows
     figure, ax = panel(ax, max(0.85 * (widest + label_room), 9), 0.85 * pitch * (len(maps) + 1) + 0.65)
     _lay_out(ax, widest, len(maps) + 1, left=label_room, row_height=pitch)
     _tile(ax, _displayable(x)[0], 0, 0)
@@ -113,10 +113,10 @@ def confusion_matrix(
     y_true: ArrayLike, y_pred: ArrayLike, names: Sequence[str], *, ax: Axes | None = None, source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:  # fmt: skip
-    """The confusion matrix: a row per true class, a column per predicted one; cells show counts and shares of the row.
+    """The confusion matrix: a row per true class, a column per predicted class, counts and row shares in the cells.
 
     y_true, y_pred  (n,) class numbers 0 .. len(names) - 1
-    Empty cells are left blank; above 20 classes only the colors are drawn, dark for a large share.
+    Cells with a count of 0 are blank; for more than 20 classes only the colors are drawn, darker for larger shares.
 
     ValueError: labels that are not class numbers, or unequal lengths.
     """
@@ -149,8 +149,8 @@ def confusion_matrix(
     ax.grid(which="minor", color="white", lw=1.5)
     ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
-    ax.set_xlabel("the model says", fontsize=12)
-    ax.set_ylabel("it is (how many there are)", fontsize=12)
+    ax.set_xlabel("predicted class", fontsize=12)
+    ax.set_ylabel("true class (number of rows)", fontsize=12)
     right = int(np.trace(counts))
     ax.set_title(
         f"Confusion matrix: {right:,} of {counts.sum():,} right ({right / counts.sum():.2%})\n"
@@ -164,12 +164,12 @@ def most_confident_mistakes(
     images: ArrayLike, y_true: ArrayLike, probabilities: ArrayLike, names: Sequence[str], *, count: int = 20,
     columns: int = 5, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None,
 ) -> Figure:  # fmt: skip
-    """The wrong predictions with the highest probability, highest first, with the predicted and the true class.
+    """The wrong predictions of highest probability, in descending order, with their predicted and true classes.
 
     images         (n, height, width, 3 or 1) or (n, height, width); uint8, or floats
     probabilities  (n, classes), rows that sum to 1; the model's probability is printed beside each name
 
-    ValueError: lengths or shapes that do not match, or logits in place of probabilities.
+    ValueError: lengths or shapes that do not match, or logits instead of probabilities.
     """
     y = _class_numbers("y_true", y_true, len(names))
     p = _probabilities(probabilities, len(y), len(names))
@@ -190,7 +190,7 @@ def most_confident_mistakes(
         column, row = place % columns, 1.28 * (place // columns)
         _tile(ax, picture, column, row + 0.28, interpolation="nearest")
         for offset, verb, k, colour in ((0.17, "says", says[i], VERMILION), (0.31, "is", y[i], "black")):
-            name = f'"{names[k]}"' if names[k][-1].isdigit() else names[k]  # or it would run into the number
+            name = f'"{names[k]}"' if names[k][-1].isdigit() else names[k]  # quoted, as the probability follows
             text = f"{verb} {name} {p[i, k]:.2f}"
             ax.text(column + 0.5, row + offset, text, ha="center", va="bottom", fontsize=10, color=colour)
     if len(worst) == 0:
@@ -224,9 +224,9 @@ def _row_label(ax: Axes, row: float, name: str, shape: tuple[int, ...], low: flo
 
 
 def _displayable(images: NDArray[Any]) -> NDArray[Any]:
-    """Convert images for imshow: floats in [0, 1], and no channel axis if there is one channel.
+    """Convert images for imshow: floats in [0, 1], without a channel axis if there is only one channel.
 
-    Floats outside [0, 1] (standardized inputs) are stretched between their smallest and largest value.
+    If any float is outside [0, 1] (as in standardized inputs), the range of all is rescaled to [0, 1].
     """
     x = images / 255 if images.dtype == np.uint8 else images.astype(np.float64)
     if x.size and not (x.min() >= 0 and x.max() <= 1):
@@ -247,7 +247,7 @@ def _class_numbers(name: str, labels: ArrayLike, classes: int) -> NDArray[np.int
     y = np.asarray(labels)
     if y.ndim != 1 or y.dtype.kind not in "iu" or len(y) == 0:
         mend = f": take {name}.argmax(axis=1)" if y.ndim == 2 else ""
-        raise ValueError(f"{name} must be a row of class numbers, got {y.dtype} of shape {y.shape}{mend}")
+        raise ValueError(f"{name} must be one-dimensional class numbers, got {y.dtype} of shape {y.shape}{mend}")
     if y.min() < 0 or y.max() >= classes:
         raise ValueError(f"{name} must hold class numbers 0 to {classes - 1}, one per name, got {y.min()} to {y.max()}")
     return y.astype(np.int64)

@@ -1,6 +1,6 @@
-"""The positions of a block diagram's boxes and lines: geometry alone, nothing is drawn here.
+"""The positions of a block diagram's boxes and lines: only geometry, no drawing.
 
-Lengths are inches, y grows downwards. A tree of parts (Box, Chain, Fork, Detour, SideExit, Frame) becomes a Plan: each
+Lengths are in inches; y grows downward. A tree of parts (Box, Chain, Fork, Detour, SideExit, Frame) becomes a Plan: each
 part is laid out in its own coordinates, then shifted into the part that contains it. All parts have a spine, the
 vertical line x = 0 on which the flow enters at y = 0 and leaves at y = `end`, so consecutive parts are aligned.
 """
@@ -12,19 +12,19 @@ from dataclasses import dataclass, field, replace
 from math import dist
 
 GAP = 0.19  # from one box down to the next: room for an arrow
-ASIDE = 0.2  # between neighbors side by side
-GUTTER = 0.5  # between columns, for the line from one to the next
-HEADER = 0.3  # a frame's strip for its labels
+ASIDE = 0.2  # between parts that are side by side
+GUTTER = 0.5  # between columns, for the line from one column to the next
+HEADER = 0.3  # the strip in a frame for its labels
 PAD = 0.11  # between a frame and its contents
-TALL = 8.0  # up to this height a page is not broken into more columns
-LANDSCAPE = 0.9  # nor if its height is at most this share of its width
+TALL = 8.0  # a page up to this height is not broken into more columns
+LANDSCAPE = 0.9  # nor is a page whose height is at most this share of its width
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Box:
-    """Lines of text with an outline; `shape` and `parameters` (of each layer in it) go into its last line."""
+    """Lines of text with an outline; `shape` and `parameters` (one number per layer in the box) form the last line."""
 
     kind: str
     lines: tuple[str, ...]
@@ -34,14 +34,14 @@ class Box:
 
 @dataclass(frozen=True)
 class Chain:
-    """Parts one after the other, top to bottom."""
+    """Parts in sequence, from top to bottom."""
 
     parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
 class Fork:
-    """Branches side by side, all fed from one line, and joined by a box as wide as all of them."""
+    """Branches side by side, all fed from one line and joined by a box that spans them."""
 
     branches: tuple[Part, ...]
     joint: Box
@@ -49,7 +49,7 @@ class Fork:
 
 @dataclass(frozen=True)
 class Detour:
-    """A body, and a line around it, optionally through `around`; they join in `joint`."""
+    """A body and a line around the body, optionally through `around`, both ending at `joint`."""
 
     body: Part
     around: Part | None
@@ -58,14 +58,14 @@ class Detour:
 
 @dataclass(frozen=True)
 class SideExit:
-    """A branch that does not rejoin: it hangs in a lane beside the chain, which continues straight."""
+    """A branch that does not rejoin the chain: the branch goes down a lane beside the chain, which continues straight."""
 
     head: Part
 
 
 @dataclass(frozen=True)
 class Frame:
-    """An outline around a part, drawn once for `times` equal ones; one label left of the spine, one right of it."""
+    """An outline around a part drawn once for `times` equal parts, with labels to the left and right of the spine."""
 
     inner: Part
     title: Box
@@ -79,7 +79,7 @@ Size = Callable[[Box], tuple[float, float]]  # the width and height of a box
 
 @dataclass(frozen=True)
 class Placed:
-    """A rectangle: a box, or, without one, the outline of a frame. (x, y) is its upper left corner."""
+    """A rectangle: a box or, if `box` is None, the outline of a frame. (x, y) is its upper left corner."""
 
     x: float
     y: float
@@ -90,7 +90,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Line:
-    """A line straight from point to point, along x or y; the last piece may end in an arrowhead."""
+    """A line of horizontal and vertical pieces from point to point; the last piece may end in an arrowhead."""
 
     points: tuple[Point, ...]
     arrow: bool
@@ -98,19 +98,19 @@ class Line:
 
 @dataclass
 class Plan:
-    """A part laid out: its extent from the spine, and all that is in it."""
+    """A part's layout: its extent from the spine, and its boxes, frames and lines."""
 
     left: float = 0.0
     right: float = 0.0
     height: float = 0.0
     end: float = 0.0  # y at which the flow leaves the spine's last box
-    head: bool = False  # whether a line from above ends here, at a box, with an arrowhead
+    head: bool = False  # whether a line from above ends at a box, with an arrowhead
     boxes: list[Placed] = field(default_factory=list)
     frames: list[Placed] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
     def put(self, part: Plan, dx: float = 0.0, dy: float = 0.0) -> None:
-        """Include a part, shifted so that its spine is at dx and its top at dy."""
+        """Include a part, shifted so that its spine is at x = dx and its top at y = dy."""
         self.boxes += [replace(b, x=b.x + dx, y=b.y + dy) for b in part.boxes]
         self.frames += [replace(f, x=f.x + dx, y=f.y + dy) for f in part.frames]
         self.lines += [Line(tuple((x + dx, y + dy) for x, y in line.points), line.arrow) for line in part.lines]
@@ -141,14 +141,14 @@ def arrange(part: Part, size: Size) -> Plan:
 
 
 def _planned(part: Part, size: Size) -> tuple[bool, Plan]:
-    """Whether a part of a chain is a side exit; and its plan, or that of its head."""
+    """Whether a part of a chain is a side exit, and the plan of the part (of a side exit's head)."""
     return (True, arrange(part.head, size)) if isinstance(part, SideExit) else (False, arrange(part, size))
 
 
 def _tops(parts: Sequence[tuple[bool, Plan]]) -> tuple[list[float], float]:
-    """The top of each part of a chain; and the bottom of them all, including the lane of side exits."""
+    """The top of each part of a chain, and the bottom of the whole chain, including the lane of side exits."""
     tops: list[float] = []
-    y = lane = 0.0  # the ends of the spine's parts, and of the lane's
+    y = lane = 0.0  # where the spine and the lane end so far
     for aside, plan in parts:
         y += GAP if tops else 0.0
         if aside:
@@ -242,7 +242,7 @@ def _frame(frame: Frame, size: Size) -> Plan:
 
 
 def page(chain: Chain, size: Size) -> Plan:
-    """Lay out a whole chain in the fewest columns that avoid a tall, narrow page; left is 0."""
+    """Lay out a whole chain in the fewest columns that avoid a tall, narrow page; its `left` is 0."""
     parts = [_planned(part, size) for part in chain.parts]
     plan = _columns([parts])
     for number in range(2, len(parts) + 1):
@@ -253,7 +253,7 @@ def page(chain: Chain, size: Size) -> Plan:
 
 
 def _break(parts: list[tuple[bool, Plan]], number: int) -> list[list[tuple[bool, Plan]]]:
-    """Cut a chain into at most `number` pieces, the tallest as low as possible (to 1 %)."""
+    """Cut a chain into at most `number` pieces, with the tallest as short as possible (to within 1 %)."""
     limit = _tops(parts)[1] / number
     while True:
         pieces: list[list[tuple[bool, Plan]]] = [[]]
@@ -267,10 +267,10 @@ def _break(parts: list[tuple[bool, Plan]], number: int) -> list[list[tuple[bool,
 
 
 def _columns(pieces: list[list[tuple[bool, Plan]]]) -> Plan:
-    """Pieces side by side; a line runs from the end of one through the gap between them to the top of the next."""
+    """Place pieces side by side; a line runs from the end of each through the gap to the top of the next piece."""
     whole = Plan()
     top = GAP if len(pieces) > 1 else 0.0
-    foot: tuple[Point, float] | None = None  # the end of the last column's flow, and the depth of its turn
+    foot: tuple[Point, float] | None = None  # where the last column's flow ends, and the y of its turn
     for piece in pieces:
         plan = _stack(piece)
         across = whole.right + GUTTER / 2

@@ -1,4 +1,4 @@
-"""The style of all pictures: colors, axes, titles that name the data; and how a picture is saved."""
+"""The style of all pictures (colors, axes, and titles that name the data), and how pictures are saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models; blue and 
 
 
 def panel(ax: Axes | None = None, width: float = 10, height: float = 5) -> tuple[Figure, Axes]:
-    """The axes to draw on and their figure: `ax` if given, else those of a new figure of that size in inches."""
+    """Return a figure and its axes: those of `ax` if given, else new ones, `width` by `height` inches."""
     if ax is None:
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure.subplots()
@@ -26,7 +26,7 @@ def panel(ax: Axes | None = None, width: float = 10, height: float = 5) -> tuple
 
 
 def dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
-    """Set titles, grid and spines as in all pictures."""
+    """Set the title, axis labels, grid and spines as in all pictures."""
     ax.set_title(title, fontsize=13)
     ax.set_xlabel(xlabel, fontsize=12)
     ax.set_ylabel(ylabel, fontsize=12)
@@ -39,9 +39,9 @@ def dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
 def add_legend(ax: Axes, *entries: Sequence[object], title: str | None = None) -> None:
     """Put the legend beside the axes, where it covers no data.
 
-    entries: curves and their names; by default all with a label.
+    entries: curves and their names; by default all labeled curves.
 
-    If the caller's figure has no layout that makes room beside the axes, it goes inside, where it covers least.
+    If the figure has no layout engine to make room beside the axes, the legend goes inside, where it covers least.
     """
     room = ax.figure.figure.get_layout_engine() is not None
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0} if room else {}
@@ -50,8 +50,8 @@ def add_legend(ax: Axes, *entries: Sequence[object], title: str | None = None) -
 
 def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
     """Name the data in the title if `source` is given; save the picture if `path` is given."""
-    beside = len(figure.axes) == 1 and figure.axes[0].get_legend() is not None  # the title is left of the middle
-    characters = round((7 if beside else 9) * figure.get_figwidth())  # that fit on one of its lines
+    beside = len(figure.axes) == 1 and figure.axes[0].get_legend() is not None  # the legend shifts the title left
+    characters = round((7 if beside else 9) * figure.get_figwidth())  # that fit on one line of the title
     lines = [] if not source else [source] if len(source) <= characters else source.split("; ")
     named = "".join(f"\n{textwrap.fill(line, characters)}" for line in lines)
     if len(figure.axes) == 1:
@@ -64,7 +64,7 @@ def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
 
 
 def save(figure: Figure, path: PathLike) -> None:
-    """Write the picture as PNG, completely or not at all."""
+    """Write the picture as a PNG, completely or not at all."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     write_whole(path, picture.getvalue())

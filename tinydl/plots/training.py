@@ -29,7 +29,7 @@ def loss_curves(
     figure, ax = panel(ax)
     _draw_runs(ax, histories, "loss")
     ax.set_yscale("log")
-    dress(ax, "Loss by epoch", "epoch", "loss (mean squared error, and penalties)")
+    dress(ax, "Loss by epoch", "epoch", "loss (mean squared error plus penalties)")
     return finish(figure, source, path)
 
 
@@ -45,18 +45,18 @@ def accuracy_curves(
     figure, ax = panel(ax)
     _draw_runs(ax, histories, "accuracy")
     ax.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    dress(ax, "Accuracy by epoch", "epoch", "accuracy (share of rows right)")
+    dress(ax, "Accuracy by epoch", "epoch", "accuracy (share of correct rows)")
     return finish(figure, source, path)
 
 
 def training_curves(
     history: History, *, best: int | None = None, source: str | None = None, path: PathLike | None = None
 ) -> Figure:
-    """One run of a classifier: loss left, accuracy right, training solid and validation dashed, the best epoch marked.
+    """One run of a classifier: loss on the left, accuracy on the right, training solid, validation dashed.
 
     history: {"loss": [...], "accuracy": [...], "val_loss": [...], "val_accuracy": [...]}, such as the `history.history`
-    of a fit with metrics=["accuracy"]. The validation figures may be missing; then no epoch can be called the best.
-    best: the epoch to mark, from 1; by default the first with the highest val_accuracy, which
+    of a fit with metrics=["accuracy"]. Without validation figures, no epoch is marked by default.
+    best: the epoch to mark, counted from 1; by default the first epoch with the highest val_accuracy, the one that
     ModelCheckpoint(monitor="val_accuracy") would keep.
 
     ValueError: no losses or accuracies, figures of unequal length, or a best epoch out of range.
@@ -71,7 +71,7 @@ def training_curves(
             ax.plot(epochs, history[f"val_{key}"], "--", marker=marker, color=VERMILION, lw=2, label="validation")
         _epoch_axis(ax)
     dress(panels[0], "Loss", "epoch", "loss (mean over rows)")
-    dress(panels[1], "Accuracy", "epoch", "accuracy (share of rows right)")
+    dress(panels[1], "Accuracy", "epoch", "accuracy (share of correct rows)")
     panels[0].set_ylim(bottom=0)
     panels[1].yaxis.set_major_formatter(PercentFormatter(xmax=1))
     if best is None and "val_accuracy" in history:
@@ -108,7 +108,7 @@ def _draw_runs(ax: Axes, histories: Mapping[str, History], key: str) -> None:
     _epoch_axis(ax)
     if len(histories) <= 2:
         add_legend(ax)
-    else:  # one entry per run, or the legend would be long
+    else:  # one entry per run keeps the legend short
         runs = [line for line in ax.get_lines() if str(line.get_label()).endswith(", training")]
         names = [str(line.get_label()).removesuffix(", training") for line in runs]
         add_legend(ax, runs, names, title="training; dashed: validation")
@@ -124,7 +124,7 @@ def _epoch_axis(ax: Axes) -> None:
 
 
 def _check_history(history: History) -> NDArray[np.int64]:
-    """The numbers of its epochs, from 1."""
+    """Check a history and return the numbers of its epochs, from 1."""
     if not isinstance(history, Mapping):
         expected = 'a mapping {"loss": [...], "accuracy": [...]}, such as fit(...).history'
         raise ValueError(f"history must be {expected}, got {type(history).__name__}")
@@ -134,5 +134,5 @@ def _check_history(history: History) -> NDArray[np.int64]:
             raise ValueError(f"history must hold {key!r} of one epoch or more, got {', '.join(history)}{mend}")
     lengths = {key: len(history[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy") if key in history}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"history must hold equally many epochs of every figure, got {lengths}")
+        raise ValueError(f"history must hold the same number of epochs for every figure, got {lengths}")
     return np.arange(1, lengths["loss"] + 1)

@@ -168,7 +168,7 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
         if numbers:  # the only setting that may differ, since a callback may have set it
             own["arguments"]["learning_rate"] = arguments.number("checkpoint", "learning_rate", rate, 0)
         if saved != own:
-            raise ValueError(f"the optimizer must be {saved}, as in the file, got {own}: compile with that optimizer")
+            raise ValueError(f"the optimizer must be {saved}, as in the file, got {own}: compile with the saved one")
         slots = {name: tensors[f"{SLOT}{name}"] for name in optimizer.slots}
         if any(slot.shape != model.parameters.shape for slot in slots.values()):
             raise ValueError("the optimizer's vectors must have this model's size")

@@ -7,10 +7,10 @@ A block's projection is therefore listed between the last layers of the body, no
 
 Depth counts Keras' layers: the sum in a Residual is a layer (Add), as are the concatenation in Branches (Concatenate)
 and an activation in BatchNorm or Residual (Activation). Dense and Conv2D include their activations, as in Keras.
-Padding in pixels is a layer in Keras but is not counted here. Auxiliary heads are further outputs, after the model's own.
+Padding in pixels is a layer in Keras but is not counted here. Auxiliary heads are outputs that follow the model's own.
 
 In Keras the user chooses the order of Add's inputs. Here the body comes first; in keras.applications.ResNet50 the
-shortcut does. To load its weights, write Residual(shortcut, body) for blocks that have both: the sum is the same.
+shortcut does. To load that model's weights, write Residual(shortcut, body) for blocks with both: the sum is the same.
 """
 
 from __future__ import annotations
