@@ -54,7 +54,7 @@ def test_reconstruction_error_refuses() -> None:
             return x[:, :1]
 
     x = np.ones((3, 4))
-    with pytest.raises(ValueError, match=r"shape \(3, 4\), got \(3, 1\)"):
+    with pytest.raises(ValueError, match=r"shape of its input, \(3, 4\), got \(3, 1\)"):
         reconstruction_error(Narrow(), x)
     x[1, 2] = np.nan
     with pytest.raises(ValueError, match="got NaN or infinity in 1 rows, first in row 1"):
@@ -188,7 +188,7 @@ def test_policies_that_need_fraud_say_so(policy: Any) -> None:
 @pytest.mark.parametrize(
     ("y", "s", "message"),
     [
-        (Y, np.where(S == 7, np.nan, S), "got 1 NaN or infinite, first at index 3"),
+        (Y, np.where(S == 7, np.nan, S), "got 1 NaN or infinite scores, first at index 3"),
         (Y, np.where(S == 1, np.inf, S), "first at index 9"),
         (Y, S[:-1], r"of equal length, got \(10,\) and \(9,\)"),
         (Y[:, None], S[:, None], "one-dimensional"),

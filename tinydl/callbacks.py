@@ -30,7 +30,7 @@ Logs = dict[str, float]
 
 
 class Callback:
-    """Base class of all callbacks, with one method per event; here they do nothing. Epochs and batches count from 0."""
+    """Base class of all callbacks, with one empty method per event. Epochs and batches count from 0."""
 
     model: NetworkInTraining
     params: dict[str, Any]
@@ -128,7 +128,7 @@ class ProgressBar(Callback):
 
 
 class Monitor(Callback):
-    """Base class of ModelCheckpoint and EarlyStopping: watches one figure and keeps its best value so far."""
+    """Watch one figure and keep its best value so far; the base class of ModelCheckpoint and EarlyStopping."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float, verbose: int) -> None:
         owner = type(self).__name__

@@ -3,7 +3,7 @@
 A score measures how suspicious a row is; a row is flagged if score >= threshold. Labels: 0 normal, 1 anomaly.
 
 Precision depends on how rare anomalies are among the scored rows, so a precision without its prevalence means
-little, and precisions at different prevalences cannot be compared. `normal_row_weight` allows a conversion.
+little, and precisions at different prevalences cannot be compared; `normal_row_weight` helps convert them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def reconstruction_error(model: Predictor, x: NDArray[Any], batch_size: int = 81
 def normal_row_weight(y_true: ArrayLike, prevalence: float) -> float:
     """The weight per normal row that makes anomalies the share `prevalence` of the total weight.
 
-    With P anomalies of weight 1 and N normal rows of weight w, the share of anomalies is P / (P + w N). It is pi for
+    With P anomalies of weight 1 and N normal rows of weight w, the share of anomalies is P / (P + w N), which is pi for
 
         w = P (1 - pi) / (pi N)
 
@@ -111,7 +111,7 @@ def choose_threshold(
     "precision": the highest recall with a precision of at least `value`.
     "cost": the lowest cost_false_negative * FN + cost_false_positive * FP.
 
-    prevalence: weight normal rows so that anomalies are this share of the total; precision, F1 and cost change.
+    prevalence: weight normal rows so that anomalies are this share of the total; this affects precision, F1 and cost.
 
     ValueError: an unknown policy, a missing or superfluous setting, a precision that no threshold reaches, or rows
     without the classes that the policy needs.
@@ -138,7 +138,7 @@ def choose_threshold(
         normal_weight = (len(y) - y.sum()) if weights is None else weights[y == 0].sum()
         missed, alarms = (1 - recall) * y.sum(), false_positive_rate * normal_weight
         cost = settings["cost_false_negative"] * missed + settings["cost_false_positive"] * alarms
-        # The first threshold is infinite and flags nothing; a value just above the top score does too but fits JSON.
+        # The first threshold, infinity, flags nothing; so does a value just above the top score, which fits in JSON.
         thresholds[0] = np.nextafter(s.max(), np.inf)
         return float(thresholds[np.argmin(cost)])
     # precision and recall end with one extra point, (1, 0), which belongs to no threshold.
@@ -192,7 +192,7 @@ def _checked(
         raise ValueError(f"y_true must be 0 (normal) or 1 (anomaly), got {np.unique(y)[:10]}")
     bad = np.flatnonzero(~np.isfinite(s))
     if len(bad):
-        raise ValueError(f"scores must be finite, got {len(bad)} NaN or infinite, first at index {bad[0]}")
+        raise ValueError(f"scores must be finite, got {len(bad)} NaN or infinite scores, first at index {bad[0]}")
     anomalies = int(y.sum())
     if anomalies == len(y) or (anomalies_needed and anomalies == 0):
         wanted = "normal rows and anomalies" if anomalies_needed else "normal rows"

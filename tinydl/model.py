@@ -38,7 +38,7 @@ class Model:
     layers       a list of layers, or one layer
     input_shape  the shape of one sample, without the batch axis: a number or a tuple
     seed         determines the initial weights, every shuffle and all noise: the same seed gives the same bits
-    dtype        "float32", or "float64" for gradient checks; data are converted to it
+    dtype        "float32", or "float64" for gradient checks; data are converted to this dtype
 
     Several Python threads may call `predict` on a model at the same time, but not while another thread trains it.
 
@@ -148,7 +148,7 @@ class Model:
             return self._step.take(*batch.batch(slice(None)), loss, optimizer)[0]
 
     def hand_targets(self, targets: NDArray, loss: Loss) -> None:
-        """Give auxiliary heads without targets the loss and the targets of the next training forward pass.
+        """Set the loss and the targets of all auxiliary heads without targets, for the next training forward pass.
 
         A training step does this itself; call this method only in a gradient check of the model.
         """
@@ -167,7 +167,7 @@ class Model:
         x and validation_data may be Batches that include their targets.
         An epoch is one pass over a new permutation of the rows (with `shuffle`), including a last short batch. Its
         "loss" is the mean over rows of the loss (penalties included) before the step on each row's batch; "val_loss"
-        is the loss by `evaluate` at the end of the epoch. verbose: 0 for no output, 1 for a progress bar (or lines).
+        is the loss of `evaluate` after the epoch. verbose: 0 for silence, 1 for a progress bar (lines if no terminal).
 
         Ctrl-C ends training cleanly: callbacks finish (the best model stays saved), and `fit` returns the History so
         far, with `interrupted` set to True.
@@ -197,7 +197,7 @@ class Model:
 
     @one_blas_thread()
     def evaluate(self, x: ArrayLike | Batches, y: ArrayLike | None = None, batch_size: int | None = None) -> Any:
-        """The mean loss over the rows (penalties included), without noise; with metrics, a list that begins with it.
+        """The mean loss over the rows (penalties included), without noise; with metrics, a list with the loss first.
 
         batch_size: the number of rows per batch, by default 1,024, or 128 for images.
         """
@@ -257,7 +257,7 @@ class Model:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], custom_layers: Sequence[type[Layer]] = ()) -> Model:
-        """Load an uncompiled model from a file of `save`. `custom_layers`: the model's layer classes outside tinydl.
+        """Load a model that `save` wrote; it is not yet compiled. `custom_layers`: its layer classes outside tinydl.
 
         Raises FileNotFoundError; ValueError if the file is truncated or not tinydl's, or if its arrays do not fit.
         """

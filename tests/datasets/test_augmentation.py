@@ -267,7 +267,7 @@ def test_a_seed_decides_a_mixup() -> None:
     [
         (np.zeros((3, 2), np.uint8), np.eye(3), r"x must be an array \(n, ...\) of floats, got uint8"),
         ([[1.0]], np.eye(1), "x must be an array .* got list"),
-        (np.zeros((3, 2)), np.arange(3), r"y must be rows \(n, classes\) of floats, got \(3,\) int64: .*Images.one_hot\(\), or use Images.mixed\(alpha\)"),
+        (np.zeros((3, 2)), np.arange(3), r"y must be an array \(n, classes\) of floats, got \(3,\) int64: .*Images.one_hot\(\), or use Images.mixed\(alpha\)"),
         (np.zeros((3, 2)), np.eye(3, dtype=int), r"got \(3, 3\) int64"),
         (np.zeros((3, 2)), np.zeros(3), r"got \(3,\) float64"),
         (np.zeros((3, 2)), [0, 1, 2], "got list"),

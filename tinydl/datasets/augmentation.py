@@ -4,7 +4,7 @@ Each function takes images (n, height, width, channels) of any dtype and a gener
 same shape and dtype; the input is not modified. Pass one or more of them to `Images.augmented`. The same generator
 state gives the same images.
 
-`mixup` also changes the labels, so it is applied by `Images.mixed` instead.
+`mixup` also changes the labels, so it is applied through `Images.mixed` instead.
 
 ValueError: images that are not an array of four axes, padding that is not an integer >= 0, and the errors listed in
 each function.
@@ -90,7 +90,7 @@ def cutout(images: NDArray[Any], rng: np.random.Generator, size: int = 8, fill: 
 def mixup(
     x: NDArray[Any], y: NDArray[Any], rng: np.random.Generator, alpha: float = 0.2
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Blend each row of a batch with another row, and its label with the other's label; return (mixed_x, mixed_y).
+    """Blend each row of a batch, and its label, with another row and its label; return (mixed_x, mixed_y).
 
     mixed_x_i = lam x_i + (1 - lam) x_j,   mixed_y_i = lam y_i + (1 - lam) y_j,   lam ~ Beta(alpha, alpha)
 

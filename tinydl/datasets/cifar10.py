@@ -194,11 +194,11 @@ def _unpickled(where: str, content: bytes) -> Any:
 
 
 class _Refused(Exception):
-    """A pickle requires something that no CIFAR-10 file needs."""
+    """Raised if a pickle requires something that no CIFAR-10 file needs."""
 
 
 class _StandIn:
-    """A class that a pickle may call but not modify: without __setstate__, it could set attributes of the class."""
+    """A class that a pickle may call but not modify: without __setstate__, a pickle could set its attributes."""
 
     __slots__ = ()
 

@@ -28,7 +28,7 @@ _CHUNK = 256  # the number of images converted to float64 at a time for mean and
 
 
 class Images(Batches):
-    """Images, their labels, and the options for making batches; `fit` and `evaluate` accept it instead of x and y.
+    """Images, their labels, and the options for making batches; `fit` and `evaluate` accept Images for x and y.
 
         train, test = cifar10.load()
         train = train.standardised().augmented(augmentation.crop_and_flip)
@@ -111,7 +111,7 @@ class Images(Batches):
     def mixed(self, alpha: float | None = 0.2) -> Images:
         """The same images, blended by `augmentation.mixup` in every training batch; None or 0 stops blending.
 
-        A batch is augmented and standardized first; then each image is blended with another, and so are their labels.
+        A batch is augmented and standardized first; then each image is blended with another, as are their labels.
         The y of a training batch is therefore float32 (n, classes), which SoftmaxCrossEntropy accepts; the "accuracy"
         metric compares the largest entries. Without an rng, as in evaluation, `take` returns unblended images and
         integer labels. (Training losses and accuracies are computed on the blends, so they are worse than those of
@@ -128,7 +128,7 @@ class Images(Batches):
     def take(
         self, rows: NDArray[np.intp] | slice, rng: np.random.Generator | None = None
     ) -> tuple[NDArray[np.float32], NDArray[Any]]:
-        """(x, y) for some rows: x float32 (rows, height, width, channels), in [0, 1] or standardized, and the labels y.
+        """(x, y) of some rows: float32 images (rows, height, width, channels), in [0, 1] or standardized, and labels.
 
         rng: passed only in training; the augmentations and mixup draw from it.
         """
@@ -183,7 +183,7 @@ class Images(Batches):
         return new
 
     def split(self, n_validation: int, rng: np.random.Generator) -> tuple[Images, Images]:
-        """(training, validation) images: `n_validation` random images, all classes in proportion, are for validation.
+        """Split off `n_validation` random images, all classes in proportion; return (training, validation) images.
 
         Both parts keep the order and the options. To exclude validation images from mean and std, split first.
 
@@ -222,7 +222,7 @@ class Images(Batches):
         return self.class_names.index(arguments.one_of("Images", "name", name, self.class_names))
 
     def show(self, rows: ArrayLike | slice, path: PathLike | None = None) -> Figure:
-        """Draw some images, as stored, in a grid with their class names; save the figure as a PNG if `path` is given.
+        """Draw the chosen images, as stored, in a grid with their class names; save it as a PNG if `path` is given.
 
         ValueError: as for `subset`, or a number of channels other than 1, 3 or 4.
         """
@@ -260,7 +260,7 @@ def _statistics(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float6
     chunks = [x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK)]
 
     def by_channel(total: Any) -> NDArray[np.float64]:
-        """Average over pixels a total over images, which was summed first, along long contiguous rows."""
+        """The mean per channel from a total over images: summing images first runs along long contiguous rows."""
         return np.asarray(total.reshape(-1, channels).sum(axis=0) / (x.size // channels))
 
     mean = by_channel(sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks))

@@ -121,7 +121,7 @@ def cache() -> Path:
 
 
 def open_unzipped(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    """Open a gzip or plain file, told apart by its first bytes, to read it uncompressed: some browsers unpack downloads."""
+    """Open a file to read it uncompressed; its first bytes show whether it is gzip, since browsers may unpack it."""
     with path.open("rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
     return gzip.open(path) if is_gzip else path.open("rb")

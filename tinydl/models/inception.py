@@ -23,7 +23,7 @@ def googlenet(
 ) -> Model:  # fmt: skip
     """GoogLeNet, 22 layers deep: 6,998,552 parameters, or 13,378,280 with its auxiliary heads, used only in training.
 
-    auxiliary_heads: add classifiers after blocks 4a and 4d, with a loss weight of 0.3 (for images of 65 pixels or more).
+    auxiliary_heads: add classifiers after blocks 4a and 4d with loss weight 0.3; images need at least 65 pixels a side.
     Each convolution includes ReLU; normalization follows the first pooling and precedes the second, as in the paper.
 
     Check   check_model(googlenet((33, 48, 3), 5), x=(2, 33, 48, 3), y=[3, 0],

@@ -16,8 +16,8 @@ from ..model import Model
 def cifar_cnn(seed: int = 0, dtype: DTypeLike = "float32", filter_initializer: str = "he_normal") -> Model:
     """Five convolutions and four dense layers for 32x32 RGB images: 9,312,202 parameters, 40.2 million multiply-adds.
 
-    filter_initializer: the book's choice is "zeros", with which the network cannot learn: all activations from the first
-    convolution on are 0, so every gradient except that of the last bias is 0, and the loss stays at ln 10. See
+    filter_initializer: the book's choice is "zeros", with which the network cannot learn. All activations from the
+    first convolution on are 0, so every gradient except that of the last bias is 0, and the loss stays at ln 10. See
     examples/museum/zero_filters.py.
 
     Check   check_model(cifar_cnn(), x=(2, 32, 32, 3), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")

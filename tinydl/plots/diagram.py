@@ -129,7 +129,7 @@ def _part(layer: Layer) -> Part:
 
 
 def _layer_box(layer: Layer, *more: str) -> Box:
-    own = (inner for inner in layer.walk() if not inner.sublayers() and not _shared(inner))  # no container
+    own = (inner for inner in layer.walk() if not inner.sublayers() and not _shared(inner))  # no containers
     count = sum(array.size for inner in own for array in inner.params.values())
     return Box(_kind(layer), (_named(layer), *more), _shape(layer.output_shape), (count,) if count else ())
 
@@ -168,7 +168,7 @@ def _shape(shape: Shape | None) -> str:
 
 
 def _joins(part: Box, before: Box) -> bool:
-    """Whether a part joins the box before it: BatchNorm after a layer with parameters, or an activation after either."""
+    """Whether a part joins the box before it: BatchNorm after a layer with parameters, an activation after either."""
     if before.kind not in ("conv", "dense", "normalization") or part.shape != before.shape:
         return False
     first = len(before.lines) == 1 and bool(before.parameters) and before.kind != "normalization"
@@ -231,7 +231,7 @@ def _weight(box: Box) -> str:
 
 
 def _sizes(part: Part) -> Size:
-    """The function that returns the size of a box; all boxes of layers are as wide as the widest of these boxes."""
+    """The function that returns the size of a box; all boxes of layers have the width that the widest one needs."""
 
     def needed(box: Box) -> float:
         last = [_width(text, SMALL) for text in (box.shape, _parameters(box)) if text]

@@ -27,8 +27,8 @@ def filters(
 ) -> Figure:  # fmt: skip
     """A convolution's filters side by side, all on one scale: black is -m, mid-gray 0, white +m, with m = max |W|.
 
-    W       (kh, kw, in, out), a Conv2D's params["W"]; shown in color for 3 input channels (a bright red pixel is a large
-            weight on red), in gray for 1, otherwise as the mean over the input channels, as the title notes
+    W       (kh, kw, in, out), a Conv2D's params["W"]; shown in color for 3 input channels (a bright red pixel is a
+            large weight on red), in gray for 1, otherwise as the mean over the input channels, as the title notes
     limit   the largest number of filters to show
 
     ValueError: another shape, or weights that are not finite.
@@ -66,7 +66,7 @@ def feature_maps(
 
     image     one sample of the model's input: (height, width, channels), or with a batch axis of 1
     channels  the number of channels per row
-    order     "active": the channels with the largest mean |activation|, in descending order; "first": the first channels
+    order     "active": the channels with the largest mean |activation|, largest first; "first": the first channels
 
     Each row has its own scale, from the layer's smallest to its largest activation, printed beside the row. The small
     number above a map is its channel. Residual and Branches layers are represented by their outputs.

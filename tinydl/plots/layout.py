@@ -1,7 +1,7 @@
 """The positions of a block diagram's boxes and lines: only geometry, no drawing.
 
-Lengths are in inches; y grows downward. A tree of parts (Box, Chain, Fork, Detour, SideExit, Frame) becomes a Plan: each
-part is laid out in its own coordinates, then shifted into the part that contains it. All parts have a spine, the
+Lengths are in inches; y grows downward. A tree of parts (Box, Chain, Fork, Detour, SideExit, Frame) becomes a Plan:
+each part is laid out in its own coordinates, then shifted into the part that contains it. All parts have a spine, the
 vertical line x = 0 on which the flow enters at y = 0 and leaves at y = `end`, so consecutive parts are aligned.
 """
 
@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import dist
 
-GAP = 0.19  # from one box down to the next: room for an arrow
+GAP = 0.19  # from one box down to the next, with room for an arrow
 ASIDE = 0.2  # between parts that are side by side
 GUTTER = 0.5  # between columns, for the line from one column to the next
 HEADER = 0.3  # the strip in a frame for its labels
 PAD = 0.11  # between a frame and its contents
 TALL = 8.0  # a page up to this height is not broken into more columns
-LANDSCAPE = 0.9  # nor is a page whose height is at most this share of its width
+LANDSCAPE = 0.9  # a page whose height is at most this share of its width is not broken either
 
 Point = tuple[float, float]
 
@@ -58,7 +58,7 @@ class Detour:
 
 @dataclass(frozen=True)
 class SideExit:
-    """A branch that does not rejoin the chain: the branch goes down a lane beside the chain, which continues straight."""
+    """A branch that does not rejoin the chain but goes down a lane beside the chain, which continues straight."""
 
     head: Part
 
