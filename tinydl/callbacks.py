@@ -1,7 +1,7 @@
 """Callbacks: actions between batches and epochs, such as logging, checkpoints and early stopping.
 
 A run first sets each callback's `model` and `params` ({"epochs", "initial_epoch", "steps", "metrics"}), then calls its
-methods at their events. `logs` maps the names of figures ("loss", "val_loss", metrics) to their values. Setting
+method for each event. `logs` maps the names of figures ("loss", "val_loss", metrics) to their values. Setting
 `model.stop_training = True` ends the run after the current epoch.
 """
 
@@ -107,7 +107,7 @@ class ProgressBar(Callback):
         now = time.perf_counter()
         if now - self._shown > self.refresh_seconds:
             self._shown = now
-            self._show(self._bar, {**self._figures, "loss": logs["loss"]})  # val_loss is from the last epoch
+            self._show(self._bar, {**self._figures, "loss": logs["loss"]})  # val_loss is from the previous epoch
         self._bar.update()
 
     def _show(self, bar: tqdm[Any], figures: Logs) -> None:
@@ -162,7 +162,7 @@ class Monitor(Callback):
 
     def say(self, epoch: int, text: str) -> None:
         if self.verbose:
-            tqdm.write(f"Epoch {epoch + 1:05d}: {text}")  # above the progress bar if there is one
+            tqdm.write(f"Epoch {epoch + 1:05d}: {text}")  # above the progress bar, if any
 
 
 class ModelCheckpoint(Monitor):
@@ -170,10 +170,10 @@ class ModelCheckpoint(Monitor):
 
     path                  may contain fields: "weights-{epoch:02d}-{val_loss:.4f}.safetensors" (epoch counts from 1)
     save_best_only        save only when `monitor` is better than at any earlier epoch of this run
-    restore_best_weights  at the end of training, also after Ctrl-C, set the model's weights to those of its best epoch
+    restore_best_weights  at the end of training, even after Ctrl-C, set the model's weights to those of its best epoch
                           (kept in memory)
     If Ctrl-C comes before the first save or during a save, the model is saved as it is. In a fit with `initial_epoch`
-    above 0, a reused object continues from its best value so far; a new object starts without one.
+    above 0, a reused object continues from its best value so far; a new object starts without a best value.
     Raises ValueError, before training, if `path` cannot be written or has a field other than epoch and the figures.
     """
 
@@ -260,7 +260,7 @@ class EarlyStopping(Monitor):
 
 
 class LearningRateScheduler(Callback):
-    """Set the learning rate before every epoch to `schedule(epoch)`, or `schedule(epoch, rate)` if it takes two values.
+    """Set each epoch's learning rate to `schedule(epoch)`, or to `schedule(epoch, rate)` if it has two parameters.
 
     For a rate that changes with every step, pass the optimizer a schedule from tinydl.schedules instead.
     """

@@ -3,7 +3,7 @@
 A score measures how suspicious a row is; a row is flagged if score >= threshold. Labels: 0 normal, 1 anomaly.
 
 Precision depends on how rare anomalies are among the scored rows, so a precision without its prevalence means
-little, and precisions at different prevalences cannot be compared; `normal_row_weight` helps convert them.
+little, and precisions at different prevalences cannot be compared: first reweight with `normal_row_weight`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def normal_row_weight(y_true: ArrayLike, prevalence: float) -> float:
 
         w = P (1 - pi) / (pi N)
 
-    Recall and the ROC curve use ratios within one class, so they do not change; precision becomes TP / (TP + w FP).
+    Recall and the ROC curve use only ratios within a class and do not change; precision becomes TP / (TP + w FP).
 
     ValueError: prevalence outside (0, 1), or rows of one class only.
     """

@@ -165,7 +165,7 @@ class Model:
         """Train for epochs initial_epoch .. epochs - 1 and return a History of their figures (loss and metrics).
 
         x and validation_data may be Batches that include their targets.
-        An epoch is one pass over a new permutation of the rows (with `shuffle`), including a last short batch. Its
+        An epoch is one pass over the rows, in a new order if `shuffle` is true, including a last short batch. Its
         "loss" is the mean over rows of the loss (penalties included) before the step on each row's batch; "val_loss"
         is the loss of `evaluate` after the epoch. verbose: 0 for silence, 1 for a progress bar (lines if no terminal).
 

@@ -1,7 +1,7 @@
 """Random changes that preserve an image's label, so that the training images differ in every epoch.
 
-Each function takes images (n, height, width, channels) of any dtype and a generator, and returns a new array of the
-same shape and dtype; the input is not modified. Pass one or more of them to `Images.augmented`. The same generator
+Each function takes images (n, height, width, channels) of any dtype and a random generator, and returns a new array of
+the same shape and dtype; the input is not modified. Pass one or more of them to `Images.augmented`. The same generator
 state gives the same images.
 
 `mixup` also changes the labels, so it is applied through `Images.mixed` instead.

@@ -34,7 +34,7 @@ __all__ = ["CIFAR10", "CLASS_NAMES", "load"]
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")  # the last is the test set
-_META = {"": "batches.meta", ".bin": "batches.meta.txt"}  # by the suffix of the Python and binary batches
+_META = {"": "batches.meta", ".bin": "batches.meta.txt"}  # the class names' file, by the suffix of the batches
 FILES = DataFiles(
     title="CIFAR-10",
     names=("cifar-10-batches-py", "cifar-10-batches-bin", "cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"),
@@ -47,7 +47,7 @@ _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
 _LARGEST = 2**27  # bytes of one file in an archive; the original files are 31 MB each
 
-File = tuple[str, bytes]  # its location, for messages, and its content
+File = tuple[str, bytes]  # the location of a file, for messages, and its content
 
 
 class CIFAR10(NamedTuple):
@@ -103,7 +103,7 @@ def _read(place: Path) -> CIFAR10:
 
 
 def _in_folder(folder: Path) -> Iterator[tuple[str, File]]:
-    """Yield (name, file) for the batches and class names that exist, in the Python version if both versions do."""
+    """Yield (name, file) for the batches and class names that exist, from the Python version if both versions exist."""
     end = next(end for end in _META if any((folder / f"{batch}{end}").is_file() for batch in _BATCHES))
     for name in (*(f"{batch}{end}" for batch in _BATCHES), _META[end]):
         path = folder / name
@@ -119,7 +119,7 @@ def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
             for member in tar:
                 name = member.name.rpartition("/")[2]
                 where = f"{archive}: {name}"
-                if member.size > _LARGEST:  # of any kind, since skipping a member means reading it
+                if member.size > _LARGEST:  # a member of any kind, since skipping a member means reading it
                     raise ValueError(f"{where}: {member.size:,} bytes are more than any CIFAR-10 file has")
                 stream = tar.extractfile(member) if member.isreg() and name in wanted else None
                 if stream is not None:

@@ -28,7 +28,7 @@ _CHUNK = 256  # the number of images converted to float64 at a time for mean and
 
 
 class Images(Batches):
-    """Images, their labels, and the options for making batches; `fit` and `evaluate` accept Images for x and y.
+    """Images, their labels, and the options for making batches; `fit` and `evaluate` accept Images as x.
 
         train, test = cifar10.load()
         train = train.standardised().augmented(augmentation.crop_and_flip)
@@ -98,7 +98,7 @@ class Images(Batches):
         input; `tinydl.datasets.augmentation` provides several. Passing only None removes all.
         Without an rng, as in evaluation, `take` applies no function.
 
-        ValueError: an argument is not a function. `take` raises it too, if a function returns another shape or dtype.
+        ValueError: an argument is not a function. `take` also raises it if a function returns another shape or dtype.
         """
         chosen = tuple(function for function in functions if function is not None)
         for function in chosen:
@@ -260,7 +260,7 @@ def _statistics(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float6
     chunks = [x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK)]
 
     def by_channel(total: Any) -> NDArray[np.float64]:
-        """The mean per channel from a total over images: summing images first runs along long contiguous rows."""
+        """The mean per channel from a total over images: summing over images first runs along long contiguous rows."""
         return np.asarray(total.reshape(-1, channels).sum(axis=0) / (x.size // channels))
 
     mean = by_channel(sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks))

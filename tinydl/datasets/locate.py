@@ -121,7 +121,7 @@ def cache() -> Path:
 
 
 def open_unzipped(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    """Open a file to read it uncompressed; its first bytes show whether it is gzip, since browsers may unpack it."""
+    """Open a file to read it uncompressed; its first bytes show whether it is gzip (browsers may unpack files)."""
     with path.open("rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
     return gzip.open(path) if is_gzip else path.open("rb")

@@ -72,7 +72,7 @@ def inception_cifar(
 ) -> Model:
     """A small Inception network for 32x32 images: eight blocks of 1x1 and 3x3 convolutions, two that halve the maps.
 
-    It has 1,651,114 parameters. Batch normalization follows each convolution; the paper's count omits its 1,712 gammas.
+    It has 1,651,114 parameters. The paper's count, 1,649,402, omits the 1,712 gammas of batch normalization.
 
     width: a factor for all numbers of filters; 1 gives the paper's numbers.
 

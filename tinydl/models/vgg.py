@@ -24,7 +24,7 @@ def vgg(
     depth: int = 16, input_shape: Shape = (224, 224, 3), classes: int = 1000, seed: int = 0,
     dtype: DTypeLike = "float32",
 ) -> Model:  # fmt: skip
-    """VGG11, 13, 16 or 19: 132,863,336, 133,047,848, 138,357,544 or 143,667,240 parameters.
+    """VGG-11, -13, -16 or -19: 132,863,336, 133,047,848, 138,357,544 or 143,667,240 parameters.
 
     The dense layers hold about nine tenths of the parameters. Weights use He initialization; the paper initialized its
     deep networks with the weights of a shallow network.
@@ -48,7 +48,7 @@ def vgg_cifar(
 ) -> Model:  # fmt: skip
     """VGG's scheme for small images: for each entry of filters, two 3x3 convolutions and a pooling layer.
 
-    The default has 1,175,786 parameters. This network is not from a paper: it has batch normalization (Ioffe & Szegedy
+    By default it has 1,175,786 parameters. The network is not from a paper: it has batch normalization (Ioffe & Szegedy
     2015), global average pooling instead of large dense layers and, to train on two cores, half of VGG's filters.
 
     Check   check_model(vgg_cifar(), x=(2, 32, 32, 3), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")

@@ -1,4 +1,4 @@
-"""Pictures of vision networks: their filters, each layer's response to an image, their confusions."""
+"""Pictures of vision networks: their filters, each layer's response to an image, and their confusions."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def feature_maps(
     order     "active": the channels with the largest mean |activation|, largest first; "first": the first channels
 
     Each row has its own scale, from the layer's smallest to its largest activation, printed beside the row. The small
-    number above a map is its channel. Residual and Branches layers are represented by their outputs.
+    number above a map is its channel's index. Residual and Branches layers are represented by their outputs.
 
     ValueError: an image that does not fit the model, or a model without convolution and pooling layers.
     """
@@ -88,7 +88,7 @@ def feature_maps(
     if not maps:
         raise ValueError(f"feature_maps: {model.name} has no convolution or pooling layer whose maps could be shown")
     widest = max(min(channels, output.shape[-1]) for _, output in maps)
-    label_room, pitch = 1.9, 1.14  # in cells: the width of the labels, the distance of rows
+    label_room, pitch = 1.9, 1.14  # in cells: the width of the labels and the distance between rows
     figure, ax = panel(ax, max(0.85 * (widest + label_room), 9), 0.85 * pitch * (len(maps) + 1) + 0.65)
     _lay_out(ax, widest, len(maps) + 1, left=label_room, row_height=pitch)
     _tile(ax, _displayable(x)[0], 0, 0)
@@ -113,7 +113,7 @@ def confusion_matrix(
     y_true: ArrayLike, y_pred: ArrayLike, names: Sequence[str], *, ax: Axes | None = None, source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:  # fmt: skip
-    """The confusion matrix: a row per true class, a column per predicted class, counts and row shares in the cells.
+    """The confusion matrix: a row per true class, a column per predicted class, counts and row shares in each cell.
 
     y_true, y_pred  (n,) class numbers 0 .. len(names) - 1
     Cells with a count of 0 are blank; for more than 20 classes only the colors are drawn, darker for larger shares.
@@ -190,7 +190,7 @@ def most_confident_mistakes(
         column, row = place % columns, 1.28 * (place // columns)
         _tile(ax, picture, column, row + 0.28, interpolation="nearest")
         for offset, verb, k, colour in ((0.17, "says", says[i], VERMILION), (0.31, "is", y[i], "black")):
-            name = f'"{names[k]}"' if names[k][-1].isdigit() else names[k]  # quoted, as the probability follows
+            name = f'"{names[k]}"' if names[k][-1].isdigit() else names[k]  # a number follows
             text = f"{verb} {name} {p[i, k]:.2f}"
             ax.text(column + 0.5, row + offset, text, ha="center", va="bottom", fontsize=10, color=colour)
     if len(worst) == 0:

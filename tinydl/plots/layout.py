@@ -270,7 +270,7 @@ def _columns(pieces: list[list[tuple[bool, Plan]]]) -> Plan:
     """Place pieces side by side; a line runs from the end of each through the gap to the top of the next piece."""
     whole = Plan()
     top = GAP if len(pieces) > 1 else 0.0
-    foot: tuple[Point, float] | None = None  # where the last column's flow ends, and the y of its turn
+    foot: tuple[Point, float] | None = None  # where the last column's flow ends, and the y at which its line turns
     for piece in pieces:
         plan = _stack(piece)
         across = whole.right + GUTTER / 2

@@ -18,7 +18,7 @@ COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models; blue and 
 
 
 def panel(ax: Axes | None = None, width: float = 10, height: float = 5) -> tuple[Figure, Axes]:
-    """Return a figure and its axes: those of `ax` if given, else new ones, `width` by `height` inches."""
+    """Return a figure and axes: `ax` and its figure if given, else new ones of `width` by `height` inches."""
     if ax is None:
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure.subplots()
@@ -51,7 +51,7 @@ def add_legend(ax: Axes, *entries: Sequence[object], title: str | None = None) -
 def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
     """Name the data in the title if `source` is given; save the picture if `path` is given."""
     beside = len(figure.axes) == 1 and figure.axes[0].get_legend() is not None  # the legend shifts the title left
-    characters = round((7 if beside else 9) * figure.get_figwidth())  # the number that fits on one line of the title
+    characters = round((7 if beside else 9) * figure.get_figwidth())  # per line of the title
     lines = [] if not source else [source] if len(source) <= characters else source.split("; ")
     named = "".join(f"\n{textwrap.fill(line, characters)}" for line in lines)
     if len(figure.axes) == 1:

@@ -35,7 +35,7 @@ REGISTRY: dict[str, type[Layer]] = {
 
 
 def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
-    """A layer as JSON, {"layer": class, "arguments": {...}}; layers and lists of layers among the arguments likewise.
+    """A layer as JSON, {"layer": class, "arguments": {...}}; layers among the arguments are converted too.
 
     A repeated layer is {"same_as": k}, where k is its index among the layers converted so far, innermost first.
     """
@@ -155,7 +155,7 @@ def save_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
 
 
 def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike) -> None:
-    """Load a file of `save_training` into a model and an optimizer created the same way, after checking all of it."""
+    """Load a file of `save_training` into a model and an optimizer created the same way, after checking the file."""
     tensors, metadata = read(path)
     training = metadata.get("training")
     if not isinstance(training, dict):

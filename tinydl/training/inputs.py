@@ -57,7 +57,7 @@ def warn_of_channels_first(root: Layer, shape: Shape) -> None:
 
 
 def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
-    """Return x as Batches: unchanged if it is Batches already, else as an array of the network's dtype."""
+    """Return x as Batches: unchanged if it is Batches already, else over an array of the network's dtype."""
     input_shape = network.input_shape
     expected = f"(n, {', '.join(map(str, input_shape))})"
     if isinstance(x, Batches):
@@ -84,7 +84,7 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
     if len(array) == 0:
         raise ValueError(f"{method}: x must not be empty, got shape {array.shape}")
     with np.errstate(over="ignore", invalid="ignore"):
-        total = float(array.sum())  # if finite, so is every entry; isfinite(x) would allocate an array as large as x
+        total = float(array.sum())  # finite only if every entry is; isfinite(x) would allocate an array as large as x
     if not math.isfinite(total) and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         found = f"NaN or infinity (as {network.dtype}), first at {place}"
@@ -115,7 +115,7 @@ def check_data(
 
 
 def check_validation(network: Network, loss: Loss, validation_data: Any) -> Batches | None:
-    """Check `fit`'s validation_data, which is Batches, a pair (x, y), or None."""
+    """Check `fit`'s validation_data (Batches, a pair (x, y), or None); return it as Batches or None."""
     if validation_data is None:
         return None
     if isinstance(validation_data, Batches):
@@ -126,7 +126,7 @@ def check_validation(network: Network, loss: Loss, validation_data: Any) -> Batc
 
 
 def check_callbacks(callbacks: Any) -> Sequence[Callback]:
-    """Check `fit`'s callbacks, which are a list of Callback objects, or None."""
+    """Check `fit`'s callbacks (a list of Callback objects, or None); return them as a list."""
     if isinstance(callbacks, Callback):
         raise TypeError(f"fit: callbacks must be a list of Callback objects, got {callbacks!r}")
     found = list(callbacks or ())

@@ -20,7 +20,7 @@ from .inputs import rows_at_a_time
 from .vector import leaves, owners
 
 BatchListener = Callable[[int, Logs], None]
-LARGE = 1 << 16  # entries of a W from which writing its gradient is faster than adding the gradient to zeros
+LARGE = 1 << 16  # entries of W from which overwriting its gradient is faster than adding to zeros
 MEND = "Try a smaller learning rate, or global_clipnorm in the optimizer"
 
 
@@ -59,7 +59,7 @@ class Step:
         return value, y_pred
 
     def _backward_from_zero(self, dy: NDArray) -> None:
-        """Do zero_grad() and backward(dy), without two things that a training step does not need: zeros in the
+        """Do zero_grad() and backward(dy), except for two things that a training step does not need: zeros in the
         gradients of large Dense layers, and dL/dx of the lowest layer that learns."""
         if self.writers:
             for layer in leaves(self.root):
@@ -126,8 +126,8 @@ def run(
 ) -> None:  # fmt: skip
     """Run epochs initial_epoch .. epochs - 1, or until `model.stop_training` is set. Ctrl-C sets `model.interrupted`.
 
-    A `check_run` may raise before the run begins. Every callback whose `on_train_begin` succeeds gets its
-    `on_train_end`, even if other callbacks raise errors.
+    A callback's `check_run` may raise before the run begins. For every callback whose `on_train_begin` succeeds,
+    `on_train_end` is called, even if other callbacks raise errors.
     """
     names = ["loss", *model.metrics]
     metrics = names + [f"val_{name}" for name in names if validation is not None]
@@ -199,7 +199,7 @@ def figures(model: NetworkInTraining, data: Batches, batch_size: int | None = No
 
 
 def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
-    """Raise if the model is not finite, before callbacks save it: no later loss shows what an epoch's last step did."""
+    """Raise before callbacks save a model that is not finite: no loss follows the epoch's last step to reveal it."""
     bad = [name for name, value in logs.items() if not math.isfinite(value)]
     bad += [name for name, array in model.params.items() if not np.isfinite(array).all()]
     if bad:
