@@ -265,8 +265,8 @@ def test_rows_of_another_shape_and_none_at_all_are_refused() -> None:
     before, generator = model.parameters.copy(), model.rng.bit_generator.state
     wide, none = Batches(np.zeros((5, 4)), np.zeros((5, 3))), Batches(x[:0], x[:0])
     for bad, message in (
-        (wide, r"x must have rows of shape \(n, 3\), got Batches with 5 rows of shape \(4,\)"),
-        (none, r"x must have rows of shape \(n, 3\), got Batches with 0 rows of shape \(3,\)"),
+        (wide, r"x must be of shape \(n, 3\), got Batches with 5 rows of shape \(4,\)"),
+        (none, r"x must be of shape \(n, 3\), got Batches with 0 rows of shape \(3,\)"),
     ):
         with pytest.raises(ValueError, match=rf"^fit: {message}"):
             model.fit(bad, verbose=0)

@@ -62,7 +62,7 @@ def normal_row_weight(y_true: ArrayLike, prevalence: float) -> float:
 
         w = P (1 - pi) / (pi N)
 
-    Recall and the ROC curve use only ratios within a class and do not change; precision becomes TP / (TP + w FP).
+    Recall and the ROC curve depend on ratios within a class and stay the same; precision becomes TP / (TP + w FP).
 
     ValueError: prevalence outside (0, 1), or rows of one class only.
     """

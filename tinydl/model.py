@@ -121,7 +121,7 @@ class Model:
     # --- training ---------------------------------------------------------------------------------
 
     def compile(self, optimizer: Optimizer, loss: Loss, metrics: Iterable[str | Metric] = ()) -> None:
-        """Set the optimizer, the loss and metrics: names from tinydl.metrics or functions (y_true, y_pred) -> float."""
+        """Set optimizer, loss and metrics (names from tinydl.metrics, or functions (y_true, y_pred) -> float)."""
         inputs.check_optimizer_and_loss(optimizer, loss)
         if optimizer is not self.optimizer and optimizer.iterations:
             got = f"{type(optimizer).__name__} after {optimizer.iterations} steps on another model"

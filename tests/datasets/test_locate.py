@@ -87,7 +87,7 @@ def test_the_same_errors_from_every_data_set(module, tmp_path: Path, monkeypatch
     files = module.FILES
     what_to_do = (
         f"Pass the path of {' or '.join(files.names)}, or of a folder that holds it (from {files.origin}). Without "
-        "a path, TINYDL_DATA may name such a folder, and download=True (on the command line --download) fetches it"
+        "a path, TINYDL_DATA may name the folder; download=True (--download on the command line) fetches the data"
     )
     for path in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(FileNotFoundError) as caught:

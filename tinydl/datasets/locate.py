@@ -72,7 +72,7 @@ class DataFiles:
         """Advice on how to provide the data, in a program or on the command line."""
         return (
             f"Pass the path of {' or '.join(self.names)}, or of a folder that holds it (from {self.origin}). Without "
-            "a path, TINYDL_DATA may name such a folder, and download=True (on the command line --download) fetches it"
+            "a path, TINYDL_DATA may name the folder; download=True (--download on the command line) fetches the data"
         )
 
     def _find_in(self, place: Path) -> Path | None:

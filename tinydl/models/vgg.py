@@ -54,7 +54,7 @@ def vgg_cifar(
     Check   check_model(vgg_cifar(), x=(2, 32, 32, 3), y=[3, 7], loss=SoftmaxCrossEntropy(), mode="directional")
     """
     if not isinstance(filters, list | tuple) or not filters:
-        raise ValueError(f"vgg_cifar: filters must be a list of numbers, one for each pair of layers, got {filters!r}")
+        raise ValueError(f"vgg_cifar: filters must be a list of numbers, one per pair of convolutions, got {filters!r}")
     layers: list[Layer] = []
     for width in filters:
         for _ in range(2):

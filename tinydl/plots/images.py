@@ -86,7 +86,7 @@ def feature_maps(
         if isinstance(layer, Conv2D | MaxPool2D | AveragePool2D | Container) and after.ndim == 4:
             maps.append((layer, after[0]))
     if not maps:
-        raise ValueError(f"feature_maps: {model.name} has no convolution or pooling layer whose maps could be shown")
+        raise ValueError(f"feature_maps: {model.name} has no convolution or pooling layer whose maps can be shown")
     widest = max(min(channels, output.shape[-1]) for _, output in maps)
     label_room, pitch = 1.9, 1.14  # in cells: the width of the labels and the distance between rows
     figure, ax = panel(ax, max(0.85 * (widest + label_room), 9), 0.85 * pitch * (len(maps) + 1) + 0.65)
@@ -164,7 +164,7 @@ def most_confident_mistakes(
     images: ArrayLike, y_true: ArrayLike, probabilities: ArrayLike, names: Sequence[str], *, count: int = 20,
     columns: int = 5, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None,
 ) -> Figure:  # fmt: skip
-    """The wrong predictions of highest probability, in descending order, with their predicted and true classes.
+    """The most probable wrong predictions, in descending order, with their predicted and true classes.
 
     images         (n, height, width, 3 or 1) or (n, height, width); uint8, or floats
     probabilities  (n, classes), rows that sum to 1; the model's probability is printed beside each name

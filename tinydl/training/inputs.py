@@ -42,7 +42,7 @@ def check_layers(root: Layer) -> None:
             for inner in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(inner, Layer) and name != "original" and not any(inner is one for one in below):
                     trouble = f"holds the layer self.{name}, but its sublayers() does not return it"
-                    mend = "derive from Container and return it"
+                    mend = "derive from Container and return it from sublayers()"
                     raise TypeError(f"Model: {layer.label} {trouble}, so it would not be trained: {mend}")
 
 
@@ -63,7 +63,7 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
     if isinstance(x, Batches):
         if x.sample_shape != input_shape or len(x) == 0:
             got = f"{type(x).__name__} with {len(x)} rows of shape {x.sample_shape}"
-            raise ValueError(f"{method}: x must have rows of shape {expected}, got {got}")
+            raise ValueError(f"{method}: x must be of shape {expected}, got {got}")
         return x
     try:
         if np.iscomplexobj(x):
@@ -157,7 +157,7 @@ def check_ends(loss: Loss, root: Layer, output_shape: Shape) -> None:
     for head in heads:
         if head.head.output_shape != output_shape:
             shapes = f"the head of {head.label} gives shape {head.head.output_shape}, the model {output_shape}"
-            raise ValueError(f"compile: {shapes}: both shapes must be the same, as the targets are")
+            raise ValueError(f"compile: {shapes}: both shapes must be the same, since the targets are")
     for end in (root, *(head.head for head in heads)):
         _refuse_probabilities(loss, end, "the model" if end is root else "an auxiliary head")
 
