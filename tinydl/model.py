@@ -167,7 +167,7 @@ class Model:
         x and validation_data may be Batches that include their targets.
         An epoch is one pass over the rows, in a new order if `shuffle` is true, including a last short batch. Its
         "loss" is the mean over rows of the loss (penalties included) before the step on each row's batch; "val_loss"
-        is the loss of `evaluate` after the epoch. verbose: 0 for silence, 1 for a progress bar (lines if no terminal).
+        is the loss of `evaluate` after the epoch. verbose: 0 is silent, 1 shows a bar (lines without a terminal).
 
         Ctrl-C ends training cleanly: callbacks finish (the best model stays saved), and `fit` returns the History so
         far, with `interrupted` set to True.

@@ -43,7 +43,7 @@ def resnet(
     """ResNet-18, -34 or -50: 11,689,512, 21,797,672 or 25,557,032 parameters.
 
     Where a block changes the shape, its shortcut is a 1x1 convolution (the paper's option B, as in the published
-    weights). In ResNet-50, a block's first convolution has the stride, as in the paper (later versions use the second).
+    models). In ResNet-50, a block's first convolution has the stride, as in the paper (later versions use the second).
 
     Check   check_model(resnet(18, (32, 32, 3), 5), x=(4, 32, 32, 3), y=[3, 0, 4, 1],
                         loss=SoftmaxCrossEntropy(), mode="directional")

@@ -18,7 +18,7 @@ from ..network import Network, chained
 from .style import VERMILION, finish, panel
 
 ROOM = 0.88  # the fraction of a cell that a tile fills
-CALM, DARK = "#333333", 0.55  # text color; the share of the color scale from which text is white
+CALM, DARK = "#333333", 0.55  # text color; the share of the color scale above which text is white
 
 
 def filters(
