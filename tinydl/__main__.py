@@ -1,4 +1,4 @@
-"""The command line: `python -m tinydl COMMAND`, one file in tinydl/commands per command."""
+"""The command line: `python -m tinydl COMMAND`, with one file in tinydl/commands for each command."""
 
 from __future__ import annotations
 

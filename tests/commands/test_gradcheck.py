@@ -411,9 +411,9 @@ CANNOT: dict[str, tuple[list[str], str]] = {
     "no file": (["nobody.py:Swish"], "TARGET: there is no file nobody.py"),
     "no such class": (["theirs:Swosh"], "TARGET theirs:Swosh: theirs has no 'Swosh': is it Swish?"),
     "no such method": (["theirs:Scale.of_thre"], "TARGET theirs:Scale.of_thre: theirs:Scale has no 'of_thre': is it of_three?"),
-    "neither": (["theirs:number"], "expected a class, a layer, a pair (forward, backward), or a function that returns one, got 3"),
+    "neither": (["theirs:number"], "expected a layer, a pair (forward, backward), or a class or function that makes one, got 3"),
     "half a layer": (["theirs:NoBackward"], "must have the methods forward and backward"),
-    "arguments missing": (["theirs:Scale"], "missing 1 required positional argument: 'size': give its arguments by --arguments"),
+    "arguments missing": (["theirs:Scale"], "missing 1 required positional argument: 'size': pass its arguments with --arguments"),
     "arguments unknown": (["theirs:Swish", "--arguments", '{"units": 4}'], "theirs:Swish: Swish(units=4) failed: TypeError: "),
     "arguments for an object": (["theirs:swished", "--arguments", "{}"], "--arguments: theirs:swished is not a class or function"),
     "arguments refused": (
@@ -460,7 +460,7 @@ def test_no_shape(run: Run) -> None:
 def test_a_crash_is_told_with_the_line_it_comes_from(run: Run, theirs: Path) -> None:
     code, out, err = run("theirs:Crashing", "--shape", "5,3")
     assert (code, out) == (2, "")
-    assert "theirs:Crashing crashed, called with an x of shape (5, 3): ValueError: matmul" in err
+    assert "theirs:Crashing crashed on an x of shape (5, 3): ValueError: matmul" in err
     line = 1 + THEIRS.splitlines().index("        return dy @ np.ones((7, 7))")
     assert err.splitlines()[-1] == f"  {theirs}:{line}, in backward: return dy @ np.ones((7, 7))"
     assert "Traceback" not in err

@@ -358,7 +358,7 @@ def test_too_many_kinks_are_an_error() -> None:
     x = np.zeros((4, 4))
     x[0] = 1.0
     with pytest.raises(
-        GradientCheckError, match=r"12 of 16 entries of x tried have no usable derivative.*12 at a kink"
+        GradientCheckError, match=r"12 of 16 tried entries of x have no usable derivative.*12 at a kink"
     ):
         check_layer(Relu(), x)
 
@@ -649,8 +649,8 @@ BUGS: list[tuple[type, tuple[int, ...], str]] = [
     (InputGradientOfWrongShape, (3, 5), r"dx has shape \(5, 3\), but x has \(3, 5\)"),
     (NormWithoutMeanPath, (6, 4), "dx is wrong in 24 of 24 probes"),
     (NormWithoutVariancePath, (6, 4), "dx is wrong in 24 of 24 probes"),
-    (MaskForgotten, (5, 5), "dx is wrong(.|\n)*wrong only where the forward is flat"),
-    (MaskTooWide, (5, 5), "dx is wrong(.|\n)*wrong only where backward gives 0"),
+    (MaskForgotten, (5, 5), "dx is wrong(.|\n)*wrong only where forward is flat"),
+    (MaskTooWide, (5, 5), "dx is wrong(.|\n)*wrong only where it is 0"),
     (OffByHalfAPerMille, (3, 5), "dx is wrong in 15 of 15 probes(.|\n)*every entry is 1.0005 times"),
     (OneEntryOff, (3, 5), r"dW is wrong in 1 of 20 probes; worst at W\[2, 1\]"),
     (RedrawnMask, (5, 6), "dx is wrong"),
@@ -666,8 +666,8 @@ BUGS: list[tuple[type, tuple[int, ...], str]] = [
     ),
     (OneGradientMissing, (3, 5), r"grads has no 'b' after backward, only \['W'\]"),
     (ReturnsNothing, (3, 5), "backward must return an array, got NoneType: return dL/dx"),
-    (WrongOnSlices, (3, 5), "y comes out different when x and dy are sliced"),
-    (WrongOnFortranOrder, (3, 5), "dx comes out different when x and dy are Fortran-ordered"),
+    (WrongOnSlices, (3, 5), "y is different when x and dy are sliced"),
+    (WrongOnFortranOrder, (3, 5), "dx is different when x and dy are Fortran-ordered"),
     (ZeroGradForgets, (3, 5), "zero_grad does not reset db"),
     (KeepsCount, (3, 5), "different outputs for the same input"),
     (GivesNan, (3, 5), "NaN or infinity in dx"),
@@ -730,7 +730,7 @@ def test_an_entry_that_is_not_probed_does_not_escape(seed: int) -> None:
             return super().backward(dy)
 
     assert check_layer(Linear(60, 50), x=(3, 60), seed=seed, probes=4).passed
-    with pytest.raises(GradientCheckError, match=r"dW is right in all 4 probes but wrong elsewhere: along a random"):
+    with pytest.raises(GradientCheckError, match=r"dW is right in all 4 probes but wrong elsewhere \(along a random"):
         check_layer(LastEntryOff(60, 50), x=(3, 60), seed=seed, probes=4)
 
 
@@ -1110,7 +1110,7 @@ def test_the_same_seed_gives_the_same_report() -> None:
         ({"zero_ok": "b"}, TypeError, "zero_ok must be a tuple of names"),
         ({"prob": 5}, TypeError, "check_layer: there is no option 'prob': is it probes?"),
         ({"epsilon": 1e-3}, TypeError, "no option 'epsilon': the options are rtol, atol, step, probes"),
-        ({"layer": Linear}, TypeError, r"layer is the class Linear: pass an object of it"),
+        ({"layer": Linear}, TypeError, r"layer is the class Linear: pass an instance"),
         ({"layer": np.tanh}, TypeError, "must have the methods forward and backward"),
     ],
 )
@@ -1195,7 +1195,7 @@ def test_numerical_gradient_refuses_bad_input() -> None:
         numerical_gradient(np.sum, np.ones((0, 3)))
     with pytest.raises(ValueError, match="step must be a positive number"):
         numerical_gradient(np.sum, np.ones(3), step=0.0)
-    with pytest.raises(ValueError, match="f returns an array, so pass dy"):
+    with pytest.raises(ValueError, match="but dy is not given"):
         numerical_gradient(np.tanh, np.ones(3))
     with pytest.raises(ValueError, match=r"f\(x\) has shape \(3,\), but dy has shape \(2,\)"):
         numerical_gradient(np.tanh, np.ones(3), np.ones(2))
@@ -1313,5 +1313,5 @@ def test_a_gradient_that_drowns_in_roundoff_is_dropped_and_reported() -> None:
         def backward(self, dy: Array) -> Array:
             return dy * 1
 
-    with pytest.raises(GradientCheckError, match=r"8 of 8 entries of x tried .*, 8 drowned in roundoff"):
+    with pytest.raises(GradientCheckError, match=r"8 of 8 tried entries of x .*, 8 lost in roundoff"):
         check_layer(Drowned(), x=(3, 4), probes=7, method="central")

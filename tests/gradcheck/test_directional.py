@@ -83,9 +83,7 @@ def test_all_layers_can_be_checked_so() -> None:
 
 
 def test_at_a_kink_it_says_so() -> None:
-    with pytest.raises(
-        GradientCheckError, match="along 2 of 2 random directions through all arrays there is no usable"
-    ):
+    with pytest.raises(GradientCheckError, match="2 of 2 random directions through all arrays have no usable"):
         check_layer(ReLU(), np.zeros((3, 4)), mode="directional")
 
 

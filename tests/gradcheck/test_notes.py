@@ -72,12 +72,12 @@ def test_parameters_and_gradients_as_attributes_are_checked() -> None:
             return super().forward(x * self.scale.astype(x.dtype))
 
     assert check_layer(AlsoReads(), (4, 3)).notes[1:] == [
-        "forward also reads scale, not listed in params: their gradients were not checked"
+        "forward also reads arrays that are not in params, so were not checked: scale"
     ]
     for layer in (Right(), Adding()):
         report = check_layer(layer, (4, 3))
         assert list(report.arrays) == ["x", "W", "b"]
-        assert report.notes == ["b: moved off 0 or 1, where errors hide, by 0.1 N(0, 1)"]
+        assert report.notes == ["b: moved by 0.1 N(0, 1), because values of 0 or 1 hide errors"]
         assert not hasattr(layer, "dW")
 
 
@@ -142,9 +142,9 @@ def test_parameters_that_would_go_unchecked_are_refused() -> None:
     refused(
         Mixed(), r"forward reads self\.b, which looks like a parameter, with its gradient in db, but params does not"
     )
-    refused(ForgetsB(), r"forward reads self\.b, which looks like a parameter, but backward leaves no gradient of it")
+    refused(ForgetsB(), r"forward reads self\.b, which looks like a parameter, but backward stores no gradient for it")
     refused(WrongShape(), r"forward reads self\.b, of shape \(2,\), but self\.db has \(4, 2\)")
-    refused(Half(), r"forward reads self\.b, which looks like a parameter, but backward leaves no gradient of it")
+    refused(Half(), r"forward reads self\.b, which looks like a parameter, but backward stores no gradient for it")
     refused(Nested(), r"forward reads self\.layers\[\d\]\.\w, which looks like a parameter, with its gradient in d\w")
     refused(Number(), "self.a and self.da are numbers: make them arrays")
     refused(Lists(), r"forward reads self\.Ws\[0\], which looks like a parameter, with its gradient in dWs")
@@ -181,7 +181,7 @@ def test_zeros_ones_and_identities_are_left() -> None:
     layer = Scale()
     refused(layer, "dx is wrong")
     assert np.all(layer.gamma == 1)
-    with pytest.raises(GradientCheckError, match=r"dx is wrong(.|\n)*note: gamma: moved off 0 or 1, where errors hide"):
+    with pytest.raises(GradientCheckError, match=r"dx is wrong(.|\n)*note: gamma: moved by 0.1 N\(0, 1\), because"):
         check_function(lambda x, gamma: gamma * x, lambda dy, x, gamma: (dy, (dy * x).sum(axis=0)), (4, 3), np.ones(3))
 
 
@@ -223,7 +223,7 @@ def test_a_mode_that_cannot_be_set_is_no_mode() -> None:
         def forward(self, x: np.ndarray, is_training: bool = True) -> np.ndarray:
             return super().forward(x)
 
-    with pytest.raises(ValueError, match="training=False: the mode of Other cannot be set: its argument 'is_training'"):
+    with pytest.raises(ValueError, match="must have an argument `training`, got its argument 'is_training'"):
         check_layer(Other(), (4, 3), training=False)
 
 
@@ -243,7 +243,7 @@ def test_arrays_that_were_not_checked_are_named() -> None:
     layer = Frozen()
     before = layer.W.copy()
     report = check_layer(layer, (4, 3))
-    assert report.notes == ["forward also reads W, b, not listed in params: their gradients were not checked"]
+    assert report.notes == ["forward also reads arrays that are not in params, so were not checked: W, b"]
     assert report.notes[0] in str(report) == repr(report)
     np.testing.assert_array_equal(layer.W, before)
 

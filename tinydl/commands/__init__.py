@@ -1,1 +1,1 @@
-"""The command line, one file per command: each adds its options to the parser, runs, and returns the exit code."""
+"""The command line, one file per command. Each adds its options to the parser, runs, and returns the exit code."""

@@ -30,14 +30,14 @@ DESCRIPTION = f"""\
 Check hand-written backward passes against forward values.
 
   python -m tinydl gradcheck                                     tinydl itself: the Check line of every docstring
-  python -m tinydl gradcheck layers.py:Swish --shape 5,3         your own layer, at random numbers of that shape
+  python -m tinydl gradcheck layers.py:Swish --shape 5,3         your own layer, on random input of that shape
   python -m tinydl gradcheck mine.layers:Scale --shape 5,3 --arguments '{{"size": 3}}'
 
-TARGET is {FORMS}: a class, a layer, a pair (forward, backward),
-or a function that returns one of these.
+TARGET is {FORMS}. It names a layer,
+a pair of functions (forward, backward), or a class or function that makes one of these.
 """
 EXAMPLE = """'{"units": 4}'"""
-EXITS = "exit code: 0 all right, 1 a gradient is wrong or a rule broken, 2 the check could not be made"
+EXITS = "exit code: 0 if all checks passed, 1 if a gradient is wrong or a rule is broken, 2 if a check could not run"
 COLUMNS = ("kind", "name", "arrays", "probes", "dropped", "max rel error", "method", "verdict", "ms")
 
 
@@ -70,25 +70,25 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its options; those of the check are None unless given, so that its own defaults apply."""
+    """Add the command and its options. Check options are None unless given, so that the check's defaults apply."""
     command = commands.add_parser(
         "gradcheck", help="check hand-written gradients", description=DESCRIPTION, epilog=EXITS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     command.set_defaults(run=run)
-    command.add_argument("target", metavar="TARGET", nargs="?", help="what to check; without it, the whole library")
-    command.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
-    command.add_argument("--traceback", action="store_true", help="if a check cannot be made, show the traceback")
+    command.add_argument("target", metavar="TARGET", nargs="?", help="what to check; default: the whole library")
+    command.add_argument("--json", action="store_true", help="print one JSON document on stdout, nothing else")
+    command.add_argument("--traceback", action="store_true", help="if a check cannot run, show the traceback")
     own = command.add_argument_group("with TARGET")
     own.add_argument("--shape", type=shape, help="shape of x, the batch size first: 5,4 or 5x4")
     own.add_argument("--arguments", type=keywords, metavar="JSON", help="keyword arguments of the class or function")
-    own.add_argument("--inference", action="store_true", help="forward is called with training=False")
+    own.add_argument("--inference", action="store_true", help="call forward with training=False")
     own.add_argument("--zero-ok", type=names, metavar="NAMES", help="arrays whose gradient may be all zero: b or x,b")
     how = command.add_argument_group("the check")
-    how.add_argument("--method", choices=METHODS, help="central differences or the complex step")
+    how.add_argument("--method", choices=METHODS, help="source of the numeric gradients")
     how.add_argument("--mode", choices=MODES, help="entry by entry, or along random directions")
     for name, text in (
-        ("probes", "entries tried per array"), ("directions", "number in directional mode"),
+        ("probes", "entries tried per array"), ("directions", "directions in directional mode"),
         ("rtol", "relative tolerance"), ("atol", "absolute tolerance"),
         ("step", "step of the central differences"), ("seed", "seed of all random numbers"),
     ):  # fmt: skip
@@ -101,7 +101,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 @dataclass(frozen=True)
 class Outcome:
-    """One check: its report (None if a rule was broken before any probe), and its fault."""
+    """The result of one check: its report (None if a rule was broken before any probe), and its error message."""
 
     kind: str
     name: str
@@ -115,7 +115,7 @@ class Outcome:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """Its row of the table, as in COLUMNS."""
+        """The check's row of the table whose head is COLUMNS."""
         report, found = self.report, ("-", "-", "-", "-", "-", "RULE BROKEN")
         if report is not None and report.passed == self.passed:
             counts = (str(len(report.arrays)), str(report.probes), str(report.dropped))
@@ -123,7 +123,7 @@ class Outcome:
         return (self.kind, self.name, *found, f"{self.ms:.0f}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """The outcome as plain values, for JSON."""
         report = self.report.to_dict() if self.report else None
         return {
             "kind": self.kind, "name": self.name, "passed": self.passed, "message": self.message,
@@ -144,7 +144,7 @@ def library() -> list[tuple[str, str, Callable[..., GradientCheckReport]]]:
 
 
 def check_line(thing: Any) -> str | None:
-    """The call after "Check" in a docstring: check_layer, check_loss or check_model; None if there is none."""
+    """The call after "Check" in a docstring: check_layer, check_loss or check_model; None if there is no call."""
     found = re.search(r"^ *Check +(?=check_)(.*)", inspect.getdoc(thing) or "", re.MULTILINE | re.DOTALL)
     lines = found[1].splitlines() if found else []
     for end in range(1, len(lines) + 1):  # a long call continues on the next line
@@ -156,7 +156,7 @@ def check_line(thing: Any) -> str | None:
 
 
 def example(line: str, names: dict[str, Any], **options: Any) -> GradientCheckReport:
-    """Run a Check line; options given override its own."""
+    """Run a Check line; the given options override those in the line."""
 
     def overridden(check: Callable[..., GradientCheckReport], *arguments: Any, **own: Any) -> GradientCheckReport:
         return check(*arguments, **{**own, **options})
@@ -169,7 +169,7 @@ def example(line: str, names: dict[str, Any], **options: Any) -> GradientCheckRe
 def check_library(options: dict[str, Any]) -> list[Outcome]:
     """Run all checks of `library`, with progress on a terminal."""
     outcomes = []
-    columns, lines = shutil.get_terminal_size()  # 80 x 24 if the terminal's size is unknown; tqdm would show nothing
+    columns, lines = shutil.get_terminal_size()  # 80 x 24 if the size is unknown; tqdm alone would show nothing
     with tqdm(library(), unit="check", disable=None, leave=False, ncols=columns, nrows=lines) as rows:
         for kind, name, check in rows:
             rows.set_postfix_str(name, refresh=False)
@@ -181,18 +181,18 @@ def check_library(options: dict[str, Any]) -> list[Outcome]:
 
 
 def check_target(given: argparse.Namespace, options: dict[str, Any]) -> Outcome:
-    """Check your own layer, at an x of that shape."""
+    """Check the user's own layer at a random x of the given shape."""
     target, shape = given.target, given.shape
     layer = made(target, given.arguments)
     try:
         return outcome("layer", target, partial(check_layer, layer, shape, **options))
     except (Exception, SystemExit) as error:
-        crash = f"{target} crashed, called with an x of shape {shape}: " if place(error) else ""
+        crash = f"{target} crashed on an x of shape {shape}: " if place(error) else ""
         raise CannotCheckError(crash + described(error)) from error
 
 
 def outcome(kind: str, name: str, check: Callable[[], GradientCheckReport]) -> Outcome:
-    """Run the check, timed."""
+    """Run and time a check."""
     start = time.perf_counter()
     report: GradientCheckReport | None
     try:
@@ -206,7 +206,7 @@ def outcome(kind: str, name: str, check: Callable[[], GradientCheckReport]) -> O
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, print, and return the exit code."""
+    """Run the checks, print the results, and return the exit code."""
     try:
         return _run(arguments)
     except CannotCheckError as error:
@@ -228,10 +228,10 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.target is None:
         for name in ("shape", "arguments", "inference", "zero_ok"):
             if getattr(arguments, name):
-                raise CannotCheckError(f"--{name.replace('_', '-')} needs a TARGET: the library's cases have their own")
+                raise CannotCheckError(f"--{name.replace('_', '-')} needs a TARGET: the library's checks set it")
     elif arguments.shape is None:
         raise CannotCheckError("--shape: expected the shape of x, the batch size first, such as --shape 5,4, got none")
-    with redirect_stdout(sys.stderr):  # a layer's prints are not results
+    with redirect_stdout(sys.stderr):  # stdout is for the results, not for what layers print
         if arguments.target is None:
             outcomes = check_library(options)
         else:

@@ -1,4 +1,4 @@
-"""The target of a command: a class, a layer or functions of your own, found and made."""
+"""Find the target of a command: import the user's own class, layer or functions, and make the object to check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-# Frames in these files do not help the author of a layer.
+# Traceback frames in these files do not help the author of a layer.
 NOT_THEIRS = (str(Path(__file__).parents[1]), "<frozen", *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
 FORMS = "package.module:Factory or path/to/file.py:Factory"
 
@@ -38,21 +38,21 @@ def made(target: str, arguments: dict[str, Any] | None) -> Any:
             raise CannotCheckError(f"TARGET {target}: {owner} has no {part!r}{mend}") from error
     if isinstance(found, tuple) or (hasattr(found, "forward") and not isinstance(found, type)):
         if arguments is not None:
-            raise CannotCheckError(f"--arguments: {target} is not a class or function that takes them: leave them out")
+            raise CannotCheckError(f"--arguments: {target} is not a class or function, so takes no arguments")
         return found
     if not callable(found):
-        expected = "a class, a layer, a pair (forward, backward), or a function that returns one"
+        expected = "a layer, a pair (forward, backward), or a class or function that makes one"
         raise CannotCheckError(f"TARGET {target}: expected {expected}, got {found!r:.80}")
     try:
         return found(**(arguments or {}))
     except (Exception, SystemExit) as error:
         call = f"{name}({', '.join(f'{key}={value!r}' for key, value in (arguments or {}).items())})"
-        mend = """: give its arguments by --arguments '{"name": value}'""" if isinstance(error, TypeError) else ""
+        mend = """: pass its arguments with --arguments '{"name": value}'""" if isinstance(error, TypeError) else ""
         raise CannotCheckError(f"TARGET {target}: {call} failed: {described(error)}{mend}") from error
 
 
 def imported(where: str) -> ModuleType:
-    """The module of that name, seen from the current directory, or the file at that path."""
+    """Import the module of that name, looked up from the current directory, or the file at that path."""
     file = Path(where).expanduser()
     by_path = file.suffix == ".py"
     if by_path and not file.is_file():
@@ -64,7 +64,7 @@ def imported(where: str) -> ModuleType:
         spec = importlib.util.spec_from_file_location("gradcheck_target", file.resolve())
         assert spec is not None and spec.loader is not None  # a .py file has both  # noqa: PT018
         module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # dataclasses and pickle look there
+        sys.modules[spec.name] = module  # dataclasses and pickle look modules up there
         spec.loader.exec_module(module)
         return module
     except (Exception, SystemExit) as error:
@@ -72,13 +72,13 @@ def imported(where: str) -> ModuleType:
 
 
 def described(error: BaseException) -> str:
-    """The error, and the line of their code that raised it."""
+    """The error, and the line of the user's code that raised it."""
     spot = place(error)
     return f"{type(error).__name__}: {error}" + (f"\n  {spot}" if spot else "")
 
 
 def place(error: BaseException) -> str:
-    """The innermost line outside tinydl and libraries; "" if there is none."""
+    """The innermost line of the traceback outside tinydl and other libraries; "" if there is no such line."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith(NOT_THEIRS):
             return f"{frame.filename}:{frame.lineno}, in {frame.name}: {frame.line}"

@@ -1,16 +1,16 @@
 """Check a hand-written backward against the derivative of its forward, computed from forward values alone.
 
-    check_layer(Dense(4), x=(3, 5))            one layer, built or not, from tinydl or your own
+    check_layer(Dense(4), x=(3, 5))            one layer, built or not: tinydl's or your own
     check_function(f, backward, a, b)          a plain function of arrays and its backward
     check_loss(MeanSquaredError(), y_pred, y)  one loss
     check_model(model, x, y)                   a model, its loss and its penalties together
     numerical_gradient(f, x)                   the plain central difference, for study
 
-The checker uses only forward, backward, params, grads, state and penalty. It works on float64 copies and does
-not modify its arguments. A wrong gradient raises GradientCheckError, an AssertionError whose
-message names the array, the entry, the size of the error, and a likely cause where one fits.
+A layer needs only forward and backward; its params, grads, zero_grad, state and penalty are used if present. The
+checker works on float64 copies and does not modify its arguments. A wrong gradient raises GradientCheckError, an
+AssertionError whose message names the array, the entry, the size of the error and, if one is found, the likely cause.
 
-It proves that backward is the derivative of forward. It cannot know whether forward is right.
+The check tests whether backward is the derivative of forward. It cannot tell whether forward itself is right.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from .report import failed, need_shape
 
 
 class LossAsLayer:
-    """A loss presented as a layer with one output: its value."""
+    """A loss presented as a layer whose only output is the loss value."""
 
     is_objective = True
 
@@ -32,7 +32,7 @@ class LossAsLayer:
         return np.array(value, dtype=x.dtype).reshape(())
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """The loss's own gradient; dy is 1, as the loss is the objective."""
+        """Return the loss's own gradient: dy is always 1, because the loss is the objective."""
         dx = self.loss.backward()
         self._labels_untouched("backward")
         return dx
@@ -43,7 +43,7 @@ class LossAsLayer:
 
 
 class Wrapper:
-    """A wrapper around another layer, with its forward and penalty."""
+    """A wrapper that passes forward and penalty on to another layer."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
@@ -57,7 +57,7 @@ class Wrapper:
 
 
 class ModelAsLayer(Wrapper):
-    """A model and its loss presented as a layer with one output."""
+    """A model and its loss presented as a layer whose only output is the loss value."""
 
     is_objective = True
 
@@ -86,9 +86,9 @@ class ModelAsLayer(Wrapper):
 class FunctionAsLayer:
     """y = f(*arrays) and its hand-written backward presented as a layer: one array is x, the others are parameters.
 
-    f returns y, or (y, cache); backward is called as backward(dy, cache), backward(dy, *arrays) or, if it takes nothing
-    else, backward(dy). It returns one gradient for each floating-point array (with None allowed for the others),
-    or the single gradient alone.
+    f returns y or (y, cache). backward is called as backward(dy, cache) if f returns a cache, as backward(dy) if dy is
+    its only argument, and as backward(dy, *arrays) otherwise. It returns one gradient for each floating-point array,
+    optionally with None for each of the other arrays; a single gradient need not be in a tuple.
     """
 
     def __init__(
@@ -125,11 +125,11 @@ class FunctionAsLayer:
         for names in (self.order, wanted):
             if len(given) == len(names):
                 return dict(zip(names, given, strict=True))
-        expected = f"{len(wanted)} gradients, of {', '.join(wanted)}"
+        expected = f"one gradient for each of {', '.join(wanted)}"
         raise failed(self.name, f"backward must return {expected}, got {len(given)}")
 
 
 def _takes_more_than_dy(backward: Callable[..., Any]) -> bool:
     kinds = [parameter.kind for parameter in parameters_of(backward).values()]
-    built_in = not kinds  # its signature is unknown
+    built_in = not kinds  # a built-in function, whose signature is unknown
     return built_in or len(places_of(backward)) > 1 or inspect.Parameter.VAR_POSITIONAL in kinds

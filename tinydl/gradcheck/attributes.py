@@ -1,4 +1,4 @@
-"""Parameters that a layer keeps outside the dict `params`: found, then checked or rejected."""
+"""Find the parameters that a layer keeps outside the dict `params`, to check or reject them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .objective import moved
 from .objects import Runner, global_random_state_kept, walk_with_paths
 from .report import failed
 
-# W, W1, Wxh, b, bias, gamma ...: usual names of parameters.
+# Usual names of parameters: W, W1, Wxh, b, bias, gamma, ...
 PARAMETER = re.compile(r"_*(w[a-z]{0,2}|b[a-z]{0,2}|weights?|bias(es)?|gamma|beta|kernel)_?\d*", re.IGNORECASE)
 
 
 class AttributesAsLayer(Wrapper):
-    """A layer that keeps a parameter in self.W and its gradient in self.dW, without the dicts `params` and `grads`.
+    """A wrapper for a layer that keeps a parameter in self.W and its gradient in self.dW, without `params` and `grads`.
 
-    Whether its backward assigns its gradients or adds to them, they are read as those of one pass.
+    Gradients are zeroed before each backward, so each pass yields its own, whether backward assigns or adds.
     """
 
     def __init__(self, layer: Any, pairs: dict[str, str]) -> None:
         super().__init__(layer)
-        self.pairs = pairs  # parameter attribute: gradient attribute
+        self.pairs = pairs  # {parameter attribute: gradient attribute}
         self.grads: dict[str, NDArray[Any]] = {}
 
     def backward(self, dy: NDArray[Any]) -> Any:
@@ -47,7 +47,7 @@ class AttributesAsLayer(Wrapper):
 
 
 def attribute_pairs(layer: Any, x: NDArray[Any], training: bool) -> dict[str, str]:
-    """{"W": "dW"}: the attributes a layer without `params` uses for them, found after one pass (of a copy)."""
+    """Return {"W": "dW", ...}: the parameter and gradient attributes of a layer without `params`, after one pass."""
     if getattr(layer, "params", None) or not hasattr(layer, "__dict__"):
         return {}
     runner = Runner(layer, training, x)
@@ -63,7 +63,7 @@ def attribute_pairs(layer: Any, x: NDArray[Any], training: bool) -> dict[str, st
             continue
         given = vars(layer)[gradient]
         if gradient in before and np.array_equal(before[gradient], given):
-            continue  # not set by backward
+            continue  # backward does not set this attribute
         if isinstance(value, float | np.floating) and isinstance(given, float | np.floating):
             numbers = f"self.{name} and self.{gradient} are numbers"
             raise failed(type(layer).__name__, f"{numbers}: make them arrays of one entry, so that they can be checked")
@@ -84,13 +84,13 @@ def gradient_beside(attributes: dict[str, Any], name: str) -> str | None:
 
 
 def unlisted_notes(runner: Runner, layer: Any, x: NDArray[Any], name: str) -> list[str]:
-    """Note the arrays that were not checked; reject those that are clearly parameters."""
+    """Return a note on arrays that were not checked; reject arrays that are clearly parameters."""
     found = read_arrays(runner, layer, x)
     for path, holder, key in found:
         attributes = vars(holder) if hasattr(holder, "__dict__") else {}
         gradient = gradient_beside(attributes, key)
         if attributes.get(gradient or "") is None or any(o is holder and k == gradient for _, o, k in found):
-            gradient = None  # not set yet, or also read by forward: t and dt, say
+            gradient = None  # not set yet, or itself an input of forward, as dt may be beside t
         value, given = attributes.get(key), attributes.get(gradient or "")
         if isinstance(value, np.ndarray) and isinstance(given, np.ndarray) and value.shape != given.shape:
             shapes = f"of shape {value.shape}, but self.{gradient} has {given.shape}"
@@ -105,20 +105,20 @@ def unlisted_notes(runner: Runner, layer: Any, x: NDArray[Any], name: str) -> li
             )
         elif runner.params and PARAMETER.fullmatch(key):
             wrong = (
-                "which looks like a parameter, but backward leaves no gradient of it, neither in grads nor in "
+                "which looks like a parameter, but backward stores no gradient for it in grads or "
                 f"self.d{key}: if it is a constant, keep it in the dict `state`"
             )
         else:
             continue
         raise failed(name, f"forward reads self.{path}, {wrong}")
     paths = ", ".join(path for path, _, _ in found)
-    return [f"forward also reads {paths}, not listed in params: their gradients were not checked"] if found else []
+    return [f"forward also reads arrays that are not in params, so were not checked: {paths}"] if found else []
 
 
 def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, Any, str]]:
-    """Arrays anywhere in the layer that forward or penalty read but params, grads and state do not list.
+    """Find arrays anywhere in the layer that forward or penalty reads but params, grads and state do not list.
 
-    They are found by changing them slightly: an array that only caches a pass is overwritten by the next.
+    An array counts as read if a slight change to it changes the outputs. A mere cache is overwritten by the next pass.
     """
     listed = [*runner.params.values(), *runner.grads.values(), *(array for _, array in runner.state), x]
     candidates = [
@@ -136,7 +136,7 @@ def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, 
             move(1.0)
             try:
                 return not np.array_equal(runner.values(x), before, equal_nan=True)
-            except Exception:  # any error shows that they were read
+            except Exception:  # any error shows that the arrays were read
                 return True
 
     suspected = candidates if matters([array for *_, array in candidates]) else []
@@ -146,9 +146,9 @@ def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, 
 def prepared(
     make: Callable[[DTypeLike], Any], x: NDArray[np.float64], training: bool, rng: Callable[[], np.random.Generator]
 ) -> tuple[Callable[[DTypeLike], Any], list[str]]:
-    """Wrap make so that parameters are moved off 0 and 1; return a note if any were moved.
+    """Wrap `make` so that parameters are moved off 0 and 1; return the wrapped function, and a note if any were moved.
 
-    A layer with a `build` method, or a tinydl model with `astype`, is handled elsewhere or used as it is.
+    Objects with an attribute `built` or `astype`, such as tinydl's, are not moved here: `check_layer` moves new layers.
     """
     with global_random_state_kept():
         bare = make(np.float64)
@@ -163,9 +163,9 @@ def prepared(
 
 
 def off_hiding_places(layer: Any, rng: np.random.Generator, everywhere: bool = False) -> list[str]:
-    """Move parameters (and state) by 0.1 N(0, 1), in place; return a note about it.
+    """Add 0.1 N(0, 1) to parameters, and its absolute value to state, in place; return a note that names them.
 
-    Only those that are all 0, all 1 or an identity, or, with everywhere, all of them.
+    Unless `everywhere` is True, only arrays that are all 0, all 1 or an identity matrix are moved.
     """
     names = []
     for kind in ("params", "state"):
@@ -178,4 +178,4 @@ def off_hiding_places(layer: Any, rng: np.random.Generator, everywhere: bool = F
                 step = 0.1 * rng.standard_normal(value.shape)
                 value += step if kind == "params" else np.abs(step)  # a variance must not go below 0
                 names.append(name)
-    return [f"{', '.join(names)}: moved off 0 or 1, where errors hide, by 0.1 N(0, 1)"] if names else []
+    return [f"{', '.join(names)}: moved by 0.1 N(0, 1), because values of 0 or 1 hide errors"] if names else []

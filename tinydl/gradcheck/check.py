@@ -1,4 +1,4 @@
-"""check_layer, check_function, check_loss, check_model: backward against the derivative of forward, array by array."""
+"""Compare backward with the derivative of forward, array by array, for a layer, a function, a loss or a model."""
 
 from __future__ import annotations
 
@@ -28,67 +28,67 @@ def check_layer(
     """Check a layer's backward against the derivative of its forward, in float64.
 
     With a random upstream gradient dy ~ N(0, 1) and L = sum(dy * forward(x)) + penalty(), every tested entry
-    (up to `probes` of x and of each parameter, at random) must satisfy
+    (at most `probes` of x and of each parameter, chosen at random) must satisfy
 
         |analytic - numeric| <= atol + rtol max(|analytic|, |numeric|)
 
-    (if an array's gradients are all below 1, atol shrinks with them, down to the measured roundoff). The
+    If an array's gradients are all below 1, atol shrinks with them, down to the measured roundoff. The
     numeric value is computed from forward values alone, by one of two methods:
 
         complex   Im L(x + i h) / h with h = 1e-30, exact to about 1e-16; needs a forward that accepts complex
                   numbers and is analytic, which is tested first (see complex_step.py)
-        central   seven forward passes per probe, at 100 `step` if the forward is smooth that far, else at
-                  10, 1, 1/10 or 1/100 of it
+        central   seven forward values per probe, spaced by 100 `step` if forward is smooth over their range,
+                  else by 10, 1, 1/10 or 1/100 `step`
 
-    "auto" takes the complex step where possible, else central differences, and the report says why.
+    "auto" uses the complex step if possible, else central differences, and the report then gives the reason.
 
-    Entries whose forward values show a kink, as relu has at 0 (for central differences: within the narrowest
-    step), or are lost in roundoff, are replaced by others, counted and named; more than half of them is an error.
-    A check that cannot fail is also an error: an array whose numeric gradients are all zero, unless in `zero_ok`.
+    An entry is dropped if its forward values show a kink, as relu has at 0 (for central differences, a kink within
+    the narrowest step), or are lost in roundoff. The report lists dropped entries; other entries replace them. It is
+    an error if more than half are dropped, or if an array's numeric gradients are all zero, because such a check
+    could not fail (unless the array is in `zero_ok`).
 
-    mode="directional" moves all arrays at once along `directions` random directions instead: two forward passes
-    each, for networks too large to be probed entry by entry.
+    mode="directional" instead moves all arrays at once along `directions` random directions, with two forward passes
+    each. It is meant for networks too large to be probed entry by entry.
 
-    A layer without `params` may keep its parameters and their gradients as attributes, self.W and self.dW. Other
-    unlisted arrays that forward reads are named in the report's notes, or rejected if they look like
-    parameters.
+    A layer without `params` may keep its parameters and their gradients as attributes, such as self.W and self.dW.
+    The report's notes name other unlisted arrays that forward reads; any that look like parameters are rejected.
 
-    Also checked: x, dy and earlier outputs are not modified, grads accumulate and zero_grad resets them,
-    shapes and dtypes are right (no float64 in a float32 run), and non-contiguous arrays give the
-    same result.
+    The check also tests that x, dy and earlier outputs are not modified, that grads accumulate and zero_grad resets
+    them, that shapes and dtypes are right (no float64 in a float32 run), and that non-contiguous arrays give equal
+    results.
 
-    A failure names the array, the entry, both values and, if one of the usual suspects explains all probes,
-    the likely cause: a factor, a transposed or flipped result, a missing term or road, `=` for `+=`, a stale
-    cache, noise drawn anew, and others (see diagnosis/).
+    A failure names the array, the entry, both values and, if a common mistake explains all probes, the likely cause:
+    a wrong factor, a transposed or flipped result, a missing term, `=` in place of `+=`, a stale cache, redrawn
+    noise, and others (see diagnosis/).
 
     The layer itself is not modified. (A layer that draws from NumPy's global generator must not be checked in two
-    threads at once, as they share it.) A layer not yet built is built as a copy, and its parameters and state
-    are moved off their initial values by 0.1 N(0, 1) (state by its absolute value, as it may be a variance):
-    biases of 0 and scales of 1 hide errors. A built layer is checked at its own values; if a layer has no
-    `build`, its arrays that are all 0, all 1 or an identity are moved.
+    threads at once, because they would share the generator.) If the layer is not built, a copy is built, and
+    0.1 N(0, 1) is added to its parameters (the absolute value to its state, which may be a variance), because biases
+    of 0 and scales of 1 hide errors. A built layer is checked at its own values. In a layer without the attribute
+    `built`, only arrays that are all 0, all 1 or an identity matrix are moved.
 
     Args:
-        layer: any object with forward(x) or forward(x, training) and backward(dy); dicts
-            `params` and `grads` if it has parameters; `state`, `penalty` and `zero_grad` are used if present.
-            Random generators among its attributes, and NumPy's global one, are replayed. Or a pair of plain
-            functions (forward, backward), as in `check_function`.
-        x: an array with the batch axis first, or its shape, to draw from N(0, 1).
-        training: passed to forward.
-        float32: whether to check a float32 run as well: nothing in it may be float64.
-        rtol, atol: the tolerance, 1e-6 and 1e-8.
-        step: of the central differences, 1e-5, for entries of size up to 1; a larger entry takes a larger one.
-        probes: entries tested per array, 64.
+        layer: an object with forward(x) or forward(x, training), backward(dy) and, if it has parameters, dicts
+            `params` and `grads`; `state`, `penalty` and `zero_grad` are used if present. Random generators among
+            its attributes, and NumPy's global one, are rewound before each forward. A pair of plain functions
+            (forward, backward) is checked as in `check_function`.
+        x: an array with the batch axis first, or a shape, for an array drawn from N(0, 1).
+        training: the mode, passed to forward.
+        float32: whether to check as well that a float32 run gives no float64 results.
+        rtol, atol: the relative and absolute tolerance; default 1e-6 and 1e-8.
+        step: the step of central differences for entries up to 1 in size, larger for larger entries; default 1e-5.
+        probes: the number of entries tested per array; default 64.
         zero_ok: names of arrays ("x", "W", "dense_1.b") whose gradient may be all zero.
-        seed: of x, dy, the build and the choice of entries, 0.
-        method: "auto", "complex" or "central".
-        mode: "sampled" or "directional".
-        directions: the number of directions in directional mode, 1.
+        seed: the seed for x, dy, the build and the choice of entries; default 0.
+        method: "auto" (the default), "complex" or "central".
+        mode: "sampled" (the default) or "directional".
+        directions: the number of directions in directional mode; default 1.
 
     Returns:
-        The report; print it for a table, or its `to_json()`.
+        The report: print it for a table, or call its `to_json()`.
 
     Raises:
-        GradientCheckError: backward is wrong, or a rule is broken; the message says where and, if possible, why.
+        GradientCheckError: backward is wrong, or the layer breaks a rule; the message says where and, if known, why.
         TypeError, ValueError: invalid arguments; ValueError also if method="complex" is impossible.
 
     Example:
@@ -116,12 +116,12 @@ def check_function(
 ) -> GradientCheckReport:
     """Check a plain function of arrays and its hand-written backward.
 
-        f(*arrays) -> y                  backward(dy, *arrays) -> a gradient for each array, or a single one
-        f(*arrays) -> (y, cache)         backward(dy, cache)   -> the same
+        f(*arrays) -> y                  backward(dy, *arrays) -> a gradient for each array
+        f(*arrays) -> (y, cache)         backward(dy, cache)   -> a gradient for each array
 
-    y is an array or a number. Arrays of integers (labels, indices) are passed on and not differentiated; their
-    gradient is omitted, or None. A tuple means a shape, to draw from N(0, 1). Messages call the arrays by the
-    names of f's arguments. Otherwise as `check_layer`; a float32 run is not checked.
+    y is an array or a number. Integer arrays (labels, indices) are passed to f but not differentiated: backward omits
+    their gradients or returns None for them. A tuple is a shape, for an array drawn from N(0, 1). Messages use the
+    names of f's arguments. Everything else is as in `check_layer`, except that no float32 run is checked.
 
     Example:
         check_function(np.multiply, lambda dy, a, b: (dy * b, dy * a), (3, 5), (3, 5))
@@ -144,13 +144,13 @@ def check_function(
 def check_loss(
     loss: Any, y_pred: ArrayOrShape, y_true: NDArray[Any], *, float32: bool = True, **keywords: Unpack[Keywords]
 ) -> GradientCheckReport:
-    """Check a loss: backward() must be d forward(y_pred, y_true) / d y_pred.
+    """Check a loss: backward() must return d forward(y_pred, y_true) / d y_pred.
 
-    Works as `check_layer`, with the loss value as objective; its one array is called "y_pred". Integer
-    labels do not change, floating-point targets take the dtype of the run; neither may be modified.
+    Works like `check_layer`, with the loss value as the objective and "y_pred" as the only array. Integer labels
+    keep their dtype, and floating-point targets are converted to the run's; the loss must not modify them.
 
     Raises:
-        GradientCheckError, TypeError, ValueError: as `check_layer`.
+        GradientCheckError, TypeError, ValueError: as in `check_layer`.
     """
     options = Options.of("check_loss", keywords)
     need_methods("check_loss", loss, "loss")
@@ -163,13 +163,13 @@ def check_model(
     model: Any, x: ArrayOrShape, y: NDArray[Any], *, loss: Any = None, training: bool = True, float32: bool = True,
     **keywords: Unpack[Keywords],
 ) -> GradientCheckReport:  # fmt: skip
-    """Check a model as a whole: d(loss + penalties) with respect to x and every parameter, at the model's values.
+    """Check a whole model: the gradients of loss + penalties with respect to x and every parameter, at their values.
 
-    Works as `check_layer`, with loss.forward(model.forward(x, training), y) + model.penalty() as objective,
-    on a float64 copy (made by model.astype("float64") if there is one). `loss` defaults to the model's own.
+    Works like `check_layer`, with loss.forward(model.forward(x, training), y) + model.penalty() as the objective, on
+    a float64 copy (made by model.astype("float64") if the model has this method). `loss` defaults to the model's own.
 
     Raises:
-        GradientCheckError, TypeError, ValueError: as `check_layer`; ValueError also if there is no loss.
+        GradientCheckError, TypeError, ValueError: as in `check_layer`; ValueError also if there is no loss.
     """
     options = Options.of("check_model", keywords)
     need_methods("check_model", model, "model")
@@ -206,6 +206,6 @@ def _as_dtype(thing: Any, dtype: DTypeLike) -> Any:
 
 
 def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
-    """f's own names for its first arguments; x0, x1, ... where it has none."""
+    """The names of f's first arguments; x0, x1, ... for arguments without a name."""
     names = places_of(f)
     return [names[k] if k < len(names) else f"x{k}" for k in range(count)]

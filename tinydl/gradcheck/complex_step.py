@@ -14,10 +14,10 @@ from .numeric import SIGMAS, CentralDifferences, Slope
 from .objective import Objective, Vector, Where, moved, part, size_of
 from .options import Options
 
-H = 1e-30  # its square vanishes beside 1
-SAME_VALUE = 1e-9  # forward's real part against its value for real input, relative to the largest output
-ASIDE = 1e-2  # distance, in units of an array's size
-SAME_SLOPE = 1e-7  # complex step against central differences, relative, output by output
+H = 1e-30  # so small that its square vanishes beside 1
+SAME_VALUE = 1e-9  # tolerance on forward's real part for complex input, relative to the largest output
+ASIDE = 1e-2  # distance moved away from a kink, in units of an array's size
+SAME_SLOPE = 1e-7  # relative tolerance, complex step against central differences, output by output
 
 
 class NotAnalyticError(Exception):
@@ -31,13 +31,13 @@ class ComplexStep:
     1e-30, there is no truncation error, and only the roundoff of f itself remains, near 1e-16. Kinks near
     the point do no harm: nothing moves along the real axis.
 
-    That holds only for code that is analytic; abs, real, conj, or an array of floats in the middle are not:
-    they drop the imaginary part silently. So first a complex copy of the layer must
-    give the same values as the layer itself and, along a random direction through each array, the slope that central
-    differences give, in every output separately and in the penalty. Backward has no influence on this.
+    This holds only for analytic code: abs, real, conj or an intermediate float array silently drops or changes the
+    imaginary part. A complex copy of the layer is therefore tested first. It must give the same values as the layer
+    itself and, along a random direction through each array, the same slopes as central differences, separately for
+    every output and for the penalty. Backward has no influence on this test.
 
     A kink at the point itself (relu at 0) is found from real values (see kink_at). All entries are tested at once, and
-    one by one only if a kink shows.
+    one by one only if a kink is found.
 
     Reference: Squire & Trapp 1998; Martins, Sturdza & Alonso 2003.
 
@@ -63,7 +63,7 @@ class ComplexStep:
             self._confirm(line, options.step, rng)
 
     def slope(self, name: str, where: Where, direction: Any = 1.0) -> Slope | None:
-        """The slope as one entry of an array (or, given `where`, all of it along a direction) moves; None at a kink."""
+        """The slope as entry `where` moves (or, if it is `...`, the array along `direction`); None at a kink."""
         if self._kinks:
             evaluate, entry = self.objective.evaluate, [part(self.objective.arrays[name], where)]
             d = numeric.tiny_steps(entry, self._rng)
@@ -73,28 +73,28 @@ class ComplexStep:
         return self._slope({name: (where, direction)}, self._scales[name])
 
     def along(self, direction: dict[str, Any]) -> tuple[float, float] | None:
-        """(slope, uncertainty) as several arrays move together; None if the slope is not finite."""
+        """Return (slope, uncertainty) as several arrays move together; None if the slope is not finite."""
         slope = self._slope({name: (..., v) for name, v in direction.items()}, 1.0)
         return None if slope is None else (slope.value, slope.uncertainty)
 
     def _slope(self, steps: dict[str, tuple[Where, Any]], scale: float) -> Slope | None:
-        """scale: the moved array's size, if below 1; the roundoff of a derivative by it is larger by that factor."""
+        """The slope, with roundoff divided by `scale`: the moved array's size if below 1, else 1."""
         outputs = self._outputs(steps)
         spread = SIGMAS * math.sqrt(float(np.sum(self._variances[outputs != 0.0]))) / scale
         slope = Slope.of(outputs, self.objective.weights, spread)
         return slope if math.isfinite(slope.value) else None
 
     def _outputs(self, steps: dict[str, tuple[Where, Any]]) -> Vector:
-        """d(every output) as arrays move along the imaginary axis."""
+        """The derivative of every output as arrays move along the imaginary axis."""
         arrays = [part(self._complex.arrays[name], where) for name, (where, _) in steps.items()]
         with moved(arrays, [1j * direction for _, direction in steps.values()]) as move:
             move(H)
             return self._complex.evaluate().imag / H
 
     def _confirm(self, names: list[str], step: float, rng: np.random.Generator) -> None:
-        """Compare with central differences, output by output, as these arrays move; NotAnalyticError if they differ.
+        """Compare with central differences, output by output; raise NotAnalyticError if the slopes differ.
 
-        A kink at the point itself leaves no slope to confirm: then the comparison is made a little aside.
+        A kink at the point itself leaves no slope to compare; the comparison is then made at a point nearby.
         """
         arrays, twins = ([objective.arrays[name] for name in names] for objective in (self.objective, self._complex))
         direction, aside = (_direction(arrays, rng) for _ in range(2))
@@ -110,24 +110,24 @@ class ComplexStep:
                 continue
             slopes, bounds = expected
             size = np.maximum(np.abs(slopes), np.abs(got))
-            # If a slope is truly 0 (a bias that batch norm cancels), `got` has its own roundoff.
+            # If a slope is truly 0 (as for a bias that batch norm cancels), `got` still contains roundoff.
             own = SIGMAS * self._noise / min(self._scales[name] for name in names)
-            if not np.all(np.abs(got - slopes) <= SAME_SLOPE * size + bounds + own):  # also when got is NaN
+            if not np.all(np.abs(got - slopes) <= SAME_SLOPE * size + bounds + own):  # NaN fails too
                 culprits = "abs, real, var, an array of floats?"
-                raise NotAnalyticError(f"forward or penalty drop the imaginary part somewhere ({culprits})")
+                raise NotAnalyticError(f"forward or penalty drops the imaginary part somewhere ({culprits})")
             return
-        raise NotAnalyticError("forward is not smooth along a line through its arrays, so nothing confirms it")
+        raise NotAnalyticError("forward is not smooth along a line through its arrays, so it could not be tested")
 
 
 def _direction(arrays: list[NDArray[Any]], rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """A random direction, each entry in units of its own size if that is above 1, of total length 1."""
+    """A random direction of length 1, each entry then multiplied by its array entry's size if that is above 1."""
     v = [rng.standard_normal(array.shape) for array in arrays]
     length = math.sqrt(sum(float(np.sum(part**2)) for part in v)) or 1.0
     return [part / length * np.maximum(1.0, np.abs(array)) for part, array in zip(v, arrays, strict=True)]
 
 
 def _complex_copy(objective: Objective, base: Vector) -> Objective:
-    """The objective on complex numbers, if forward accepts them and gives its former values."""
+    """A copy of the objective for complex numbers; raise unless forward accepts them and gives equal values."""
     method = "forward"
     try:
         with warnings.catch_warnings():
@@ -136,13 +136,13 @@ def _complex_copy(objective: Objective, base: Vector) -> Objective:
             values = clone.runner.forward(clone.x)
             method = "penalty"
             penalty = clone.runner.penalty()
-    except Exception as error:  # any error means that there is no complex copy
+    except Exception as error:  # any error means that a complex copy is impossible
         reason = str(error).strip().splitlines()
         why = f"{type(error).__name__}{f': {reason[0]:.120}' if reason else ''}"
-        raise NotAnalyticError(f"{method} does not take complex numbers ({why})") from error
+        raise NotAnalyticError(f"{method} does not accept complex numbers ({why})") from error
     if not np.iscomplexobj(values):
-        raise NotAnalyticError("forward gives real numbers for complex ones")
+        raise NotAnalyticError("forward returns real numbers for complex input")
     flat, largest = np.append(values, penalty), np.max(np.abs(base), initial=1.0)
     if flat.shape != base.shape or not np.all(np.abs(flat.real - base) <= SAME_VALUE * largest):
-        raise NotAnalyticError("forward gives other values for complex numbers than for real ones")
+        raise NotAnalyticError("forward returns different values for complex input than for real input")
     return clone

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from .objects import Arrays, Runner
 from .report import failed, need_shape
 
-# Two passes over the same numbers may sum in a different order; a broken rule exceeds this by far.
+# Relative: two passes over the same numbers may sum in a different order; a broken rule differs by far more.
 SAME = 1e-9
-# Relative to the largest of all gradients: a sum that is truly 0 (the bias below a batch norm) is only roundoff.
+# Relative to the largest of all gradients: one that is truly 0 (of a bias below batch norm) is only roundoff.
 ROUNDOFF = 1e-14
 
 
 def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: np.random.Generator) -> Arrays:
     """Test every rule that needs no derivative; return the upstream gradient and backward's results.
 
-    The result holds "dy", and the gradients by their arrays' names.
+    The result maps "dy" to the upstream gradient, and each array's name to its gradient.
 
     Raises:
         GradientCheckError: a rule is broken; the message says which.
@@ -33,8 +33,8 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
         raise refuse(f"forward modifies its input {x_name} in place: work on a copy")
     _right_dtype(y, x.dtype, "y", label)
     if not np.all(np.isfinite(y)):
-        mend = "(Softmax and logarithm belong together, in one loss on logits.)"
-        causes = f"the logarithm of 0, a division by 0, an exp too large? {mend}"
+        mend = "(Softmax and its logarithm should be computed together, in a loss on logits.)"
+        causes = f"is there a logarithm of 0, a division by 0 or an overflow of exp? {mend}"
         raise refuse(f"forward gives NaN or infinity for this input: {_not_finite(y)}; {causes}")
     y_before = y.copy()
     if not _close(runner.forward(x), y_before):
@@ -53,7 +53,7 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
     if not _same_bits(x, x_before):
         raise refuse(f"backward modifies the input {x_name} in place")
     if not _same_bits(y, y_before):
-        raise refuse("backward overwrites the y that forward had returned")
+        raise refuse("backward overwrites the y that forward returned")
     for name, value in runner.params.items():
         if name in params_before and not _same_bits(value, params_before[name]):
             raise refuse(f"forward or backward changes the parameter {name} in place: only an optimizer may do that")
@@ -81,7 +81,7 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
 
 
 def _check_accumulation(runner: Runner, x: NDArray[Any], dy: NDArray[Any], first: Arrays, label: str) -> None:
-    """After zero_grad one pass gives one gradient; another pass without it gives twice the gradient."""
+    """After zero_grad, one pass must give the gradient; a second pass without zero_grad, twice the gradient."""
     roundoff = ROUNDOFF * _largest(first)
     runner.zero_grad()
     runner.forward(x)
@@ -96,7 +96,7 @@ def _check_accumulation(runner: Runner, x: NDArray[Any], dy: NDArray[Any], first
         if not _close(twice, 2 * first[name], roundoff):
             assigned = "backward assigns (=) where it must add (+=)"
             neither = "two passes without zero_grad do not give twice the gradient"
-            needed = f"d{name} must sum over calls, as shared weights, penalties and micro-batches need"
+            needed = f"d{name} must sum over calls, as shared weights, penalties and micro-batches require"
             raise failed(label, f"{assigned if _close(twice, first[name]) else neither}: {needed}")
 
 
@@ -107,12 +107,12 @@ def check_memory_layout(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label
     for layout, rearranged in (("sliced", sliced), ("Fortran-ordered", np.asfortranarray)):
         for name, result in _one_pass(runner, rearranged(x), rearranged(dy), x_name).items():
             if not _close(result, expected[name], roundoff):
-                arrays = f"{layout} arrays, equal in value but not contiguous"
-                raise failed(label, f"{name} comes out different when {x_name} and dy are {arrays}")
+                arrays = f"{layout} arrays, equal in value to contiguous ones"
+                raise failed(label, f"{name} is different when {x_name} and dy are {arrays}")
 
 
 def check_float32(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str, x_name: str) -> None:
-    """No array of a float32 run may be float64. (That the gradients are right was checked before.)"""
+    """No array of a float32 run may be float64. (The values of the gradients have been checked before.)"""
     for name, value in runner.params.items():
         _right_dtype(value, x.dtype, f"the parameter {name}", label)
     for name, result in _one_pass(runner, x, dy, x_name).items():
@@ -123,7 +123,7 @@ def check_float32(runner: Runner, x: NDArray[Any], dy: NDArray[Any], label: str,
 
 
 def _upstream(runner: Runner, y: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Random, because with ones the errors of softmax and batch norm cancel; 1 for an objective."""
+    """A random dy, because with ones the errors of softmax and batch norm cancel; 1 for an objective."""
     is_objective = getattr(runner.layer, "is_objective", False)
     return np.ones(()) if is_objective else np.asarray(rng.standard_normal(y.shape))
 
@@ -136,7 +136,7 @@ def _one_pass(runner: Runner, x: NDArray[Any], dy: NDArray[Any], x_name: str) ->
 
 
 def sliced(array: NDArray[Any]) -> NDArray[Any]:
-    """Arrays equal in value, but not contiguous."""
+    """An array with the same values that is not contiguous."""
     if array.ndim == 0:
         return array
     wider = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, dtype=array.dtype)
@@ -146,7 +146,7 @@ def sliced(array: NDArray[Any]) -> NDArray[Any]:
 
 def _not_finite(array: NDArray[Any]) -> str:
     bad = np.argwhere(~np.isfinite(array))
-    return f"{len(bad)} of {array.size} entries, the first at {bad[0].tolist()}, {array[tuple(bad[0])]}"
+    return f"{len(bad)} of {array.size} entries, the first at {bad[0].tolist()}: {array[tuple(bad[0])]}"
 
 
 def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
@@ -171,9 +171,9 @@ def _array(value: Any, method: str, label: str) -> NDArray[Any]:
 def _right_dtype(value: NDArray[Any], dtype: np.dtype[Any], name: str, label: str) -> None:
     if value.dtype != dtype:
         mend = (
-            "np.zeros(shape), masks divided by a number and NumPy scalars such as np.sqrt(2) make float64: give a "
+            "np.zeros(shape), masks divided by a number and NumPy scalars such as np.sqrt(2) are float64: pass a "
             "dtype, use math.sqrt; the gradients themselves are right, and float32=False skips this check"
             if dtype == np.float32
-            else "a hard-wired dtype forbids the precise check: use the dtype of the parameters or of x"
+            else "a hard-wired dtype prevents the check in float64: use the dtype of the parameters or of x"
         )
         raise failed(label, f"dtype leak: {name} is {value.dtype} in a {dtype} run ({mend})")

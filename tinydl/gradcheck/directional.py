@@ -14,28 +14,28 @@ from .report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport
 
 ALL = "all arrays"
 STEPS = (2e-8, 2e-9, 2e-7, 2e-6)  # relative to each array's size; the first usually suffices
-UNSURE = 1e-5  # a slope less certain than this is not used
+UNSURE = 1e-5  # a slope whose relative uncertainty is larger is not used
 MARGIN = 3.0  # kinks on both sides may partly cancel in the second difference
 
 
 def check_directions(
     oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator
 ) -> dict[str, ArrayReport]:
-    """d/dt L(all arrays + t v) against sum(gradient * v), for random v: two forward passes per direction.
+    """Compare d/dt L(all arrays + t v) with sum(gradient * v) for random v, at two forward passes per direction.
 
-    One number tests every entry of every gradient: a wrong one is missed with probability zero, unless it is lost
-    beside the others (rtol is relative to the norm of gradient * v). With f_+ and f_- the outputs at a step s ahead
+    One number tests every entry of every gradient: a wrong entry is missed with probability zero, unless its error is
+    small beside the norm of gradient * v, to which rtol is relative. With the outputs f_+ and f_- at a step s ahead
     and behind,
 
         slope        (f_+ - f_-) / 2s
-        uncertainty  3 norm(weights (f_+ - 2 f_0 + f_-)) / 2s     kinks crossed, curvature and roundoff alike
+        uncertainty  3 norm(weights (f_+ - 2 f_0 + f_-)) / 2s     includes kinks crossed, curvature and roundoff
 
-    as a kink of strength k at distance t adds k (s - t) to the second difference and k (s - t) / 2s to the slope. The
-    tolerance includes the uncertainty; if it is too large, another step is tried, then another direction. (The complex
-    step takes one pass and has no kinks to avoid.) If the sum is wrong, each array is moved alone to find the wrong
-    one, which is then probed entry by entry for a diagnosis. Backward has no influence on the directions dropped.
+    because a kink of strength k at distance t adds k (s - t) to the second difference and k (s - t) / 2s to the slope.
+    The tolerance includes the uncertainty. If the uncertainty is too large, another step is tried, then another
+    direction. (The complex step needs one pass, and its step is fixed.) If the sum is wrong, each array is moved alone;
+    a wrong array is then probed entry by entry for a diagnosis. Backward has no influence on the directions dropped.
     """
-    # A layer used in two places has its arrays under two names: keep one of them.
+    # The arrays of a layer used in two places have two names each: keep the first.
     names = list({id(array): name for name, array in reversed(scene.objective.arrays.items())}.values())[::-1]
     with np.errstate(all="ignore"):
         row = _check(ALL, names, oracle, scene, options, rng)
@@ -73,21 +73,21 @@ def _check(
         if error > min(options.atol, options.atol * scale) + options.rtol * scale + uncertainty:
             row.verdict = WRONG
             both = f"analytic {analytic:.10g}, numeric {numeric:.10g}"
-            row.detail = f"along a random direction through {label} {both}, relative error {error / scale:.1e}"
+            row.detail = f"along a random direction through {label}: {both}, relative error {error / scale:.1e}"
         elif abs(numeric) <= uncertainty and typical <= uncertainty and row.verdict == OK:
             row.verdict = ZERO if set(names) <= set(options.zero_ok) else VACUOUS
             row.detail = f"the check of {label} is vacuous: the slope along a random direction is {numeric:.1e}"
     if row.dropped > row.probes:
         row.verdict = KINKS
         row.detail = (
-            f"along {row.dropped} of {row.dropped + row.probes} random directions through {label} there is no usable "
-            "derivative here (kinks, or the edge of forward's domain): choose another x, or method='complex'"
+            f"{row.dropped} of {row.dropped + row.probes} random directions through {label} have no usable "
+            "derivative (kinks, or the edge of forward's domain): choose another x, or method='complex'"
         )
     return row
 
 
 def _slope(v: dict[str, NDArray[np.float64]], scene: Scene, options: Options) -> tuple[float, float] | None:
-    """(slope, uncertainty) at the first step that is sure to rtol, else at the surest; None if no step works."""
+    """(slope, uncertainty) at the first step certain to rtol, else at the most certain; None if none is usable."""
     objective, found = scene.objective, []
     least = float(np.finfo(np.float64).eps) * float(np.linalg.norm(objective.weights * scene.base))
     with moved([objective.arrays[name] for name in v], list(v.values())) as move:

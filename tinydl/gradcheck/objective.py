@@ -21,7 +21,7 @@ class Objective:
 
     Attributes:
         arrays: the arrays that may be moved, in place: x and the parameters, by name.
-        weights: dy, flat, and 1 for the penalty, which is one more output.
+        weights: dy, flattened, then 1 for the penalty, which counts as one more output.
     """
 
     def __init__(self, runner: Runner, x: NDArray[Any], x_name: str, dy: NDArray[np.float64]) -> None:
@@ -31,7 +31,7 @@ class Objective:
         self.weights: Vector = np.append(dy, 1.0)
 
     def evaluate(self) -> NDArray[Any]:
-        """All outputs, then the penalty."""
+        """All outputs, then the penalty; all NaN if forward raises ValueError."""
         try:
             return self.runner.values(self.x)
         except ValueError:  # the step left the domain, and forward raised
@@ -50,13 +50,13 @@ def part(array: NDArray[Any], where: Where) -> NDArray[Any]:
 
 
 def size_of(array: NDArray[Any]) -> float:
-    """The typical size of its entries; 1 where all of them are 0."""
+    """The root mean square of an array's entries; 1 if all of them are 0."""
     return float(np.sqrt(np.mean(array**2))) or 1.0
 
 
 @contextmanager
 def moved(arrays: Sequence[NDArray[Any]], direction: Sequence[Any]) -> Iterator[Callable[[float], None]]:
-    """A function that moves arrays, in place, to a distance from their position; at the end they are restored."""
+    """Yield a function that moves arrays, in place, by a distance along `direction`; restore them at the end."""
     saved = [array.copy() for array in arrays]
 
     def move(distance: float) -> None:

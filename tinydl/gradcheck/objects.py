@@ -1,4 +1,4 @@
-"""Foreign objects: walk them, copy them in another dtype, replay their forward pass exactly."""
+"""Walk foreign objects, copy them in another dtype, and replay their forward pass exactly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def walk(root: Any) -> Iterator[Any]:
-    """Every object reachable from root through attributes, lists, tuples, sets and dicts; each one once.
+    """Yield every object reachable from root through attributes, lists, tuples, sets and dicts, each once.
 
     Classes, functions and modules (everything with a __name__) are shared between objects, so they are not entered.
     """
@@ -24,7 +24,7 @@ def walk(root: Any) -> Iterator[Any]:
 
 
 def walk_with_paths(root: Any) -> Iterator[tuple[str, Any, str, Any]]:
-    """The same as (path, object, attribute, thing): the object and attribute that contain it."""
+    """Yield each object of `walk` as (path, holder, attribute, object): `holder.attribute` contains the object."""
     seen: set[int] = set()
     waiting: list[tuple[str, Any, str, Any]] = [("", None, "", root)]
     while waiting:
@@ -43,10 +43,10 @@ def walk_with_paths(root: Any) -> Iterator[tuple[str, Any, str, Any]]:
 
 
 def copy_as(root: Any, dtype: DTypeLike) -> Any:
-    """A deep copy of root in which every floating-point array, and every `dtype` attribute, is of that dtype.
+    """A deep copy of root in which every floating-point array and every `dtype` attribute has the given dtype.
 
-    Arrays that are one object in root stay one object, and views into a common vector stay views into one
-    (copy.deepcopy alone would separate them): a parameter changed in place changes everywhere.
+    An array shared within root stays shared, and views of a common vector stay views of one vector (copy.deepcopy
+    alone would separate them), so a parameter changed in place changes everywhere.
 
     Raises:
         TypeError: root cannot be copied.
@@ -65,7 +65,7 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
         raise TypeError(f"{trouble}; {mend}") from error
     for thing in walk(clone):
         attributes = getattr(thing, "__dict__", {})
-        with suppress(TypeError):  # an attribute with that name but another meaning
+        with suppress(TypeError):  # an attribute named dtype may have another meaning
             if attributes.get("dtype") is not None and np.dtype(attributes["dtype"]).kind == "f":
                 attributes["dtype"] = target
     return clone
@@ -94,7 +94,7 @@ def global_random_state_kept() -> Iterator[None]:
 
 
 def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """Its arguments by name; none for built-in functions without a signature."""
+    """A function's arguments by name; empty for built-in functions without a signature."""
     try:
         return inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -102,7 +102,7 @@ def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Paramete
 
 
 def places_of(function: Callable[..., Any]) -> list[str]:
-    """Names of the arguments that can be positional."""
+    """The names of a function's arguments that can be passed by position."""
     parameters = parameters_of(function).values()
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
@@ -120,19 +120,19 @@ class Runner:
     """A layer whose forward pass can be repeated exactly.
 
     Each forward starts from the same random state (every Generator and RandomState reachable from the layer,
-    and NumPy's global one for layers that draw from it) and from the same `state` arrays, so that two passes
-    differ only by the changes made between them: the same dropout mask, the same running mean.
+    and NumPy's global one for layers that draw from it) and from the same `state` arrays. Two passes therefore have
+    the same dropout mask and running mean, and differ only by changes made between them.
     """
 
     def __init__(self, layer: Any, training: bool, first_x: NDArray[Any] | None) -> None:
-        """first_x: an input for one forward before anything is checked (None: forward has run already).
+        """first_x: an input for one forward before anything is checked; None if forward has already run.
 
-        Some layers make parameters and generators on first use. And a layer that continues to use values from its
-        first input is exposed if that input was different.
+        Some layers create parameters and generators on first use. A first input that differs from x also exposes
+        layers that keep using values from their first input.
         """
         self.layer, self.training = layer, training
         self._keywords = {"training": training} if self.takes_training(layer) else {}
-        self._global: Any = None  # NumPy's global state, for a layer that draws from it: setting it takes 50 us
+        self._global: Any = None  # NumPy's global state if the layer draws from it: setting it takes 50 us
         if first_x is not None:
             before: Any = np.random.get_state()  # noqa: NPY002
             layer.forward(first_x.copy(), **self._keywords)
@@ -170,7 +170,7 @@ class Runner:
                     live[key] = value.copy()
 
     def as_complex(self) -> Runner:
-        """The same on a complex copy, which starts from the same random numbers."""
+        """A Runner of a complex copy of the layer that starts from the same random numbers."""
         self.rewind()
         twin = Runner(copy_as(self.layer, np.complex128), self.training, None)
         twin._global = self._global
@@ -181,14 +181,14 @@ class Runner:
         return self.layer.forward(x, **self._keywords)
 
     def values(self, x: NDArray[Any]) -> NDArray[Any]:
-        """All outputs of a forward pass, then the penalty; copied, as y may be a view of x or a buffer."""
+        """All outputs of a forward pass, then the penalty; copied, because y may be a view of x or a buffer."""
         return np.append(self.forward(x), self.penalty())
 
     def backward(self, dy: NDArray[Any]) -> Any:
         return self.layer.backward(dy)
 
     def penalty(self) -> Any:
-        """A number, complex if the layer is."""
+        """The penalty as a number, complex if the layer is complex."""
         return np.asarray(self.layer.penalty()).item() if hasattr(self.layer, "penalty") else 0.0
 
     def zero_grad(self) -> None:

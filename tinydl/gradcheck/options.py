@@ -1,4 +1,4 @@
-"""The options of a check and its input; invalid ones are rejected here."""
+"""The options and the input of a check, and their validation."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class Options:
         return cls(*(type(getattr(defaults, name))(getattr(options, name)) for name in names))
 
     def rng(self, purpose: int) -> np.random.Generator:
-        """A separate stream for each purpose, from 1: [seed, 0] is the stream of default_rng(seed)."""
+        """A separate random stream for each purpose >= 1 (0 would give the stream of default_rng(seed))."""
         return np.random.default_rng([self.seed, purpose])
 
 
 class Keywords(TypedDict, total=False):
-    """The same options as keyword arguments of the checks."""
+    """The fields of `Options` as keyword arguments of the checks."""
 
     rtol: float
     atol: float
@@ -76,7 +76,7 @@ class Keywords(TypedDict, total=False):
 
 
 def input_point(owner: str, name: str, x: Any, options: Options, position: int = 0) -> NDArray[np.float64]:
-    """The point of the check, a new float64 array; arguments are drawn from one stream each, by position."""
+    """The point of the check, a new float64 array; if x is a shape, `position` selects the random stream."""
     if isinstance(x, tuple):
         if not x or not all(isinstance(n, Integral) and not isinstance(n, bool) and int(n) >= 1 for n in x):
             raise ValueError(f"{owner}: {name} as a shape must be a tuple of integers >= 1, got {x}")
@@ -95,7 +95,7 @@ def input_point(owner: str, name: str, x: Any, options: Options, position: int =
 def need_methods(owner: str, thing: Any, name: str) -> None:
     """Reject a class, and anything without forward and backward."""
     if isinstance(thing, type):
-        raise TypeError(f"{owner}: {name} is the class {thing.__name__}: pass an object of it, {thing.__name__}(...)")
+        raise TypeError(f"{owner}: {name} is the class {thing.__name__}: pass an instance, {thing.__name__}(...)")
     for method in ("forward", "backward"):
         if not callable(getattr(thing, method, None)):
             needed = f"{name} must have the methods forward and backward"
@@ -103,6 +103,6 @@ def need_methods(owner: str, thing: Any, name: str) -> None:
 
 
 def label(thing: Any) -> str:
-    """Its name in messages: its class, and its own name if it has one."""
+    """An object's name in messages: its class, and its own name if it has one."""
     name = getattr(thing, "name", None)
     return f"{type(thing).__name__} {name!r}" if isinstance(name, str) else type(thing).__name__

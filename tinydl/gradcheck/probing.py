@@ -1,4 +1,4 @@
-"""Compare backward's gradients with slopes of the forward, entry by entry, and judge each array."""
+"""Compare backward's gradients with slopes of forward, entry by entry, and give each array a verdict."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .objective import Objective, Where
 from .options import Options
 from .report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport, grad_name
 
-FLOAT32 = 1e-9  # relative: more than the roundoff of float64, less than that of float32 (6e-8)
-SMALL = 1e-3  # entries below this share of the array's largest are measured against the largest
-CANCELLED = 1e-10  # a sum this small relative to its terms counts as zero: sum_i dy_i y_i' for a dy of ones, say
+FLOAT32 = 1e-9  # a relative error above the roundoff of float64 and below that of float32 (6e-8)
+SMALL = 1e-3  # in relative errors, an entry's size is taken to be at least this share of the array's largest
+CANCELLED = 1e-10  # a sum this small relative to its terms counts as zero, as sum_i dy_i y_i' for softmax and dy = 1
 
 
 Index = tuple[int, ...]
@@ -29,13 +29,13 @@ class Oracle(Protocol):
     objective: Objective
 
     def slope(self, name: str, where: Where, direction: float | NDArray[np.float64] = 1.0) -> Slope | None:
-        """The slope as one entry of an array (or, given `where`, all of it along a direction) moves; None at a kink."""
+        """The slope as entry `where` moves (or, if it is `...`, the array along `direction`); None at a kink."""
         ...
 
 
 def probe_all(oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator) -> dict[str, ArrayReport]:
-    """One row for x and for each parameter."""
-    with np.errstate(all="ignore"):  # a step may leave the domain of log; the oracle handles that
+    """Return a row of the report for x and for each parameter."""
+    with np.errstate(all="ignore"):  # a step may leave the domain of log; the oracle allows for this
         return {name: probe(oracle, name, scene, options, rng) for name in scene.objective.arrays}
 
 
@@ -55,7 +55,7 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
         slope = oracle.slope(name, index)
         if slope is None:
             kinks.append(index)
-        elif not slope.uncertainty <= options.atol + options.rtol * abs(slope.value):  # also if it is NaN
+        elif not slope.uncertainty <= options.atol + options.rtol * abs(slope.value):  # or NaN
             drowned.append(index)
         else:
             found[index] = slope
@@ -68,9 +68,9 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
         row.verdict = KINKS
         mend = "forward computes in float32 somewhere" if _is_float32(scene.base) else "choose another x, or fewer rows"
         row.detail = (
-            f"{row.dropped} of {row.dropped + row.probes} entries of {row.name} tried have no usable "
-            f"derivative here ({len(kinks)} at a kink, a jump or the edge of forward's domain, "
-            f"{len(drowned)} drowned in roundoff), the first at {row.name}{list(row.dropped_indices[0])}: {mend}"
+            f"{row.dropped} of {row.dropped + row.probes} tried entries of {row.name} have no usable "
+            f"derivative ({len(kinks)} at a kink, a jump or the edge of forward's domain, "
+            f"{len(drowned)} lost in roundoff), the first at {row.name}{list(row.dropped_indices[0])}: {mend}"
         )
         return row
     seconds = (time.perf_counter() - start) / (row.probes + row.dropped)
@@ -81,9 +81,9 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
 
 
 def _too_uncertain(found: dict[Index, Slope], options: Options) -> list[Index]:
-    """Entries that cannot be measured to rtol, although most others of the array can.
+    """Entries that cannot be measured to rtol although most entries of the array can.
 
-    Between the kinks of a deep network only small steps fit, at which roundoff weighs more than elsewhere.
+    In a deep network some entries need small steps, to fit between kinks, and smaller steps have larger roundoff.
     """
     if _all_zero(list(found.values())):
         return []
@@ -127,7 +127,7 @@ def _judge(row: ArrayReport, found: dict[Index, Slope], scene: Scene, options: O
         mend = f"choose an input at which {row.name} matters, or pass zero_ok=({row.name!r},) if it never does"
         row.detail = (
             f"the check of {row.name} is vacuous: all {row.probes} numeric gradients are zero (the largest is "
-            f"{np.max(np.abs(numeric), initial=0.0):.1e}), so a backward of zeros would pass: "
+            f"{np.max(np.abs(numeric), initial=0.0):.1e}), so a backward that returns zeros would pass: "
             f"{_dead(row.name, scene) or mend}"
         )
     elif row.verdict == WRONG:
@@ -142,35 +142,35 @@ def _judge(row: ArrayReport, found: dict[Index, Slope], scene: Scene, options: O
 
 
 def _dead(name: str, scene: Scene) -> str | None:
-    """Another array that is all zero, which would explain it."""
+    """The names of other arrays that are all zero, which would explain a gradient of zeros."""
     zeros = [other for other, a in scene.objective.arrays.items() if other != name and a.ndim > 1 and not np.any(a)]
     are = "is" if len(zeros) == 1 else "are"
-    return f"{', '.join(zeros)} {are} all zero, and let nothing through" if zeros else None
+    return f"{', '.join(zeros)} {are} all zero, which blocks every gradient" if zeros else None
 
 
 def _is_float32(values: NDArray[np.float64]) -> bool:
-    """Whether float32 represents all of them exactly, and not all are 0."""
+    """Whether float32 represents all values exactly, and not all are 0."""
     return bool(np.any(values) and np.all(values.astype(np.float32) == values))
 
 
 def _where(indices: list[Index], wrong: NDArray[np.bool_]) -> str:
-    """ ", all of them at index 0 of axis 1", if the wrong and the right probes separate along an axis."""
+    """Return ", all of them at index 0 of axis 1" if an index separates the wrong probes from the right ones."""
     places = np.array(indices).reshape(len(indices), -1)
     for axis in range(places.shape[1]):
         bad, good = np.unique(places[wrong, axis]), np.unique(places[~wrong, axis])
         if len(good) and not set(bad) & set(good) and np.count_nonzero(wrong) > len(bad):
-            few, which = (bad, "at") if len(bad) <= len(good) else (good, "anywhere but at")
+            few, which = (bad, "at") if len(bad) <= len(good) else (good, "away from")
             if len(few) <= 3:
                 return f", all of them {which} index {' or '.join(map(str, few))} of axis {axis}"
     return ""
 
 
 def _judge_line(row: ArrayReport, oracle: Oracle, scene: Scene, options: Options, rng: np.random.Generator) -> None:
-    """One more probe that covers every entry: all of them move along a random direction v, |v| = 1.
+    """Test every entry with one more probe: move the whole array along a random direction v, |v| = 1.
 
-    The slope must equal sum(gradient * v) to within rtol of that sum's typical size, the norm of gradient * v.
-    If the objective is not smooth along v, this probe says nothing. If it is not flat, the check is not vacuous
-    after all: the gradient is sparse, and the probed entries happened to be zeros.
+    The slope must equal sum(gradient * v) to within rtol of the sum's typical size, the norm of gradient * v.
+    If the objective is not smooth along v, this probe is skipped. If the slope is not zero, the check is not vacuous
+    after all: the gradient is sparse, and the entries probed happened to be zeros.
     """
     gradient = scene.gradients[row.name]
     v = rng.standard_normal(gradient.shape)
@@ -183,9 +183,9 @@ def _judge_line(row: ArrayReport, oracle: Oracle, scene: Scene, options: Options
     if abs(analytic - slope.value) > floor + options.rtol * max(typical, abs(slope.value)):
         row.verdict = WRONG
         row.detail = (
-            f"{grad_name(row.name)} is right in all {row.probes} probes but wrong elsewhere: along a random "
-            f"direction through all {gradient.size} entries analytic {analytic:.10g}, "
-            f"numeric {slope.value:.10g}: raise probes to find the entry"
+            f"{grad_name(row.name)} is right in all {row.probes} probes but wrong elsewhere (along a random "
+            f"direction through all {gradient.size} entries, analytic {analytic:.10g}, "
+            f"numeric {slope.value:.10g}): raise `probes` to find the entry"
         )
     elif row.verdict == VACUOUS and abs(slope.value) > max(slope.uncertainty, CANCELLED * slope.terms):
         row.verdict, row.detail = OK, ""

@@ -7,12 +7,12 @@
         gradcheck.function(f, backward, a, b)            check_function
 
     pytest --gradcheck-report                            a table of all checks at the end of the run
-    pytest --gradcheck-json=checks.json                  the same and all arrays as JSON
+    pytest --gradcheck-json=checks.json                  the same checks as JSON, with every array
 
 Arguments, options and the returned report are those of the functions on the right. A failure shows the test's line
 and the checker's message; a crash in your own forward or backward also shows its traceback.
 
-Every pytest run in the environment imports this module, so it imports the checker only when a check runs.
+Every pytest run in the environment imports this module, so the checker is imported only when a check runs.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ CHECKS = pytest.StashKey[list[dict[str, Any]]]()
 
 
 class GradCheck:
-    """Checks for one test. The frames between the test and its own forward and backward are not shown."""
+    """The checks of one test. Tracebacks omit the frames between the test and its own forward and backward."""
 
     def __init__(self, item: pytest.Item) -> None:
         self._item = item
 
     def __call__(self, layer: Any, x: Any, **options: Any) -> GradientCheckReport:
-        """check_layer."""
+        """Run check_layer."""
         __tracebackhide__ = True
         return self._run("check_layer", layer, x, **options)
 
     def loss(self, loss: Any, y_pred: Any, y_true: Any, **options: Any) -> GradientCheckReport:
-        """check_loss."""
+        """Run check_loss."""
         __tracebackhide__ = True
         return self._run("check_loss", loss, y_pred, y_true, **options)
 
     def model(self, model: Any, x: Any, y: Any, **options: Any) -> GradientCheckReport:
-        """check_model."""
+        """Run check_model."""
         __tracebackhide__ = True
         return self._run("check_model", model, x, y, **options)
 
     def function(self, f: Any, backward: Any, *arrays: Any, **options: Any) -> GradientCheckReport:
-        """check_function."""
+        """Run check_function."""
         __tracebackhide__ = True
         return self._run("check_function", f, backward, *arrays, **options)
 
@@ -79,7 +79,7 @@ class GradCheck:
         return report
 
     def _record(self, subject: Any, report: GradientCheckReport | None, message: str, verdict: str) -> None:
-        """Store it with the test, as plain values: pytest-xdist's workers send them to the main process."""
+        """Store the check with its test, as plain values that pytest-xdist can send to the main process."""
         check = {
             "test": self._item.nodeid, "subject": _name(subject), "passed": verdict == "ok", "probes": 0, "dropped": 0,
             "max_relative_error": None, "method": "", "verdict": verdict, "message": message, "report": None,
@@ -144,7 +144,7 @@ class Records:
 
 
 def table(checks: list[dict[str, Any]]) -> list[str]:
-    """One line of column heads, then one per check."""
+    """One line of column heads, then one line per check."""
     from .report import aligned
 
     rows = [("test", "subject", "probes", "dropped", "max rel error", "method", "verdict")]
@@ -156,21 +156,21 @@ def table(checks: list[dict[str, Any]]) -> list[str]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--gradcheck-report and --gradcheck-json."""
+    """Add the options --gradcheck-report and --gradcheck-json."""
     group = parser.getgroup("gradcheck", "checks of hand-written gradients")
     group.addoption("--gradcheck-report", action="store_true", help="show a table of all gradient checks at the end")
     group.addoption("--gradcheck-json", metavar="PATH", help="write all gradient checks to a JSON file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register for the reports, if any output was requested."""
+    """Register a recorder of the checks if any output was requested."""
     wanted, path = config.getoption("gradcheck_report"), config.getoption("gradcheck_json")
     if (wanted or path) and not hasattr(config, "workerinput"):  # pytest-xdist's workers report to the main process
         config.pluginmanager.register(Records(wanted, _writable(path) if path else None))
 
 
 def _writable(name: str) -> Path:
-    """The absolute path, as a test may change the directory; invalid ones are rejected before the tests run."""
+    """Return the absolute path, because a test may change directory; reject a bad path before the tests run."""
     path = Path(name).expanduser().absolute()
     if path.is_dir():
         mend = f"try {path / 'checks.json'}"
@@ -178,13 +178,13 @@ def _writable(name: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise pytest.UsageError(f"--gradcheck-json: cannot make the folder of {name}: {error}") from error
+        raise pytest.UsageError(f"--gradcheck-json: cannot create the folder of {name}: {error}") from error
     return path
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the records to the test's report."""
+    """Attach the test's checks to its report."""
     report = yield
     checks = item.stash.get(CHECKS, [])
     if checks:

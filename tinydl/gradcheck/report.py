@@ -1,4 +1,4 @@
-"""The result of a check: one row per array, printed as a table or as JSON; and the error of a failed check."""
+"""The report of a check, one row per array, as a table or as JSON; the error that a failed check raises."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 OK, ZERO, WRONG, VACUOUS, KINKS = "ok", "zero, as allowed", "WRONG", "VACUOUS", "NOT SMOOTH"
-MOST_SHOWN = 4  # dropped entries of an array in the table
+MOST_SHOWN = 4  # number of an array's dropped entries that are printed
 
 
 def grad_name(name: str) -> str:
@@ -19,32 +19,32 @@ def grad_name(name: str) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The rows of a table as lines, its columns aligned."""
+    """The rows of a table as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 @dataclass
 class ArrayReport:
-    """One array's probes.
+    """The result for one array.
 
-    The relative error of an entry is |a - n| / max(|a|, |n|, 1e-3 M), with a the analytic and n the numeric
-    value and M the largest of all |a| and |n| probed in this array: an entry that happens to be almost zero
-    is measured by the size of its neighbors, since roundoff does not shrink with it. It is for reading; the
-    verdict uses |a - n| <= atol + rtol max(|a|, |n|).
+    The relative error of an entry is |a - n| / max(|a|, |n|, 1e-3 M), where a is the analytic value, n the numeric
+    value and M the largest |a| or |n| probed in this array. M matters if an entry happens to be almost zero,
+    because roundoff does not shrink with the entry. Relative errors are only shown; the verdict uses
+    |a - n| <= atol + rtol max(|a|, |n|).
     """
 
     name: str
     shape: tuple[int, ...]
     method: str  # the source of the numeric values: "complex step" or "central differences"
-    probes: int = 0  # entries compared (or directions, if the whole array moves along them)
+    probes: int = 0  # entries compared, or directions in directional mode
     dropped: int = 0  # entries not compared, because their forward values show a kink or are lost in roundoff
     dropped_indices: list[tuple[int, ...]] = field(default_factory=list)
     max_abs_error: float = 0.0
     max_relative_error: float = 0.0
     verdict: str = OK
-    detail: str = ""  # the fault, if the verdict is not good
-    cause: str | None = None  # the likely cause, where one fits
+    detail: str = ""  # the fault, if the array did not pass
+    cause: str | None = None  # the likely cause, if one is found
 
     @property
     def passed(self) -> bool:
@@ -53,7 +53,7 @@ class ArrayReport:
 
 @dataclass(repr=False)
 class GradientCheckReport:
-    """The rows by array name in `arrays`; `print(report)` shows them as a table, `to_json()` as JSON."""
+    """A report with a row per array name in `arrays`; print it for a table, or call `to_json()`."""
 
     subject: str
     step: float
@@ -79,7 +79,7 @@ class GradientCheckReport:
 
     @property
     def verdict(self) -> str:
-        """ "ok", or the first verdict that is not."""
+        """ "ok", or the verdict of the first array that did not pass."""
         return next((row.verdict for row in self.arrays.values() if not row.passed), OK)
 
     @property
@@ -107,7 +107,7 @@ class GradientCheckReport:
         return json.dumps(self.to_dict(), indent=indent)
 
     def __repr__(self) -> str:
-        return str(self)  # shown by notebooks and prompts: the notes are meant to be read
+        return str(self)  # notebooks and prompts show the repr: it should contain the notes
 
     def __str__(self) -> str:
         table = [("array", "shape", "probes", "dropped", "max abs error", "max rel error", "method", "verdict")]
@@ -119,13 +119,13 @@ class GradientCheckReport:
             if row.dropped_indices:
                 shown = ", ".join(f"{row.name}{list(index)}" for index in row.dropped_indices[:MOST_SHOWN])
                 more = f" and {row.dropped - MOST_SHOWN} more" if row.dropped > MOST_SHOWN else ""
-                dropped.append(f"dropped, as forward has no usable derivative there: {shown}{more}")
+                dropped.append(f"dropped, because forward has no usable derivative there: {shown}{more}")
         headline = f"gradient check of {self.subject} {'passed' if self.passed else 'FAILED'}"
         return "\n  ".join([headline, *aligned(table), *dropped, *(f"note: {note}" for note in self.notes)])
 
 
 class GradientCheckError(AssertionError):
-    """A gradient is wrong, or a rule of the layer contract is broken; `report` is None before any probe."""
+    """A gradient is wrong, or a rule of the layer contract is broken; `report` is None if nothing was probed."""
 
     __module__ = "tinydl.gradcheck"  # its public location, shown in tracebacks
 
@@ -135,7 +135,7 @@ class GradientCheckError(AssertionError):
 
 
 def failed(name: str, what: str) -> GradientCheckError:
-    """The error for a fault in the layer, loss or function of that name."""
+    """The error for a fault in the named layer, loss or function."""
     return GradientCheckError(f"gradient check of {name} FAILED: {what}")
 
 

@@ -26,10 +26,10 @@ def run_check(
     make: Callable[[DTypeLike], Any], x: NDArray[np.float64], x_name: str, name: str, training: bool, options: Options,
     float32: bool = True, alone: bool = False, notes: Sequence[str] = (),
 ) -> GradientCheckReport:  # fmt: skip
-    """Check the layer from make(dtype), a fresh copy in that dtype, at x.
+    """Check at x the layer that make(dtype) returns, a fresh copy in that dtype.
 
-    float32: check a float32 run as well. alone: a single layer, whose x is arbitrary. notes: remarks made
-    so far.
+    float32: whether to check a float32 run as well. alone: whether it is a single layer, whose x is arbitrary.
+    notes: earlier remarks, for the report.
     """
     with global_random_state_kept():
         if not training:
@@ -51,10 +51,10 @@ def run_check(
         rows = check(oracle, scene, options, rng)
         for row in rows.values():
             if row.method == ComplexStep.method and row.verdict == OK and row.max_relative_error > FLOAT32:
-                exact = "where the complex step is exact to about 1e-15: is something in backward rounded to float32?"
-                notes.append(f"d{row.name} is right to {row.max_relative_error:.0e} only, {exact}")
+                exact = "but the complex step is exact to about 1e-15: does backward round something to float32?"
+                notes.append(f"d{row.name} is right only to {row.max_relative_error:.0e}, {exact}")
         if alone and x.ndim == 4 and x.shape[1] == x.shape[2]:
-            notes.append("x is square, so swapped height and width may not show: try H != W, too")
+            notes.append("x is square, so swapped height and width may go unnoticed: also try H != W")
         report = GradientCheckReport(name, options.step, options.seed, rows, notes)
         if not report.passed:  # the faults, then the table, then all settings needed to repeat the check
             headline, *table = str(report).splitlines()
@@ -75,8 +75,8 @@ def _refuse_other_mode(layer: Any, name: str) -> None:
         return
     names = [each for each in parameters_of(layer.forward) if "train" in each.lower()]
     if names or hasattr(layer, "training"):
-        which = f"argument {names[0]!r} is" if names else "self.training is"
-        raise ValueError(f"training=False: the mode of {name} cannot be set: its {which} not forward's `training`")
+        which = f"its argument {names[0]!r}" if names else "self.training"
+        raise ValueError(f"training=False: forward of {name} must have an argument `training`, got {which} instead")
 
 
 def _inside(layer: Any) -> Any:
@@ -110,10 +110,10 @@ def _used(make: Callable[[DTypeLike], Any], training: bool, other: NDArray[np.fl
         unused = fresh()
         try:
             unused.backward(np.ones_like(unused.forward(other)))
-        except Exception:  # not a matter of size: the check itself will meet it
+        except Exception:  # not caused by the batch size: the check itself will raise it
             return unused
-        crash = f"after a batch of {len(other) - 1} rows one of {len(other)} crashes ({type(error).__name__}: {error})"
-        raise failed(name, f"{crash}: it keeps a shape, a cache or a buffer of the earlier one") from error
+        crash = f"after {len(other) - 1} rows, a batch of {len(other)} rows crashes ({type(error).__name__}: {error})"
+        raise failed(name, f"{crash}: the layer keeps a shape, a cache or a buffer of the earlier batch") from error
     return runner
 
 
@@ -127,5 +127,5 @@ def _choose(central: CentralDifferences, options: Options, name: str, notes: lis
     except NotAnalyticError as error:
         if options.method == "complex":
             raise ValueError(f"method='complex' cannot check {name}: {error}: use method='central'") from error
-        notes.append(f"by central differences, not the complex step: {error}")
+        notes.append(f"central differences replace the complex step: {error}")
         return central

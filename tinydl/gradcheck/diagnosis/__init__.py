@@ -1,7 +1,7 @@
 """Why a gradient may be wrong: the usual suspects, each tested on all probes of an array together.
 
-A suspect is a function of the evidence that returns its message, or None. An explanation of every probe to
-five digits is hardly a coincidence; suspects do not guess.
+A suspect is a function that returns a message if its mistake explains the evidence, else None. The explanation must
+fit every probe to five digits, which is hardly a coincidence.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from .evidence import Evidence, Scene, only_wrong, same
 
 __all__ = ["Evidence", "SUSPECTS", "Scene", "likely_cause"]
 
-# In the order of asking; the first that fits is reported. Causes proved by an experiment come first, then those that
-# explain most with the fewest fitted numbers.
+# In the order in which they are tried; the first that fits is reported. Causes proved by an experiment come early, then
+# those that explain the most with the fewest fitted numbers.
 SUSPECTS: tuple[Callable[[Evidence], str | None], ...] = (
     factors.all_zero, factors.not_read,
     replay.noise_redrawn, replay.stale_cache,
@@ -29,8 +29,8 @@ SUSPECTS: tuple[Callable[[Evidence], str | None], ...] = (
 
 def likely_cause(evidence: Evidence) -> str | None:
     """The message of the first suspect that explains the probes; None if none does."""
-    # If it is right to five digits, five digits prove nothing: only suspects known by a small error may report.
-    # Small wrong entries beside large right ones are examined separately.
+    # Small wrong entries beside large right ones are examined on their own. If the gradient is right to five digits
+    # nevertheless, the other suspects would prove nothing: only rounding to float32 is considered.
     if same(evidence.analytic, evidence.numeric):
         evidence = only_wrong(evidence)
     suspects = (replay.rounded_to_float32,) if same(evidence.analytic, evidence.numeric) else SUSPECTS

@@ -1,4 +1,4 @@
-"""The evidence about a wrong gradient, and when two gradients count as the same."""
+"""The evidence about a wrong gradient, and the test of whether two gradients count as the same."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import DTypeLike, NDArray
 from ..numeric import Slope
 from ..objective import Objective, Vector, Where
 
-SAME = 1e-5  # two gradients that agree to this, relative to the larger, count as the same
-MOST_ENTRIES = 2048  # largest array of which every entry is probed for a diagnosis,
-MOST_SECONDS = 2.0  # unless that takes longer
+SAME = 1e-5  # two gradients with a smaller difference, relative to the larger gradient, count as the same
+MOST_ENTRIES = 2048  # size of the largest array of which every entry may be probed for a diagnosis
+MOST_SECONDS = 2.0  # longest time that may be spent on probing every entry of an array
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Scene:
     """The check as a whole: everything that an array's diagnosis may use or run."""
 
     objective: Objective
-    gradients: dict[str, NDArray[Any]]  # backward's results, by their arrays' names; "dy" too
+    gradients: dict[str, NDArray[Any]]  # backward's results by array name, and "dy"
     make: Callable[[DTypeLike], Any]  # a fresh copy of the layer
     slope: Callable[[str, Where], Slope | None]
     base: Vector  # the outputs at the point, the penalty last
@@ -45,7 +45,7 @@ class Evidence:
     slopes: list[Slope]
     wrong: NDArray[np.bool_]
     scene: Scene
-    seconds: float  # per probe
+    seconds: float  # time per probe
 
     @property
     def gradient(self) -> NDArray[Any]:
@@ -71,7 +71,7 @@ class Evidence:
 
     @cached_property
     def sensitivities(self) -> NDArray[np.float64] | None:
-        """(probes, outputs): the derivative of each output of y by each entry; None if there are too many."""
+        """(probes, outputs): the derivative of each output by each probed entry; None if there are too many outputs."""
         rows = [slope.outputs[:-1] for slope in self.slopes if slope.outputs is not None]
         return np.array(rows) if len(rows) == len(self.slopes) else None
 
@@ -81,13 +81,13 @@ class Evidence:
         return None if self.sensitivities is None else self.sensitivities * self.dy.ravel()
 
     def at_probes(self, array: NDArray[Any]) -> Vector:
-        """The entries of an array (of this one's shape, or one that broadcasts to it) at the probes."""
+        """The entries at the probes of an array of this gradient's shape, or one that broadcasts to it."""
         whole = np.broadcast_to(array, self.gradient.shape)
         return np.array([whole[index] for index in self.indices])
 
     @cached_property
     def whole_numeric(self) -> NDArray[np.float64] | None:
-        """The numeric gradient of every entry, NaN without one; None for arrays that would take too long."""
+        """The numeric gradient of every entry, NaN at kinks; None for arrays that would take too long."""
         if self.gradient.size > MOST_ENTRIES or self.gradient.size * self.seconds > MOST_SECONDS:
             return None
         whole = np.full(self.gradient.shape, np.nan)
@@ -101,22 +101,22 @@ class Evidence:
         return whole
 
     def others(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Arrays of which this gradient may lack a term or a factor, with their names in messages."""
+        """Arrays that may be a missing term or factor of this gradient, with their names in messages."""
         objective = self.scene.objective
         x_name = objective.x_name
         yield "dy", self.dy
         yield x_name, self.x
         yield "y", self.scene.y
         yield from ((name, value) for name, value in objective.arrays.items() if name != x_name)
-        target = getattr(objective.runner.layer, "y_true", None)  # of a loss
+        target = getattr(objective.runner.layer, "y_true", None)  # only a loss has it
         if isinstance(target, np.ndarray) and target.dtype.kind == "f":
             yield "y_true", target
         for name, gradient in self.scene.gradients.items():
-            if name not in ("dy", self.name) and objective.arrays[name] is not self.values:  # as in a shared layer
+            if name not in ("dy", self.name) and objective.arrays[name] is not self.values:  # a shared layer's
                 yield f"d{name}", gradient
 
     def matching(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Those of `others` that have this array's shape, or that broadcast to it along the last axes."""
+        """The arrays of `others` that have this array's shape, or that broadcast to it along the last axes."""
         for name, array in self.others():
             if array.size > 1 and array.shape == self.gradient.shape[self.gradient.ndim - array.ndim :]:
                 yield name, array
@@ -132,17 +132,17 @@ def only_wrong(e: Evidence) -> Evidence:
 
 
 def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Equal to SAME, entry by entry; entries that are almost zero are measured against the largest."""
+    """Whether a and b agree to SAME, entry by entry; entries that are almost zero are measured against the largest."""
     size = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
     return bool(np.all(np.abs(a - b) <= SAME * np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-3 * size)))
 
 
 def flips(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """The axes along which an array may be flipped: one of those longer than 1, or several."""
+    """Every choice of axes along which an array may be flipped: one or more of its axes longer than 1."""
     axes = [axis for axis, size in enumerate(shape) if size > 1]
     return chain.from_iterable(combinations(axes, count) for count in range(1, len(axes) + 1))
 
 
 def listed(axes: Iterable[int]) -> str:
-    """ "0 and 2"."""
+    """Join axes for a message: "0 and 2"."""
     return " and ".join(map(str, axes))

@@ -13,7 +13,7 @@ from .evidence import SAME, Evidence, same
 
 Function = Callable[[NDArray[Any]], NDArray[Any]]
 
-# Factors that a backward pass omits, or has once too often: most are derivatives.
+# Factors that a backward pass may omit or apply once too often; most are derivatives.
 FACTORS: tuple[tuple[str, Function], ...] = (
     ("{}", lambda u: u), ("(1 - {})", lambda u: 1 - u), ("(1 - {}^2)", lambda u: 1 - u * u),
     ("{} (1 - {})", lambda u: u * (1 - u)), ("{}^2", lambda u: u * u),
@@ -23,7 +23,7 @@ FACTORS: tuple[tuple[str, Function], ...] = (
 
 def all_zero(e: Evidence) -> str | None:
     """Backward computes nothing."""
-    zeros = "backward gives all zeros: a gradient never computed, or never added to grads"
+    zeros = "backward gives all zeros: the gradient is never computed, or never added to grads"
     return None if np.any(e.gradient != 0.0) else zeros
 
 
@@ -36,12 +36,12 @@ def not_read(e: Evidence) -> str | None:
         move(1.0)
         elsewhere = objective.evaluate()
     if np.array_equal(elsewhere, e.scene.base, equal_nan=True):
-        return f"forward does not depend on {e.name} at all: it may read another copy of it"
-    return f"forward is flat in {e.name} here, but not constant: a round, an argmax, a comparison?"
+        return f"forward does not depend on {e.name} at all: it may read another copy of the array"
+    return f"forward is flat in {e.name} here, but not constant: does it contain a round, argmax or comparison?"
 
 
 def constant_factor(e: Evidence) -> str | None:
-    """-1, 2, 1/2, N, 1/N or another factor on every entry."""
+    """Every entry is multiplied by -1, 2, 1/2, N, 1/N or another factor."""
     largest = int(np.argmax(np.abs(e.numeric)))
     factor = e.analytic[largest] / e.numeric[largest] if e.numeric[largest] else 0.0
     if factor == 0.0 or not same(e.analytic, factor * e.numeric):
@@ -50,9 +50,9 @@ def constant_factor(e: Evidence) -> str | None:
         return "the sign is flipped: every entry is -1 times the right one"
     named = _named(abs(factor), e.x.shape)
     if not named and np.count_nonzero(e.numeric) < 2:
-        return None  # with one entry, any factor fits
+        return None  # with only one entry, any factor fits
     sign = " (and the sign is flipped)" if factor < 0 else ""
-    meaning = "; or ".join(named) or "a constant factor is missing or too many"
+    meaning = "; or ".join(named) or "a constant factor is missing or superfluous"
     return f"every entry is {factor:.6g} times the right one: {meaning}{sign}"
 
 
@@ -66,17 +66,17 @@ def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
     also = "".join(f" (or n = {n}, the length of axis {axis})" for axis, size in enumerate(shape) if axis and size == n)
     known = (
         (1.0 / n, f"1/N with the batch size N = {n}{also}; the mean belongs in the loss, not in a layer"),
-        (n, f"N, the batch size {n}; a 1/N is missing, or a mean was taken for a sum"),
+        (n, f"N, the batch size {n}; a 1/N is missing, or a mean was treated as a sum"),
         (2.0, "a term is added twice, or a 1/2 is missing"),
-        (0.5, "a factor 2 is missing (the derivative of a square?), or one of two equal terms"),
+        (0.5, "a factor of 2 is missing (the derivative of a square?), or one of two equal terms is missing"),
     )
     names = [text for value, text in known if value != 1 and is_(value)]
     if names:
         return names
     sizes = [(size, f"the length of x's axis {axis}") for axis, size in enumerate(shape) if axis]
     if len(shape) > 2:
-        sizes += [(int(np.prod(shape[1:-1])), "the number of pixels (or places) of a sample")]
-        sizes += [(int(np.prod(shape[:-1])), "all of x's rows, N times the places of a sample")]
+        sizes += [(int(np.prod(shape[1:-1])), "the number of pixels (or positions) in a sample")]
+        sizes += [(int(np.prod(shape[:-1])), "the number of positions in all samples of x")]
     sizes += [(int(np.prod(shape)), "the number of entries of x")]
     for size, what in sizes:
         for value, name in ((size, "n"), (1.0 / size, "1/n")):
@@ -87,7 +87,7 @@ def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
 
 
 def _ratio_is(e: Evidence, upper: NDArray[Any], lower: NDArray[Any]) -> str | None:
-    """upper = c lower f(C), with C one of the available arrays, f one of FACTORS and c a constant: its description."""
+    """Describe c f(C) if upper = c f(C) lower, with C an available array, f one of FACTORS and c a constant."""
     if np.count_nonzero(lower) < 3 or np.any((lower == 0) != (upper == 0)):
         return None
     for name, array in e.matching():
@@ -98,7 +98,7 @@ def _ratio_is(e: Evidence, upper: NDArray[Any], lower: NDArray[Any]) -> str | No
             with np.errstate(all="ignore"):
                 factor = function(values)
             if not np.all(np.isfinite(factor)) or np.ptp(factor) <= SAME * np.max(np.abs(factor)):
-                continue  # a constant: left to another suspect
+                continue  # constant: left to constant_factor
             largest = int(np.argmax(np.abs(lower * factor)))
             c = upper[largest] / (lower * factor)[largest]
             if same(upper, c * lower * factor):
@@ -108,19 +108,19 @@ def _ratio_is(e: Evidence, upper: NDArray[Any], lower: NDArray[Any]) -> str | No
 
 
 def missing_factor(e: Evidence) -> str | None:
-    """The derivative of an activation, or the weight of a scale, is missing as a factor."""
+    """A factor is missing, such as the derivative of an activation or the weight of a scale."""
     factor = _ratio_is(e, e.numeric, e.analytic)
     return None if factor is None else f"a factor is missing, entry by entry: {factor}"
 
 
 def too_many_factors(e: Evidence) -> str | None:
-    """A factor too many."""
+    """There is a factor too many."""
     factor = _ratio_is(e, e.analytic, e.numeric)
     return None if factor is None else f"every entry is multiplied by its {factor}, which does not belong there"
 
 
 def wrong_derivative(e: Evidence) -> str | None:
-    """A layer that works entry by entry: the derivative itself is a different function."""
+    """The layer works entry by entry, and backward uses the wrong derivative."""
     if e.terms is None or e.dy.shape != e.gradient.shape or e.name != e.scene.objective.x_name or e.dy.size < 2:
         return None
     own = [int(np.ravel_multi_index(index, e.dy.shape)) for index in e.indices]
@@ -130,12 +130,12 @@ def wrong_derivative(e: Evidence) -> str | None:
         return None
     k = int(np.argmax(np.abs(e.analytic - e.numeric)))
     dy, x, y = (array[e.indices[k]] for array in (e.dy, e.x, e.scene.y))
-    both = f"at x = {x:.4g}, where y = {y:.4g}, backward has {e.analytic[k] / dy:.6g}, right is {e.numeric[k] / dy:.6g}"
-    return f"y is a function of its own x alone, so dx = dy f'(x), and f' is wrong: {both}"
+    both = f"at x = {x:.4g}, where y = {y:.4g}, backward has {e.analytic[k] / dy:.6g} for {e.numeric[k] / dy:.6g}"
+    return f"each y depends on its own x alone, so dx = dy f'(x), and f' is wrong: {both}"
 
 
 def factor_along_an_axis(e: Evidence) -> str | None:
-    """A factor that depends on one index only: a scale, a row's sum."""
+    """The wrong factor depends on one index only, as a scale or the sum of a row does."""
     whole = e.whole_numeric
     if whole is None or whole.ndim < 2 or np.isnan(whole).any() or np.any((whole == 0) != (e.gradient == 0)):
         return None
@@ -145,7 +145,7 @@ def factor_along_an_axis(e: Evidence) -> str | None:
         rows = np.moveaxis(ratio, axis, 0).reshape(whole.shape[axis], -1)
         if min(rows.shape) > 1 and same(np.nan_to_num(rows, nan=1.0), np.nan_to_num(rows[:, :1], nan=1.0)):
             return (
-                f"the factor on the right gradient depends on the index of axis {axis} alone: "
+                f"the right gradient is multiplied by a factor that depends on the index of axis {axis} alone: "
                 f"{', '.join(f'{value:.4g}' for value in rows[:4, 0])}{', ...' if len(rows) > 4 else ''}; a scale or a "
                 "sum along the other axes is missing or wrong"
             )

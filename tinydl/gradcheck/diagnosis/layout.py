@@ -16,7 +16,7 @@ def _fits(e: Evidence, rearranged: NDArray[Any]) -> bool:
 
 
 def axes_exchanged(e: Evidence) -> str | None:
-    """Transposed: rows and columns of a square matrix, height and width."""
+    """Axes are exchanged, such as the rows and columns of a square matrix, or height and width."""
     g = e.gradient
     for order in permutations(range(g.ndim)):
         if g.transpose(order).shape == g.shape and _fits(e, g.transpose(order)):
@@ -24,7 +24,7 @@ def axes_exchanged(e: Evidence) -> str | None:
                 return "the gradient is transposed"
             moved = [axis for axis, source in enumerate(order) if axis != source]
             return f"the gradient is transposed: its axes {listed(moved)} are exchanged"
-    for a, b in combinations(range(g.ndim), 2):  # of different lengths: memory is read in the order of the other
+    for a, b in combinations(range(g.ndim), 2):  # for axes of different lengths: memory read in the wrong order
         if g.shape[a] != g.shape[b]:
             shape = list(g.shape)
             shape[a], shape[b] = shape[b], shape[a]
@@ -35,15 +35,15 @@ def axes_exchanged(e: Evidence) -> str | None:
 
 
 def fortran_order(e: Evidence) -> str | None:
-    """Reshaped in the wrong order."""
+    """The gradient is reshaped in the wrong order."""
     g = e.gradient
     ways = (g.ravel().reshape(g.shape, order="F"), g.ravel(order="F").reshape(g.shape))
-    order = "the numbers are right but in the wrong order: a reshape reads columns first where rows come first"
+    order = "the numbers are right but in the wrong order: a reshape reads columns first instead of rows"
     return order if any(_fits(e, rearranged) for rearranged in ways) else None
 
 
 def reversed_axis(e: Evidence) -> str | None:
-    """Flipped along some axes, such as a flipped kernel."""
+    """The gradient is flipped along some axes, as by a kernel flipped by mistake."""
     for axes in flips(e.gradient.shape):
         if _fits(e, np.flip(e.gradient, axes)):
             return f"the gradient is flipped along axis {listed(axes)}"
@@ -51,7 +51,7 @@ def reversed_axis(e: Evidence) -> str | None:
 
 
 def shifted(e: Evidence) -> str | None:
-    """Off by one."""
+    """The gradient is shifted by one entry along an axis."""
     for (axis, size), step in product(enumerate(e.gradient.shape), (1, -1)):
         # The end may be lost in the shift, so only the interior is compared.
         inside = [k for k, index in enumerate(e.indices) if 0 <= index[axis] + step < size]
@@ -59,12 +59,12 @@ def shifted(e: Evidence) -> str | None:
             continue
         moved = e.at_probes(np.roll(e.gradient, -step, axis))[inside]
         if np.any(e.wrong[inside]) and np.count_nonzero(moved) > 1 and same(moved, e.numeric[inside]):
-            return f"the gradient is off by one along axis {axis}: entry i holds what belongs to entry i {-step:+d}"
+            return f"the gradient is off by one along axis {axis}: entry i holds the value of entry i{-step:+d}"
     return None
 
 
 def misplaced(e: Evidence) -> str | None:
-    """The right values, all or nearly all, in the wrong places."""
+    """All or nearly all wrong values are right ones in the wrong places."""
     whole = e.whole_numeric
     if whole is None or np.isnan(whole).any():
         return None
@@ -78,5 +78,5 @@ def misplaced(e: Evidence) -> str | None:
     found = np.count_nonzero(distance <= 1e-9 * size)
     if found < 0.7 * len(given):
         return None
-    causes = "a wrong index, or height and width taken for each other"
-    return f"{found} of the {len(given)} wrong values are right ones of other places: {causes}"
+    causes = "an index is wrong, or height and width are swapped"
+    return f"{found} of the {len(given)} wrong values belong to other entries: {causes}"

@@ -1,4 +1,4 @@
-"""Suspects: one part of a sum is missing, is the only one left, or passes where it should not."""
+"""Suspects: one part of a sum is missing, is the only part left, or is not masked where it should be."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .evidence import SAME, Evidence, listed, same
 
 
 def penalty_missing(e: Evidence) -> str | None:
-    """It is the gradient of the objective without the penalty."""
+    """The gradient is that of the objective without the penalty."""
     if same(e.without_penalty, e.numeric) or not same(e.analytic, e.without_penalty):
         return None
-    return "this is the gradient without the penalty: backward must add the gradient of penalty() too"
+    return "this is the gradient without the penalty: backward must also add the gradient of penalty()"
 
 
 def penalty_alone(e: Evidence) -> str | None:
-    """The penalty's own gradient, without any part from dy."""
+    """The gradient is the penalty's own, without any part from dy."""
     penalty = e.numeric - e.without_penalty
     if not np.any(penalty) or same(e.without_penalty, 0 * penalty) or not same(e.analytic, penalty):
         return None
-    return "this is the gradient of penalty() alone: backward must add the part from dy to it"
+    return "this is the gradient of penalty() alone: backward must also add the part from dy"
 
 
 def penalty_scaled(e: Evidence) -> str | None:
-    """The layer's part is right, the penalty's has a different factor."""
+    """The layer's part is right, but the penalty's part is multiplied by a factor."""
     penalty, given = e.numeric - e.without_penalty, e.analytic - e.without_penalty
     size = np.max(np.abs(e.numeric), initial=0.0)
     largest = int(np.argmax(np.abs(penalty)))
@@ -36,13 +36,13 @@ def penalty_scaled(e: Evidence) -> str | None:
     if np.any(np.abs(given - factor * penalty) > SAME * np.abs(given) + 1e-9 * size):
         return None
     n = len(e.x)
-    known = {n: f"N, the batch size {n}", 1 / n: f"1/N, N = {n} the batch size", -1.0: "the sign is flipped"}
+    known = {n: f"N, the batch size {n}", 1 / n: f"1/N, with the batch size N = {n}", -1.0: "the sign is flipped"}
     name = next((f": {text}" for value, text in known.items() if np.isclose(factor, value, rtol=SAME)), "")
     return f"the part that comes from penalty() is {factor:.6g} times the right one{name}; the rest is right"
 
 
 def assigned_for_added(e: Evidence) -> str | None:
-    """Of several contributions to an entry only the last (or first) is kept."""
+    """Only the last (or first) of several contributions to an entry is kept."""
     y_shape = e.dy.shape
     if e.terms is None:
         return None
@@ -55,37 +55,37 @@ def assigned_for_added(e: Evidence) -> str | None:
             places = np.argmax(present[:, ::order], axis=1)
             kept = groups[:, ::order][np.arange(len(groups)), places]
             if same(kept, e.analytic):
-                several = "(windows that overlap, rows, a value used more than once)"
-                return f"of several terms that should be summed only one is kept: `=` where `+=` is needed {several}"
+                several = "(overlapping windows, rows, a value used more than once)"
+                return f"of several terms that should be summed, only one is kept: `=` where `+=` is needed {several}"
     return None
 
 
 def diagonal_only(e: Evidence) -> str | None:
-    """Each entry as if it reached only its own output."""
+    """Backward treats each entry as if it affected only its own output."""
     if e.terms is None or e.dy.shape != e.gradient.shape or e.dy.size < 2:
         return None
     own = [np.ravel_multi_index(index, e.dy.shape) for index in e.indices]
-    diagonal = "only the diagonal of the Jacobian: y_i's dependence on x_i; every x_i reaches other outputs too"
+    diagonal = "only the diagonal of the Jacobian (y_i by x_i) is used, but every x_i also affects other outputs"
     return diagonal if same(e.terms[np.arange(len(own)), own], e.analytic) else None
 
 
 def mask_inverted(e: Evidence) -> str | None:
-    """Zero where it should not be, and the reverse."""
+    """The gradient is zero exactly where it should not be."""
     given, right = e.analytic != 0.0, e.numeric != 0.0
     if not np.any(right) or not np.any(given) or np.any(given == right):
         return None
-    return "the mask is inverted: backward lets dy through exactly where forward is flat"
+    return "the mask is inverted: backward passes dy on exactly where forward is flat"
 
 
 def mask_missing(e: Evidence) -> str | None:
-    """Wrong only where the right gradient is 0."""
-    missing = "it is wrong only where the forward is flat: backward lets dy through where it should be masked"
+    """The gradient is wrong only where it should be 0."""
+    missing = "the gradient is wrong only where forward is flat: backward passes dy on where dy should be masked"
     return None if np.any(e.numeric[e.wrong] != 0.0) else missing
 
 
 def mask_too_wide(e: Evidence) -> str | None:
-    """Wrong only where backward gives 0."""
-    too_wide = "it is wrong only where backward gives 0: a mask drops too much, or is not the one forward used"
+    """The gradient is wrong only where backward gives 0."""
+    too_wide = "the gradient is wrong only where it is 0: a mask drops too much, or is not the mask of forward"
     return None if np.any(e.analytic[e.wrong] != 0.0) else too_wide
 
 
@@ -101,15 +101,15 @@ def missing_term(e: Evidence) -> str | None:
         if c == 0.0 or not same(lacking, c * values):
             continue
         term = name if np.isclose(abs(c), 1.0, rtol=SAME) else f"{abs(c):.6g} {name}"
-        hint = " (the road that leads past the layer, as in a residual block)" if name == "dy" else ""
-        hint = " (weight decay, or a penalty on it)" if name == e.name else hint
-        missing, too_many = "a term is missing, and it is equal to", "a term too many, equal to"
+        hint = " (the path that leads past the layer, as in a residual block)" if name == "dy" else ""
+        hint = " (weight decay, or a penalty on this array)" if name == e.name else hint
+        missing, too_many = "a term is missing, equal to", "there is a term too many, equal to"
         return f"{missing} {term}{hint}" if c > 0 else f"{too_many} {term}{hint}, or its sign is wrong"
     return None
 
 
 def missing_road(e: Evidence) -> str | None:
-    """The missing part is the same along an axis, or proportional to x or y along it: a mean, a variance, a sum."""
+    """The missing part is constant or linear in x or y along an axis, as through a mean, a variance or a sum."""
     whole = e.whole_numeric
     if whole is None or np.isnan(whole).any():
         return None
@@ -122,26 +122,26 @@ def missing_road(e: Evidence) -> str | None:
         count = math.prod(whole.shape[axis] for axis in axes)
         rows = _along(lacking, axes, count)
         if count >= 3 and np.all(np.abs(rows - rows.mean(axis=0)) <= SAME * scale):
-            road = "the road through a mean or a sum over it is left out or weighted wrongly"
-            return f"what is missing is the same for all entries along axis {listed(axes)}: {road}"
+            road = "the path through a mean or a sum over it is left out or wrongly weighted"
+            return f"the missing part is the same for all entries along axis {listed(axes)}: {road}"
         for constant, least in ((False, 3), (True, 4)):
             for name, array in shaped if count >= least else []:
                 if np.all(np.abs(rows - _fit(rows, _along(array, axes, count), constant)) <= SAME * scale):
                     also = "a constant plus " if constant else ""
                     what = "mean and the variance (or norm)" if constant else "sum, a variance or a norm"
-                    known = ": statistics taken for constants, as in inference?" if constant else ""
-                    road = f"the road through a {what} over it is left out or weighted wrongly{known}"
-                    return f"what is missing is, along axis {listed(axes)}, {also}a multiple of {name}: {road}"
+                    known = ": are statistics treated as constants, as in inference?" if constant else ""
+                    road = f"the path through a {what} over it is left out or wrongly weighted{known}"
+                    return f"the missing part is, along axis {listed(axes)}, {also}a multiple of {name}: {road}"
     return None
 
 
 def _along(array: NDArray[np.float64], axes: tuple[int, ...], count: int) -> NDArray[np.float64]:
-    """Reshape to (entries along the axes, all the rest)."""
+    """Reshape to (entries along the axes, all other entries)."""
     return np.moveaxis(array, axes, range(len(axes))).reshape(count, -1)
 
 
 def _fit(rows: NDArray[np.float64], v: NDArray[np.float64], constant: bool) -> NDArray[np.float64]:
-    """The best fit c v, or b + c v, for each column of rows."""
+    """The best fit of c v, or of b + c v, to each column of rows."""
     b = rows.mean(axis=0) if constant else np.zeros(rows.shape[1])
     u = v - v.mean(axis=0) if constant else v
     square = np.sum(u * u, axis=0)

@@ -17,27 +17,27 @@ def only_some_rows(e: Evidence) -> str | None:
     by_row = e.terms.reshape(len(e.indices), n, -1).sum(axis=2)
     for which, row in (("first", 0), ("last", -1)):
         if np.any(by_row[:, row]) and same(by_row[:, row], e.analytic):
-            return f"this is what the {which} row of the batch contributes: the other {n - 1} are left out"
+            return f"this is the contribution of the {which} row of the batch alone: the other rows are left out"
         if same(by_row.sum(axis=1) - by_row[:, row], e.analytic):
             return f"the {which} row of the batch is left out"
     return None
 
 
 def dy_ignored(e: Evidence) -> str | None:
-    """The gradient of the plain sum of the outputs."""
+    """The gradient is that of the plain sum of the outputs."""
     if e.dy.size < 2 or e.sensitivities is None or not same(e.sensitivities.sum(axis=1), e.analytic):
         return None
     return "dy is not used: this is the gradient for an upstream gradient of ones"
 
 
 def wrong_axis(e: Evidence) -> str | None:
-    """dy summed over the wrong axes."""
+    """dy is summed over the wrong axes."""
     dy = e.dy
     for count in range(1, dy.ndim):
         for axes in combinations(range(dy.ndim), count):
             total = dy.sum(axis=axes)
             if total.shape == e.gradient.shape and same(e.at_probes(total), e.analytic):
-                return f"this is dy summed over axis {listed(axes)}: the wrong one"
+                return f"this is dy summed over the wrong axes: axis {listed(axes)}"
     return None
 
 
@@ -45,7 +45,7 @@ def another_array(e: Evidence) -> str | None:
     """The gradient is an available array, unchanged."""
     for name, array in e.matching():
         if array.shape == e.gradient.shape and same(e.at_probes(array), e.analytic):
-            return f"this is {name} as it is"
+            return f"this is {name}, unchanged"
     return None
 
 

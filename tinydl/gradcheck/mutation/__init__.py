@@ -5,13 +5,13 @@
         verdict = judge(target, site, mutant)
 
 A target is a class with all the code of its package that forward, backward and penalty run: its own and inherited
-methods, and the functions that these call. A mutant is that code changed in one place (rewriting.py), in one
-of the ways in which hand-written backward passes go wrong (operators.py). The verdicts:
+methods, and the functions that these call. A mutant is this code changed in one place (rewriting.py), by a mistake
+typical of hand-written backward passes (operators.py). The verdicts:
 
     caught      the check failed in one of the target's cases, as it should
-    crash       the changed code raised an exception of its own; no gradient check is needed to see that
-    value       forward gives other values, and backward is their derivative: another function, correctly
-                differentiated. No gradient check can see that; value tests can
+    crash       the changed code raised an exception of its own; no gradient check is needed to find the mistake
+    value       forward gives other values, and backward is their derivative: the mutant is another function,
+                correctly differentiated. No gradient check can detect this; a test of values can
     equivalent  the change has no effect: outputs, penalties, gradients and state are the same at every point tried
     kink        the gradient differs only where the slopes to the left and right differ, and lies between them
     MISSED      the gradient is wrong somewhere, and the check passed every case

@@ -1,7 +1,7 @@
-"""The verdict on a mutant: caught by the check, or let through, and whether it should have been.
+"""The verdict on a mutant: whether the check caught it and, if not, whether the check should have.
 
 Verdicts on mutants that pass the check do not depend on the check: `Trial` compares mutant and original, and
-differentiates by plain differences.
+computes slopes by plain differences.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .rewriting import Mutant
 from .targets import Site, Target, installed
 from .trial import RIGHT, WRONG, Case, Trial, equal
 
-RTOL, ATOL = 1e-9, 1e-11  # tolerance of the checks: the defaults accept float32 arithmetic
+RTOL, ATOL = 1e-9, 1e-11  # tolerances of the checks: the default ones accept float32 arithmetic
 CAUGHT, CRASH, VALUE, EQUIVALENT, KINK, MISSED = "caught", "crash", "value", "equivalent", "kink", "MISSED"
 UNCLEAR = "unclear"  # a change that cannot be judged at one point
 VERDICTS = (CAUGHT, VALUE, EQUIVALENT, KINK, CRASH, MISSED)
@@ -37,7 +37,7 @@ def check_strictly(case: Case) -> None:
 
 
 def judge(target: Target, site: Site, mutant: Mutant, check: Callable[[Case], object] = check_strictly) -> Verdict:
-    """Run a mutant on the target's cases; if all of them pass, find out the effect of the change."""
+    """Check a mutant on the target's cases; if all of them pass, determine the effect of the change."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         with target.context(), installed(site, mutant.function):
@@ -59,22 +59,22 @@ def judge(target: Target, site: Site, mutant: Mutant, check: Callable[[Case], ob
 
 
 def diagnosis(error: GradientCheckError) -> str:
-    """The likely cause, or else the fault, from a message of several lines."""
+    """Extract the likely cause, or else the fault, from an error message."""
     lines = [line.strip() for line in str(error).splitlines()]
     return next((line for line in lines if line.startswith("likely cause")), lines[min(1, len(lines) - 1)])
 
 
 def _compare(original: Trial, mutant: Trial) -> Verdict:
-    """The mutant's difference at a point, and whether it is right."""
+    """Compare the mutant with the original at a point, and judge any difference."""
     where = original.point.where
     if original.error or mutant.error:
         same = original.error is mutant.error
-        return Verdict(EQUIVALENT, "") if same else Verdict(MISSED, f"{mutant.error} for {original.error} {where}")
+        return Verdict(EQUIVALENT, "") if same else Verdict(MISSED, f"{mutant.error}, not {original.error}, {where}")
     if mutant.rules.keys() != original.rules.keys():
         return Verdict(VALUE, f"the arrays are called {', '.join(mutant.params)}, {where}")
     broken = [rule for rule, kept in original.rules.items() if kept and not mutant.rules[rule]]
     if broken:
-        return Verdict(MISSED, f"no longer so: {broken[0]}, {where}")
+        return Verdict(MISSED, f"no longer true: {broken[0]}, {where}")
     values = [name for name, value in original.values.items() if not equal(mutant.values[name], value)]
     gradients = [name for name, value in original.gradients.items() if not equal(mutant.gradients[name], value)]
     if values:
@@ -85,11 +85,11 @@ def _compare(original: Trial, mutant: Trial) -> Verdict:
 
 
 def _judge_value(original: Trial, mutant: Trial, name: str) -> Verdict:
-    """For another function: its gradient must be right along random directions."""
+    """Judge a mutant with other outputs: its gradient must be right along random directions."""
     point = original.point
     before, after = original.values[name], mutant.values[name]
     if before.shape != after.shape:
-        shown = f"{name.split()[0]} has shape {after.shape} for {before.shape}, {point.where}"
+        shown = f"{name.split()[0]} has shape {after.shape}, not {before.shape}, {point.where}"
     else:
         shown = f"{name.split()[0]} differs by {np.max(np.abs(after - before), initial=0.0):.2g}, {point.where}"
     state, wrong = mutant.compare_with_slopes()
@@ -99,7 +99,7 @@ def _judge_value(original: Trial, mutant: Trial, name: str) -> Verdict:
 
 
 def _judge_gradient(original: Trial, mutant: Trial, gradients: list[str]) -> Verdict:
-    """For equal outputs but another gradient: right at a kink, or if the function differs nearby."""
+    """Judge a mutant with equal outputs but another gradient, right at a kink or if the function differs nearby."""
     point = original.point
     kind, shown = VALUE, ""
     for key in gradients:
@@ -107,11 +107,11 @@ def _judge_gradient(original: Trial, mutant: Trial, gradients: list[str]) -> Ver
         step = mutant.passes[int(k)]
         before, after = original.gradients[key], mutant.gradients[key]
         if before.shape != after.shape or before.dtype != after.dtype:
-            change = f"d{name} is {after.dtype} {after.shape} for {before.dtype} {before.shape}"
+            change = f"d{name} is {after.dtype} {after.shape}, not {before.dtype} {before.shape}"
             return Verdict(MISSED, f"{change}, {point.where}")
         if point.dtype is not np.float64:
             return Verdict(UNCLEAR, f"d{name} differs, {point.where}")
-        if not step.fresh:  # a sum with earlier gradients, as the rules require
+        if not step.fresh:  # earlier gradients are added, as the rules require
             continue
         differs = np.abs(before - after) > 1e-12 * (1 + np.abs(before))
         for index in map(tuple, np.argwhere(differs | (np.isnan(before) != np.isnan(after)))):
@@ -119,7 +119,7 @@ def _judge_gradient(original: Trial, mutant: Trial, gradients: list[str]) -> Ver
             entry[index] = 1
             low, high = mutant.slopes(step, name, entry)
             size = 1e-6 * (1 + abs(low) + abs(high))
-            shown = f"d{name} {after[index]:.6g} for {before[index]:.6g}, slope {low:.6g} to {high:.6g}, {point.where}"
+            shown = f"d{name} {after[index]:.6g}, not {before[index]:.6g}; slope {low:.6g} to {high:.6g}, {point.where}"
             if not low - size <= after[index] <= high + size:
                 return Verdict(MISSED, shown)
             if abs(after[index] - before[index]) <= 2 * size:

@@ -1,9 +1,9 @@
 """Mistakes in hand-written backward passes, as changes of a syntax tree.
 
-A missing term, factor, transpose or mask, a sign, swapped height and width, = in place of +=, a stale cache. An
-operator is a function of a Place, a node of a function's tree and its surroundings; it yields replacements for
-the node. OPERATORS, at the end, holds all of them by their names in tables; most are rules in Python's
-own notation, such as "A * B -> A; B".
+Examples are a missing term, factor, transpose or mask, a wrong sign, swapped height and width, = in place of +=, and
+a stale cache. An operator is a function of a Place (a node of a function's tree and its surroundings) that yields
+replacements for the node. OPERATORS, at the end, maps the names shown in tables to operators; most are rules in
+Python notation, such as "A * B -> A; B".
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Place:
 
     @property
     def is_result(self) -> bool:
-        """An expression that is returned (alone or in a tuple), added to something or assigned."""
+        """Whether the node is an expression that is returned (alone or in a tuple), added to something or assigned."""
         if isinstance(self.node, ast.Tuple | ast.Constant):
             return False
         if self.parent is self.statement:
@@ -38,7 +38,7 @@ class Place:
 
     @property
     def is_handed_on(self) -> bool:
-        """A result that leaves the function: returned, added up, or stored in an attribute."""
+        """Whether the node is a result that leaves the function: returned, added up, or stored in an attribute."""
         if not isinstance(self.statement, ast.Assign):
             return self.is_result
         return self.is_result and any(isinstance(target, ast.Attribute) for target in self.statement.targets)
@@ -48,11 +48,11 @@ class Place:
         return [argument.arg for argument in self.definition.args.args if argument.arg != "self"]
 
     def names(self, before: float = math.inf) -> set[str]:
-        """Parameters, and names assigned above a line."""
+        """The names of parameters, and names assigned above line `before`."""
         return {*self.parameters, *_names_stored(self.definition, before)}
 
 
-Change = ast.AST | list[ast.stmt]  # for an expression or a statement; for a statement also several
+Change = ast.AST | list[ast.stmt]  # the new node; for a statement, also a list of statements
 Operator = Callable[[Place], Iterator[Change]]
 
 SIDES = {
@@ -70,7 +70,7 @@ FUNCTIONS = {
     "ones_like": "zeros_like", "zeros_like": "ones_like", "zeros": "ones", "ones": "zeros",
 }  # fmt: skip
 UNARY = ("exp", "log", "log1p", "abs", "sign", "tanh", "sqrt", "square", "copy", "astype", "clip", "pad", "isnan")
-# Not arrays: swapping one of these with an array only crashes.
+# Names that are not arrays: swapping one of these with an array only crashes.
 COUNTS = {
     "self", "n", "c", "f", "k", "size", "shift", "before", "filters", "activation", "training", "padding", "need_dx",
     "accumulate", "backwards", "x_shape", "alpha", "beta", *SIDES,
@@ -118,7 +118,7 @@ def _neighbours_exchanged(node: ast.AST, field: str) -> Iterator[ast.AST]:
 
 
 def _names_stored(tree: ast.AST, before: float = math.inf) -> set[str]:
-    """The names assigned above a line."""
+    """The names assigned above line `before`."""
     stored = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     return {name.id for name in stored if name.lineno < before}
 
@@ -127,7 +127,7 @@ def _names_stored(tree: ast.AST, before: float = math.inf) -> set[str]:
 
 
 def _rules(*rules: str, also: Operator | None = None) -> Operator:
-    """ "A * B -> A; B" yields a, and then b, for any a * b; `also` is tried after all rules."""
+    """The rule "A * B -> A; B" yields a, and then b, for any a * b; `also` is tried after all rules."""
     parsed = [(_filled(before), after.split("; ")) for before, after in (rule.split(" -> ") for rule in rules)]
 
     def operator(place: Place) -> Iterator[Change]:
@@ -142,12 +142,12 @@ def _rules(*rules: str, also: Operator | None = None) -> Operator:
 
 
 def _result(*templates: str) -> Operator:
-    """Each template for a result A."""
+    """Replace a result A by each template."""
     return lambda place: (_filled(template, A=place.node) for template in templates if place.is_result)
 
 
 def _handed_on(*templates: str) -> Operator:
-    """Each template for a result A that is passed on."""
+    """Replace a result A that leaves the function by each template."""
     return lambda place: (_filled(template, A=place.node) for template in templates if place.is_handed_on)
 
 
@@ -158,15 +158,15 @@ def _negated(place: Place) -> Iterator[Change]:
 
 
 def _over_n(place: Place) -> Iterator[Change]:
-    """A result divided by the number of rows."""
+    """Divide a result by the number of rows."""
     if place.is_handed_on and not isinstance(place.statement, ast.Assign):
         yield _filled(f"A / len({place.parameters[0]})" if place.parameters else "(_v := A) / len(_v)", A=place.node)
 
 
 def _axis(place: Place) -> Iterator[Change]:
-    """Another axis, all axes, or only one of two; another letter of an einsum's output."""
+    """Use another axis, all axes, or only one of two; use another letter in an einsum's output."""
     match place.node:
-        case ast.keyword(arg="axis", value=ast.Name() as axes):  # a tuple's
+        case ast.keyword(arg="axis", value=ast.Name() as axes):  # a tuple's name
             yield from (_changed(place.node, value=_filled(form, A=axes)) for form in ("A[:1]", "A[-1:]", "None"))
         case ast.keyword(arg="axis", value=value):
             axis = ast.literal_eval(value)
@@ -189,7 +189,7 @@ def _transposed(place: Place) -> Iterator[Change]:
 
 
 def _sides(place: Place) -> Iterator[Change]:
-    """kh <-> kw and the like; neighbors of a tuple, a subscript or unpacked arguments swapped; *pair reversed."""
+    """Swap kh and kw, or similar names; swap neighbors in a tuple, a subscript or unpacked arguments; reverse *pair."""
     match place.node:
         case ast.Name(id=name, ctx=ast.Load()) if {name, SIDES.get(name)} <= place.names():
             yield ast.Name(SIDES[name], ast.Load())
@@ -215,21 +215,21 @@ def _comparison(place: Place) -> Iterator[Change]:
 
 
 def _mask(place: Place) -> Iterator[Change]:
-    """A comparison that is always true, or inverted."""
+    """Make a comparison always true, or invert it."""
     if isinstance(place.node, ast.Compare) and type(place.node.ops[0]) in COMPARISONS:
         yield _filled("A | True", A=place.node)
         yield _filled("A ^ True", A=place.node)
 
 
 def _assigned(place: Place) -> Iterator[Change]:
-    """a += b -> a = b, and a[...] = b, of which only the latter reaches the caller."""
+    """a += b -> a = b; a[...] = b, where only the second changes the caller's array."""
     if isinstance(place.node, ast.AugAssign):
         for template in ("A = B", "A[...] = B"):
             yield _filled(template, A=place.node.target, B=place.node.value)
 
 
 def _off_by_one(place: Place) -> Iterator[Change]:
-    """An integer one larger or smaller, a slice or a loop that misses its first or last entry."""
+    """Make an integer one larger or smaller, or a slice or loop miss its first or last entry."""
     node = place.node
     if isinstance(node, ast.Constant) and type(node.value) is int and not isinstance(place.parent, ast.keyword):
         yield ast.Constant(node.value + 1)
@@ -246,7 +246,7 @@ def _off_by_one(place: Place) -> Iterator[Change]:
 
 
 def _branch(place: Place) -> Iterator[Change]:
-    """A branch always or never taken; only one of two conditions."""
+    """Take a branch always or never; keep only one of two conditions, or swap `and` and `or`."""
     match place.node:
         case ast.If():
             yield _changed(place.node, test=ast.Constant(True))
@@ -257,7 +257,7 @@ def _branch(place: Place) -> Iterator[Change]:
 
 
 def _delete(place: Place) -> Iterator[Change]:
-    """A statement removed (unless it first assigns a name: that only crashes)."""
+    """Remove a statement (unless it is the first to assign a name: without it the code only crashes)."""
     node = place.node
     if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name | ast.Tuple) for target in node.targets):
         names = set().union(*map(_names_stored, node.targets))
@@ -268,7 +268,7 @@ def _delete(place: Place) -> Iterator[Change]:
 
 
 def _stale_cache(place: Place) -> Iterator[Change]:
-    """self._x keeps the value from the first call."""
+    """Let self._x keep the value from the first call."""
     node = place.node
     if isinstance(node, ast.Assign):
         for target in (attribute for t in node.targets for attribute in ast.walk(t)):
@@ -279,7 +279,7 @@ def _stale_cache(place: Place) -> Iterator[Change]:
 
 
 def _variable(place: Place) -> Iterator[Change]:
-    """Another array of the function: x for y, dy for da, self._x for self._y, ["b"] for ["W"]."""
+    """Use another array of the function: x for y, dy for da, self._x for self._y, ["b"] for ["W"]."""
     node, nodes = place.node, list(ast.walk(place.definition))
     is_asked_dtype = isinstance(place.parent, ast.Attribute) and place.parent.attr == "dtype"
     match node:
@@ -300,7 +300,7 @@ def _is_own_value(node: ast.Attribute) -> bool:
 
 
 def _first_row(place: Place) -> Iterator[Change]:
-    """A sum over only the first row of the batch."""
+    """Sum over only the first row of the batch."""
     node = place.node
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr="sum" | "mean"), args=[first, *others]):
@@ -314,7 +314,7 @@ def _first_row(place: Place) -> Iterator[Change]:
 
 
 def _in_place(place: Place) -> Iterator[Change]:
-    """a * b -> a *= b, as an expression: the right numbers, in memory that belongs to others."""
+    """a * b -> a *= b, as an expression: the values are right, but overwrite an array that is used elsewhere."""
     match place.node:
         case ast.BinOp(left=ast.Name(id=name), op=op) if name not in COUNTS:
             template = "(A, B, out=A)"
@@ -327,14 +327,14 @@ def _in_place(place: Place) -> Iterator[Change]:
 
 
 def _redraw(place: Place) -> Iterator[Change]:
-    """Backward draws a different mask from forward's."""
+    """Draw a new mask in backward instead of using forward's."""
     first = place.definition.body[0]
     if place.node is first and place.definition.name == "backward" and "_mask" in ast.dump(place.definition):
         yield [ast.parse("self.forward(self._x, training=self._mask is not None)").body[0], first]
 
 
 def _unchanged(place: Place) -> Iterator[Change]:
-    """return dy, return x."""
+    """Return dy or x unchanged."""
     if isinstance(place.node, ast.Return) and place.node.value is not None:
         for name in ("dy", "x"):
             if name in place.parameters:
@@ -354,7 +354,7 @@ def _halved(place: Place) -> Iterator[Change]:
 
 
 def _fortran_order(place: Place) -> Iterator[Change]:
-    """Entries read down the columns."""
+    """Let a reshape read entries column by column."""
     match place.node:
         case ast.Call(func=ast.Attribute(attr="reshape"), keywords=keywords):
             yield _changed(place.node, keywords=[*keywords, ast.keyword("order", ast.Constant("F"))])
@@ -374,13 +374,13 @@ OPERATORS: dict[str, Operator] = {
     "mean and sum": _rules("A.mean -> A.sum", "A.sum -> A.mean"),
     "transpose": _rules("A.T -> A", also=_transposed),
     "height and width": _sides,
-    "padding": _rules(  # rows' and columns' swapped; top and bottom, left and right; near and far in the function
+    "padding": _rules(  # rows and columns swapped, or top and bottom, or left and right
         *(f"{p} -> {p}[::-1]; tuple(side[::-1] for side in {p})" for p in ("padding", "A.padding")),
         "top -> bottom", "bottom -> top", "left -> right", "right -> left",
     ),
     "comparison": _comparison,
     "mask": _rules("A & B -> A; B; A | B", "A | B -> A; B; A & B", also=_mask),
-    # The last of equals in place of the first; the smallest in place of the largest.
+    # The smallest entry in place of the largest; the last of equal entries in place of the first.
     "tie": _rules("A.argmax -> A.argmin", "A.argmax(axis=K) -> A.shape[K] - 1 - np.flip(A, K).argmax(axis=K)"),
     "+= to =": _assigned,
     "off by one": _off_by_one,

@@ -1,4 +1,4 @@
-"""Mutants of a function: its syntax tree, changed in one place by one of the operators, and compiled again.
+"""Mutants of a function: its syntax tree is changed in one place by one of the operators and compiled again.
 
     for mutant in mutants_of(dense_backward):
         print(mutant.operator, "|", mutant.change)        += to =  |  dW += x.T @ da  ->  dW = x.T @ da
@@ -28,7 +28,7 @@ class Mutant:
 
     operator: str
     change: str  # the statement before -> after
-    source: str  # of the whole function, changed
+    source: str  # the source of the changed function
     function: FunctionType
 
 
@@ -56,7 +56,7 @@ def _module(path: str) -> ast.Module:
 
 
 def definition_of(function: FunctionType) -> ast.FunctionDef:
-    """The function's own tree, without its docstring; a lambda's like that of a def with one return."""
+    """The function's syntax tree, without its docstring; a lambda is turned into a def with one return."""
     code = function.__code__
     found = []
     for node in ast.walk(_module(code.co_filename)):
@@ -67,7 +67,7 @@ def definition_of(function: FunctionType) -> ast.FunctionDef:
             if (first, name, arguments) == (code.co_firstlineno, code.co_name, code.co_varnames[: code.co_argcount]):
                 found.append(node)
     if len(found) != 1:
-        raise ValueError(f"mutants_of: {len(found)} definitions of {function.__qualname__} in its file, expected one")
+        raise ValueError(f"mutants_of: expected one definition of {function.__qualname__}, got {len(found)}")
     node = copy.deepcopy(found[0])
     if isinstance(node, ast.Lambda):
         definition = cast(ast.FunctionDef, ast.parse("def function(): pass").body[0])
@@ -80,14 +80,14 @@ def definition_of(function: FunctionType) -> ast.FunctionDef:
 
 
 def _places(definition: ast.FunctionDef) -> Iterator[Place]:
-    """Every node of the body, outermost first; no argument checks, annotations or defaults."""
+    """Every node of the body, outermost first, except argument checks, annotations and defaults."""
 
     def below(parent: ast.AST, statement: ast.stmt | None) -> Iterator[Place]:
         for field, value in ast.iter_fields(parent):
             if field in ("annotation", "returns", "decorator_list"):
                 continue
             for node in value if isinstance(value, list) else [value]:
-                inside = node if isinstance(node, ast.stmt) else statement  # None in a default of an argument
+                inside = node if isinstance(node, ast.stmt) else statement  # None in an argument's default
                 if isinstance(node, ast.expr | ast.stmt | ast.keyword) and not _is_guard(node) and inside is not None:
                     yield Place(node, parent, field, inside, definition)
                     yield from below(node, inside)
@@ -102,7 +102,7 @@ def _is_guard(node: ast.AST) -> bool:
 
 @contextmanager
 def _replaced(place: Place, new: Change) -> Iterator[None]:
-    """Within the block the place holds another node."""
+    """Put another node in the place for the duration of the block."""
     held = getattr(place.parent, place.field)
     if isinstance(held, list):
         at = held.index(place.node)
@@ -115,9 +115,9 @@ def _replaced(place: Place, new: Change) -> Iterator[None]:
 
 
 def compiled(source: str, original: FunctionType) -> FunctionType:
-    """Compile the source among the original's globals and in its closure, which super() needs."""
+    """Compile the source with the original's globals and with its closure, which super() needs."""
     cells = dict(zip(original.__code__.co_freevars, original.__closure__ or (), strict=True))
-    # Memory that a mutant leaves unwritten would differ from run to run.
+    # Memory that a mutant leaves uninitialized would differ from run to run.
     source = source.replace("np.empty(", "np.zeros(").replace("np.empty_like(", "np.zeros_like(")
     name = "function" if original.__name__ == "<lambda>" else original.__name__
     maker = f"def make({', '.join(cells)}):\n{indent(source, '    ')}\n    return {name}"
@@ -129,6 +129,6 @@ def compiled(source: str, original: FunctionType) -> FunctionType:
 
 
 def _shown(statement: ast.AST) -> str:
-    """A statement on one line; only the head of a block."""
+    """A statement on one line; for a block, only its first line."""
     lines = ast.unparse(statement).splitlines()
     return lines[0] if hasattr(statement, "body") else " ".join(lines)

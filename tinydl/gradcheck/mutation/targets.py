@@ -19,7 +19,7 @@ ROOTS = ("forward", "backward", "penalty", "zero_grad", "grads", "params")
 
 @dataclass(frozen=True)
 class Site:
-    """A function that a target runs, and the class or table that contains it; None for a module's function."""
+    """A function that a target runs; `holder` is the class or table that contains it, None for a module's function."""
 
     name: str
     function: FunctionType
@@ -33,11 +33,11 @@ class Target:
 
     Args:
         subject: the class
-        cases: where mutants are checked
-        more: further cases at which mutants that pass every check are compared with the original
-        variants: attributes that make an object of the class work differently, by a name for each; also compared
-        contract: a base class whose own methods contain no maths (as Layer), and are not mutated
-        context: a context in which Python code runs, for a library with compiled twins of its functions
+        cases: the cases on which mutants are checked
+        more: further cases, on which mutants that pass every check are compared with the original
+        variants: named sets of attributes that make an object of the class work differently, for more comparisons
+        contract: a base class (such as Layer) whose methods contain no math and are not mutated
+        context: a context in which Python functions run instead of their compiled twins, if a library has any
     """
 
     subject: type
@@ -63,7 +63,7 @@ class Target:
                     continue
                 found[site.function] = site
                 waiting += self._used_by(site.function)
-        # A statement that ends in an error is only a check.
+        # A function that ends by raising is only a check.
         return [site for site in found.values() if not isinstance(definition_of(site.function).body[-1], ast.Raise)]
 
     def mutants(self) -> Iterator[tuple[Site, Mutant]]:
@@ -71,7 +71,7 @@ class Target:
 
     @cached_property
     def points(self) -> list[Point]:
-        """Every case in many variations, and each of `more` unchanged."""
+        """Every case in many variations, and each case of `more` unchanged."""
         found: list[Point] = []
         for case in self.cases:
             points = points_of(case, self.variants)
@@ -80,12 +80,12 @@ class Target:
 
     @cached_property
     def originals(self) -> list[Trial]:
-        """The unchanged class at every point."""
+        """A trial of the unchanged class at every point."""
         with self.context():
             return [Trial(point) for point in self.points]
 
     def _method(self, name: str, above: type | None = None) -> Site | None:
-        """The function behind an attribute of the class (or, for super(), of a base), if it is the library's own."""
+        """The function behind a class attribute (for super(), of a base class); None if the contract defines it."""
         ancestors = self.subject.__mro__
         for holder in ancestors[ancestors.index(above) + 1 :] if above else ancestors:
             if name in vars(holder):
@@ -105,7 +105,7 @@ class Target:
                 of = node.value
                 if isinstance(of, ast.Name) and of.id == "self" and node.attr.startswith("_"):
                     yield self._method(node.attr)
-                elif isinstance(of, ast.Name) and isinstance(kind := types.get(of.id), type):  # by its annotation
+                elif isinstance(of, ast.Name) and isinstance(kind := types.get(of.id), type):  # from its annotation
                     method = vars(kind).get(node.attr)
                     if isinstance(method, FunctionType) and self._is_own(method):
                         yield Site(f"{kind.__name__}.{node.attr}", method, kind, node.attr)
@@ -118,7 +118,7 @@ class Target:
         return _package(function.__module__) == _package(self.subject.__module__)
 
     def _functions(self, node: ast.Attribute | ast.Name, value: Any) -> Iterator[Site]:
-        """A function of the same package, or those in a table of functions."""
+        """A function of the same package, or the functions in a dict."""
         name = node.attr if isinstance(node, ast.Attribute) else node.id
         if isinstance(value, dict):
             for key, entry in value.items():
@@ -129,7 +129,7 @@ class Target:
 
 
 def _resolved(node: ast.expr, names: dict[str, Any]) -> Any:
-    """The object behind a name, or a dotted name through modules; None for any other expression."""
+    """The object behind a name or a dotted name of modules; None for any other expression."""
     if isinstance(node, ast.Name):
         return names.get(node.id)
     if isinstance(node, ast.Attribute):
@@ -144,7 +144,7 @@ def _package(module: str) -> str:
 
 @contextmanager
 def installed(site: Site, function: FunctionType) -> Iterator[None]:
-    """Within the block all code finds another function in the site's place."""
+    """Replace the site's function in all code for the duration of the block."""
     if site.holder is not None:
         places = [(site.holder, site.key)]
     else:

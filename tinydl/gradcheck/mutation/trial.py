@@ -1,6 +1,6 @@
-"""The behavior of a layer at a point, in a few passes: to compare two versions of it.
+"""The behavior of a layer at a point in a few passes, for a comparison of two versions of the layer.
 
-Nothing here uses the oracles of the gradient checker; slopes are plain differences.
+This module does not use the oracles of the gradient checker; its slopes are plain differences.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RIGHT, WRONG, NO_SLOPE = "right", "wrong", "no slope"
 
 
 class Case(Protocol):
-    """A layer, or a loss presented as one, and its input: an array, or a shape to draw from N(0, 1)."""
+    """A layer, or a loss presented as a layer, and its input: an array, or a shape for one drawn from N(0, 1)."""
 
     @property
     def subject(self) -> Any: ...
@@ -34,31 +34,31 @@ class Case(Protocol):
         """Raise GradientCheckError if the gradient is wrong."""
 
     def made(self, input_shape: tuple[int, ...], rng: np.random.Generator, dtype: DTypeLike) -> Any:
-        """A fresh copy, ready for inputs of that shape (without the batch axis) and dtype."""
+        """A fresh copy of the subject, ready for inputs of this shape (without the batch axis) and dtype."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A case's subject at an x, in a mode: the input of a Trial."""
+    """The input of a Trial: a case's subject, an x, a mode and other settings."""
 
     name: str
     case: Case
     x: NDArray
     dtype: type = np.float64
     training: bool = True
-    rounded: bool = False  # the parameters are integers: zeros and ties
+    rounded: bool = False  # the parameters are rounded to integers, to produce zeros and ties
     sliced: bool = False  # x and dy are not contiguous
     attributes: Mapping[str, Any] = field(default_factory=dict)  # set on the layer
 
     @property
     def where(self) -> str:
-        return f"at {self.case.subject!r} of {self.x.shape}, {self.name}"
+        return f"for {self.case.subject!r} at x of shape {self.x.shape}, {self.name}"
 
 
 def points_of(case: Case, variants: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Point]:
-    """The case's own x and harder ones: zeros, ties, one row, large, float32, not contiguous, other modes.
+    """Yield the case's own x and harder ones: zeros, ties, one row, large, float32, not contiguous, the other mode.
 
-    variants: attributes to set on the layer, by a name for each.
+    variants: named sets of attributes to set on the layer, each for one more point.
     """
     given = case.point
     x = np.random.default_rng(0).standard_normal(given) if isinstance(given, tuple) else given
@@ -86,20 +86,20 @@ class Pass:
 
     x: NDArray
     training: bool
-    fresh: bool = True  # zero_grad comes first
+    fresh: bool = True  # zero_grad is called first
     dy: NDArray = field(default_factory=lambda: np.ones(()))
 
 
 class Trial:
     """The behavior of a layer at a point in five passes.
 
-    The passes: x; another x; the first x, its gradients added to those; half the rows; the first x in the other mode.
+    The inputs: x; another x; x again, without zero_grad between; half the rows of x; x in the other mode.
 
     Attributes:
-        values: forward's results, pass by pass: y, penalty and, at the end, state
+        values: y and the penalty of each pass, and the final state
         gradients: backward's results, pass by pass: "W 0" is dW in pass 0
-        rules: whether the rules of a layer held
-        error: the exception raised instead
+        rules: whether each rule of the layer contract held
+        error: the type of the exception raised, if any
     """
 
     def __init__(self, point: Point) -> None:
@@ -137,13 +137,13 @@ class Trial:
             y = runner.forward(x)
             self.values[f"y {k}"] = y.copy()
             self.values[f"penalty {k}"] = np.array(runner.penalty(), dtype=x.dtype)
-            if y.ndim:  # otherwise it is an objective: dy is 1
+            if y.ndim:  # otherwise the layer is an objective, and dy is 1
                 step.dy = np.random.default_rng(4 if k in (0, 2) else 5).standard_normal(y.shape).astype(y.dtype)
             dy = laid_out(step.dy)
             kept += [(array, array.copy()) for array in (x, y, dy)]
             dx = runner.backward(dy)
             shapes_fit.append(dx is not None and dx.shape == x.shape)
-            if shapes_fit[-1]:  # otherwise it is omitted, as if it were not needed
+            if shapes_fit[-1]:  # otherwise dx is ignored; the rules below record it
                 self.gradients[f"x {k}"] = dx.copy()
                 kept.append((dx, self.gradients[f"x {k}"]))
             for name, gradient in runner.grads.items():
@@ -157,7 +157,7 @@ class Trial:
         self.rules["arrays passed in or out are not modified"] = untouched
 
     def _made(self) -> Any:
-        """Move the layer's parameters and state off their initial values."""
+        """A layer for the point, with parameters and state moved off their initial values."""
         point, rng = self.point, np.random.default_rng(1)
         layer = point.case.made(point.x.shape[1:], rng, point.dtype)
         runner = Runner(layer, point.training, None)
@@ -172,7 +172,7 @@ class Trial:
         return layer
 
     def slopes(self, step: Pass, name: str, direction: NDArray) -> tuple[float, float]:
-        """Bounds of d/dt (sum(dy * y) + penalty) at t = 0, as an array is moved by t.
+        """Bounds on d/dt (sum(dy * y) + penalty) at t = 0, as an array is moved by t along a direction.
 
         Each output's slope lies between its left and its right slope, which differ only at a kink.
         """
@@ -195,7 +195,7 @@ class Trial:
         return float(np.minimum(left, right).sum()), float(np.maximum(left, right).sum())
 
     def compare_with_slopes(self) -> tuple[str, str]:
-        """RIGHT, WRONG or NO_SLOPE: the gradients along a random direction through each array, in each pass."""
+        """Judge the gradients of each pass along a random direction through each array: RIGHT, WRONG or NO_SLOPE."""
         if self.error or self.point.dtype is not np.float64:
             return NO_SLOPE, ""
         rng = np.random.default_rng(2)
@@ -217,7 +217,7 @@ class Trial:
 
 
 def equal(a: NDArray, b: NDArray, terms: NDArray | float = 1.0) -> bool:
-    """Equal up to the roundoff of numbers as large as b and its terms."""
+    """Whether a and b are equal up to the roundoff of numbers as large as b and its terms."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     if np.array_equal(a, b):
