@@ -1108,7 +1108,7 @@ def test_the_same_seed_gives_the_same_report() -> None:
             r"zero_ok names \['w'\], but the arrays of Linear are \['x', 'W', 'b'\]",
         ),
         ({"zero_ok": "b"}, TypeError, "zero_ok must be a tuple of names"),
-        ({"prob": 5}, TypeError, "check_layer: there is no option 'prob': is it probes?"),
+        ({"prob": 5}, TypeError, "check_layer: there is no option 'prob': did you mean probes?"),
         ({"epsilon": 1e-3}, TypeError, "no option 'epsilon': the options are rtol, atol, step, probes"),
         ({"layer": Linear}, TypeError, r"layer is the class Linear: pass an instance"),
         ({"layer": np.tanh}, TypeError, "must have the methods forward and backward"),
@@ -1191,7 +1191,7 @@ def test_numerical_gradient_refuses_bad_input() -> None:
         numerical_gradient(np.sum, np.ones(3, np.float32))
     with pytest.raises(TypeError, match="got a list"):
         numerical_gradient(np.sum, [1.0])  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="x is empty"):
+    with pytest.raises(ValueError, match="x must not be empty"):
         numerical_gradient(np.sum, np.ones((0, 3)))
     with pytest.raises(ValueError, match="step must be a positive number"):
         numerical_gradient(np.sum, np.ones(3), step=0.0)

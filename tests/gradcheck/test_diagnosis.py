@@ -308,7 +308,7 @@ PLANTED: dict[str, tuple[Any, Any, str]] = {
     "y returned": (changed(Affine, dx=lambda s, dy: s.y * 1), (4, 5), "this is y, unchanged"),
     "wrong derivative": (
         changed(Elementwise, backward=lambda s, dy: dy * np.cos(s.x)), (4, 5),
-        r"so dx = dy f'\(x\), and f' is wrong: at x = \S+, where y = \S+, backward has \S+ for \S+",
+        r"so dx = dy f'\(x\), and f' is wrong: at x = \S+, where y = \S+, backward has \S+, not \S+",
     ),
     "stale cache": (changed(Elementwise, forward=stale_forward), (4, 5), "a stale cache"),
     "stale shape": (changed(Elementwise, forward=stale_shape, backward=reshaped), (4, 5), r"dx has shape \(3, 5\), but x has \(4, 5\)"),

@@ -72,7 +72,7 @@ def test_parameters_and_gradients_as_attributes_are_checked() -> None:
             return super().forward(x * self.scale.astype(x.dtype))
 
     assert check_layer(AlsoReads(), (4, 3)).notes[1:] == [
-        "forward also reads arrays that are not in params, so were not checked: scale"
+        "forward also reads arrays not in params, whose gradients were not checked: scale"
     ]
     for layer in (Right(), Adding()):
         report = check_layer(layer, (4, 3))
@@ -223,7 +223,7 @@ def test_a_mode_that_cannot_be_set_is_no_mode() -> None:
         def forward(self, x: np.ndarray, is_training: bool = True) -> np.ndarray:
             return super().forward(x)
 
-    with pytest.raises(ValueError, match="must have an argument `training`, got its argument 'is_training'"):
+    with pytest.raises(ValueError, match="must have an argument `training`, got argument 'is_training'"):
         check_layer(Other(), (4, 3), training=False)
 
 
@@ -243,7 +243,7 @@ def test_arrays_that_were_not_checked_are_named() -> None:
     layer = Frozen()
     before = layer.W.copy()
     report = check_layer(layer, (4, 3))
-    assert report.notes == ["forward also reads arrays that are not in params, so were not checked: W, b"]
+    assert report.notes == ["forward also reads arrays not in params, whose gradients were not checked: W, b"]
     assert report.notes[0] in str(report) == repr(report)
     np.testing.assert_array_equal(layer.W, before)
 

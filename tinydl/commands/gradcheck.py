@@ -88,7 +88,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     how.add_argument("--method", choices=METHODS, help="source of the numeric gradients")
     how.add_argument("--mode", choices=MODES, help="entry by entry, or along random directions")
     for name, text in (
-        ("probes", "entries tried per array"), ("directions", "directions in directional mode"),
+        ("probes", "entries tried per array"), ("directions", "random directions in directional mode"),
         ("rtol", "relative tolerance"), ("atol", "absolute tolerance"),
         ("step", "step of the central differences"), ("seed", "seed of all random numbers"),
     ):  # fmt: skip
@@ -167,7 +167,7 @@ def example(line: str, names: dict[str, Any], **options: Any) -> GradientCheckRe
 
 
 def check_library(options: dict[str, Any]) -> list[Outcome]:
-    """Run all checks of `library`, with progress on a terminal."""
+    """Run all checks of `library`, showing the progress on a terminal."""
     outcomes = []
     columns, lines = shutil.get_terminal_size()  # 80 x 24 if the size is unknown; tqdm alone would show nothing
     with tqdm(library(), unit="check", disable=None, leave=False, ncols=columns, nrows=lines) as rows:

@@ -18,7 +18,7 @@ FORMS = "package.module:Factory or path/to/file.py:Factory"
 
 
 class CannotCheckError(Exception):
-    """The check is impossible: its subject could not be found, made or run."""
+    """The check is impossible: the object to check could not be found, created or run."""
 
 
 def made(target: str, arguments: dict[str, Any] | None) -> Any:
@@ -34,11 +34,11 @@ def made(target: str, arguments: dict[str, Any] | None) -> Any:
             owner = ":".join([where, ".".join(name.split(".")[:depth])]).rstrip(":")
             names = [each for each in vars(found) if not each.startswith("_")] if hasattr(found, "__dict__") else []
             near = get_close_matches(part, names, 1)
-            mend = f": is it {near[0]}?" if near else f", only {', '.join(names)}" if names else ""
+            mend = f": did you mean {near[0]}?" if near else f", only {', '.join(names)}" if names else ""
             raise CannotCheckError(f"TARGET {target}: {owner} has no {part!r}{mend}") from error
     if isinstance(found, tuple) or (hasattr(found, "forward") and not isinstance(found, type)):
         if arguments is not None:
-            raise CannotCheckError(f"--arguments: {target} is not a class or function, so takes no arguments")
+            raise CannotCheckError(f"--arguments: {target} is no class or function, so it takes no arguments")
         return found
     if not callable(found):
         expected = "a layer, a pair (forward, backward), or a class or function that makes one"

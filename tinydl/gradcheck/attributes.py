@@ -94,7 +94,7 @@ def unlisted_notes(runner: Runner, layer: Any, x: NDArray[Any], name: str) -> li
         value, given = attributes.get(key), attributes.get(gradient or "")
         if isinstance(value, np.ndarray) and isinstance(given, np.ndarray) and value.shape != given.shape:
             shapes = f"of shape {value.shape}, but self.{gradient} has {given.shape}"
-            wrong = f"{shapes}: a gradient has the shape of its array"
+            wrong = f"{shapes}: a gradient must have the shape of its array"
         elif key in runner.params:
             wrong = f"a different array from params[{key!r}]: keep one array in both places, and change it in place"
         elif gradient is not None or "params[" in path:
@@ -112,13 +112,13 @@ def unlisted_notes(runner: Runner, layer: Any, x: NDArray[Any], name: str) -> li
             continue
         raise failed(name, f"forward reads self.{path}, {wrong}")
     paths = ", ".join(path for path, _, _ in found)
-    return [f"forward also reads arrays that are not in params, so were not checked: {paths}"] if found else []
+    return [f"forward also reads arrays not in params, whose gradients were not checked: {paths}"] if found else []
 
 
 def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, Any, str]]:
     """Find arrays anywhere in the layer that forward or penalty reads but params, grads and state do not list.
 
-    An array counts as read if a slight change to it changes the outputs. A mere cache is overwritten by the next pass.
+    An array counts as read if a slight change to it changes the outputs. A cache does not: the next pass overwrites it.
     """
     listed = [*runner.params.values(), *runner.grads.values(), *(array for _, array in runner.state), x]
     candidates = [
@@ -148,7 +148,7 @@ def prepared(
 ) -> tuple[Callable[[DTypeLike], Any], list[str]]:
     """Wrap `make` so that parameters are moved off 0 and 1; return the wrapped function, and a note if any were moved.
 
-    Objects with an attribute `built` or `astype`, such as tinydl's, are not moved here: `check_layer` moves new layers.
+    Objects with an attribute `built` or `astype` are not moved here; `check_layer` moves unbuilt layers.
     """
     with global_random_state_kept():
         bare = make(np.float64)

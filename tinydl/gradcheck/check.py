@@ -44,8 +44,8 @@ def check_layer(
 
     An entry is dropped if its forward values show a kink, as relu has at 0 (for central differences, a kink within
     the narrowest step), or are lost in roundoff. The report lists dropped entries; other entries replace them. It is
-    an error if more than half are dropped, or if an array's numeric gradients are all zero, because such a check
-    could not fail (unless the array is in `zero_ok`).
+    an error if more than half are dropped, or if all numeric gradients of an array not in `zero_ok` are zero, because
+    such a check could not fail.
 
     mode="directional" instead moves all arrays at once along `directions` random directions, with two forward passes
     each. It is meant for networks too large to be probed entry by entry.
@@ -163,7 +163,7 @@ def check_model(
     model: Any, x: ArrayOrShape, y: NDArray[Any], *, loss: Any = None, training: bool = True, float32: bool = True,
     **keywords: Unpack[Keywords],
 ) -> GradientCheckReport:  # fmt: skip
-    """Check a whole model: the gradients of loss + penalties with respect to x and every parameter, at their values.
+    """Check a whole model: the gradients of loss + penalties with respect to x and all parameters, at their values.
 
     Works like `check_layer`, with loss.forward(model.forward(x, training), y) + model.penalty() as the objective, on
     a float64 copy (made by model.astype("float64") if the model has this method). `loss` defaults to the model's own.
@@ -183,7 +183,7 @@ def check_model(
 
     def make(dtype: DTypeLike) -> Any:
         made, judge = make_model(dtype), copy_as(LossAsLayer(loss, np.array(y)), dtype)
-        if hasattr(made, "hand_targets"):  # for layers with a loss of their own inside the network
+        if hasattr(made, "hand_targets"):  # a layer inside the network may have its own loss
             made.hand_targets(judge.y_true, judge.loss)
         return ModelAsLayer(made, judge)
 

@@ -116,7 +116,7 @@ class ComplexStep:
                 culprits = "abs, real, var, an array of floats?"
                 raise NotAnalyticError(f"forward or penalty drops the imaginary part somewhere ({culprits})")
             return
-        raise NotAnalyticError("forward is not smooth along a line through its arrays, so it could not be tested")
+        raise NotAnalyticError("forward is not smooth along a line through its arrays: no slope to confirm")
 
 
 def _direction(arrays: list[NDArray[Any]], rng: np.random.Generator) -> list[NDArray[np.float64]]:

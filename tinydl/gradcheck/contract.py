@@ -60,7 +60,7 @@ def check_rules(runner: Runner, x: NDArray[Any], label: str, x_name: str, rng: n
     need_shape(dx, x, x_name, label)
     for name, value in runner.params.items():
         if name not in grads:
-            raise refuse(f"grads has no {name!r} after backward, only {sorted(grads)}: it needs the keys of params")
+            raise refuse(f"grads has no {name!r} after backward, only {sorted(grads)}: give it all keys of params")
         need_shape(grads[name], value, name, label)
     gradients = {x_name: dx, **{name: grads[name] for name in runner.params}}
     for name, gradient in gradients.items():

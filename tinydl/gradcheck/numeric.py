@@ -61,7 +61,7 @@ def numerical_gradient(
         expected = "x must be a float64 array (float32 would lose the differences in roundoff)"
         raise TypeError(f"numerical_gradient: {expected}, got {got}: try np.asarray(x, dtype=np.float64)")
     if x.size == 0:
-        raise ValueError(f"numerical_gradient: x is empty, shape {x.shape}")
+        raise ValueError(f"numerical_gradient: x must not be empty, got shape {x.shape}")
     if not (math.isfinite(step) and step > 0):
         raise ValueError(f"numerical_gradient: step must be a positive number, got {step!r}")
     upstream = np.asarray(1.0 if dy is None else dy, dtype=np.float64)
@@ -92,7 +92,7 @@ def numerical_gradient(
 
 @dataclass(frozen=True)
 class Slope:
-    """The derivative of the objective in one direction, with its error bounds."""
+    """The derivative of the objective in one direction, with a bound on its error."""
 
     value: float
     without_penalty: float  # the derivative of the objective without penalty()
@@ -143,7 +143,7 @@ def tiny_steps(arrays: Arrays, rng: np.random.Generator) -> list[NDArray[np.floa
 
 
 def second_differences(evaluate: Evaluate, arrays: Arrays, base: Vector, d: Arrays) -> NDArray[np.float64]:
-    """E_k = f(k d) + f(-k d) - 2 f(0) for k = 1, 2, 3: (3, outputs).
+    """E_k = f(k d) + f(-k d) - 2 f(0) for k = 1, 2, 3, as an array (3, outputs).
 
     In E_k the slope cancels. Curvature leaves k^2 d^2 f'', and a kink at the point itself leaves a term proportional
     to k d. Roundoff remains, including that of large numbers subtracted inside f.
@@ -181,7 +181,7 @@ def kink_at(
     2 + 2 * 16 + 36 = 70 times an output's. A few rounds may underestimate roundoff, so an output that stands out is
     tested again at ten times the step: E_2 - 4 E_1 must be larger, and E_1 : E_2 : E_3 must be 1 : 2 : 3.
     """
-    stands_out = ~(np.abs(near[1] - 4.0 * near[0]) <= SIGMAS * np.sqrt(70.0) * noise)  # so does NaN
+    stands_out = ~(np.abs(near[1] - 4.0 * near[0]) <= SIGMAS * np.sqrt(70.0) * noise)  # NaN stands out too
     if not np.any(stands_out):
         return False
     e1, e2, e3 = second_differences(evaluate, arrays, base, [10.0 * v for v in d])

@@ -39,7 +39,7 @@ class Options:
         for name in given:
             if name not in names:
                 near = get_close_matches(name, names, 1)
-                hint = f": is it {near[0]}?" if near else f": the options are {', '.join(names)}"
+                hint = f": did you mean {near[0]}?" if near else f": the options are {', '.join(names)}"
                 raise TypeError(f"{owner}: there is no option {name!r}{hint}")
         options = cls(**given)
         for name, lowest in (("rtol", 0.0), ("atol", 0.0), ("step", math.ulp(0.0))):
@@ -93,7 +93,7 @@ def input_point(owner: str, name: str, x: Any, options: Options, position: int =
 
 
 def need_methods(owner: str, thing: Any, name: str) -> None:
-    """Reject a class, and anything without forward and backward."""
+    """Reject a class, and any object without forward and backward."""
     if isinstance(thing, type):
         raise TypeError(f"{owner}: {name} is the class {thing.__name__}: pass an instance, {thing.__name__}(...)")
     for method in ("forward", "backward"):

@@ -40,7 +40,7 @@ def probe_all(oracle: Oracle, scene: Scene, options: Options, rng: np.random.Gen
 
 
 def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.random.Generator) -> ArrayReport:
-    """Compare up to `probes` entries with their slopes; if there are more, also compare all at once along one line."""
+    """Compare up to `probes` entries with their slopes; if there are more, also compare all at once."""
     gradient = scene.gradients[name]
     row = ArrayReport(name, gradient.shape, oracle.method)
     found: dict[Index, Slope] = {}
@@ -145,7 +145,7 @@ def _dead(name: str, scene: Scene) -> str | None:
     """The names of other arrays that are all zero, which would explain a gradient of zeros."""
     zeros = [other for other, a in scene.objective.arrays.items() if other != name and a.ndim > 1 and not np.any(a)]
     are = "is" if len(zeros) == 1 else "are"
-    return f"{', '.join(zeros)} {are} all zero, which blocks every gradient" if zeros else None
+    return f"{', '.join(zeros)} {are} all zero, so no gradient passes through" if zeros else None
 
 
 def _is_float32(values: NDArray[np.float64]) -> bool:

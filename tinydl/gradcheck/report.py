@@ -1,4 +1,4 @@
-"""The report of a check, one row per array, as a table or as JSON; the error that a failed check raises."""
+"""The report of a check, one row per array, as a table or as JSON, and the error that a failed check raises."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ArrayReport:
 
 @dataclass(repr=False)
 class GradientCheckReport:
-    """A report with a row per array name in `arrays`; print it for a table, or call `to_json()`."""
+    """The result of a check, with one row per array in `arrays`. Print it for a table, or call `to_json()`."""
 
     subject: str
     step: float
@@ -143,4 +143,4 @@ def need_shape(gradient: NDArray[Any], value: NDArray[Any], name: str, label: st
     """Reject a gradient whose shape is not its array's."""
     if gradient.shape != value.shape:
         shapes = f"d{name} has shape {gradient.shape}, but {name} has {value.shape}"
-        raise failed(label, f"{shapes}: a gradient has the shape of its array")
+        raise failed(label, f"{shapes}: a gradient must have the shape of its array")

@@ -1,4 +1,4 @@
-"""The steps of a check: the rules of the contract, an oracle for the slopes, the probes, the report."""
+"""The steps of a check: test the rules of the contract, choose an oracle for the slopes, probe, and report."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def run_check(
 ) -> GradientCheckReport:  # fmt: skip
     """Check at x the layer that make(dtype) returns, a fresh copy in that dtype.
 
-    float32: whether to check a float32 run as well. alone: whether it is a single layer, whose x is arbitrary.
-    notes: earlier remarks, for the report.
+    float32: whether to check a float32 run as well. alone: whether x may be any array, as
+    for a single layer. notes: earlier remarks, for the report.
     """
     with global_random_state_kept():
         if not training:
@@ -75,7 +75,7 @@ def _refuse_other_mode(layer: Any, name: str) -> None:
         return
     names = [each for each in parameters_of(layer.forward) if "train" in each.lower()]
     if names or hasattr(layer, "training"):
-        which = f"its argument {names[0]!r}" if names else "self.training"
+        which = f"argument {names[0]!r}" if names else "self.training"
         raise ValueError(f"training=False: forward of {name} must have an argument `training`, got {which} instead")
 
 

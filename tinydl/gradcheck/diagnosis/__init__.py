@@ -28,9 +28,9 @@ SUSPECTS: tuple[Callable[[Evidence], str | None], ...] = (
 
 
 def likely_cause(evidence: Evidence) -> str | None:
-    """The message of the first suspect that explains the probes; None if none does."""
-    # Small wrong entries beside large right ones are examined on their own. If the gradient is right to five digits
-    # nevertheless, the other suspects would prove nothing: only rounding to float32 is considered.
+    """The message of the first suspect that explains the probes; None if no suspect does."""
+    # Small wrong entries beside large right ones are examined on their own. If even these are right to five digits, no
+    # explanation that fits to five digits proves anything, so only rounding to float32 is considered.
     if same(evidence.analytic, evidence.numeric):
         evidence = only_wrong(evidence)
     suspects = (replay.rounded_to_float32,) if same(evidence.analytic, evidence.numeric) else SUSPECTS

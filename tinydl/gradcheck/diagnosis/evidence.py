@@ -112,7 +112,7 @@ class Evidence:
         if isinstance(target, np.ndarray) and target.dtype.kind == "f":
             yield "y_true", target
         for name, gradient in self.scene.gradients.items():
-            if name not in ("dy", self.name) and objective.arrays[name] is not self.values:  # a shared layer's
+            if name not in ("dy", self.name) and objective.arrays[name] is not self.values:  # skip a shared array
                 yield f"d{name}", gradient
 
     def matching(self) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -114,7 +114,7 @@ def missing_factor(e: Evidence) -> str | None:
 
 
 def too_many_factors(e: Evidence) -> str | None:
-    """There is a factor too many."""
+    """Every entry is multiplied by a superfluous factor."""
     factor = _ratio_is(e, e.analytic, e.numeric)
     return None if factor is None else f"every entry is multiplied by its {factor}, which does not belong there"
 
@@ -130,7 +130,7 @@ def wrong_derivative(e: Evidence) -> str | None:
         return None
     k = int(np.argmax(np.abs(e.analytic - e.numeric)))
     dy, x, y = (array[e.indices[k]] for array in (e.dy, e.x, e.scene.y))
-    both = f"at x = {x:.4g}, where y = {y:.4g}, backward has {e.analytic[k] / dy:.6g} for {e.numeric[k] / dy:.6g}"
+    both = f"at x = {x:.4g}, where y = {y:.4g}, backward has {e.analytic[k] / dy:.6g}, not {e.numeric[k] / dy:.6g}"
     return f"each y depends on its own x alone, so dx = dy f'(x), and f' is wrong: {both}"
 
 

@@ -43,7 +43,7 @@ def fortran_order(e: Evidence) -> str | None:
 
 
 def reversed_axis(e: Evidence) -> str | None:
-    """The gradient is flipped along some axes, as by a kernel flipped by mistake."""
+    """The gradient is flipped along some axes, for example by a flipped kernel."""
     for axes in flips(e.gradient.shape):
         if _fits(e, np.flip(e.gradient, axes)):
             return f"the gradient is flipped along axis {listed(axes)}"

@@ -33,7 +33,7 @@ def noise_redrawn(e: Evidence) -> str | None:
 
 
 def _gradient_of(e: Evidence, runner: Runner, rewind: bool = False) -> NDArray[np.float64]:
-    """This array's gradient at the probes after one pass of another runner."""
+    """The array's gradient at the probes, after one pass of the given runner."""
     objective = e.scene.objective
     if runner.grads:
         runner.zero_grad()

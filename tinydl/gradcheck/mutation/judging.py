@@ -17,7 +17,7 @@ from .rewriting import Mutant
 from .targets import Site, Target, installed
 from .trial import RIGHT, WRONG, Case, Trial, equal
 
-RTOL, ATOL = 1e-9, 1e-11  # tolerances of the checks: the default ones accept float32 arithmetic
+RTOL, ATOL = 1e-9, 1e-11  # tolerances of the checks: the defaults accept float32 arithmetic
 CAUGHT, CRASH, VALUE, EQUIVALENT, KINK, MISSED = "caught", "crash", "value", "equivalent", "kink", "MISSED"
 UNCLEAR = "unclear"  # a change that cannot be judged at one point
 VERDICTS = (CAUGHT, VALUE, EQUIVALENT, KINK, CRASH, MISSED)
@@ -71,7 +71,7 @@ def _compare(original: Trial, mutant: Trial) -> Verdict:
         same = original.error is mutant.error
         return Verdict(EQUIVALENT, "") if same else Verdict(MISSED, f"{mutant.error}, not {original.error}, {where}")
     if mutant.rules.keys() != original.rules.keys():
-        return Verdict(VALUE, f"the arrays are called {', '.join(mutant.params)}, {where}")
+        return Verdict(VALUE, f"the parameters are now {', '.join(mutant.params)}, {where}")
     broken = [rule for rule, kept in original.rules.items() if kept and not mutant.rules[rule]]
     if broken:
         return Verdict(MISSED, f"no longer true: {broken[0]}, {where}")

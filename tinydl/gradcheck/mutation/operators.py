@@ -166,7 +166,7 @@ def _over_n(place: Place) -> Iterator[Change]:
 def _axis(place: Place) -> Iterator[Change]:
     """Use another axis, all axes, or only one of two; use another letter in an einsum's output."""
     match place.node:
-        case ast.keyword(arg="axis", value=ast.Name() as axes):  # a tuple's name
+        case ast.keyword(arg="axis", value=ast.Name() as axes):  # the name of a tuple
             yield from (_changed(place.node, value=_filled(form, A=axes)) for form in ("A[:1]", "A[-1:]", "None"))
         case ast.keyword(arg="axis", value=value):
             axis = ast.literal_eval(value)
@@ -222,7 +222,7 @@ def _mask(place: Place) -> Iterator[Change]:
 
 
 def _assigned(place: Place) -> Iterator[Change]:
-    """a += b -> a = b; a[...] = b, where only the second changes the caller's array."""
+    """a += b -> a = b; a[...] = b. Only the second changes the caller's array."""
     if isinstance(place.node, ast.AugAssign):
         for template in ("A = B", "A[...] = B"):
             yield _filled(template, A=place.node.target, B=place.node.value)

@@ -29,13 +29,13 @@ class Site:
 
 @dataclass(frozen=True)
 class Target:
-    """A class whose code is mutated, and the cases at which its mutants are checked.
+    """A class whose code is mutated, and the cases on which its mutants are checked.
 
     Args:
         subject: the class
         cases: the cases on which mutants are checked
         more: further cases, on which mutants that pass every check are compared with the original
-        variants: named sets of attributes that make an object of the class work differently, for more comparisons
+        variants: named sets of attributes that make an object of the class work differently, compared as well
         contract: a base class (such as Layer) whose methods contain no math and are not mutated
         context: a context in which Python functions run instead of their compiled twins, if a library has any
     """
@@ -118,7 +118,7 @@ class Target:
         return _package(function.__module__) == _package(self.subject.__module__)
 
     def _functions(self, node: ast.Attribute | ast.Name, value: Any) -> Iterator[Site]:
-        """A function of the same package, or the functions in a dict."""
+        """The site of a function of the same package, or the sites of the functions in a dict."""
         name = node.attr if isinstance(node, ast.Attribute) else node.id
         if isinstance(value, dict):
             for key, entry in value.items():

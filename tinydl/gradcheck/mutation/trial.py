@@ -75,7 +75,7 @@ def points_of(case: Case, variants: Mapping[str, Mapping[str, Any]] | None = Non
     yield replace(first, name="float32", dtype=np.float32)
     yield replace(first, name="float32, rounded", dtype=np.float32, x=np.round(x), rounded=True)
     if Runner.takes_training(case.subject):
-        yield replace(first, name="training the other way round", training=not first.training)
+        yield replace(first, name="the other mode", training=not first.training)
     for name, attributes in (variants or {}).items():
         yield replace(first, name=name, attributes=attributes)
 
@@ -93,7 +93,7 @@ class Pass:
 class Trial:
     """The behavior of a layer at a point in five passes.
 
-    The inputs: x; another x; x again, without zero_grad between; half the rows of x; x in the other mode.
+    The inputs: x; another x; x again, without zero_grad first; half the rows of x; x in the other mode.
 
     Attributes:
         values: y and the penalty of each pass, and the final state
