@@ -38,7 +38,7 @@ def made(target: str, arguments: dict[str, Any] | None) -> Any:
             raise CannotCheckError(f"TARGET {target}: {owner} has no {part!r}{mend}") from error
     if isinstance(found, tuple) or (hasattr(found, "forward") and not isinstance(found, type)):
         if arguments is not None:
-            raise CannotCheckError(f"--arguments: {target} is no class or function, so it takes no arguments")
+            raise CannotCheckError(f"--arguments: {target} is not a class or function: omit --arguments")
         return found
     if not callable(found):
         expected = "a layer, a pair (forward, backward), or a class or function that makes one"

@@ -21,7 +21,7 @@ PARAMETER = re.compile(r"_*(w[a-z]{0,2}|b[a-z]{0,2}|weights?|bias(es)?|gamma|bet
 class AttributesAsLayer(Wrapper):
     """A wrapper for a layer that keeps a parameter in self.W and its gradient in self.dW, without `params` and `grads`.
 
-    Gradients are zeroed before each backward, so each pass yields its own, whether backward assigns or adds.
+    The gradient arrays are set to zero before each backward, so backward may assign its gradients or add them.
     """
 
     def __init__(self, layer: Any, pairs: dict[str, str]) -> None:

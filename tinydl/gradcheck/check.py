@@ -147,7 +147,7 @@ def check_loss(
     """Check a loss: backward() must return d forward(y_pred, y_true) / d y_pred.
 
     Works like `check_layer`, with the loss value as the objective and "y_pred" as the only array. Integer labels
-    keep their dtype, and floating-point targets are converted to the run's; the loss must not modify them.
+    keep their dtype, and floating-point targets are converted to the dtype of the run. The loss may modify neither.
 
     Raises:
         GradientCheckError, TypeError, ValueError: as in `check_layer`.

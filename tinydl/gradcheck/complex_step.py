@@ -92,7 +92,7 @@ class ComplexStep:
             return self._complex.evaluate().imag / H
 
     def _confirm(self, names: list[str], step: float, rng: np.random.Generator) -> None:
-        """Compare with central differences, output by output; raise NotAnalyticError if the slopes differ.
+        """Compare slopes with central differences, output by output; raise NotAnalyticError if they differ.
 
         A kink at the point itself leaves no slope to compare; the comparison is then made at a point nearby.
         """
@@ -116,7 +116,7 @@ class ComplexStep:
                 culprits = "abs, real, var, an array of floats?"
                 raise NotAnalyticError(f"forward or penalty drops the imaginary part somewhere ({culprits})")
             return
-        raise NotAnalyticError("forward is not smooth along a line through its arrays: no slope to confirm")
+        raise NotAnalyticError("forward is not smooth along a line through its arrays, so there is no slope to test")
 
 
 def _direction(arrays: list[NDArray[Any]], rng: np.random.Generator) -> list[NDArray[np.float64]]:
@@ -127,7 +127,7 @@ def _direction(arrays: list[NDArray[Any]], rng: np.random.Generator) -> list[NDA
 
 
 def _complex_copy(objective: Objective, base: Vector) -> Objective:
-    """A copy of the objective for complex numbers; raise unless forward accepts them and gives equal values."""
+    """Copy the objective for complex numbers; raise unless forward accepts them and gives equal values."""
     method = "forward"
     try:
         with warnings.catch_warnings():

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from .objects import Arrays, Runner
 from .report import failed, need_shape
 
-# Relative: two passes over the same numbers may sum in a different order; a broken rule differs by far more.
+# Relative tolerance: two passes over the same numbers may sum in another order; a broken rule differs by far more.
 SAME = 1e-9
-# Relative to the largest of all gradients: one that is truly 0 (of a bias below batch norm) is only roundoff.
+# Relative to the largest of all gradients: a gradient that is truly 0 (a bias below batch norm) is only roundoff.
 ROUNDOFF = 1e-14
 
 
@@ -172,7 +172,7 @@ def _right_dtype(value: NDArray[Any], dtype: np.dtype[Any], name: str, label: st
     if value.dtype != dtype:
         mend = (
             "np.zeros(shape), masks divided by a number and NumPy scalars such as np.sqrt(2) are float64: pass a "
-            "dtype, use math.sqrt; the gradients themselves are right, and float32=False skips this check"
+            "dtype or use math.sqrt; the gradients themselves are right, and float32=False skips this check"
             if dtype == np.float32
             else "a hard-wired dtype prevents the check in float64: use the dtype of the parameters or of x"
         )

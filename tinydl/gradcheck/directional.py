@@ -14,7 +14,7 @@ from .report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport
 
 ALL = "all arrays"
 STEPS = (2e-8, 2e-9, 2e-7, 2e-6)  # relative to each array's size; the first usually suffices
-UNSURE = 1e-5  # a slope whose relative uncertainty is larger is not used
+UNSURE = 1e-5  # largest relative uncertainty of a slope that is used
 MARGIN = 3.0  # kinks on both sides may partly cancel in the second difference
 
 

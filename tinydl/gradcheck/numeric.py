@@ -29,7 +29,7 @@ SIXTH_DIFFERENCE = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
 
 SURE = 1e-7  # a slope known to this relative precision needs no other step
 SMOOTHNESS = 1e-8  # largest 5th or 6th difference of a smooth function, relative to its first difference
-SIGMAS = 10.0  # standard deviations above which a value is certainly not roundoff
+SIGMAS = 10.0  # number of standard deviations above which a value is certainly not roundoff
 MOST_OUTPUTS = 20_000  # above this number, a slope is stored without the derivatives of single outputs
 NOISE_STEP = 1e-8  # relative step so small that a smooth function shows only roundoff
 
@@ -178,7 +178,7 @@ def kink_at(
     """Whether there is a kink (or the edge of the domain) at the point itself; near: the second differences for d.
 
     E_2 - 4 E_1 is O(d^4) for a smooth f, and -2 d for a kink of strength 1; the variance of its roundoff is
-    2 + 2 * 16 + 36 = 70 times an output's. A few rounds may underestimate roundoff, so an output that stands out is
+    2 + 2 * 16 + 36 = 70 times that of f. A few rounds may underestimate roundoff, so an output that stands out is
     tested again at ten times the step: E_2 - 4 E_1 must be larger, and E_1 : E_2 : E_3 must be 1 : 2 : 3.
     """
     stands_out = ~(np.abs(near[1] - 4.0 * near[0]) <= SIGMAS * np.sqrt(70.0) * noise)  # NaN stands out too
@@ -242,8 +242,8 @@ def slope_along(
 
     (D5 is the 5th derivative; the slope's own error is s^6 D7 f / 140.)
 
-    For a smooth f both differences nearly vanish: at s = 1e-3 they are about 1e-15 and 1e-18. At a kink they do
-    not. A change of slope by k at t > 0 adds k max(0, . - t) to f, which gives
+    For a smooth f both differences nearly vanish: at s = 1e-3 they are about 1e-15 and 1e-18. At a kink they are
+    large. A change of slope by k at t > 0 adds k max(0, . - t) to f, which gives
 
                           t = 0     s     2s    3s       (linear in between; mirrored for t < 0)
         even / (k s)          6    -4     1     0        zero at t = 0.6 s and 1.8 s
@@ -251,8 +251,8 @@ def slope_along(
         slope error / k     1/2  -7/60  1/60    0
 
     At no t within (-3s, 3s) do both vanish, and the error of the slope stays below 0.2 max(|even|, |odd|) / s. So
-    if both differences are at most 1e-8 of the first difference, or within roundoff, the effect of a kink on the
-    slope is no larger. Otherwise the next narrower step is tried, which may fit beside the kink; if even the
+    if both differences are at most 1e-8 of the first difference, or within roundoff, so is the effect of a kink on
+    the slope. Otherwise the next narrower step is tried, which may fit beside the kink; if even the
     narrowest step shows a kink, there is no derivative to compare with. A kink at the point itself (relu at 0) is
     the case t = 0. Jumps and infinities are caught in the same way.
 

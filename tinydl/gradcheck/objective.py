@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from .objects import Runner
 
 Vector = NDArray[np.float64]
-Where = tuple[int, ...] | EllipsisType  # an entry of an array, or all of it
+Where = tuple[int, ...] | EllipsisType  # the index of an entry, or `...` for the whole array
 
 
 class Objective:
-    """L = sum(dy * forward(x)) + penalty(), kept as its terms: L = sum(weights * evaluate()).
+    """L = sum(dy * forward(x)) + penalty(), kept as separate terms: L = sum(weights * evaluate()).
 
     Attributes:
         arrays: the arrays that may be moved, in place: x and the parameters, by name.
@@ -43,7 +43,7 @@ class Objective:
 
 
 def part(array: NDArray[Any], where: Where) -> NDArray[Any]:
-    """A view of one entry of an array, or of all of it."""
+    """A view of one entry, or of the whole array."""
     if where is ... or not where:
         return array
     return array[where[:-1]][where[-1] : where[-1] + 1]

@@ -52,7 +52,7 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
         TypeError: root cannot be copied.
     """
     target = np.dtype(dtype)
-    memo: dict[int, Any] = {}  # id of an object: deepcopy's replacement for it
+    memo: dict[int, Any] = {}  # {id of an object: its replacement, for deepcopy}
     bases: dict[int, NDArray[Any]] = {}
     for thing in walk(root):
         if isinstance(thing, np.ndarray) and thing.dtype.kind == "f":
@@ -132,14 +132,14 @@ class Runner:
         """
         self.layer, self.training = layer, training
         self._keywords = {"training": training} if self.takes_training(layer) else {}
-        self._global: Any = None  # NumPy's global state if the layer draws from it: setting it takes 50 us
+        self._global: Any = None  # NumPy's global state, only for a layer that draws from it: setting takes 50 us
         if first_x is not None:
             before: Any = np.random.get_state()  # noqa: NPY002
             layer.forward(first_x.copy(), **self._keywords)
             after: Any = np.random.get_state()  # noqa: NPY002
             if before[2:] != after[2:] or not np.array_equal(before[1], after[1]):
                 self._global = after
-        self._turn_back: list[Callable[[], None]] = []  # one for each random generator
+        self._turn_back: list[Callable[[], None]] = []  # one function for each random generator
         self._states: list[tuple[Arrays, Arrays]] = []
         for thing in walk(layer):
             if isinstance(thing, np.random.Generator):

@@ -104,7 +104,7 @@ def _outside(folder: Path, trace: TracebackType | None) -> TracebackType | None:
 
 
 def _name(subject: Any) -> str:
-    if isinstance(subject, tuple):  # forward, backward
+    if isinstance(subject, tuple):  # (forward, backward)
         return _name(subject[0])
     return getattr(subject, "__name__", type(subject).__name__)
 

@@ -87,7 +87,7 @@ def _inside(layer: Any) -> Any:
 
 
 def _used(make: Callable[[DTypeLike], Any], training: bool, other: NDArray[np.float64], name: str) -> Runner:
-    """A foreign layer that has been used before: with other numbers, one row fewer, and in the other mode.
+    """A foreign layer that has been used before: on other numbers, with one row fewer, and in the other mode.
 
     A correct layer overwrites the values that it kept from that use. (A layer that raises because it was made for
     one batch size or one mode is not tested in this way.)

@@ -13,8 +13,8 @@ from .evidence import Evidence, Scene, only_wrong, same
 
 __all__ = ["Evidence", "SUSPECTS", "Scene", "likely_cause"]
 
-# In the order in which they are tried; the first that fits is reported. Causes proved by an experiment come early, then
-# those that explain the most with the fewest fitted numbers.
+# Suspects in the order in which they are tried; the first that fits is reported. Causes proved by an experiment come
+# early, then causes that explain the most with the fewest fitted numbers.
 SUSPECTS: tuple[Callable[[Evidence], str | None], ...] = (
     factors.all_zero, factors.not_read,
     replay.noise_redrawn, replay.stale_cache,

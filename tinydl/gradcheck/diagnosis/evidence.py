@@ -81,7 +81,7 @@ class Evidence:
         return None if self.sensitivities is None else self.sensitivities * self.dy.ravel()
 
     def at_probes(self, array: NDArray[Any]) -> Vector:
-        """The entries at the probes of an array of this gradient's shape, or one that broadcasts to it."""
+        """The probed entries of an array that has this gradient's shape or broadcasts to it."""
         whole = np.broadcast_to(array, self.gradient.shape)
         return np.array([whole[index] for index in self.indices])
 
@@ -108,7 +108,7 @@ class Evidence:
         yield x_name, self.x
         yield "y", self.scene.y
         yield from ((name, value) for name, value in objective.arrays.items() if name != x_name)
-        target = getattr(objective.runner.layer, "y_true", None)  # only a loss has it
+        target = getattr(objective.runner.layer, "y_true", None)  # only losses have y_true
         if isinstance(target, np.ndarray) and target.dtype.kind == "f":
             yield "y_true", target
         for name, gradient in self.scene.gradients.items():

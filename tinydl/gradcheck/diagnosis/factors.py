@@ -1,4 +1,4 @@
-"""Suspects: the gradient is a multiple of the right one."""
+"""Suspects: the gradient is a multiple of the right gradient."""
 
 from __future__ import annotations
 

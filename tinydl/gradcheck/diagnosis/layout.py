@@ -64,7 +64,7 @@ def shifted(e: Evidence) -> str | None:
 
 
 def misplaced(e: Evidence) -> str | None:
-    """All or nearly all wrong values are right ones in the wrong places."""
+    """All or nearly all of the wrong values belong to other entries."""
     whole = e.whole_numeric
     if whole is None or np.isnan(whole).any():
         return None

@@ -109,7 +109,7 @@ def missing_term(e: Evidence) -> str | None:
 
 
 def missing_road(e: Evidence) -> str | None:
-    """The missing part is constant or linear in x or y along an axis, as through a mean, a variance or a sum."""
+    """The missing part is constant along an axis, or linear in x or y: a path through a mean, variance or sum."""
     whole = e.whole_numeric
     if whole is None or np.isnan(whole).any():
         return None

@@ -1,4 +1,4 @@
-"""The verdict on a mutant: whether the check caught it and, if not, whether the check should have.
+"""The verdict on a mutant: whether the check caught it and, if not, whether it should have been caught.
 
 Verdicts on mutants that pass the check do not depend on the check: `Trial` compares mutant and original, and
 computes slopes by plain differences.

@@ -142,12 +142,12 @@ def _rules(*rules: str, also: Operator | None = None) -> Operator:
 
 
 def _result(*templates: str) -> Operator:
-    """Replace a result A by each template."""
+    """Replace a result A with each template."""
     return lambda place: (_filled(template, A=place.node) for template in templates if place.is_result)
 
 
 def _handed_on(*templates: str) -> Operator:
-    """Replace a result A that leaves the function by each template."""
+    """Replace a result A that leaves the function with each template."""
     return lambda place: (_filled(template, A=place.node) for template in templates if place.is_handed_on)
 
 
@@ -208,7 +208,7 @@ def _arguments(place: Place) -> Iterator[Change]:
 
 
 def _comparison(place: Place) -> Iterator[Change]:
-    """> to >=, > to <."""
+    """Change > to >= or <, and other comparisons likewise."""
     if isinstance(place.node, ast.Compare):
         for other in COMPARISONS.get(type(place.node.ops[0]), ()):
             yield _changed(place.node, ops=[other()])

@@ -35,7 +35,7 @@ class Target:
         subject: the class
         cases: the cases on which mutants are checked
         more: further cases, on which mutants that pass every check are compared with the original
-        variants: named sets of attributes that make an object of the class work differently, compared as well
+        variants: named sets of attributes with which the class works differently; mutants are compared with each set
         contract: a base class (such as Layer) whose methods contain no math and are not mutated
         context: a context in which Python functions run instead of their compiled twins, if a library has any
     """
