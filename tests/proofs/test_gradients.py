@@ -734,7 +734,7 @@ PLANTED: dict[str, tuple[Layer, Any, str]] = {  # layer, x, the expected message
     "batch norm: three roads in inference": (BatchNormThreeRoadsInInference(), X, "dx is wrong"),
     "batch norm: running statistics in backward": (BatchNormRunningInBackward(), X, "(?s)dx is wrong.*gamma is wrong"),
     "batch norm: the axes of rows": (BatchNormOfOneRow(), IMAGES, "dx is wrong"),
-    "residual: no shortcut": (ResidualWithoutShortcut(Dense(5, "tanh")), X, r"a term is missing, equal to dy \(the path that leads past"),
+    "residual: no shortcut": (ResidualWithoutShortcut(Dense(5, "tanh")), X, r"a term is missing, equal to dy \(the road that leads past"),
     "residual: no shortcut, projection": (ResidualWithoutShortcut(Dense(4, "tanh"), Dense(4), "relu"), X, "(?s)dx is wrong.*backward gives all zeros"),
     "residual: no body": (ResidualWithoutBody(Dense(5, "tanh")), X, "(?s)dx is wrong.*this is dy, unchanged"),
     "residual: in place": (ResidualInPlace(Dense(5, "tanh")), X, "backward modifies dy in place"),

@@ -101,7 +101,7 @@ def missing_term(e: Evidence) -> str | None:
         if c == 0.0 or not same(lacking, c * values):
             continue
         term = name if np.isclose(abs(c), 1.0, rtol=SAME) else f"{abs(c):.6g} {name}"
-        hint = " (the path that leads past the layer, as in a residual block)" if name == "dy" else ""
+        hint = " (the road that leads past the layer, as in a residual block)" if name == "dy" else ""
         hint = " (weight decay, or a penalty on this array)" if name == e.name else hint
         missing, too_many = "a term is missing, equal to", "there is a term too many, equal to"
         return f"{missing} {term}{hint}" if c > 0 else f"{too_many} {term}{hint}, or its sign is wrong"
@@ -109,7 +109,7 @@ def missing_term(e: Evidence) -> str | None:
 
 
 def missing_road(e: Evidence) -> str | None:
-    """The missing part is constant along an axis, or linear in x or y: a path through a mean, variance or sum."""
+    """The missing part is constant along an axis, or linear in x or y: a road through a mean, variance or sum."""
     whole = e.whole_numeric
     if whole is None or np.isnan(whole).any():
         return None
@@ -122,7 +122,7 @@ def missing_road(e: Evidence) -> str | None:
         count = math.prod(whole.shape[axis] for axis in axes)
         rows = _along(lacking, axes, count)
         if count >= 3 and np.all(np.abs(rows - rows.mean(axis=0)) <= SAME * scale):
-            road = "the path through a mean or a sum over it is left out or wrongly weighted"
+            road = "the road through a mean or a sum over it is left out or wrongly weighted"
             return f"the missing part is the same for all entries along axis {listed(axes)}: {road}"
         for constant, least in ((False, 3), (True, 4)):
             for name, array in shaped if count >= least else []:
@@ -130,7 +130,7 @@ def missing_road(e: Evidence) -> str | None:
                     also = "a constant plus " if constant else ""
                     what = "mean and the variance (or norm)" if constant else "sum, a variance or a norm"
                     known = ": are statistics treated as constants, as in inference?" if constant else ""
-                    road = f"the path through a {what} over it is left out or wrongly weighted{known}"
+                    road = f"the road through a {what} over it is left out or wrongly weighted{known}"
                     return f"the missing part is, along axis {listed(axes)}, {also}a multiple of {name}: {road}"
     return None
 
