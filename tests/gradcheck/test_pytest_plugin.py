@@ -241,4 +241,4 @@ def test_a_path_that_cannot_be_is_refused_before_the_tests(suite: Path) -> None:
     assert f"--gradcheck-json: expected a file, got the directory .: try {suite / 'checks.json'}" in done.stderr
     done = run_pytest(suite, "--gradcheck-json=test_theirs.py/checks.json")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "--gradcheck-json: cannot make the folder of test_theirs.py/checks.json" in done.stderr
+    assert "--gradcheck-json: cannot create the folder of test_theirs.py/checks.json" in done.stderr

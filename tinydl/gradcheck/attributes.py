@@ -118,7 +118,7 @@ def unlisted_notes(runner: Runner, layer: Any, x: NDArray[Any], name: str) -> li
 def read_arrays(runner: Runner, layer: Any, x: NDArray[Any]) -> list[tuple[str, Any, str]]:
     """Find arrays anywhere in the layer that forward or penalty reads but params, grads and state do not list.
 
-    An array counts as read if a slight change to it changes the outputs. A cache does not: the next pass overwrites it.
+    An array counts as read if a slight change to it changes the outputs. The next pass overwrites a mere cache.
     """
     listed = [*runner.params.values(), *runner.grads.values(), *(array for _, array in runner.state), x]
     candidates = [

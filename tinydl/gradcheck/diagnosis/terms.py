@@ -85,7 +85,7 @@ def mask_missing(e: Evidence) -> str | None:
 
 def mask_too_wide(e: Evidence) -> str | None:
     """The gradient is wrong only where backward gives 0."""
-    too_wide = "the gradient is wrong only where it is 0: a mask drops too much, or is not the mask of forward"
+    too_wide = "the gradient is wrong only where it is 0: a mask drops too much, or is not forward's mask"
     return None if np.any(e.analytic[e.wrong] != 0.0) else too_wide
 
 
