@@ -1,17 +1,18 @@
-"""The training step of every architecture at its native size; with --peers, two of them also in PyTorch and Keras.
+"""Time the training step of every architecture at its native size; with --peers, compare two with PyTorch and Keras.
 
     python -m benchmarks.architectures [--threads 2] [--rounds 5] [--only vgg] [--peers] [--seconds 2]
 
-Without --peers it prints a table: ImageNet networks on batches of 2 images of 224x224, small ones on 128 of 32x32. A
-step is forward, loss and backward as in `train_on_batch`, timed without an optimizer and with SGD and momentum; the two
-take turns, and medians are reported. GFLOP/s is the arithmetic of the convolutions and dense layers (forward, and twice
-as much backward, but no dx for the first layer) over the time without the optimizer. Each model runs in a process of
-its own; memory is that process's peak, followed by its growth since the imports.
+Without --peers the result is a table of ImageNet networks, on batches of 2 images of 224x224, and of small networks, on
+128 images of 32x32. A step is forward, loss and backward, as in `train_on_batch`. It is timed without an optimizer and
+with SGD and momentum, in turns; medians are reported. GFLOP/s is the arithmetic of the convolutions and dense layers
+(twice as much in backward as in forward, but no dx for the first layer) over the time without the optimizer. Each model
+runs in a process of its own; memory is that process's peak, followed by its growth since the imports.
 
-With --peers: ResNet-20 on batches of 128 (with SGD and momentum) and VGG16 on 2 images (forward and backward only), the
-same layers in PyTorch and in Keras on TensorFlow, each in its own process, all taking turns. All must have the same
-number of parameters. Float32; images are stored in the layout each contestant takes. "CPU ms" is the processor time of
-a step over all threads: with --threads 1, without threads spinning at barriers, it is valid on a busy machine, too.
+With --peers, ResNet-20 on batches of 128 (with SGD and momentum) and VGG16 on 2 images (forward and backward only) are
+compared with the same layers in PyTorch and in Keras on TensorFlow, each in its own process, in turns. All must have
+equally many parameters. Data are float32, with images in the layout that each contestant expects. "CPU ms" is the
+processor time of a step over all threads. With --threads 1 no threads spin at barriers, so it is valid even on a busy
+machine.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from typing import Any, NamedTuple
 from benchmarks.processes import Built, Contestant, Worker, peak_memory, same_benchmark, start, take_turns, work
 from benchmarks.side_by_side import add_threads, machine, use_threads
 
-LARGE, SMALL = (224, 2), (32, 128)  # pixels and batch
+LARGE, SMALL = (224, 2), (32, 128)  # image size and batch size
 RATE, MOMENTUM = 1e-3, 0.9
 
 
@@ -63,7 +64,7 @@ NETWORKS = {
 
 
 def batch_of(shape: tuple[int, ...], classes: int, batch: int, seed: int = 0) -> tuple[Any, Any]:
-    """Make images of noise, and labels."""
+    """Make images of noise and random labels."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
@@ -71,7 +72,7 @@ def batch_of(shape: tuple[int, ...], classes: int, batch: int, seed: int = 0) ->
 
 
 def build(network: Network, size: int, train: bool) -> Any:
-    """A compiled tinydl model; unless `training`, its optimizer leaves the parameters unchanged."""
+    """A compiled tinydl model; unless `train`, its optimizer leaves the parameters unchanged."""
     from tinydl import models
     from tinydl.losses import SoftmaxCrossEntropy
     from tinydl.optimizers import SGD
@@ -93,7 +94,7 @@ def still() -> Any:
 
 
 def flops(model: Any) -> int:
-    """Arithmetic of a training step, per image."""
+    """The floating-point operations of a training step, per image."""
     from tinydl.layers import Conv2D, Dense
 
     layers = [layer for layer in model.root.walk() if isinstance(layer, Conv2D | Dense)]
@@ -105,7 +106,7 @@ def flops(model: Any) -> int:
 
 
 def measure(name: str, rounds: int) -> None:
-    """Time one model, in a process of its own; prints one JSON object."""
+    """Time one model and print one JSON object; to be called in a process of its own."""
     importlib.import_module("tinydl.models")
     imported = peak_memory()
     network = NETWORKS[name]
@@ -130,7 +131,7 @@ def measure(name: str, rounds: int) -> None:
 def compile_kernels() -> None:
     """Run every model once on small images, so that the timed processes find compiled kernels."""
     for network in NETWORKS.values():
-        if network.options.get("depth") in (11, 19, 110):  # they have no kernels of their own
+        if network.options.get("depth") in (11, 19, 110):  # these need only the kernels of other depths
             continue
         model = build(network, network.least, True)
         model.train_on_batch(*batch_of(model.input_shape, model.output_shape[0], 2))
@@ -143,7 +144,7 @@ def run(*arguments: object) -> str:
 
 def show_all(names: list[str], threads: int, rounds: int) -> None:
     run("--measure", "compile", "--threads", threads)
-    print("| | parameters | images | without SGD, ms | with, ms | images/s | GFLOP/s | memory |", flush=True)
+    print("| | parameters | images | without SGD, ms | with SGD, ms | images/s | GFLOP/s | memory |", flush=True)
     print("|---|---:|---|---:|---:|---:|---:|---:|", flush=True)
     for name in names:
         size, batch = NETWORKS[name].native
@@ -157,7 +158,7 @@ def show_all(names: list[str], threads: int, rounds: int) -> None:
         )
 
 
-# --- two of them beside PyTorch and Keras -----------------------------------------------------------------------------
+# --- two architectures beside PyTorch and Keras -----------------------------------------------------------------------
 
 PEERS = {"ResNet-20": True, "VGG16": False}  # whether the optimizer is included
 VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions
@@ -295,7 +296,7 @@ def tensorflow(name: str, train: bool) -> Built:
         if train:
             optimizer.apply(gradients, weights)
             return loss, ()
-        return loss, gradients  # otherwise they would not be computed
+        return loss, gradients  # TensorFlow would not compute them otherwise
 
     batches = [(tf.constant(x), tf.constant(y)) for x, y in batches_of(name)]
     return Built(lambda x, y: float(step(x, y)[0]), batches, sum(math.prod(weight.shape) for weight in weights))
@@ -358,9 +359,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_threads(parser)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn of --peers (at least one step)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds per turn with --peers (at least one step)")
     parser.add_argument("--only", metavar="WORD", help="only networks whose name contains this word")
-    parser.add_argument("--peers", action="store_true", help="ResNet-20 and VGG16 beside PyTorch and Keras")
+    parser.add_argument("--peers", action="store_true", help="compare ResNet-20 and VGG16 with PyTorch and Keras")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -377,7 +378,7 @@ def main() -> None:
     wanted = (args.only or "").lower()
     names = [name for name in (PEERS if args.peers else NETWORKS) if wanted in name.lower()]
     if not names:
-        parser.error(f"--only {args.only}: expected a part of one of {', '.join(PEERS if args.peers else NETWORKS)}")
+        parser.error(f"--only {args.only}: expected part of a name: {', '.join(PEERS if args.peers else NETWORKS)}")
     if args.peers:
         for name in names:
             compare(name, args.rounds, ["--threads", str(args.threads), "--seconds", str(args.seconds)])

@@ -1,11 +1,11 @@
-"""The time per row of `fit`, with everything on, against PyTorch's eager loop: same networks, same work, one thread.
+"""Time `fit`, with everything on, against PyTorch's eager loop, per row: same networks, same work, one thread.
 
     python -m benchmarks.autoencoder_fit [--rows 227440] [--rounds 5]
 
-An epoch at the real data's size: a new permutation, mini-batches of 64, forward, backward, Adam, the mean loss. tinydl
+An epoch has the real data's size: a new permutation, mini-batches of 64, forward, backward, Adam, the mean loss. tinydl
 runs its public `fit` with History, progress bar and a ModelCheckpoint that saves the epoch. PyTorch runs a plain loop
-with none of these, the rows already in a tensor, gathered by index_select, with each of its Adam variants; the best
-counts. Needs the extra `benchmarks` for PyTorch; without it only tinydl is timed.
+without these, on rows already in a tensor and gathered by index_select, with each of its Adam variants; the best one
+counts. PyTorch comes with the extra `benchmarks`; without PyTorch only tinydl is timed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"  # before the libraries are loaded
+    os.environ[_variable] = "1"  # set before the libraries are loaded
 
 import argparse
 import io
@@ -46,7 +46,7 @@ TORCH_ADAMS = {"": {}, ", foreach Adam": {"foreach": True}, ", fused Adam": {"fu
 
 
 class Terminal(io.StringIO):
-    """A terminal that discards its output: the progress bar still does all its work."""
+    """A terminal that discards its output, so that the progress bar still does all its work."""
 
     def isatty(self) -> bool:
         return True
@@ -66,7 +66,7 @@ def tinydl_epoch(build: Callable[..., Model], rate: float, x: np.ndarray, folder
 
 
 def torch_network(sizes: list[int], rate: float, variant: dict[str, bool], seed: int = 0) -> tuple[Any, Any]:
-    """The same network, initialized the same way, and its optimizer."""
+    """The same network in PyTorch, initialized in the same way, and its optimizer."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     layers: list[torch.nn.Module] = []

@@ -1,10 +1,10 @@
-"""Does tinydl learn as well as PyTorch? Same splits, networks, recipes and evaluation.
+"""Does tinydl learn as well as PyTorch, given the same splits, networks, recipes and evaluation?
 
     python -m benchmarks.autoencoder_quality --data creditcard.csv [--seeds 10]
 
-Both train the book's vanilla autoencoder (and, with --deep, the deep one) by its protocol: Glorot uniform, Adam with
-epsilon 1e-7, batches of 64. Runs of one seed share their split but not their random numbers, so pairs differ; the
-mean difference and its standard error decide. Needs the extra `benchmarks`.
+Both libraries train the book's vanilla autoencoder (and, with --deep, the deep one) by the book's protocol: Glorot
+uniform, Adam with epsilon 1e-7, batches of 64. Runs with the same seed share their split but not their random numbers,
+so each pair differs; the mean difference and its standard error decide. PyTorch comes with the extra `benchmarks`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ EPOCHS = {"vanilla": 30, "deep": 50}
 
 
 class Predictor:
-    """A PyTorch network with the `predict` that reconstruction_error calls."""
+    """A PyTorch network with the method `predict` that reconstruction_error calls."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.model = model
@@ -43,9 +43,9 @@ class Predictor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="creditcard.csv or its folder (default: the folder that TINYDL_DATA names)")
-    parser.add_argument("--download", action="store_true", help="get it from OpenML if it is missing")
+    parser.add_argument("--download", action="store_true", help="download the file from OpenML if it is missing")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--deep", action="store_true", help="also the deep autoencoder")
+    parser.add_argument("--deep", action="store_true", help="also train the deep autoencoder")
     args = parser.parse_args()
     try:
         data = creditcard.load(args.data, download=args.download)

@@ -1,17 +1,17 @@
-"""Images per second in a training step of the book's CIFAR-10 network: tinydl, PyTorch, Keras on TensorFlow and JAX.
+"""Images per second in a training step of the book's CIFAR-10 network: tinydl, PyTorch, Keras on TensorFlow and on JAX.
 
     python -m benchmarks.cnn_step [--threads 2] [--rounds 5] [--seconds 2] [--picture step.png] [--compile]
 
-The same network in each: 9,312,202 parameters, Adam, dropout of 0.5, softmax cross-entropy on logits, float32,
-batches of 128 stored in the layout each contestant takes. A step is forward, backward, Adam and the loss as
-a number.
+All train the same network: 9,312,202 parameters, Adam, dropout of 0.5, softmax cross-entropy on logits, float32,
+batches of 128 stored in the layout that each contestant expects. A step is forward, backward, Adam, and reading the
+loss as a number.
 
-Every contestant has a process of its own (Keras's backend is chosen per process), where it builds and compiles its
-model once. Then all take turns: one works for about two seconds while the others wait for
-a line on their standard input. The table lists the cores each used while working; a line below it, those used by idle
-processes. NumPy's matrix product of 2048^3 takes turns with them: "of sgemm" is the arithmetic of the direct
-convolutions and products (without the first layer's dx, which is not needed) over that rate. Memory is the process's
-peak, followed by its growth since the imports.
+Every contestant has a process of its own (Keras's backend is chosen per process), in which it builds and compiles its
+model once. Then all take turns: one works for about two seconds while the others wait for a line on their standard
+input. The table lists the cores that each contestant used while working; a line below the table gives those used by
+idle processes. NumPy's product of two 2048x2048 matrices takes turns with them: "share of sgemm" is the arithmetic of
+the direct convolutions and products (without the first layer's dx, which is not needed) per second, over the rate of
+NumPy's product. Memory is the process's peak, followed by its growth since the imports.
 
 Contestants whose libraries are not installed are skipped; --compile adds torch.compile, which needs a C++ compiler.
 """
@@ -33,12 +33,12 @@ PARAMETERS = 9_312_202
 CONVS = [(32, 3, 64, 3), (16, 64, 128, 2), (16, 128, 128, 2), (8, 128, 256, 1), (4, 256, 512, 1)]  # map, c, f, kernel
 POOLED = (0, 2, 3)  # the convolutions followed by pooling
 DENSE = [(8192, 1024), (1024, 512), (512, 256), (256, 10)]
-BATCHES = 8  # distinct batches, in memory
-SIDE = 2048  # of the matrix product that measures the machine
+BATCHES = 8  # distinct batches, kept in memory
+SIDE = 2048  # of the matrices whose product measures the machine's speed
 
 
 def flops_of_step() -> int:
-    """Arithmetic per image: forward, and twice as much backward, but no dx for the first layer."""
+    """Operations per image: twice as many in backward as in forward, but no dx for the first layer."""
     convs = [size**2 * kernel**2 * c * f for size, c, f, kernel in CONVS]
     return 2 * (3 * (sum(convs) + sum(inputs * units for inputs, units in DENSE)) - convs[0])
 
@@ -47,7 +47,7 @@ def flops_of_step() -> int:
 
 
 def data(batch_size: int) -> list[tuple[Any, Any]]:
-    """Batches of noise (n, 32, 32, 3) and labels."""
+    """Batches of noise images (n, 32, 32, 3) and random labels."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -112,7 +112,7 @@ def pytorch(batch_size: int, channels_last: bool, fused: bool, compiled: bool = 
 
 
 def keras_model() -> tuple[Any, Any, Any]:
-    """The model, its loss and its optimizer."""
+    """The Keras model, its loss and its optimizer."""
     keras = importlib.import_module("keras")
     keras.utils.set_random_seed(0)
     add = keras.layers
@@ -200,14 +200,14 @@ CONTESTANTS = [
 
 
 def report(workers: list[Worker], batch_size: int) -> tuple[str, dict[str, list[float]]]:
-    """The table, and images per second of every contestant, tinydl first, then the fastest first."""
+    """The table, and images per second of every contestant: tinydl first, then the others, fastest first."""
     speeds = {worker.name: [batch_size / seconds for seconds in worker.seconds] for worker in workers}
     by_name = {worker.name: worker for worker in workers}
     median = {name: statistics.median(values) for name, values in speeds.items()}
     names = sorted((name for name in speeds if name != SGEMM), key=lambda name: (name != OURS, -median[name]))
     rate = 2 * SIDE**3 / statistics.median(by_name[SGEMM].seconds) if SGEMM in by_name else math.nan
     lines = [
-        f"| training step, batch {batch_size} | images/s | range | tinydl's over it | of sgemm | cores | memory |",
+        f"| training step, batch {batch_size} | images/s | range | tinydl is | share of sgemm | cores | memory |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name in names:
@@ -223,7 +223,7 @@ def report(workers: list[Worker], batch_size: int) -> tuple[str, dict[str, list[
 
 
 def picture(speeds: dict[str, list[float]], source: str, path: str) -> None:
-    """Draw bars of images per second, with the range of the rounds."""
+    """Draw images per second as bars, with the range over the rounds."""
     from tinydl.plots.style import BLUE, GREY, ORANGE, PURPLE, SKY, dress, finish, panel
 
     colours = {"tinydl": BLUE, "PyTorch": ORANGE, "Keras on TensorFlow": SKY, "Keras on JAX": PURPLE}
@@ -243,17 +243,17 @@ def picture(speeds: dict[str, list[float]], source: str, path: str) -> None:
     dress(ax, "Training step of the book's CIFAR-10 network", "images per second", "")
     ax.grid(visible=False, axis="y")
     finish(figure, source, path)
-    print(f"\nwritten: {path}", flush=True)
+    print(f"\nWritten to {path}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_threads(parser)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn (default 2; at least one step)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds per turn (default 2; at least one step)")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--picture", metavar="PATH", help="write a bar chart (PNG)")
-    parser.add_argument("--compile", action="store_true", help="torch.compile too")
+    parser.add_argument("--compile", action="store_true", help="also time torch.compile")
     parser.add_argument("--only", metavar="WORD", help="besides tinydl, only contestants whose name contains this word")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -278,13 +278,13 @@ def main() -> None:
             worker.stop()
     for worker in workers:
         if worker.name != SGEMM and worker.built["parameters"] != PARAMETERS:
-            raise SystemExit(f"{worker.name} has {worker.built['parameters']:,} parameters, not {PARAMETERS:,}")
+            raise SystemExit(f"{worker.name} has {worker.built['parameters']:,} parameters, expected {PARAMETERS:,}")
         if not math.isfinite(worker.loss):
             raise SystemExit(f"{worker.name}: the loss became {worker.loss}")
     text, speeds = report(workers, args.batch_size)
     versions = {module: v for worker in workers for module, v in worker.built["versions"].items()}
     print(f"\n{text}")
-    print(f"{PARAMETERS:,} parameters each; losses finite; idle contestants used at most {idle:.1%} of a core")
+    print(f"{PARAMETERS:,} parameters each; all losses finite; idle contestants used at most {idle:.1%} of a core")
     print(", ".join(f"{module} {number}" for module, number in versions.items()), flush=True)
     if args.picture:
         peers = ", ".join(f"{module} {v}" for module, v in versions.items() if module in ("torch", "tensorflow", "jax"))

@@ -1,22 +1,23 @@
-"""Convolution and pooling by shape, forward and backward, against PyTorch and TensorFlow; and the matrix products used.
+"""Time convolution and pooling by shape, forward and backward, against PyTorch and TensorFlow, and matrix products.
 
     python -m benchmarks.convolution [--threads 2] [--rounds 5] [--batch-size 128]
     python -m benchmarks.convolution --network resnet20 vgg16 inception
 
-The second form times the layers of whole networks instead, in milliseconds, each as often as it occurs, with their sum:
-ResNet-20 for 32x32 images (batch 128), VGG16 for 224x224 (batch 2) with its pools and dense layers, and layers of
-several Inception networks. A first layer's dx is left out, as in training; ReLU and batch norm are not included.
+The second form instead times the layers of whole networks, in milliseconds, and adds them up, each as often as it
+occurs: ResNet-20 for 32x32 images (batch 128), VGG16 for 224x224 images (batch 2) with its pools and dense layers, and
+layers of several Inception networks. The dx of a first layer is left out, as in training; ReLU and batch norm are not
+included.
 
-All contestants take turns in one process, float32; medians. Backward is dW, db and dx together; the forward pass before
-it is not timed. GFLOP/s count the arithmetic of the direct convolution (2 n oh ow kh kw c f forward, twice that
-backward), whatever a contestant really computes; in brackets is its share of the rate of NumPy's 2048^3 matrix product
-in the same turns. Winograd's method does less arithmetic, so it may exceed 100 %.
+All contestants take turns in one process, in float32; medians are reported. Backward is dW, db and dx together, without
+the forward pass before it. GFLOP/s count the arithmetic of the direct convolution (2 n oh ow kh kw c f in forward,
+twice as much in backward), whatever a contestant really computes; in brackets is the share of the rate at which NumPy
+multiplies 2048x2048 matrices in the same turns. Winograd's method does less arithmetic, so its share may exceed 100 %.
 
-For kernels of 2x2 and 3x3 with strides of 1 tinydl has two methods, Winograd's and products over patches (with few
-channels, over the image itself): tinydl/kernels/convolution/choose.py chooses; the other has its own column.
-PyTorch is timed in its default layout and in channels_last, with padding="same" as its users write it (for a 2x2 kernel
-it copies x into a padded image first); TensorFlow by tf.nn.conv2d inside a tf.function. Peers that are not installed
-are skipped.
+For kernels of 2x2 and 3x3 with strides of 1, tinydl has two methods: Winograd's, and products over patches (with few
+channels, over the image itself). tinydl/kernels/convolution/choose.py chooses one; the other has its own column.
+PyTorch is timed in its default layout and in channels_last, with padding="same", as its users write it (for a 2x2
+kernel it first copies x into a padded image). TensorFlow is timed with tf.nn.conv2d inside a tf.function. Peers that
+are not installed are skipped.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ from tinydl.kernels.machine.threads import one_blas_thread
 
 torch, tf = optional("torch"), optional("tensorflow")
 
-SIDE = 2048  # of the matrix product that measures the machine
+SIDE = 2048  # of the matrices whose product measures the machine's speed
 SGEMM = "sgemm"
-OURS, OTHER = "tinydl", "tinydl's other way"
+OURS, OTHER = "tinydl", "tinydl's other method"
 PEERS = ("PyTorch", "channels_last", "TensorFlow")
 REST, LEAST = 0.05, 0.05  # seconds, see take_turns
 
@@ -56,14 +57,14 @@ Medians = dict[tuple[str, int], float]
 
 
 class Conv(NamedTuple):
-    """A convolution of square maps with a square kernel; padding "same" for strides of 1, else PyTorch's."""
+    """A convolution of square maps with a square kernel, padded "same" for strides of 1, else by (kernel - 1) // 2."""
 
     size: int
     c: int
     f: int
     kernel: int
     stride: int = 1
-    first: bool = False  # without dx
+    first: bool = False  # a first layer needs no dx
     bias: bool = True
 
     def __str__(self) -> str:
@@ -81,7 +82,7 @@ class Conv(NamedTuple):
 
     @property
     def after(self) -> int:
-        """Side of the output."""
+        """The side of the output map."""
         return kernels.output_size(self.size, self.kernel, self.stride, self.padding[0])
 
     @property
@@ -89,12 +90,12 @@ class Conv(NamedTuple):
         return kernels.Window((self.kernel, self.kernel), (self.stride, self.stride), self.padding)
 
     def shape_of(self, n: int) -> choose.Convolution:
-        """The key of the table of methods."""
+        """The description by which choose.py selects a method."""
         return choose.Convolution(self.window, self.c, self.f, (n, self.after, self.after, self.f), not self.first)
 
 
 class Pool(NamedTuple):
-    """A pooling of square maps."""
+    """A pooling over square maps."""
 
     kind: str
     size: int
@@ -121,19 +122,19 @@ OTHERS = [
     Conv(32, 16, 16, 3), Conv(32, 64, 64, 3), Conv(16, 32, 32, 3), Conv(16, 128, 128, 3), Conv(8, 64, 64, 3),
     Conv(8, 256, 256, 3),
 ]  # fmt: skip
-PRODUCTS = [  # transposed or not, m, n, k
-    (f"{SIDE}^3, out of memory", False, SIDE, SIDE, SIDE),
-    ("im2col 3x3, 128 to 128", False, 96, 128, 1152),  # the pixels that tinydl lowers at once
-    ("its dW", True, 1152, 128, 48),
+PRODUCTS = [  # label, transposed or not, m, n, k
+    (f"{SIDE}^3, from main memory", False, SIDE, SIDE, SIDE),
+    ("im2col 3x3, 128 to 128", False, 96, 128, 1152),  # 96 pixels: those that tinydl lowers at once
+    ("dW of im2col 3x3", True, 1152, 128, 48),
     ("1x1, 128 to 256", False, 336, 256, 128),
-    ("its dW", True, 128, 256, 256),
+    ("dW of 1x1", True, 128, 256, 256),
 ]
 POOLS = [
     *(Pool(kind, size, c, 2, 2) for kind in ("max", "average") for size, c in ((32, 64), (16, 128), (8, 256))),
     Pool("max", 32, 64, 3, 2), Pool("average", 32, 64, 3, 2),
 ]  # fmt: skip
 
-NETWORKS: dict[str, tuple[int, list[tuple[int, Conv | Pool | Affine]]]] = {  # batch size, how often each layer occurs
+NETWORKS: dict[str, tuple[int, list[tuple[int, Conv | Pool | Affine]]]] = {  # batch size, (occurrences, layer)
     "resnet20": (128, [
         (1, Conv(32, 3, 16, 3, first=True, bias=False)), (6, Conv(32, 16, 16, 3, bias=False)),
         (1, Conv(32, 16, 32, 3, 2, bias=False)), (5, Conv(16, 32, 32, 3, bias=False)),
@@ -168,14 +169,14 @@ def plural(threads: int) -> str:
 
 
 def sgemm() -> Run:
-    """Time NumPy's product on all threads."""
+    """NumPy's matrix product on all threads."""
     a, b, c = numbers(np.random.default_rng(0), 3, SIDE, SIDE)
     return partial(np.matmul, a, b, out=c)
 
 
 def products(rounds: int) -> None:
-    """Time matrix products in one BLAS call, and in the pieces of machine/blas.py (which fit the cache)."""
-    print(f"\nMatrix products, GFLOP/s\n{'':<48}{'one call':>10}{'bites':>10}")
+    """Time matrix products in one BLAS call, and in the pieces of machine/blas.py, which fit into the cache."""
+    print(f"\nMatrix products, GFLOP/s\n{'':<48}{'one call':>10}{'pieces':>10}")
     rng = np.random.default_rng(0)
     for label, transpose, m, n, k in PRODUCTS:
         a, b, c = numbers(rng, m * k), numbers(rng, k * n), np.full(m * n, np.nan, np.float32)
@@ -220,7 +221,7 @@ def tinydl_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray, way
 
 
 def other_way(conv: Conv, n: int) -> str:
-    """The best method without Winograd where the table has Winograd's, and the reverse."""
+    """The best method without Winograd's if choose.py selects Winograd's, and the best of Winograd's otherwise."""
     shape = conv.shape_of(n)
     winograds = choose.way_for(shape).__name__.rsplit(".", 1)[-1].startswith("winograd")
     ways = {name: way for name, way in choose.WAYS.items() if name.startswith("winograd") != winograds}
@@ -228,12 +229,12 @@ def other_way(conv: Conv, n: int) -> str:
 
 
 def wanted_of(conv: Conv) -> list[int]:
-    """The arrays among x, W and b whose gradients are requested."""
+    """The indices, among x, W and b, of the arrays whose gradients are requested."""
     return [at for at, wanted in enumerate((not conv.first, True, conv.bias)) if wanted]
 
 
 def torch_tensor(array: NDArray, layout: Any) -> Any:
-    """Convert NHWC to PyTorch's NCHW, stored as `layout` says."""
+    """Convert NHWC to PyTorch's NCHW, stored in the memory format `layout`."""
     return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous(memory_format=layout)
 
 
@@ -260,7 +261,7 @@ def tensorflow_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray)
         with tf.GradientTape() as tape:
             wanted = [(x, W, b)[at] for at in wanted_of(conv)]
             tape.watch(wanted)
-            y = apply(x, W, b)  # outside the compiled graph, as nothing in it needs y
+            y = apply(x, W, b)  # not in the compiled graph, as the gradients do not need y
         return tape.gradient(y, wanted, dy)
 
     return partial(tf.function(apply), *inputs), partial(tf.function(differentiate), *inputs, gradient)
@@ -362,18 +363,18 @@ def affine_contestants(layer: Affine, n: int) -> dict[str, tuple[Run, Run]]:
 
 
 def check_agreement(label: str, results: dict[str, Any]) -> None:
-    """Reject contestants that compute different things: the norms of all their results must be close."""
+    """Raise AssertionError unless the norms of all contestants' results are close."""
     lengths = {}
     for name, result in results.items():
         arrays = result if isinstance(result, tuple | list) else [result]
         plain = [np.asarray(array.detach() if hasattr(array, "detach") else array, np.float64) for array in arrays]
         lengths[name] = [float(np.linalg.norm(array.ravel())) for array in plain]
     for name, values in lengths.items():
-        np.testing.assert_allclose(values, lengths[OURS], 1e-3, err_msg=f"{label}: {name} is not {OURS}")
+        np.testing.assert_allclose(values, lengths[OURS], 1e-3, err_msg=f"{label}: {name} differs from {OURS}")
 
 
 def measure(label: str, contestants: dict[str, tuple[Run, Run]], rounds: int, *more: tuple[str, Run]) -> Medians:
-    """Median seconds by (contestant, 0 for forward or 1 for backward), and of `more`, by (name, 0)."""
+    """Median seconds, by (contestant, 0 for forward or 1 for backward); those of `more`, by (name, 0)."""
     runs = {(name, at): both[at] for at in (0, 1) for name, both in contestants.items()}
     for at, direction in enumerate(PASSES):
         check_agreement(f"{label}, {direction}", {name: runs[name, at]() for name in contestants})
@@ -397,7 +398,7 @@ def heading(first: str, columns: list[str]) -> None:
 
 
 def against(medians: Medians, at: int, peers: list[str]) -> str:
-    """tinydl's speed over the best peer's."""
+    """The ratio of tinydl's speed to the best peer's."""
     return f"{min(medians[peer, at] for peer in peers) / medians[OURS, at]:.2f} x" if peers else ""
 
 
@@ -428,7 +429,7 @@ def poolings(n: int, rounds: int, peers: list[str]) -> None:
 
 
 def network(name: str, rounds: int, peers: list[str]) -> None:
-    """Print its layers in milliseconds, each as often as it occurs, and their sum."""
+    """Print the milliseconds of a network's layers, and their sum with each layer counted as often as it occurs."""
     n, layers = NETWORKS[name]
     columns = [OURS, *peers, *(f"tinydl / {peer}" for peer in peers)]
     print(f"\n{name}, batch {n}, milliseconds")
@@ -454,7 +455,7 @@ def network(name: str, rounds: int, peers: list[str]) -> None:
                 sums[who, at] += times * medians[who, at]
     sums.update({(who, 2): sums[who, 0] + sums[who, 1] for who in (OURS, *peers)})
     for at in (0, 1, 2):
-        line("all of them", sums, at)
+        line("all layers", sums, at)
 
 
 def main() -> None:
@@ -463,10 +464,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument(
-        "--network", nargs="+", choices=NETWORKS, default=[], help="time the layers of these, at their own batch sizes"
+        "--network", nargs="+", choices=NETWORKS, default=[], help="time layers of networks, at their own batch sizes"
     )
     args = parser.parse_args()
-    warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")  # it copies x, see the docstring
+    warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")  # PyTorch copies x, see above
     n, rounds = args.batch_size, args.rounds
     peers = [name for name in PEERS if (tf if name == "TensorFlow" else torch) is not None]
     print(f"{machine()}, {f'tensorflow {tf.__version__}' if tf else 'no tensorflow'}")
@@ -479,7 +480,7 @@ def main() -> None:
     products(rounds)
     print("\nConvolution: the layers of the book's CIFAR-10 network")
     convolutions(CIFAR, n, rounds, peers)
-    print("\nConvolution: other layers of 3x3")
+    print("\nConvolution: other 3x3 layers")
     convolutions(OTHERS, n, rounds, peers)
     print("\nPooling, without padding")
     poolings(n, rounds, peers)

@@ -1,11 +1,11 @@
-"""Does the gradient check raise false alarms? It runs on correct layers, losses and models, at random.
+"""Does the gradient check raise false alarms? It is run on correct layers, losses and models, drawn at random.
 
     python -m benchmarks.false_alarms [--count 1000] [--seed 0] [--method central]
 
-Shapes, hyper-parameters, data and seeds are drawn anew for each check, as in the specs in tests/proofs/specs,
-spread evenly over all layers, losses and models. Each failure is shown and makes the exit code 1. "zero" counts
-the checks in which all gradients of some array were truly zero, as with dead units and dropped inputs: these prove
-less.
+For each check, shapes, hyper-parameters, data and seeds are drawn anew from the specs in tests/proofs/specs. The
+checks are spread evenly over all layers, losses and models. Each failure is printed and makes the exit code 1.
+"zero" counts the checks in which all gradients of some array were truly zero, as with dead units and dropped inputs;
+such checks prove less.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Tally:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=1000, help="checks in all (default 1000)")
+    parser.add_argument("--count", type=int, default=1000, help="number of checks (default 1000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--method", choices=METHODS, default="auto", help="as in check_layer (default auto)")
     parser.add_argument("--mode", choices=MODES, default="sampled", help="as in check_layer (default sampled)")

@@ -1,23 +1,24 @@
-"""Which checker finds the mutants: tinydl's, torch.autograd.gradcheck or scipy.optimize.check_grad?
+"""Which checker finds the most mutants: tinydl's, torch.autograd.gradcheck or scipy.optimize.check_grad?
 
     python -m benchmarks.gradient_checkers               # all mutants of all layers and losses
-    python -m benchmarks.gradient_checkers --every 10    # every tenth
+    python -m benchmarks.gradient_checkers --every 10    # every tenth mutant
 
-The mutants' own inputs are tiny and chosen to expose them (tests/proofs/specs), which suits a checker that probes every
-entry. So every `--usual-every`th mutant is also checked at one input of usual size.
+Each mutant is a layer or a loss of tinydl with one mistake planted in its source (tinydl/gradcheck/mutation). Its
+inputs are tiny and chosen to expose it (tests/proofs/specs), which suits a checker that probes every entry. So every
+`--usual-every`th mutant is also checked at one input of usual size.
 
-Each mutant is a layer or a loss of tinydl with one mistake planted in its source (tinydl/gradcheck/mutation). Every
-checker gets it at the same inputs, one after another until one of them exposes the mistake, with its own defaults:
+Every checker gets the mutant at the same inputs, one after another until one input exposes the mistake, with the
+checker's own defaults:
 
     tinydl            check_layer and check_loss, with the oracle chosen automatically
-    tinydl, central   the same by central differences alone
+    tinydl, central   the same, by central differences alone
     torch             the layer wrapped as an autograd.Function; full Jacobians by central differences
-    torch, fast_mode  random projections of them
+    torch, fast_mode  the same, with random projections of the Jacobians
     scipy             sum(dy * y) + penalty as a function of one flat vector, with a random dy; forward differences. It
                       returns the norm of the error: wrong if above `--scipy-limit` times the gradient's norm
 
-All run in one process on one thread, taking turns mutant by mutant. Two kinds of mutants count: those that change the
-gradient, and those that break a rule of layers, such as leaving dy unchanged, which no peer claims to check.
+All run in one process on one thread and take turns on each mutant. Two kinds of mutants count: those that change the
+gradient, and those that break a rule for layers, such as leaving dy unchanged, which no peer claims to check.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ torch = optional("torch")
 
 
 def usual(spec: Any) -> Case:
-    """The default case, at an input of usual size."""
+    """The first case of a spec, at an input of usual size."""
     plain = next(iter(spec.cases.values()))
     size = (2, 8, 8, 8) if spec.inputs is ONLY_IMAGES else (32, 30)
     return LayerCase(plain.subject, size, plain.options)
@@ -83,7 +84,7 @@ class Subject:
         self.has_penalty = layer.penalty() != 0.0
 
     def forward(self) -> NDArray[Any]:
-        """y, or the value of a loss."""
+        """The output of a layer, or the value of a loss."""
         if self.loss is not None:
             return np.array(self.loss.forward(self.x, self.y_true))
         return self.runner.forward(self.x)
@@ -108,7 +109,7 @@ class Subject:
 
 
 def by_tinydl(case: Case, method: str) -> str:
-    """The checker's complaint; "" if there is none."""
+    """The checker's error message; "" if the check passes."""
     try:
         case.check(method=method)
     except GradientCheckError as error:
@@ -117,7 +118,7 @@ def by_tinydl(case: Case, method: str) -> str:
 
 
 def by_scipy(case: Case, limit: float) -> str:
-    """Run check_grad on the objective."""
+    """Run check_grad on the objective; return its error if above the limit, else ""."""
     subject = Subject(case)
     sizes = np.cumsum([array.size for array in subject.arrays])[:-1]
 
@@ -139,7 +140,7 @@ def by_scipy(case: Case, limit: float) -> str:
 
 
 def by_torch(case: Case, fast_mode: bool) -> str:
-    """The layer as an autograd.Function; a loss, or a layer with a penalty, as its scalar sum."""
+    """Run gradcheck on a layer as an autograd.Function; a loss, or a layer with a penalty, as its scalar objective."""
     subject = Subject(case)
     scalar = subject.loss is not None or subject.has_penalty
 
@@ -181,7 +182,7 @@ def contestants(scipy_limit: float) -> dict[str, Callable[[Case], str]]:
 
 
 def tried(check: Callable[[Case], str], cases: list[Case]) -> tuple[str, float]:
-    """The complaint about the first case that exposes a mistake, and the seconds until then."""
+    """The error message for the first case that exposes a mistake, and the seconds until it appeared."""
     start = time.perf_counter()
     for case in cases:
         try:
@@ -194,7 +195,7 @@ def tried(check: Callable[[Case], str], cases: list[Case]) -> tuple[str, float]:
 
 
 class Score:
-    """The contestants' results at one kind of input."""
+    """The contestants' results for one kind of input."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -204,7 +205,7 @@ class Score:
         self.right = 0
 
     def mutant(self, kind: str, checks: dict[str, Callable[[Any], str]], cases: list[Any]) -> None:
-        """Run all of them on one mutant, which is installed."""
+        """Run all checkers on one mutant, which must be installed."""
         self.total[kind] += 1
         for name, check in checks.items():
             message, took = tried(check, cases)
@@ -213,7 +214,7 @@ class Score:
             self.named[name] += kind == WRONG and "likely cause" in message
 
     def correct(self, checks: dict[str, Callable[[Any], str]], cases: list[Any]) -> None:
-        """Run all of them on layers without a mistake."""
+        """Run all checkers on layers without mistakes."""
         self.right += len(cases)
         for name, check in checks.items():
             for case in cases:
@@ -226,8 +227,8 @@ class Score:
         heads = (
             "checker",
             "wrong gradients caught",
-            "of these a cause named",
-            "rules",
+            "with a cause named",
+            "broken rules caught",
             "false alarms",
             "seconds",
             "ratio",
@@ -247,9 +248,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1, help="take every Nth mutant (default: all)")
     parser.add_argument(
-        "--usual-every", type=int, default=20, help="of these, check every Nth at usual sizes (default: every 20th)"
+        "--usual-every", type=int, default=20, help="of these, also check every Nth at usual size (default: every 20th)"
     )
-    parser.add_argument("--scipy-limit", type=float, default=1e-5, help="errors above it count as scipy's finds")
+    parser.add_argument("--scipy-limit", type=float, default=1e-5, help="scipy finds errors above this limit")
     args = parser.parse_args()
     if args.every < 1 or args.usual_every < 1:
         parser.error("--every and --usual-every must be >= 1")
@@ -276,7 +277,7 @@ def main() -> None:
 
 
 def kind_of(verdict: Verdict) -> str:
-    """Whether the gradient is wrong or a rule is broken, by the strict check that classifies the mutants."""
+    """WRONG or RULES (a broken rule), according to the strict check that classifies the mutants."""
     of_gradient = ("likely cause", "is wrong", "vacuous", "no usable derivative")
     return WRONG if verdict.kind == MISSED or any(mark in verdict.why for mark in of_gradient) else RULES
 

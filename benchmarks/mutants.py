@@ -2,11 +2,10 @@
 
     python -m benchmarks.mutants [--layer Dense --layer Conv2D] [--verbose]
 
-It prints every mutant that passed the check with the reason why that is right, and tables by layer and by kind of
-mistake; with --verbose also all other mutants, with the check that caught them. Exit code 1 if a wrong gradient passed.
-
-The changes and the meaning of the columns are described in tinydl/gradcheck/mutation; the inputs are in the specs in
-tests/proofs/specs.
+The output lists every mutant that passed the check, with the reason why that is right, and has tables by layer and by
+kind of mistake; with --verbose it also lists all other mutants, with the check that caught each. The exit code is 1 if
+a wrong gradient passed. The changes and the meaning of the columns are described in tinydl/gradcheck/mutation, and the
+inputs are in tests/proofs/specs.
 """
 
 from __future__ import annotations
@@ -68,13 +67,13 @@ def main() -> None:
     wrong = [one for one in judged if one.verdict.kind in (CAUGHT, MISSED)]
     missed = sum(one.verdict.kind == MISSED for one in wrong)
     distinct = len({(one.place, one.change) for one in wrong})
-    print(f"\n{time.perf_counter() - start:.0f} seconds; {distinct} distinct changes of code, as layers share kernels")
-    print(f"{len(wrong)} mutants that change the gradient: {len(wrong) - missed} caught, {missed} missed")
+    print(f"\n{time.perf_counter() - start:.0f} seconds; {distinct} distinct code changes, as layers share kernels")
+    print(f"{len(wrong)} mutants with a wrong gradient or a broken rule: {len(wrong) - missed} caught, {missed} missed")
     sys.exit(missed > 0)
 
 
 def print_table(head: str, rows: list[str], judged: list[Judged], row_of: Callable[[Judged], str]) -> None:
-    """Print as Markdown how often each verdict was given, row by row and in all."""
+    """Print a Markdown table of how often each verdict was given, per row and in total."""
     print("|", " | ".join([head, "mutants", *VERDICTS]), "|")
     print("|---|" + "---:|" * (1 + len(VERDICTS)))
     for row in [*rows, "all"]:

@@ -1,7 +1,7 @@
 """Contestants that run in processes of their own and take turns.
 
-A benchmark lists its `Contestant`s, `start`s a process for each and lets them `take_turns`; called with --worker NAME
-it is that process and does its `work`.
+A benchmark lists its `Contestant`s, calls `start` to run a process for each, and `take_turns` to time them. Each
+process is the same benchmark with --worker NAME, which calls `work`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Step = Callable[[Any, Any], float]  # a training step on one batch; returns the 
 
 
 class Built(NamedTuple):
-    """A model ready to be trained: its step, the batches in the step's layout, its number of parameters."""
+    """A model ready to be trained: its step, the batches in the step's layout, and its number of parameters."""
 
     step: Step
     batches: list[tuple[Any, Any]]
@@ -34,7 +34,7 @@ class Built(NamedTuple):
 
 
 class Contestant(NamedTuple):
-    """The row in the table, the function that builds it, the modules it needs."""
+    """A contestant's row in the table, the function that builds its model, and the modules it needs."""
 
     name: str
     build: Callable[..., Built]
@@ -52,7 +52,7 @@ def peak_memory() -> float:
 
 
 def work(contestant: Contestant, seconds: float, *arguments: Any) -> None:
-    """Print one JSON object per line: first about the built model, then one for every turn."""
+    """Build and train a model; print one JSON object about the model, then one for every turn."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the libraries' own output must not mix with the JSON
 
@@ -67,7 +67,7 @@ def work(contestant: Contestant, seconds: float, *arguments: Any) -> None:
     imported = peak_memory()
     step, batches, parameters = contestant.build(*arguments, **contestant.options)
     for batch in batches[:2] * 2:
-        step(*batch)  # to compile
+        step(*batch)  # the first steps compile
     start = time.perf_counter()
     step(*batches[0])
     steps = max(1, round(seconds / (time.perf_counter() - start)))
@@ -90,7 +90,7 @@ def same_benchmark(*arguments: str) -> list[str]:
 
 
 class Worker:
-    """A contestant's process, seen from outside."""
+    """A contestant's process, as the parent sees it."""
 
     def __init__(self, contestant: Contestant, arguments: list[str]) -> None:
         self.name = contestant.name
@@ -107,7 +107,7 @@ class Worker:
         self.built: dict[str, Any] = {}
 
     def wait_for_model(self) -> str:
-        """Wait until the model is built and has trained a little; return the error, or nothing."""
+        """Wait until the model is built and has trained a little; return the error, or "" if there is none."""
         try:
             self.built = self.answer()
         except RuntimeError as error:
@@ -115,13 +115,13 @@ class Worker:
         return str(self.built.get("missing", ""))
 
     def answer(self) -> dict[str, Any]:
-        """Raise RuntimeError, with the process's last output, if it has died."""
+        """Read one answer; raise RuntimeError with the process's last output if it has died."""
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
             last = self.errors.read().decode(errors="replace").strip().splitlines()[-3:]
-            raise RuntimeError(f"its process ended: {' / '.join(last) or 'no output'}")
+            raise RuntimeError(f"the process ended: {' / '.join(last) or 'no output'}")
         return dict(json.loads(line))
 
     def turn(self) -> None:
@@ -147,15 +147,15 @@ class Worker:
         self.errors.close()
 
 
-# --- the parent: lets them take turns ---------------------------------------------------------------
+# --- the parent: lets workers take turns ------------------------------------------------------------
 
 
 def start(contestants: list[Contestant], arguments: list[str], workers: list[Worker]) -> None:
-    """Add a worker for each contestant in turn; those that cannot run are named and skipped."""
+    """Start a worker for each contestant, one after the other; report and skip contestants that cannot run."""
     for contestant in contestants:
         print(f"starting {contestant.name} ... ", end="", flush=True)
         since = time.perf_counter()
-        if "tinydl" in contestant.modules:  # an extra run: it compiles and caches the kernels, which takes memory too
+        if "tinydl" in contestant.modules:  # an extra run compiles the kernels, as compiling takes memory
             before = Worker(contestant, arguments)
             before.wait_for_model()
             before.stop()
@@ -169,7 +169,7 @@ def start(contestants: list[Contestant], arguments: list[str], workers: list[Wor
 
 
 def take_turns(workers: list[Worker], rounds: int) -> float:
-    """Return the largest share of a core an idle worker used, as a mean over a round. Workers that die are skipped."""
+    """Time all rounds, skipping workers that die; return the largest share of a core that an idle worker used."""
     idle = 0.0
     for number in range(rounds):
         print(f"round {number + 1} of {rounds} ... ", end="", flush=True)

@@ -3,9 +3,9 @@
     python -m benchmarks.same_bits --write before.json        # with one version
     python -m benchmarks.same_bits --compare before.json      # with the other; lists differences, with exit code 1
 
-Hashed are the weights in get_weights' order (before and after the steps), predictions, losses, and the bytes of the
-saved model and of a checkpoint; a file written by the other version is also loaded. Bits depend on the machine and on
-the number of threads: compare on one machine, with the same TINYDL_NUM_THREADS.
+The hashes cover the weights in get_weights' order (before and after the steps), predictions, losses, and the bytes of
+the saved model and of a checkpoint; a file written by the other version is also loaded. Bits depend on the machine and
+on the number of threads, so compare on one machine, with the same TINYDL_NUM_THREADS.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from tinydl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCro
 from tinydl.optimizers import SGD, Adam, Optimizer, RMSprop
 
 STEPS = 20
-KEPT = 1 << 20  # most parameters of a model whose file is stored beside the hashes
+KEPT = 1 << 20  # models with more parameters are not stored beside the hashes
 
 ROWS, IMAGES, LARGE = (64, 29), (16, 32, 32, 3), (2, 224, 224, 3)
 adam, rmsprop = partial(Adam, 1e-3, weight_decay=1e-4), partial(RMSprop, 1e-3)
 sgd, clipped = partial(SGD, 0.01, 0.9, True, 5e-4), partial(SGD, 1e-3, 0.9, weight_decay=5e-4, global_clipnorm=1.0)
 
-# Model, batch shape, classes (0: it reconstructs its input), optimizer.
+# Model, batch shape, classes (0: the model reconstructs its input), optimizer.
 CASES: dict[str, tuple[Callable[[], Model], tuple[int, ...], int, Callable[[], Optimizer]]] = {
     "vanilla": (partial(models.vanilla_autoencoder, 29), ROWS, 0, adam),
     "deep": (partial(models.deep_autoencoder, 29), ROWS, 0, adam),
@@ -101,7 +101,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
 
 
 def logits_of_a_detector() -> str:
-    """BinaryCrossEntropy, which no model of the library uses."""
+    """Hash the gradient of BinaryCrossEntropy, which no model of the library uses."""
     rng = np.random.default_rng(3)
     loss = BinaryCrossEntropy()
     z = rng.standard_normal((64, 3)).astype(np.float32)
@@ -111,8 +111,8 @@ def logits_of_a_detector() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", metavar="FILE", type=Path, help="write the hashes, and small models' files beside")
-    parser.add_argument("--compare", metavar="FILE", type=Path, help="compare with hashes written before")
+    parser.add_argument("--write", metavar="FILE", type=Path, help="write the hashes, and small models beside FILE")
+    parser.add_argument("--compare", metavar="FILE", type=Path, help="compare with the hashes in FILE")
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="only these models")
     arguments = parser.parse_args()
     before = json.loads(arguments.compare.read_text()) if arguments.compare else {}
@@ -125,7 +125,7 @@ def main() -> int:
             changed = [key for key, value in found[name].items() if before.get(name, found[name]).get(key) != value]
             old = arguments.compare.absolute().parent / f"{name}.safetensors" if arguments.compare else None
             if old and old.exists() and digest(*Model.load(old).get_weights()) != before[name]["after fit"]:
-                changed.append("weights of the file written before, loaded")
+                changed.append("weights loaded from the earlier file")
             differing += bool(changed)
             print(f"{name:<24}{'differs: ' + ', '.join(changed) if changed else 'ok'}", flush=True)
         found["BinaryCrossEntropy"] = logits_of_a_detector()

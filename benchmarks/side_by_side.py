@@ -1,4 +1,4 @@
-"""Code that the benchmarks share: contestants that take turns in one process, their threads, the machine's name."""
+"""Code that the benchmarks share: timing in turns, numbers of threads, and a description of the machine."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 THREADS = min(2, CORES)
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TINYDL_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC",  # the last is XLA's, and so JAX's
+    "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC",  # the last is for XLA, and so for JAX
 )  # fmt: skip
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add the option --threads."""
-    parser.add_argument("--threads", type=int, default=THREADS, help=f"for each contestant (default {THREADS})")
+    parser.add_argument("--threads", type=int, default=THREADS, help=f"threads per contestant (default {THREADS})")
 
 
 def use_threads(threads: int | None = None) -> int:
-    """Let all libraries use that many threads, by default those of --threads; call it before they are loaded."""
+    """Make all libraries use `threads` threads, by default --threads; call this before importing them."""
     if threads is None:
         parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         add_threads(parser)
@@ -39,7 +39,7 @@ def use_threads(threads: int | None = None) -> int:
 
 
 def optional(module: str) -> Any:
-    """Import a peer; None if it is not installed."""
+    """Import a peer; return None if it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError:
@@ -64,10 +64,10 @@ def machine() -> str:
 def take_turns(
     contestants: Mapping[str, Callable[[], object]], rounds: int, rest: float = 0.0, least: float = 0.0
 ) -> dict[str, list[float]]:
-    """Seconds of every call. Each contestant runs once untimed, then all in turn, so that noise affects all equally.
+    """Time calls, in seconds. Each contestant runs once untimed; then all take turns, so noise affects all equally.
 
-    rest: seconds before each turn, while the previous contestant's threads stop spinning; the turn then begins
-        with an untimed call. least: seconds per turn; short calls are repeated within it, and their mean counts.
+    rest: seconds to wait before each turn, while the previous contestant's threads stop spinning; the turn then begins
+        with an untimed call. least: minimum seconds per turn; a short call is repeated, and the mean counts.
     """
     for run in contestants.values():
         run()
@@ -91,7 +91,7 @@ def take_turns(
 
 
 def table(seconds: dict[str, list[float]], unit: str, scale: float, baseline: str) -> str:
-    """Medians in `unit` (seconds * scale), their range, and their ratio to the baseline's."""
+    """Medians in `unit` (seconds * scale), with ranges and ratios to the baseline's median."""
     base = statistics.median(seconds[baseline])
     lines = [f"{'':<44}{'median':>10}{'range':>18}  {unit}"]
     for name, values in seconds.items():

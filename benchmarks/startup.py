@@ -1,11 +1,11 @@
-"""How long tinydl takes before it computes: its import, and the first batch of a fresh process.
+"""Time tinydl's startup: its import, and the first batch of a fresh process.
 
     python -m benchmarks.startup [--rounds 5] [--threads 2]
 
 Imports are timed inside fresh processes, alternating with NumPy's and PyTorch's, after one untimed import of each. The
 first batch is train_on_batch of the book's CIFAR-10 network on 128 images, in a fresh process that has imported tinydl
-and built the model: once with an empty kernel cache (all kernels it needs are compiled, for float32), then with the
-cache of the first run. The second batch shows the usual cost of a batch. These processes run on a pseudo-terminal;
+and built the model: once with an empty kernel cache (all kernels that it needs are compiled, for float32), then with
+the cache of the first run. The second batch shows the usual cost of a batch. These processes run on a pseudo-terminal;
 their terminal output is printed, with the seconds since the start of the process.
 """
 
@@ -47,7 +47,7 @@ os.write(int(os.environ["ANSWERS"]), json.dumps(seconds).encode())
 
 
 def imports(rounds: int) -> dict[str, list[float]]:
-    """Seconds of each import in fresh processes (of tinydl.models: the bare package is still lazy)."""
+    """Seconds of each import in fresh processes; of tinydl.models, because the package alone imports lazily."""
     modules = ["numpy", "tinydl.models", *(["torch"] if optional("torch") is not None else [])]
     seconds: dict[str, list[float]] = {f"import {module}": [] for module in modules}
     for number in range(rounds + 1):
@@ -61,7 +61,7 @@ def imports(rounds: int) -> dict[str, list[float]]:
 
 
 def first_batch(cache: str) -> tuple[dict[str, float], list[tuple[float, str]]]:
-    """Seconds by part, of a fresh process on a terminal; and the terminal's output with its times."""
+    """The seconds of each part of a fresh process on a terminal, and the terminal's output with its times."""
     from_answers, answers = os.pipe()
     terminal, inside = os.openpty()
     start = time.perf_counter()
@@ -76,7 +76,7 @@ def first_batch(cache: str) -> tuple[dict[str, float], list[tuple[float, str]]]:
     while True:
         try:
             text = os.read(terminal, 1 << 16).decode(errors="replace")
-        except OSError:  # Linux raises this when the other side has closed
+        except OSError:  # Linux raises it when the other end is closed
             break
         if not text:
             break
@@ -111,7 +111,7 @@ def main() -> None:
     firsts = [seconds["first batch"] for seconds, _ in warm]
     print(f"first batch, warm: {min(firsts):.2f} - {max(firsts):.2f} s")
     for label, texts in (("empty", shown), ("warm", warm[0][1])):
-        print(f"\nOn the terminal, {label} kernel cache:" + ("" if texts else " nothing"))
+        print(f"\nTerminal output, {label} kernel cache:" + ("" if texts else " none"))
         for at, text in texts:
             print("".join(f"{at:8.1f} s  {said}\n" for said in text.splitlines() if said), end="", flush=True)
 

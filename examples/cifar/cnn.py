@@ -1,15 +1,15 @@
 """A convolutional network that classifies pictures: the book's CNN on CIFAR-10.
 
-Without data it runs at once, with a small network, on the 1,797 handwritten digits included in scikit-learn:
+Without --data it trains a small network on the 1,797 handwritten digits included in scikit-learn:
 
     python examples/cifar/cnn.py                              # digits, a few seconds
     python examples/cifar/cnn.py --data cifar-10-batches-py   # the book's network on the book's data, 20 epochs
     python examples/cifar/cnn.py --data --quick               # a trial: 5,000 images from TINYDL_DATA, 2 epochs
     python examples/cifar/cnn.py --data --resume              # continue the last run, bit for bit
 
-5,000 of the training images (digits: 180) are held back, classes balanced; the epoch with the best accuracy on them
-(digits: the lowest loss) is restored at the end. Only then is the model evaluated on the test images, once. The book
-instead trains on all 50,000 (--all-rows); then no epoch can be called the best, and the last one's model is tested.
+5,000 of the training images (digits: 180) are held back, with balanced classes; the weights of the epoch with the best
+accuracy on them (digits: the lowest loss) are restored at the end. Only then is the model evaluated on the test images,
+once. With --all-rows it trains on all 50,000, as in the book; the model of the last epoch is then tested.
 
 Written to --out: report.json, table.md, pictures, model.safetensors (the model that was tested), and after every epoch
 history.json and checkpoint.safetensors, from which --resume continues. Ctrl-C ends a run cleanly.
@@ -45,18 +45,18 @@ class Recipe:
 
 
 CIFAR = Recipe("cifar_cnn", models.cifar_cnn, 20, 128, 1e-3, 5_000, "val_accuracy")  # the book's
-# On 180 images the accuracy soon reaches 100 % and cannot distinguish epochs; the loss can.
+# On 180 images the accuracy soon reaches 100 % and cannot distinguish epochs, but the loss can.
 DIGITS = Recipe("digits_cnn", models.digits_cnn, 40, 32, 2e-3, 180, "val_loss")
 
 
 def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace, Recipe]:
-    """Parse the options and fill in the defaults that depend on others."""
+    """Parse the options and fill in the defaults that depend on other options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_options(parser)
     parser.add_argument("--epochs", type=int, help=f"default: {CIFAR.epochs}, the book's; digits: {DIGITS.epochs}")
     parser.add_argument("--batch-size", type=int, help=f"default: {CIFAR.batch_size}; digits: {DIGITS.batch_size}")
     parser.add_argument("--augment", action="store_true", help="with --data: crop and mirror images at random")
-    parser.add_argument("--standardise", action="store_true", help="inputs of mean 0 and variance 1, not in [0, 1]")
+    parser.add_argument("--standardise", action="store_true", help="scale to mean 0 and variance 1, not to [0, 1]")
     parser.add_argument("--out", type=Path, help=f"default: runs/{CIFAR.name} or runs/{DIGITS.name}")
     args = parser.parse_args()
     recipe = DIGITS if args.data is None else CIFAR
@@ -94,5 +94,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except KeyboardInterrupt:  # outside fit, which handles Ctrl-C itself
+    except KeyboardInterrupt:  # Ctrl-C came outside fit, which handles it itself
         sys.exit("\nInterrupted; finished results are kept.")

@@ -1,6 +1,6 @@
-"""The famous architectures on CIFAR-10: choose a network, a recipe, and a time budget.
+"""Train famous architectures on CIFAR-10, with a choice of network, recipe and time budget.
 
-Without data it runs at once, on the 1,797 handwritten digits included in scikit-learn, enlarged to 32x32:
+Without --data it trains on the 1,797 handwritten digits included in scikit-learn, enlarged to 32x32 pixels:
 
     python examples/cifar/famous_networks.py                                  # ResNet-20 on digits, a few minutes
     python examples/cifar/famous_networks.py --data --model resnet20          # 30 epochs of CIFAR-10 from TINYDL_DATA
@@ -8,15 +8,15 @@ Without data it runs at once, on the 1,797 handwritten digits included in scikit
     python examples/cifar/famous_networks.py --data --model resnet20 --recipe paper   # 182 epochs, as in He et al.
     python examples/cifar/famous_networks.py --data --model vgg --resume      # continue a run, bit for bit
 
-Recipes, both with SGD, momentum 0.9, batches of 128, images that are standardized, shifted by up to 4 pixels and
-mirrored (digits are not), and weight decay on the weights alone, not on biases or batch normalization:
+Both recipes use SGD with momentum 0.9, batches of 128, images that are standardized, shifted by up to 4 pixels and
+mirrored (digits are not mirrored), and weight decay on the weights alone, not on biases or batch normalization:
 
     one_cycle   the learning rate rises and falls once over the whole run; Nesterov momentum, decay 5e-4
     paper       learning rate 0.1, divided by 10 after half and after three quarters of the epochs, decay 1e-4 (without
                 the 400 warm-up steps at 0.01 that He et al. used for ResNet-110)
 
-5,000 of the training images are held back, classes balanced; the epoch with the best accuracy on them is restored
-at the end. Only then is the model evaluated on the test images, once.
+5,000 of the training images (digits: 180) are held back, with balanced classes; the weights of the epoch with the best
+accuracy on them are restored at the end. Only then is the model evaluated on the test images, once.
 
 Written to --out: model.png (the network's block diagram), report.json, table.md, pictures, model.safetensors (the model
 that was tested), and after every epoch history.json and checkpoint.safetensors, from which --resume continues. Ctrl-C
@@ -52,7 +52,7 @@ MODELS: dict[str, Callable[..., Model]] = {
     "inception": models.inception_cifar,
     **{f"resnet{depth}": partial(models.resnet_cifar, depth) for depth in (20, 32, 44, 56, 110)},
 }
-EPOCHS = {"one_cycle": 30, "paper": 182}  # the paper's 64,000 steps
+EPOCHS = {"one_cycle": 30, "paper": 182}  # for paper, the 64,000 steps of He et al.
 LEARNING_RATE = {"one_cycle": 0.2, "paper": 0.1}  # maximum
 VALIDATION_ROWS = 5_000
 DIGIT_PIXELS = 4  # each digit pixel becomes a square of this side
@@ -69,7 +69,7 @@ def sgd(args: argparse.Namespace, steps: int) -> SGD:
 
 
 def prepare(data: Data, args: argparse.Namespace) -> Data:
-    """Standardized images; the training images are also augmented anew in every epoch."""
+    """Standardize all images; training images are also augmented anew in every epoch."""
     if args.data is None:
         validation = data.validation and enlarged(data.validation)
         data = Data(data.source, enlarged(data.train), validation, enlarged(data.test))
@@ -82,7 +82,7 @@ def prepare(data: Data, args: argparse.Namespace) -> Data:
 
 
 def enlarged(images: Images) -> Images:
-    """Enlarge every pixel to a square: the networks halve their maps up to four times."""
+    """Enlarge every pixel to a square, because the networks halve their maps up to four times."""
     return Images(images.x.repeat(DIGIT_PIXELS, 1).repeat(DIGIT_PIXELS, 2), images.labels, images.class_names)
 
 
@@ -95,7 +95,7 @@ def compiled(args: argparse.Namespace, data: Data, epochs: int) -> Model:
 
 
 def epochs_in(minutes: float, args: argparse.Namespace, data: Data) -> int:
-    """Estimate the epochs that fit, from a few steps of a throwaway model; a forward pass is a third of a step."""
+    """Estimate how many epochs fit, from a few steps of a throwaway model; a forward pass is a third of a step."""
     model, rng = compiled(args, data, 1), np.random.default_rng(args.seed)
     seconds = []
     for _ in range(TRIAL_STEPS):
@@ -109,7 +109,7 @@ def epochs_in(minutes: float, args: argparse.Namespace, data: Data) -> int:
 
 
 def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """Parse the options and fill in the defaults that depend on others."""
+    """Parse the options and fill in the defaults that depend on other options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=sorted(MODELS), default="resnet20", help="default: resnet20")
     parser.add_argument("--recipe", choices=sorted(EPOCHS), default="one_cycle", help="default: one_cycle")
@@ -120,9 +120,9 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--batch-size", type=int, default=128, help="default: 128")
     parser.add_argument("--learning-rate", type=float, help=f"maximum; default: {LEARNING_RATE}")
     parser.add_argument("--label-smoothing", type=float, default=0.0, help="default: 0")
-    parser.add_argument("--cutout", type=int, default=0, metavar="SIZE", help="blank out a square of SIZE pixels")
+    parser.add_argument("--cutout", type=int, default=0, metavar="SIZE", help="blank out a square, SIZE pixels wide")
     parser.add_argument("--mixup", type=float, default=0.0, metavar="ALPHA", help="blend images and their labels")
-    parser.add_argument("--clip-norm", type=float, default=0.0, metavar="NORM", help="scale longer gradients to it")
+    parser.add_argument("--clip-norm", type=float, default=0.0, metavar="NORM", help="shorten gradients above NORM")
     parser.add_argument("--out", type=Path, help="default: runs/MODEL_cifar or runs/MODEL_digits")
     args = parser.parse_args()
     args.out = args.out or Path("runs", f"{args.model}_{'digits' if args.data is None else 'cifar'}")
@@ -172,5 +172,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except KeyboardInterrupt:  # outside fit, which handles Ctrl-C itself
+    except KeyboardInterrupt:  # Ctrl-C came outside fit, which handles it itself
         sys.exit("\nInterrupted; finished results are kept.")

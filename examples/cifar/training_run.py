@@ -1,6 +1,6 @@
 """A training run on labeled images, from files to report: code shared by the CIFAR-10 examples.
 
-A run may be stopped anywhere and resumes bit for bit. Written to its folder: report.json, table.md, pictures,
+A run may be stopped anywhere and resumed bit for bit. Files written to its folder: report.json, table.md, pictures,
 model.safetensors (the model that was tested), and after every epoch history.json and checkpoint.safetensors.
 """
 
@@ -31,7 +31,7 @@ REPORT, TABLE = "report.json", "table.md"
 
 
 class Data(NamedTuple):
-    """The images of a run; no validation images if all rows are trained on."""
+    """The images of a run; `validation` is None if all training images are used for training."""
 
     source: str
     train: Images
@@ -40,25 +40,25 @@ class Data(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The model, where its results are written, and the settings."""
+    """The network's name, the folder for its results, and its settings."""
 
     name: str  # the network's name
     out: Path
-    settings: dict[str, Any]  # a resumed run must have the same
+    settings: dict[str, Any]  # a resumed run must have the same settings
     epochs: int
     batch_size: int
-    monitor: str  # the figure that selects the best epoch, given validation images
+    monitor: str  # the figure that selects the best epoch if there are validation images
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for the images, their number, and the run's folder."""
+    """Add the options that select the images, the seed and a run to resume."""
     parser.add_argument(
         "--data", nargs="?", const="", metavar="PATH",
-        help="CIFAR-10: its folder or archive; without PATH the folder that TINYDL_DATA names (default: digits)",
+        help="CIFAR-10's folder or archive; without PATH, the folder that TINYDL_DATA names (default: digits)",
     )  # fmt: skip
-    parser.add_argument("--download", action="store_true", help="with --data: fetch it (163 MB) if it is missing")
-    parser.add_argument("--all-rows", action="store_true", help="no validation images: test the last epoch")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --out exactly")
+    parser.add_argument("--download", action="store_true", help="with --data: download it (163 MB) if it is missing")
+    parser.add_argument("--all-rows", action="store_true", help="no validation images; test the last epoch's model")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, bit for bit")
     parser.add_argument("--quick", action="store_true", help="a trial, not a result: 2 epochs; CIFAR-10: 5,000 images")
     parser.add_argument("--seed", type=int, default=0, help="for weights, shuffling and validation images (default: 0)")
 
@@ -79,7 +79,7 @@ def check_data_options(parser: argparse.ArgumentParser, args: argparse.Namespace
 
 
 def load_data(args: argparse.Namespace, validation_rows: int) -> Data:
-    """The images, split according to the options."""
+    """Load the images and split them according to the options."""
     rng = np.random.default_rng(args.seed)
     if args.data is None:
         source, (train, test) = "scikit-learn's digits", digits.load()
@@ -87,7 +87,7 @@ def load_data(args: argparse.Namespace, validation_rows: int) -> Data:
         source, (train, test) = "CIFAR-10", cifar10.load(args.data or None, download=args.download)
         if args.quick:
             train, test = train.split(5_000, rng)[1], test.split(2_000, rng)[1]
-            source += " (a part of it)"
+            source += " (a subset)"
     validation: Images | None = None
     if not args.all_rows:
         train, validation = train.split(min(validation_rows, len(train) // 5), rng)
@@ -103,7 +103,7 @@ def standardised(data: Data) -> Data:
 
 
 class Log(Callback):
-    """After every epoch: save history.json, then the checkpoint from which --resume continues."""
+    """Save history.json after every epoch, then the checkpoint from which --resume continues."""
 
     def __init__(self, out: Path, settings: dict[str, Any], history: dict[str, list[float]]) -> None:
         self.out, self.settings, self.history = out, settings, history
@@ -116,11 +116,11 @@ class Log(Callback):
         longer = {name: [*self.history.get(name, []), value] for name, value in figures.items()}
         write_json(self.out / HISTORY, {"settings": self.settings, "history": longer})
         self.model.save_checkpoint(self.out / CHECKPOINT)
-        self.history.update(longer)  # last, in one call: Ctrl-C may come anywhere
+        self.history.update(longer)  # last and in one call, as Ctrl-C may come at any point
 
 
 def best_epoch(history: dict[str, list[float]], monitor: str) -> int:
-    """The epoch, from 1, whose model is kept: the first with the best figure, or simply the last."""
+    """The epoch, counted from 1, whose model is kept: the first of the best or, without validation, the last."""
     if monitor not in history:
         return len(history["loss"])
     values = np.array(history[monitor])
@@ -128,12 +128,12 @@ def best_epoch(history: dict[str, list[float]], monitor: str) -> int:
 
 
 def take_up(model: Model, out: Path, settings: dict[str, Any], keep: ModelCheckpoint) -> dict[str, list[float]]:
-    """Load the last checkpoint; return the history up to it, and tell `keep` the best epoch.
+    """Load the last checkpoint; return the history up to it, and give `keep` the best figure.
 
     ValueError: the run was made with other settings.
 
-    A run may have been stopped anywhere, even between two files of one epoch. They are written in this order:
-    history, checkpoint, model.
+    A run may have been stopped anywhere, even between two files of one epoch. An epoch's files are written in this
+    order: history, checkpoint, model.
     """
     saved = json.loads((out / HISTORY).read_text())
     for name, value in settings.items():
@@ -157,7 +157,7 @@ def is_unfinished(out: Path) -> bool:
 
 
 def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run, resume: bool) -> None:
-    """Train the compiled model, from the start or where it stopped; report. Exit if interrupted."""
+    """Train the compiled model, from the start or from the checkpoint, and report; exit if interrupted."""
     keep = ModelCheckpoint(run.out / MODEL, run.monitor, save_best_only=data.validation is not None)
     history: dict[str, list[float]] = {}
     if resume:
@@ -166,7 +166,7 @@ def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run,
         except (OSError, ValueError, LookupError) as error:
             parser.error(f"--resume: {error}")
         if model.epoch > run.epochs:
-            parser.error(f"--resume: the run in {run.out} has {model.epoch} epochs already: give a larger --epochs")
+            parser.error(f"--resume: the run in {run.out} already has {model.epoch} epochs: give a larger --epochs")
     outdated = [REPORT, TABLE] if resume else [REPORT, TABLE, HISTORY, CHECKPOINT, MODEL]
     for name in outdated:
         (run.out / name).unlink(missing_ok=True)
@@ -216,7 +216,7 @@ def finish(model: Model, data: Data, run: Run, history: dict[str, list[float]], 
     )
     if interrupted:
         done = f"{len(history['loss'])} of {run.epochs} epochs are finished and kept in {run.out.resolve()}"
-        print(f"{done}; --resume continues. The test images were not used.", flush=True)
+        print(f"{done}; --resume continues the run. The test images were not used.", flush=True)
         return
     text = table(report, data.test.class_names)
     write_whole(run.out / TABLE, f"{text}\n".encode())
@@ -242,7 +242,7 @@ def judge(model: Model, test: Images) -> tuple[dict[str, Any], NDArray[np.float3
 def table(report: dict[str, Any], names: tuple[str, ...]) -> str:
     """The result as a Markdown table."""
     history, epoch = report["history"], report["best_epoch"]
-    why = "the best by the validation images" if "val_loss" in history else "the last"
+    why = "the best on the validation images" if "val_loss" in history else "the last"
     rows = [["images", "how many", "loss", "accuracy"]]
     dropout = ", dropout on" if report["dropout"] else ""
     rows.append([f"training, during the epoch{dropout}", f"{report['train_rows']:,}"])
@@ -280,7 +280,7 @@ def draw(model: Model, data: Data, report: dict[str, Any], probabilities: NDArra
     plots.feature_maps(
         model,
         data.test.take(slice(first, first + 1))[0],
-        source=f'{source}; test image {first}: "{names[y[first]]}", mistaken for "{names[says[first]]}"',
+        source=f'{source}; test image {first}: "{names[y[first]]}", classified as "{names[says[first]]}"',
         path=folder / "feature_maps.png",
     )
     plots.confusion_matrix(y, says, names, source=tested, path=folder / "confusion_matrix.png")

@@ -1,20 +1,20 @@
-"""Five autoencoders look for fraud among card payments without having seen a label.
+"""Five autoencoders detect fraud among card payments without training on labels.
 
-Each learns to reproduce normal rows; rows that it reproduces badly are suspicious. With no arguments it trains all of
-them on generated transactions at the size of the real data (284,807 rows, 492 frauds), compares and plots them:
+Each learns to reproduce normal rows; rows that it reproduces badly are suspicious. Without arguments the script trains
+all of them on generated transactions, as many as in the real data (284,807 rows, 492 frauds), and compares the results:
 
     python examples/fraud/autoencoders.py
     python examples/fraud/autoencoders.py --data creditcard.csv --seeds 5      # the real data
     python examples/fraud/autoencoders.py --model vanilla --quick              # a trial in a few seconds
 
-Two protocols are run side by side:
-    book     as in Liu & Mehta 2019, faults included: scaled before the split, all frauds in the test part, validation
-             on the test rows, nothing left to choose a threshold on
-    honest   separate training, validation and test rows, the scaler fitted on training rows, the best epoch by
+Two protocols are compared:
+    book     as in Liu & Mehta 2019, faults included: scaling before the split, all frauds in the test rows, validation
+             on the test rows, no rows left for the choice of a threshold
+    honest   separate training, validation and test rows, the scaler fitted to training rows, the best epoch by
              validation loss restored, the threshold chosen on labeled calibration rows
 
 Written to --out: report.json, table.md, pictures (of the honest protocol, if it is run), models as safetensors, and
-TensorBoard logs where tensorboardX is installed.
+TensorBoard logs if tensorboardX is installed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ BOOK_ROWS = 284_807 - 492
 
 @dataclass(frozen=True)
 class Recipe:
-    """The book's training settings of a model, and the area under the precision-recall curve it prints for it."""
+    """The book's training settings for a model, and the area under its precision-recall curve as the book prints it."""
 
     build: Callable[..., Model]
     learning_rate: float
@@ -62,7 +62,7 @@ class Recipe:
     book_pr_area: float | None = None
 
     def epochs_for(self, rows: int) -> int:
-        """The number of epochs over `rows` that takes as many optimizer steps as the book's run on the whole data."""
+        """The number of epochs over `rows` rows with as many optimizer steps as the book's run on all rows."""
         return round(self.epochs * self.train_fraction * BOOK_ROWS / rows)
 
 
@@ -146,11 +146,11 @@ def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, ar
 
 
 def draw(runs: dict[str, Run], protocol: str, source: str, out: Path) -> None:
-    """Draw the pictures of one protocol's first seed: those that compare models, and a folder for each model."""
+    """Draw the pictures of one protocol's first seed: comparisons of all models, and a folder for each model."""
     folder = out / "pictures"
-    shutil.rmtree(folder, ignore_errors=True)  # pictures of an earlier run
+    shutil.rmtree(folder, ignore_errors=True)  # remove the pictures of an earlier run
     y = next(iter(runs.values())).split.y_test
-    # Curves may share a picture if the models have the same test rows; the book's 5 % pair has its own.
+    # Models share a picture only if they have the same test rows; the book's 5 % pair has its own test rows.
     together = {name: run for name, run in runs.items() if np.array_equal(run.split.y_test, y)}
     histories = {name: run.history for name, run in runs.items()}
     scores = {name: run.scores for name, run in together.items()}
@@ -161,7 +161,7 @@ def draw(runs: dict[str, Run], protocol: str, source: str, out: Path) -> None:
     pictures.roc_curves(y, scores, source=label, path=folder / "roc.png")
     rows = (run.split.x_test, run.reconstruction, run.split.feature_names)
     pictures.fraud_overview(
-        histories, y, scores, *rows, run.threshold, source=f"{label}; right: {name}", path=folder / "overview.png"
+        histories, y, scores, *rows, run.threshold, source=f"{label}; right side: {name}", path=folder / "overview.png"
     )
     for name, run in runs.items():
         own, label = folder / slug(name), f"{source}; {protocol} protocol, {name}"
@@ -187,7 +187,7 @@ def figure(summary: dict[str, Any], *path: str) -> str:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The comparison as Markdown: mean and standard deviation over seeds."""
+    """The comparison as a Markdown table: mean and standard deviation over seeds."""
     header = "protocol|model|epochs|seeds|ROC-AUC|prevalence|AP|AP at 0.858 %|AP at 0.173 %|area at 0.858 %"
     rows = [header.split("|") + ([] if result["synthetic"] else ["book's area"])]
     for protocol, by_model in result["summary"].items():
@@ -202,11 +202,11 @@ def table(result: dict[str, Any]) -> str:
                 figure(book, "pr_area_trapezoid"), *([] if result["synthetic"] else [f"{area:.4f}" if area else ""]),
             ])  # fmt: skip
     explained = [
-        f"{result['data']}{' INTERRUPTED: not all runs were made.' if result['interrupted'] else ''}",
+        f"{result['data']}{' INTERRUPTED: not all runs were finished.' if result['interrupted'] else ''}",
         "AP: average precision at the test rows' own prevalence, at the book's 0.858 % and at the natural 0.173 %.",
         "Generated data: these figures say nothing about real fraud."
         if result["synthetic"]
-        else "The book gives the trapezoid area, at 0.858 % (0.182 % for the 5 % pair), of one run.",
+        else "The book gives the trapezoid area of one run, at 0.858 % (0.182 % for the 5 % pair).",
     ]
     pretraining = [
         f"{name}: average precision {figure(summary, 'average_precision')}"
@@ -216,16 +216,16 @@ def table(result: dict[str, Any]) -> str:
 
 
 def write(result: dict[str, Any], out: Path) -> None:
-    """Write report.json and table.md after every run, so that no result is lost."""
+    """Write report.json and table.md; called after every run, so that no result is lost."""
     write_json(out / "report.json", result)
     write_whole(out / "table.md", f"{table(result)}\n".encode())
 
 
 def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None) -> dict[str, Any]:
-    """Does a denoising autoencoder's unlabeled training help a classifier that has few labels?
+    """Test whether a denoising autoencoder's unlabeled training helps a classifier that has few labels.
 
-    Both classifiers are 29 - 40 relu - 1; one starts from random weights, the other with the denoising encoder as its
-    hidden layer. They train on the honest split's calibration frauds (or a tenth of them); its test rows test them.
+    Both classifiers are 29 - 40 relu - 1; one starts with random weights, the other with the denoising encoder. They
+    train on normal rows and the honest split's calibration frauds (all, or a tenth), and are tested on its test rows.
     """
     results: dict[str, list[dict[str, Any]]] = {}
     for seed in range(seeds):
@@ -253,7 +253,7 @@ def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None) -> d
                 if model.fit(x, y, epochs or 30, BATCH_SIZE, True, (x_val, y_val), [best], verbose=0).interrupted:
                     raise KeyboardInterrupt
                 metrics = detection_metrics(split.y_test, model.predict(split.x_test)[:, 0], PREVALENCES)
-                name = f"classifier from {start}, {len(frauds)} frauds to learn from"
+                name = f"classifier ({start}), {len(frauds)} training frauds"
                 results.setdefault(name, []).append(metrics)
                 print(f"seed {seed}, {name}: average precision {metrics['average_precision']:.3f}", flush=True)
     return {name: summarise(reports) for name, reports in results.items()}
@@ -265,22 +265,22 @@ def main() -> None:
     parser.add_argument("--model", choices=[*kinds, "all"], default="all", help="which autoencoder (default: all)")
     parser.add_argument(
         "--data", nargs="?", const="", metavar="PATH",
-        help="the real creditcard.csv, plain or gzip, or its folder; without PATH the folder that TINYDL_DATA names "
+        help="the real creditcard.csv, plain or gzip, or its folder; without PATH, the folder that TINYDL_DATA names "
         "(default: generated transactions)",
     )  # fmt: skip
-    parser.add_argument("--download", action="store_true", help="with --data: get it from OpenML if it is missing")
+    parser.add_argument("--download", action="store_true", help="with --data: download it from OpenML if missing")
     parser.add_argument("--protocol", choices=["book", "honest", "both"], default="both")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, help="epochs for every model (default: the book's, 30 or 50)")
     length.add_argument(
         "--book-steps", action="store_true",
-        help="with part of the data: more epochs, to match the book's optimizer steps on all of it",
+        help="given part of the data: more epochs, for as many optimizer steps as the book took on all rows",
     )  # fmt: skip
-    parser.add_argument("--drop-duplicates", action="store_true", help="in the honest protocol: keep one of equal rows")
-    parser.add_argument("--seeds", type=int, default=1, help="runs of each model, seeds 0, 1, ... (default: 1)")
-    parser.add_argument("--out", type=Path, default=Path("runs/fraud"), help="where to write (default: runs/fraud)")
+    parser.add_argument("--drop-duplicates", action="store_true", help="honest protocol: keep only one of equal rows")
+    parser.add_argument("--seeds", type=int, default=1, help="runs of each model, with seeds 0, 1, ... (default: 1)")
+    parser.add_argument("--out", type=Path, default=Path("runs/fraud"), help="output folder (default: runs/fraud)")
     parser.add_argument("--quick", action="store_true", help="a trial, not a result: 40,000 generated rows, 5 epochs")
-    parser.add_argument("--pretrain", action="store_true", help="also start a classifier from the denoising encoder")
+    parser.add_argument("--pretrain", action="store_true", help="also train a classifier from the denoising encoder")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     args = parser.parse_args()
     for option in ("epochs", "seeds"):

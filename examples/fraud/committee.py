@@ -1,13 +1,14 @@
-"""Can a committee of autoencoders beat the book's best single one, 0.831?
+"""Can a committee of autoencoders beat 0.831, the score of the book's best single one?
 
     python examples/fraud/committee.py --data creditcard.csv --seeds 5
 
-Eight wide autoencoders (100 relu units, trained long, gradients clipped) learn to copy normal rows almost exactly:
-their kinks end up just outside the normal cloud, and rows beyond them get an error. Five narrow ones (10 units) rank
-the rest. The score is the sum of both groups' mean log errors: with a mean of logarithms no single member decides.
+Eight wide autoencoders (100 relu units, long training, clipped gradients) learn to copy normal rows almost exactly: the
+kinks of their units end up just outside the cloud of normal rows, and rows beyond the kinks get an error. Five narrow
+autoencoders (10 units) rank the other rows. The score is the sum of both groups' mean log errors: because logarithms
+are averaged, no single member decides.
 
 The configuration was chosen among some seventy by average precision on the calibration rows of the honest protocol,
-over five seeds, before the test rows were used. Here it runs in both protocols, beside one wide member alone.
+over five seeds, before the test rows were used. This script runs it in both protocols, beside a single wide member.
 """
 
 from __future__ import annotations
@@ -50,14 +51,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--data", nargs="?", const="", metavar="PATH",
-        help="the real creditcard.csv or its folder; without PATH the folder that TINYDL_DATA names "
+        help="the real creditcard.csv or its folder; without PATH, the folder that TINYDL_DATA names "
         "(default: 40,000 generated transactions)",
     )  # fmt: skip
-    parser.add_argument("--download", action="store_true", help="with --data: get it from OpenML if it is missing")
-    parser.add_argument("--seeds", type=int, default=1, help="splits and committees, seeds 0, 1, ... (default: 1)")
+    parser.add_argument("--download", action="store_true", help="with --data: download it from OpenML if missing")
+    parser.add_argument("--seeds", type=int, default=1, help="splits and committees, with seeds 0, 1, ... (default: 1)")
     parser.add_argument("--members", type=int, nargs=2, default=(8, 5), metavar=("WIDE", "NARROW"))
-    parser.add_argument("--epochs", type=int, default=60, help="for wide members; narrow ones take half as many")
-    parser.add_argument("--out", type=Path, default=Path("runs/committee"), help="where to write the picture")
+    parser.add_argument("--epochs", type=int, default=60, help="of wide members; narrow ones train for half as many")
+    parser.add_argument("--out", type=Path, default=Path("runs/committee"), help="folder for the pictures")
     args = parser.parse_args()
     if min(args.seeds, args.epochs, *args.members) < 1:
         parser.error("--seeds, --epochs and --members must be >= 1")
@@ -102,8 +103,8 @@ def main() -> None:
                 for (key, value), spread in zip(figures.items(), spreads, strict=True)
             )
             print(f"{protocol} protocol, {name}: {text}", flush=True)
-    print("The book's best single run on the real data: area at 0.858 % 0.831")
-    print(f"Pictures in {args.out.resolve()}")
+    print("The book's best single run on the real data has an area at 0.858 % of 0.831")
+    print(f"Pictures written to {args.out.resolve()}")
 
 
 if __name__ == "__main__":

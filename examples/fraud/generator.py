@@ -1,27 +1,27 @@
-"""Generated card payments in the format of the credit-card data, for runs without that data.
+"""Generate card payments in the format of the credit-card data, for runs without the real data.
 
-Figures reached on these rows say nothing about real fraud: the frauds are invented in this file. They
-serve for lessons, tests and timings only, and every source label begins with "SYNTHETIC".
+Figures reached on these rows say nothing about real fraud, because this file invents the frauds. The rows
+serve only for lessons, tests and timings, and every source label begins with "SYNTHETIC".
 
 Each normal payment is generated in 28 raw columns:
 
     raw = center[k] + z W[k] + tanh(z A[k]) B[k] + e
 
-k is one of eight behaviors (groceries, travel, ...), z the customer's six latent habits, e noise whose size
-differs from row to row. The bend tanh(z A) B ties columns together in a way that no linear projection can follow,
-and Student-t draws make the tails heavy. A fixed linear map then turns raw columns into V1..V28:
-uncorrelated and of falling variance, as principal components are. All these maps and behaviors are the same for
+Here k is one of eight behaviors (groceries, travel, ...), z holds the customer's six latent habits, and e is noise
+whose size differs from row to row. The term tanh(z A) B ties columns together in a way that no linear projection can
+follow, and Student-t draws make the tails heavy. A fixed linear map then turns the raw columns into V1..V28, which are
+uncorrelated and of decreasing variance, as principal components are. All these maps and behaviors are the same for
 every seed; a seed only draws different rows.
 
-Four kinds of fraud, each with a strength drawn per row:
+There are four kinds of fraud, each with a strength drawn per row:
 
-    takeover      half of the columns pulled towards another behavior and beyond it, which breaks their ties
-    card testing  tiny amounts in short bursts, shifted along one direction, as from a machine
+    takeover      half of the columns are pulled toward another payment and beyond it, which breaks their ties
+    card testing  tiny amounts in short bursts, all shifted along one direction, as if sent by a machine
     bust-out      large amounts, and habits stretched far beyond their range
-    mimicry       a normal payment but for a slight shift: hard to find
+    mimicry       a normal payment with a slight shift, hard to find
 
-An autoencoder with a bottleneck and a hidden layer on each side of it beats a linear projection of equal width
-here, and an autoencoder as wide as its input, which can learn the identity, does worse than either.
+On these rows, an autoencoder with a bottleneck and a hidden layer on each side of it beats a linear projection of
+equal width, and an autoencoder as wide as its input, which can learn the identity, does worse than either.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _DAY = 86_400.0
 
 
 def generate(n_rows: int = 284_807, n_frauds: int = 492, seed: int = 0) -> Transactions:
-    """Generate `n_rows` payments of two days in order of time, `n_frauds` of them frauds; deterministic in `seed`.
+    """Generate `n_rows` payments over two days, in order of time, `n_frauds` of them frauds; `seed` fixes the draw.
 
-    Amount is log-normal, Time has a daily rhythm, `kinds` names the kind of each fraud ("" for normal rows).
+    Amount is log-normal, Time has a daily rhythm, and `kinds` names the kind of each fraud ("" for normal rows).
     These rows are SYNTHETIC: figures on them say nothing about real fraud.
 
-    ValueError: not 0 <= n_frauds <= n_rows, or n_rows < 1.
+    ValueError: unless n_rows >= 1 and 0 <= n_frauds <= n_rows.
     """
     if n_rows < 1 or not 0 <= n_frauds <= n_rows:
         raise ValueError(f"need n_rows >= 1 and 0 <= n_frauds <= n_rows, got {n_rows} rows, {n_frauds} frauds")
@@ -90,7 +90,7 @@ class _World:
         self.amount_habit = rng.normal(0, 0.3, (k, z))
         self.machine_mark = rng.normal(0, 1, d)
 
-        # Principal components of a large draw, each then scaled to its own spread: 1.96 for V1 down to 0.33.
+        # The principal components of a large sample, scaled to standard deviations from 1.96 (V1) to 0.33 (V28).
         sample, _ = self.payments(20_000, rng)
         self.mean = sample.mean(axis=0)
         variances, axes = np.linalg.eigh(np.cov(sample, rowvar=False))
@@ -145,7 +145,7 @@ class _World:
 
 @cache
 def _world() -> _World:
-    """Make the world once, as that takes longer than the rows of a small data set."""
+    """Make the world once, because it takes longer to make than the rows of a small data set."""
     return _World()
 
 
@@ -155,7 +155,7 @@ def _heavy(n: int, degrees: float, rng: np.random.Generator) -> NDArray[np.float
 
 
 def _times_of_day(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Seconds over two days; few payments at night, most in the afternoon."""
+    """Times of n payments, in seconds over two days: few at night, most in the afternoon."""
     hours = np.arange(49)
     rate = 1.0 - 0.85 * np.cos((hours - 3) / 24 * 2 * np.pi)  # lowest at 3 a.m.
     share = np.concatenate([[0.0], np.cumsum((rate[1:] + rate[:-1]) / 2)])

@@ -1,7 +1,7 @@
-"""Pictures of the study: curves over thresholds, errors by class and by feature, single rows.
+"""Pictures of the fraud study: curves over thresholds, errors by class and by feature, and single rows.
 
-As in tinydl.plots, each function returns a Figure and saves it if `path` is given; those with one panel draw on `ax`
-if that is given.
+As in tinydl.plots, each function returns a Figure and saves it if `path` is given; functions that draw one panel use
+`ax` if it is given.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tinydl.plots import History, loss_curves
 from tinydl.plots.style import BLUE, GREY, VERMILION, add_legend, cycle, dress, finish, panel
 
 NORMAL, FRAUD = BLUE, VERMILION
-SHARES = (-0.02, 1.02)  # limits of an axis: curves at 0 and 1, and a chance line just above 0, stay clear of the edges
+SHARES = (-0.02, 1.02)  # axis limits that keep curves at 0 and 1, and a chance line just above 0, off the edges
 
 
 def pr_curves(
@@ -30,9 +30,9 @@ def pr_curves(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """Precision against recall, one curve per model: {model name: scores (n,)}; chance is the prevalence.
+    """Precision against recall, one curve per {model name: scores (n,)}; the prevalence is drawn as chance.
 
-    ValueError: no models, labels of one class only, scores that do not match the labels or are not finite.
+    ValueError: no models; labels of one class only; scores that do not match the labels or are not finite.
     """
     figure, ax = panel(ax)
     y = _labels(y_true)
@@ -43,7 +43,7 @@ def pr_curves(
         ax.plot(recall, precision, color=colour, lw=2, drawstyle="steps-post", label=label)
     prevalence = y.mean()
     ax.axhline(prevalence, color=GREY, ls=":", label=f"chance: prevalence {prevalence:.2%}")
-    dress(ax, "Precision against recall", "recall (share of frauds found)", "precision (share of alarms right)")
+    dress(ax, "Precision against recall", "recall (share of frauds found)", "precision (share of correct alarms)")
     ax.set(xlim=SHARES, ylim=SHARES)
     add_legend(ax)
     return finish(figure, source, path)
@@ -59,7 +59,7 @@ def roc_curves(
 ) -> Figure:
     """Share of frauds found against share of normal rows flagged, one curve per model, as in `pr_curves`.
 
-    ValueError: as `pr_curves`.
+    ValueError: as for `pr_curves`.
     """
     figure, ax = panel(ax)
     y = _labels(y_true)
@@ -83,12 +83,12 @@ def precision_recall_against_threshold(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """Precision and recall of score >= threshold, against the threshold; `threshold` marks the chosen one.
+    """Precision and recall of score >= threshold, against the threshold; a line marks the chosen `threshold`.
 
-    scikit-learn's precision and recall are one longer than its thresholds; the last point, (1, 0), has
-    none. So precision[:-1] and recall[:-1] are drawn (the book draws precision[1:], one position off).
+    scikit-learn's precision and recall are one longer than its thresholds; the last point, (1, 0), belongs to no
+    threshold. So precision[:-1] and recall[:-1] are drawn (the book draws precision[1:], one position off).
 
-    ValueError: as `pr_curves`.
+    ValueError: as for `pr_curves`.
     """
     figure, ax = panel(ax)
     y = _labels(y_true)
@@ -114,12 +114,12 @@ def error_histogram(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """Reconstruction errors of normal rows and of frauds, as shares of their class, in bins even on a log axis.
+    """Reconstruction errors of normal rows and of frauds, as shares of their class, in bins of equal width on a log axis.
 
-    The shares are on a log axis: on a linear one, the few normal rows around a threshold would be invisible, and the
-    threshold would seem to be in a gap. The legend says how much it flags.
+    The shares are on a log axis too: on a linear axis, the few normal rows around a threshold would be invisible, and
+    the threshold would seem to be in a gap. The legend gives the shares that the threshold flags.
 
-    ValueError: as `pr_curves`; errors that are all 0 or below.
+    ValueError: as for `pr_curves`; also if no error is above 0.
     """
     figure, ax = panel(ax)
     y = _labels(y_true)
@@ -152,7 +152,7 @@ def feature_errors(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """Mean squared error of each feature, normal rows beside frauds: where reconstruction fails.
+    """Mean squared error of each feature, for normal rows and for frauds, to show where reconstruction fails.
 
     x, reconstruction (n, features): rows and the model's outputs for them.
 
@@ -183,8 +183,8 @@ def reconstructions(
 ) -> Figure:
     """Input and reconstruction of six single rows, feature by feature, with the gap between them shaded.
 
-    Three normal rows above, three frauds below: those with errors at the 10th, 50th and 90th
-    percentile of their class, so that the picture shows neither the best nor the worst.
+    Three normal rows above, three frauds below: the rows with errors at the 10th, 50th and 90th
+    percentile of their class, so that the picture shows neither the best nor the worst rows.
 
     ValueError: shapes that do not match, labels of one class only.
     """
@@ -206,7 +206,7 @@ def reconstructions(
             dress(ax, f"{name}, {percent}th percentile: error {errors[i]:.2g}", "", "scaled value")
             ax.set_xticks(at, feature_names, rotation=90, fontsize=8)
         add_legend(axes[row, 2])
-    figure.suptitle("Rows as they are, and as the autoencoder rebuilds them")
+    figure.suptitle("Rows and their reconstructions by the autoencoder")
     return finish(figure, source, path)
 
 
@@ -222,10 +222,10 @@ def fraud_overview(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """One picture of a whole run: loss curves, errors by class, precision-recall curves, errors by feature.
+    """One picture of a whole run: loss curves, errors by class, precision-recall curves, and errors by feature.
 
-    histories, scores: by run and model name, as in `loss_curves` and `pr_curves`.
-    x, reconstruction, threshold: those of one model; its errors are mean squares of x - reconstruction.
+    histories, scores: dicts by run name and by model name, as in `loss_curves` and `pr_curves`.
+    x, reconstruction, threshold: of one model, whose errors are the mean squares of x - reconstruction.
 
     ValueError: as for the functions named above.
     """

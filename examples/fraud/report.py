@@ -29,15 +29,15 @@ def fraud_report(
     prevalence: float | None = None,
     prevalences: Sequence[float] = PREVALENCES,
 ) -> dict[str, Any]:
-    """Everything about one model's scores, ready for JSON.
+    """All figures on one model's scores, as a dict ready for JSON.
 
     "test": `detection_metrics` of the test rows. With calibration rows, also "threshold": the policy and the
-    threshold it picks on those rows, and "at_threshold": its result on the test rows
+    threshold that it picks on these rows, and "at_threshold": the result of this threshold on the test rows
     (`confusion_at`), as counted and, under `at_prevalence`, with precision and F1 at the stated prevalences.
-    The book's split has no calibration rows, and a threshold chosen on the test rows would flatter the
-    figures, so there is none in that case.
+    Without calibration rows, as in the book's split, there is no threshold, since one chosen on the test rows
+    would flatter the figures.
 
-    policy to prevalence: see `choose_threshold`. prevalences: those at which figures are reported.
+    policy to prevalence: see `choose_threshold`. prevalences: the prevalences at which figures are reported.
 
     ValueError: as for the functions named above; calibration labels without scores, or scores without labels.
     """
@@ -75,10 +75,10 @@ def fraud_report(
 def summarise(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Mean and spread over runs, e.g. over seeds: every number becomes {"mean", "std", "values"}.
 
-    reports: dicts of equal form, possibly nested; values that are not numbers are left out. std is the
+    reports: dicts of equal structure, possibly nested; values that are not numbers are left out. std is the
     sample standard deviation (n - 1), and 0 for a single run, which has no spread.
 
-    ValueError: no reports, or reports whose numbers have different names.
+    ValueError: there are no reports, or their numbers have different names.
     """
     if not reports:
         raise ValueError("reports must hold at least one dict, got none")

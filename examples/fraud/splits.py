@@ -1,7 +1,7 @@
 """Two ways to split card payments into training and test rows: the book's, and an honest one.
 
-An autoencoder for fraud trains on normal rows alone, so frauds serve only for evaluation. The splits differ in the
-rows that the scaler sees, the rows that monitor training, and the rows on which the threshold is chosen.
+An autoencoder for fraud is trained on normal rows alone, so frauds serve only for evaluation. The splits differ in the
+rows to which the scaler is fitted, the validation rows, and the rows on which the threshold is chosen.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Split:
     """Scaled float32 rows, ready for training and evaluation.
 
     x_train: normal rows only.
-    x_val: rows for the validation loss; normal ones only, but the test set itself in the book's protocol.
-    x_calibration, y_calibration: labeled rows on which to choose a threshold; None in the book's protocol.
-        Their normal rows are those of x_val: a score fitted to x_val (a covariance of residuals, say) looks
-        too good on them, and must be fitted to x_train instead.
+    x_val: rows for the validation loss: normal rows only or, in the book's protocol, the test rows.
+    x_calibration, y_calibration: labeled rows for the choice of a threshold; None in the book's protocol.
+        Their normal rows are those of x_val, so a score fitted to x_val (such as a covariance of residuals)
+        looks too good on them; fit it to x_train instead.
     x_test, y_test: labeled rows for the final figures.
     scaler_mean, scaler_scale (features,): scaled = (raw - mean) / scale; 0 and 1 for columns left unscaled.
     """
@@ -45,11 +45,11 @@ class Split:
     scaler_scale: NDArray[np.float64]
 
     def scale(self, features: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Scale raw feature rows (n, features) as the rows of this split are scaled."""
+        """Scale raw feature rows (n, features) in the same way as the rows of this split."""
         return _scale(features, self.scaler_mean, self.scaler_scale)
 
     def describe(self) -> str:
-        """A table of the parts: rows, frauds, prevalence. Figures at two prevalences cannot be compared."""
+        """A table of the parts: rows, frauds, prevalence. Figures at different prevalences cannot be compared."""
         lines = [
             f"{self.protocol}; data: {self.source}",
             f"{'':12}{'rows':>9}{'frauds':>8}{'prevalence':>12}",
@@ -74,16 +74,16 @@ class Split:
 def book_split(data: Transactions, seed: int, train_fraction: float = 0.8) -> Split:
     """The protocol of Liu & Mehta (Hands-On Deep Learning Architectures with Python, 2019), including its faults.
 
-    All rows are split at random; the frauds among the training rows move to the test rows. On the original
-    data, 0.8 gives about 227,440 training and 57,367 test rows, 0.05 gives 14,222 and 270,585.
+    All rows are split at random; frauds among the training rows are moved to the test rows. On the
+    original data, a fraction of 0.8 gives about 227,440 training and 57,367 test rows, 0.05 gives 14,222 and 270,585.
 
-    It follows the book, to reproduce its figures; `honest_split` is better:
+    Its faults, which are kept to reproduce the book's figures (`honest_split` is better):
     - Amount is standardized over all rows, so the test rows leak into its mean and scale;
-    - the validation rows are the test rows, frauds included, so val_loss does not say when to stop;
+    - the validation rows are the test rows, frauds included, so val_loss does not show when to stop;
     - no rows remain on which to choose a threshold;
-    - the test rows hold all frauds but few normal rows: a prevalence of 0.858 % (0.182 % with 0.05),
-      not 0.173 %;
-    - duplicate rows fall on both sides.
+    - the test rows hold all frauds but few normal rows, so the prevalence is 0.858 % (0.182 % with 0.05)
+      instead of 0.173 %;
+    - duplicate rows may be in both parts.
 
     ValueError: train_fraction outside (0, 1), or data without a fraud.
     """
@@ -120,22 +120,22 @@ def honest_split(
     drop_duplicates: bool = False,
     by_time: bool = False,
 ) -> Split:
-    """Separate train, validation and test rows; equal rows may still be in two parts (see drop_duplicates).
+    """Separate training, validation and test rows; equal rows may still be in two parts (see drop_duplicates).
 
-    Normal rows: 60 % train, 20 % validation, 20 % test. Frauds: none to train on, so all of them go to
-    calibration and test, in the ratio of the two fractions; the prevalence there is about two and a half
-    times the natural one, for which `tinydl.detection` can correct. The calibration rows are the validation
-    rows plus frauds.
+    Of the normal rows, 60 % are training, 20 % validation and 20 % test rows. No frauds are trained on: all of
+    them go to the calibration and test rows, in the ratio of the two fractions. In these rows the prevalence is about
+    two and a half times the natural one, for which `tinydl.detection` can correct. The calibration rows are the
+    validation rows plus frauds.
 
     scale: "amount" standardizes Amount alone, as the book does: V1..V28 are principal components, already
-        centered, and the size of each says how much it matters. "all" standardizes every column. The scaler
-        sees only training rows in both cases.
-    drop_duplicates: of rows equal in every feature (as float32, the model's input), keep only the
-        first, before splitting, so that no duplicate crosses.
-    by_time: train on the earliest rows, test on the latest; frauds before the test rows are for calibration.
+        centered, and the size of each shows how much it matters. "all" standardizes every column. In both cases
+        the scaler is fitted to training rows only.
+    drop_duplicates: before splitting, keep only the first of the rows that are equal in every feature (as
+        float32, the model's input), so that no two parts contain equal rows.
+    by_time: train on the earliest rows, test on the latest, and calibrate on the frauds before the test rows.
         `seed` then has no effect.
 
-    ValueError: fractions that leave no training rows, by_time for data without times, too few frauds.
+    ValueError: fractions that leave no training rows, by_time for data without times, or too few frauds.
     """
     if min(validation_fraction, test_fraction) <= 0 or validation_fraction + test_fraction >= 1:
         raise ValueError(

@@ -1,8 +1,9 @@
 """A convolution is a matrix product: im2col, col2im and the gradients, number by number.
 
-A filter at one position of an image is a dot product with the patch under it. Write every patch as a row of a matrix
-(im2col), and all positions together are one matrix product, the operation that computers do best. In backward the same
-matrix gives the filter's gradient, and im2col's transpose, col2im, adds up each pixel's share from overlapping patches:
+At one position of an image, a filter computes a dot product with the patch under it. With every patch written as a row
+of a matrix (im2col), all positions together are one matrix product, the operation that computers do best. In backward
+the same matrix gives the filter's gradient, and im2col's transpose, col2im, adds up each pixel's shares from
+overlapping patches:
 
     python examples/lessons/01_im2col_by_hand.py
 """
@@ -22,18 +23,18 @@ NO_PADDING = ((0, 0), (0, 0))
 IMAGE = np.array([[1, 2, 0, 1], [3, 1, 1, 0], [0, 2, 4, 1], [1, 0, 1, 2]], np.float64)
 KERNEL_2 = np.array([[1, 2], [3, -1]], np.float64)
 KERNEL_3 = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float64)  # detects edges: left minus right
-DY = np.array([[1, 2, -1], [0, 1, 3], [2, -2, 1]], np.float64)  # an upstream gradient, as layers above might send
+DY = np.array([[1, 2, -1], [0, 1, 3], [2, -2, 1]], np.float64)  # an upstream gradient, as from the layers above
 
 
 def lines_of(matrix: NDArray[np.float64]) -> list[str]:
     """Format a matrix of integers as text."""
-    matrix = matrix + 0.0  # -0 prints as 0
+    matrix = matrix + 0.0  # so that -0 prints as 0
     width = max(len(f"{value:.0f}") for value in matrix.flat) + 1
     return ["[" + "".join(f"{value:{width}.0f}" for value in row) + " ]" for row in matrix]
 
 
 def side_by_side(**matrices: NDArray[np.float64]) -> None:
-    """Print matrices side by side, their names above them."""
+    """Print matrices side by side, with their names above them."""
     blocks = []
     for name, matrix in matrices.items():
         lines = [name.replace("_", " "), *lines_of(matrix)]
@@ -52,7 +53,7 @@ def heading(text: str) -> None:
 
 
 def naive_convolution(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute the definition, with a loop over positions: patch times kernel, summed."""
+    """Compute the convolution by its definition: loop over positions and sum patch times kernel."""
     kh, kw = kernel.shape
     out = np.empty((image.shape[0] - kh + 1, image.shape[1] - kw + 1))
     for i, j in np.ndindex(out.shape):
@@ -72,8 +73,8 @@ def forward(kernel: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     w = kernel.reshape(-1, 1)
     product = cols @ w
     places, patches = kh * kw, oh * ow
-    print(f"It fits at {oh} x {ow} = {patches} places. im2col writes the patch at each place as a row of")
-    print(f"{places}; the kernel, read in the same order, is the column that multiplies it:\n")
+    print(f"The kernel fits at {oh} x {ow} = {patches} places. im2col writes the patch at each place")
+    print(f"as a row of {places}; the kernel, read in the same order, is the column beside them:\n")
     rows = lines_of(cols)
     for n, (row, value) in enumerate(zip(rows, product[:, 0], strict=True)):
         factor = f"[{w[n, 0]:3.0f} ]" if n < places else " " * 6
@@ -82,28 +83,28 @@ def forward(kernel: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     for n in range(patches, places):
         print(f"{' ' * (21 + len(rows[0]))}    [{w[n, 0]:3.0f} ]")
     y = product.reshape(oh, ow)
-    print(f"\nReshaped to {oh} x {ow}, that is the convolution by its definition, place by place:\n")
+    print(f"\nReshaped to {oh} x {ow}, the product is the convolution computed by its definition:\n")
     side_by_side(y=y, by_its_definition=expected)
     assert np.array_equal(y, expected)
     return cols, y
 
 
 def backward(cols: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Show both gradients; return dx."""
+    """Show the gradients dW and dx; return dx."""
     heading("Backward: y = cols W, so dW = cols.T dy and dcols = dy W.T")
     shape, (kh, kw), (oh, ow) = (1, *IMAGE.shape, 1), kernel.shape, DY.shape
     dy, w = DY.reshape(-1, 1), kernel.reshape(-1, 1)
     d_w, d_cols = cols.T @ dy, dy @ w.T
     side_by_side(dy_from_above=DY, dW=d_w.reshape(kh, kw))
-    print("Each row of dcols belongs to a patch: its dy times the kernel.\n")
+    print("Each row of dcols belongs to a patch: it is the patch's dy times the kernel.\n")
     for n, row in enumerate(lines_of(d_cols)):
         print(f"    patch at ({n // ow}, {n % ow})  {row}")
-    print("\ncol2im adds the rows back where the patches were. Patches overlap: this many")
-    print("hold each pixel, and a pixel's gradient is the sum over all of them.\n")
+    print("\ncol2im adds each row to the pixels of its patch. Patches overlap, so a pixel's")
+    print("gradient is a sum over all patches that contain it (counts on the left):\n")
     d_x = col2im(d_cols, shape, Window((kh, kw)))[0, :, :, 0]
     counts = col2im(np.ones_like(d_cols), shape, Window((kh, kw)))[0, :, :, 0]
-    side_by_side(patches_that_hold_it=counts, dx=d_x)
-    print("A corner, an edge, the middle; dcols[patch, place in it], both counted from 0:\n")
+    side_by_side(patches_per_pixel=counts, dx=d_x)
+    print("A corner, an edge, the middle, with indices dcols[patch, place in the patch]:\n")
     for i, j in ((0, 0), (0, 1), (1, 1)):
         entries = [
             (a * ow + b, (i - a) * kw + (j - b))
@@ -123,7 +124,7 @@ def adjoint(rng: np.random.Generator) -> None:
     """Show that col2im is the transpose of im2col, which is why it belongs in backward."""
     heading("Why col2im is right: it is im2col's transpose")
     print("im2col only copies, so it is a linear map. The chain rule needs its transpose,")
-    print("the one map with <im2col x, c> = <x, col2im c> for all x and c. Random examples:\n")
+    print("the only map with <im2col x, c> = <x, col2im c> for all x, c. Random examples:\n")
     for size, stride, pad in ((2, 1, 0), (3, 1, 1), (3, 2, 1)):
         padding = ((pad, pad), (pad, pad))
         x = rng.integers(-9, 10, (2, 6, 6, 3)).astype(np.float64)
@@ -138,7 +139,7 @@ def adjoint(rng: np.random.Generator) -> None:
 
 def compare_with_layer(kernel: NDArray[np.float64], y: NDArray[np.float64], d_x: NDArray[np.float64]) -> None:
     """Show that the layer used for training gives the same numbers."""
-    heading("The same from tinydl.layers.Conv2D")
+    heading("The same numbers from tinydl.layers.Conv2D")
     conv = Conv2D(1, kernel.shape, use_bias=False)
     conv.build((*IMAGE.shape, 1), np.random.default_rng(0), "float64")
     conv.params["W"][...] = kernel[:, :, None, None]  # (kh, kw, channels in, filters)

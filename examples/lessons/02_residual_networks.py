@@ -1,39 +1,38 @@
 """The lesson of the residual network: more layers give a larger training error, unless shortcuts bypass them.
 
-Plain and residual networks of growing depth, on the same images, from the same weights, by the same recipe:
+Plain and residual networks of growing depth train on the same images, from the same weights, by the same recipe:
 
     python examples/lessons/02_residual_networks.py                     # scikit-learn's digits: about a minute
     python examples/lessons/02_residual_networks.py --data              # CIFAR-10 at 16x16 pixels: a few minutes
-    python examples/lessons/02_residual_networks.py --data --seeds 3    # the same three times, with the spread
+    python examples/lessons/02_residual_networks.py --data --seeds 3    # three seeds, with their spread
 
-At the paper's size it takes days: --data --full-size --filters 16 --rows 50000 --batch-size 128 --epochs 164.
+At the paper's size the run takes days: --data --full-size --filters 16 --rows 50000 --batch-size 128 --epochs 164.
 
-A plain net of 56 layers can compute everything that one of 20 can: 36 of its layers could be identities. So its
-training error could be as small. He et al. found it larger (figures 1 and 6) and called this degradation. It is not
-overfitting, as the training error itself is larger: optimization fails to find a solution that exists. A block
-H(x) = relu(F(x) + x) is nearly the identity when F is small, so its layers only have to learn the change.
+A plain net of 56 layers can compute everything that one of 20 layers can, as 36 of its layers could be identities. So
+its training error could be just as small. He et al. found that it is larger (figures 1 and 6) and called this
+degradation. Degradation is not overfitting, because the training error itself is larger: optimization fails to find a
+solution that exists. A block H(x) = relu(F(x) + x) is nearly the identity when F is small, so its layers only have to
+learn the change. In backward, with J_l the Jacobian of layer (or block) l, x_l its input, L the last layer, and the
+relu after each block left out:
 
-In backward, with J_l the Jacobian of layer (or block) l, x_l its input, L the last layer, and the relu after each
-block left out:
-
-    plain       dL/dx_l = J_l.T J_(l+1).T ... J_L.T dL/dy                     a product, all or nothing
+    plain       dL/dx_l = J_l.T J_(l+1).T ... J_L.T dL/dy                     a product, which can vanish
     residual    dL/dx_l = (I + J_l.T) (I + J_(l+1).T) ... (I + J_L.T) dL/dy
                         = dL/dy + (J_l.T + ... + J_L.T) dL/dy + ...           a sum; its first term cannot shrink
 
-It is tempting to say that plain nets fail because gradients vanish. Without batch normalization this depends on the
-initial weights; and dL/dW_l is the product of layer l's input and its upstream gradient, so if both shrink with each
-layer passed, the gradients of all layers are equally small. With batch normalization they do not vanish, neither in
-the paper (section 4.1) nor here, where in plain nets they grow on the way down (Yang et al. 2019 explain why); still,
-degradation occurs. So the norm of every convolution's gradient is measured before training, with and without batch
-normalization, and after training the standard deviation of each layer's responses (figure 7): a block that only
-corrects its input can respond weakly. The text printed below the tables is computed from the figures of the run, and
-says where they do not show the paper's results.
+It is tempting to say that plain nets fail because gradients vanish. Without batch normalization, whether they vanish
+depends on the initial weights; and dL/dW_l is the product of layer l's input and its upstream gradient, so if both
+shrink with each layer passed, dL/dW is equally small in all layers. With batch normalization gradients do not vanish,
+either in the paper (section 4.1) or in this script's plain nets, in which they grow on the way down (Yang et al. 2019
+explain why). Still, degradation occurs. This script therefore measures the norm of every convolution's gradient before
+training, with and without batch normalization, and the standard deviation of each layer's responses after training
+(figure 7), which can be small in a block that only corrects its input. The text printed below the tables is computed
+from the figures of the run, and states where they differ from the paper's results.
 
-Both kinds have 6 n + 2 layers, like resnet_cifar: a convolution, 3 n pairs of convolutions on maps of three sizes, a
-dense layer; where maps are halved and channels doubled, shortcuts take every other pixel and add zero channels.
+Both kinds have 6 n + 2 layers, like resnet_cifar: a convolution, 3 n pairs of convolutions on maps of three sizes, and
+a dense layer. Where maps are halved and channels doubled, shortcuts take every other pixel and add channels of zeros.
 
-Written to --out: results.json (after every network), table.md, lesson.png. Ctrl-C stops it and keeps finished results.
-The same seed gives the same numbers, given the same number of threads.
+Written to --out: results.json (after every network), table.md, lesson.png. Ctrl-C stops the run and keeps finished
+results. The same seed gives the same numbers, given the same number of threads.
 
 References: He, Zhang, Ren & Sun 2015, Deep residual learning for image recognition; Yang, Pennington, Rao,
 Sohl-Dickstein & Schoenholz 2019, A mean field theory of batch normalization.
@@ -69,14 +68,14 @@ from tinydl.schedules import OneCycle
 
 RESULTS, TABLE, PICTURE = "results.json", "table.md", "lesson.png"
 KINDS = {"plain": VERMILION, "residual": BLUE}
-STARTS = {  # name: whether there is batch normalization, and the initial weights
+STARTS = {  # name: batch normalization or not, and the initial weights
     "batch norm, He's weights": (True, "he_normal"),
     "no batch norm, He's weights": (False, "he_normal"),
     "no batch norm, Glorot's weights": (False, "glorot_normal"),
 }
 MEASURED_ROWS = 128  # images on which gradients and responses are measured
-SMALLEST = 1e-38  # smallest plotted norm, in float32; 0 has no logarithm
-MARGIN = 0.02  # a difference of training errors worth reporting
+SMALLEST = 1e-38  # smallest norm plotted, about the smallest in float32; 0 has no logarithm
+MARGIN = 0.02  # smallest difference of training errors worth reporting
 
 
 class Recipe(NamedTuple):
@@ -96,7 +95,7 @@ DIGITS = Recipe([8, 20, 32, 44, 56], 1_437, 8, 10, 64)
 
 
 def unit(filters: int, strides: int, activation: str | None, normalised: bool, start: str) -> list[Layer]:
-    """A 3x3 convolution, batch normalization if `norm` is set, and the activation."""
+    """A 3x3 convolution, batch normalization if `normalised` is set, and the activation."""
     conv = Conv2D(filters, 3, strides, 1, None if normalised else activation, False, start)
     return [conv, BatchNorm(0.9, 1e-5, activation)] if normalised else [conv]
 
@@ -104,7 +103,7 @@ def unit(filters: int, strides: int, activation: str | None, normalised: bool, s
 def network(
     kind: str, depth: int, filters: int, shape: Shape, seed: int, normalised: bool = True, start: str = "he_normal"
 ) -> Model:
-    """A network of `depth` layers. The same seed gives both kinds the same weights: shortcuts have none."""
+    """A network of `depth` layers. The same seed gives both kinds the same weights, as shortcuts have no weights."""
     layers = unit(filters, 1, "relu", normalised, start)
     for width in (filters, 2 * filters, 4 * filters):
         for pair in range((depth - 2) // 6):
@@ -204,7 +203,7 @@ def load(args: argparse.Namespace) -> tuple[str, Images]:
 
 
 def choose(images: Images, seed: int, args: argparse.Namespace) -> Images:
-    """The images of a seed: `rows` of them, classes balanced; halved in size if requested, and standardized."""
+    """Choose --rows images with balanced classes, halve CIFAR-10's unless --full-size is given, and standardize all."""
     if args.rows < len(images):
         images = images.split(args.rows, np.random.default_rng(seed))[1]
     if args.data is not None and not args.full_size:  # each pixel becomes the mean of four
@@ -218,7 +217,7 @@ def choose(images: Images, seed: int, args: argparse.Namespace) -> Images:
 
 
 def errors(results: dict[str, Any]) -> dict[int, dict[str, NDArray[np.float64]]]:
-    """{depth: {kind: final training errors, one per seed}}, for the seeds with which both kinds are finished."""
+    """{depth: {kind: final training errors, one per seed}}, for the seeds for which both kinds are finished."""
     runs = {(run["kind"], run["depth"], run["seed"]): run["final_error"] for run in results["runs"]}
     found: dict[int, dict[str, NDArray[np.float64]]] = {}
     for depth in sorted({depth for _, depth, _ in runs}):
@@ -229,10 +228,10 @@ def errors(results: dict[str, Any]) -> dict[int, dict[str, NDArray[np.float64]]]
 
 
 def findings(results: dict[str, Any]) -> list[str]:
-    """The findings that this run's figures support, and those that they do not."""
+    """Sentences on the results of this run, including those that differ from the paper's."""
     limits = (
-        f"All this holds after {results['settings']['epochs']} epochs, when the learning rate is almost 0: "
-        "this run does not tell what longer training would reach."
+        f"All results are those after {results['settings']['epochs']} epochs, when the learning rate is almost 0; "
+        "this run does not show the results of longer training."
     )
     return [*depth_findings(errors(results)), *gradient_findings(results), *response_findings(results), limits]
 
@@ -240,7 +239,7 @@ def findings(results: dict[str, Any]) -> list[str]:
 def depth_findings(found: dict[int, dict[str, NDArray[np.float64]]]) -> list[str]:
     """Findings on the final training errors."""
     if not found:
-        return ["No depth is finished in both kinds, so nothing can be compared."]
+        return ["No depth is finished for both kinds, so nothing can be compared."]
     said = []
     deepest = max(found)
     complete = [depth for depth in found if len(found[depth]["plain"]) == len(found[deepest]["plain"])]
@@ -251,28 +250,28 @@ def depth_findings(found: dict[int, dict[str, NDArray[np.float64]]]) -> list[str
         text += f"{best}, the best of the shallower nets: {compared(high - low)}. "
         gap = (high - low).mean()
         if abs(gap) <= MARGIN:
-            text += f"Under {100 * MARGIN:.0f} points is not counted: depth does not show."
+            text += f"Differences of up to {100 * MARGIN:.0f} points are not counted: depth has no clear effect."
         elif np.all(high < low):
-            text += "No degradation: it gains by depth."
+            text += "No degradation: more layers help."
         elif not np.all(high > low):
             text += "The seeds disagree: neither degradation nor a gain is shown."
         else:
             text += (
-                "That is degradation: the deeper net could compute what the shallower does, but training did not find "
-                "it. This is the error on the training images, so it is not overfitting."
+                "This is degradation: the deeper net could compute all that the shallower one does, but training did "
+                "not find this solution. It is not overfitting, because the error is that on the training images."
             )
         said.append(text)
     plain, residual = found[deepest]["plain"], found[deepest]["residual"]
     said.append(
         f"With {deepest} layers the residual net's error is {residual.mean():.1%}, the plain net's {plain.mean():.1%}: "
-        f"{compared(residual - plain)}. Both started from the same weights and saw the same batches; only the "
-        "shortcuts, which have no weights, differ."
+        f"{compared(residual - plain)}. Both started from the same weights and saw the same batches; they "
+        "differ only in the shortcuts, which have no weights."
     )
     return said
 
 
 def compared(differences: NDArray[np.float64]) -> str:
-    """A difference of errors in words, and how many seeds agree."""
+    """A difference of errors in words, with the number of seeds that agree."""
     mean, seeds = float(differences.mean()), len(differences)
     text = f"{abs(100 * mean):.1f} points {'more' if mean > 0 else 'less'}"
     if seeds == 1:
@@ -293,9 +292,9 @@ def gradient_findings(results: dict[str, Any]) -> list[str]:
     if first >= last / 10:
         grows = f"; it grows {first / last:,.0f}-fold" if first > 10 * last else ""
         text += f"it does not vanish on its way down{grows}. "
-        text += "So vanishing gradients are not its problem, at least at the start."
+        text += "So vanishing gradients are not the plain net's problem, at least at the start."
     else:
-        text += "here it shrinks on its way down."
+        text += "it shrinks on its way down."
     said = []
     for k, start in enumerate(STARTS):
         plain, residual = (math.exp(np.log(np.maximum(curves[kind][k], SMALLEST)).mean()) for kind in KINDS)
@@ -316,7 +315,7 @@ def response_findings(results: dict[str, Any]) -> list[str]:
     return [
         f"Responses after training, {deepest} layers: standard deviation {residual.mean():.2f} on average and at most "
         f"{residual.max():.2f} in the residual net, {plain.mean():.2f} and {plain.max():.2f} in the plain one, "
-        f"largest in convolution {plain.argmax() + 1}. All start at 1. The residual net's are {word} the plain net's."
+        f"largest in convolution {plain.argmax() + 1}. All start at 1. Residual responses are {word} plain ones."
     ]
 
 
@@ -326,7 +325,7 @@ def of(results: dict[str, Any], kind: str, depth: int) -> list[dict[str, Any]]:
 
 
 def tables(results: dict[str, Any]) -> str:
-    """The figures as Markdown: loss and error, means over seeds, errors with their standard deviation; gradients."""
+    """The figures as Markdown tables: loss and error (means over seeds, errors with their spread), then gradients."""
     rows = [["layers", "parameters", "seeds"]]
     for kind in KINDS:
         rows[0] += [f"{kind}: last epoch", f"{kind}: at the end"]
@@ -391,7 +390,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
 
 def draw_depths(ax: Axes, results: dict[str, Any]) -> None:
-    """Draw training error against depth: the means, and every seed as a dot."""
+    """Draw training error against depth: means as lines, seeds as dots."""
     for kind, colour in KINDS.items():
         depths = sorted({run["depth"] for run in results["runs"] if run["kind"] == kind})
         wrong = [[run["final_error"] for run in of(results, kind, depth)] for depth in depths]
@@ -402,12 +401,12 @@ def draw_depths(ax: Axes, results: dict[str, Any]) -> None:
     ax.set_xticks(sorted({run["depth"] for run in results["runs"]}))
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    dress(ax, "Training error by depth", "layers", "training images wrong, at the end")
+    dress(ax, "Training error by depth", "layers", "misclassified training images, at the end")
     ax.legend(fontsize=11)
 
 
 def draw_curves(ax: Axes, results: dict[str, Any]) -> None:
-    """Draw training error by epoch of the shallowest and deepest networks; thin lines are seeds, thick ones means."""
+    """Draw training error by epoch for the shallowest and deepest networks: thin lines are seeds, thick ones means."""
     for kind, colour in KINDS.items():
         depths = sorted({run["depth"] for run in results["runs"] if run["kind"] == kind})
         for depth in depths[-1:] + depths[: len(depths) > 1]:
@@ -421,12 +420,12 @@ def draw_curves(ax: Axes, results: dict[str, Any]) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    dress(ax, "Training error by epoch", "epoch", "training images wrong, during the epoch")
+    dress(ax, "Training error by epoch", "epoch", "misclassified training images, during the epoch")
     ax.legend(fontsize=11)
 
 
 def draw_gradients(ax: Axes, results: dict[str, Any]) -> None:
-    """Draw the norm of dL/dW of each convolution of the deepest networks before training."""
+    """Draw the norm of dL/dW for each convolution of the deepest networks, before training."""
     measured = results["initialisation"]
     styles = dict(zip(STARTS, ("-", "--", ":"), strict=True))
     levels = []
@@ -438,7 +437,7 @@ def draw_gradients(ax: Axes, results: dict[str, Any]) -> None:
     ax.set_yscale("log")
     title = f"Gradients before training, {measured['depth']} layers"
     dress(ax, title, "convolution, from the images to the classes", "norm of dL/dW")
-    # A legend of five entries, not of the six curves, in the middle of the widest gap between them.
+    # The legend has an entry per kind and per start, not per curve, and is put into the widest gap between the curves.
     lines = [Line2D([], [], color=colour, lw=6) for colour in KINDS.values()]
     lines += [Line2D([], [], color="black", ls=style, lw=2) for style in styles.values()]
     levels.sort()
@@ -449,7 +448,7 @@ def draw_gradients(ax: Axes, results: dict[str, Any]) -> None:
 
 
 def draw_responses(ax: Axes, results: dict[str, Any]) -> None:
-    """Draw each convolution's normalized response after training (standard deviation): shallowest and deepest."""
+    """Draw the standard deviation of each convolution's responses after training: shallowest and deepest networks."""
     for kind, colour in KINDS.items():
         depths = sorted({run["depth"] for run in results["runs"] if run["kind"] == kind})
         for depth in depths[-1:] + depths[: len(depths) > 1]:
@@ -466,7 +465,7 @@ def draw_responses(ax: Axes, results: dict[str, Any]) -> None:
 
 
 def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """Parse the options and fill in the defaults that depend on others."""
+    """Parse the options and fill in the defaults that depend on other options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def both(name: str) -> str:
@@ -478,18 +477,18 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
     parser.add_argument(
         "--data", nargs="?", const="", metavar="PATH",
-        help="CIFAR-10: its folder or archive; without PATH the folder that TINYDL_DATA names (default: digits)",
+        help="CIFAR-10's folder or archive; without PATH, the folder that TINYDL_DATA names (default: digits)",
     )  # fmt: skip
-    parser.add_argument("--download", action="store_true", help="with --data: fetch it (163 MB) if it is nowhere here")
-    parser.add_argument("--full-size", action="store_true", help="with --data: 32x32 pixels; four times as long")
-    parser.add_argument("--depths", type=int, nargs="+", help=f"each 6 n + 2 (default: {both('depths')})")
+    parser.add_argument("--download", action="store_true", help="with --data: download it (163 MB) if it is not found")
+    parser.add_argument("--full-size", action="store_true", help="with --data: 32x32 pixels; takes four times as long")
+    parser.add_argument("--depths", type=int, nargs="+", help=f"each of the form 6 n + 2 (default: {both('depths')})")
     parser.add_argument("--rows", type=int, help=f"images to train on (default: {both('rows')})")
-    parser.add_argument("--filters", type=int, help=f"in the first convolutions (default: {both('filters')})")
+    parser.add_argument("--filters", type=int, help=f"filters of the first convolutions (default: {both('filters')})")
     parser.add_argument("--epochs", type=int, help=f"default: {both('epochs')}")
     parser.add_argument("--batch-size", type=int, help=f"default: {both('batch_size')}")
     parser.add_argument("--learning-rate", type=float, default=0.1, help="maximum (default: 0.1, the paper's)")
-    parser.add_argument("--seed", type=int, default=0, help="the first, for weights, shuffling, images (default: 0)")
-    parser.add_argument("--seeds", type=int, default=1, help="number of seeds, run in turn (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="first seed, for weights, shuffling, images (default: 0)")
+    parser.add_argument("--seeds", type=int, default=1, help="number of seeds, one after the other (default: 1)")
     parser.add_argument("--quick", action="store_true", help="a trial, not a result: 8 and 20 layers, 2 epochs")
     parser.add_argument("--out", type=Path, help="default: runs/residual_cifar or runs/residual_digits")
     args = parser.parse_args()
@@ -518,7 +517,7 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 
 def train_all(images: Images, args: argparse.Namespace, results: dict[str, Any]) -> None:
-    """Train every network, shallow ones first, seed by seed; the file is written after each."""
+    """Train every network, seed by seed, shallow ones first; write results.json after each."""
     for seed in range(args.seed, args.seed + args.seeds):
         data = choose(images, seed, args)
         for depth in args.depths:
@@ -530,7 +529,7 @@ def train_all(images: Images, args: argparse.Namespace, results: dict[str, Any])
                 write_json(args.out / RESULTS, results)
                 print(
                     f"seed {seed}, {depth:3} layers, {kind:8}: loss {run['final_loss']:.3f}, "
-                    f"{run['final_error']:.1%} of the training images wrong, {run['seconds']:.0f} s",
+                    f"{run['final_error']:.1%} of the training images misclassified, {run['seconds']:.0f} s",
                     flush=True,
                 )
     results["interrupted"] = False
@@ -573,7 +572,7 @@ def main() -> None:
         train_all(images, args, results)
     except FloatingPointError as error:
         sys.exit(f"{error}\nResults of earlier networks are kept in {(args.out / RESULTS).resolve()}")
-    except KeyboardInterrupt:  # between two networks
+    except KeyboardInterrupt:  # Ctrl-C came between two networks
         pass
     if not results["runs"]:
         sys.exit("\nInterrupted before any network was finished: nothing to report.")

@@ -1,12 +1,14 @@
 """A contractive penalty that does not contract: the sigmoid's derivative on a relu encoder, and a copy of W.
 
 A contractive autoencoder penalizes the Jacobian of its encoder, |J|^2 = sum_ij (dh_j/dx_i)^2 = sum_j f'(a_j)^2
-sum_i W_ij^2. The book's encoder is relu, but it uses h (1 - h), the sigmoid's f', and a copy of W made before training:
+sum_i W_ij^2. The book's encoder uses relu, but its penalty uses h (1 - h), the sigmoid's f', and a copy of W made
+before training:
 
     python examples/museum/contractive_penalty.py
 
-Both have correct derivatives of a wrong formula, so the gradient checker passes them; the mistake shows in |J|^2,
-measured by finite differences of the encoder. The checker does catch a backward that alone takes W as constant.
+Each backward is the correct derivative of a wrong penalty, so the gradient checker passes it. The mistakes show in
+|J|^2, measured by finite differences of the encoder. The checker does catch a backward that treats W as constant when
+the penalty does not.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ FACTOR = 1e-2
 
 
 class SigmoidsDerivative(ContractivePenalty):
-    """d = h (1 - h) whatever the activation, and its exact gradient."""
+    """The penalty with d = h (1 - h), whatever the activation is, and its exact gradient."""
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self.h = super().forward(x, training)
@@ -47,14 +49,14 @@ class SigmoidsDerivative(ContractivePenalty):
 
 
 class ConstantW(ContractivePenalty):
-    """The correct penalty, but backward takes W as constant. As relu's f' is constant too, there is nothing to add."""
+    """The correct penalty, but backward treats W as constant. relu's f' is constant as well, so nothing is added."""
 
     def backward(self, dy: NDArray) -> NDArray:
         return self.encoder.backward(dy)
 
 
 class FrozenCopy(ConstantW):
-    """The penalty of a copy of W, made once: K.variable(encoder.get_weights()[0])."""
+    """The penalty of a copy of W that was made once, in Keras by K.variable(encoder.get_weights()[0])."""
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         shape = super().build(input_shape, rng, dtype)

@@ -1,12 +1,12 @@
 """Height in place of width: a mistake that is invisible on square images.
 
-A max pool stores the position of each maximum as one number: row * width + column. With row * height + column, it is
-the same number on a square image; on a wide one the gradient goes to the wrong pixels, without an error:
+A max pool stores the position of each maximum as one number: row * width + column. On a square image,
+row * height + column is the same number; on a wide image, it sends the gradient to the wrong pixels, without an error:
 
     python examples/museum/height_and_width.py
 
-The network still learns, a little worse. The gradient checker only sees what its input can show: it passes the mistake
-on 4 x 4 images and catches it on 4 x 6. Always check with a height that differs from the width.
+The network still learns, but a little worse. The gradient checker can find only mistakes that affect its input: it
+passes this one on images of 4 x 4 and catches it on 4 x 6. Always check with a height that differs from the width.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class MaxPool(Layer):
         return self.output_shape
 
     def row_length(self, height: int, width: int) -> int:
-        """The increment of that number from one row to the next."""
+        """The increase of the stored position from one row to the next."""
         return width
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
@@ -63,13 +63,13 @@ class MaxPoolByHeight(MaxPool):
 
 
 def picture(pool: MaxPool, x: NDArray) -> list[str]:
-    """The gradient of the input for an upstream gradient of ones, pixel by pixel."""
+    """Draw as text which pixels the gradient reaches, for an upstream gradient of ones."""
     dx = pool.backward(np.ones_like(pool.forward(x)))[0, :, :, 0]
     return ["".join(" #" if value else " ." for value in row) for row in dx]
 
 
 def train(pool: MaxPool, height: int, epochs: int, seed: int) -> tuple[float, float]:
-    """Training loss and test accuracy on digits cut to that height."""
+    """Train on digits cropped to `height` rows; return the training loss and the test accuracy."""
     rows = slice((8 - height) // 2, (8 + height) // 2)
     (x, y), (x_test, y_test) = (data.take(slice(None)) for data in digits.load())
     model = Model(
@@ -84,13 +84,13 @@ def train(pool: MaxPool, height: int, epochs: int, seed: int) -> tuple[float, fl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=5, help="default: 5")
-    parser.add_argument("--seeds", type=int, default=3, help="networks to train of each kind (default: 3)")
+    parser.add_argument("--seeds", type=int, default=3, help="networks of each kind to train (default: 3)")
     args = parser.parse_args()
     if args.epochs < 1 or args.seeds < 1:
         parser.error("--epochs and --seeds must be >= 1")
     kinds = (MaxPoolByHeight, MaxPool)
     x = np.random.default_rng(0).standard_normal((1, 4, 6, 1))
-    print("4 x 6 pixels: the largest of each window, and where its gradient arrives")
+    print("4 x 6 pixels: the largest of each window, and the pixels that its gradient reaches")
     pooled = MaxPool().forward(x)[0, :, :, 0].repeat(2, axis=0).repeat(2, axis=1)
     largest = ["".join(" #" if value else " ." for value in row) for row in x[0, :, :, 0] == pooled]
     print(f"{'largest':<18}{''.join(f'{kind.__name__:<18}' for kind in kinds)}")

@@ -1,12 +1,13 @@
-"""Dropout's number read the wrong way: 0.8, meant as "keep 80 %", drops 80 %.
+"""Dropout's argument read the wrong way: 0.8, meant as "keep 80 %", drops 80 %.
 
-TensorFlow 1 took the probability of keeping; Keras, PyTorch and tinydl take the rate, the probability of dropping. The
-book's 0.5 is the one number at which this makes no difference. The book also measured accuracy with dropout on:
+In TensorFlow 1 the argument is the probability of keeping a unit; in Keras, PyTorch and tinydl it is the rate, the
+probability of dropping a unit. Only for 0.5, the book's value, do both mean the same. The book also measured accuracy
+with dropout on:
 
     python examples/museum/keep_probability.py
 
-The gradient checker replays the mask, and each backward is the correct derivative of its forward, so all of them pass.
-The right test is of values: given many ones, a share `rate` must become 0, and their mean must stay 1.
+The gradient checker replays the mask, and each backward is the correct derivative of its forward, so every variant
+passes. The right test compares values: of many ones, a share `rate` must become 0, and their mean must stay 1.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tinydl.optimizers import Adam
 
 
 class MaskInverted(Dropout):
-    """A hand-written dropout with < in place of >=: it keeps the units to drop, with the scale of the units to keep."""
+    """A hand-written dropout with < in place of >=: it keeps the units that it should drop, with the wrong scale."""
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         mask = self.generator().random(x.shape) < self.rate

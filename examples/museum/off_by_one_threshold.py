@@ -1,8 +1,8 @@
 """precision[1:] against thresholds: every threshold is given the precision of the next one.
 
-scikit-learn's precision_recall_curve returns thresholds in rising order, precision and recall at each of them, and one
-extra point at the end, precision 1 and recall 0, which belongs to no threshold. So precision[:-1] matches thresholds;
-the book plots precision[1:]:
+scikit-learn's precision_recall_curve returns thresholds in increasing order, precision and recall at each of them, and
+one extra point at the end, precision 1 and recall 0, which belongs to no threshold. So precision[:-1] matches the
+thresholds, but the book plots precision[1:]:
 
     python examples/museum/off_by_one_threshold.py
 
@@ -26,14 +26,14 @@ Curves = dict[str, NDArray[np.float64]]
 
 
 def scored_rows(n: int, decimals: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Labels and scores of n rows, a quarter of them frauds; fewer decimals give more ties."""
+    """Labels and scores for n rows, a quarter of them frauds; fewer decimals give more ties."""
     rng = np.random.default_rng(seed)
     y = (np.arange(n) % 4 == 0).astype(np.int64)
     return y, np.round(rng.normal(0.4 + 0.25 * y, 0.15).clip(0, 1), decimals)
 
 
 def precision_by_threshold(y: NDArray[np.int64], scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], Curves]:
-    """All thresholds, and the precision at each: the book's alignment, the right one, and by counting."""
+    """All thresholds, and the precision at each: by the book's alignment, by the right alignment, and by counting."""
     precision, _, thresholds = precision_recall_curve(y, scores)
     counted = np.array([y[scores >= threshold].mean() for threshold in thresholds])
     return thresholds, {"precision[1:]": precision[1:], "precision[:-1]": precision[:-1], "counted": counted}
@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wanted", type=float, default=0.8, help="the precision to reach (default: 0.8)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="also draw the curves to this file")
+    parser.add_argument("--out", type=Path, help="also plot the curves and save the plot to this file")
     args = parser.parse_args()
     if not 0 < args.wanted <= 1 or args.seed < 0:
         parser.error("--wanted must be above 0 and at most 1, --seed >= 0")
@@ -82,7 +82,7 @@ def main() -> None:
     if args.out:
         out = args.out if args.out.suffix else args.out.with_suffix(".png")
         draw(thresholds, curves, out)
-        print(f"\nDrawn: {out}")
+        print(f"\nPlot saved to {out}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Softmax, then the logarithm: log(0) as soon as the true class's logit lies far below another.
 
-p_y = exp(-gap) loses precision, then rounds to 0: log p_y is -inf and the gradient's 1 / p_y infinite, while log p_y is
-simply -gap. The usual cure, log(p + 1e-7), repairs only the loss: a row that is entirely wrong then gets no gradient.
-The book takes softmax, then log. A loss on logits never computes p to get log p:
+p_y = exp(-gap) loses precision and finally rounds to 0. Then log p_y becomes -inf and the gradient's factor 1 / p_y
+becomes infinite, although the correct log p_y is simply -gap. The usual cure, log(p + 1e-7), repairs only the loss: a
+row that is badly wrong then gets no gradient. The book takes softmax, then log. A loss on logits computes log p without
+computing p first:
 
     python examples/museum/softmax_then_log.py
 
-At moderate logits all have correct derivatives, and the gradient checker passes them. To see the fault, it must be run
-at large logits.
+At moderate logits all three losses have correct derivatives, and the gradient checker passes them. To find the fault,
+run it at large logits.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ FARTHEST = 2000.0
 
 
 class SoftmaxThenLog(SoftmaxCrossEntropy):
-    """-log p_y for p = softmax(z), with backward through each step in turn. exp itself cannot overflow here."""
+    """-log p_y for p = softmax(z), with backward through each step in turn. Subtracting a maximum keeps exp finite."""
 
     epsilon = 0.0
 
@@ -53,13 +54,13 @@ class LogOfPlus(SoftmaxThenLog):
 
 
 def one_row(loss: Loss, gap: float, dtype: str) -> tuple[float, NDArray]:
-    """The loss and its gradient for two classes, the true class's logit `gap` below the other's."""
+    """The loss and its gradient for a row of two classes, with the true class's logit `gap` below the other."""
     value = loss.forward(np.array([[0, gap]], dtype), np.array([0]))
     return value, loss.backward()[0]
 
 
 def first_bad_gap(loss: Loss, part: int, dtype: str) -> str:
-    """The gap above which part 0 (the loss) or 1 (the gradient) of one_row is not finite, to a hundredth."""
+    """The gap, to within 0.01, above which part 0 (the loss) or part 1 (the gradient) of one_row is not finite."""
 
     def good(gap: float) -> bool:
         return bool(np.isfinite(one_row(loss, gap, dtype)[part]).all())
@@ -74,14 +75,14 @@ def first_bad_gap(loss: Loss, part: int, dtype: str) -> str:
 
 
 def train(loss: Loss, steps: int, seed: int) -> tuple[int, float]:
-    """Softmax regression on digits with pixels of 0 to 255, unscaled by mistake: steps taken, accuracy."""
+    """Train softmax regression on unscaled digits, 0 to 255; return the steps taken and the test accuracy."""
     data, test = digits.load()
     (x, y), (x_test, y_test) = data.take(slice(None)), test.take(slice(None))
     model = Model([Dense(10)], 64, seed)
     model.compile(SGD(1e-3), loss)
     rng = np.random.default_rng(seed)
     taken = 0
-    with contextlib.suppress(FloatingPointError):  # the loss has become infinite
+    with contextlib.suppress(FloatingPointError):  # raised when the loss becomes infinite
         while taken < steps:
             rows = rng.choice(len(x), 64, replace=False)
             model.train_on_batch(255 * x[rows].reshape(-1, 64), y[rows])
@@ -109,14 +110,14 @@ def main() -> None:
         row(f"{dtype}: loss not finite from", [first_bad_gap(loss, 0, dtype) for loss in columns])
     for gap in (10, 100, 1000):
         row(f"float32: loss at {gap}", [f"{one_row(loss, gap, 'float32')[0]:.6g}" for loss in columns])
-        row(f"float32: its gradient at {gap}", [f"{one_row(loss, gap, 'float32')[1][0] + 0:.3g}" for loss in columns])
+        row(f"float32: gradient at {gap}", [f"{one_row(loss, gap, 'float32')[1][0] + 0:.3g}" for loss in columns])
     trained = [train(loss, args.steps, args.seed) for loss in columns]
-    row(f"digits unscaled: of {args.steps} steps", [str(taken) for taken, _ in trained])
-    row("accuracy then", [f"{accuracy:.1%}" for _, accuracy in trained])
+    row(f"unscaled digits: steps taken of {args.steps}", [str(taken) for taken, _ in trained])
+    row("test accuracy after these steps", [f"{accuracy:.1%}" for _, accuracy in trained])
 
     logits = np.random.default_rng(args.seed).standard_normal((5, 3))
     for scale in (1, 1000):
-        print(f"\nLogits of standard deviation {scale}, every label the least likely class:")
+        print(f"\nLogits of standard deviation {scale}, with every label the least likely class:")
         for loss in columns:
             try:
                 print(check_loss(loss, scale * logits, logits.argmin(axis=1)))

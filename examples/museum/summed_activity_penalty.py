@@ -5,9 +5,9 @@ So the same factor has a different effect at every batch size:
 
     python examples/museum/summed_activity_penalty.py
 
-The sum's gradient is correct for that sum, so the gradient checker passes it just as it passes the mean's. The right
-test: a penalty must not change when every row of the batch is duplicated. The checker does catch a
-penalty and a backward that disagree, one summed and the other averaged, and it names the factor.
+Backward is correct for the summed penalty, so the gradient checker passes it, as it passes the averaged penalty. The
+right test: a penalty must not change when every row of the batch is duplicated. The checker does catch a penalty and a
+backward that disagree, one summed and the other averaged, and it reports the factor between them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tinydl.optimizers import Adam
 
 BATCH_SIZES = (16, 64, 256)
 SUMMED = 3e-5  # the book's factor, for batches of 64
-AVERAGED = 64 * SUMMED  # the same weight at that size
+AVERAGED = 64 * SUMMED  # has the same effect for batches of 64
 
 
 class SummedL1(ActivityL1):
@@ -51,7 +51,7 @@ class SummedThenAveraged(SummedL1):
 
 
 def share_of_active_units(layer: ActivityL1, x: NDArray, batch_size: int, steps: int, seed: int) -> float:
-    """The share of the code's 80 units that are not 0, after training with this penalty."""
+    """Train an autoencoder with this penalty; return the share of its 80 hidden units that are not 0."""
     model = Model([Dense(80, "relu"), layer, Dense(64)], 64, seed)
     model.compile(Adam(2e-3), MeanSquaredError())
     rng = np.random.default_rng(seed)
@@ -62,7 +62,7 @@ def share_of_active_units(layer: ActivityL1, x: NDArray, batch_size: int, steps:
 
 
 def growth(layer: ActivityL1, x: NDArray) -> float:
-    """The penalty's factor when every row is duplicated: 1 if it does not depend on the batch size."""
+    """The growth of the penalty when every row is duplicated: 1 if the penalty does not depend on the batch size."""
     layer.forward(x)
     once = layer.penalty()
     layer.forward(np.concatenate([x, x]))
@@ -71,7 +71,7 @@ def growth(layer: ActivityL1, x: NDArray) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=400, help="optimizer steps at every batch size (default: 400)")
+    parser.add_argument("--steps", type=int, default=400, help="optimizer steps for every batch size (default: 400)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.steps < 1 or args.seed < 0:
@@ -84,7 +84,7 @@ def main() -> None:
         averaged = share_of_active_units(ActivityL1(AVERAGED), x, batch_size, args.steps, args.seed)
         print(f"{f'active units, batches of {batch_size}':<32}{summed:>16.1%}{averaged:>16.1%}")
     summed, averaged = growth(SummedL1(SUMMED), x[:64]), growth(ActivityL1(AVERAGED), x[:64])
-    print(f"{'penalty, every row there twice':<32}{f'x {summed:.2f}':>16}{f'x {averaged:.2f}':>16}")
+    print(f"{'penalty, every row duplicated':<32}{f'x {summed:.2f}':>16}{f'x {averaged:.2f}':>16}")
 
     for kind in (SummedL1, ActivityL1, SummedThenAveraged):
         print()

@@ -1,12 +1,12 @@
-"""A gradient check with an upstream gradient of ones, for which softmax and batch norm have no gradient at all.
+"""A gradient check with an upstream gradient of ones, for which the gradients of softmax and batch norm vanish.
 
-The outputs of a softmax add up to 1 whatever the input, those of a normalization to 0. So y.sum(), the first objective
-that comes to mind for a check, is constant: the correct gradient is 0, and so is that of many a wrong backward:
+Whatever the input is, the outputs of a softmax add up to 1, and those of a normalization to 0. So y.sum(), the first
+objective that comes to mind for a check, is constant: its gradient is 0, and many wrong backwards also return 0:
 
     python examples/museum/upstream_of_ones.py
 
-tinydl's checker draws the upstream gradient at random. If told to check y.sum(), it rejects the check: where every
-correct gradient is 0, a backward of zeros would pass.
+tinydl's checker draws the upstream gradient at random. If told to check y.sum(), it rejects the check, because when
+every correct gradient is 0, a backward that returns zeros would pass.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ SOFTMAX = {
     "zeros": lambda y, dy: np.zeros_like(dy),
     "doubled": lambda y, dy: 2 * y * (dy - (dy * y).sum(axis=1, keepdims=True)),
     "plain mean": lambda y, dy: y * (dy - dy.mean(axis=1, keepdims=True)),  # the mean should be weighted by y
-    "diagonal": lambda y, dy: y * (1 - y) * dy,  # the gradient through the sum to the other classes is missing
+    "diagonal": lambda y, dy: y * (1 - y) * dy,  # lacks the gradient through the sum to the other classes
 }
 # y = (x - mean) / std over the rows: batch norm without its parameters
 NORMALISE = {
     "right": lambda y, std, dy: (dy - dy.mean(axis=0) - y * (dy * y).mean(axis=0)) / std,
     "std constant": lambda y, std, dy: (dy - dy.mean(axis=0)) / std,  # as if std did not depend on x
-    "both constant": lambda y, std, dy: dy / std,  # as if neither did the mean
+    "both constant": lambda y, std, dy: dy / std,  # as if std and mean did not depend on x
 }
 
 
@@ -65,7 +65,7 @@ class Softmax(Named):
 
 
 class Normalise(Named):
-    """Each column scaled to mean 0 and standard deviation 1."""
+    """Each column shifted to mean 0 and scaled to standard deviation 1."""
 
     backwards = NORMALISE
 
@@ -76,7 +76,7 @@ class Normalise(Named):
 
 
 class SumOf(Layer):
-    """y.sum() of a layer, as an objective."""
+    """The sum of a layer's outputs, as an objective."""
 
     def __init__(self, layer: Named) -> None:
         super().__init__()
@@ -90,13 +90,13 @@ class SumOf(Layer):
 
 
 def error_under_ones(layer: Named, x: NDArray) -> float:
-    """The check as often written: the largest difference from the numeric gradient of y.sum()."""
+    """The check as it is often written: the largest difference from the numerical gradient of y.sum()."""
     ones = np.ones_like(layer.forward(x))
     return float(np.abs(layer.backward(ones) - numerical_gradient(layer.forward, x, ones)).max())
 
 
 def complaint(layer: Layer, x: NDArray) -> str:
-    """The complaint of tinydl's checker; empty if the layer passes."""
+    """The error message of tinydl's checker; empty if the layer passes."""
     try:
         check_layer(layer, x)
     except GradientCheckError as error:
@@ -112,7 +112,7 @@ def main() -> None:
         parser.error("--seed must be >= 0")
     x = np.random.default_rng(args.seed).standard_normal((6, 4))
     complaints, passed = [], {"ones": 0, "random": 0}
-    print(f"{'backward of':<28}{'error under ones':>18}{'ones':>10}{'random':>10}")
+    print(f"{'backward of':<28}{'error with ones':>18}{'ones':>10}{'random':>10}")
     layers: list[Named] = [*map(Softmax, SOFTMAX), *map(Normalise, NORMALISE)]
     for layer in layers:
         error, message = error_under_ones(layer, x), complaint(layer, x)
@@ -122,9 +122,9 @@ def main() -> None:
         if layer.name != "right":
             complaints.append(message)
             passed = {upstream: count + passes[upstream] for upstream, count in passed.items()}
-    print(f"{f'of {len(complaints)} wrong ones pass':<46}{passed['ones']:>10}{passed['random']:>10}\n")
+    print(f"{f'passed, of {len(complaints)} wrong backwards':<46}{passed['ones']:>10}{passed['random']:>10}\n")
     print("\n\n".join(complaints))
-    print(f"\nAsked to check y.sum():\n{complaint(SumOf(Softmax('zeros')), x)}")
+    print(f"\nThe checker's answer when asked to check y.sum():\n{complaint(SumOf(Softmax('zeros')), x)}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The museum of bugs: run every exhibit in turn, in less than a minute:
+"""Run every exhibit of the museum of bugs in turn, in less than a minute:
 
     python examples/museum/visit.py
 
-Each script here shows one bug: its code, the wrong figure it leads to, the gradient checker's verdict or, where no
-gradient check can catch it, the test that does, and the correct version.
+Each script in this folder shows one bug: its code, the wrong figure it leads to, the correct version, and the gradient
+checker's verdict or, if no gradient check can catch the bug, the test that does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main() -> None:
     for exhibit in sorted(here.parent.glob("*.py")):
         if exhibit != here:
             print(f"\n{'=' * 100}\n{exhibit.name}\n{'=' * 100}\n", flush=True)
-            sys.argv = [str(exhibit)]  # from which the exhibit parses its options
+            sys.argv = [str(exhibit)]  # the exhibit parses its options from sys.argv
             runpy.run_path(str(exhibit), run_name="__main__")
 
 

@@ -1,15 +1,15 @@
 """The book's first mistake, observed: filters that start at zero never learn.
 
-The same small network, once with zero convolutions and once with He et al.'s initialization, takes steps on digits:
+The same small network is trained on digits twice, with filters that start at zero and with He et al.'s initialization:
 
     python examples/museum/zero_filters.py
 
-With zero filters every feature is 0, whatever the image. So no gradient reaches a weight: dW of the layer above is a
-product with the features, and the gradient to the filters is multiplied by relu'(0) = 0. Only the last bias learns:
-it fits the class frequencies, and the loss stays at that of guessing among 10 classes: ln 10 = 2.3026.
+With zero filters every feature is 0, whatever the image is. So no weight gets a gradient: dW of the layer above is a
+product with the features, and the gradient of the filters is multiplied by relu'(0) = 0. Only the last bias learns: it
+fits the class frequencies, and the loss stays at ln 10 = 2.3026, that of guessing among 10 classes.
 
-The backward is correct, and the gradient checker does not say otherwise: it rejects a check of gradients that are all
-zero. The right test is the size of each array's gradient, and the loss compared with that of guessing.
+The backward is correct, and the gradient checker finds no mistake in it; it rejects the check because the gradients are
+all zero. The right test is to look at the size of each array's gradient and to compare the loss with that of guessing.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def main() -> None:
 
     for start in ("zeros", "he_normal"):
         model = build(start, train.sample_shape, args.seed)
-        print(f"\nFilters by {start}, before training:")
+        print(f"\nFilters initialized by {start}, before training:")
         try:
             print(check_model(model, (4, *train.sample_shape), y[:4], loss=SoftmaxCrossEntropy()))
         except GradientCheckError as error:

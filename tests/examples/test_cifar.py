@@ -93,7 +93,7 @@ def test_resume_after_a_stop_between_an_epochs_files(
     run("cifar/cnn.py", "--epochs", 4, "--out", tmp_path, "--resume")
     same_run(whole, tmp_path)
     for options, message in (
-        (["--epochs", 3], "has 4 epochs already"),
+        (["--epochs", 3], "already has 4 epochs"),
         (["--epochs", 5, "--batch-size", 7], "was made with batch_size = 32, got 7"),
         (["--epochs", 5, "--seed", 1], "was made with seed = 0, got 1"),
     ):

@@ -27,7 +27,7 @@ def test_im2col_by_hand(run: Callable[..., Done]) -> None:
     for line in (
         "    patch at (0, 0)  [ 1 2 0 3 1 1 0 2 4 ]  x [  1 ]  = [  1 ]",  # 1 + 0 - 0 + 2*3 + 0 - 2*1 + 0 + 0 - 4
         "    patch at (2, 1)  [ 2 4 0 1 ]              [  9 ]",  # 2 + 2*4 + 3*0 - 1
-        "    [ 2 4 4 2 ]             [  3  6  0  7 ]",  # number of patches that contain each pixel; dx
+        "    [ 2 4 4 2 ]          [  3  6  0  7 ]",  # number of patches that contain each pixel; dx
         "    dx[1,1] = dcols[0,3] + dcols[1,2] + dcols[3,1] + dcols[4,0]",
         "            = (-1) + 6 + 0 + 1 = 6",
         "Largest difference from the numbers above: none.",
@@ -80,7 +80,7 @@ def test_the_residual_lesson_reports_what_it_measured(lesson_run: tuple[Path, st
         assert claim in text
         said = text.split(claim)[1].split(". ")[1]
         harmed = (deep - shallow).mean() > 0.02 and (deep > shallow).all()
-        assert said.startswith("That is degradation") == harmed
+        assert said.startswith("This is degradation") == harmed
         for row in (8, 14):
             mean, spread = errors(kind, row).mean(), errors(kind, row).std(ddof=1)
             assert f"{mean:.1%} ± {spread:.1%} " in next(line for line in printed.splitlines() if f"| {row} " in line)
@@ -129,9 +129,9 @@ def test_the_residual_lesson_measures(lesson: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("plain", "residual", "says"),
     [
-        ([[0.3, 0.3], [0.5, 0.6]], [[0.3, 0.3], [0.2, 0.2]], ["That is degradation", "No degradation: it gains by depth"]),
-        ([[0.3, 0.3], [0.3, 0.33]], [[0.3, 0.3], [0.3, 0.3]], ["depth does not show", "depth does not show"]),
-        ([[0.3, 0.3], [0.29, 0.6]], [[0.3, 0.3], [0.4, 0.5]], ["The seeds disagree", "That is degradation"]),
+        ([[0.3, 0.3], [0.5, 0.6]], [[0.3, 0.3], [0.2, 0.2]], ["This is degradation", "No degradation: more layers help"]),
+        ([[0.3, 0.3], [0.3, 0.33]], [[0.3, 0.3], [0.3, 0.3]], ["depth has no clear effect", "depth has no clear effect"]),
+        ([[0.3, 0.3], [0.29, 0.6]], [[0.3, 0.3], [0.4, 0.5]], ["The seeds disagree", "This is degradation"]),
         ([[0.3, 0.3], [0.5]], [[0.3, 0.3], [0.2]], ["With 56 layers the residual net's error is 20.0%"]),
     ],
 )  # fmt: skip
@@ -156,7 +156,7 @@ def test_ctrl_c_in_the_residual_lesson(interrupt: Callable[..., Done], tmp_path:
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
     assert "INTERRUPTED: 1 of 4 networks are finished; only these are reported." in done.stdout
-    assert "No depth is finished in both kinds, so nothing can be compared." in done.stdout
+    assert "No depth is finished for both kinds, so nothing can be compared." in done.stdout
     assert lesson_results(tmp_path)["interrupted"]
     assert (tmp_path / "lesson.png").is_file()
 
