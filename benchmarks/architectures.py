@@ -3,16 +3,16 @@
     python -m benchmarks.architectures [--threads 2] [--rounds 5] [--only vgg] [--peers] [--seconds 2]
 
 Without --peers the result is a table of ImageNet networks, on batches of 2 images of 224x224, and of small networks, on
-128 images of 32x32. A step is forward, loss and backward, as in `train_on_batch`. It is timed without an optimizer and
-with SGD and momentum, in turns; medians are reported. GFLOP/s is the arithmetic of the convolutions and dense layers
-(twice as much in backward as in forward, but no dx for the first layer) over the time without the optimizer. Each model
-runs in a process of its own; memory is that process's peak, followed by its growth since the imports.
+128 images of 32x32. A step is forward, loss and backward, as in `train_on_batch`. It is timed alternately without an
+optimizer and with SGD and momentum; medians are reported. GFLOP/s is the arithmetic of the convolutions and dense
+layers (twice as much in backward as in forward, but no dx for the first layer) over the time without the optimizer.
+Each model runs in a process of its own; memory is that process's peak, followed by its growth since the imports.
 
 With --peers, ResNet-20 on batches of 128 (with SGD and momentum) and VGG16 on 2 images (forward and backward only) are
-compared with the same layers in PyTorch and in Keras on TensorFlow, each in its own process, in turns. All must have
-equally many parameters. Data are float32, with images in the layout that each contestant expects. "CPU ms" is the
-processor time of a step over all threads. With --threads 1 no threads spin at barriers, so it is valid even on a busy
-machine.
+compared with the same layers in PyTorch and in Keras on TensorFlow, each in its own process, taking turns. Their
+numbers of parameters must be equal. Data are float32, with images in the layout that each contestant expects. "CPU ms"
+is the processor time of a step over all threads. With --threads 1 no threads spin at barriers, so this time is valid
+even on a busy machine.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def measure(name: str, rounds: int) -> None:
 def compile_kernels() -> None:
     """Run every model once on small images, so that the timed processes find compiled kernels."""
     for network in NETWORKS.values():
-        if network.options.get("depth") in (11, 19, 110):  # these need only the kernels of other depths
+        if network.options.get("depth") in (11, 19, 110):  # other depths use the same kernels
             continue
         model = build(network, network.least, True)
         model.train_on_batch(*batch_of(model.input_shape, model.output_shape[0], 2))

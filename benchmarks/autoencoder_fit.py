@@ -1,11 +1,11 @@
-"""Time `fit`, with everything on, against PyTorch's eager loop, per row: same networks, same work, one thread.
+"""Time per row of `fit`, with everything on, against PyTorch's eager loop, for the same networks on one thread.
 
     python -m benchmarks.autoencoder_fit [--rows 227440] [--rounds 5]
 
-An epoch has the real data's size: a new permutation, mini-batches of 64, forward, backward, Adam, the mean loss. tinydl
-runs its public `fit` with History, progress bar and a ModelCheckpoint that saves the epoch. PyTorch runs a plain loop
-without these, on rows already in a tensor and gathered by index_select, with each of its Adam variants; the best one
-counts. PyTorch comes with the extra `benchmarks`; without PyTorch only tinydl is timed.
+An epoch, at the real data's size, is a new permutation, mini-batches of 64, forward, backward, Adam and the mean loss.
+tinydl runs its public `fit` with History, progress bar and a ModelCheckpoint that saves the epoch. PyTorch runs a plain
+loop without these, on rows already in a tensor and gathered by index_select, with each of its Adam variants; the best
+one counts. PyTorch comes with the extra `benchmarks`; without PyTorch only tinydl is timed.
 """
 
 from __future__ import annotations

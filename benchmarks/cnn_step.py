@@ -2,16 +2,16 @@
 
     python -m benchmarks.cnn_step [--threads 2] [--rounds 5] [--seconds 2] [--picture step.png] [--compile]
 
-All train the same network: 9,312,202 parameters, Adam, dropout of 0.5, softmax cross-entropy on logits, float32,
-batches of 128 stored in the layout that each contestant expects. A step is forward, backward, Adam, and reading the
-loss as a number.
+All contestants train the same network: 9,312,202 parameters, Adam, dropout of 0.5, softmax cross-entropy on logits,
+float32, batches of 128 stored in the layout that each contestant expects. A step is forward, backward, Adam, and
+reading the loss as a number.
 
 Every contestant has a process of its own (Keras's backend is chosen per process), in which it builds and compiles its
 model once. Then all take turns: one works for about two seconds while the others wait for a line on their standard
 input. The table lists the cores that each contestant used while working; a line below the table gives those used by
-idle processes. NumPy's product of two 2048x2048 matrices takes turns with them: "share of sgemm" is the arithmetic of
-the direct convolutions and products (without the first layer's dx, which is not needed) per second, over the rate of
-NumPy's product. Memory is the process's peak, followed by its growth since the imports.
+idle processes. NumPy's product of two 2048x2048 matrices is timed in the same rounds: "share of sgemm" is the rate of
+the arithmetic of the direct convolutions and products (without the first layer's dx, which is not needed), divided by
+the rate of NumPy's product. Memory is the process's peak, followed by its growth since the imports.
 
 Contestants whose libraries are not installed are skipped; --compile adds torch.compile, which needs a C++ compiler.
 """
@@ -207,7 +207,7 @@ def report(workers: list[Worker], batch_size: int) -> tuple[str, dict[str, list[
     names = sorted((name for name in speeds if name != SGEMM), key=lambda name: (name != OURS, -median[name]))
     rate = 2 * SIDE**3 / statistics.median(by_name[SGEMM].seconds) if SGEMM in by_name else math.nan
     lines = [
-        f"| training step, batch {batch_size} | images/s | range | tinydl is | share of sgemm | cores | memory |",
+        f"| training step, batch {batch_size} | images/s | range | tinydl speedup | share of sgemm | cores | memory |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name in names:

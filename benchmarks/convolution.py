@@ -3,15 +3,15 @@
     python -m benchmarks.convolution [--threads 2] [--rounds 5] [--batch-size 128]
     python -m benchmarks.convolution --network resnet20 vgg16 inception
 
-The second form instead times the layers of whole networks, in milliseconds, and adds them up, each as often as it
-occurs: ResNet-20 for 32x32 images (batch 128), VGG16 for 224x224 images (batch 2) with its pools and dense layers, and
-layers of several Inception networks. The dx of a first layer is left out, as in training; ReLU and batch norm are not
-included.
+The second form instead times the layers of whole networks, in milliseconds, and adds up these times, each as often as
+the layer occurs: ResNet-20 for 32x32 images (batch 128), VGG16 for 224x224 images (batch 2) with its pools and dense
+layers, and layers of several Inception networks. The dx of a first layer is left out, as in training; ReLU and batch
+norm are not included.
 
 All contestants take turns in one process, in float32; medians are reported. Backward is dW, db and dx together, without
 the forward pass before it. GFLOP/s count the arithmetic of the direct convolution (2 n oh ow kh kw c f in forward,
-twice as much in backward), whatever a contestant really computes; in brackets is the share of the rate at which NumPy
-multiplies 2048x2048 matrices in the same turns. Winograd's method does less arithmetic, so its share may exceed 100 %.
+twice as much in backward), whatever a contestant really computes; in brackets is the share of NumPy's rate for products
+of 2048x2048 matrices in the same rounds. Winograd's method does less arithmetic, so its share may exceed 100 %.
 
 For kernels of 2x2 and 3x3 with strides of 1, tinydl has two methods: Winograd's, and products over patches (with few
 channels, over the image itself). tinydl/kernels/convolution/choose.py chooses one; the other has its own column.
@@ -221,7 +221,7 @@ def tinydl_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray, way
 
 
 def other_way(conv: Conv, n: int) -> str:
-    """The best method without Winograd's if choose.py selects Winograd's, and the best of Winograd's otherwise."""
+    """The best other method: one without Winograd if choose.py selects a Winograd method, else a Winograd method."""
     shape = conv.shape_of(n)
     winograds = choose.way_for(shape).__name__.rsplit(".", 1)[-1].startswith("winograd")
     ways = {name: way for name, way in choose.WAYS.items() if name.startswith("winograd") != winograds}
@@ -464,7 +464,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument(
-        "--network", nargs="+", choices=NETWORKS, default=[], help="time layers of networks, at their own batch sizes"
+        "--network", nargs="+", choices=NETWORKS, default=[], help="time these networks, at their own batch sizes"
     )
     args = parser.parse_args()
     warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")  # PyTorch copies x, see above

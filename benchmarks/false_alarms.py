@@ -3,7 +3,7 @@
     python -m benchmarks.false_alarms [--count 1000] [--seed 0] [--method central]
 
 For each check, shapes, hyper-parameters, data and seeds are drawn anew from the specs in tests/proofs/specs. The
-checks are spread evenly over all layers, losses and models. Each failure is printed and makes the exit code 1.
+checks are spread evenly over all layers, losses and models. Each failure is printed and sets the exit code to 1.
 "zero" counts the checks in which all gradients of some array were truly zero, as with dead units and dropped inputs;
 such checks prove less.
 """

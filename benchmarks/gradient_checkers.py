@@ -18,7 +18,7 @@ checker's own defaults:
                       returns the norm of the error: wrong if above `--scipy-limit` times the gradient's norm
 
 All run in one process on one thread and take turns on each mutant. Two kinds of mutants count: those that change the
-gradient, and those that break a rule for layers, such as leaving dy unchanged, which no peer claims to check.
+gradient, and those that break a rule for layers, such as that dy stays unchanged, which no peer claims to check.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument(
         "--usual-every", type=int, default=20, help="of these, also check every Nth at usual size (default: every 20th)"
     )
-    parser.add_argument("--scipy-limit", type=float, default=1e-5, help="scipy finds errors above this limit")
+    parser.add_argument("--scipy-limit", type=float, default=1e-5, help="relative error above which scipy fails")
     args = parser.parse_args()
     if args.every < 1 or args.usual_every < 1:
         parser.error("--every and --usual-every must be >= 1")
@@ -277,7 +277,7 @@ def main() -> None:
 
 
 def kind_of(verdict: Verdict) -> str:
-    """WRONG or RULES (a broken rule), according to the strict check that classifies the mutants."""
+    """Return WRONG (gradient) or RULES (broken rule), by the strict check that classifies the mutants."""
     of_gradient = ("likely cause", "is wrong", "vacuous", "no usable derivative")
     return WRONG if verdict.kind == MISSED or any(mark in verdict.why for mark in of_gradient) else RULES
 

@@ -2,10 +2,10 @@
 
     python -m benchmarks.mutants [--layer Dense --layer Conv2D] [--verbose]
 
-The output lists every mutant that passed the check, with the reason why that is right, and has tables by layer and by
-kind of mistake; with --verbose it also lists all other mutants, with the check that caught each. The exit code is 1 if
-a wrong gradient passed. The changes and the meaning of the columns are described in tinydl/gradcheck/mutation, and the
-inputs are in tests/proofs/specs.
+The output lists every mutant that passed the check, with the reason why passing is right, and has tables by layer and
+by kind of mistake; with --verbose it also lists all other mutants, with the check that caught each. The exit code is 1
+if a wrong gradient passed. The planted changes and the meaning of the columns are described in
+tinydl/gradcheck/mutation, and the inputs are in tests/proofs/specs.
 """
 
 from __future__ import annotations

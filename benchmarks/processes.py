@@ -1,7 +1,7 @@
 """Contestants that run in processes of their own and take turns.
 
 A benchmark lists its `Contestant`s, calls `start` to run a process for each, and `take_turns` to time them. Each
-process is the same benchmark with --worker NAME, which calls `work`.
+process runs the same benchmark with --worker NAME, which calls `work`.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def start(contestants: list[Contestant], arguments: list[str], workers: list[Wor
     for contestant in contestants:
         print(f"starting {contestant.name} ... ", end="", flush=True)
         since = time.perf_counter()
-        if "tinydl" in contestant.modules:  # an extra run compiles the kernels, as compiling takes memory
+        if "tinydl" in contestant.modules:  # an extra run compiles the kernels, so that this memory is not counted
             before = Worker(contestant, arguments)
             before.wait_for_model()
             before.stop()

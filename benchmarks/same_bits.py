@@ -1,7 +1,7 @@
 """Do two versions of tinydl train to the same bits? Every model of the library is trained for 20 steps.
 
     python -m benchmarks.same_bits --write before.json        # with one version
-    python -m benchmarks.same_bits --compare before.json      # with the other; lists differences, with exit code 1
+    python -m benchmarks.same_bits --compare before.json      # with the other; exit code 1 if anything differs
 
 The hashes cover the weights in get_weights' order (before and after the steps), predictions, losses, and the bytes of
 the saved model and of a checkpoint; a file written by the other version is also loaded. Bits depend on the machine and

@@ -1,4 +1,4 @@
-"""Code that the benchmarks share: timing in turns, numbers of threads, and a description of the machine."""
+"""Code that the benchmarks share: alternating timings, numbers of threads, and a description of the machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 
 def use_threads(threads: int | None = None) -> int:
-    """Make all libraries use `threads` threads, by default --threads; call this before importing them."""
+    """Make all libraries use `threads` threads (default: the value of --threads); call this before importing them."""
     if threads is None:
         parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         add_threads(parser)

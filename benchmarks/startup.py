@@ -47,7 +47,7 @@ os.write(int(os.environ["ANSWERS"]), json.dumps(seconds).encode())
 
 
 def imports(rounds: int) -> dict[str, list[float]]:
-    """Seconds of each import in fresh processes; of tinydl.models, because the package alone imports lazily."""
+    """Seconds of each import, in fresh processes; tinydl.models is imported because the package alone loads lazily."""
     modules = ["numpy", "tinydl.models", *(["torch"] if optional("torch") is not None else [])]
     seconds: dict[str, list[float]] = {f"import {module}": [] for module in modules}
     for number in range(rounds + 1):
@@ -76,7 +76,7 @@ def first_batch(cache: str) -> tuple[dict[str, float], list[tuple[float, str]]]:
     while True:
         try:
             text = os.read(terminal, 1 << 16).decode(errors="replace")
-        except OSError:  # Linux raises it when the other end is closed
+        except OSError:  # raised by Linux when the other end is closed
             break
         if not text:
             break

@@ -1,6 +1,6 @@
 """A convolutional network that classifies pictures: the book's CNN on CIFAR-10.
 
-Without --data it trains a small network on the 1,797 handwritten digits included in scikit-learn:
+Without --data the script trains a small network on the 1,797 handwritten digits included in scikit-learn:
 
     python examples/cifar/cnn.py                              # digits, a few seconds
     python examples/cifar/cnn.py --data cifar-10-batches-py   # the book's network on the book's data, 20 epochs
@@ -9,7 +9,7 @@ Without --data it trains a small network on the 1,797 handwritten digits include
 
 5,000 of the training images (digits: 180) are held back, with balanced classes; the weights of the epoch with the best
 accuracy on them (digits: the lowest loss) are restored at the end. Only then is the model evaluated on the test images,
-once. With --all-rows it trains on all 50,000, as in the book; the model of the last epoch is then tested.
+once. With --all-rows the script trains on all 50,000, as in the book, and tests the model of the last epoch.
 
 Written to --out: report.json, table.md, pictures, model.safetensors (the model that was tested), and after every epoch
 history.json and checkpoint.safetensors, from which --resume continues. Ctrl-C ends a run cleanly.

@@ -1,6 +1,6 @@
 """Train famous architectures on CIFAR-10, with a choice of network, recipe and time budget.
 
-Without --data it trains on the 1,797 handwritten digits included in scikit-learn, enlarged to 32x32 pixels:
+Without --data the script trains on the 1,797 handwritten digits included in scikit-learn, enlarged to 32x32 pixels:
 
     python examples/cifar/famous_networks.py                                  # ResNet-20 on digits, a few minutes
     python examples/cifar/famous_networks.py --data --model resnet20          # 30 epochs of CIFAR-10 from TINYDL_DATA
@@ -122,7 +122,7 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--label-smoothing", type=float, default=0.0, help="default: 0")
     parser.add_argument("--cutout", type=int, default=0, metavar="SIZE", help="blank out a square, SIZE pixels wide")
     parser.add_argument("--mixup", type=float, default=0.0, metavar="ALPHA", help="blend images and their labels")
-    parser.add_argument("--clip-norm", type=float, default=0.0, metavar="NORM", help="shorten gradients above NORM")
+    parser.add_argument("--clip-norm", type=float, default=0.0, metavar="NORM", help="limit the gradient's norm")
     parser.add_argument("--out", type=Path, help="default: runs/MODEL_cifar or runs/MODEL_digits")
     args = parser.parse_args()
     args.out = args.out or Path("runs", f"{args.model}_{'digits' if args.data is None else 'cifar'}")

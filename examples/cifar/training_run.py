@@ -120,7 +120,7 @@ class Log(Callback):
 
 
 def best_epoch(history: dict[str, list[float]], monitor: str) -> int:
-    """The epoch, counted from 1, whose model is kept: the first of the best or, without validation, the last."""
+    """The epoch, counted from 1, whose model is kept: the best (the first if tied) or, without validation, the last."""
     if monitor not in history:
         return len(history["loss"])
     values = np.array(history[monitor])
@@ -128,7 +128,7 @@ def best_epoch(history: dict[str, list[float]], monitor: str) -> int:
 
 
 def take_up(model: Model, out: Path, settings: dict[str, Any], keep: ModelCheckpoint) -> dict[str, list[float]]:
-    """Load the last checkpoint; return the history up to it, and give `keep` the best figure.
+    """Load the last checkpoint; return the history up to it, and give `keep` the best figure so far.
 
     ValueError: the run was made with other settings.
 

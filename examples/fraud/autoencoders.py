@@ -274,7 +274,7 @@ def main() -> None:
     length.add_argument("--epochs", type=int, help="epochs for every model (default: the book's, 30 or 50)")
     length.add_argument(
         "--book-steps", action="store_true",
-        help="given part of the data: more epochs, for as many optimizer steps as the book took on all rows",
+        help="with part of the data: train for more epochs, to match the book's optimizer steps on all rows",
     )  # fmt: skip
     parser.add_argument("--drop-duplicates", action="store_true", help="honest protocol: keep only one of equal rows")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each model, with seeds 0, 1, ... (default: 1)")

@@ -15,13 +15,13 @@ every seed; a seed only draws different rows.
 
 There are four kinds of fraud, each with a strength drawn per row:
 
-    takeover      half of the columns are pulled toward another payment and beyond it, which breaks their ties
+    takeover      half of the columns pulled toward another payment and beyond it, which breaks ties between columns
     card testing  tiny amounts in short bursts, all shifted along one direction, as if sent by a machine
     bust-out      large amounts, and habits stretched far beyond their range
     mimicry       a normal payment with a slight shift, hard to find
 
 On these rows, an autoencoder with a bottleneck and a hidden layer on each side of it beats a linear projection of
-equal width, and an autoencoder as wide as its input, which can learn the identity, does worse than either.
+equal width, and an autoencoder as wide as its input, which can learn the identity, does worse than both.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def generate(n_rows: int = 284_807, n_frauds: int = 492, seed: int = 0) -> Trans
     ValueError: unless n_rows >= 1 and 0 <= n_frauds <= n_rows.
     """
     if n_rows < 1 or not 0 <= n_frauds <= n_rows:
-        raise ValueError(f"need n_rows >= 1 and 0 <= n_frauds <= n_rows, got {n_rows} rows, {n_frauds} frauds")
+        raise ValueError(f"expected n_rows >= 1 and 0 <= n_frauds <= n_rows, got {n_rows} rows, {n_frauds} frauds")
     world = _world()
     rng = np.random.default_rng(seed)
     n_normal = n_rows - n_frauds

@@ -30,7 +30,7 @@ def pr_curves(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """Precision against recall, one curve per {model name: scores (n,)}; the prevalence is drawn as chance.
+    """Precision against recall, one curve per model, from {model name: scores (n,)}; chance is the prevalence.
 
     ValueError: no models; labels of one class only; scores that do not match the labels or are not finite.
     """
@@ -83,7 +83,7 @@ def precision_recall_against_threshold(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """Precision and recall of score >= threshold, against the threshold; a line marks the chosen `threshold`.
+    """Precision and recall of score >= threshold, against the threshold; a line marks `threshold`.
 
     scikit-learn's precision and recall are one longer than its thresholds; the last point, (1, 0), belongs to no
     threshold. So precision[:-1] and recall[:-1] are drawn (the book draws precision[1:], one position off).
@@ -114,7 +114,7 @@ def error_histogram(
     source: str | None = None,
     path: PathLike | None = None,
 ) -> Figure:
-    """Reconstruction errors of normal rows and of frauds, as shares of their class, in bins of equal width on a log axis.
+    """Reconstruction errors of normal rows and frauds, as shares of their class, in bins of equal width on a log axis.
 
     The shares are on a log axis too: on a linear axis, the few normal rows around a threshold would be invisible, and
     the threshold would seem to be in a gap. The legend gives the shares that the threshold flags.
@@ -156,7 +156,7 @@ def feature_errors(
 
     x, reconstruction (n, features): rows and the model's outputs for them.
 
-    ValueError: shapes that do not match, labels of one class only.
+    ValueError: shapes that do not match, or labels of one class only.
     """
     figure, ax = panel(ax, width=12)
     y = _labels(y_true)
@@ -186,7 +186,7 @@ def reconstructions(
     Three normal rows above, three frauds below: the rows with errors at the 10th, 50th and 90th
     percentile of their class, so that the picture shows neither the best nor the worst rows.
 
-    ValueError: shapes that do not match, labels of one class only.
+    ValueError: shapes that do not match, or labels of one class only.
     """
     y = _labels(y_true)
     squared = _squared_errors(y, x, reconstruction, feature_names)

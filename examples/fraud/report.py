@@ -29,7 +29,7 @@ def fraud_report(
     prevalence: float | None = None,
     prevalences: Sequence[float] = PREVALENCES,
 ) -> dict[str, Any]:
-    """All figures on one model's scores, as a dict ready for JSON.
+    """All figures for one model's scores, as a dict ready for JSON.
 
     "test": `detection_metrics` of the test rows. With calibration rows, also "threshold": the policy and the
     threshold that it picks on these rows, and "at_threshold": the result of this threshold on the test rows

@@ -122,7 +122,7 @@ def honest_split(
 ) -> Split:
     """Separate training, validation and test rows; equal rows may still be in two parts (see drop_duplicates).
 
-    Of the normal rows, 60 % are training, 20 % validation and 20 % test rows. No frauds are trained on: all of
+    Of the normal rows, 60 % are training, 20 % validation and 20 % test rows. Frauds are not used for training: all of
     them go to the calibration and test rows, in the ratio of the two fractions. In these rows the prevalence is about
     two and a half times the natural one, for which `tinydl.detection` can correct. The calibration rows are the
     validation rows plus frauds.

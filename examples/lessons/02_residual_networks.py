@@ -1,6 +1,6 @@
 """The lesson of the residual network: more layers give a larger training error, unless shortcuts bypass them.
 
-Plain and residual networks of growing depth train on the same images, from the same weights, by the same recipe:
+Plain and residual networks of growing depth train on the same images, with the same initial weights and recipe:
 
     python examples/lessons/02_residual_networks.py                     # scikit-learn's digits: about a minute
     python examples/lessons/02_residual_networks.py --data              # CIFAR-10 at 16x16 pixels: a few minutes
@@ -314,8 +314,8 @@ def response_findings(results: dict[str, Any]) -> list[str]:
     word = "weaker than" if ratio < 0.9 else "stronger than" if ratio > 1.1 else "about as strong as"
     return [
         f"Responses after training, {deepest} layers: standard deviation {residual.mean():.2f} on average and at most "
-        f"{residual.max():.2f} in the residual net, {plain.mean():.2f} and {plain.max():.2f} in the plain one, "
-        f"largest in convolution {plain.argmax() + 1}. All start at 1. Residual responses are {word} plain ones."
+        f"{residual.max():.2f} in the residual net, {plain.mean():.2f} and {plain.max():.2f} (convolution "
+        f"{plain.argmax() + 1}) in the plain one. All deviations start at 1. Residual responses are {word} plain ones."
     ]
 
 

@@ -49,7 +49,7 @@ class SigmoidsDerivative(ContractivePenalty):
 
 
 class ConstantW(ContractivePenalty):
-    """The correct penalty, but backward treats W as constant. relu's f' is constant as well, so nothing is added."""
+    """The correct penalty, but backward treats W as constant. With relu, f' is also constant, so nothing is added."""
 
     def backward(self, dy: NDArray) -> NDArray:
         return self.encoder.backward(dy)

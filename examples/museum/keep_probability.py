@@ -1,13 +1,13 @@
 """Dropout's argument read the wrong way: 0.8, meant as "keep 80 %", drops 80 %.
 
 In TensorFlow 1 the argument is the probability of keeping a unit; in Keras, PyTorch and tinydl it is the rate, the
-probability of dropping a unit. Only for 0.5, the book's value, do both mean the same. The book also measured accuracy
+probability of dropping a unit. Only 0.5, the book's value, means the same for both. The book also measured accuracy
 with dropout on:
 
     python examples/museum/keep_probability.py
 
 The gradient checker replays the mask, and each backward is the correct derivative of its forward, so every variant
-passes. The right test compares values: of many ones, a share `rate` must become 0, and their mean must stay 1.
+passes. The right test compares values: dropout must turn a share `rate` of many ones into 0 and keep their mean at 1.
 """
 
 from __future__ import annotations

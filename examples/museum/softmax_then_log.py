@@ -1,14 +1,14 @@
 """Softmax, then the logarithm: log(0) as soon as the true class's logit lies far below another.
 
-p_y = exp(-gap) loses precision and finally rounds to 0. Then log p_y becomes -inf and the gradient's factor 1 / p_y
-becomes infinite, although the correct log p_y is simply -gap. The usual cure, log(p + 1e-7), repairs only the loss: a
-row that is badly wrong then gets no gradient. The book takes softmax, then log. A loss on logits computes log p without
-computing p first:
+With the gap between the two logits, p_y = exp(-gap) loses precision and finally rounds to 0. Then log p_y is -inf and
+the gradient's factor 1 / p_y is infinite, although the correct log p_y is simply -gap. The usual cure, log(p + 1e-7),
+repairs only the loss: a row that is badly wrong then gets no gradient. The book takes softmax, then log. A loss on
+logits computes log p without computing p first:
 
     python examples/museum/softmax_then_log.py
 
-At moderate logits all three losses have correct derivatives, and the gradient checker passes them. To find the fault,
-run it at large logits.
+At moderate logits all three losses have correct derivatives, and the gradient checker passes them. It finds the
+faults only at large logits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FARTHEST = 2000.0
 
 
 class SoftmaxThenLog(SoftmaxCrossEntropy):
-    """-log p_y for p = softmax(z), with backward through each step in turn. Subtracting a maximum keeps exp finite."""
+    """-log p_y for p = softmax(z), with backward through each step. Subtracting the maximum keeps exp finite."""
 
     epsilon = 0.0
 
@@ -75,7 +75,7 @@ def first_bad_gap(loss: Loss, part: int, dtype: str) -> str:
 
 
 def train(loss: Loss, steps: int, seed: int) -> tuple[int, float]:
-    """Train softmax regression on unscaled digits, 0 to 255; return the steps taken and the test accuracy."""
+    """Train softmax regression on digits with unscaled pixels; return the steps taken and the test accuracy."""
     data, test = digits.load()
     (x, y), (x_test, y_test) = data.take(slice(None)), test.take(slice(None))
     model = Model([Dense(10)], 64, seed)

@@ -133,5 +133,5 @@ def test_without_fraud_and_refusals() -> None:
     assert generate(100, 0).n_frauds == 0
     assert generate(3, 3).n_frauds == 3
     for n_rows, n_frauds in ((0, 0), (10, 11), (10, -1)):
-        with pytest.raises(ValueError, match="need n_rows >= 1 and 0 <= n_frauds <= n_rows"):
+        with pytest.raises(ValueError, match="expected n_rows >= 1 and 0 <= n_frauds <= n_rows"):
             generate(n_rows, n_frauds)
