@@ -5,8 +5,9 @@
 Without --peers the result is a table of ImageNet networks, on batches of 2 images of 224x224, and of small networks, on
 128 images of 32x32. A step is forward, loss and backward, as in `train_on_batch`. It is timed alternately without an
 optimizer and with SGD and momentum; medians are reported. GFLOP/s is the arithmetic of the convolutions and dense
-layers (twice as much in backward as in forward, but no dx for the first layer) over the time without the optimizer.
-Each model runs in a process of its own; memory is that process's peak, followed by its growth since the imports.
+layers (twice as much in backward as in forward, but no dx for the first layer), divided by the time without the
+optimizer. Each model runs in a process of its own; memory is that process's peak, followed by its growth since the
+imports.
 
 With --peers, ResNet-20 on batches of 128 (with SGD and momentum) and VGG16 on 2 images (forward and backward only) are
 compared with the same layers in PyTorch and in Keras on TensorFlow, each in its own process, taking turns. Their

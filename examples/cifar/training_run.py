@@ -1,4 +1,4 @@
-"""A training run on labeled images, from files to report: code shared by the CIFAR-10 examples.
+"""A training run on labeled images, from loading to report: code shared by the CIFAR-10 examples.
 
 A run may be stopped anywhere and resumed bit for bit. Files written to its folder: report.json, table.md, pictures,
 model.safetensors (the model that was tested), and after every epoch history.json and checkpoint.safetensors.
@@ -56,7 +56,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "--data", nargs="?", const="", metavar="PATH",
         help="CIFAR-10's folder or archive; without PATH, the folder that TINYDL_DATA names (default: digits)",
     )  # fmt: skip
-    parser.add_argument("--download", action="store_true", help="with --data: download it (163 MB) if it is missing")
+    parser.add_argument("--download", action="store_true", help="with --data: download CIFAR-10 (163 MB) if missing")
     parser.add_argument("--all-rows", action="store_true", help="no validation images; test the last epoch's model")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, bit for bit")
     parser.add_argument("--quick", action="store_true", help="a trial, not a result: 2 epochs; CIFAR-10: 5,000 images")

@@ -1,4 +1,4 @@
-"""Can a committee of autoencoders beat 0.831, the score of the book's best single one?
+"""Can a committee of autoencoders beat 0.831, the score of the book's best single autoencoder?
 
     python examples/fraud/committee.py --data creditcard.csv --seeds 5
 
@@ -103,7 +103,7 @@ def main() -> None:
                 for (key, value), spread in zip(figures.items(), spreads, strict=True)
             )
             print(f"{protocol} protocol, {name}: {text}", flush=True)
-    print("The book's best single run on the real data has an area of 0.831 at 0.858 %")
+    print("The book's best single run on the real data has an area of 0.831 at 0.858 % prevalence")
     print(f"Pictures written to {args.out.resolve()}")
 
 

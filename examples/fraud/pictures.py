@@ -85,8 +85,8 @@ def precision_recall_against_threshold(
 ) -> Figure:
     """Precision and recall of score >= threshold, against the threshold; a line marks `threshold`.
 
-    scikit-learn's precision and recall are one longer than its thresholds; the last point, (1, 0), belongs to no
-    threshold. So precision[:-1] and recall[:-1] are drawn (the book draws precision[1:], one position off).
+    scikit-learn's precision and recall have one more entry than its thresholds; the last point, (1, 0), belongs to
+    no threshold. So precision[:-1] and recall[:-1] are drawn (the book draws precision[1:], one position off).
 
     ValueError: as for `pr_curves`.
     """

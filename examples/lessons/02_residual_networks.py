@@ -8,7 +8,7 @@ Plain and residual networks of growing depth train on the same images, with the 
 
 At the paper's size the run takes days: --data --full-size --filters 16 --rows 50000 --batch-size 128 --epochs 164.
 
-A plain net of 56 layers can compute everything that one of 20 layers can, as 36 of its layers could be identities. So
+A plain net of 56 layers can compute everything that one of 20 layers can: 36 of its layers could be identities. So
 its training error could be just as small. He et al. found that it is larger (figures 1 and 6) and called this
 degradation. Degradation is not overfitting, because the training error itself is larger: optimization fails to find a
 solution that exists. A block H(x) = relu(F(x) + x) is nearly the identity when F is small, so its layers only have to
@@ -26,7 +26,7 @@ either in the paper (section 4.1) or in this script's plain nets, in which they 
 explain why). Still, degradation occurs. This script therefore measures the norm of every convolution's gradient before
 training, with and without batch normalization, and the standard deviation of each layer's responses after training
 (figure 7), which can be small in a block that only corrects its input. The text printed below the tables is computed
-from the figures of the run, and states where they differ from the paper's results.
+from the figures of the run, and states where the results differ from the paper's.
 
 Both kinds have 6 n + 2 layers, like resnet_cifar: a convolution, 3 n pairs of convolutions on maps of three sizes, and
 a dense layer. Where maps are halved and channels doubled, shortcuts take every other pixel and add channels of zeros.
@@ -103,7 +103,7 @@ def unit(filters: int, strides: int, activation: str | None, normalised: bool, s
 def network(
     kind: str, depth: int, filters: int, shape: Shape, seed: int, normalised: bool = True, start: str = "he_normal"
 ) -> Model:
-    """A network of `depth` layers. The same seed gives both kinds the same weights, as shortcuts have no weights."""
+    """A network of `depth` layers. The same seed gives both kinds the same weights, because shortcuts have none."""
     layers = unit(filters, 1, "relu", normalised, start)
     for width in (filters, 2 * filters, 4 * filters):
         for pair in range((depth - 2) // 6):
@@ -479,7 +479,7 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         "--data", nargs="?", const="", metavar="PATH",
         help="CIFAR-10's folder or archive; without PATH, the folder that TINYDL_DATA names (default: digits)",
     )  # fmt: skip
-    parser.add_argument("--download", action="store_true", help="with --data: download it (163 MB) if it is not found")
+    parser.add_argument("--download", action="store_true", help="with --data: download CIFAR-10 (163 MB) if missing")
     parser.add_argument("--full-size", action="store_true", help="with --data: 32x32 pixels; takes four times as long")
     parser.add_argument("--depths", type=int, nargs="+", help=f"each of the form 6 n + 2 (default: {both('depths')})")
     parser.add_argument("--rows", type=int, help=f"images to train on (default: {both('rows')})")

@@ -56,7 +56,7 @@ class ConstantW(ContractivePenalty):
 
 
 class FrozenCopy(ConstantW):
-    """The penalty of a copy of W that was made once, in Keras by K.variable(encoder.get_weights()[0])."""
+    """The penalty of a copy of W, made only once; in Keras: K.variable(encoder.get_weights()[0])."""
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         shape = super().build(input_shape, rng, dtype)
