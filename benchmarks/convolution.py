@@ -261,7 +261,7 @@ def tensorflow_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray)
         with tf.GradientTape() as tape:
             wanted = [(x, W, b)[at] for at in wanted_of(conv)]
             tape.watch(wanted)
-            y = apply(x, W, b)  # not in the compiled graph, as the gradients do not need y
+            y = apply(x, W, b)  # dropped from the compiled graph: no gradient needs y
         return tape.gradient(y, wanted, dy)
 
     return partial(tf.function(apply), *inputs), partial(tf.function(differentiate), *inputs, gradient)

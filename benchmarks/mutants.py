@@ -67,7 +67,7 @@ def main() -> None:
     wrong = [one for one in judged if one.verdict.kind in (CAUGHT, MISSED)]
     missed = sum(one.verdict.kind == MISSED for one in wrong)
     distinct = len({(one.place, one.change) for one in wrong})
-    print(f"\n{time.perf_counter() - start:.0f} seconds; {distinct} distinct code changes, as layers share kernels")
+    print(f"\n{time.perf_counter() - start:.0f} seconds; {distinct} distinct code changes (layers share kernels)")
     print(f"{len(wrong)} mutants with a wrong gradient or a broken rule: {len(wrong) - missed} caught, {missed} missed")
     sys.exit(missed > 0)
 

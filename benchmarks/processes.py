@@ -155,7 +155,7 @@ def start(contestants: list[Contestant], arguments: list[str], workers: list[Wor
     for contestant in contestants:
         print(f"starting {contestant.name} ... ", end="", flush=True)
         since = time.perf_counter()
-        if "tinydl" in contestant.modules:  # an extra run compiles the kernels, so that this memory is not counted
+        if "tinydl" in contestant.modules:  # an extra run, so that memory for compiling is not counted
             before = Worker(contestant, arguments)
             before.wait_for_model()
             before.stop()

@@ -4,8 +4,8 @@
     python -m benchmarks.same_bits --compare before.json      # with the other; exit code 1 if anything differs
 
 The hashes cover the weights in get_weights' order (before and after the steps), predictions, losses, and the bytes of
-the saved model and of a checkpoint; a file written by the other version is also loaded. Bits depend on the machine and
-on the number of threads, so compare on one machine, with the same TINYDL_NUM_THREADS.
+the saved model and of a checkpoint; with --compare, models saved by the other version are also loaded. Bits depend on
+the machine and on the number of threads, so compare on one machine, with the same TINYDL_NUM_THREADS.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ class Log(Callback):
         longer = {name: [*self.history.get(name, []), value] for name, value in figures.items()}
         write_json(self.out / HISTORY, {"settings": self.settings, "history": longer})
         self.model.save_checkpoint(self.out / CHECKPOINT)
-        self.history.update(longer)  # last and in one call, as Ctrl-C may come at any point
+        self.history.update(longer)  # last and in one call, because Ctrl-C may come at any point
 
 
 def best_epoch(history: dict[str, list[float]], monitor: str) -> int:

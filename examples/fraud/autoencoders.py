@@ -276,7 +276,7 @@ def main() -> None:
         "--book-steps", action="store_true",
         help="with part of the data: train for more epochs, to match the book's optimizer steps on all rows",
     )  # fmt: skip
-    parser.add_argument("--drop-duplicates", action="store_true", help="honest protocol: drop rows equal to earlier ones")
+    parser.add_argument("--drop-duplicates", action="store_true", help="honest protocol: keep the first of equal rows")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each model, with seeds 0, 1, ... (default: 1)")
     parser.add_argument("--out", type=Path, default=Path("runs/fraud"), help="output folder (default: runs/fraud)")
     parser.add_argument("--quick", action="store_true", help="a trial, not a result: 40,000 generated rows, 5 epochs")

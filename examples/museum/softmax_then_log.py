@@ -1,6 +1,6 @@
 """Softmax, then the logarithm: log(0) as soon as the true class's logit lies far below another.
 
-With the gap between the two logits, p_y = exp(-gap) loses precision and finally rounds to 0. Then log p_y is -inf and
+As the gap between the logits grows, p_y = exp(-gap) loses precision and finally rounds to 0. Then log p_y is -inf and
 the gradient's factor 1 / p_y is infinite, although the correct log p_y is simply -gap. The usual cure, log(p + 1e-7),
 repairs only the loss: a row that is badly wrong then gets no gradient. The book takes softmax, then log. A loss on
 logits computes log p without computing p first:
