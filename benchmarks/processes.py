@@ -1,6 +1,6 @@
 """Contestants that run in processes of their own and take turns.
 
-A benchmark lists its `Contestant`s, calls `start` to run a process for each, and `take_turns` to time them. In each
+A benchmark lists its `Contestant`s, calls `start` to run a process for each, and calls `take_turns` to time them. In each
 process the same benchmark, called with --worker NAME, calls `work`.
 """
 

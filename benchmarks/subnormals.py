@@ -3,7 +3,7 @@
     python -m benchmarks.subnormals
 
 The gradient of a dead relu's weights is 0 at every step. Adam's m for these weights shrinks by a factor of 0.9 per step
-until it is subnormal, and would remain subnormal: 0.9 times a few times the smallest number rounds to the same number.
+until it is subnormal, and would then remain so: 0.9 times a few times the smallest number rounds to the same number.
 The definition (plain NumPy) keeps subnormal numbers, whereas its compiled twin sets them to 0. The benchmark times one
 step on 11,269 parameters (the deep autoencoder's) after 3,000 steps: with ordinary gradients throughout, and with
 gradients that have been 0 since step 1,000.

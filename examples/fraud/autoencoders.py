@@ -268,7 +268,7 @@ def main() -> None:
         help="the real creditcard.csv, plain or gzip, or its folder; without PATH, the folder that TINYDL_DATA names "
         "(default: generated transactions)",
     )  # fmt: skip
-    parser.add_argument("--download", action="store_true", help="with --data: download it from OpenML if missing")
+    parser.add_argument("--download", action="store_true", help="with --data: get missing data from OpenML")
     parser.add_argument("--protocol", choices=["book", "honest", "both"], default="both")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, help="epochs for every model (default: the book's, 30 or 50)")

@@ -54,7 +54,7 @@ def main() -> None:
         help="the real creditcard.csv or its folder; without PATH, the folder that TINYDL_DATA names "
         "(default: 40,000 generated transactions)",
     )  # fmt: skip
-    parser.add_argument("--download", action="store_true", help="with --data: download it from OpenML if missing")
+    parser.add_argument("--download", action="store_true", help="with --data: get missing data from OpenML")
     parser.add_argument("--seeds", type=int, default=1, help="splits and committees, with seeds 0, 1, ... (default: 1)")
     parser.add_argument("--members", type=int, nargs=2, default=(8, 5), metavar=("WIDE", "NARROW"))
     parser.add_argument("--epochs", type=int, default=60, help="of wide members; narrow ones train for half as many")

@@ -406,7 +406,7 @@ def draw_depths(ax: Axes, results: dict[str, Any]) -> None:
 
 
 def draw_curves(ax: Axes, results: dict[str, Any]) -> None:
-    """Draw training error by epoch for the shallowest and deepest networks: thin lines are seeds, thick ones means."""
+    """Draw training error by epoch for the shallowest and deepest networks: thin lines for seeds, thick for means."""
     for kind, colour in KINDS.items():
         depths = sorted({run["depth"] for run in results["runs"] if run["kind"] == kind})
         for depth in depths[-1:] + depths[: len(depths) > 1]:
