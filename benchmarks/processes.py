@@ -1,7 +1,7 @@
 """Contestants that run in processes of their own and take turns.
 
-A benchmark lists its `Contestant`s, calls `start` to run a process for each, and calls `take_turns` to time them. In each
-process the same benchmark, called with --worker NAME, calls `work`.
+A benchmark lists its `Contestant`s, calls `start` to run a process for each, and calls `take_turns` to time them. In
+each process the same benchmark, called with --worker NAME, calls `work`.
 """
 
 from __future__ import annotations
