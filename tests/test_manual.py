@@ -1,7 +1,8 @@
-"""README and the manual: code blocks run, commands work, links have targets, and every public name is documented."""
+"""README and the manual: code runs, quotes are exact, commands work, links have targets, every name is documented."""
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import importlib.util
 import inspect
@@ -12,15 +13,18 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 import tinydl
 from tests.examples.conftest import run_script
+from tinydl import Model, layers, losses, optimizers
 from tinydl.__main__ import main
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +32,8 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
     (ROOT / "docs").rglob("*.md")
 )
 BLOCK = re.compile(
-    r"(?:^<!-- not run(?: here)?: (?P<why>[^\n]+) -->\n)?^```(?P<language>[^\n]*)\n(?P<body>.*?)^```$",
+    r"(?:^<!-- (?:not run(?: here)?: (?P<why>[^\n]+)|from (?P<source>\S+)) -->\n)?"
+    r"^```(?P<language>[^\n]*)\n(?P<body>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -38,6 +43,7 @@ class Block(NamedTuple):
     body: str
     why_not_run: str | None
     prints: str | None  # the text block right after this one
+    source: str | None  # the file that it quotes
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -46,7 +52,8 @@ def blocks_of(page: Path) -> list[Block]:
     blocks = []
     for here, after in zip_longest(found, found[1:]):
         shown = after and after["language"] == "text" and not text[here.end() : after.start()].strip()
-        blocks.append(Block(here["language"], here["body"], here["why"], after["body"] if after and shown else None))
+        prints = after["body"] if after and shown else None
+        blocks.append(Block(here["language"], here["body"], here["why"], prints, here["source"]))
     return blocks
 
 
@@ -61,7 +68,8 @@ def programs() -> list[Any]:
     """Each page's Python blocks as one program, because they build on one another; README's run one by one."""
     found = []
     for page in PAGES:
-        blocks = [block for block in blocks_of(page) if block.language == "python" and not block.why_not_run]
+        python = [block for block in blocks_of(page) if block.language == "python"]
+        blocks = [block for block in python if not block.why_not_run and not block.source]
         for k, program in enumerate([[block] for block in blocks] if page.name == "README.md" else [blocks]):
             if program:
                 found.append(pytest.param(program, id=f"{name_of(page)}-{k}"))
@@ -83,6 +91,55 @@ def test_python_blocks_run(program: list[Block], tmp_path: Path, monkeypatch: py
 def test_blocks_are_python_commands_or_text(page: Path) -> None:
     languages = {block.language for block in blocks_of(page) if not block.language.startswith("{")}  # not Sphinx's
     assert languages <= {"python", "sh", "text"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_quotes_are_in_their_files(page: Path) -> None:
+    for block in blocks_of(page):
+        if block.source:
+            lines = (ROOT / block.source).read_text(encoding="utf-8")
+            quotes = [textwrap.indent(block.body, " " * depth) for depth in (0, 4, 8)]
+            assert any(f"\n{quote}" in f"\n{lines}" for quote in quotes), (
+                f"{block.source} has other lines:\n{block.body}"
+            )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_reasons_for_not_running_a_block_name_files_that_exist(page: Path) -> None:
+    for block in blocks_of(page):
+        for path in re.findall(r"\btests/[\w./]*\w", block.why_not_run or ""):
+            assert (ROOT / path).exists(), path
+
+
+# --- habits of other frameworks ---------------------------------------------------------------------------------------
+
+
+def habits() -> list[tuple[str, str]]:
+    """Code from other frameworks, and what own.md says happens: the first two cells of the rows that begin with code."""
+    page = (ROOT / "docs" / "own.md").read_text(encoding="utf-8").partition("## Coming from")[2]
+    return re.findall(r"^\| `([^`]+)` \| (.*?) \|", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("code", "happens"), habits(), ids=[code for code, _ in habits()])
+def test_habits_of_other_frameworks_do_what_the_manual_says(code: str, happens: str) -> None:
+    """A row that begins with an error describes code that raises it; other code runs, and may give a warning."""
+    x, y = np.zeros((8, 5), np.float32), np.zeros(8, int)
+    optimizer, loss = optimizers.Adam(), losses.SoftmaxCrossEntropy()
+    model = Model([layers.Dense(3)], input_shape=5)
+    model.compile(optimizer, loss)
+    names = {**vars(layers), **vars(losses), **vars(optimizers), "Model": Model, "model": model, "x": x, "y": y}
+    names |= {"optimizer": optimizer, "loss": loss, "loader": [(x, y), (x[:5], y[:5])]}
+    names["cnn"] = Model([layers.Conv2D(4, 3)], input_shape=(32, 32, 3))
+    names["images"] = np.zeros((8, 3, 32, 32), np.float32)
+    named = re.match(r"`(\w+Error)`", happens)
+    if named:
+        with pytest.raises(getattr(builtins, named[1])):
+            exec(code, names)
+    elif "warning" in happens:
+        with pytest.warns(UserWarning, match="channels"):
+            exec(code, names)
+    else:
+        exec(code, names)
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
@@ -156,6 +213,37 @@ def test_commands_without_data_as_processes(script: str, bare: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, ROOT / path, *options], env=environment, capture_output=True, text=True)
     says_what_to_do(done.returncode, done.stderr)
+
+
+@pytest.mark.slow
+def test_a_folder_of_submissions_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "docs" / "gradients.md"
+    recipe = next(block.body for block in blocks_of(page) if "def test_submission" in block.body)
+    loop = next(block.body for block in blocks_of(page) if "for file in submissions" in block.body)
+    right = next(block.body for block in blocks_of(ROOT / "docs" / "own.md") if "class Swish" in block.body)
+    (tmp_path / "submissions").mkdir()
+    for name, text in {
+        "ann": right,
+        "bob": right.replace("(1 - s)", "(1 + s)"),
+        "eve": "import nothing_like_it",
+    }.items():
+        (tmp_path / "submissions" / f"{name}.py").write_text(text, encoding="utf-8")
+    (tmp_path / "test_submissions.py").write_text(recipe, encoding="utf-8")
+    run: dict[str, Any] = {
+        "cwd": tmp_path,
+        "env": {**os.environ, "PYTHONPATH": str(ROOT)},
+        "capture_output": True,
+        "text": True,
+    }
+    printed = subprocess.run([sys.executable, "-m", "pytest", "-rA", "test_submissions.py"], **run).stdout
+    assert re.search(r"^PASSED .*\[ann\]", printed, re.MULTILINE), printed
+    assert re.search(r"^FAILED .*\[bob\]", printed, re.MULTILINE), printed
+    assert re.search(r"^FAILED .*\[eve\]", printed, re.MULTILINE), printed
+    if os.name == "posix":
+        done = subprocess.run(["sh", "-c", loop.replace(".venv/bin/python", sys.executable)], **run)
+        assert [line for line in done.stdout.splitlines() if line.startswith("exit code")] == [
+            f"exit code {code}: submissions/{name}.py" for code, name in ((0, "ann"), (1, "bob"), (2, "eve"))
+        ]
 
 
 @pytest.mark.parametrize("command", [each for each in commands(run=False) if ".venv/bin/python " in each])
