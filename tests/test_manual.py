@@ -111,6 +111,18 @@ def test_reasons_for_not_running_a_block_name_files_that_exist(page: Path) -> No
             assert (ROOT / path).exists(), path
 
 
+def test_refused_data_raise_the_messages_in_the_manual() -> None:
+    page = (ROOT / "docs" / "own.md").read_text(encoding="utf-8").partition("## When the data are refused")[2]
+    messages = re.findall(r"^\| `([^`]+)` \|", page.partition("```")[0], re.MULTILINE)
+    model = Model([layers.Dense(3)], input_shape=2)
+    model.compile(optimizers.Adam(), losses.SoftmaxCrossEntropy())
+    x, gaps = np.ones((3, 2)), np.full((3, 2), np.nan)
+    refused = [(gaps, [0, 1, 2]), (x, [1, 2, 3]), (x, ["red", "white", "green"])]
+    for message, data in zip(messages, refused, strict=True):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            model.fit(*data)
+
+
 # --- habits of other frameworks ---------------------------------------------------------------------------------------
 
 
