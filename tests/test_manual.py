@@ -98,7 +98,7 @@ def test_quotes_are_in_their_files(page: Path) -> None:
     for block in blocks_of(page):
         if block.source:
             lines = (ROOT / block.source).read_text(encoding="utf-8")
-            quotes = [textwrap.indent(block.body, " " * depth) for depth in (0, 4, 8)]
+            quotes = [textwrap.indent(block.body, " " * depth) for depth in (0, 4, 8, 12)]
             assert any(f"\n{quote}" in f"\n{lines}" for quote in quotes), (
                 f"{block.source} has other lines:\n{block.body}"
             )
