@@ -113,7 +113,7 @@ def _count_and_sum(part: Part, x: NDArray, c: int, counts: list[int], means: NDA
 
 @kernel(error_model="numpy")
 def _statistics(part, x, c, k, mean, squares):
-    """Compute the mean over some rows and the sum of squared distances from that mean, for each channel."""
+    """Compute the mean over this part's rows and the sum of squared distances from that mean, for each channel."""
     start, stop = part.start, part.stop
     p = k * c
     chunk = max(1, CHUNK // p) * k  # rows
@@ -155,7 +155,7 @@ def _fold(sums, c, ours):
 
 @kernel()
 def _forward(part, x, c, mean, scale, beta, relu, y):
-    """Compute y for some rows."""
+    """Compute y for this part's rows."""
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)
@@ -171,7 +171,7 @@ def _forward(part, x, c, mean, scale, beta, relu, y):
 
 @kernel()
 def _sums(part, dy, x, c, mean, scale, beta, relu, totals):
-    """total[0] += sum of da, total[1] += sum of da (x - mean), over some rows, one chunk at a time."""
+    """total[0] += sum of da, total[1] += sum of da (x - mean), over this part's rows, one chunk at a time."""
     p, total, start, stop = mean.size, totals[part.number], part.start, part.stop
     chunk = max(1, CHUNK // p) * (p // c)
     zero, ours = x.dtype.type(0), np.empty(c, x.dtype)
@@ -203,7 +203,7 @@ def _sums(part, dy, x, c, mean, scale, beta, relu, totals):
 
 @kernel()
 def _backward(part, dy, x, c, mean, scale, beta, relu, straight, through_var, dx):
-    """Compute dx = scale da - straight - (x - mean) through_var for some rows."""
+    """Compute dx = scale da - straight - (x - mean) through_var for this part's rows."""
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)

@@ -78,7 +78,7 @@ def _range_of(part, size):
 
 @kernel()
 def _affine_part(part, x, W, b, relu, y):
-    """Write some units of relu(x @ W + b) into y."""
+    """Write this part's units of relu(x @ W + b) into y."""
     n, inputs = x.shape
     units = W.shape[1]
     start, stop = _range_of(part, units)
@@ -119,7 +119,7 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
 
 @kernel()
 def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
-    """For some inputs, compute rows of dW and columns of dx (as dx.T = W @ da.T, so that W need not be transposed)."""
+    """Compute this part's rows of dW and columns of dx (as dx.T = W @ da.T, so that W need not be transposed)."""
     n, inputs = x.shape
     units = W.shape[1]
     start, stop = _range_of(part, inputs)

@@ -108,7 +108,7 @@ def _padded(source, image, p0, q0, rows, columns, target):
 
 @kernel()
 def _forward_part(part, x, W, b, window, relu, rows, y):
-    """Compute some output rows, numbered across all images."""
+    """Compute this part's output rows, numbered across all images."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     c, f = W.shape[2], W.shape[3]
     _, oh, ow, _ = y.shape
@@ -131,7 +131,7 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
 
 @kernel()
 def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx):
-    """For some images, add to this part's dW and db and write dx. W holds the kernels turned by `backward`."""
+    """Write dx for this part's images, and add to the part's own dW and db. W holds the kernels in reverse order."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     dW, db = dW_parts[part.number], db_parts[part.number]
     _, h, w, c = x.shape

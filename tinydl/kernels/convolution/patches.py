@@ -136,7 +136,7 @@ def _col2im_rows(cols, window, oh, ow, start, stop, x):
 
 @kernel()
 def _forward_part(part, x, W, b, window, relu, rows, y):
-    """Process some output rows, `rows` at a time: copy patches, multiply by W, add b, apply relu."""
+    """Process this part's output rows, `rows` at a time: copy patches, multiply by W, add b, apply relu."""
     _, oh, ow, f = y.shape
     patches = W.size // f
     lowered = not _needs_no_lowering(window)
@@ -157,7 +157,7 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
 
 @kernel()
 def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx):
-    """For some images, add to this part's dW and db and write dx."""
+    """Write dx for this part's images, and add to the part's own dW and db."""
     _, oh, ow, f = dy.shape
     patches = W_T.size // f
     lowered, need_dx = not _needs_no_lowering(window), dx.size > 0

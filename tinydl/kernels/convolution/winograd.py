@@ -86,7 +86,7 @@ def _transformed(W: NDArray) -> NDArray:
 
 
 def _transform(part: Part, W: NDArray, U: NDArray) -> None:
-    """Compute U for some channels."""
+    """Compute U for this part's channels."""
     k, _, c, f = W.shape
     at = part.start * f
     weight_transform(W.reshape(-1), at, c * f, k, U.reshape(-1), at, c * f, part.stop * f - at)
@@ -101,7 +101,7 @@ def _add_weight_gradient(dU, dW):
 
 @kernel()
 def _forward_part(part, x, U, b, tiling, relu, t, y):
-    """For some tiles, t at a time, compute V, M = V @ U, and y."""
+    """For this part's tiles, t at a time, compute V, M = V @ U, and y."""
     c, f = U.shape[1], U.shape[2]
     flat_V, flat_M, flat_U = np.empty(PLACES * t * c, x.dtype), np.empty(PLACES * t * f, x.dtype), U.reshape(-1)
     V, M = Tiles(flat_V, PLACES * c, c), Tiles(flat_M, PLACES * f, f)
@@ -117,7 +117,7 @@ def _forward_part(part, x, U, b, tiling, relu, t, y):
 
 @kernel()
 def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx):
-    """For some images, t tiles at a time, compute V again, dM, dU += V.T dM, dV = dM U.T, and dx."""
+    """For this part's images, t tiles at a time, compute V again and dM, then dU += V.T dM, dV = dM U.T, and dx."""
     dU, db = dU_parts[part.number], db_parts[part.number]
     c, f = dU.shape[1], dU.shape[2]
     flat_V, flat_dM = np.empty(PLACES * t * c, x.dtype), np.empty(PLACES * t * f, x.dtype)

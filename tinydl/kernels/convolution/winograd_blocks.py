@@ -61,7 +61,7 @@ def backward(
 
 @kernel()
 def _transform(part, x, tiling, tiles, V):
-    """Compute V for some tiles."""
+    """Compute V for this part's tiles."""
     c = x.shape[3]
     tile = np.empty(PLACES * c, x.dtype)
     input_tiles(x, tiling, part.start, part.stop, tile, Tiles(V[part.start * c :], c, tiles * c))
@@ -69,7 +69,7 @@ def _transform(part, x, tiling, tiles, V):
 
 @kernel()
 def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):
-    """Compute V and dM for some tiles, and add to this part's db."""
+    """Compute V and dM for this part's tiles, and add to the part's own db."""
     _transform(part, x, tiling, tiles, V)
     f = dy.shape[3]
     tile, of_dM = np.empty(PLACES * f, dy.dtype), Tiles(dM[part.start * f :], f, tiles * f)
@@ -78,7 +78,7 @@ def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):
 
 @kernel()
 def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
-    """Compute y for some blocks of filters."""
+    """Compute y for this part's blocks of filters."""
     k, _, c, f = W.shape
     flat_W = W.reshape(-1)
     U, M = np.empty(PLACES * BLOCK * BLOCK, V.dtype), np.empty(PLACES * tiles * BLOCK, V.dtype)
@@ -98,7 +98,7 @@ def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
 
 @kernel()
 def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
-    """For some blocks of channels, add to dW and write dx."""
+    """For this part's blocks of channels, add to dW and write dx."""
     k, _, c, f = W.shape
     flat_W, flat_dW = W.reshape(-1), dW.reshape(-1)
     U, W_T = np.empty(PLACES * BLOCK * BLOCK, V.dtype), np.empty(k * k * BLOCK * BLOCK, V.dtype)
