@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """Layers in a chain, built for one input shape, with Keras' compile / fit / evaluate / predict.
+    """Layers in a chain, built for one input shape, with Keras's compile / fit / evaluate / predict.
 
         model = Model([Dense(40, "relu"), Dense(29)], input_shape=29, seed=0)
         model.compile(Adam(1e-3), MeanSquaredError())
@@ -225,7 +225,7 @@ class Model:
     # --- weights and files ------------------------------------------------------------------------
 
     def get_weights(self) -> list[NDArray]:
-        """Copies of all arrays in Keras' order: by layer (see keras_order), then W, b or gamma, beta, mean, var."""
+        """Copies of all arrays in Keras's order: by layer (see keras_order), then W, b or gamma, beta, mean, var."""
         return [array.copy() for array in arrays_in_order(self.root)]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
@@ -293,8 +293,8 @@ class Model:
         return model_diagram(self, path)
 
     def summary(self) -> None:
-        """Print Keras' table: each layer with its output shape and number of parameters, and the totals."""
-        wide = max(29, 2 + max(len(layer.label) for layer in self.layers))  # 29, 26 and 10 are Keras' column widths
+        """Print Keras's table: each layer with its output shape and number of parameters, and the totals."""
+        wide = max(29, 2 + max(len(layer.label) for layer in self.layers))  # 29, 26 and 10 are Keras's column widths
         rule = "_" * (wide + 36)
         print(f'Model: "{self.name}"', rule, f"{'Layer (type)':<{wide}}{'Output Shape':<26}{'Param #':<10}", sep="\n")
         print("=" * len(rule))

@@ -266,7 +266,7 @@ class Lion(Optimizer):
     size lr, so the learning rate should be a third to a tenth of Adam's and the weight decay larger by the same factor.
     The decay is decoupled and applies only to decayed parameters, as in Adam. Lion stores one vector, Adam two.
 
-    Reference  Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms"; the same update as Keras' Lion
+    Reference  Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms"; the same update as Keras's Lion
     """
 
     slot_names = ("m",)

@@ -1,1 +1,1 @@
-"""The parts of Model: checks of its inputs, the flat vectors, the training loop, files, and Keras' order of weights."""
+"""The parts of Model: checks of inputs, the flat vectors, the training loop, files, and Keras's order of weights."""

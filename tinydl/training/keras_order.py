@@ -1,11 +1,11 @@
 """The order in which Keras lists the layers of a network, so that its weights load unchanged.
 
-A chain is listed in its own order. Where the graph forks and rejoins, as around a residual block, Keras' functional
+A chain is listed in its own order. Where the graph forks and rejoins, as around a residual block, Keras's functional
 models sort by depth: a layer's depth is the largest number of layers between it and the output on any path. The deepest
 layer comes first; layers of equal depth are in the order in which a depth-first walk back from the output reaches them.
 A block's projection is therefore listed between the last layers of the body, not after the body.
 
-Depth counts Keras' layers: the sum in a Residual is a layer (Add), as are the concatenation in Branches (Concatenate)
+Depth counts Keras's layers: the sum in a Residual is a layer (Add), as are the concatenation in Branches (Concatenate)
 and an activation in BatchNorm or Residual (Activation). Dense and Conv2D include their activations, as in Keras.
 Padding in pixels is a layer in Keras but is not counted here. Auxiliary heads are outputs that follow the model's own.
 
@@ -22,7 +22,7 @@ from ..layers import AuxiliaryHead, BatchNorm, Branches, Residual
 
 
 def keras_order(root: Layer) -> list[Layer]:
-    """All layers except containers, each listed once, in Keras' order."""
+    """All layers except containers, each listed once, in Keras's order."""
     graph = _Graph()
     outputs = [graph.add(root, None)]
     for head, x in graph.heads:
@@ -33,7 +33,7 @@ def keras_order(root: Layer) -> list[Layer]:
 
 
 def arrays_in_order(root: Layer) -> list[NDArray]:
-    """All arrays in Keras' order: by layer, then W, b or gamma, beta, mean, var."""
+    """All arrays in Keras's order: by layer, then W, b or gamma, beta, mean, var."""
     layers = keras_order(root)
     return [array for layer in layers for arrays in (layer.params, layer.state) for array in arrays.values()]
 
