@@ -10,10 +10,10 @@ optimizer. Each model runs in a process of its own; memory is that process's pea
 imports.
 
 With --peers, ResNet-20 on batches of 128 (with SGD and momentum) and VGG16 on 2 images (forward and backward only) are
-compared with the same layers in PyTorch and in Keras on TensorFlow, each in its own process, taking turns. Their
-numbers of parameters must be equal. Data are float32, with images in the layout that each contestant expects. "CPU ms"
-is the processor time of a step over all threads. With --threads 1 no threads spin at barriers, so this time is valid
-even on a busy machine.
+compared with the same layers in PyTorch and in Keras on TensorFlow; each contestant has its own process, and they take
+turns. All versions of a network must have the same number of parameters. Data are float32, with images in the layout
+that each contestant expects. "CPU ms" is the processor time of a step over all threads. With --threads 1 no threads
+spin at barriers, so this time is valid even on a busy machine.
 """
 
 from __future__ import annotations

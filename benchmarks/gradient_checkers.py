@@ -140,7 +140,7 @@ def by_scipy(case: Case, limit: float) -> str:
 
 
 def by_torch(case: Case, fast_mode: bool) -> str:
-    """Run gradcheck on a layer as an autograd.Function; a loss, or a layer with a penalty, as its scalar objective."""
+    """Run gradcheck on an autograd.Function: a layer, or the scalar objective of a loss or a layer with a penalty."""
     subject = Subject(case)
     scalar = subject.loss is not None or subject.has_penalty
 

@@ -794,7 +794,7 @@ def test_a_diverging_run_names_epoch_batch_and_cause() -> None:
         model.fit(x, x, epochs=50, batch_size=16, verbose=0)
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered")  # NumPy warns with reference kernels
+@pytest.mark.filterwarnings("ignore:invalid value encountered")  # the reference kernels make NumPy warn
 def test_the_layer_that_breaks_is_named() -> None:
     class Explodes(Layer):
         def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:

@@ -51,7 +51,7 @@ class StepDecay(Schedule):
 
 
 class PiecewiseConstant(Schedule):
-    """lr(t) = values[k] with k the number of boundaries b <= t; the boundaries rise, and there is one more value."""
+    """lr(t) = values[k], k the number of boundaries b <= t; boundaries rise, and len(values) = len(boundaries) + 1."""
 
     def __init__(self, boundaries: Sequence[int], values: Sequence[float]) -> None:
         for name, given in (("boundaries", boundaries), ("values", values)):

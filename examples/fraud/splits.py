@@ -132,7 +132,7 @@ def honest_split(
         the scaler is fitted to training rows only.
     drop_duplicates: before splitting, keep only the first of the rows that are equal in every feature (as
         float32, the model's input), so that no two parts contain equal rows.
-    by_time: train on the earliest rows, test on the latest, and calibrate on the frauds before the test rows.
+    by_time: train on the earliest rows, test on the latest, and calibrate on the frauds that precede the test rows.
         `seed` then has no effect.
 
     ValueError: fractions that leave no training rows, by_time for data without times, or too few frauds.

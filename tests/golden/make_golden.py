@@ -124,7 +124,7 @@ def optimizers(rng: np.random.Generator) -> None:
                 {"schedule": lambda o: optim.lr_scheduler.CosineAnnealingLR(o, T_max=12, eta_min=0.001)},
             ),
         }
-        if activation == "tanh":  # optimizers hardly depend on the network, so only these get a second one
+        if activation == "tanh":  # four are enough: an optimizer's arithmetic is the same for every network
             makers = {name: makers[name] for name in ("sgd_nesterov", "rmsprop", "adam", "adamw")}
         runs = {name: train(x, start, activation, make, **options) for name, (make, options) in makers.items()}
         write(f"optimizers_{activation}", {"start": {"x": x, "weights": start}, **runs})
@@ -284,7 +284,7 @@ Padding = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, righ
 
 
 def short(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """Draw from N(0, 1), rounded to three decimals: this saves space and leaves pooling windows without ties."""
+    """Draw from N(0, 1), rounded to three decimals: few enough to save space, enough to avoid ties in pooling."""
     return rng.normal(size=shape).round(3)
 
 
@@ -402,7 +402,7 @@ def images(rng: np.random.Generator) -> None:
         x = tensor(3 * short(rng, 2, 2, 3, 6))
 
         def norm(x: Any = x, size: int = size, alpha: float = alpha, beta: float = beta, k: float = k) -> torch.Tensor:
-            y = F.local_response_norm(x.permute(0, 3, 1, 2), size, alpha * size, beta, k)  # it divides alpha by size
+            y = F.local_response_norm(x.permute(0, 3, 1, 2), size, alpha * size, beta, k)  # F divides alpha by size
             return y.permute(0, 2, 3, 1)
 
         arguments = {"size": size, "alpha": alpha, "beta": beta, "k": k}

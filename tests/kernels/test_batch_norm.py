@@ -103,7 +103,7 @@ def test_statistics_far_from_zero(shape: tuple[int, ...], offset: float, threads
     axes = tuple(range(x.ndim - 1))
     exact_mean, exact_var = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
     mean, var = statistics.twin(x)
-    assert np.abs(mean - exact_mean).max() < 1e-2  # a float32 near 1e4 has steps of 1e-3
+    assert np.abs(mean - exact_mean).max() < 1e-2  # float32 numbers near 1e4 are 1e-3 apart
     assert np.abs(var / exact_var - 1).max() < 1e-3
     one_pass = (x * x).mean(axis=axes) - x.mean(axis=axes) ** 2
     assert np.abs(one_pass / exact_var - 1).max() > 1  # the reason for this test

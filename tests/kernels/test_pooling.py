@@ -22,7 +22,7 @@ average_backward = Compared("average_pool_backward", rounding=ROUNDING)
 
 
 def both_ways(x: np.ndarray, window: Window) -> list[np.ndarray]:
-    """Compare compiled and plain pooling by maximum and by mean, forward and backward; return the results."""
+    """Compare compiled and plain max and average pooling, forward and backward; return the results."""
     y, where = max_forward(x, window)
     assert where.dtype == np.uint16
     (mean,) = average_forward(x, window)

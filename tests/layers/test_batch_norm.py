@@ -139,7 +139,7 @@ def test_backward_is_that_of_the_pass_before_it_even_if_the_statistics_move_on()
     layer.forward(x)
     expected = layer.backward(dy)
     layer.forward(x)
-    layer.state["mean"] += 5  # as if the layer trained elsewhere
+    layer.state["mean"] += 5  # as if the statistics had moved on
     layer.state["var"] *= 3
     np.testing.assert_array_equal(layer.backward(dy), expected)
 

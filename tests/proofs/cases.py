@@ -133,7 +133,7 @@ def far_apart(*shape: int) -> NDArray:
 
 
 class Around(Container):
-    """A layer under special circumstances."""
+    """Base class of composites that run one layer under special circumstances."""
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()

@@ -160,7 +160,7 @@ MODELS: dict[str, ModelCase] = {
 
 
 def _model_case(inputs: Inputs, draw: Draw) -> ModelCase:
-    """A random chain with a last Dense layer, and a loss that fits it."""
+    """A random chain that ends in a Dense layer, and a loss that fits it."""
     shape, seed = inputs.draw(draw), draw(SEEDS)
     body, units = chain(draw, shape), draw(range(1, 5))
     layers = [*body.layers, Dense(units)]

@@ -107,7 +107,7 @@ def test_vgg16_is_that_of_keras() -> None:
 
 
 def test_a_residuals_two_ways_may_change_places() -> None:
-    """Keras lists first the branch that Add() got first, which only the user knows; the sum is the same either way."""
+    """Only the user knows which branch Add() got first; Keras lists that one first. The sum is the same either way."""
     case = GOLDEN["resnet"]
     swapped = [
         ["Residual", entry[2], entry[1], entry[3]] if entry[0] == "Residual" and entry[2] else entry

@@ -63,10 +63,10 @@ def load(path: PathLike | None = None, *, download: bool = False) -> CIFAR10:
     path: the folder cifar-10-batches-py or cifar-10-batches-bin, the archive cifar-10-python.tar.gz or
         cifar-10-binary.tar.gz, or a folder that contains one of these. Archives are read in place, which takes a
         second or two longer; nothing is unpacked.
-    download: if the data is not found, fetch the Python version's archive (163 MB) into the cache, once, and check
+    download: if the data are not found, fetch the Python version's archive (163 MB) into the cache, once, and check
         it; this needs pooch.
 
-    FileNotFoundError: the data, or a part of it, was not found.
+    FileNotFoundError: the data, or a part of them, were not found.
     ValueError: a file is not as expected; the message names the file.
     ImportError: pooch is missing. OSError: the download failed.
     """

@@ -1,7 +1,7 @@
 """The ULB credit-card fraud data: 284,807 card payments from two days in September 2013, 492 of them fraudulent.
 
 Columns: Time (seconds since the first row), V1..V28 (principal components of unpublished features),
-Amount, Class (1 = fraud). examples/fraud studies this data.
+Amount, Class (1 = fraud). examples/fraud studies these data.
 
 Source: Dal Pozzolo, Caelen, Johnson & Bontempi, "Calibrating Probability with Undersampling for Unbalanced
 Classification", 2015; the Kaggle data set mlg-ulb/creditcardfraud, also OpenML data set 1597.
@@ -94,10 +94,10 @@ def load(path: PathLike | None = None, *, download: bool = False) -> Transaction
     """Read the data from `path`, else the folder in TINYDL_DATA, else the cache (see locate.py), else OpenML's copy.
 
     path: a CSV file, plain or gzip, or a folder that holds creditcard.csv or creditcard.csv.gz.
-    download: if the data is not found, fetch OpenML's copy (tens of MB) once; scikit-learn checks it and keeps it
+    download: if the data are not found, fetch OpenML's copy (tens of MB) once; scikit-learn checks it and keeps it
         in its own cache. `time` is None if OpenML does not list Time as a feature.
 
-    FileNotFoundError: the data was not found.
+    FileNotFoundError: the data were not found.
     ValueError: the file is not as expected; the message names the file, line and column.
     """
     if found := FILES.find(path):

@@ -95,7 +95,7 @@ class Images(Batches):
 
         functions: the first receives a batch as stored, before standardization; each later function receives the result
         of the previous one. A function must return images of the same shape and dtype without modifying its
-        input; `tinydl.datasets.augmentation` provides several. Passing only None removes all.
+        input; `tinydl.datasets.augmentation` provides several. Passing only None removes all functions.
         Without an rng, as in evaluation, `take` applies no function.
 
         ValueError: an argument is not a function. `take` also raises it if a function returns another shape or dtype.
@@ -128,7 +128,7 @@ class Images(Batches):
     def take(
         self, rows: NDArray[np.intp] | slice, rng: np.random.Generator | None = None
     ) -> tuple[NDArray[np.float32], NDArray[Any]]:
-        """(x, y) of some rows: float32 images (rows, height, width, channels), in [0, 1] or standardized, and labels.
+        """(x, y) of the rows: float32 images (rows, height, width, channels), in [0, 1] or standardized, and labels.
 
         rng: passed only in training; the augmentations and mixup draw from it.
         """
@@ -166,7 +166,7 @@ class Images(Batches):
         return out.reshape(images.shape)
 
     def subset(self, rows: ArrayLike | slice) -> Images:
-        """The images in some rows (integers, a mask or a slice), with the same class names and options.
+        """The images in the given rows (integers, a mask or a slice), with the same class names and options.
 
         mean and std remain those of the whole set.
 

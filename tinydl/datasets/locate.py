@@ -83,7 +83,7 @@ class DataFiles:
         return None
 
     def missing(self) -> FileNotFoundError:
-        """The error for data that was not found; it lists the names, the places searched and the remedies."""
+        """The error for data that were not found; it lists the names, the places searched and the remedies."""
         folder = os.environ.get("TINYDL_DATA")
         return FileNotFoundError(
             f"{self.title} was not found: looked for {', '.join(self.names)} in TINYDL_DATA "

@@ -48,8 +48,8 @@ def model_diagram(
     A box names the layer, its main hyper-parameters ("Conv2D 64, 3x3 / 2": filters, kernel, stride) and any built-in
     activation; below, the output shape is on the left and the number of parameters, if any, on the right.
     BatchNorm and activations directly after a layer with parameters share its box, with their parameters after a "+".
-    A Residual is its body, with its shortcut as a line around the body to a "+". Branches are side by side and join at
-    "concat". An AuxiliaryHead is beside the flow. Other composites, with a forward of their own, are one box.
+    A Residual is drawn as its body, with its shortcut as a line around the body to a "+". Branches stand side by side
+    and join at "concat". An AuxiliaryHead stands beside the flow. Any other composite with its own forward is one box.
 
     collapse  draw a run of equal blocks (the same layers, hyper-parameters and shapes) once, with "x 17" on a frame;
               by default only if the page would otherwise not fit on a screen

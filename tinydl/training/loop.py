@@ -199,7 +199,7 @@ def figures(model: NetworkInTraining, data: Batches, batch_size: int | None = No
 
 
 def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
-    """Raise before callbacks save a model that is not finite: no loss follows the epoch's last step to reveal it."""
+    """Raise if the model is not finite, before callbacks save it: the last loss was computed before the last step."""
     bad = [name for name, value in logs.items() if not math.isfinite(value)]
     bad += [name for name, array in model.params.items() if not np.isfinite(array).all()]
     if bad:

@@ -59,7 +59,7 @@ def test_im2col_and_col2im(size: tuple[int, int]) -> None:
 
 @either
 def test_im2col_by_hand(mode: str) -> None:
-    """The drawings in Conv2D's docstring: patches and entries in reading order; middle pixels are copied four times."""
+    """The drawings in Conv2D's docstring: patches and entries in reading order; the middle pixel is copied 4 times."""
     x, window = np.arange(1.0, 10.0).reshape(1, 3, 3, 1), Window((2, 2))
     with kernels.using(mode):
         assert conv.im2col(x, window).tolist() == [[1, 2, 4, 5], [2, 3, 5, 6], [4, 5, 7, 8], [5, 6, 8, 9]]
@@ -68,7 +68,7 @@ def test_im2col_by_hand(mode: str) -> None:
         assert dx[0, ..., 0].tolist() == [[a, b + e, f], [c + i, d + g + j + m, h + n], [k, l + o, p]]
         counts = conv.col2im(np.ones((4, 4)), x.shape, window)  # not the inverse of im2col
         assert counts[0, ..., 0].tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
-        # Channels are adjacent within a pixel; windows have strides; pixels that no window reaches get 0.
+        # Two adjacent channels per pixel, and strides that skip pixels; pixels that no window reaches get 0.
         pair, window = np.stack([x[..., 0], -x[..., 0]], axis=-1), Window((1, 2), (2, 1))
         assert conv.im2col(pair, window).tolist() == [
             [1, -1, 2, -2], [2, -2, 3, -3], [7, -7, 8, -8], [8, -8, 9, -9],
