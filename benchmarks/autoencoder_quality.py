@@ -2,9 +2,10 @@
 
     python -m benchmarks.autoencoder_quality --data creditcard.csv [--seeds 10]
 
-Both libraries train the book's vanilla autoencoder (and, with --deep, the deep one) by the book's protocol: Glorot
-uniform, Adam with epsilon 1e-7, batches of 64. Runs with the same seed share their split but not their random numbers,
-so each pair differs; the mean difference and its standard error decide. PyTorch comes with the extra `benchmarks`.
+Both libraries train the book's vanilla autoencoder (and, with --deep, the deep one) under the book's protocol:
+Glorot uniform, Adam with epsilon 1e-7, batches of 64. Runs with the same seed share their split but not their random
+numbers, so each pair differs; the mean difference and its standard error decide. PyTorch comes with the extra
+`benchmarks`.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Run:
 
 
 def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, args: argparse.Namespace) -> Run:
-    """Train one model by one protocol and evaluate it."""
+    """Train and evaluate one model under one protocol."""
     recipe = RECIPES[name]
     if protocol == "book":
         split = book_split(data, seed, recipe.train_fraction)

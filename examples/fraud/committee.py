@@ -8,7 +8,7 @@ narrow autoencoders (10 units) rank the other rows. The score is the sum of both
 logarithms are averaged, no single member decides.
 
 The configuration was chosen among some seventy by average precision on the calibration rows of the honest protocol,
-over five seeds, before the test rows were used. This script runs it in both protocols, beside a single wide member.
+over five seeds, before the test rows were used. This script runs it under both protocols, beside a single wide member.
 """
 
 from __future__ import annotations

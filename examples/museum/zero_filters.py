@@ -8,8 +8,8 @@ With zero filters every feature is 0, whatever the image is. So no weight gets a
 product with the features, and the gradient of the filters is multiplied by relu'(0) = 0. Only the last bias learns: it
 fits the class frequencies, and the loss stays at ln 10 = 2.3026, that of guessing among 10 classes.
 
-The backward is correct, and the gradient checker finds no mistake, but rejects the check because the gradients are all
-zero. The right test is to look at the size of each array's gradient and to compare the loss with that of guessing.
+The backward is correct, and the gradient checker finds no mistake; still, it rejects the check, because all gradients
+are zero. The right test is to look at the size of each array's gradient and to compare the loss with that of guessing.
 """
 
 from __future__ import annotations

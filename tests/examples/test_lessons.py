@@ -104,7 +104,7 @@ def test_the_residual_lesson_by_seed(run: Callable[..., Done], lesson_run: tuple
 
 
 def test_both_kinds_start_from_the_same_weights(lesson: ModuleType) -> None:
-    """Both have the first weights of resnet_cifar, and the residual network equals it."""
+    """Both networks start with resnet_cifar's weights, and the residual network makes the same predictions."""
     plain, residual = (lesson.network(kind, 20, 16, (8, 8, 3), seed=3) for kind in ("plain", "residual"))
     ours = models.resnet_cifar(20, (8, 8, 3), seed=3)
     x = np.random.default_rng(0).standard_normal((2, 8, 8, 3)).astype(np.float32)

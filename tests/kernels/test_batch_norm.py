@@ -72,7 +72,7 @@ def test_forward_and_backward(shape: tuple[int, ...]) -> None:
 
 
 def test_any_number_of_threads() -> None:
-    """Outputs do not depend on the number of threads; statistics and sums do, by rounding, as their order changes."""
+    """Outputs do not depend on the number of threads; statistics and sums do, by rounding: their terms change order."""
     for dtype in DTYPES:
         x, dy, *moments, gamma, beta = arrays((7, 63, 65, 32), dtype)
         runs = []

@@ -408,7 +408,7 @@ def test_a_large_shared_dense_gets_the_sum_in_training(make: Any) -> None:
 
 
 def test_the_lowest_layer_in_a_second_place_hands_its_gradient_on() -> None:
-    """In training, the lowest layer need not compute dL/dx, but its second place further up must."""
+    """In training, the lowest layer need not compute dL/dx, but its copy further up must."""
     model, other = (compiled(make("chain"), SGD(0.5)) for make in (shared_model, apart))
     model.train_on_batch(X, Y)
     x = other.forward(X, True)

@@ -4,8 +4,8 @@
     specs.LAYERS["Conv2D"].drawn(draw).check()
 
 A Draw picks one of a sequence of options. The same functions therefore work with a NumPy generator (`drawer`) and with
-hypothesis, which searches and shrinks: `lambda options: data.draw(st.sampled_from(options))`. The simplest option comes
-first.
+Hypothesis, which searches for failures and shrinks them: `lambda options: data.draw(st.sampled_from(options))`. The
+simplest option comes first.
 """
 
 from __future__ import annotations

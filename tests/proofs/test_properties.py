@@ -1,7 +1,7 @@
-"""Properties that hold for every layer, tested at configurations, data and dtypes that hypothesis searches.
+"""Properties that hold for every layer, tested at configurations, data and dtypes that Hypothesis draws.
 
-Hypothesis draws from the specs (tests/proofs/specs), and draws the same samples in every run. Other tests compare
-the numbers themselves (tests/layers/test_values.py, tests/golden).
+Hypothesis draws from the specs (tests/proofs/specs), with the same samples in every run. Other tests compare the
+numbers themselves (tests/layers/test_values.py, tests/golden).
 """
 
 from __future__ import annotations

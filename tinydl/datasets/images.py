@@ -260,7 +260,7 @@ def _statistics(x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float6
     chunks = [x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK)]
 
     def by_channel(total: Any) -> NDArray[np.float64]:
-        """The mean per channel from a total over images: summing over images first runs along long contiguous rows."""
+        """The mean per channel, from the sum over images, which is fast because it runs along long contiguous rows."""
         return np.asarray(total.reshape(-1, channels).sum(axis=0) / (x.size // channels))
 
     mean = by_channel(sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks))

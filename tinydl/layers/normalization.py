@@ -180,7 +180,7 @@ def local_response_norm_forward(x: NDArray, size: int, alpha: float, beta: float
 
 @compiled_as(kernels.local_response_norm.backward)
 def local_response_norm_backward(dy: NDArray, x: NDArray, s: NDArray, size: int, alpha: float, beta: float) -> NDArray:
-    """dx, the sum of the gradients by the two roads."""
+    """dx, the sum of the gradients along both roads."""
     through_s = _sum_around(dy * x * s ** (-beta - 1), size, backwards=True)
     return dy * s**-beta - 2 * alpha * beta * x * through_s
 

@@ -109,7 +109,7 @@ class ContractivePenalty(Container):
     Term       The Jacobian of row m is dh_mj/dx_mi = f'(a_mj) W_ij. With d = f'(a) and s_j = sum_i W_ij^2, the mean
                squared Frobenius norm times the factor is
                    P = factor / n sum_m sum_j d_mj^2 s_j
-    Backward   P depends on W by two roads. The first is direct, through s:
+    Backward   P depends on W along two roads. The first is direct, through s:
                    dW_ij += factor / n 2 W_ij sum_m d_mj^2
                The second, through d, also leads to b and x. As d is a function of h alone (sigmoid h (1 - h), tanh
                1 - h^2, relu 1[h > 0]), this road adds a term to the gradient at h, the encoder's dy:

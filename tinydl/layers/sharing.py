@@ -3,7 +3,7 @@
 The places share their arrays: parameters, gradients (which thus hold the sum, as the chain rule requires) and state.
 Each place has its own cache of the forward pass, its own input shape, and its own attributes derived from this shape.
 `build` therefore puts a copy of the layer into every place but the first. A copy uses the `params`, `grads` and `state`
-of the layer in the first place, its `original`.
+of its `original`, the layer object that occupies the first place.
 
 Why copies, rather than one object whose caches are pushed in forward and popped in backward? A stack would take less
 code in this file but more everywhere else: `penalty` needs the caches of all places between the two passes; a forward

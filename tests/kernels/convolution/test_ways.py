@@ -42,7 +42,9 @@ def arrays(image: tuple[int, ...], f: int, window: Window, dtype: Any, use_bias:
 def check(
     way: str, image: tuple[int, ...], f: int, window: Window, dtype: Any, code: int = RELU, use_bias: bool = True
 ) -> int:
-    """Compare forward, and backward onto nonzero gradients, for each need_dx that the method supports; count these."""
+    """Compare forward, and backward onto nonzero gradients, for each need_dx that the method supports.
+
+    Returns the number of values of need_dx."""
     forward, backward = pair(way)
     x, W, b, dy, dW, db = arrays(image, f, window, dtype, use_bias)
     y = forward.definition(x, W, b, window, code)[0]

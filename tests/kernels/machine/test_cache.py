@@ -112,7 +112,8 @@ def test_the_first_process_says_what_it_does_and_the_next_compiles_nothing(cold:
 
 @pytest.mark.slow
 def test_an_edit_compiles_what_depends_on_it_and_nothing_else(cold: tuple[Copy, Step]) -> None:
-    """A comment in a kernel file recompiles its kernels, a layer's docstring none; old versions are deleted."""
+    """After an edit to a kernel file, even to a comment, its kernels are compiled again; after an edit to a layer's
+    docstring, none are. Old versions are deleted."""
     copy, _ = cold
     before = copy.files()
     copy.edit("layers/dense.py", '"""Dense: every output', '"""Dense:  every output')

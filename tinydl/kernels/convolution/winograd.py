@@ -117,7 +117,7 @@ def _forward_part(part, x, U, b, tiling, relu, t, y):
 
 @kernel()
 def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx):
-    """For this part's images, t tiles at a time, compute V again and dM, then dU += V.T dM, dV = dM U.T, and dx."""
+    """For this part's images, t tiles at a time, recompute V, compute dM, then dU += V.T dM, dV = dM U.T, and dx."""
     dU, db = dU_parts[part.number], db_parts[part.number]
     c, f = dU.shape[1], dU.shape[2]
     flat_V, flat_dM = np.empty(PLACES * t * c, x.dtype), np.empty(PLACES * t * f, x.dtype)

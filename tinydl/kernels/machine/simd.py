@@ -26,7 +26,7 @@ def tile_map(left: NDArray, right: NDArray, add: bool = False) -> Callable[..., 
 
         target[to + i down + j across + q] = sum_kl left[i, k] right[j, l] source[at + k row + l column + q]
 
-    on flat arrays of the same dtype: left T right.T for `count` adjacent tiles T. With `add`, this is added to target.
+    on flat arrays of the same dtype: left T right.T for `count` adjacent tiles T. With `add`, `apply` adds to target.
     Source and target may be the same memory: each tile is read before it is written. (A 5x5 tile fits in 32 registers.)
     """
     left_rows, right_rows = left.tolist(), right.tolist()
@@ -108,8 +108,8 @@ def register_product(rows: int, vectors: int) -> Callable[..., None]:
 
         c[c_at + i c_row + q] = sum_rk a[a_at + i a_row + r a_run + k a_step] b[b_at + r b_run + k b_step + q]
 
-    over r < runs and k < length, for all i < rows and all columns q of the result; with `add`, it adds to c. The steps
-    are arbitrary, so `a` can be an image with overlapping windows, which need not be copied into rows first.
+    over r < runs and k < length, for all i < rows and all columns q of the result; with `add`, the sum is added to c.
+    The steps are arbitrary, so `a` can be an image with overlapping windows, which need not be copied into rows first.
     """
 
     @intrinsic

@@ -184,8 +184,8 @@ def _blas() -> list[Any]:
 def _set_blas(threads: list[int]) -> None:
     """Set the number of threads of each BLAS library; an empty list sets all to 1.
 
-    In threadpoolctl, the first thread that sets OpenBLAS's number controls it, and later calls from other threads have
-    no effect. This function is called under a lock and clears the controlling thread before and after each change.
+    In threadpoolctl, the first thread that sets OpenBLAS's number of threads becomes the controlling thread, and calls
+    from other threads have no effect. This function, called under a lock, clears that thread before and after a change.
     """
     libraries = _blas()
     for library, number in zip(libraries, threads or [1] * len(libraries), strict=True):
@@ -232,7 +232,7 @@ def _after_fork() -> None:
 
 
 def _before_fork() -> None:
-    """Wait until no thread is setting OpenBLAS's threads; otherwise, its lock would stay locked in the child."""
+    """Wait until no thread is setting OpenBLAS's threads: a lock held in OpenBLAS would stay locked in the child."""
     _lock.acquire()
 
 
