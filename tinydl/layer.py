@@ -47,6 +47,7 @@ class Layer(arguments.Configured):
     needs_build: bool = False  # whether forward works only after build
     input_gradient: bool = True  # a Model clears it in training if dL/dx is not needed: any array may then be returned
     in_model: bool = False
+    gradcheck_rules = "fail"  # Model relies on the layer contract, so a gradient check fails where a rule is broken
     original: Layer | None = None  # if this layer is a copy for a second place: the layer whose arrays it shares
     _x: Any = None  # the arrays that most layers keep for backward; None before the first forward pass
     _y: Any = None

@@ -25,6 +25,7 @@ Shape = tuple[int, ...]
 class Loss(arguments.Configured):
     """Base class of all losses; subclasses define `forward` and `backward`."""
 
+    gradcheck_rules = "fail"  # as in Layer
     _cache: tuple[NDArray, NDArray] | None = None  # the arrays of the last forward pass, for backward
 
     def forward(self, y_pred: NDArray, y_true: NDArray) -> float:

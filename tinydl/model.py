@@ -48,6 +48,8 @@ class Model:
     Raises ValueError or TypeError, before changing anything, if shapes do not fit or a layer belongs to another model.
     """
 
+    gradcheck_rules = "fail"  # as in Layer
+
     def __init__(
         self, layers: Sequence[Layer] | Layer, input_shape: int | Shape, seed: int = 0, dtype: DTypeLike = "float32",
         name: str | None = None,

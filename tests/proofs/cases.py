@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tinydl.gradcheck import GradientCheckReport, check_layer, check_loss
-from tinydl.gradcheck.adapters import LossAsLayer
+from tinydl.gradcheck.adapted import Adapted
+from tinydl.gradcheck.adapters import loss_alone
 from tinydl.layer import Layer, Shape
 from tinydl.layers import AuxiliaryHead, Container, Dense
 from tinydl.losses import Loss, SoftmaxCrossEntropy
@@ -60,9 +61,9 @@ class LossCase:
     def check(self, **more: Any) -> GradientCheckReport:
         return check_loss(self.subject, self.point, self.y_true, **{**self.options, **more})
 
-    def made(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> LossAsLayer:
+    def made(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Adapted:
         y_true = self.y_true.astype(dtype) if self.y_true.dtype.kind == "f" else self.y_true
-        return LossAsLayer(OfFirstRows(copy.deepcopy(self.subject)), y_true)
+        return loss_alone(OfFirstRows(copy.deepcopy(self.subject)), self.point, y_true)
 
     def used_before(self) -> LossCase:
         return LossCase(LossUsedBefore(copy.deepcopy(self.subject)), self.point, self.y_true, self.options)

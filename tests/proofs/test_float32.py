@@ -15,7 +15,7 @@ import tinydl
 from tests.proofs.cases import LayerCase
 from tests.proofs.specs import LOSSES, OPTIMIZERS
 from tests.proofs.stacks import CASES, batch, stack
-from tinydl.gradcheck.objects import walk
+from tinydl.gradcheck.reach import reach
 from tinydl.layers import Dense, Layer, Tanh
 from tinydl.losses import MeanSquaredError
 from tinydl.optimizers import SGD, Adam, RMSprop
@@ -77,7 +77,7 @@ def step_in_float32(case: LayerCase, loss: Any, y: Any, optimizer: Any) -> None:
     assert [entry for entry in seen if entry[2] != np.float32] == []
     assert prediction.dtype == np.float32
     # Every array that the model still holds: parameters, gradients, slots, caches.
-    arrays = [thing for thing in walk(model) if isinstance(thing, np.ndarray)]
+    arrays = [thing for _, thing in reach(model) if isinstance(thing, np.ndarray)]
     assert any(array is model.gradients for array in arrays)
     assert [array.shape for array in arrays if array.dtype == np.float64] == []
 

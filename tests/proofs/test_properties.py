@@ -22,7 +22,7 @@ from tests.proofs.drawing import Draw, built, drawer
 from tests.proofs.models import RANDOM, ModelCase
 from tests.proofs.specs import DIFFERENTIATED, LAYERS, LOSSES
 from tinydl import kernels
-from tinydl.gradcheck.objects import walk
+from tinydl.gradcheck.reach import reach
 from tinydl.gradcheck.report import ZERO
 from tinydl.kernels.convolution import choose
 from tinydl.layers import Dense, Dropout, Layer, ReLU, Tanh, dense
@@ -108,7 +108,7 @@ def shapes_and_dtypes_are_those_promised(sample: Sample) -> None:
     assert {name: value.shape for name, value in layer.grads.items()} == {
         name: value.shape for name, value in layer.params.items()
     }
-    held = [*arrays.values(), *(thing for thing in walk(layer) if isinstance(thing, np.ndarray))]
+    held = [*arrays.values(), *(thing for _, thing in reach(layer) if isinstance(thing, np.ndarray))]
     assert {array.dtype.name for array in held if array.dtype.kind == "f"} == {sample.dtype}
 
 

@@ -1,8 +1,9 @@
 """Check a hand-written backward against the derivative of its forward, computed from forward values alone.
 
-    check_layer(Dense(4), x=(3, 5))            one layer, built or not: tinydl's or your own
+    check_layer(Dense(4), x=(3, 5))            one layer, built or not: tinydl's or the user's
     check_function(f, backward, a, b)          a plain function of arrays and its backward
     check_loss(MeanSquaredError(), y_pred, y)  one loss
+    check_derivative(f, df, x)                 an activation and its derivative
     check_model(model, x, y)                   a model, its loss and its penalties together
     numerical_gradient(f, x)                   the plain central difference, for study
 
@@ -15,11 +16,11 @@ The check tests whether backward is the derivative of forward. It cannot tell wh
 
 from __future__ import annotations
 
-from .check import check_function, check_layer, check_loss, check_model
+from .check import check_derivative, check_function, check_layer, check_loss, check_model
 from .numeric import numerical_gradient
 from .report import ArrayReport, GradientCheckError, GradientCheckReport
 
 __all__ = [
-    "ArrayReport", "GradientCheckError", "GradientCheckReport", "check_function", "check_layer", "check_loss",
-    "check_model", "numerical_gradient",
+    "ArrayReport", "GradientCheckError", "GradientCheckReport", "check_derivative", "check_function", "check_layer",
+    "check_loss", "check_model", "numerical_gradient",
 ]  # fmt: skip

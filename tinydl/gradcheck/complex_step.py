@@ -21,7 +21,7 @@ SAME_SLOPE = 1e-7  # relative tolerance, complex step against central difference
 
 
 class NotAnalyticError(Exception):
-    """Forward has no complex-step derivative; the message says why."""
+    """Forward has no complex-step derivative; the message gives the reason."""
 
 
 class ComplexStep:
@@ -133,6 +133,9 @@ def _complex_copy(objective: Objective, base: Vector) -> Objective:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             clone = objective.as_complex()
+            real = [name for name, array in clone.arrays.items() if array.dtype.kind != "c"]
+            if real:
+                raise TypeError(f"{real[0]} belongs to a class or a global and cannot be copied")
             values = clone.runner.forward(clone.x)
             method = "penalty"
             penalty = clone.runner.penalty()

@@ -87,7 +87,7 @@ def _check(
 
 
 def _slope(v: dict[str, NDArray[np.float64]], scene: Scene, options: Options) -> tuple[float, float] | None:
-    """(slope, uncertainty) at the first step certain to rtol, else the most certain; None if no step is usable."""
+    """(slope, uncertainty) at the first step accurate to rtol, else at the most accurate; None if none is usable."""
     objective, found = scene.objective, []
     least = float(np.finfo(np.float64).eps) * float(np.linalg.norm(objective.weights * scene.base))
     with moved([objective.arrays[name] for name in v], list(v.values())) as move:

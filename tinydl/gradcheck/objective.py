@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .objects import Runner
+from .runner import Runner
 
 Vector = NDArray[np.float64]
 Where = tuple[int, ...] | EllipsisType  # the index of an entry, or `...` for the whole array
@@ -27,7 +27,8 @@ class Objective:
     def __init__(self, runner: Runner, x: NDArray[Any], x_name: str, dy: NDArray[np.float64]) -> None:
         self.runner = runner
         self.x, self.x_name, self.dy = x, x_name, dy
-        self.arrays: dict[str, NDArray[Any]] = {x_name: x, **runner.params}
+        moved_x = {x_name: x} if getattr(runner.layer, "moves_x", x.dtype.kind in "fc") else {}
+        self.arrays: dict[str, NDArray[Any]] = {**moved_x, **runner.params}
         self.weights: Vector = np.append(dy, 1.0)
 
     def evaluate(self) -> NDArray[Any]:
@@ -39,7 +40,8 @@ class Objective:
 
     def as_complex(self) -> Objective:
         """The same objective on a complex copy of the layer, with the same random numbers."""
-        return Objective(self.runner.as_complex(), self.x.astype(np.complex128), self.x_name, self.dy)
+        x = self.x.astype(np.complex128) if self.x.dtype.kind == "f" else self.x
+        return Objective(self.runner.as_complex(), x, self.x_name, self.dy)
 
 
 def part(array: NDArray[Any], where: Where) -> NDArray[Any]:

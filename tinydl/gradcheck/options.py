@@ -33,13 +33,14 @@ class Options:
     directions: int = 1
 
     @classmethod
-    def of(cls, owner: str, given: Keywords) -> Options:
-        """The options given as keywords, validated; the others keep their defaults."""
+    def of(cls, owner: str, given: Keywords, inputs: Sequence[str] = ()) -> Options:
+        """The options given as keywords, validated; the others keep their defaults. inputs: other known keywords."""
         names = [field.name for field in fields(cls)]
         for name in given:
             if name not in names:
-                near = get_close_matches(name, names, 1)
+                near = get_close_matches(name, [*names, *inputs], 1)
                 hint = f": did you mean {near[0]}?" if near else f": the options are {', '.join(names)}"
+                hint += f"; forward takes {', '.join(inputs)}" if inputs and not near else ""
                 raise TypeError(f"{owner}: there is no option {name!r}{hint}")
         options = cls(**given)
         for name, lowest in (("rtol", 0.0), ("atol", 0.0), ("step", math.ulp(0.0))):
@@ -92,17 +93,14 @@ def input_point(owner: str, name: str, x: Any, options: Options, position: int =
     return np.array(x, dtype=np.float64, order="C")
 
 
-def need_methods(owner: str, thing: Any, name: str) -> None:
-    """Reject a class, and any object without forward and backward."""
-    if isinstance(thing, type):
-        raise TypeError(f"{owner}: {name} is the class {thing.__name__}: pass an instance, {thing.__name__}(...)")
-    for method in ("forward", "backward"):
-        if not callable(getattr(thing, method, None)):
-            needed = f"{name} must have the methods forward and backward"
-            raise TypeError(f"{owner}: {needed}, got {thing!r:.80} without {method}")
-
-
 def label(thing: Any) -> str:
     """An object's name in messages: its class, and its own name if it has one."""
     name = getattr(thing, "name", None)
     return f"{type(thing).__name__} {name!r}" if isinstance(name, str) else type(thing).__name__
+
+
+def name_of(function: Any) -> str:
+    """The name of a function in messages: Tanh.forward for a method."""
+    owner = getattr(function, "__self__", None)
+    name = getattr(function, "__name__", type(function).__name__)
+    return f"{type(owner).__name__}.{name}" if owner is not None and not isinstance(owner, type) else name

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from numpy.typing import NDArray
-
-OK, ZERO, WRONG, VACUOUS, KINKS = "ok", "zero, as allowed", "WRONG", "VACUOUS", "NOT SMOOTH"
+OK, ZERO, CONSTANT = "ok", "zero, as allowed", "constant"
+WRONG, VACUOUS, KINKS, NOT_CHECKED = "WRONG", "VACUOUS", "NOT SMOOTH", "not checked"
 MOST_SHOWN = 4  # number of an array's dropped entries that are printed
 
 
@@ -48,47 +47,73 @@ class ArrayReport:
 
     @property
     def passed(self) -> bool:
-        return self.verdict in (OK, ZERO)
+        return self.verdict in (OK, ZERO, CONSTANT)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A broken rule of the layer contract (see `rules.py`), beside the verdict on the gradients."""
+
+    code: str
+    message: str
 
 
 @dataclass(repr=False)
 class GradientCheckReport:
-    """The result of a check, with one row per array in `arrays`. Print it for a table, or call `to_json()`."""
+    """The rows by array name in `arrays`; `print(report)` shows a table of them, and `to_json()` returns JSON.
+
+    `passed` means that every floating-point array on which forward's result depends was checked and found right, or
+    is known to be constant. With `rules_count`, it also means that no rule is broken.
+    """
 
     subject: str
-    step: float
-    seed: int
+    step: float = 0.0
+    seed: int = 0
     arrays: dict[str, ArrayReport] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)  # remarks that are not faults
+    rules: list[Rule] = field(default_factory=list)  # the broken rules
+    rules_count: bool = True  # whether a broken rule fails the check
 
     @property
     def passed(self) -> bool:
-        return all(row.passed for row in self.arrays.values())
+        rows = self.arrays.values()
+        return bool(rows) and all(row.passed for row in rows) and not (self.rules_count and self.rules)
+
+    @property
+    def gradients(self) -> dict[str, str]:
+        """The verdict on each array: "ok", "WRONG", "constant", "not checked", ..."""
+        return {name: row.verdict for name, row in self.arrays.items()}
 
     @property
     def probes(self) -> int:
+        """The number of entries compared, over all arrays."""
         return sum(row.probes for row in self.arrays.values())
 
     @property
     def dropped(self) -> int:
+        """The number of entries dropped, over all arrays."""
         return sum(row.dropped for row in self.arrays.values())
 
     @property
     def method(self) -> str:
+        """The sources of the numeric values, each named once."""
         return ", ".join(dict.fromkeys(row.method for row in self.arrays.values()))
 
     @property
     def verdict(self) -> str:
-        """ "ok", or the verdict of the first array that did not pass."""
-        return next((row.verdict for row in self.arrays.values() if not row.passed), OK)
+        """ "ok", else WRONG if any gradient is, else the first verdict that did not pass, else "RULE BROKEN"."""
+        bad = [row.verdict for row in self.arrays.values() if not row.passed]
+        return WRONG if WRONG in bad else bad[0] if bad else OK if self.passed else "RULE BROKEN"
 
     @property
     def max_relative_error(self) -> float:
-        return max(row.max_relative_error for row in self.arrays.values())
+        """The largest relative error in any array."""
+        return max((row.max_relative_error for row in self.arrays.values()), default=0.0)
 
     @property
     def max_abs_error(self) -> float:
-        return max(row.max_abs_error for row in self.arrays.values())
+        """The largest absolute error in any array."""
+        return max((row.max_abs_error for row in self.arrays.values()), default=0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """The report's content and whether it passed, as plain lists, dicts, strings and numbers."""
@@ -100,6 +125,7 @@ class GradientCheckReport:
         return {
             "subject": self.subject, "passed": self.passed, "max_relative_error": self.max_relative_error,
             "step": self.step, "seed": self.seed, "arrays": rows, "notes": list(self.notes),
+            "rules": [asdict(rule) for rule in self.rules],
         }  # fmt: skip
 
     def to_json(self, indent: int | None = 2) -> str:
@@ -121,26 +147,30 @@ class GradientCheckReport:
                 more = f" and {row.dropped - MOST_SHOWN} more" if row.dropped > MOST_SHOWN else ""
                 dropped.append(f"dropped, because forward has no usable derivative there: {shown}{more}")
         headline = f"gradient check of {self.subject} {'passed' if self.passed else 'FAILED'}"
-        return "\n  ".join([headline, *aligned(table), *dropped, *(f"note: {note}" for note in self.notes)])
+        rules = [f"rule {rule.code}: {rule.message}" for rule in self.rules]
+        rows = aligned(table) if self.arrays else []
+        return "\n  ".join([headline, *rows, *dropped, *rules, *(f"note: {note}" for note in self.notes)])
 
 
 class GradientCheckError(AssertionError):
-    """A gradient is wrong, or a rule of the layer contract is broken; `report` is None if nothing was probed."""
+    """A gradient is wrong or was not checked, or a rule of the layer contract is broken; see `report`."""
 
     __module__ = "tinydl.gradcheck"  # its public location, shown in tracebacks
 
     def __init__(self, message: str, report: GradientCheckReport | None = None) -> None:
         super().__init__(message)
-        self.report = report
+        self.report = report or GradientCheckReport("unknown", rules=[Rule("fault", message)])
 
 
-def failed(name: str, what: str) -> GradientCheckError:
-    """The error for a fault in the named layer, loss or function."""
-    return GradientCheckError(f"gradient check of {name} FAILED: {what}")
+class UnclearError(TypeError):
+    """The code's calling convention is not clear; the message asks for it, or gives an adapter to paste."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-def need_shape(gradient: NDArray[Any], value: NDArray[Any], name: str, label: str) -> None:
-    """Reject a gradient whose shape is not its array's."""
-    if gradient.shape != value.shape:
-        shapes = f"d{name} has shape {gradient.shape}, but {name} has {value.shape}"
-        raise failed(label, f"{shapes}: a gradient must have the shape of its array")
+def failed(name: str, what: str, code: str = "fault") -> GradientCheckError:
+    """The error for a fault that leaves no verdict on the gradients of the named layer, loss or function."""
+    report = GradientCheckReport(name, rules=[Rule(code, what)])
+    return GradientCheckError(f"gradient check of {name} FAILED: {what}", report)

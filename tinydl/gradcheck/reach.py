@@ -1,0 +1,257 @@
+"""Everything that code can reach: attributes, containers, closures, bound methods and globals, each with its path."""
+
+from __future__ import annotations
+
+import inspect
+import sysconfig
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+Step = tuple[str, Any]  # how one object leads to the next: ("attribute", "W"), ("item", 0), ("cell", "W") ...
+Path = tuple[Step, ...]
+
+ATOMS = (str, bytes, int, float, complex, type(None), type, ModuleType)
+PLAIN = (dict, list, tuple, set, frozenset, deque, np.ndarray, FunctionType, MethodType, partial)
+LIBRARIES = ("<frozen", *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
+OWN = __name__.partition(".")[0]
+
+
+def reach(root: Any) -> Iterator[tuple[Path, Any]]:
+    """Every object reachable from root, once, with the path that leads to it.
+
+    Classes and modules are shared, so they are not entered. Closures and defaults of functions are entered. For the
+    user's own functions and classes, so are the arrays, generators and containers among the globals that they use,
+    and the arrays stored in the class.
+    """
+    seen: set[int] = set()
+    waiting: list[tuple[Path, Any]] = [((), root)]
+    while waiting:
+        path, thing = waiting.pop()
+        if isinstance(thing, ATOMS) or id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        yield path, thing
+        if not isinstance(thing, np.ndarray):
+            held = reversed(inside(thing))
+            waiting += [((*path, step), value) for step, value in held if not isinstance(value, ATOMS)]
+
+
+def inside(thing: Any) -> list[tuple[Step, Any]]:
+    """The objects that one object holds, each with the step that leads to it."""
+    if isinstance(thing, dict):
+        return [(("item", key), value) for key, value in thing.items()]
+    if isinstance(thing, list | tuple | deque):
+        return [(("item", place), value) for place, value in enumerate(thing)]
+    if isinstance(thing, set | frozenset):
+        return [(("member", place), value) for place, value in enumerate(thing)]
+    if isinstance(thing, MethodType):
+        return [(("self", None), thing.__self__), (("function", None), thing.__func__)]
+    if isinstance(thing, partial):
+        return [
+            (("function", None), thing.func),
+            (("arguments", None), thing.args),
+            (("keywords", None), thing.keywords),
+        ]
+    if isinstance(thing, FunctionType):
+        return _inside_function(thing)
+    if hasattr(thing, "__name__"):  # built-in functions and the like
+        return []
+    kind: Any = type(thing)
+    own = getattr(thing, "__dict__", {})
+    found: list[tuple[Step, Any]] = [(("attribute", name), value) for name, value in own.items()]
+    shared = (*_slots(kind), *_class_array_names(kind))
+    found += [(("attribute", n), getattr(thing, n)) for n in shared if n not in own and hasattr(thing, n)]
+    return found + [(("global", name), place[name]) for name, place in globals_of(thing).items()]
+
+
+def _inside_function(function: FunctionType) -> list[tuple[Step, Any]]:
+    found: list[tuple[Step, Any]] = []
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            found.append((("cell", name), cell.cell_contents))
+        except ValueError:  # the cell is not set yet
+            continue
+    found += [(("default", place), value) for place, value in enumerate(function.__defaults__ or ())]
+    found += [(("keyword default", name), value) for name, value in (function.__kwdefaults__ or {}).items()]
+    found += [(("attribute", name), value) for name, value in function.__dict__.items()]
+    return found + [(("global", name), place[name]) for name, place in globals_of(function).items()]
+
+
+def globals_of(thing: Any) -> dict[str, dict[str, Any]]:
+    """{name: the globals that hold it} for each global used by the user's function or by methods of the user's class.
+
+    Only globals that can hold numbers count: arrays, generators, containers, functions and the user's objects.
+    """
+    kind: Any = type(thing)
+    names = _names_of(thing) if isinstance(thing, FunctionType) else _names_in_class(kind)
+    return {name: place for name, place in names if _can_hold_numbers(place.get(name))} if names else {}
+
+
+def held_by_class(thing: Any) -> list[Any]:
+    """The values that an object shares with all others of its class: the class's arrays, its methods' globals."""
+    kind: Any = type(thing)
+    if kind in PLAIN or isinstance(thing, ATOMS) or not (_class_array_names(kind) or _names_in_class(kind)):
+        return []
+    own = getattr(thing, "__dict__", {})
+    arrays = [getattr(kind, name) for name in _class_array_names(kind) if name not in own]
+    return arrays + [place[name] for name, place in globals_of(thing).items()]
+
+
+def _can_hold_numbers(value: Any) -> bool:
+    if isinstance(value, np.ndarray | np.random.Generator | np.random.RandomState | list | dict | deque | FunctionType):
+        return True
+    kind: Any = type(value)
+    return not isinstance(value, ATOMS) and kind.__module__ != "builtins" and _has_users_methods(kind)
+
+
+def is_users(function: Any) -> bool:
+    """Whether a function was written by the user rather than in tinydl or a library."""
+    if not isinstance(function, FunctionType):
+        return False
+    module = str(function.__globals__.get("__name__", ""))
+    return module.partition(".")[0] != OWN and not function.__code__.co_filename.startswith(LIBRARIES)
+
+
+def _names_of(function: FunctionType) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, function.__globals__) for name in _names_in(function.__code__)] if is_users(function) else []
+
+
+@lru_cache(maxsize=1024)
+def _names_in_class(kind: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The globals that the user's methods of a class use; [] for a library's class."""
+    found: dict[tuple[int, str], tuple[str, dict[str, Any]]] = {}
+    for base in kind.__mro__:
+        for value in vars(base).values():
+            function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+            for name, place in _names_of(inspect.unwrap(function)) if isinstance(function, FunctionType) else ():
+                found.setdefault((id(place), name), (name, place))
+    return list(found.values())
+
+
+@lru_cache(maxsize=4096)
+def _names_in(code: CodeType) -> tuple[str, ...]:
+    nested = (name for constant in code.co_consts if isinstance(constant, CodeType) for name in _names_in(constant))
+    return tuple(dict.fromkeys((*code.co_names, *nested)))
+
+
+@lru_cache(maxsize=1024)
+def _slots(kind: Any) -> tuple[str, ...]:
+    if kind.__module__ == "builtins" or issubclass(kind, np.random.Generator | np.random.RandomState | np.ndarray):
+        return ()
+    slots = [vars(base).get("__slots__", ()) for base in kind.__mro__]
+    names = (name for each in slots for name in ((each,) if isinstance(each, str) else each))
+    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
+
+
+@lru_cache(maxsize=1024)
+def _class_array_names(kind: Any) -> tuple[str, ...]:
+    """The names of arrays and containers stored in the user's class itself, not in its objects."""
+    if not _has_users_methods(kind):
+        return ()
+    held = (list, dict, np.ndarray, np.random.Generator)
+    values = {name: value for base in reversed(kind.__mro__) for name, value in vars(base).items()}
+    return tuple(name for name, value in values.items() if isinstance(value, held) and not name.startswith("__"))
+
+
+@lru_cache(maxsize=1024)
+def _has_users_methods(kind: Any) -> bool:
+    values = (getattr(value, "__func__", value) for base in kind.__mro__ for value in vars(base).values())
+    return any(is_users(value) for value in values)
+
+
+def at(root: Any, path: Path) -> Any:
+    """The object at the end of a path; KeyError, IndexError or AttributeError if there is none."""
+    for step in path:
+        root = _next(root, step)
+    return root
+
+
+def _next(holder: Any, step: Step) -> Any:
+    kind, key = step
+    if kind == "attribute":
+        return getattr(holder, key)
+    if kind == "item":
+        return holder[key]
+    if kind == "cell":
+        return _cell(holder, key).cell_contents
+    if kind == "global":
+        return globals_of(holder)[key][key]
+    if kind == "default":
+        return holder.__defaults__[key]
+    if kind == "keyword default":
+        return holder.__kwdefaults__[key]
+    if kind == "member":
+        return list(holder)[key]
+    if isinstance(holder, MethodType):
+        return holder.__self__ if kind == "self" else holder.__func__
+    return {"function": holder.func, "arguments": holder.args, "keywords": holder.keywords}[kind]
+
+
+def put(root: Any, path: Path, value: Any) -> None:
+    """Make a path lead to another object; TypeError if that is impossible (in a tuple)."""
+    holder, (kind, key) = at(root, path[:-1]), path[-1]
+    if kind == "attribute":
+        setattr(holder, key, value)
+    elif kind == "item":
+        holder[key] = value
+    elif kind == "cell":
+        _cell(holder, key).cell_contents = value
+    elif kind == "global":
+        globals_of(holder)[key][key] = value
+    else:
+        raise TypeError(f"{text(path)} cannot be replaced")
+
+
+def _cell(function: FunctionType, name: str) -> Any:
+    return (function.__closure__ or ())[function.__code__.co_freevars.index(name)]
+
+
+def text(path: Path) -> str:
+    """The path as a user would write it: cell.W, layers[0].W, params['W']."""
+    written = ""
+    for kind, key in path:
+        if kind in ("item", "member"):
+            written += f"[{key!r}]"
+        elif kind in ("attribute", "cell", "global", "keyword default"):
+            written = f"{written}.{key}" if kind == "attribute" and written else str(key)
+        elif kind == "default":
+            written = f"default {key}"
+    return written or "it"
+
+
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """A function's arguments by name; empty for built-in functions without a signature.
+
+    For a decorated function, these are the arguments of the function inside, even if the decorator hides them.
+    """
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+    inner = _decorated(function) if {p.kind for p in parameters.values()} == ANYTHING else None
+    if inner is None:
+        return parameters
+    own = parameters_of(inner)
+    return dict(list(own.items())[1:]) if isinstance(function, MethodType) else own
+
+
+ANYTHING = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
+
+def _decorated(function: Any) -> FunctionType | None:
+    """The only function in the closure of a wrapper that takes (*args, **kwargs), or (self, *args, **kwargs)."""
+    wrapper = getattr(function, "__func__", function)
+    cells = _inside_function(wrapper) if isinstance(wrapper, FunctionType) else []
+    inner = [value for (kind, _), value in cells if kind == "cell" and isinstance(value, FunctionType)]
+    return inner[0] if len(inner) == 1 else None
+
+
+def places_of(function: Callable[..., Any]) -> list[str]:
+    """The names of a function's arguments that can be passed by position."""
+    parameters = parameters_of(function).values()
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

@@ -1,0 +1,374 @@
+"""Wire a call: find the arrays that forward depends on, and their gradients, for every copy of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from . import finding
+from .adapted import Adapted, find
+from .attributes import move_all
+from .copying import copy_as
+from .dialects.call import Call
+from .dialects.preparing import is_built_anew
+from .numeric import CentralDifferences
+from .objective import Objective
+from .options import Options
+from .reach import Path, inside, put, reach
+from .report import CONSTANT, NOT_CHECKED, ArrayReport, Rule
+from .rules import Rules, first_output, upstream
+from .runner import Runner
+
+Array = NDArray[Any]
+
+MOST_PROBES = 8  # entries whose slopes decide which of several arrays is a gradient
+FITS = 1e-4  # relative: a gradient that agrees with the slopes to this is the right one
+PLAUSIBLE = 0.3  # correlation with the slopes above which an array may be meant as the gradient, although it is wrong
+
+
+@dataclass
+class Wired:
+    """A subject ready to be checked: fresh copies in any dtype, and the rows of the arrays left out."""
+
+    make: Callable[[DTypeLike], Adapted]
+    name: str
+    x_name: str
+    rows: dict[str, ArrayReport] = field(default_factory=dict)  # arrays that are constant, or cannot be checked
+    notes: list[str] = field(default_factory=list)
+    keeps_state: bool = False
+    broken: dict[str, Rule] = field(default_factory=dict)  # the rules found broken so far
+
+
+def wire(
+    call: Call, name: str, x_name: str, options: Options, gradients: Mapping[str, Any], constants: Sequence[str],
+    scale: Any = None, precision: DTypeLike = np.float64,
+) -> Wired:  # fmt: skip
+    """Find arrays and gradients by running the call; an array without a gradient becomes a row "not checked".
+
+    precision: float32 for code that accepts no other; all copies are then in float32.
+    """
+    x = call.inputs[x_name]
+    x = x.astype(precision) if _floats(x) else x
+    boxes: dict[Path, Path] = {}
+
+    def bare(dtype: DTypeLike) -> Call:
+        dtype = dtype if precision == np.float64 else precision
+        copy: Call = copy_as(call, dtype)
+        if is_built_anew(copy.subject):
+            copy.subject.build(np.shape(x)[1:], options.rng(2), np.dtype(dtype))
+            move_all(copy.subject, options.rng(3))
+        for path in boxes:
+            put(copy, path, np.array(find(copy, path), dtype=dtype))
+        return copy
+
+    first = _Explored(bare(precision), x_name, x, name)
+    inputs = _inputs_of(first.call)
+    found = first.arrays(inputs)
+    first.run_back(options.rng(8))
+    boxes.update(boxed(first.call))
+    if boxes:  # run once more, with arrays in place of the numbers
+        first = _Explored(bare(precision), x_name, x, name)
+        inputs = _inputs_of(first.call)
+        found = first.arrays(inputs)
+        first.run_back(options.rng(8))
+    arrays = {**inputs, **found}
+    rows: dict[str, ArrayReport] = {}
+    notes = list(first.call.notes)
+    for each in _known(constants, arrays, name, "constants"):
+        rows[each] = _row(each, find(first.call, arrays[each]), CONSTANT, "named in constants=")
+    if not call.differentiates_inputs:
+        rows.update({each: _row(each, call.inputs[each], CONSTANT, "data") for each in inputs if each not in rows})
+    arrays = {each: path for each, path in arrays.items() if each not in rows}
+    moves = [each for each in arrays if each != x_name]
+    chosen = {each: boxes[path] for each, path in arrays.items() if path in boxes}
+    chosen |= _chosen(gradients, arrays, first, name)
+    shapes = {each: np.shape(find(first.call, path)) for each, path in arrays.items()}
+    settled, doubtful = finding.pair(
+        arrays, shapes, first.candidates, first.held, chosen, list(inputs), first.call.must_fit
+    )
+    if len(settled) < len(arrays):  # a second pass shows arrays that the first happened to leave unchanged
+        first.run_back(options.rng(10))
+        settled, doubtful = finding.pair(
+            arrays, shapes, first.candidates, first.held, chosen, list(inputs), first.call.must_fit
+        )
+    scales = _scales(scale, arrays, inputs, name)
+
+    def made(dtype: DTypeLike, wired: dict[str, Path], held: dict[str, Path]) -> Adapted:
+        adapted = Adapted(bare(dtype), x_name, held, wired, scales)
+        if any(find(adapted.call, path) is None for path in held.values()):  # an array that the first forward makes
+            Runner(adapted, call.settings.training, x.astype(dtype) if _floats(x) else x)
+        off_hiding_places(adapted, moves, options.rng(7))
+        return adapted
+
+    if any(doubtful.values()):
+        more = _by_numbers(lambda: made(np.float64, settled, arrays), doubtful, first, x, options, notes)
+        settled.update(more)
+
+    def left(each: str) -> list[Path]:
+        return [path for path in doubtful.get(each, []) if path not in settled.values()]
+
+    for each in inputs if not first.call.must_fit else ():
+        returned = [path for path in left(each) if path[0] == ("attribute", "returned")]
+        if each in arrays and each not in settled and returned:
+            settled[each] = returned[0]  # the first returned array that is no other array's gradient
+    for each in list(arrays):
+        if each not in settled and _covered(each, arrays, settled, first.call):
+            del arrays[each]
+        elif each not in settled and first.call.has_data and each in inputs and not left(each):
+            rows[each] = _row(each, call.inputs[each], CONSTANT, "data: one gradient is returned")
+            del arrays[each]
+        elif each not in settled:
+            array = find(first.call, arrays[each])
+            rows[each] = _row(each, array, NOT_CHECKED, _unfound(each, array, first, doubtful.get(each, [])))
+            del arrays[each]
+    settled = {each: path for each, path in settled.items() if each in arrays}
+    hidden = [each for each in moves if _hides_errors(find(first.call, arrays[each]) if each in arrays else None)]
+    if hidden:
+        notes.append(f"{', '.join(hidden)}: moved by 0.1 N(0, 1), because values of 0 or 1 hide errors")
+    make = partial(made, wired=settled, held=arrays)
+    return Wired(make, name, x_name, rows, notes, first.keeps_state, first.rules.broken)
+
+
+class _Explored:
+    """A bare copy of the call in which arrays and gradients are searched for."""
+
+    def __init__(self, call: Call, x_name: str, x: Array, name: str) -> None:
+        self.call, self.x, self.name, self.x_name = call, x, name, x_name
+        self.adapted = Adapted(call, x_name, {}, {})
+        self.runner = Runner(self.adapted, call.settings.training, x)
+        sizes = _lengths(call)
+        self.rules = Rules()
+        first_output(self.runner, x, name, x_name, self.rules)
+        self.keeps_state = "state" in self.rules.broken
+        if _lengths(call) != sizes and not self.keeps_state:
+            self.runner.keep_state()
+            self.keeps_state = True
+        self.candidates: dict[Path, Array] = {}  # what backward wrote or returned
+        self.held: dict[Path, Array] = {}  # all arrays after backward
+
+    def arrays(self, inputs: dict[str, Path]) -> dict[str, Path]:
+        """The arrays other than the inputs on which forward depends, by their short names."""
+        paths = finding.dependencies(self.call, self._outputs)
+        self.runner.moving = []
+        listed = finding.listed(self.call)
+        known = {id(find(self.call, path)) for path in listed.values()}
+        others = [path for path in paths if id(find(self.call, path)) not in known]
+        return {**listed, **finding.named(others, taken=[*inputs, *listed])}
+
+    def _outputs(self, moving: list[Array]) -> Array:
+        self.runner.moving = moving
+        return np.array(self.runner.values(self.x))
+
+    def run_back(self, rng: np.random.Generator) -> None:
+        """Run one more pass with a random dy; any array that it changes or makes may be a gradient."""
+        y = self.runner.forward(self.x)
+        before = finding.state_of(self.call)
+        self.adapted.backward(upstream(self.runner, y, rng))
+        self.held = finding.held_by(self.call)
+        self.candidates = {path: self.held[path] for path in self.candidates if path in self.held}
+        self.candidates.update(finding.written(before, self.held))
+
+
+def boxed(call: Call) -> dict[Path, Path]:
+    """{path: path of its gradient} for numbers, lists and integer arrays, which are then checked as arrays.
+
+    Only a clear name or place identifies the gradient of a number: self.a and self.da, params["T"] and grads["T"].
+    """
+    held = {
+        (*path, step): value
+        for path, thing in reach(call)
+        if path and not isinstance(thing, np.ndarray)
+        for step, value in inside(thing)
+        if _is_number_like(value)
+    }
+    places = ("subject", "inputs")
+    numbers = {path: value for path, value in held.items() if path[0][1] in places and not _is_plain(path, value)}
+    gradients = {path: value for path, value in held.items() if path[0][1] in ("subject", "returned")}
+    gradients |= finding.held_by(call)
+    found: dict[Path, Path] = {}
+    for path, value in numbers.items():
+        for other, gradient in gradients.items():
+            clear = 3 if path[0][1] == "inputs" else 5
+            if path != other and np.shape(gradient) == np.shape(value) and finding.kinship(path, other) >= clear:
+                found.setdefault(path, other)
+    return found
+
+
+def _is_plain(path: Path, value: Any) -> bool:
+    """Whether it is a float array, which is found anyway, or an integer of the subject, such as a size."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind not in "iu"
+    return isinstance(value, int) and path[0] == ("attribute", "subject")
+
+
+def _is_number_like(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "iu"
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(each, float | int | np.floating) for each in value)
+    return isinstance(value, float | int | np.number) and not isinstance(value, bool)
+
+
+def _covered(name: str, arrays: Mapping[str, Path], settled: Mapping[str, Path], call: Call) -> bool:
+    """Whether an array without a gradient is only a view of arrays that have one, such as a flat vector."""
+    own = find(call, arrays[name])
+    others = [find(call, arrays[other]) for other in arrays if other in settled and other != name]
+    shared = [other for other in others if np.shares_memory(own, other)]
+    return sum(other.size for other in shared) >= own.size
+
+
+def _lengths(call: Call) -> list[int]:
+    return [
+        len(thing) for path, thing in reach(call) if isinstance(thing, list) and path[0] == ("attribute", "subject")
+    ]
+
+
+def _inputs_of(call: Call) -> dict[str, Path]:
+    """The paths of the inputs that are moved: all float arrays that are not fixed."""
+    floats = [name for name, value in call.inputs.items() if _floats(value) and name not in call.settings.fixed]
+    return {name: (("attribute", "inputs"), ("item", name)) for name in floats}
+
+
+def _floats(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
+
+
+def _row(name: str, array: Any, verdict: str, detail: str) -> ArrayReport:
+    return ArrayReport(name, np.shape(array), "-", verdict=verdict, detail=detail)
+
+
+def _known(names: Sequence[str], arrays: Mapping[str, Path], label: str, option: str) -> list[str]:
+    """The arrays that an option names, by short or long names; ValueError for unknown names."""
+    found = []
+    for name in names:
+        match = [each for each, path in arrays.items() if name in (each, finding.long_name(path))]
+        match = match or [each for each, path in arrays.items() if finding.short_name(path) == name]
+        if not match:
+            near = get_close_matches(str(name), arrays, 1)
+            hint = f"did you mean {near[0]}?" if near else f"its arrays are {', '.join(arrays)}"
+            raise ValueError(f"{option}: {label} reads no array {name!r}: {hint}")
+        found += match
+    return found
+
+
+def _chosen(gradients: Mapping[str, Any], arrays: dict[str, Path], first: _Explored, label: str) -> dict[str, Path]:
+    """The paths that `gradients=` names: an attribute, a dict's key, or a position in backward's result."""
+    chosen = {}
+    for name, wanted in gradients.items():
+        array = _known([name], arrays, label, "gradients")[0]
+        fits = [path for path in first.candidates if wanted in (finding.long_name(path), finding.short_name(path))]
+        fits = fits or [
+            path for path in first.candidates if path[0] == ("attribute", "returned") and path[-1][1] == wanted
+        ]
+        if not fits:
+            written = ", ".join(dict.fromkeys(finding.long_name(path) for path in first.candidates)) or "nothing"
+            raise ValueError(f"gradients: backward of {label} writes no {wanted!r}: it writes {written}")
+        chosen[array] = fits[0]
+    return chosen
+
+
+def _scales(scale: Any, arrays: dict[str, Path], inputs: dict[str, Path], label: str) -> dict[str, float]:
+    if scale is None:
+        return {}
+    if isinstance(scale, Mapping):
+        return {_known([name], arrays, label, "scale")[0]: float(value) for name, value in scale.items()}
+    return {name: float(scale) for name in arrays if name not in inputs}
+
+
+def _by_numbers(
+    make: Callable[[], Adapted], doubtful: dict[str, list[Path]], first: _Explored, x: Array, options: Options,
+    notes: list[str],
+) -> dict[str, Path]:  # fmt: skip
+    """Pair arrays with gradients by their values if names leave a doubt: the gradient that fits the slopes."""
+    adapted = make()
+    runner = Runner(adapted, first.call.settings.training, x)
+    y = np.array(runner.forward(x))
+    dy = upstream(runner, y, options.rng(4))
+    objective = Objective(runner, x, adapted.x_name, dy)
+    oracle = CentralDifferences(objective, options)
+    runner.forward(x)
+    adapted.call.backward(*adapted.parts(dy))
+    given = {path: find(adapted.call, path) for paths in doubtful.values() for path in paths}
+    given = {path: np.array(value) for path, value in given.items() if isinstance(value, np.ndarray)}
+    rng = options.rng(9)
+    fits: dict[str, dict[Path, tuple[float, float]]] = {}
+    for each, paths in doubtful.items():
+        if not paths or each not in objective.arrays:
+            continue
+        shape = objective.arrays[each].shape
+        count = int(np.prod(shape))
+        indices = [np.unravel_index(k, shape) for k in rng.choice(count, min(count, MOST_PROBES), replace=False)]
+        with np.errstate(all="ignore"):
+            slopes = {index: oracle.slope(each, tuple(map(int, index))) for index in map(tuple, indices)}
+        known = {index: slope.value for index, slope in slopes.items() if slope is not None}
+        numeric = np.array(list(known.values()))
+        fits[each] = {}
+        for path in paths:
+            if path in given and given[path].shape == shape and numeric.size:
+                analytic = np.array([given[path][index] for index in known])
+                fits[each][path] = _likeness(analytic, numeric)
+    chosen: dict[str, Path] = {}
+    ranked = sorted(
+        (error, -alike, each, path) for each, row in fits.items() for path, (error, alike) in row.items()
+    )  # fmt: skip
+    for only_right in (True, False):
+        for error, alike, each, path in ranked:
+            right = error < FITS
+            if each in chosen or path in chosen.values() or right != only_right:
+                continue
+            if right or (-alike > PLAUSIBLE and not (first.call.must_fit and each in first.call.inputs)):
+                chosen[each] = path
+                if not right:
+                    taken = finding.long_name(path)
+                    notes.append(
+                        f"d{each} was taken from {taken}: if it is stored elsewhere, pass gradients={{{each!r}: ...}}"
+                    )
+    return chosen
+
+
+def _likeness(analytic: Array, numeric: Array) -> tuple[float, float]:
+    """The relative error, and the cosine (without its sign) of the angle between the two."""
+    size = max(float(np.max(np.abs(numeric))), float(np.max(np.abs(analytic))), 1e-300)
+    norms = float(np.linalg.norm(analytic) * np.linalg.norm(numeric))
+    cosine = abs(float(analytic @ numeric)) / norms if norms else float(not np.any(analytic))
+    return float(np.max(np.abs(analytic - numeric))) / size, cosine
+
+
+def _unfound(name: str, array: Any, first: _Explored, candidates: list[Path]) -> str:
+    """The reason why an array was not checked, and the likely mend."""
+    if not first.candidates and first.call.returned == []:
+        seen = "backward returns nothing and writes no array"
+    elif candidates:
+        seen = f"backward wrote {', '.join(map(finding.long_name, candidates))} of its shape, but none fits its slopes"
+    else:
+        seen = f"backward leaves no gradient of it: no array of shape {np.shape(array)} was written or returned"
+    returned = first.call.returned
+    floats = [each for each, value in first.call.inputs.items() if _floats(value)]
+    if name in floats and len(floats) > 1 and isinstance(returned, list) and 0 < len(returned) < len(floats):
+        wanted = f"backward must return one gradient for each of {', '.join(floats)}, got {len(returned)}"
+        return f"{name} was not checked: {wanted}"
+    if name == first.x_name:
+        return f"{name} was not checked: {seen}: return dL/d{name}, or name its place in gradients={{{name!r}: ...}}"
+    mend = f"constants=[{name!r}] if it is not learned, gradients={{{name!r}: ...}} if its gradient is stored elsewhere"
+    return f"{name} was not checked: {seen}: {mend}"
+
+
+def off_hiding_places(adapted: Adapted, names: Sequence[str], rng: np.random.Generator) -> None:
+    """Move arrays that are all 0, all 1 or an identity by 0.1 N(0, 1), in place."""
+    held = adapted.params
+    for name in names:
+        if name in held and _hides_errors(held[name]):
+            held[name] += 0.1 * rng.standard_normal(held[name].shape)
+
+
+def _hides_errors(value: Array | None) -> bool:
+    if value is None or value.dtype.kind not in "fc" or not value.size:
+        return False
+    identity = value.ndim == 2 and len(value) > 1 and np.array_equal(value, np.eye(*value.shape))
+    return identity or bool(np.all(value == 0) or np.all(value == 1))
