@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..numeric import Slope
 from ..objective import Objective, Vector, Where
+from .held import kept_arrays
 
 SAME = 1e-5  # two gradients with a smaller difference, relative to the larger gradient, count as the same
+FEW_PROBES = 8  # number of entries by which another array's gradient is judged
 MOST_ENTRIES = 2048  # size of the largest array of which every entry may be probed for a diagnosis
-MOST_SECONDS = 2.0  # longest time that may be spent on probing every entry of an array
+MOST_SECONDS = 1.0  # longest time that may be spent on probing every entry of an array
+
+# Processor time, so that a busy machine gives the same answer.
+SECONDS = 1.2  # longest time that the experiments about one array may take
+MOST_SECONDS_OF_ALL = 4.0  # longest time that the experiments about all arrays of a check may take
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -29,9 +39,42 @@ class Scene:
     slope: Callable[[str, Where], Slope | None]
     base: Vector  # the outputs at the point, the penalty last
 
+    known: dict[str, bool] = field(default_factory=dict)  # whether an array's gradient is right, if tested
+    edits: list[Any] = field(default_factory=list)  # of backward's lines; each made an array's gradient right
+    arrays_kept: dict[str, NDArray[Any]] = field(default_factory=dict)
+    ends: dict[str, float] = field(default_factory=dict)  # the processor times at which experiments end
+
     @property
     def y(self) -> NDArray[np.float64]:
         return self.base[:-1].reshape(self.objective.dy.shape)
+
+    @property
+    def sized(self) -> dict[str, NDArray[Any]]:
+        """The arrays whose sizes may be a factor."""
+        return {self.objective.x_name: self.objective.x, **self.objective.arrays, "y": self.y}
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """The arrays that the layer keeps from a pass at x, such as masks and normalized inputs."""
+        if not self.arrays_kept:
+            runner = self.objective.runner
+            with suppress(Exception):
+                runner.forward(self.objective.x)
+                known = [self.objective.x, self.y, *self.objective.arrays.values()]
+                for name, array in kept_arrays(runner).items():
+                    if not any(array.shape == other.shape and np.array_equal(array, other) for other in known):
+                        self.arrays_kept[name] = array.copy()
+        return self.arrays_kept
+
+    def is_right(self, name: str) -> bool:
+        """Whether the gradient of an array is right, judged by a few entries."""
+        if name not in self.known:
+            gradient = self.gradients[name]
+            chosen = np.random.default_rng(0).choice(gradient.size, min(gradient.size, FEW_PROBES), replace=False)
+            indices = [tuple(int(i) for i in np.unravel_index(k, gradient.shape)) for k in chosen]
+            slopes = {index: self.slope(name, index) for index in indices}
+            pairs = [(gradient[index], slope.value) for index, slope in slopes.items() if slope is not None]
+            self.known[name] = bool(pairs) and same(*np.array(pairs).T)
+        return self.known[name]
 
 
 @dataclass(frozen=True)
@@ -46,6 +89,17 @@ class Evidence:
     wrong: NDArray[np.bool_]
     scene: Scene
     seconds: float  # time per probe
+    found: dict[str, Any] = field(default_factory=dict)  # results that the experiments share
+
+    def in_time(self, items: Iterable[Item], seconds: float) -> Iterator[Item]:
+        """Yield items until `seconds` have passed or the time for all experiments is over."""
+        now = time.thread_time()
+        self.scene.ends.setdefault("all", now + MOST_SECONDS_OF_ALL)
+        end = min(now + seconds, self.found.setdefault("end", now + SECONDS), self.scene.ends["all"])
+        for item in items:
+            if time.thread_time() > end:
+                return
+            yield item
 
     @property
     def gradient(self) -> NDArray[Any]:
@@ -108,12 +162,16 @@ class Evidence:
         yield x_name, self.x
         yield "y", self.scene.y
         yield from ((name, value) for name, value in objective.arrays.items() if name != x_name)
-        target = getattr(objective.runner.layer, "y_true", None)  # only losses have y_true
+        call = getattr(objective.runner.layer, "call", None)
+        target = None if call is None else call.inputs.get("y_true")  # a loss's target
         if isinstance(target, np.ndarray) and target.dtype.kind == "f":
             yield "y_true", target
         for name, gradient in self.scene.gradients.items():
-            if name not in ("dy", self.name) and objective.arrays[name] is not self.values:  # skip a shared array
+            if name in ("dy", self.name) or objective.arrays[name] is self.values:  # skip a shared array
+                continue
+            if self.scene.is_right(name):  # a wrong gradient explains nothing
                 yield f"d{name}", gradient
+        yield from self.scene.kept().items()
 
     def matching(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """The arrays of `others` that have this array's shape, or that broadcast to it along the last axes."""
@@ -134,7 +192,9 @@ def only_wrong(e: Evidence) -> Evidence:
 def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
     """Whether a and b agree to SAME, entry by entry; entries that are almost zero are measured against the largest."""
     size = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
-    return bool(np.all(np.abs(a - b) <= SAME * np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-3 * size)))
+    return bool(
+        np.isfinite(size) and np.all(np.abs(a - b) <= SAME * np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-3 * size))
+    )
 
 
 def flips(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..objective import moved
+from . import own_numbers
 from .evidence import SAME, Evidence, same
 
 Function = Callable[[NDArray[Any]], NDArray[Any]]
@@ -19,6 +22,10 @@ FACTORS: tuple[tuple[str, Function], ...] = (
     ("{} (1 - {})", lambda u: u * (1 - u)), ("{}^2", lambda u: u * u),
     ("1 / {}", lambda u: 1 / u), ("1 / {}^2", lambda u: 1 / (u * u)), ("exp({})", np.exp),
 )  # fmt: skip
+
+
+# The same factors, and relu's derivative.
+DERIVATIVES: tuple[tuple[str, Function], ...] = (*FACTORS, ("({} > 0)", lambda u: (u > 0) * 1.0))
 
 
 def all_zero(e: Evidence) -> str | None:
@@ -48,7 +55,7 @@ def constant_factor(e: Evidence) -> str | None:
         return None
     if np.isclose(factor, -1.0, rtol=SAME):
         return "the sign is flipped: every entry is -1 times the right one"
-    named = _named(abs(factor), e.x.shape)
+    named = _named(e, abs(factor))
     if not named and np.count_nonzero(e.numeric) < 2:
         return None  # with only one entry, any factor fits
     sign = " (and the sign is flipped)" if factor < 0 else ""
@@ -56,8 +63,9 @@ def constant_factor(e: Evidence) -> str | None:
     return f"every entry is {factor:.6g} times the right one: {meaning}{sign}"
 
 
-def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
+def _named(e: Evidence, factor: float) -> list[str]:
     """The known meanings of a positive factor."""
+    shape = e.x.shape
 
     def is_(value: float) -> bool:
         return bool(np.isclose(factor, value, rtol=SAME))
@@ -71,8 +79,9 @@ def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
         (0.5, "a factor of 2 is missing (the derivative of a square?), or one of two equal terms is missing"),
     )
     names = [text for value, text in known if value != 1 and is_(value)]
-    if names:
-        return names
+    own = own_numbers.attribute(e.scene.objective.runner.layer, factor)
+    if names or own:
+        return [*names, *filter(None, [own])]
     sizes = [(size, f"the length of x's axis {axis}") for axis, size in enumerate(shape) if axis]
     if len(shape) > 2:
         sizes += [(int(np.prod(shape[1:-1])), "the number of pixels (or positions) in a sample")]
@@ -83,12 +92,13 @@ def _named(factor: float, shape: tuple[int, ...]) -> list[str]:
             if size > 2 and is_(value):
                 names.append(f"{name} with n = {size}, {what}")
     roots = [size for size in shape[1:] if size > 1 and (is_(size**0.5) or is_(size**-0.5))]
-    return names[:2] or [f"the square root of {size} or its inverse" for size in roots[:1]]
+    names = names[:2] or [f"the square root of {size} or its inverse" for size in roots[:1]]
+    return names or list(filter(None, [own_numbers.size(e.scene.sized, factor)]))
 
 
 def _ratio_is(e: Evidence, upper: NDArray[Any], lower: NDArray[Any]) -> str | None:
     """Describe c f(C) if upper = c f(C) lower, with C an available array, f one of FACTORS and c a constant."""
-    if np.count_nonzero(lower) < 3 or np.any((lower == 0) != (upper == 0)):
+    if np.count_nonzero(lower) < 3 or np.count_nonzero(upper) < 3:
         return None
     for name, array in e.matching():
         if name.startswith("d"):
@@ -102,21 +112,61 @@ def _ratio_is(e: Evidence, upper: NDArray[Any], lower: NDArray[Any]) -> str | No
             largest = int(np.argmax(np.abs(lower * factor)))
             c = upper[largest] / (lower * factor)[largest]
             if same(upper, c * lower * factor):
-                shown = text.format(*[name] * text.count("{}"))
-                return shown if np.isclose(c, 1.0, rtol=SAME) else f"{c:.6g} {shown}"
+                shown = written(text, name)
+                if np.isclose(c, 1.0, rtol=SAME):
+                    return shown
+                known = own_numbers.attribute(e.scene.objective.runner.layer, abs(c))
+                known = known or own_numbers.size(e.scene.sized, abs(c))
+                return f"{c:.6g} {shown}" + (f" ({known})" if known else "")
     return None
 
 
 def missing_factor(e: Evidence) -> str | None:
     """A factor is missing, such as the derivative of an activation or the weight of a scale."""
     factor = _ratio_is(e, e.numeric, e.analytic)
-    return None if factor is None else f"a factor is missing, entry by entry: {factor}"
+    return None if factor is None else f"a factor is missing, entry by entry: {factor}{meaning(factor)}"
 
 
 def too_many_factors(e: Evidence) -> str | None:
     """Every entry is multiplied by a superfluous factor."""
     factor = _ratio_is(e, e.analytic, e.numeric)
     return None if factor is None else f"every entry is multiplied by its {factor}, which does not belong there"
+
+
+def another_factor(e: Evidence) -> str | None:
+    """A factor is used where another one belongs: 1 - y for 1 - y^2, or a derivative at another value."""
+    if np.count_nonzero(e.numeric) < 4 or np.any((e.numeric == 0) != (e.analytic == 0)):
+        return None
+    made = []
+    for name, array in e.matching():
+        for text, function in () if name.startswith("d") else FACTORS:
+            with np.errstate(all="ignore"):
+                factor = function(e.at_probes(array))
+            if "1 /" not in text and np.all(np.isfinite(factor)) and np.all(factor != 0):
+                made.append((name, text, factor))
+    for (name, given, wrong), (other, wanted, right) in permutations(made, 2):
+        comparable = (
+            name == other or given == wanted != "{}"
+        )  # another function of the same array, or the same one of another
+        if comparable and same(e.analytic * right, e.numeric * wrong) and not same(wrong, right):
+            belongs = written(wanted, other)
+            return f"the factor {written(given, name)} is used where {belongs} belongs{meaning(belongs)}"
+    return None
+
+
+def written(text: str, name: str) -> str:
+    """A factor's text with the name of an array filled in."""
+    return text.format(*[name] * text.count("{}"))
+
+
+def meaning(factor: str) -> str:
+    """The usual meaning of a factor, such as ", tanh's derivative"; "" if none is known."""
+    known = (
+        (r"\(1 - .*\^2\)", ", tanh's derivative"),
+        (r"(.*) \(1 - \1\)", ", sigmoid's derivative"),
+        (r"\(.* > 0\)", ", relu's derivative"),
+    )
+    return next((text for pattern, text in known if re.fullmatch(pattern, factor)), "")
 
 
 def wrong_derivative(e: Evidence) -> str | None:

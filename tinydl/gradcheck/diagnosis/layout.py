@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, permutations, product
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -24,20 +24,29 @@ def axes_exchanged(e: Evidence) -> str | None:
                 return "the gradient is transposed"
             moved = [axis for axis, source in enumerate(order) if axis != source]
             return f"the gradient is transposed: its axes {listed(moved)} are exchanged"
-    for a, b in combinations(range(g.ndim), 2):  # for axes of different lengths: memory read in the wrong order
-        if g.shape[a] != g.shape[b]:
-            shape = list(g.shape)
-            shape[a], shape[b] = shape[b], shape[a]
-            if _fits(e, g.reshape(shape).swapaxes(a, b)):
-                steps = f"the numbers are laid out for shape {tuple(shape)}, then reshaped to {g.shape}"
-                return f"axes {a} and {b} are exchanged in memory: {steps}: transpose instead"
+    for order in permutations(range(g.ndim)):  # axes of different lengths: memory is read in another axis order
+        shape = tuple(g.shape[axis] for axis in order)
+        if g.ndim > 2 and order == tuple(reversed(range(g.ndim))):
+            continue  # Fortran's order, a suspect of its own
+        if shape != g.shape and _fits(e, g.reshape(shape).transpose(np.argsort(order))):
+            moved = [axis for axis, source in enumerate(order) if axis != source]
+            steps = f"the numbers are laid out for shape {shape}, then reshaped to {g.shape}"
+            which = f"axes {listed(moved)}" if len(moved) == 2 else "its axes"
+            return f"{which} are exchanged in memory: {steps}: transpose instead"
     return None
 
 
 def fortran_order(e: Evidence) -> str | None:
     """The gradient is reshaped in the wrong order."""
     g = e.gradient
-    ways = (g.ravel().reshape(g.shape, order="F"), g.ravel(order="F").reshape(g.shape))
+    ways = [  # the whole array at once, or sample by sample
+        np.array([way(part) for part in g.reshape(-1, *g.shape[axis:])]).reshape(g.shape)
+        for axis in range(max(1, g.ndim - 1))
+        for way in (
+            lambda part: part.ravel().reshape(part.shape, order="F"),
+            lambda part: part.ravel(order="F").reshape(part.shape),
+        )
+    ]
     order = "the numbers are right but in the wrong order: a reshape reads columns first instead of rows"
     return order if any(_fits(e, rearranged) for rearranged in ways) else None
 
@@ -47,6 +56,18 @@ def reversed_axis(e: Evidence) -> str | None:
     for axes in flips(e.gradient.shape):
         if _fits(e, np.flip(e.gradient, axes)):
             return f"the gradient is flipped along axis {listed(axes)}"
+    return None
+
+
+def blocks_exchanged(e: Evidence) -> str | None:
+    """Blocks along an axis, such as the gates of an LSTM, are in the wrong order."""
+    for axis, size in enumerate(e.gradient.shape):
+        for count in (blocks for blocks in (2, 3, 4) if size % blocks == 0 and size > blocks):
+            blocks = np.split(e.gradient, count, axis)
+            for order in permutations(range(count)):
+                if _fits(e, np.concatenate([blocks[place] for place in order], axis)):
+                    moved = [place for place, source in enumerate(order) if place != source]
+                    return f"the blocks {listed(moved)} of {count} along axis {axis} are swapped"
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..objects import Runner
+from ..runner import Runner
 from .evidence import Evidence, same
 
 

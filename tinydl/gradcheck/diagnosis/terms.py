@@ -56,6 +56,8 @@ def assigned_for_added(e: Evidence) -> str | None:
             kept = groups[:, ::order][np.arange(len(groups)), places]
             if same(kept, e.analytic):
                 several = "(overlapping windows, rows, a value used more than once)"
+                if len(y_shape) == 3 and axes == 2:
+                    several = "(the gradient that comes from later steps or from other positions)"
                 return f"of several terms that should be summed, only one is kept: `=` where `+=` is needed {several}"
     return None
 
@@ -106,6 +108,17 @@ def missing_term(e: Evidence) -> str | None:
         missing, too_many = "a term is missing, equal to", "there is a term too many, equal to"
         return f"{missing} {term}{hint}" if c > 0 else f"{too_many} {term}{hint}, or its sign is wrong"
     return None
+
+
+def constant_added(e: Evidence) -> str | None:
+    """A number is added to every entry."""
+    lacking = e.analytic - e.numeric
+    if len(lacking) < 4 or not lacking.any() or not same(lacking, np.full_like(lacking, lacking[0])):
+        return None
+    c = lacking[0]
+    sums = [(f"the sum of {name}" if array.size > 1 else name, float(np.sum(array))) for name, array in e.others()]
+    name = next((f": it is {name}" for name, value in sums if np.isclose(value, c, rtol=SAME, atol=0.0)), "")
+    return f"a constant, {c:.6g}, is added to every entry{name}"
 
 
 def missing_road(e: Evidence) -> str | None:
