@@ -2,6 +2,7 @@
 
     python -m benchmarks.gradient_checkers               # all mutants of all layers and losses
     python -m benchmarks.gradient_checkers --every 10    # every tenth mutant
+    python -m benchmarks.gradient_checkers --strangers   # other people's code instead: see peers_on_strangers.py
 
 Each mutant is a layer or a loss of tinydl with one mistake planted in its source (tinydl/gradcheck/mutation). Its
 inputs are tiny and chosen to expose it (tests/proofs/specs), which suits a checker that probes every entry. So every
@@ -25,21 +26,24 @@ from __future__ import annotations
 
 import argparse
 import copy
+import re
 import time
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.side_by_side import machine, optional, use_threads
+from benchmarks.side_by_side import machine, use_threads
 
 use_threads(1)
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import check_grad
 from tqdm import tqdm
 
+from benchmarks.peers import by_scipy, by_torch, gradcheck, torch
+from benchmarks.peers_on_strangers import compare
+from tests.gradcheck.strangers import corpus
 from tests.proofs.cases import Case, LayerCase, LossCase
 from tests.proofs.drawing import ONLY_IMAGES
 from tests.proofs.mutants import targets
@@ -47,9 +51,7 @@ from tests.proofs.specs import DIFFERENTIATED
 from tinydl import kernels
 from tinydl.gradcheck import GradientCheckError
 from tinydl.gradcheck.mutation import CAUGHT, MISSED, Verdict, installed, judge
-from tinydl.gradcheck.objects import Runner
-
-torch = optional("torch")
+from tinydl.gradcheck.runner import Runner
 
 
 def usual(spec: Any) -> Case:
@@ -117,55 +119,12 @@ def by_tinydl(case: Case, method: str) -> str:
     return ""
 
 
-def by_scipy(case: Case, limit: float) -> str:
-    """Run check_grad on the objective; return its error if above the limit, else ""."""
+def by_torch_in_full(case: Case, fast_mode: bool) -> str:
+    """Run gradcheck on all outputs of a layer, or on the objective of a loss or of a layer with a penalty."""
     subject = Subject(case)
-    sizes = np.cumsum([array.size for array in subject.arrays])[:-1]
-
-    def at(v: NDArray[Any]) -> None:
-        for array, part in zip(subject.arrays, np.split(v, sizes), strict=True):
-            array[...] = part.reshape(array.shape)
-
-    def f(v: NDArray[Any]) -> float:
-        at(v)
-        return subject.objective()
-
-    def gradient(v: NDArray[Any]) -> NDArray[Any]:
-        at(v)
-        return np.concatenate([g.ravel() for g in subject.gradient()])
-
-    v = np.concatenate([array.ravel() for array in subject.arrays])
-    error = check_grad(f, gradient, v)
-    return "" if error <= limit * np.linalg.norm(gradient(v)) else f"{error:.3g}"
-
-
-def by_torch(case: Case, fast_mode: bool) -> str:
-    """Run gradcheck on an autograd.Function: a layer, or the scalar objective of a loss or a layer with a penalty."""
-    subject = Subject(case)
-    scalar = subject.loss is not None or subject.has_penalty
-
-    class Wrapped(torch.autograd.Function):  # type: ignore[name-defined]
-        @staticmethod
-        def forward(ctx: Any, *tensors: Any) -> Any:
-            for array, tensor in zip(subject.arrays, tensors, strict=True):
-                array[...] = tensor.detach().numpy()
-            return torch.tensor(np.array(subject.objective() if scalar else subject.forward()))
-
-        @staticmethod
-        def backward(ctx: Any, dy: Any) -> Any:
-            upstream = dy.numpy().copy()
-            if not scalar or subject.loss is not None:
-                gradients = subject.backward(upstream)
-            else:
-                gradients = [upstream * g for g in subject.backward(subject.dy)]
-            return tuple(torch.tensor(np.array(gradient)) for gradient in gradients)
-
-    inputs = tuple(torch.tensor(array.copy(), requires_grad=True) for array in subject.arrays)
-    try:
-        torch.autograd.gradcheck(Wrapped.apply, inputs, fast_mode=fast_mode)
-    except torch.autograd.gradcheck.GradcheckError as error:
-        return str(error)
-    return ""
+    if subject.loss is not None or subject.has_penalty:
+        return by_torch(subject, fast_mode)
+    return gradcheck(subject.arrays, subject.forward, subject.backward, fast_mode)
 
 
 def contestants(scipy_limit: float) -> dict[str, Callable[[Case], str]]:
@@ -175,9 +134,9 @@ def contestants(scipy_limit: float) -> dict[str, Callable[[Case], str]]:
         "tinydl, central": lambda case: by_tinydl(case, "central"),
     }
     if torch is not None:
-        found["torch"] = lambda case: by_torch(case, False)
-        found["torch, fast_mode"] = lambda case: by_torch(case, True)
-    found["scipy"] = lambda case: by_scipy(case, scipy_limit)
+        found["torch"] = lambda case: by_torch_in_full(case, False)
+        found["torch, fast_mode"] = lambda case: by_torch_in_full(case, True)
+    found["scipy"] = lambda case: by_scipy(Subject(case), scipy_limit)
     return found
 
 
@@ -251,23 +210,42 @@ def main() -> None:
         "--usual-every", type=int, default=20, help="of these, also check every Nth at usual size (default: every 20th)"
     )
     parser.add_argument("--scipy-limit", type=float, default=1e-5, help="relative error above which scipy fails")
+    parser.add_argument(
+        "--strangers", action="store_true", help="the corpus of strangers' code in place of the mutants"
+    )
+    parser.add_argument("--mutants", action="store_true", help="with --strangers: the mutants too")
+    parser.add_argument(
+        "--only", type=re.compile, default=re.compile(""), metavar="REGEX", help="with --strangers: of file:case names"
+    )
+    parser.add_argument("--markdown", action="store_true", help="with --strangers: print a table for the documentation")
     args = parser.parse_args()
     if args.every < 1 or args.usual_every < 1:
         parser.error("--every and --usual-every must be >= 1")
-    checks = contestants(args.scipy_limit)
-    print(machine())
+    print(f"{machine()}\n")
     warnings.simplefilter("ignore")
+    if args.strangers:
+        chosen = [case for case in corpus.cases() if args.only.search(case.key)]
+        if not chosen:
+            parser.error("--only matches no case")
+        compare(chosen, args.scipy_limit, args.markdown)
+    if args.mutants or not args.strangers:
+        compare_on_mutants(args.scipy_limit, args.every, args.usual_every)
+
+
+def compare_on_mutants(scipy_limit: float, take_every: int, usual_every: int) -> None:
+    """Run all checkers on every Nth mutant of tinydl's layers and losses, and print the tables."""
+    checks = contestants(scipy_limit)
     own, large = Score("At the mutants' own tiny inputs"), Score("At inputs of usual size")
     every = [(target, site, mutant) for target in targets().values() for site, mutant in target.mutants()]
     with np.errstate(all="ignore"):
-        for number, (target, site, mutant) in enumerate(tqdm(every[:: args.every], unit="mutant")):
+        for number, (target, site, mutant) in enumerate(tqdm(every[::take_every], unit="mutant")):
             verdict = judge(target, site, mutant)
             if verdict.kind not in (CAUGHT, MISSED):
                 continue
             kind = kind_of(verdict)
             with target.context(), installed(site, mutant.function):
                 own.mutant(kind, checks, list(target.cases))
-                if number % args.usual_every == 0:
+                if number % usual_every == 0:
                     large.mutant(kind, checks, [USUAL[target.name]])
         with kernels.using("reference"):
             own.correct(checks, [case for target in targets().values() for case in target.cases])
