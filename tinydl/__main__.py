@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import gradcheck
+from .commands import gradcheck, grade, mutants
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,6 +16,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     line.add_argument("--version", action="version", version=f"tinydl {__version__}")
     commands = line.add_subparsers(title="commands", metavar="COMMAND")
     gradcheck.add_to(commands)
+    mutants.add_to(commands)
+    grade.add_to(commands)
     arguments = line.parse_args(argv)
     if "run" not in arguments:
         line.print_help()

@@ -18,6 +18,7 @@ import tinydl
 from tinydl import layers, losses, models
 from tinydl.__main__ import main
 from tinydl.commands import gradcheck as command
+from tinydl.commands import library as command_library
 from tinydl.gradcheck import GradientCheckError, GradientCheckReport, check_layer, check_loss
 from tinydl.layers import Dense, Layer, Tanh
 from tinydl.losses import Loss, MeanSquaredError
@@ -106,6 +107,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(sys, "path", sys.path.copy())
     file = tmp_path / "theirs.py"
     file.write_text(THEIRS)
+    (tmp_path / "empty.py").write_text("def helper(x):\n    return x\n")
     yield file
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
@@ -183,15 +185,15 @@ def test_a_check_line_that_is_wrong_fails() -> None:
         def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
             return -super().backward(dy)
 
-    line = command.check_line(Wrong)
+    line = command_library.check_line(Wrong)
     assert line == "check_layer(Wrong(), x=(5, 3))"
     with pytest.raises(GradientCheckError, match="the sign is flipped"):
-        command.example(line, {"Wrong": Wrong})
-    assert command.check_line(Layer) is None
+        command_library.example(line, {"Wrong": Wrong})
+    assert command_library.check_line(Layer) is None
 
 
 def test_options_override_those_of_a_check_line() -> None:
-    report = command.example("check_layer(Tanh(), x=(5, 3), probes=9, seed=3)", {"Tanh": Tanh}, probes=4)
+    report = command_library.example("check_layer(Tanh(), x=(5, 3), probes=9, seed=3)", {"Tanh": Tanh}, probes=4)
     assert (report.probes, report.seed) == (4, 3)
 
 
@@ -256,7 +258,7 @@ def test_failures_are_told_in_full_under_the_table(run: Run, monkeypatch: pytest
     code, out, _ = run()
     assert code == 1
     table, *failures, last = out.split("\n\n")
-    assert [row.split()[-2] for row in table.splitlines()[1:]] == ["ok", "ok", "WRONG", "BROKEN"]
+    assert [row.split()[-2] for row in table.splitlines()[1:]] == ["ok", "ok", "WRONG", "WRONG"]
     assert failures[0].startswith("layer of its input: gradient check of TanhOfItsInput")
     assert "dx is wrong in 12 of 12 probes" in failures[0]
     assert failures[1].startswith("layer in place: gradient check of TanhInPlace")
@@ -266,7 +268,7 @@ def test_failures_are_told_in_full_under_the_table(run: Run, monkeypatch: pytest
     assert (document["passed"], document["failed"]) == (False, 2)
     assert [case["passed"] for case in document["cases"]] == [True, True, False, False]
     assert document["cases"][2]["report"]["arrays"][0]["verdict"] == "WRONG"
-    assert document["cases"][3]["report"] is None
+    assert [rule["code"] for rule in document["cases"][3]["report"]["rules"]] == ["dy"]
     assert "modifies dy" in document["cases"][3]["message"]
 
 
@@ -291,14 +293,15 @@ def test_options_reach_every_check(
     ] * 2
 
 
-def test_a_crash_of_the_library_stops_the_run_and_names_the_case(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_of_the_library_is_a_row_of_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(**options: object) -> GradientCheckReport:
         raise RuntimeError("no room")
 
     monkeypatch.setattr(command, "library", lambda: few_cases(**{"a bad one": crash}))
-    code, out, err = run()
-    assert (code, out) == (2, "")
-    assert err.startswith("gradcheck: layer a bad one: RuntimeError: no room")
+    code, out, _ = run()
+    assert code == 2
+    assert [row.split()[-2] for row in out.split("\n\n")[0].splitlines()[1:]] == ["ok", "ok", "CHECK"]
+    assert "layer a bad one: RuntimeError: no room" in out
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -370,7 +373,7 @@ def test_inference(run: Run) -> None:
 
 def test_zero_ok(run: Run) -> None:
     code, out, _ = run("theirs:Centre", "--shape", "5,3")
-    assert code == 1
+    assert code == 2
     assert "the check of b is vacuous" in out
     code, out, _ = run("theirs:Centre", "--shape", "5,3", "--zero-ok", "b")
     assert code == 0
@@ -402,17 +405,381 @@ def test_json_and_nothing_else_on_stdout(run: Run) -> None:
     assert "the sign is flipped" in json.loads(out)["cases"][0]["message"]
 
 
+# --- whole files, several targets, several inputs ----------------------------------------------------------------------
+
+FILE = """
+import numpy as np
+
+class Base:
+    def forward(self, x):
+        raise NotImplementedError
+    def backward(self, dy):
+        raise NotImplementedError
+
+class Double(Base):
+    def forward(self, x):
+        return 2 * x
+    def backward(self, dy):
+        return 2 * dy
+
+class Cell:
+    def __init__(self):
+        self.W, self.U = np.ones((3, 4)) / 3, np.eye(4) / 2
+    def forward(self, x, h):
+        self.x, self.h, self.y = x, h, np.tanh(x @ self.W + h @ self.U)
+        return self.y
+    def backward(self, dy):
+        da = dy * (1 - self.y**2)
+        self.dW, self.nabla = self.x.T @ da, self.h.T @ da
+        return da @ self.W.T, da @ self.U.T
+
+class Embedding:
+    def __init__(self):
+        self.E = np.linspace(0, 1, 40).reshape(10, 4)
+    def forward(self, ids):
+        self.ids = ids
+        return self.E[ids]
+    def backward(self, dy):
+        self.dE = np.zeros_like(self.E)
+        np.add.at(self.dE, self.ids, dy)
+
+class Scaled:
+    def __init__(self, factor):
+        self.factor = factor
+    def forward(self, x):
+        return x * self.factor
+    def backward(self, dy):
+        return dy * self.factor
+
+class Squares:
+    def forward(self, y_pred, y_true):
+        self.d = y_pred - y_true
+        return (self.d**2).mean()
+    def backward(self):
+        return 2 * self.d / self.d.size
+
+class CrossEntropy:
+    def forward(self, logits, labels):
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        self.p, self.t = p / p.sum(axis=1, keepdims=True), labels
+        return -np.log(self.p[np.arange(len(labels)), labels]).mean()
+    def backward(self):
+        d = self.p.copy()
+        d[np.arange(len(d)), self.t] -= 1
+        return d / len(d)
+
+def affine(x, W, b):
+    return x @ W + b
+
+def affine_backward(dy, x, W, b):
+    return dy @ W.T, x.T @ dy, dy.sum(axis=0)
+
+def helper(x):
+    return x
+
+class Optimizer:
+    def step(self):
+        pass
+
+scaled = Scaled(3.0)
+"""
+SHAPES = [
+    "--shape",
+    "5,3",
+    "--shape",
+    "Cell=5,3",
+    "--shape",
+    "Cell.h=5,4",
+    "--shape",
+    "affine=5,3",
+    "--shape",
+    "affine=3,4",
+    "--shape",
+    "affine=4",
+    "--integers",
+    "Embedding.ids=10",
+    "--labels",
+    "CrossEntropy=3",
+]
+CHECKED = ["Double", "Cell", "Embedding", "Squares", "CrossEntropy", "affine,affine_backward", "scaled"]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "whole.py"
+    path.write_text(FILE)
+    return path
+
+
+@pytest.mark.parametrize("target", ["whole.py", "whole"])
+def test_a_whole_file(run: Run, file: Path, target: str) -> None:
+    code, out, _ = run(target, *SHAPES)
+    assert code == 0, out
+    table, left_out, last = out.split("\n\n")
+    assert [row.split()[1] for row in table.splitlines()[1:]] == [f"{target}:{name}" for name in CHECKED]
+    assert f"{target}:Base (abstract)" in left_out
+    assert f"{target}:Scaled (checked as scaled)" in left_out
+    assert f"{target}:helper (no function has the name of its backward)" in left_out
+    assert f"{target}:Optimizer (no backward)" in left_out
+    assert last.startswith("7 checks, 0 failed, ")
+
+
+def test_a_whole_file_as_json(run: Run, file: Path) -> None:
+    code, out, _ = run("whole.py", "--json", *SHAPES)
+    document = json.loads(out)
+    assert code == 0
+    assert [case["name"] for case in document["cases"]] == [f"whole.py:{name}" for name in CHECKED]
+    assert [case["kind"] for case in document["cases"]] == ["layer"] * 3 + ["loss"] * 2 + ["function", "layer"]
+    assert set(document["left_out"]) == {f"whole.py:{name}" for name in ("Base", "Scaled", "helper", "Optimizer")}
+
+
+def test_what_a_whole_file_holds_is_never_left_out_silently(run: Run, file: Path) -> None:
+    file.write_text(FILE.replace("scaled = Scaled(3.0)", ""))
+    code, out, _ = run("whole.py", *SHAPES)
+    assert code == 2
+    assert "layer whole.py:Scaled: TARGET whole.py:Scaled: Scaled() failed: TypeError" in out
+    assert run("whole.py", *SHAPES, "--arguments", 'Scaled={"factor": 2.5}')[0] == 0
+
+
+def test_a_wrong_gradient_outweighs_a_check_that_could_not_run(run: Run, file: Path) -> None:
+    file.write_text(FILE.replace("scaled = Scaled(3.0)", "").replace("return 2 * dy", "return 3 * dy"))
+    code, out, _ = run("whole.py", *SHAPES)
+    assert code == 1
+    assert [row.split()[-2] for row in out.split("\n\n")[0].splitlines()[1:4]] == ["WRONG", "ok", "ok"]
+
+
+def test_several_targets(run: Run, file: Path) -> None:
+    code, out, _ = run("whole.py:Double", "Squares", "theirs:Swish", "swish", "--shape", "5,3")
+    assert code == 0
+    names = [row.split()[1] for row in out.split("\n\n")[0].splitlines()[1:]]
+    assert names == ["whole.py:Double", "whole.py:Squares", "theirs:Swish", "theirs:swish"]
+
+
+def test_only(run: Run, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, _ = run("whole.py", "--only", "^S|double", "--json", *SHAPES)
+    document = json.loads(out)
+    assert [case["name"] for case in document["cases"]] == ["whole.py:Squares"]
+    assert list(document["left_out"]) == ["whole.py:Scaled"]
+    code, _, err = run("whole.py", "--only", "nothing", "--shape", "5,3")
+    assert code == 2
+    assert "--only nothing: it matches none of Base, Double, Cell, " in err
+    monkeypatch.setattr(command, "library", few_cases)
+    assert run("--only", "^loss")[1].endswith("\n") and "1 checks, 0 failed" in run("--only", "^loss")[1]  # noqa: PT018
+
+
+def rows(out: str) -> dict[str, str]:
+    """The shape of each array in the table of a single check."""
+    lines = [line for line in out.splitlines()[2:] if line.split()[-1] in ("ok", "constant")]
+    return {line.split()[0]: line[line.index("(") : line.index(")") + 1] for line in lines}
+
+
+@pytest.mark.parametrize("shapes", [
+    ["--shape", "5,3", "--shape", "5,4"], ["--shape", "x=5,3", "--shape", "h=5,4"], ["--shape", "h=5,4", "--shape", "5,3"],
+    ["--shape", "Cell=5,3", "--shape", "Cell.h=5,4"], ["--shape", "5,3", "--array", "h=rng.normal(size=(5, 4))"],
+])  # fmt: skip
+def test_several_inputs(run: Run, file: Path, shapes: list[str]) -> None:
+    code, out, _ = run("whole.py:Cell", *shapes)
+    assert code == 0, out
+    assert rows(out) == {"x": "(5, 3)", "h": "(5, 4)", "W": "(3, 4)", "U": "(4, 4)"}
+
+
+def test_an_input_is_missing(run: Run, file: Path) -> None:
+    code, _, err = run("whole.py:Cell", "--shape", "5,3")
+    assert code == 2
+    assert "missing 1 required positional argument: 'h'" in err
+    assert "such as --shape h=5,4" in err
+
+
+def test_functions(run: Run, file: Path) -> None:
+    for shapes in ("--shape 5,3 --shape 3,2 --shape 2", "--shape x=5,3 --shape b=2 --shape W=3,2"):
+        code, out, _ = run("whole.py:affine,affine_backward", *shapes.split())
+        assert code == 0, out
+        assert rows(out) == {"x": "(5, 3)", "W": "(3, 2)", "b": "(2,)"}
+
+
+def test_integers(run: Run, file: Path) -> None:
+    for given in ("--shape 7 --integers ids=10", "--shape ids=7 --integers ids=10", "--shape 7 --integers x=10"):
+        code, out, _ = run("whole.py:Embedding", *given.split())
+        assert code == 0, out
+        assert rows(out) == {"E": "(10, 4)"}
+    assert run("whole.py:Embedding", "--array", "ids=[[1, 2, 1]]")[0] == 0
+    code, _, err = run("whole.py:Embedding", "--integers", "ids=10")
+    assert code == 2
+    assert "--integers ids=10: ids has no shape: add --shape ids=5,4" in err
+
+
+def test_losses(run: Run, file: Path) -> None:
+    for given in ("--shape 5,3", "--shape y_pred=5,3 --shape y_true=1,3", "--shape 5,3 --array y_true=np.ones((5,3))"):
+        code, out, _ = run("whole.py:Squares", *given.split())
+        assert code == 0, out
+        assert rows(out) == {"y_pred": "(5, 3)"}
+    assert run("whole.py:CrossEntropy", "--shape", "5,3", "--labels", "3")[0] == 0
+    assert run("whole.py:CrossEntropy", "--shape", "5,3", "--integers", "labels=3", "--shape", "labels=5")[0] == 0
+    assert run("tinydl.losses:SoftmaxCrossEntropy", "--shape", "5,3", "--labels", "3")[0] == 0
+    text = (
+        FILE.replace("class Squares", "class Distance")
+        .replace("y_pred, y_true", "a, b")
+        .replace("y_pred - y_true", "a - b")
+    )
+    file.write_text(text)
+    assert run("whole.py:Distance", "--shape", "5,3", "--shape", "5,3", "--loss")[0] == 0
+
+
+def test_the_names_of_gradients_and_constants(run: Run, file: Path) -> None:
+    given = ["--shape", "x=5,3", "--shape", "h=5,4"]
+    code, out, _ = run("whole.py:Cell", *given, "--gradients", "W=dW,U=nabla")
+    assert code == 0, out
+    code, _, err = run("whole.py:Cell", *given, "--gradients", "U=nothing")
+    assert code == 2
+    assert "nothing" in err
+    file.write_text(FILE.replace("self.dW, self.nabla = self.x.T @ da, self.h.T @ da", "self.dW = self.x.T @ da"))
+    code, out, _ = run("whole.py:Cell", *given)
+    assert code == 2
+    assert "not checked" in out
+    assert run("whole.py:Cell", *given, "--constants", "U")[0] == 0
+    assert run("whole.py:Cell", "Double", *given, "--constants", "Cell.U")[0] == 0
+
+
+def test_rules_and_float32(run: Run, tmp_path: Path) -> None:
+    assert run("theirs:InPlace", "--shape", "5,3", "--rules", "fail")[0] == 1
+    (tmp_path / "wide.py").write_text(
+        "import numpy as np\nclass Wide:\n    def forward(self, x):\n        return x * np.full(x.shape, 2.0)\n"
+        "    def backward(self, dy):\n        return 2 * dy\n"
+    )
+    assert "rule dtype" in run("wide:Wide", "--shape", "5,3")[1]
+    assert run("wide:Wide", "--shape", "5,3", "--rules", "fail")[0] == 1
+    assert run("wide:Wide", "--shape", "5,3", "--rules", "fail", "--no-float32")[0] == 0
+
+
+def test_hints(run: Run) -> None:
+    told = [run("theirs:Flipped", "--shape", "5,3", "--hints", str(level))[1] for level in range(4)]
+    assert told[0] == "gradient check of Flipped FAILED\n"
+    assert told[1] == "gradient check of Flipped FAILED\n  x: WRONG\n"
+    assert "worst at x[" in told[2]
+    assert "likely cause" not in told[2]
+    assert "likely cause: the sign is flipped" in told[3]
+    for level, known in ((0, ()), (1, ("WRONG",)), (2, ("WRONG", "worst at")), (3, ("WRONG", "worst at", "flipped"))):
+        out = run("theirs:Flipped", "--shape", "5,3", "--json", "--hints", str(level))[1]
+        found = [word for word in ("worst at", "flipped") if word in out]
+        assert found == [word for word in known if word != "WRONG"]
+
+
+def test_a_time_limit(run: Run, file: Path) -> None:
+    endless = "class Endless:\n    def forward(self, x):\n        while True: pass\n    def backward(self, dy):\n        return dy\n"
+    file.write_text(FILE + endless)
+    code, out, _ = run("whole.py", "--timeout", "5", "--only", "Endless|Double", *SHAPES)
+    assert code == 2
+    assert [row.split()[-2] for row in out.split("\n\n")[0].splitlines()[1:]] == ["ok", "OUT"]
+    assert "whole.py:Endless took more than 5 s: an endless loop?" in out
+    file.write_text("while True: pass")
+    code, _, err = run("whole.py", "--timeout", "1", "--shape", "5,3")
+    assert code == 2
+    assert "importing the targets took more than 1 s" in err
+    file.write_text("import os\n" + FILE.replace("return 2 * x", "os._exit(0)"))
+    code, _, err = run("whole.py:Double", "--timeout", "20", "--shape", "5,3")
+    assert code == 2
+    assert "the process ended with exit code 0 and left no result" in err
+
+
+OTHERS = """
+import numpy as np
+
+class Context:
+    def forward(ctx, a, b):
+        ctx.ab = a, b
+        return a * b
+    def backward(ctx, dy):
+        a, b = ctx.ab
+        return dy * b, dy * a
+    forward, backward = staticmethod(forward), staticmethod(backward)
+
+class Prop:
+    def fprop(self, x):
+        self.x = x
+        return x**2
+    def bprop(self, dy):
+        return 2 * dy * self.x
+
+class Net:
+    def __init__(self):
+        self.params = {"W": np.linspace(-1, 1, 12).reshape(4, 3)}
+    def loss(self, X, y):
+        scores = X @ self.params["W"]
+        p = np.exp(scores - scores.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        loss = -np.log(p[np.arange(len(y)), y]).mean()
+        p[np.arange(len(y)), y] -= 1
+        return loss, {"W": X.T @ p / len(y)}
+
+class Product:
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x * y
+    def backward(self, dout):
+        return dout * self.y, dout * self.x
+
+def softplus(z):
+    return np.log1p(np.exp(z))
+
+def softplus_prime(z):
+    return 1 / (1 + np.exp(-z))
+
+def squared_loss(y_pred, y_true):
+    d = y_pred - y_true
+    return np.mean(d**2), 2 * d / d.size
+"""
+
+
+def test_other_conventions(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "others.py").write_text(OTHERS)
+    shapes = ["--shape", "5,4", "--shape", "Product=5,4", "--shape", "Product.y=5,4", "--shape", "Context.b=5,4"]
+    code, out, _ = run("others.py", "--json", "--labels", "Net=3", *shapes)
+    document = json.loads(out)
+    assert code == 0, [case["message"] for case in document["cases"]]
+    assert [(case["kind"], case["name"].partition(":")[2]) for case in document["cases"]] == [
+        ("layer", "Context"), ("layer", "Prop"), ("layer", "Net"), ("layer", "Product"), ("function", "softplus,softplus_prime"),
+        ("loss", "squared_loss"),
+    ]  # fmt: skip
+    assert document["left_out"] == {}
+
+
+def test_options_that_speak_of_nothing(run: Run, file: Path) -> None:
+    for given, message in (
+        (["--shape", "Celll=5,3"], "--shape Celll=...: Celll is neither a target nor an input: did you mean Cell?"),
+        (["--shape", "g=5,3"], "--shape g=...: g is neither a target nor an input: these are Cell, h, x"),
+        (["--arguments", 'h={"a": 1}'], "--arguments h=...: h is neither a target nor an input: these are Cell"),
+        (["--array", "h=1 +"], "--array h=1 +: SyntaxError: "),
+    ):
+        code, out, err = run("whole.py:Cell", "--shape", "5,3", *given)
+        assert (code, out) == (2, "")
+        assert message in err
+
+
+def test_a_file_in_a_package(run: Run, tmp_path: Path) -> None:
+    package = tmp_path / "mine" / "layers"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").write_text("")
+    (package.parent / "base.py").write_text("class Base:\n    def backward(self, dy):\n        return dy\n")
+    (package / "shift.py").write_text(
+        "from ..base import Base\nclass Shift(Base):\n    def forward(self, x):\n        return x + 1\n"
+    )
+    assert run("mine/layers/shift.py:Shift", "--shape", "5,3")[0] == 0
+
+
 # --- impossible checks ------------------------------------------------------------------------------------------------
 
 GREETING = "a greeting on import\n"
 CANNOT: dict[str, tuple[list[str], str]] = {
-    "no colon": (["theirs"], "TARGET: expected package.module:Factory or path/to/file.py:Factory, got 'theirs'"),
+    "no name": (["theirs:"], "TARGET: expected package.module:NAME or path/to/file.py:NAME, or the file or module alone, got 'theirs:'"),
+    "two names joined": (["theirs:Swish,Scale"], "separate the names of several targets by spaces: theirs:Swish Scale"),
+    "nothing to check": (["empty"], "TARGET empty: it holds neither layers nor losses nor pairs of functions"),
     "no module": (["nobody:Swish"], "TARGET: importing nobody failed: ModuleNotFoundError: No module named 'nobody'"),
     "no file": (["nobody.py:Swish"], "TARGET: there is no file nobody.py"),
     "no such class": (["theirs:Swosh"], "TARGET theirs:Swosh: theirs has no 'Swosh': did you mean Swish?"),
     "no such method": (["theirs:Scale.of_thre"], "TARGET theirs:Scale.of_thre: theirs:Scale has no 'of_thre': did you mean of_three?"),
     "neither": (["theirs:number"], "expected a layer, a pair (forward, backward), or a class or function that makes one, got 3"),
-    "half a layer": (["theirs:NoBackward"], "must have the methods forward and backward"),
+    "half a layer": (["theirs:NoBackward"], "no forward and backward found in NoBackward"),
     "arguments missing": (["theirs:Scale"], "missing 1 required positional argument: 'size': pass its arguments with --arguments"),
     "arguments unknown": (["theirs:Swish", "--arguments", '{"units": 4}'], "theirs:Swish: Swish(units=4) failed: TypeError: "),
     "arguments for an object": (["theirs:swished", "--arguments", "{}"], "--arguments: theirs:swished is not a class or function"),
@@ -440,10 +807,16 @@ def test_what_cannot_be_checked(run: Run, name: str) -> None:
     (["--shape", "5;3"], "argument --shape: expected integers >= 1, the batch size first, such as 5,4 or 5x4, got '5;3'"),
     (["--shape", "5,0"], "got '5,0'"),
     (["--shape", ""], "got ''"),
-    (["--arguments", "units=4"], "argument --arguments: expected JSON such as '{\"units\": 4}', got 'units=4'"),
+    (["--arguments", "units=four"], "argument --arguments: expected JSON such as '{\"units\": 4}', got 'four'"),
     (["--arguments", "[4]"], "argument --arguments: expected a JSON object such as '{\"units\": 4}', got '[4]'"),
     (["--method", "guess"], "argument --method: invalid choice: 'guess'"),
     (["--probes", "many"], "argument --probes: invalid int value: 'many'"),
+    (["--integers", "10"], "argument --integers: expected ARRAY=VALUE such as ids=10, got '10'"),
+    (["--labels", "none"], "argument --labels: expected an integer >= 1, got 'none'"),
+    (["--gradients", "W"], "argument --gradients: expected ARRAY=GRADIENT such as W=nabla_W, got 'W'"),
+    (["--timeout", "0"], "argument --timeout: expected seconds, a number > 0, got '0'"),
+    (["--only", "("], "argument --only: expected a regular expression, got '('"),
+    (["--hints", "4"], "argument --hints: invalid choice: 4"),
 ])  # fmt: skip
 def test_arguments_that_make_no_sense(run: Run, arguments: list[str], message: str) -> None:
     code, out, err = run("theirs:Swish", *arguments)

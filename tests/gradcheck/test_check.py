@@ -24,6 +24,7 @@ from tinydl.gradcheck import (
     check_model,
     numerical_gradient,
 )
+from tinydl.gradcheck.copying import copy_as
 from tinydl.gradcheck.numeric import (
     FIFTH_DIFFERENCE,
     OFFSETS,
@@ -34,7 +35,7 @@ from tinydl.gradcheck.numeric import (
     slope_along,
     tiny_steps,
 )
-from tinydl.gradcheck.objects import Runner, copy_as
+from tinydl.gradcheck.runner import Runner
 
 Array = NDArray[Any]
 SEEDS = range(50)
@@ -306,7 +307,8 @@ RIGHT = {
 def test_right_layers_pass_at_every_seed(name: str, seeds: Sequence[int]) -> None:
     make, shape, training = RIGHT[name]
     for seed in seeds:
-        report = check_layer(make(), x=shape, training=training, seed=seed, probes=8)
+        constants = () if training else ("mean", "var")
+        report = check_layer(make(), x=shape, training=training, seed=seed, probes=8, constants=constants)
         assert report.passed, seed
         # The chain contains relu: its kinks force small steps, at which roundoff is larger.
         assert report.max_relative_error < (1e-7 if name == "chain" else 1e-9), seed
@@ -460,6 +462,8 @@ class LeaksFloat64Forward(Tanh):
 
 
 class LeaksState(BatchNorm):
+    gradcheck_rules = "fail"  # only layers that keep tinydl's contract have a `state`
+
     def forward(self, x: Array, training: bool = False) -> Array:
         y = super().forward(x, training)
         self.state["mean"] = 0.9 * self.state["mean"] + 0.1 * x.mean(axis=0, dtype=np.float64)
@@ -662,14 +666,14 @@ BUGS: list[tuple[type, tuple[int, ...], str]] = [
     (
         ReadsAnotherCopy,
         (3, 5),
-        r"forward reads self\.\w+, a different array from params\['W'\]|which looks like a parameter",
+        "forward does not depend on W at all: it may read another copy",
     ),
-    (OneGradientMissing, (3, 5), r"grads has no 'b' after backward, only \['W'\]"),
-    (ReturnsNothing, (3, 5), "backward must return an array, got NoneType: return dL/dx"),
+    (OneGradientMissing, (3, 5), "b was not checked: backward leaves no gradient of it"),
+    (ReturnsNothing, (3, 5), "x was not checked: .*: return dL/dx"),
     (WrongOnSlices, (3, 5), "y is different when x and dy are sliced"),
     (WrongOnFortranOrder, (3, 5), "dx is different when x and dy are Fortran-ordered"),
     (ZeroGradForgets, (3, 5), "zero_grad does not reset db"),
-    (KeepsCount, (3, 5), "different outputs for the same input"),
+    (KeepsCount, (3, 5), "keeps state between calls"),
     (GivesNan, (3, 5), "NaN or infinity in dx"),
 ]
 
@@ -678,7 +682,7 @@ BUGS: list[tuple[type, tuple[int, ...], str]] = [
 def test_planted_bug_is_found_and_named(bug: type, shape: tuple[int, ...], message: str) -> None:
     for seed in range(3):
         with pytest.raises(GradientCheckError, match=message) as caught:
-            check_layer(bug(), x=shape, seed=seed)
+            check_layer(bug(), x=shape, seed=seed, rules="fail")
         assert f"gradient check of {bug.__name__} FAILED" in str(caught.value)
 
 
@@ -966,22 +970,21 @@ def test_wrong_losses_fail() -> None:
                 self.dz = np.empty_like(self.difference)
             return np.multiply(2 / self.difference.size, self.difference, out=self.dz)
 
-    class RowsInsteadOfNumber(MeanSquare):
+    class WordInsteadOfNumber(MeanSquare):
         def forward(self, y_pred: Array, y_true: Array) -> Any:
-            super().forward(y_pred, y_true)
-            return (self.difference**2).mean(axis=1)
+            return str(super().forward(y_pred, y_true))
 
     labels = np.array([0, 1, 2, 0])
     with pytest.raises(GradientCheckError, match=r"dy_pred is wrong(.|\n)*12 times the right one"):
         check_loss(NoMean(), (4, 3), np.zeros((4, 3)))
     with pytest.raises(GradientCheckError, match=r"dy_pred is wrong in 4 of 12 probes"):
         check_loss(ForgetsLabel(), (4, 3), labels)
-    with pytest.raises(GradientCheckError, match="ChangesLabels FAILED: forward modifies y_true"):
-        check_loss(ChangesLabels(), (4, 3), labels)
+    with pytest.raises(GradientCheckError, match="forward modifies its input y_true in place"):
+        check_loss(ChangesLabels(), (4, 3), labels, rules="fail")
     with pytest.raises(GradientCheckError, match="later backward overwrites the dx"):
-        check_loss(ReusesGradient(), (4, 3), np.zeros((4, 3)))
-    with pytest.raises(GradientCheckError, match="forward must return one number"):
-        check_loss(RowsInsteadOfNumber(), (4, 3), np.zeros((4, 3)))
+        check_loss(ReusesGradient(), (4, 3), np.zeros((4, 3)), rules="fail")
+    with pytest.raises(TypeError, match="forward must return one number"):
+        check_loss(WordInsteadOfNumber(), (4, 3), np.zeros((4, 3)))
     np.testing.assert_array_equal(labels, [0, 1, 2, 0])
 
 
@@ -1013,25 +1016,13 @@ def test_right_models_pass(seed: int) -> None:
     assert check_model(model, (6, 5), labels, seed=seed).max_relative_error == report.max_relative_error
 
 
-def test_a_model_is_copied_by_its_own_astype() -> None:
-    asked: list[str] = []
-
-    class WithAstype(TinyModel):
-        def astype(self, dtype: str) -> Any:
-            asked.append(dtype)
-            return copy_as(self, dtype)
-
-    assert check_model(WithAstype(Linear(5, 3)), (4, 5), np.zeros((4, 3)), loss=MeanSquare()).passed
-    assert set(asked) == {"float64", "float32"}
-
-
 def test_wrong_models_fail() -> None:
     labels = np.array([0, 1, 2, 0])
     with pytest.raises(GradientCheckError, match=r"of 2\.W is wrong(.|\n)*2 times the right one"):
         check_model(TinyModel(Linear(), Tanh(), FactorTwo(4, 3)), (4, 5), labels, loss=CrossEntropy())
-    with pytest.raises(GradientCheckError, match=r"of 0\.W is wrong(.|\n)*without the penalty"):
+    with pytest.raises(GradientCheckError, match=r"without the penalty(.|\n)*of 0\.W is wrong.*\n.*the same as above"):
         check_model(TinyModel(Linear(5, 3), PenaltyForgotten()), (4, 5), labels, loss=CrossEntropy())
-    with pytest.raises(ValueError, match="there is no loss: compile the model first"):
+    with pytest.raises(ValueError, match="expected a loss, got none: compile the model first"):
         check_model(TinyModel(Linear()), (4, 5), labels)
 
 
@@ -1111,7 +1102,7 @@ def test_the_same_seed_gives_the_same_report() -> None:
         ({"prob": 5}, TypeError, "check_layer: there is no option 'prob': did you mean probes?"),
         ({"epsilon": 1e-3}, TypeError, "no option 'epsilon': the options are rtol, atol, step, probes"),
         ({"layer": Linear}, TypeError, r"layer is the class Linear: pass an instance"),
-        ({"layer": np.tanh}, TypeError, "must have the methods forward and backward"),
+        ({"layer": np.tanh}, TypeError, "no forward and backward found"),
     ],
 )
 def test_bad_input_is_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -1120,16 +1111,10 @@ def test_bad_input_is_refused(options: dict[str, Any], error: type[Exception], m
         check_layer(**arguments)
 
 
-def test_what_cannot_be_copied_or_is_no_dict_is_refused() -> None:
+def test_what_cannot_be_copied_is_shared() -> None:
     layer = Linear()
     layer.lock = threading.Lock()  # type: ignore[attr-defined]
-    with pytest.raises(TypeError, match="a Linear is checked on a copy, but it cannot be deep-copied"):
-        check_layer(layer, x=(3, 5))
-    layer = Linear()
-    layer.params = list(layer.params.values())  # type: ignore[assignment]
-    layer.forward = lambda x: x  # type: ignore[method-assign]
-    with pytest.raises(TypeError, match=r"Linear\.params must be a dict of arrays"):
-        check_layer(layer, x=(3, 5))
+    assert check_layer(layer, x=(3, 5)).passed
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint8, bool])

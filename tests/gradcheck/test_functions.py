@@ -126,9 +126,9 @@ def test_arguments_changed_in_place_are_found() -> None:
 def test_bad_input_is_refused() -> None:
     with pytest.raises(TypeError, match="f must be a function, got 3"):
         check_function(3, affine_backward, (3, 4))  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="at least one floating-point array"):
+    with pytest.raises(TypeError, match="missing 2 required positional arguments"):
         check_function(affine, affine_backward, np.array([1, 2]))
-    with pytest.raises(TypeError, match="at least one floating-point array"):
+    with pytest.raises(TypeError, match=r"expected an array or a shape for forward's input \(x, w, b\), got none"):
         check_function(affine, affine_backward)
     with pytest.raises(GradientCheckError, match="backward must return one gradient for each of x, w, b, got 2"):
         check_function(affine, lambda dy, x, w, b: (dy, dy), *SHAPES)

@@ -14,6 +14,7 @@ import pytest
 from tests.proofs.mutants import targets
 from tinydl import kernels
 from tinydl.gradcheck import check_layer
+from tinydl.gradcheck.copying import copy_as
 from tinydl.gradcheck.mutation import (
     CAUGHT,
     MISSED,
@@ -27,7 +28,6 @@ from tinydl.gradcheck.mutation import (
     mutants_of,
 )
 from tinydl.gradcheck.mutation.rewriting import definition_of
-from tinydl.gradcheck.objects import copy_as
 from tinydl.kernels import twins
 from tinydl.layers import KLSparsity
 

@@ -8,9 +8,12 @@
 
     pytest --gradcheck-report                            a table of all checks at the end of the run
     pytest --gradcheck-json=checks.json                  the same checks as JSON, with every array
+    pytest --gradcheck-hints=1                           shorter messages: 0 nothing, 1 the array, 2 the entry
+    pytest --gradcheck-timeout=10                        a time limit for each check, in seconds
+    pytest --gradcheck-rules=fail                        broken rules fail every check that does not set `rules`
 
 Arguments, options and the returned report are those of the functions on the right. A failure shows the test's line
-and the checker's message; a crash in your own forward or backward also shows its traceback.
+and the checker's message; a crash in the user's forward or backward also shows its traceback.
 
 Every pytest run in the environment imports this module, so the checker is imported only when a check runs.
 """
@@ -19,7 +22,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator
+import signal
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -27,13 +32,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .report import GradientCheckReport
+    from .report import GradientCheckError, GradientCheckReport
 
 CHECKS = pytest.StashKey[list[dict[str, Any]]]()
 
 
 class GradCheck:
-    """The checks of one test. Tracebacks omit the frames between the test and its own forward and backward."""
+    """The checks of one test. Tracebacks omit the frames between the test and the user's forward and backward."""
 
     def __init__(self, item: pytest.Item) -> None:
         self._item = item
@@ -62,13 +67,21 @@ class GradCheck:
         __tracebackhide__ = True
         from tinydl import gradcheck
 
+        wanted = self._item.config.getoption
+        if wanted("gradcheck_rules") is not None:
+            options.setdefault("rules", wanted("gradcheck_rules"))
         try:
-            report = getattr(gradcheck, check)(subject, *arguments, **options)
+            with _limited(wanted("gradcheck_timeout")):
+                report = getattr(gradcheck, check)(subject, *arguments, **options)
+        except pytest.fail.Exception as error:  # from _limited
+            self._record(subject, None, str(error), "TOO LONG")
+            raise
         except Exception as error:
-            of_check = isinstance(error, gradcheck.GradientCheckError)
-            self._record(subject, getattr(error, "report", None), str(error), "RULE BROKEN" if of_check else "CRASHED")
+            self._record(subject, getattr(error, "report", None), str(error), "CRASHED")
+            if isinstance(error, gradcheck.GradientCheckError):
+                error = _told(error, wanted("gradcheck_hints"))
             if self._item.config.getoption("fulltrace"):
-                raise
+                raise error
             theirs = _outside(Path(gradcheck.__file__).parent, error.__traceback__)
             if theirs is not None:
                 raise error.with_traceback(theirs)  # noqa: B904  (the error itself)
@@ -80,14 +93,47 @@ class GradCheck:
 
     def _record(self, subject: Any, report: GradientCheckReport | None, message: str, verdict: str) -> None:
         """Store the check with its test, as plain values that pytest-xdist can send to the main process."""
-        check = {
-            "test": self._item.nodeid, "subject": _name(subject), "passed": verdict == "ok", "probes": 0, "dropped": 0,
-            "max_relative_error": None, "method": "", "verdict": verdict, "message": message, "report": None,
-        }  # fmt: skip
+        check = _row(self._item.nodeid, _name(subject), message, verdict)
         if report:
             known = ("subject", "probes", "dropped", "max_relative_error", "method", "verdict")
             check |= {**{name: getattr(report, name) for name in known}, "report": report.to_dict()}
         self._item.stash.setdefault(CHECKS, []).append(check)
+
+
+def _row(test: str, subject: str, message: str, verdict: str) -> dict[str, Any]:
+    """The record of a check without a report."""
+    return {
+        "test": test, "subject": subject, "passed": verdict == "ok", "probes": 0, "dropped": 0,
+        "max_relative_error": None, "method": "", "verdict": verdict, "message": message, "report": None,
+    }  # fmt: skip
+
+
+def _told(error: GradientCheckError, level: int) -> GradientCheckError:
+    """The error with as much of its message as the level of hints allows."""
+    from .hints import FULL, told
+
+    if level == FULL:
+        return error
+    return type(error)(told(error.report, str(error), level), error.report).with_traceback(error.__traceback__)
+
+
+@contextmanager
+def _limited(seconds: float | None) -> Iterator[None]:
+    """Fail the test if the block takes longer; an endless loop inside a compiled function cannot be stopped."""
+    if seconds is None:
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        pytest.fail(f"the gradient check took longer than {seconds:g} s", pytrace=False)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _outside(folder: Path, trace: TracebackType | None) -> TracebackType | None:
@@ -125,11 +171,18 @@ class Records:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.checks += getattr(report, "gradient_checks", [])
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Record a file that cannot be collected, for example because of a syntax error, as a failed check."""
+        known = [check["test"] for check in self.checks]
+        if report.failed and report.nodeid not in known:  # every pytest-xdist worker reports the file
+            self.checks.append(_row(report.nodeid, "", report.longreprtext, "NOT COLLECTED"))
+
     def pytest_sessionfinish(self) -> None:
-        """Write the JSON file, completely or not at all."""
+        """Write the JSON file, completely or not at all. A run without a check has not passed."""
         if self.path is not None:
             failed = sum(not check["passed"] for check in self.checks)
-            document = {"passed": not failed, "checks": len(self.checks), "failed": failed, "cases": self.checks}
+            passed = bool(self.checks) and not failed
+            document = {"passed": passed, "checks": len(self.checks), "failed": failed, "cases": self.checks}
             temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
             temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
             os.replace(temporary, self.path)
@@ -156,14 +209,28 @@ def table(checks: list[dict[str, Any]]) -> list[str]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options --gradcheck-report and --gradcheck-json."""
+    """Add the options."""
     group = parser.getgroup("gradcheck", "checks of hand-written gradients")
     group.addoption("--gradcheck-report", action="store_true", help="show a table of all gradient checks at the end")
     group.addoption("--gradcheck-json", metavar="PATH", help="write all gradient checks to a JSON file")
+    group.addoption(
+        "--gradcheck-hints", type=int, choices=range(4), default=3, metavar="0..3",
+        help="the content of a failure message: 0 nothing, 1 the array, 2 also the entry, 3 also the cause (default)",
+    )  # fmt: skip
+    group.addoption("--gradcheck-timeout", type=float, metavar="SECONDS", help="a time limit for each check")
+    group.addoption(
+        "--gradcheck-rules",
+        choices=("note", "fail"),
+        help="note broken rules or fail on them, in checks that do not set `rules`",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register a recorder of the checks if any output was requested."""
+    seconds = config.getoption("gradcheck_timeout")
+    if seconds is not None and not (seconds > 0 and hasattr(signal, "SIGALRM")):
+        reason = f"must be > 0, got {seconds:g}" if hasattr(signal, "SIGALRM") else "needs signals that Windows lacks"
+        raise pytest.UsageError(f"--gradcheck-timeout {reason}")
     wanted, path = config.getoption("gradcheck_report"), config.getoption("gradcheck_json")
     if (wanted or path) and not hasattr(config, "workerinput"):  # pytest-xdist's workers report to the main process
         config.pluginmanager.register(Records(wanted, _writable(path) if path else None))
@@ -184,9 +251,12 @@ def _writable(name: str) -> Path:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the test's checks to its report."""
+    """Attach the test's checks to its report; a test that fails outside its checks counts as a failed check."""
     report = yield
     checks = item.stash.get(CHECKS, [])
+    if report.failed and "gradcheck" in getattr(item, "fixturenames", ()) and all(each["passed"] for each in checks):
+        checks.append(_row(item.nodeid, "", report.longreprtext, "CRASHED"))
+        item.stash[CHECKS] = checks
     if checks:
         vars(report)["gradient_checks"] = checks
         del item.stash[CHECKS]

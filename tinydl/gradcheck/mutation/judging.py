@@ -32,8 +32,8 @@ class Verdict:
 
 
 def check_strictly(case: Case) -> None:
-    """Raise GradientCheckError if the gradient is wrong."""
-    case.check(rtol=RTOL, atol=ATOL)
+    """Raise GradientCheckError if the gradient is wrong or a rule is broken."""
+    case.check(rtol=RTOL, atol=ATOL, rules="fail")
 
 
 def judge(target: Target, site: Site, mutant: Mutant, check: Callable[[Case], object] = check_strictly) -> Verdict:

@@ -32,22 +32,44 @@ class Mutant:
     function: FunctionType
 
 
-def mutants_of(function: FunctionType) -> Iterator[Mutant]:
-    """Every mutant of a function, a method or a lambda, in the order of its source, without duplicates."""
-    definition = definition_of(function)
+@dataclass(frozen=True)
+class Rewrite:
+    """One change of a definition: an operator's new node in a place, and the source of the whole with it."""
+
+    operator: str
+    place: Place
+    new: Change
+    source: str
+    statement: str  # the statement with the change, or the statements in its place
+
+    @property
+    def shown(self) -> str:
+        """The statement before -> after, on one line."""
+        whole = self.new if self.place.node is self.place.statement else self.place.statement
+        with _replaced(self.place, self.new):
+            after = "; ".join(map(_shown, whole if isinstance(whole, list) else [whole]))
+        return f"{_shown(self.place.statement)}  ->  {after}"
+
+
+def rewrites_of(definition: ast.FunctionDef) -> Iterator[Rewrite]:
+    """Every change of a definition by the operators, in the order of its source, without duplicates."""
     seen = {ast.unparse(definition)}
     for place in list(_places(definition)):
-        before = _shown(place.statement)
         for name, operator in OPERATORS.items():
             for new in list(operator(place)):
                 with _replaced(place, new):
                     source = ast.unparse(ast.fix_missing_locations(definition))
-                    if source in seen:
-                        continue
-                    seen.add(source)
                     whole = new if place.node is place.statement else place.statement
-                    after = "; ".join(map(_shown, whole if isinstance(whole, list) else [whole]))
-                    yield Mutant(name, f"{before}  ->  {after}", source, compiled(source, function))
+                    statement = "\n".join(map(ast.unparse, whole if isinstance(whole, list) else [whole]))
+                if source not in seen:
+                    seen.add(source)
+                    yield Rewrite(name, place, new, source, statement)
+
+
+def mutants_of(function: FunctionType) -> Iterator[Mutant]:
+    """Every mutant of a function, a method or a lambda, in the order of its source, without duplicates."""
+    for rewrite in rewrites_of(definition_of(function)):
+        yield Mutant(rewrite.operator, rewrite.shown, rewrite.source, compiled(rewrite.source, function))
 
 
 @lru_cache
@@ -58,20 +80,26 @@ def _module(path: str) -> ast.Module:
 def definition_of(function: FunctionType) -> ast.FunctionDef:
     """The function's syntax tree, without its docstring; a lambda is turned into a def with one return."""
     code = function.__code__
+    return definition_in(
+        _module(code.co_filename), code.co_firstlineno, code.co_name, code.co_varnames[: code.co_argcount]
+    )
+
+
+def definition_in(module: ast.Module, line: int, name: str, arguments: tuple[str, ...]) -> ast.FunctionDef:
+    """The definition of that name and with these arguments that begins in a line, as `definition_of` gives it."""
     found = []
-    for node in ast.walk(_module(code.co_filename)):
+    for node in ast.walk(module):
         if isinstance(node, ast.FunctionDef | ast.Lambda):
             first = min([node.lineno, *(line.lineno for line in getattr(node, "decorator_list", []))])
-            name = node.name if isinstance(node, ast.FunctionDef) else "<lambda>"
-            arguments = tuple(argument.arg for argument in node.args.args)
-            if (first, name, arguments) == (code.co_firstlineno, code.co_name, code.co_varnames[: code.co_argcount]):
+            own = node.name if isinstance(node, ast.FunctionDef) else "<lambda>"
+            if (first, own, tuple(argument.arg for argument in node.args.args)) == (line, name, arguments):
                 found.append(node)
     if len(found) != 1:
-        raise ValueError(f"mutants_of: expected one definition of {function.__qualname__}, got {len(found)}")
+        raise ValueError(f"mutants_of: expected one definition of {name} in line {line}, got {len(found)}")
     node = copy.deepcopy(found[0])
     if isinstance(node, ast.Lambda):
         definition = cast(ast.FunctionDef, ast.parse("def function(): pass").body[0])
-        definition.args, definition.body = node.args, [ast.Return(node.body)]
+        definition.args, definition.body = node.args, [ast.copy_location(ast.Return(node.body), node.body)]
         return ast.fix_missing_locations(definition)
     node.decorator_list = []
     if ast.get_docstring(node) is not None and len(node.body) > 1:

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..contract import sliced
 from ..objective import moved
-from ..objects import Arrays, Runner
+from ..rules import sliced
+from ..runner import Arrays, Runner
 
 RIGHT, WRONG, NO_SLOPE = "right", "wrong", "no slope"
 
@@ -134,7 +134,7 @@ class Trial:
             if step.fresh:
                 runner.zero_grad()
             x = laid_out(step.x)
-            y = runner.forward(x)
+            y = runner.forward(x, as_given=True)
             self.values[f"y {k}"] = y.copy()
             self.values[f"penalty {k}"] = np.array(runner.penalty(), dtype=x.dtype)
             if y.ndim:  # otherwise the layer is an objective, and dy is 1

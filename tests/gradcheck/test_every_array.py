@@ -45,6 +45,15 @@ class Half(Frozen):
         return dy @ self.W.T
 
 
+def verdicts(layer: object, expected: dict[str, str], **options: object) -> GradientCheckError:
+    """Assert that the check fails with these verdicts."""
+    with pytest.raises(GradientCheckError) as caught:
+        check_layer(layer, (4, 3), **options)  # type: ignore[arg-type]
+    assert caught.value.report.gradients == expected
+    assert not caught.value.report.passed
+    return caught.value
+
+
 def test_parameters_and_gradients_as_attributes_are_checked() -> None:
     with pytest.raises(GradientCheckError, match=r"Attributes FAILED\n  dW is wrong in(.|\n)*every entry is 17 times"):
         check_layer(Attributes(), (4, 3))
@@ -71,9 +80,8 @@ def test_parameters_and_gradients_as_attributes_are_checked() -> None:
         def forward(self, x: np.ndarray) -> np.ndarray:
             return super().forward(x * self.scale.astype(x.dtype))
 
-    assert check_layer(AlsoReads(), (4, 3)).notes[1:] == [
-        "forward also reads arrays not in params, whose gradients were not checked: scale"
-    ]
+    verdicts(AlsoReads(), {"x": "ok", "W": "ok", "b": "ok", "scale": "not checked"})
+    assert check_layer(AlsoReads(), (4, 3), constants=["scale"]).gradients["scale"] == "constant"
     for layer in (Right(), Adding()):
         report = check_layer(layer, (4, 3))
         assert list(report.arrays) == ["x", "W", "b"]
@@ -81,12 +89,7 @@ def test_parameters_and_gradients_as_attributes_are_checked() -> None:
         assert not hasattr(layer, "dW")
 
 
-def refused(layer: object, message: str) -> None:
-    with pytest.raises(GradientCheckError, match=message):
-        check_layer(layer, (4, 3))
-
-
-def test_parameters_that_would_go_unchecked_are_refused() -> None:
+def test_parameters_anywhere_are_checked_or_named() -> None:
     class Mixed(Half):
         def backward(self, dy: np.ndarray) -> np.ndarray:
             self.db = dy.sum(axis=0)
@@ -135,19 +138,26 @@ def test_parameters_that_would_go_unchecked_are_refused() -> None:
             super().__init__()
             self.a = 0.25
 
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            return super().forward(x) + self.a
+
         def backward(self, dy: np.ndarray) -> np.ndarray:
-            self.da = float(dy.sum())
+            self.da = 3 * float(dy.sum())
             return super().backward(dy)
 
-    refused(
-        Mixed(), r"forward reads self\.b, which looks like a parameter, with its gradient in db, but params does not"
-    )
-    refused(ForgetsB(), r"forward reads self\.b, which looks like a parameter, but backward stores no gradient for it")
-    refused(WrongShape(), r"forward reads self\.b, of shape \(2,\), but self\.db has \(4, 2\)")
-    refused(Half(), r"forward reads self\.b, which looks like a parameter, but backward stores no gradient for it")
-    refused(Nested(), r"forward reads self\.layers\[\d\]\.\w, which looks like a parameter, with its gradient in d\w")
-    refused(Number(), "self.a and self.da are numbers: make them arrays")
-    refused(Lists(), r"forward reads self\.Ws\[0\], which looks like a parameter, with its gradient in dWs")
+    assert check_layer(Mixed(), (4, 3)).gradients == {"x": "ok", "W": "ok", "b": "ok"}
+    error = verdicts(ForgetsB(), {"x": "ok", "W": "ok", "b": "not checked"})
+    assert "b was not checked: backward leaves no gradient of it" in str(error)
+    assert "constants=['b'] if it is not learned" in str(error)
+    error = verdicts(WrongShape(), {"x": "ok", "W": "ok", "b": "WRONG"})
+    assert "db has shape (4, 2), but b has (2,)" in str(error)
+    verdicts(Half(), {"x": "ok", "W": "ok", "b": "not checked"})
+    names = [f"layers[{k}].{name}" for k in (0, 1) for name in "Wb"]
+    error = verdicts(Nested(), {"x": "ok", **{name: "WRONG" if name[-1] == "W" else "ok" for name in names}})
+    assert str(error).count("every entry is 17 times the right one") == 1
+    assert str(error).count("likely cause: the same as above") == 1
+    verdicts(Number(), {"x": "ok", "W": "WRONG", "b": "ok", "a": "WRONG"})
+    assert check_layer(Lists(), (4, 3)).gradients == {"x": "ok", "Ws[0]": "ok"}
 
 
 def test_a_users_model_is_looked_through_too() -> None:
@@ -179,7 +189,7 @@ def test_zeros_ones_and_identities_are_left() -> None:
             return dy
 
     layer = Scale()
-    refused(layer, "dx is wrong")
+    verdicts(layer, {"x": "WRONG", "gamma": "ok"})
     assert np.all(layer.gamma == 1)
     with pytest.raises(GradientCheckError, match=r"dx is wrong(.|\n)*note: gamma: moved by 0.1 N\(0, 1\), because"):
         check_function(lambda x, gamma: gamma * x, lambda dy, x, gamma: (dy, (dy * x).sum(axis=0)), (4, 3), np.ones(3))
@@ -214,38 +224,50 @@ def test_what_is_no_parameter_is_not_taken_for_one() -> None:
             self.dW = self.x.T @ dy
             return dy @ self.W.T
 
-    assert list(check_layer(Step(), (4, 3)).arrays) == ["x"]
+    verdicts(Step(), {"x": "ok", "t": "not checked", "dt": "not checked"})
+    assert check_layer(Step(), (4, 3), constants=["t", "dt"]).passed
     assert list(check_layer(Lazy(), (4, 3)).arrays) == ["x", "W"]
 
 
-def test_a_mode_that_cannot_be_set_is_no_mode() -> None:
-    class Other(Frozen):
+def test_the_mode_is_set_by_any_usual_name() -> None:
+    class Other(Attributes):
         def forward(self, x: np.ndarray, is_training: bool = True) -> np.ndarray:
+            assert not is_training
             return super().forward(x)
 
-    with pytest.raises(ValueError, match="must have an argument `training`, got argument 'is_training'"):
-        check_layer(Other(), (4, 3), training=False)
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            dx = super().backward(dy)
+            self.dW /= 17
+            return dx
+
+    with pytest.raises(AssertionError):
+        check_layer(Other(), (4, 3))
+    assert check_layer(Other(), (4, 3), training=False).passed
 
 
-def test_float64_only_is_allowed_when_asked_for() -> None:
+def test_a_broken_rule_stands_beside_the_verdict() -> None:
     class Leaks(Frozen):
         def forward(self, x: np.ndarray) -> np.ndarray:
             return x.astype(np.float64) @ self.W.astype(np.float64)
 
-    with pytest.raises(
-        GradientCheckError, match="the gradients themselves are right, and float32=False skips this check"
-    ):
-        check_layer(Leaks(), (4, 3))
-    assert check_layer(Leaks(), (4, 3), float32=False).passed
+    report = check_layer(Leaks(), (4, 3), constants=["W"])
+    assert report.passed
+    assert [rule.code for rule in report.rules] == ["dtype"]
+    assert "float32=False skips this check" in report.rules[0].message
+    assert f"rule dtype: {report.rules[0].message}" in str(report)
+    with pytest.raises(GradientCheckError, match="dtype leak: y is float64 in a float32 run") as caught:
+        check_layer(Leaks(), (4, 3), constants=["W"], rules="fail")
+    assert caught.value.report.gradients == {"x": "ok", "W": "constant"}
+    assert check_layer(Leaks(), (4, 3), constants=["W"], rules="fail", float32=False).rules == []
 
 
 def test_arrays_that_were_not_checked_are_named() -> None:
     layer = Frozen()
     before = layer.W.copy()
-    report = check_layer(layer, (4, 3))
-    assert report.notes == ["forward also reads arrays not in params, whose gradients were not checked: W, b"]
-    assert report.notes[0] in str(report) == repr(report)
+    verdicts(layer, {"x": "ok", "W": "not checked", "b": "not checked"})
     np.testing.assert_array_equal(layer.W, before)
+    with pytest.raises(ValueError, match=r"constants: Frozen reads no array 'w': did you mean W\?|its arrays are"):
+        check_layer(layer, (4, 3), constants=["w"])
 
 
 def test_caches_and_listed_arrays_are_no_note() -> None:
