@@ -102,7 +102,7 @@ def test_the_commands(alone: Path) -> None:
     assert "3 of " in done.stdout
     done = run(alone, "-m", "tinydl", "gradcheck")
     assert done.returncode == 2
-    assert "that of your own layers needs NumPy alone: pass a TARGET" in done.stderr
+    assert "that of your own layers needs only NumPy: pass a TARGET" in done.stderr
 
 
 def test_the_fixture(alone: Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from tinydl.__main__ import main
 
+pytestmark = pytest.mark.slow  # each test runs other test suites in processes of their own
+
 Run = Callable[..., tuple[int, str, str]]
 
 LAYERS = '''

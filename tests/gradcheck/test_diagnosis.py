@@ -891,6 +891,7 @@ def test_a_loss_without_its_bug_passes(loss: type, y_pred: Array, y_true: Array)
     check_loss(loss(), y_pred, y_true, float32=False)
 
 
+@pytest.mark.slow
 def test_every_suspect_has_its_planted_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each suspect explains at least one of the bugs above."""
     spoken: set[str] = set()
@@ -920,6 +921,7 @@ def test_every_suspect_has_its_planted_bug(monkeypatch: pytest.MonkeyPatch) -> N
 FACTS = ("right ", "each y depends on its own x alone", "is the first wrong gradient inside backward")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bug", [bug for bug, (_, x, _) in PLANTED.items() if isinstance(x, tuple)])
 def test_no_cause_is_claimed_that_does_not_explain_all(bug: str) -> None:
     layer, x, _ = PLANTED[bug]

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each test runs other test suites in processes of their own
+
 LAYERS = """
 import numpy as np
 

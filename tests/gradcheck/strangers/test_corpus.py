@@ -87,6 +87,7 @@ def test_a_sample_of_correct_cases() -> None:
     assert len(otherwise) <= 0.03 * 60, "\n".join(otherwise)
 
 
+@pytest.mark.slow
 def test_a_sample_of_bugs() -> None:
     missed = []
     for case, bug in sample(ALL_BUGS, 120, seed=1):

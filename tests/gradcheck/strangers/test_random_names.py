@@ -8,7 +8,7 @@ import pytest
 from tests.gradcheck.strangers.random_names import RandomlyNamed, spoiled
 from tinydl.gradcheck import GradientCheckError, check_layer
 
-SAMPLE = 60  # right layers, and as many wrong ones
+SAMPLE = 30  # right layers, and as many wrong ones
 
 
 @pytest.mark.parametrize("seed", range(SAMPLE))
