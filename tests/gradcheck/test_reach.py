@@ -251,3 +251,100 @@ def test_a_snapshot_restores_names_and_numbers() -> None:
     np.testing.assert_array_equal(holder.a, before["a"])
     assert holder.history == [1]
     np.testing.assert_array_equal(holder.kept["b"], before["kept"]["b"])
+
+
+def layer_of_a_function(factor: float) -> Any:
+    """A layer whose class closes over its weights."""
+    W = np.random.default_rng(0).normal(size=(3, 2))
+
+    class Layer:
+        def forward(self, x: Array) -> Array:
+            self.x = x
+            return x @ W
+
+        def backward(self, dy: Array) -> Array:
+            self.dW = factor * self.x.T @ dy
+            return dy @ W.T
+
+    return Layer()
+
+
+def locked(array: Array) -> Array:
+    array.flags.writeable = False
+    return array
+
+
+class Trained:
+    """Its weights belong to the class, are locked, and backward counts its calls there."""
+
+    W = locked(np.random.default_rng(0).normal(size=(3, 2)))
+    calls = 0
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+        self.xp = np  # a module among the attributes, which cannot be copied
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return self.xp.matmul(x, self.W)
+
+    def backward(self, dy: Array) -> Array:
+        Trained.calls += 1
+        self.dW = self.factor * self.x.T @ dy
+        return dy @ self.W.T
+
+
+class Nested:
+    """Layers in an object array."""
+
+    def __init__(self, factor: float) -> None:
+        self.layers = np.array([layer_of_a_function(1.0), Trained(factor)], dtype=object)
+        self.layers[1].W = np.ones((2, 2))
+
+    def forward(self, x: Array) -> Array:
+        return self.layers[1].forward(self.layers[0].forward(x))
+
+    def backward(self, dy: Array) -> Array:
+        return self.layers[0].backward(self.layers[1].backward(dy))
+
+
+class Lists:
+    """W as a list of lists, which forward turns into an array."""
+
+    def __init__(self, factor: float) -> None:
+        self.W, self.factor = [[0.5, -1.0], [1.5, 0.3], [-0.2, 0.7]], factor
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return x @ np.array(self.W)
+
+    def backward(self, dy: Array) -> Array:
+        self.dW = self.factor * self.x.T @ dy
+        return dy @ np.array(self.W).T
+
+
+@pytest.mark.parametrize("kind", [layer_of_a_function, Trained, Nested, Lists])
+def test_weights_in_unusual_places_are_not_overlooked(kind: Callable[[float], Any]) -> None:
+    report = check_layer(kind(1.0), (4, 3))
+    assert any(name.endswith("W") for name in report.gradients)
+    assert set(report.gradients.values()) == {"ok"}
+    with pytest.raises(GradientCheckError, match="every entry is 2 times the right one"):
+        check_layer(kind(2.0), (4, 3))
+    assert Trained.calls == 0
+    assert not Trained.W.flags.writeable
+
+
+def test_complex_weights_are_not_checked() -> None:
+    class Complex(Lists):
+        def forward(self, x: Array) -> Array:
+            self.x = x
+            return np.real(x @ self.W)
+
+        def backward(self, dy: Array) -> Array:
+            self.dW = self.x.T @ dy
+            return dy @ np.real(self.W).T
+
+    layer = Complex(1.0)
+    layer.W = np.array(layer.W) + 1j  # type: ignore[assignment]
+    with pytest.raises(GradientCheckError, match="W was not checked: it is complex"):
+        check_layer(layer, (4, 3))

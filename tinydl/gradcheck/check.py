@@ -397,7 +397,8 @@ def _understood(
     if isinstance(subject, type) and not is_namespace(subject):
         what, kind = owner.removeprefix("check_"), subject.__name__
         raise TypeError(f"{owner}: {what} is the class {kind}: pass an instance, {kind}(...)")
-    call = understood(dialects, owner, subject, inputs, settings)
+    with state_kept([subject, settings.forward, settings.backward]):
+        call = understood(dialects, owner, subject, inputs, settings)
     if call is None:
         raise TypeError(f"{owner}: {no_dialect(owner, subject, inputs)}")
     return call

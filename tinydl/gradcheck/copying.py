@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from types import CellType, FunctionType, MethodType
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .reach import globals_of, held_by_class, reach
+from .reach import class_values, globals_of, held_by_class, inside, reach
 
 
 def copy_as(root: Any, dtype: DTypeLike) -> Any:
@@ -36,7 +36,7 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
     for thing in found:
         if id(thing) in shared:
             memo[id(thing)] = thing
-        elif isinstance(thing, np.ndarray) and thing.dtype.kind in "fc":
+        elif isinstance(thing, np.ndarray) and thing.dtype.kind in ("fc" if target.kind == "c" else "f"):
             memo[id(thing)] = _array_as(thing, target, bases)
         elif isinstance(thing, FunctionType):
             if thing.__closure__ or thing.__defaults__ or thing.__kwdefaults__ or globals_of(thing):
@@ -44,6 +44,8 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
                 twins.append((thing, memo[id(thing)]))
         elif not _can_be_copied(thing):
             memo[id(thing)] = thing
+    for thing in found:  # modules are shared, too: self.xp = np
+        memo.update({id(value): value for _, value in inside(thing) if isinstance(value, ModuleType)})
     for original, twin in twins:
         twin.__defaults__ = copy.deepcopy(original.__defaults__, memo)
         twin.__kwdefaults__ = copy.deepcopy(original.__kwdefaults__, memo)
@@ -131,9 +133,14 @@ class Snapshot:
         self._globals: list[tuple[dict[str, Any], str, Any]] = []
         self._holders: list[tuple[Any, Any]] = []
         self._arrays: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self._classes: dict[tuple[type, str], Any] = {}
+        self._locked: list[NDArray[Any]] = []
         moving = {id(array) for array in but}
         for _, thing in reach(root):
             self._globals += [(place, name, place[name]) for name, place in globals_of(thing).items()]
+            self._classes.update(class_values(thing))
+            if isinstance(thing, np.ndarray) and not thing.flags.writeable:
+                self._locked.append(thing)
             if isinstance(thing, np.ndarray):
                 if id(thing) not in moving and thing.flags.writeable and thing.dtype != object:
                     self._arrays.append((thing, thing.copy()))
@@ -145,12 +152,17 @@ class Snapshot:
     def restore(self, but: Iterable[NDArray[Any]] = ()) -> None:
         for place, name, value in self._globals:
             place[name] = value
+        for (kind, name), value in self._classes.items():
+            if vars(kind).get(name) is not value:
+                setattr(kind, name, value)
         for live, saved in self._holders:
             _refill(live, saved)
         moving = {id(array) for array in but}
         for array, before in self._arrays:
             if id(array) not in moving:
                 array[...] = before
+        for array in self._locked:
+            array.flags.writeable = False
 
 
 def _refill(live: Any, saved: Any) -> None:

@@ -41,7 +41,7 @@ def dependencies(root: Any, outputs: Callable[[list[Array]], Array], but: Iterab
     held = {
         path: array
         for path, array in arrays_in(root).items()
-        if array.size and array.flags.writeable and not any(np.shares_memory(array, other) for other in ignored)
+        if array.size and _writeable(array) and not any(np.shares_memory(array, other) for other in ignored)
     }
     if not held:
         return {}
@@ -62,6 +62,15 @@ def dependencies(root: Any, outputs: Callable[[list[Array]], Array], but: Iterab
         return {}
     shortest = _shortest_paths(root)
     return {shortest.get(id(array), path): array for path, array in held.items() if matters([array])}
+
+
+def _writeable(array: Array) -> bool:
+    """Whether an array can be moved; one that is locked is unlocked for the check."""
+    try:
+        array.flags.writeable = True
+    except ValueError:
+        return False
+    return True
 
 
 def _shortest_paths(root: Any) -> dict[int, Path]:
@@ -113,7 +122,7 @@ def short_name(path: Path) -> str:
         return key
     if kind == "attribute" and key in ("data", "value", "val", "w_") and len(path) > 1:
         return short_name(path[:-1]) if path[-2][0] != "item" or isinstance(path[-2][1], str) else long_name(path)
-    return str(key) if kind in ("attribute", "cell", "global") else long_name(path)
+    return str(key) if kind in ("attribute", "cell", "class cell", "global") else long_name(path)
 
 
 def long_name(path: Path) -> str:

@@ -36,7 +36,7 @@ def reach(root: Any) -> Iterator[tuple[Path, Any]]:
             continue
         seen.add(id(thing))
         yield path, thing
-        if not isinstance(thing, np.ndarray):
+        if not isinstance(thing, np.ndarray) or thing.dtype == object:
             held = reversed(inside(thing))
             waiting += [((*path, step), value) for step, value in held if not isinstance(value, ATOMS)]
 
@@ -45,6 +45,8 @@ def inside(thing: Any) -> list[tuple[Step, Any]]:
     """The objects that one object holds, each with the step that leads to it."""
     if isinstance(thing, dict):
         return [(("item", key), value) for key, value in thing.items()]
+    if isinstance(thing, np.ndarray):
+        return [(("item", place), value) for place, value in np.ndenumerate(thing)] if thing.dtype == object else []
     if isinstance(thing, list | tuple | deque):
         return [(("item", place), value) for place, value in enumerate(thing)]
     if isinstance(thing, set | frozenset):
@@ -66,6 +68,7 @@ def inside(thing: Any) -> list[tuple[Step, Any]]:
     found: list[tuple[Step, Any]] = [(("attribute", name), value) for name, value in own.items()]
     shared = (*_slots(kind), *_class_array_names(kind))
     found += [(("attribute", n), getattr(thing, n)) for n in shared if n not in own and hasattr(thing, n)]
+    found += [(("class cell", name), value) for name, value in _class_cells(kind).items()]
     return found + [(("global", name), place[name]) for name, place in globals_of(thing).items()]
 
 
@@ -95,11 +98,26 @@ def globals_of(thing: Any) -> dict[str, dict[str, Any]]:
 def held_by_class(thing: Any) -> list[Any]:
     """The values that an object shares with all others of its class: the class's arrays, its methods' globals."""
     kind: Any = type(thing)
-    if kind in PLAIN or isinstance(thing, ATOMS) or not (_class_array_names(kind) or _names_in_class(kind)):
+    if kind in PLAIN or isinstance(thing, ATOMS) or not _has_users_methods(kind):
         return []
     own = getattr(thing, "__dict__", {})
     arrays = [getattr(kind, name) for name in _class_array_names(kind) if name not in own]
+    arrays += _class_cells(kind).values()
     return arrays + [place[name] for name, place in globals_of(thing).items()]
+
+
+def class_values(thing: Any) -> dict[tuple[type, str], Any]:
+    """What stands in the classes of a user's object, methods excepted, by class and name."""
+    kind: Any = type(thing)
+    if kind in PLAIN or isinstance(thing, ATOMS) or not _has_users_methods(kind):
+        return {}
+    return {
+        (base, name): value
+        for base in kind.__mro__
+        if base is not object
+        for name, value in vars(base).items()
+        if not name.startswith("__") and not callable(value) and not hasattr(value, "__get__")
+    }
 
 
 def _can_hold_numbers(value: Any) -> bool:
@@ -158,6 +176,31 @@ def _class_array_names(kind: Any) -> tuple[str, ...]:
     return tuple(name for name, value in values.items() if isinstance(value, held) and not name.startswith("__"))
 
 
+def _class_cells(kind: Any) -> dict[str, Any]:
+    """What the methods of the user's class have in their closures, as in a class that a function defines."""
+    found: dict[str, Any] = {}
+    for name, cell in _cells_of_class(kind):
+        try:
+            found.setdefault(name, cell.cell_contents)
+        except ValueError:  # not yet set
+            continue
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _cells_of_class(kind: Any) -> list[tuple[str, Any]]:
+    methods = [(name, value) for base in kind.__mro__ for name, value in vars(base).items()]
+    # __init__ uses its closure once, to make what the object holds.
+    functions = [getattr(value, "__func__", value) for name, value in methods if name != "__init__"]
+    return [
+        (name, cell)
+        for function in functions
+        if is_users(function)
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        if name != "__class__"
+    ]
+
+
 @lru_cache(maxsize=1024)
 def _has_users_methods(kind: Any) -> bool:
     values = (getattr(value, "__func__", value) for base in kind.__mro__ for value in vars(base).values())
@@ -177,6 +220,8 @@ def _next(holder: Any, step: Step) -> Any:
         return getattr(holder, key)
     if kind == "item":
         return holder[key]
+    if kind == "class cell":
+        return _class_cells(type(holder))[key]
     if kind == "cell":
         return _cell(holder, key).cell_contents
     if kind == "global":
@@ -201,6 +246,9 @@ def put(root: Any, path: Path, value: Any) -> None:
         holder[key] = value
     elif kind == "cell":
         _cell(holder, key).cell_contents = value
+    elif kind == "class cell":
+        owner: Any = type(holder)
+        dict(_cells_of_class(owner))[key].cell_contents = value
     elif kind == "global":
         globals_of(holder)[key][key] = value
     else:
@@ -217,7 +265,7 @@ def text(path: Path) -> str:
     for kind, key in path:
         if kind in ("item", "member"):
             written += f"[{key!r}]"
-        elif kind in ("attribute", "cell", "global", "keyword default"):
+        elif kind in ("attribute", "cell", "class cell", "global", "keyword default"):
             written = f"{written}.{key}" if kind == "attribute" and written else str(key)
         elif kind == "default":
             written = f"default {key}"

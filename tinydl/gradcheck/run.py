@@ -195,9 +195,17 @@ def _check_runs(
     """Check other memory layouts and a float32 run."""
     check_memory_layout(runner, x, dy, subject.x_name, rules)
     if float32:
-        x32 = x.astype(np.float32) if x.dtype.kind == "f" else x
-        runner32 = _fresh(subject, training, x32, np.float32)
-        check_float32(runner32, x32, dy.astype(np.float32), subject.x_name, rules)
+        try:
+            _check_float32_run(subject, x, dy, training, rules)
+        except Exception as error:
+            text = f"a float32 run raises {type(error).__name__}: {error} (float32=False skips this run)"
+            rules.broke("float32 run", text)
+
+
+def _check_float32_run(subject: Subject, x: NDArray[Any], dy: NDArray[Any], training: bool, rules: Rules) -> None:
+    x32 = x.astype(np.float32) if x.dtype.kind == "f" else x
+    runner32 = _fresh(subject, training, x32, np.float32)
+    check_float32(runner32, x32, dy.astype(np.float32), subject.x_name, rules)
 
 
 def _message(report: GradientCheckReport, options: Options) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
@@ -82,6 +83,10 @@ def wire(
     notes = list(first.call.notes)
     for each in _known(constants, arrays, name, "constants"):
         rows[each] = _row(each, find(first.call, arrays[each]), CONSTANT, "named in constants=")
+    for each, path in arrays.items():
+        if find(first.call, path).dtype.kind == "c":
+            detail = f"{each} was not checked: it is complex, and the check needs real numbers"
+            rows[each] = _row(each, find(first.call, path), NOT_CHECKED, detail)
     if not call.differentiates_inputs:
         rows.update({each: _row(each, call.inputs[each], CONSTANT, "data") for each in inputs if each not in rows})
     arrays = {each: path for each, path in arrays.items() if each not in rows}
@@ -117,6 +122,12 @@ def wire(
         returned = [path for path in left(each) if path[0] == ("attribute", "returned")]
         if each in arrays and each not in settled and returned:
             settled[each] = returned[0]  # the first returned array that is no other array's gradient
+    rows.update(_unclaimed(first, [*arrays, *rows], [*settled.values(), *itertools.chain(*doubtful.values())]))
+    for each, value in call.inputs.items():
+        if isinstance(value, np.ndarray) and value.dtype.kind in "iu" and 1 < value.size == len(np.unique(value)):
+            notes.append(
+                f"{each} has no number twice, so a gradient that must add up there may go unnoticed: repeat one"
+            )
     for each in list(arrays):
         if each not in settled and _covered(each, arrays, settled, first.call):
             del arrays[each]
@@ -210,9 +221,37 @@ def _is_plain(path: Path, value: Any) -> bool:
 def _is_number_like(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "iu"
-    if isinstance(value, list):
-        return bool(value) and all(isinstance(each, float | int | np.floating) for each in value)
+    if isinstance(value, list | tuple):
+        return len(value) > 0 and not isinstance(value[0], np.ndarray) and _has_shape(value, None)
     return isinstance(value, float | int | np.number) and not isinstance(value, bool)
+
+
+def _unclaimed(first: _Explored, known: Iterable[str], claimed: Iterable[Path]) -> dict[str, ArrayReport]:
+    """Rows for what has a gradient beside it, by its name, but is no array that can be moved: W in a list, with dW."""
+    taken, rows = set(claimed), {}
+    for path, gradient in first.candidates.items():
+        if path in taken or path[0] != ("attribute", "subject") or not isinstance(path[-1][1], str):
+            continue
+        for step, value in inside(find(first.call, path[:-1])):
+            named = isinstance(step[1], str) and finding.is_gradient_name(step[1], path[-1][1])
+            if not named or isinstance(value, np.ndarray) or step[1] in known or not _has_shape(value, gradient.shape):
+                continue
+            kind = type(value).__name__
+            detail = (
+                f"{step[1]} was not checked: it is a {kind}, with a gradient in {path[-1][1]}: make it a float array"
+            )
+            rows[step[1]] = _row(step[1], gradient, NOT_CHECKED, detail)
+    return rows
+
+
+def _has_shape(value: Any, shape: tuple[int, ...] | None) -> bool:
+    """Whether a value other than an array holds numbers in a shape; None: in any."""
+    if isinstance(value, str | bytes | dict | bool) or value is None:
+        return False
+    try:
+        return shape in (None, np.shape(value)) and np.asarray(value).dtype.kind in "fiuc"
+    except ValueError:
+        return False
 
 
 def _covered(name: str, arrays: Mapping[str, Path], settled: Mapping[str, Path], call: Call) -> bool:
