@@ -65,7 +65,7 @@ def test_contractive_penalty(printed: dict[str, str]) -> None:
     assert start == [start[0]] * 4
     assert "between no penalty and the frozen copy: 0\n" in text
     assert verdicts(text) == [
-        ("SigmoidsDerivative", True), ("FrozenCopy", True), ("ConstantW", False), ("ContractivePenalty", True),
+        ("SigmoidsDerivative", True), ("FrozenCopy", False), ("ConstantW", False), ("ContractivePenalty", True),
     ]  # fmt: skip
     assert re.search(r"likely cause: .*penalty", text)
 

@@ -37,7 +37,8 @@ class LayerCase:
         return bool(self.options.get("training", True))
 
     def check(self, **more: Any) -> GradientCheckReport:
-        return check_layer(self.subject, self.point, **{**self.options, **more})
+        constants = getattr(self.subject, "constants", ())
+        return check_layer(self.subject, self.point, **{"constants": constants, **self.options, **more})
 
     def made(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Layer:
         layer = copy.deepcopy(self.subject)
@@ -199,6 +200,8 @@ class Overwriting(Around):
 
 class Lowest(Around):
     """A layer whose dL/dx is not needed: y = x + layer(data), where `data` is constant."""
+
+    constants = ("data",)
 
     def __init__(self, layer: Layer, data: NDArray) -> None:
         super().__init__(layer)

@@ -117,7 +117,7 @@ def test_an_edit_compiles_what_depends_on_it_and_nothing_else(cold: tuple[Copy, 
     copy, _ = cold
     before = copy.files()
     copy.edit("layers/dense.py", '"""Dense: every output', '"""Dense:  every output')
-    copy.edit("layers/dense.py", "Add to dW and db the gradients", "Add the gradients to dW and db")
+    copy.edit("layers/dense.py", "Add the gradients derived in Dense to dW", "Add the derived gradients to dW")
     assert copy.step().compiled == []
     assert copy.files() == before
     copy.edit("kernels/losses.py", "import numpy as np\n", "import numpy as np  # for arrays\n")
