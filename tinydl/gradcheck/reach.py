@@ -65,7 +65,8 @@ def inside(thing: Any) -> list[tuple[Step, Any]]:
         return []
     kind: Any = type(thing)
     own = getattr(thing, "__dict__", {})
-    found: list[tuple[Step, Any]] = [(("attribute", name), value) for name, value in own.items()]
+    unwalked = getattr(kind, "unwalked", ())
+    found: list[tuple[Step, Any]] = [(("attribute", n), value) for n, value in own.items() if n not in unwalked]
     shared = (*_slots(kind), *_class_array_names(kind))
     found += [(("attribute", n), getattr(thing, n)) for n in shared if n not in own and hasattr(thing, n)]
     found += [(("class cell", name), value) for name, value in _class_cells(kind).items()]

@@ -59,6 +59,11 @@ class Call:
     """
 
     example = ""  # code in this dialect, for the manual and the tests
+    # Attributes without arrays or generators, which a walk of everything within reach may leave out.
+    unwalked = frozenset({
+        "count", "counts", "plan", "names", "aliases", "notes", "mode", "forward_places", "backward_places", "switches",
+        "keyword_names", "training", "has_cache", "dy_count", "rates", "updated", "unwraps", "outputs_template",
+    })  # fmt: skip
     differentiates_inputs = True
     has_data = False
     must_fit = False
