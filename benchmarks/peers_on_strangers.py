@@ -46,8 +46,9 @@ from tinydl.gradcheck import ArrayReport, GradientCheckError, GradientCheckRepor
 from tinydl.gradcheck.options import Options
 from tinydl.gradcheck.report import CONSTANT, NOT_CHECKED, aligned
 from tinydl.gradcheck.rules import upstream
-from tinydl.gradcheck.run import Subject, run_check
+from tinydl.gradcheck.run import run_check
 from tinydl.gradcheck.runner import Runner
+from tinydl.gradcheck.subject import Subject
 
 FOUND, STOPPED = "found", "stopped"
 OTHER, FLOAT32 = "all other code", "float32-only code"

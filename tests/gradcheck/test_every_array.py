@@ -268,6 +268,8 @@ def test_arrays_that_were_not_checked_are_named() -> None:
     np.testing.assert_array_equal(layer.W, before)
     with pytest.raises(ValueError, match=r"constants: Frozen reads no array 'w': did you mean W\?|its arrays are"):
         check_layer(layer, (4, 3), constants=["w"])
+    with pytest.raises(TypeError, match=r"constants must be a tuple of names such as \('pe',\), got 'W'"):
+        check_layer(layer, (4, 3), constants="W")
 
 
 def test_caches_and_listed_arrays_are_no_note() -> None:

@@ -34,9 +34,10 @@ from .dialects import (
 from .inputs import gathered, input_value
 from .options import Keywords, Options, input_point, label, name_of
 from .report import ArrayReport, GradientCheckError, GradientCheckReport, UnclearError
-from .run import Subject, refuse_other_mode, run_check
+from .run import refuse_other_mode, run_check
 from .runner import Runner
-from .wiring import Wired, wire
+from .subject import Subject
+from .wiring import wire
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -148,7 +149,7 @@ def check_layer(
     if isinstance(layer, FunctionType) and forward is None and backward is None:  # it returns its own backward
         named = {**keywords, "gradients": gradients, "constants": constants, "rules": rules, "scale": scale}
         return check_function(layer, None, *_given(x, more_inputs), outputs=outputs, **named)
-    choice = Choice(gradients or {}, tuple(constants), rules, scale)
+    choice = Choice(gradients or {}, constants, rules, scale)
     given = gathered(
         "check_layer",
         *signature_of(layer, forward, len(_given(x, more_inputs))),
@@ -174,7 +175,6 @@ def check_function(
 
         f(*arrays) -> y                  backward(dy, *arrays) -> a gradient for each array
         f(*arrays) -> (y, cache)         backward(dy, cache)   -> a gradient for each array
-
         f(*arrays) -> (y, pullback)      pullback(dy)          -> a gradient for each array; no backward is passed
         f(*arrays) -> (value, gradients)                       where value is one number; no backward is passed
 
@@ -193,7 +193,7 @@ def check_function(
         if not callable(function) and (name == "f" or function is not None):
             raise TypeError(f"check_function: {name} must be a function, got {function!r:.60}")
     given = gathered("check_function", *signature_of(Functions(f, backward), None, len(arrays)), [], arrays, keywords)
-    choice = Choice(gradients or {}, tuple(constants), rules, scale)
+    choice = Choice(gradients or {}, constants, rules, scale)
     settings = Settings(outputs=outputs, by_name=given.by_name)
     call = _understood("check_function", FUNCTIONS, Functions(f, backward), given.values, settings)
     arrays_given = {name: value for name, value in call.inputs.items() if isinstance(value, np.ndarray)}
@@ -255,7 +255,7 @@ def check_loss(
     fixed = ("y_true",) if "y_true" in given.values else ()
     settings = Settings(True, arguments or {}, None, forward, backward, given.by_name, fixed)
     call = _understood("check_loss", LOSSES, loss, given.values, settings)
-    choice = Choice(gradients or {}, tuple(constants), rules, scale, own=_is_own(loss))
+    choice = Choice(gradients or {}, constants, rules, scale, own=_is_own(loss))
     name = label(loss) if not isinstance(loss, Functions) else name_of(loss.forward)
     return _check_call(call, name, next(iter(given.values)), choice, given.options, float32)
 
@@ -276,7 +276,7 @@ def check_model(
     options = Options.of("check_model", keywords)
     if isinstance(model, type):
         raise TypeError(f"check_model: model is the class {model.__name__}: pass an instance, {model.__name__}(...)")
-    choice = Choice(gradients or {}, tuple(constants), rules, scale)
+    choice = Choice(gradients or {}, constants, rules, scale)
     if not _is_own(model):
         call = _model_call(model, x, y, loss, Settings(training), options)
         return _check_call(call, label(model), next(iter(call.inputs)), choice, options, float32)
@@ -327,7 +327,7 @@ class Choice:
     """The caller's choices about arrays, gradients and rules."""
 
     gradients: Mapping[str, Any]
-    constants: tuple[str, ...]
+    constants: Sequence[str]
     rules: str | None
     scale: Any = None
     own: bool = False
@@ -369,12 +369,11 @@ def _check_call(
     """Check the user's code; restore objects that cannot be copied, and arrays of classes, at the end."""
     with global_random_state_kept(), state_kept(call):
         wired, x = _wired(call, name, x_name, choice, options)
-        subject = Subject(wired.make, name, x_name, alone, wired.rows, wired.notes, wired.keeps_state, wired.broken)
         counts = choice.counts(choice.own)
-        return run_check(subject, x, call.settings.training, options, float32, counts)
+        return run_check(replace(wired, alone=alone), x, call.settings.training, options, float32, counts)
 
 
-def _wired(call: Call, name: str, x_name: str, choice: Choice, options: Options) -> tuple[Wired, NDArray[Any]]:
+def _wired(call: Call, name: str, x_name: str, choice: Choice, options: Options) -> tuple[Subject, NDArray[Any]]:
     """Find the call's arrays and gradients in float64, or in float32 if the code raises in float64 only."""
     given = (call, name, x_name, options, choice.gradients, choice.constants, choice.scale)
     x = call.inputs[x_name]
@@ -397,8 +396,7 @@ def _understood(
     if isinstance(subject, type) and not is_namespace(subject):
         what, kind = owner.removeprefix("check_"), subject.__name__
         raise TypeError(f"{owner}: {what} is the class {kind}: pass an instance, {kind}(...)")
-    with state_kept([subject, settings.forward, settings.backward]):
-        call = understood(dialects, owner, subject, inputs, settings)
+    call = understood(dialects, owner, subject, inputs, settings)
     if call is None:
         raise TypeError(f"{owner}: {no_dialect(owner, subject, inputs)}")
     return call

@@ -34,7 +34,7 @@ def gathered(
     own = [] if forward is None else places_of(forward)[skipped:]
     accepted = [] if forward is None else list(parameters_of(forward))[skipped:]
     named = {name: value for name, value in keywords.items() if name in accepted and name not in known}
-    options = Options.of(owner, {name: value for name, value in keywords.items() if name not in named}, accepted)  # type: ignore[arg-type]
+    options = Options.of(owner, {name: value for name, value in keywords.items() if name not in named}, accepted)
     found: dict[str, Any] = {}
     for position, value in enumerate(values):
         own_name = own[position] if position < len(own) else f"x{position}"

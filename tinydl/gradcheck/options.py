@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -33,7 +33,7 @@ class Options:
     directions: int = 1
 
     @classmethod
-    def of(cls, owner: str, given: Keywords, inputs: Sequence[str] = ()) -> Options:
+    def of(cls, owner: str, given: Mapping[str, Any], inputs: Sequence[str] = ()) -> Options:
         """The options given as keywords, validated; the others keep their defaults. inputs: other known keywords."""
         names = [field.name for field in fields(cls)]
         for name in given:

@@ -110,15 +110,8 @@ def check_rules(
             rules.broke("buffer", text)
     except Exception as error:
         runner.note(f"not tested at values other than x, because the code raises {type(error).__name__} there: {error}")
-    adding = _adding_names(runner, x, dy, first) if isinstance(runner.layer, Adapted) else []
-    if adding:
-        places = runner.layer.gradients
-        stored = [name for name in runner.layer.stored if name in first and np.any(first[name])]
-        beside = {places[name][:-1] for name in stored if name not in adding}
-        mixed = [name for name in adding if places[name][:-1] in beside]  # so nothing resets the gradients there
-        runner.layer.never_reset.update(mixed)
-        if not mixed and not runner.layer.can_reset and not runner.layer.claims_to_add:
-            rules.broke("never reset", f"{_gradients(adding)} over calls, but the layer has no zero_grad to reset it")
+    if isinstance(runner.layer, Adapted):
+        _check_resets(runner, runner.layer, x, dy, first, rules)
     if runner.accumulates:
         runner.add_up(True)
         _check_accumulation(runner, x, dy, first, rules)
@@ -135,24 +128,28 @@ def _parameters_kept(runner: Runner, before: Arrays, rules: Rules) -> None:
         rules.broke("parameter", text)
 
 
-def _adding_names(runner: Runner, x: NDArray[Any], dy: NDArray[Any], first: Arrays) -> list[str]:
-    """The arrays whose stored gradients a second pass doubles."""
-    roundoff = ROUNDOFF * _largest(first)
-    names = [name for name in runner.layer.stored if name in first and np.any(first[name])]
-    if not names:
-        return []
-    runner.layer.clear()
+def _check_resets(
+    runner: Runner, layer: Adapted, x: NDArray[Any], dy: NDArray[Any], first: Arrays, rules: Rules
+) -> None:
+    """Find stored gradients that a second pass doubles, although nothing resets them."""
+    stored = [name for name in layer.stored if name in first and np.any(first[name])]
+    if not stored:
+        return
+    layer.clear()
     runner.add_up(True)
     for _ in range(2):
         runner.forward(x)
         runner.backward(dy.copy())
     runner.add_up(False)
-    return [name for name in names if _close(runner.layer.gradient(name), 2 * first[name], roundoff)]
-
-
-def _gradients(names: list[str]) -> str:
-    listed = ", ".join(f"d{name}" for name in names)
-    return f"{listed} {'adds' if len(names) == 1 else 'add'} up"
+    roundoff = ROUNDOFF * _largest(first)
+    adding = [name for name in stored if _close(layer.gradient(name), 2 * first[name], roundoff)]
+    beside = {layer.gradients[name][:-1] for name in stored if name not in adding}
+    mixed = [name for name in adding if layer.gradients[name][:-1] in beside]  # so nothing resets the gradients there
+    layer.never_reset.update(mixed)
+    if adding and not mixed and not layer.can_reset and not layer.claims_to_add:
+        listed = ", ".join(f"d{name}" for name in adding)
+        add = f"{listed} {'adds' if len(adding) == 1 else 'add'} up"
+        rules.broke("never reset", f"{add} over calls, but the layer has no zero_grad to reset it")
 
 
 def _check_accumulation(runner: Runner, x: NDArray[Any], dy: NDArray[Any], first: Arrays, rules: Rules) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,38 +21,14 @@ from .objective import Objective
 from .options import Options
 from .probing import FLOAT32, Oracle, probe_all
 from .reach import parameters_of
-from .report import NOT_CHECKED, OK, WRONG, ArrayReport, GradientCheckError, GradientCheckReport, Rule, grad_name
+from .report import NOT_CHECKED, OK, WRONG, ArrayReport, GradientCheckError, GradientCheckReport, grad_name
 from .rules import Rules, check_float32, check_memory_layout, check_rules, first_output, upstream
 from .runner import Arrays, Runner
 from .single_precision import NOTE, SinglePrecision, probe_single, rounds_to_float32
 from .special import check_special_values
+from .subject import Subject
 
 SMALL_CONSTANT = 1e-4  # largest relative error that a small constant in forward may cause and be excused
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The subject of a check: a source of fresh copies in any dtype, and its description for messages.
-
-    Attributes:
-        make: returns a fresh copy in a dtype.
-        name: its name in messages.
-        x_name: the name of its input.
-        alone: whether it is a single layer, whose x is arbitrary.
-        rows: arrays that are constant or cannot be checked, with the reason.
-        notes: remarks made so far.
-        keeps_state: whether each pass must start from the same state.
-        broken: the rules found broken so far, by their codes.
-    """
-
-    make: Callable[[DTypeLike], Any]
-    name: str
-    x_name: str = "x"
-    alone: bool = False
-    rows: dict[str, ArrayReport] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    keeps_state: bool = False
-    broken: dict[str, Rule] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,14 +86,7 @@ def run_check(
         judged = _judged(subject, objective, gradients, options, report.notes, rules, rng)
         report.arrays = {**judged, **faults, **subject.rows}
         _excuse_small_constants(judged, rules)
-        for each in getattr(runner.layer, "never_reset", ()):
-            row = report.arrays[each]
-            if row.passed:
-                row.verdict = WRONG
-                row.detail = (
-                    f"d{each} adds up over calls, while the layer overwrites its other gradients: from the second call "
-                    f"on, d{each} is a sum over all calls: use = for d{each} (or += for all, with a zero_grad)"
-                )
+        _blame_sums(report.arrays, getattr(runner.layer, "never_reset", ()))
         if all(row.passed or row.verdict == NOT_CHECKED for row in report.arrays.values()):
             _check_runs(subject, runner, x, dy, training, float32, rules)
             if x_name in objective.arrays and options.mode == "sampled":
@@ -163,6 +132,17 @@ def _excuse_small_constants(rows: dict[str, ArrayReport], rules: Rules) -> None:
         if row.verdict == WRONG and known and row.max_relative_error < SMALL_CONSTANT:
             rules.broke("small constant", f"{grad_name(row.name)}: {row.cause}")
             row.verdict, row.detail = OK, ""
+
+
+def _blame_sums(rows: dict[str, ArrayReport], never_reset: Iterable[str]) -> None:
+    """Call a gradient WRONG that adds up over calls, while the layer overwrites those beside it."""
+    for name in never_reset:
+        if rows[name].passed:
+            rows[name].verdict = WRONG
+            rows[name].detail = (
+                f"d{name} adds up over calls, while the layer overwrites its other gradients: from the second call "
+                f"on, d{name} is a sum over all calls: use = for d{name} (or += for all, with a zero_grad)"
+            )
 
 
 def _misshapen(gradients: Arrays, objective: Objective) -> dict[str, ArrayReport]:
@@ -226,7 +206,7 @@ def _message(report: GradientCheckReport, options: Options) -> str:
 
 def refuse_other_mode(layer: Any, name: str) -> None:
     """Raise if training=False would have no effect."""
-    if layer is None or Runner.takes_training(layer):
+    if Runner.takes_training(layer):
         return
     names = [each for each in parameters_of(layer.forward) if "train" in each.lower()]
     if names or hasattr(layer, "training"):

@@ -41,10 +41,11 @@ class Runner:
         self.moving: list[NDArray[Any]] = []  # further arrays that restoring the kept state does not change
         self._given: NDArray[Any] | None = None
         if first_x is not None:
-            before, pythons = np.random.get_state(), random.getstate()  # noqa: NPY002
+            before: Any = np.random.get_state()  # noqa: NPY002
+            pythons = random.getstate()
             layer.forward(first_x.copy(), **self._keywords)
             after: Any = np.random.get_state()  # noqa: NPY002
-            if before[2:] != after[2:] or not np.array_equal(before[1], after[1]):  # type: ignore[index]
+            if before[2:] != after[2:] or not np.array_equal(before[1], after[1]):
                 self._global = after
             if random.getstate() != pythons:
                 self._pythons = random.getstate()

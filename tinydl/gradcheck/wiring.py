@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -22,9 +21,10 @@ from .numeric import CentralDifferences
 from .objective import Objective
 from .options import Options
 from .reach import Path, inside, put, reach
-from .report import CONSTANT, NOT_CHECKED, ArrayReport, Rule
+from .report import CONSTANT, NOT_CHECKED, ArrayReport
 from .rules import Rules, first_output, upstream
 from .runner import Runner
+from .subject import Subject
 
 Array = NDArray[Any]
 
@@ -33,23 +33,10 @@ FITS = 1e-4  # relative: a gradient that agrees with the slopes to this is the r
 PLAUSIBLE = 0.3  # correlation with the slopes above which an array may be meant as the gradient, although it is wrong
 
 
-@dataclass
-class Wired:
-    """A subject ready to be checked: fresh copies in any dtype, and the rows of the arrays left out."""
-
-    make: Callable[[DTypeLike], Adapted]
-    name: str
-    x_name: str
-    rows: dict[str, ArrayReport] = field(default_factory=dict)  # arrays that are constant, or cannot be checked
-    notes: list[str] = field(default_factory=list)
-    keeps_state: bool = False
-    broken: dict[str, Rule] = field(default_factory=dict)  # the rules found broken so far
-
-
 def wire(
     call: Call, name: str, x_name: str, options: Options, gradients: Mapping[str, Any], constants: Sequence[str],
     scale: Any = None, precision: DTypeLike = np.float64,
-) -> Wired:  # fmt: skip
+) -> Subject:  # fmt: skip
     """Find arrays and gradients by running the call; an array without a gradient becomes a row "not checked".
 
     precision: float32 for code that accepts no other; all copies are then in float32.
@@ -68,16 +55,17 @@ def wire(
             put(copy, path, np.array(find(copy, path), dtype=dtype))
         return copy
 
-    first = _Explored(bare(precision), x_name, x, name)
-    inputs = _inputs_of(first.call)
-    found = first.arrays(inputs)
-    first.run_back(options.rng(8))
+    def explored() -> tuple[_Explored, dict[str, Path], dict[str, Path]]:
+        copy = _Explored(bare(precision), x_name, x, name)
+        inputs = _inputs_of(copy.call)
+        found = copy.arrays(inputs)
+        copy.run_back(options.rng(8))
+        return copy, inputs, found
+
+    first, inputs, found = explored()
     boxes.update(boxed(first.call))
-    if boxes:  # run once more, with arrays in place of the numbers
-        first = _Explored(bare(precision), x_name, x, name)
-        inputs = _inputs_of(first.call)
-        found = first.arrays(inputs)
-        first.run_back(options.rng(8))
+    if boxes:  # once more, with arrays in place of the numbers
+        first, inputs, found = explored()
     arrays = {**inputs, **found}
     rows: dict[str, ArrayReport] = {}
     notes = list(first.call.notes)
@@ -94,14 +82,14 @@ def wire(
     chosen = {each: boxes[path] for each, path in arrays.items() if path in boxes}
     chosen |= _chosen(gradients, arrays, first, name)
     shapes = {each: np.shape(find(first.call, path)) for each, path in arrays.items()}
-    settled, doubtful = finding.pair(
-        arrays, shapes, first.candidates, first.held, chosen, list(inputs), first.call.must_fit
-    )
+
+    def paired() -> tuple[dict[str, Path], dict[str, list[Path]]]:
+        return finding.pair(arrays, shapes, first.candidates, first.held, chosen, list(inputs), first.call.must_fit)
+
+    settled, doubtful = paired()
     if len(settled) < len(arrays):  # a second pass shows arrays that the first happened to leave unchanged
         first.run_back(options.rng(10))
-        settled, doubtful = finding.pair(
-            arrays, shapes, first.candidates, first.held, chosen, list(inputs), first.call.must_fit
-        )
+        settled, doubtful = paired()
     scales = _scales(scale, arrays, inputs, name)
 
     def made(dtype: DTypeLike, wired: dict[str, Path], held: dict[str, Path]) -> Adapted:
@@ -143,7 +131,7 @@ def wire(
     if hidden:
         notes.append(f"{', '.join(hidden)}: moved by 0.1 N(0, 1), because values of 0 or 1 hide errors")
     make = partial(made, wired=settled, held=arrays)
-    return Wired(make, name, x_name, rows, notes, first.keeps_state, first.rules.broken)
+    return Subject(make, name, x_name, False, rows, notes, first.keeps_state, first.rules.broken)
 
 
 class _Explored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def _shorter(scene: Scene) -> Iterator[Point]:
                 f"where axis {axis} of x has length 1",
                 f"the code that mixes or sums the entries along axis {axis} is wrong",
             )
-        yield where, meaning, lambda axis=axis: _cropped(scene, {axis: 1})  # type: ignore[misc]
+        yield where, meaning, partial(_cropped, scene, {axis: 1})
 
 
 def _square(scene: Scene) -> Iterator[Point]:
@@ -79,7 +80,7 @@ def _square(scene: Scene) -> Iterator[Point]:
             size = min(shape[a], shape[b])
             if shape[a] != shape[b] and size > 1:
                 meaning = "height and width are confused in a shape, a reshape or a loop"
-                yield "for a square image", meaning, lambda a=a, b=b, size=size: _cropped(scene, {a: size, b: size})  # type: ignore[misc]
+                yield "for a square image", meaning, partial(_cropped, scene, {a: size, b: size})
 
 
 def _cropped(scene: Scene, sizes: dict[int, int]) -> Trial:
@@ -97,7 +98,7 @@ def _one_output(scene: Scene) -> Iterator[Point]:
             alone = np.zeros_like(dy)
             alone[:, step] = dy[:, step]
             meaning = "the gradient from the outputs of the other steps is lost, or added wrongly"
-            yield f"when dy is 0 except at the {which} step", meaning, lambda alone=alone: Trial(scene, dy=alone)  # type: ignore[misc]
+            yield f"when dy is 0 except at the {which} step", meaning, partial(Trial, scene, dy=alone)
 
 
 def _plain_arrays(e: Evidence) -> Iterator[Point]:
@@ -116,4 +117,4 @@ def _plain_arrays(e: Evidence) -> Iterator[Point]:
             def prepare(runner: Runner, name: str = name, value: float = value) -> None:
                 runner.params[name][...] = value
 
-            yield where, meaning, lambda prepare=prepare: Trial(e.scene, prepare=prepare)  # type: ignore[misc]
+            yield where, meaning, partial(Trial, e.scene, prepare=prepare)
