@@ -269,6 +269,7 @@ def check_model(
 
     Works like `check_layer`, with loss.forward(model.forward(x, training), y) + model.penalty() as the objective, on
     a float64 copy (made by model.astype("float64") if the model has this method). `loss` defaults to the model's own.
+    y=None is for a model whose own loss takes no targets: loss(triplets).
 
     Raises:
         GradientCheckError, TypeError, ValueError: as in `check_layer`; ValueError also if there is no loss.
@@ -306,7 +307,8 @@ def _model_call(model: Any, x: Any, y: Any, loss: Any, settings: Settings, optio
     inputs = {"x": input_value("check_model", "x", x, options, 0)}
     if loss is None:
         fixed = replace(settings, fixed=("x", "y"))
-        network = understood(NETWORKS, "check_model", model, {**inputs, "y": np.array(y)}, fixed)
+        targets = {} if y is None else {"y": np.array(y)}
+        network = understood(NETWORKS, "check_model", model, {**inputs, **targets}, fixed)
         if network is not None:
             return network
         loss = getattr(model, "loss", None)
@@ -315,8 +317,8 @@ def _model_call(model: Any, x: Any, y: Any, loss: Any, settings: Settings, optio
     call = _understood("check_model", LAYERS, model, inputs, settings)
     with global_random_state_kept():
         predicted = copy_as(call, np.float64).forward()[0]
-    targets = {"y_pred": predicted, "y_true": np.array(y)}
-    return ModelWithLoss(call, _understood("check_loss", LOSSES, loss, targets, Settings(fixed=("y_true",))))
+    given = {"y_pred": predicted, "y_true": np.array(y)}
+    return ModelWithLoss(call, _understood("check_loss", LOSSES, loss, given, Settings(fixed=("y_true",))))
 
 
 # --- shared by all checks ------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .dialects.structures import is_structure
+from .dialects.structures import is_structure, is_whole
 from .options import Options, input_point
 from .reach import parameters_of, places_of
 
@@ -64,7 +64,7 @@ def input_value(owner: str, name: str, value: Any, options: Options, position: i
         return input_point(owner, name, value, options, position)
     if isinstance(value, tuple | list | dict) and value:
         parts = value if isinstance(value, dict) else dict(enumerate(value))
-        if all(_is_shape(part) or is_structure([part]) for part in parts.values()):
+        if all(_is_shape(part) or is_structure([part]) or is_whole(part) for part in parts.values()):
             keys = list(parts)
             given = {
                 key: input_value(owner, f"{name}[{key!r}]", parts[key], options, 10 * (position + 1) + place)

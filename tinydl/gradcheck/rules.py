@@ -54,7 +54,8 @@ def first_output(runner: Runner, x: NDArray[Any], label: str, x_name: str, rules
         rules.broke("input", f"forward modifies its input {name} in place: work on a copy")
     _parameters_kept(runner, before, rules)
     if y.dtype.kind not in "fc":
-        raise failed(label, f"forward must return floating-point numbers, got an array of {y.dtype}", "output")
+        mend = f": pass {x_name} as floats, such as {x_name}.astype(float)" if x.dtype.kind in "iub" else ""
+        raise failed(label, f"forward must return floating-point numbers, got an array of {y.dtype}{mend}", "output")
     if not np.all(np.isfinite(y)):
         mend = "(Softmax and its logarithm should be computed together, in a loss on logits.)"
         causes = f"is there a logarithm of 0, a division by 0 or an overflow of exp? {mend}"

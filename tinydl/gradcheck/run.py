@@ -28,6 +28,10 @@ from .single_precision import NOTE, SinglePrecision, probe_single, rounds_to_flo
 from .special import check_special_values
 from .subject import Subject
 
+NOTHING = (
+    "no gradient to check: forward depends on no array of floats. Arrays of integers are taken for indices: pass "
+    "floats if they are numbers. A table or weights must be an array of floats that the code holds, or an input"
+)
 SMALL_CONSTANT = 1e-4  # largest relative error that a small constant in forward may cause and be excused
 
 
@@ -191,6 +195,8 @@ def _check_float32_run(subject: Subject, x: NDArray[Any], dy: NDArray[Any], trai
 def _message(report: GradientCheckReport, options: Options) -> str:
     """The faults, then the table, then all settings needed to repeat the check."""
     headline, *table = str(report).splitlines()
+    if not report.arrays:
+        headline += f": {NOTHING}"
     order = sorted((row for row in report.arrays.values() if not row.passed), key=lambda row: row.verdict != WRONG)
     details, told = [], set()
     for row in order:

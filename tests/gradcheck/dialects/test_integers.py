@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.gradcheck.dialects.planted import Bug, Case, fails, passes, right, wrong
-from tinydl.gradcheck import check_function, check_layer
+from tinydl.gradcheck import GradientCheckError, check_function, check_layer
 
 EMBEDDING = """
 class Embedding:
@@ -40,6 +40,29 @@ EMBEDDINGS = [
     embedding("", "pass", "[1, 2, 1]"),
 ]
 
+DICT = Case(
+    "indices in a dict",
+    """
+class Bag:
+    def __init__(self):
+        self.E = np.random.default_rng(1).normal(size=(7, 3))
+
+    def forward(self, batch):
+        self.ids, self.keep = batch["items"], batch["mask"]
+        return (self.E[self.ids] * self.keep[..., None]).sum(axis=1)
+
+    def backward(self, dy):
+        self.dE = np.zeros_like(self.E)
+        np.add.at(self.dE, self.ids, dy[:, None] * self.keep[..., None])
+""",
+    "check_layer(Bag(), {'items': np.array([[1, 2], [2, 0]]), 'mask': np.array([[True, False], [True, True]])})",
+    [
+        (" * self.keep[..., None])\n", " * np.ones((2, 2, 1)))\n", "E"),
+        ("self.ids, dy[:, None]", "self.ids, -dy[:, None]", "E"),
+    ],
+    "E",
+)
+
 BAG = Case(
     "an index and weights",
     """
@@ -64,7 +87,7 @@ class Bag:
     ],
     "weight E",
 )
-ALL = [*EMBEDDINGS, BAG]
+ALL = [*EMBEDDINGS, DICT, BAG]
 
 
 @right(ALL)
@@ -109,3 +132,13 @@ def test_labels_of_a_function_stay_whole() -> None:
         return dx, None
 
     assert list(check_function(picked, back, (3, 4), np.array([0, 3, 1])).arrays) == ["x"]
+
+
+def test_a_lone_array_of_integers_without_a_table_leaves_nothing_to_check() -> None:
+    def ones(ids):
+        return np.ones((6, 2))[ids]
+
+    with pytest.raises(GradientCheckError, match=r"integers are taken for indices: pass floats if they are numbers"):
+        check_function(ones, lambda dy, ids: None, np.array([1, 2, 2]))
+    with pytest.raises(GradientCheckError, match=r"array of int64: pass n as floats, such as n\.astype\(float\)"):
+        check_function(lambda n: n // 2, lambda dy, n: dy, np.array([1, 2, 2], dtype=np.int64))

@@ -27,6 +27,9 @@ class Net:
         db1 = dz.sum(axis=0)
         return {gradients}
 
+    def weights(self):
+        return {unpacked}
+
     def value(self, X, y, reg=0.1):
         W1, b1, W2 = {unpacked}
         return 0.5 * np.sum((self.scores(X) - y)**2) / len(X) + 0.5 * reg * (np.sum(W1**2) + np.sum(W2**2))
@@ -71,6 +74,40 @@ METHODS = {
 
     def backward(self, Y):
         return self.gradients_of(Y)
+""",
+    "cost of the prediction, backward of y": """
+    def forward(self, X):
+        return self.scores(X)
+
+    def compute_cost(self, Yhat, Y, reg=0.1):
+        W1, b1, W2 = self.weights()
+        return 0.5 * np.sum((Yhat - Y)**2) / len(Y) + 0.5 * reg * (np.sum(W1**2) + np.sum(W2**2))
+
+    def backward(self, Y):
+        return self.gradients_of(Y)
+""",
+    "cost and gradients of the prediction": """
+    def feed_forward(self, inputs):
+        return self.scores(inputs)
+
+    def cost(self, AL, Y, reg=0.1):
+        W1, b1, W2 = self.weights()
+        return 0.5 * np.sum((AL - Y)**2) / len(Y) + 0.5 * reg * (np.sum(W1**2) + np.sum(W2**2))
+
+    def backprop(self, AL, Y):
+        assert AL.shape == Y.shape
+        return self.gradients_of(Y)
+""",
+    "both under another name": """
+    def lossFun(self, inputs, targets):
+        return self.value(inputs, targets), self.gradients_of(targets)
+""",
+    "loss beside loss and gradients": """
+    def loss(self, X, y):
+        return self.loss_and_grad(X, y)[0]
+
+    def loss_and_grad(self, X, y):
+        return self.value(X, y), self.gradients_of(y)
 """,
     "backward alone": """
     def forward(self, X, y):
@@ -132,12 +169,40 @@ class SoftmaxWithLoss:
 )
 
 
-@right([*NETWORKS, LABELS])
+TRIPLETS = Case(
+    "ids without targets",
+    """
+class Triplets:
+    def __init__(self):
+        self.E = np.random.default_rng(1).normal(size=(6, 3))
+
+    def loss(self, triplets):
+        self.ids = a, p, n = triplets.T
+        return np.mean(np.sum(self.E[a] * (self.E[n] - self.E[p]), axis=1))
+
+    def grad(self):
+        a, p, n = self.ids
+        dE = np.zeros_like(self.E)
+        np.add.at(dE, a, (self.E[n] - self.E[p]) / len(a))
+        np.add.at(dE, p, -self.E[a] / len(a))
+        np.add.at(dE, n, self.E[a] / len(a))
+        return {"E": dE}
+""",
+    "check_model(Triplets(), np.array([[0, 1, 2], [0, 3, 1], [5, 1, 1]]), None)",
+    [
+        ("np.add.at(dE, p, -self", "np.add.at(dE, p, self", "E"),
+        ("        np.add.at(dE, n, self.E[a] / len(a))\n", "", "E"),
+    ],
+    "E",
+)
+
+
+@right([*NETWORKS, LABELS, TRIPLETS])
 def test_right_networks_pass(case: Case) -> None:
     passes(case)
 
 
-@wrong([*NETWORKS, LABELS])
+@wrong([*NETWORKS, LABELS, TRIPLETS])
 def test_mistakes_are_found(case: Case, bug: Bug) -> None:
     fails(case, bug)
 

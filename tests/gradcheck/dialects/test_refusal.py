@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinydl import gradcheck
-from tinydl.gradcheck import GradientCheckError, check_layer, check_loss
+from tinydl.gradcheck import GradientCheckError, check_function, check_layer, check_loss
 
 
 class Odd:
@@ -79,6 +79,41 @@ def test_the_adapter_of_a_loss_works_when_pasted() -> None:
     text = adapter_in(lambda: check_loss(oddloss, (3, 2), y_true))
     report = eval(text.strip(), {**vars(gradcheck), "oddloss": oddloss, "y_true": y_true})
     assert report.gradients == {"y_pred": "ok"}
+
+
+def test_a_function_without_a_backward_is_refused_with_an_adapter() -> None:
+    def f(x):
+        return x**2
+
+    text = adapter_in(lambda: check_function(f, (3, 2)))
+    space = {**vars(gradcheck), "f": f, "backward": lambda dy, x: 2 * dy * x}
+    assert eval(text.strip(), space).gradients == {"x": "ok"}
+
+
+class Box:
+    def __init__(self, v):
+        self.v, self.g = v, None
+
+
+class InBoxes(Odd):
+    def forward(self, x):
+        return Box(self.push_ahead(x))
+
+    def backward(self, dy):
+        return self.take_back(dy)
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "ok"), (2.0, "WRONG")])
+def test_a_result_in_a_box_is_refused_with_the_forward_to_paste(factor: float, verdict: str) -> None:
+    layer = InBoxes(factor)
+    with pytest.raises(TypeError, match="must return an array, got Box: pass forward=") as caught:
+        check_layer(layer, (5, 4))
+    pasted = str(caught.value).partition("pass ")[2]
+    try:
+        report = eval(f"check_layer(layer, (5, 4), {pasted})", {**vars(gradcheck), "layer": layer})
+    except GradientCheckError as error:
+        report = error.report
+    assert report.gradients == {"x": "ok", "W": verdict}
 
 
 def test_shapes_of_a_state_stand_in_the_adapter() -> None:

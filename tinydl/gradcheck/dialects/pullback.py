@@ -11,6 +11,9 @@ from ..report import UnclearError
 from .call import Settings
 from .plain import Functions, Plain
 from .structures import is_floating, is_number
+from .trial import copied, quietly
+
+WANTED = "without a backward, forward must return (y, pullback) or (value, gradients)"
 
 
 class Pullback(Plain):
@@ -33,14 +36,24 @@ def scale(x, w):
         return isinstance(subject, Functions) and subject.backward is None
 
     def settle(self) -> None:
-        """Do nothing: the function's result leaves no question open."""
+        """Ask for a backward if the function returns nothing but its value."""
+        copy = copied(self)
+        with quietly():
+            try:
+                copy.forward()
+            except UnclearError:
+                raise
+            except Exception:
+                return  # the check itself will raise the error
+        if copy.second is None:
+            raise UnclearError("backward", f"{WANTED}, got one result: pass backward as well")
 
     def _without_cache(self, result: tuple[Any, ...]) -> tuple[Any, ...]:
         numbers = [place for place, each in enumerate(result) if is_number(each)]
         if len(result) < 2 or not (callable(result[-1]) or numbers):
             raise UnclearError(
-                "backward", "without a backward, forward must return (y, pullback) or (value, gradients), got "
-                f"{len(result)} results, the last a {type(result[-1]).__name__}: pass backward as well",
+                "backward", f"{WANTED}, got {len(result)} results, the last a {type(result[-1]).__name__}: "
+                "pass backward as well",
             )  # fmt: skip
         self.is_objective = not callable(result[-1])
         if not self.is_objective:

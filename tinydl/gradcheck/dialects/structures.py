@@ -49,6 +49,11 @@ def is_number(value: Any) -> bool:
     return numeric and np.size(value) == 1
 
 
+def is_whole(value: Any) -> bool:
+    """Whether a value is an array of integers or booleans, such as indices or a mask."""
+    return isinstance(value, np.ndarray) and value.dtype.kind in "iub"
+
+
 def is_structure(value: Any) -> bool:
     """Whether a value is a tuple, list or dict that holds arrays of floats, and otherwise only arrays and None."""
     if not isinstance(value, tuple | list | dict) or not value:
@@ -79,13 +84,17 @@ def mapped(value: Any, change: Callable[[Any, str], Any], name: str = "") -> Any
 
 
 def split(name: str, value: Any, into: dict[str, Any]) -> Any:
-    """A template of the value; its leaves are added to `into` by name."""
+    """A template of the value; its leaves are added to `into` by name.
+
+    Of a forward's first input, a container of indices alone is split as well.
+    """
 
     def keep(leaf: Any, leaf_name: str) -> Leaf:
         into[leaf_name] = leaf
         return Leaf(leaf_name)
 
-    return mapped(value, keep, name) if is_structure(value) else keep(value, name)
+    indices = isinstance(value, tuple | list | dict) and bool(value) and all(map(is_whole, leaves_of(value)))
+    return mapped(value, keep, name) if is_structure(value) or (indices and not into) else keep(value, name)
 
 
 def filled(template: Any, values: Mapping[str, Any]) -> Any:
