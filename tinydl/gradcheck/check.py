@@ -27,6 +27,7 @@ from .dialects import (
     ModelWithLoss,
     Settings,
     is_namespace,
+    loss_names,
     no_dialect,
     signature_of,
     understood,
@@ -240,8 +241,9 @@ def check_loss(
 ) -> GradientCheckReport:  # fmt: skip
     """Check a loss: backward() must return d forward(y_pred, y_true) / d y_pred.
 
-    Works like `check_layer`, with the loss value as the objective and "y_pred" as the only array. Integer labels
-    keep their dtype, and floating-point targets are converted to the dtype of the run. The loss must modify neither.
+    Works like `check_layer`, with the loss value as the objective and "y_pred" as the only array (for a plain function,
+    the report uses the function's own name for it). Integer labels keep their dtype, and floating-point targets are
+    converted to the dtype of the run. The loss must modify neither.
 
     Raises:
         GradientCheckError, TypeError, ValueError: as in `check_layer`.
@@ -249,14 +251,14 @@ def check_loss(
     if isinstance(loss, tuple) and len(loss) == 2 and all(callable(function) for function in loss):
         loss = Functions(*loss)
     positional = _given(y_pred, () if y_true is None else (np.array(y_true),))
-    given = gathered(
-        "check_loss", *signature_of(loss, forward, len(positional), LOSS), ["y_pred", "y_true"], positional, keywords
-    )
-    fixed = ("y_true",) if "y_true" in given.values else ()
+    names = loss_names(loss)
+    given = gathered("check_loss", *signature_of(loss, forward, len(positional), LOSS), names, positional, keywords)
+    fixed = tuple(names[1 : len(positional)])
     settings = Settings(True, arguments or {}, None, forward, backward, given.by_name, fixed)
     call = _understood("check_loss", LOSSES, loss, given.values, settings)
     choice = Choice(gradients or {}, constants, rules, scale, own=_is_own(loss))
-    name = label(loss) if not isinstance(loss, Functions) else name_of(loss.forward)
+    function = loss.forward if isinstance(loss, Functions) else loss
+    name = name_of(function) if isinstance(function, FunctionType) else label(loss)
     return _check_call(call, name, next(iter(given.values)), choice, given.options, float32)
 
 

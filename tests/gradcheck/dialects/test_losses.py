@@ -69,12 +69,12 @@ def softmax_loss({arguments}):
     return {result}
 """
 FUNCTION_BUGS: list[Bug] = [
-    ("    dx /= len(x)\n", "", "y_pred"), ("dx[rows, y] -= 1", "dx[rows, y] += 1", "y_pred"),
-    ("dx = p.copy()", "dx = 2 * p", "y_pred"),
+    ("    dx /= len(x)\n", "", "x"), ("dx[rows, y] -= 1", "dx[rows, y] += 1", "x"),
+    ("dx = p.copy()", "dx = 2 * p", "x"),
 ]  # fmt: skip
 BOTH = [
     Case(f"{arguments} -> {result}", FUNCTIONS.format(arguments=arguments, result=result),
-         "check_loss(softmax_loss, (3, 4), np.array([0, 3, 1]))", FUNCTION_BUGS, "y_pred")
+         "check_loss(softmax_loss, (3, 4), np.array([0, 3, 1]))", FUNCTION_BUGS, "x")
     for arguments, result in (("x, y", "loss, dx"), ("x, y", "loss, p, dx"), ("x, y, reg=0.1", "dx, loss"))
 ]  # fmt: skip
 STATIC = Case(
@@ -120,8 +120,13 @@ def test_a_pair_of_functions_is_a_loss() -> None:
         return 0.5 * np.sum((a - y) ** 2)
 
     check_loss((cost, lambda a, y: a - y), (3, 2), np.ones((3, 2)))
-    with pytest.raises(GradientCheckError, match="dy_pred is wrong"):
+    with pytest.raises(GradientCheckError, match="check of cost FAILED\n  da is wrong"):
         check_loss((cost, lambda a, y: y - a), (3, 2), np.ones((3, 2)))
+
+
+def test_a_pair_whose_target_comes_first_reports_y_pred() -> None:
+    pair = (lambda y_true, p: np.sum((p - y_true) ** 2), lambda y_true, p: 2 * (p - y_true))
+    assert check_loss(pair, (3, 2), np.ones((3, 2))).gradients == {"y_pred": "ok"}
 
 
 def test_an_object_without_a_gradient_is_refused() -> None:

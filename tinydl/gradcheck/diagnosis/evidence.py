@@ -163,9 +163,10 @@ class Evidence:
         yield "y", self.scene.y
         yield from ((name, value) for name, value in objective.arrays.items() if name != x_name)
         call = getattr(objective.runner.layer, "call", None)
-        target = None if call is None else call.inputs.get("y_true")  # a loss's target
-        if isinstance(target, np.ndarray) and target.dtype.kind == "f":
-            yield "y_true", target
+        for name in call.settings.fixed if call is not None and call.differentiates_inputs else ():
+            target = call.inputs.get(name)  # a loss's target
+            if isinstance(target, np.ndarray) and target.dtype.kind == "f":
+                yield name, target
         for name, gradient in self.scene.gradients.items():
             if name in ("dy", self.name) or objective.arrays[name] is self.values:  # skip a shared array
                 continue

@@ -12,7 +12,7 @@ from .call import Call, Settings
 from .context import WithContext, is_namespace, signature_of
 from .derivative import Derivative
 from .integers import as_numbers
-from .losses import Loss, LossAndGradient, ModelWithLoss
+from .losses import Loss, LossAndGradient, ModelWithLoss, loss_names
 from .names import LOSS, Functions
 from .networks import Network
 from .plain import Plain
@@ -25,7 +25,7 @@ from .tuples import Tuples
 
 __all__ = [
     "Call", "Derivative", "FUNCTIONS", "Functions", "LAYERS", "LOSS", "LOSSES", "Loss", "ModelWithLoss", "NETWORKS",
-    "Plain", "Settings", "is_namespace", "is_structure", "no_dialect", "signature_of", "understood",
+    "Plain", "Settings", "is_namespace", "is_structure", "loss_names", "no_dialect", "signature_of", "understood",
 ]  # fmt: skip
 
 LAYERS: tuple[type[Call], ...] = (WithContext, Network, Derivative, Tuples, Tensors, Plain)

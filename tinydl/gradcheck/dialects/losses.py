@@ -7,7 +7,9 @@ their mean or their sum, depending on which one backward differentiates.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice, permutations
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from ..copying import copy_as
 from ..reach import places_of
 from ..report import UnclearError
 from .call import Call, Settings, positional
-from .names import CACHE, LOSS, LOSS_BACKWARD, OUTPUT, PREDICTED, TRUE, method_of
+from .names import CACHE, LOSS, LOSS_BACKWARD, OUTPUT, PREDICTED, TRUE, Functions, method_of
 from .plain import MOST_PLANS, Plain, Role
 from .structures import is_floating, leaves_of
 from .trial import FITS, best, copied, misfit, quietly, slope
@@ -128,18 +130,7 @@ class SquaredError:
 
     def _order_by_name(self) -> bool | None:
         """True if the target comes first, False if it comes second, None if the names do not show the order."""
-        names = [name for name in places_of(self.the_forward) if name != self.mode][:2]
-        if len(names) < 2:
-            return False
-        true = [TRUE.fullmatch(name) is not None for name in names]
-        predicted = [PREDICTED.fullmatch(name) is not None for name in names]
-        if true[0] != true[1]:
-            return true[0]
-        if names[0].lower() == "y" and (predicted[1] or names[1].lower() in ("yhat", "y_")):
-            return True  # (y, y_pred)
-        if names[1].lower() == "y":
-            return False
-        return None
+        return target_first([name for name in places_of(self.the_forward) if name != self.mode])
 
     def settle(self) -> None:
         self._settle_value()
@@ -220,6 +211,27 @@ class SquaredError:
                 except Exception:
                     distances[reduction] = float("inf")
         return min(distances, key=lambda each: distances[each])
+
+
+def target_first(names: Sequence[str]) -> bool | None:
+    """Whether the target comes before the prediction, by the arguments' names; None if they do not show the order."""
+    if len(names) < 2:
+        return False
+    true = [TRUE.fullmatch(name) is not None for name in names[:2]]
+    if true[0] != true[1]:
+        return true[0]
+    if names[0].lower() == "y" and (PREDICTED.fullmatch(names[1]) or names[1].lower() in ("yhat", "y_")):
+        return True  # (y, y_pred)
+    return False if names[1].lower() == "y" else None
+
+
+def loss_names(loss: Any) -> list[str]:
+    """The names of the prediction and the target: a plain function's own, if it has them in this order."""
+    function = loss.forward if isinstance(loss, Functions) else loss
+    names = places_of(function)[:2] if isinstance(function, FunctionType) else []
+    first = target_first(names)
+    known = first is False or (first is None and function is loss)  # a lone function is called in the given order
+    return names if len(names) == 2 and known else ["y_pred", "y_true"]
 
 
 class LossAndGradient(Call):

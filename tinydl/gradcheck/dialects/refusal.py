@@ -44,7 +44,8 @@ def no_dialect(owner: str, subject: Any, inputs: Mapping[str, Any]) -> str:
 
 def adapter(owner: str, subject: Any, inputs: Mapping[str, Any]) -> str:
     """The call to paste, with the given shapes and the likeliest methods."""
-    arguments = ", ".join(_written(value, name, owner) for name, value in inputs.items())
+    targets = list(inputs)[1:2] if owner == "check_loss" else []
+    arguments = ", ".join(name if name in targets else _written(value, name) for name, value in inputs.items())
     names = ", ".join(inputs)
     if isinstance(subject, Functions):
         return f"    {owner}(lambda {names}: f({names}), lambda dy, {names}: backward(dy, {names}), {arguments})"
@@ -113,10 +114,8 @@ def _variable(subject: Any) -> str:
     return type(subject).__name__.lower()
 
 
-def _written(value: Any, name: str, owner: str) -> str:
+def _written(value: Any, name: str) -> str:
     """An input as code: an array of floats as its shape, a plain value as it is, and anything else as its name."""
-    if owner == "check_loss" and name == "y_true":
-        return name
     if is_structure(value):
         return str(mapped(value, lambda leaf, _: np.shape(leaf)))
     if is_floating(value):

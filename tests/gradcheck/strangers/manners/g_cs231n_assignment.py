@@ -114,7 +114,7 @@ CASES = [
     ]),
     Case("cs231n_svm_loss",
          lambda: check_loss(svm_loss, np.random.default_rng(3).normal(size=(5, 4)), np.array([0, 3, 1, 1, 2])), bugs=[
-        Bug("    dx /= N\n", "", "y_pred", r"times the right one|1/N|batch|mean|divid"),
-        Bug("    dx[np.arange(N), y] -= np.sum(dx, axis=1)\n", "", "y_pred", r"true class|label|target|y|missing"),
+        Bug("    dx /= N\n", "", "x", r"times the right one|1/N|batch|mean|divid"),
+        Bug("    dx[np.arange(N), y] -= np.sum(dx, axis=1)\n", "", "x", r"true class|label|target|y|missing"),
     ]),
 ]

@@ -101,7 +101,7 @@ CASES = [
         Bug("self.advantages[:, None] * (p - onehot)", "p - onehot", "y_pred", r"row|advantage|weight|factor|scale"),
     ], expect="not checked", arrays=("advantages",)),
     Case("rl_huber_td", lambda: check_loss(huber_td, np.random.default_rng(5).normal(size=8) * 2, np.zeros(8)), bugs=[
-        Bug("np.where(small, td, delta * np.sign(td)) / td.size", "td / td.size", "y_pred", r"clip|large|outlier|entries|branch"),
-        Bug("np.sign(td)) / td.size", "np.sign(td))", "y_pred", r"times the right one|batch|mean|1/N"),
+        Bug("np.where(small, td, delta * np.sign(td)) / td.size", "td / td.size", "q", r"clip|large|outlier|entries|branch"),
+        Bug("np.sign(td)) / td.size", "np.sign(td))", "q", r"times the right one|batch|mean|1/N"),
     ]),
 ]

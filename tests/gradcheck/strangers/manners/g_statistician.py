@@ -99,8 +99,8 @@ RBF = RBFKernelMachine(4, 3)
 
 CASES = [
     Case("stats_poisson", lambda: check_loss(poisson_nll, (6,), np.array([0, 2, 1, 5, 0, 3])), bugs=[
-        Bug("(lam - counts) / counts.size", "(lam - counts)", "y_pred", r"6(\.0)? times|batch|mean|1/N"),
-        Bug("(lam - counts) / counts.size", "(eta - counts) / counts.size", "y_pred", r"link|exp|activation|derivative|predict"),
+        Bug("(lam - counts) / counts.size", "(lam - counts)", "eta", r"6(\.0)? times|batch|mean|1/N"),
+        Bug("(lam - counts) / counts.size", "(eta - counts) / counts.size", "eta", r"link|exp|activation|derivative|predict"),
     ]),
     Case("stats_gaussian_mixture", lambda: check_layer(GaussianMixture(3, 2), X=(6, 2)), bugs=[
         Bug("g.sum() * self.w_ - r.sum(axis=0)", "-r.sum(axis=0)", "logits_", r"softmax|normali|term|missing"),

@@ -123,8 +123,8 @@ CASES = [
         Bug("dz = dlp - p * dlp.sum(axis=1, keepdims=True)", "dz = dlp - p * dlp", "y_pred", r"softmax|sum|jacobian|row|term"),
     ]),
     Case("structured_dice", lambda: check_loss(dice_loss, (2, 3, 4), np.random.default_rng(0).integers(0, 2, (2, 3, 4))), bugs=[
-        Bug("return 1 - dice.mean(), dp * p * (1 - p)", "return 1 - dice.mean(), dp", "y_pred",
+        Bug("return 1 - dice.mean(), dp * p * (1 - p)", "return 1 - dice.mean(), dp", "logits",
             r"sigmoid|derivative|activation"),
-        Bug("-(2 * mask - dice)", "-2 * mask", "y_pred", r"quotient|term|missing|denominator"),
+        Bug("-(2 * mask - dice)", "-2 * mask", "logits", r"quotient|term|missing|denominator"),
     ]),
 ]

@@ -110,13 +110,13 @@ CASES = [
         "hinge with its gradient",
         lambda: check_loss(svm_loss, np.random.randn(5, 4), np.array([0, 3, 1, 1, 2])),
         bugs=[
-            Bug("    dx /= N\n", "", "y_pred", r"5 times|1/N|batch"),
-            Bug("dx[np.arange(N), y] -= num_pos", "dx[np.arange(N), y] -= 1", "y_pred", r"label|correct|count|number"),
-            Bug("dx[np.arange(N), y] -= num_pos", "dx[np.arange(N), y] += num_pos", "y_pred", r"sign|label|correct"),
+            Bug("    dx /= N\n", "", "x", r"5 times|1/N|batch"),
+            Bug("dx[np.arange(N), y] -= num_pos", "dx[np.arange(N), y] -= 1", "x", r"label|correct|count|number"),
+            Bug("dx[np.arange(N), y] -= num_pos", "dx[np.arange(N), y] += num_pos", "x", r"sign|label|correct"),
             Bug(
                 "dx[margins > 0] = 1",
                 "dx[margins > 0] = margins[margins > 0]",
-                "y_pred",
+                "x",
                 r"margin|squared|constant|derivative|indicator",
             ),
         ],

@@ -104,17 +104,17 @@ labels = np.array([0, 2, 1, 1, 0])
 
 CASES = [
     Case("softmax loss", lambda: check_loss(softmax_loss, (5, 3), labels), bugs=[
-        Bug("    dx /= N\n", "", "y_pred", r"\bN\b|5(\.0*)? times|batch size|mean"),
-        Bug("    dx[np.arange(N), y] -= 1\n", "", "y_pred", r"onehot|one-hot|label|- ?1|missing"),
-        Bug("    dx[np.arange(N), y] -= 1\n", "    dx[np.arange(N), y] += 1\n", "y_pred", r"sign|onehot|one-hot|label|\+ ?1"),
-        Bug("dx = np.exp(log_probs)", "dx = np.exp(shifted)", "y_pred", r"normali[sz]|softmax|sum"),
-        Bug("dx = np.exp(log_probs)", "dx = log_probs.copy()", "y_pred", r"log|exp|softmax"),
+        Bug("    dx /= N\n", "", "x", r"\bN\b|5(\.0*)? times|batch size|mean"),
+        Bug("    dx[np.arange(N), y] -= 1\n", "", "x", r"onehot|one-hot|label|- ?1|missing"),
+        Bug("    dx[np.arange(N), y] -= 1\n", "    dx[np.arange(N), y] += 1\n", "x", r"sign|onehot|one-hot|label|\+ ?1"),
+        Bug("dx = np.exp(log_probs)", "dx = np.exp(shifted)", "x", r"normali[sz]|softmax|sum"),
+        Bug("dx = np.exp(log_probs)", "dx = log_probs.copy()", "x", r"log|exp|softmax"),
     ]),
     Case("svm loss", lambda: check_loss(svm_loss, (5, 3), labels), bugs=[
-        Bug("dscores[np.arange(n), y] -= num_pos", "dscores[np.arange(n), y] -= 1", "y_pred", r"count|number|label|correct|true class"),
-        Bug("return total, dscores / n", "return total, dscores", "y_pred", r"\bN\b|5(\.0*)? times|batch size|mean"),
-        Bug("    dscores[np.arange(n), y] -= num_pos\n", "", "y_pred", r"label|correct|true class|missing|zero"),
-        Bug("dscores = (margins > 0).astype(x.dtype)", "dscores = margins.copy()", "y_pred", r"mask|margin|derivative|step"),
+        Bug("dscores[np.arange(n), y] -= num_pos", "dscores[np.arange(n), y] -= 1", "x", r"count|number|label|correct|true class"),
+        Bug("return total, dscores / n", "return total, dscores", "x", r"\bN\b|5(\.0*)? times|batch size|mean"),
+        Bug("    dscores[np.arange(n), y] -= num_pos\n", "", "x", r"label|correct|true class|missing|zero"),
+        Bug("dscores = (margins > 0).astype(x.dtype)", "dscores = margins.copy()", "x", r"mask|margin|derivative|step"),
     ]),
     Case("two-layer net", lambda: check_model(TwoLayerNet(), (5, 6), labels), bugs=[
         Bug("hidden.T.dot(dscores) + self.reg * W2", "hidden.T.dot(dscores)", "W2", r"reg|penalty|decay|\bW2? (term|times)|0\.1"),

@@ -72,21 +72,21 @@ design = np.c_[np.ones(6), rs.randn(6, 2), rs.randint(0, 2, 6)]
 
 CASES = [
     Case("sparse autoencoder", lambda: check_loss(sparse_autoencoder_cost, np.linspace(-0.7, 0.8, 31), patches), bugs=[
-        Bug(" + beta * sparsity_delta)", ")", "y_pred", r"term|missing|sparsity|entries|road"),
-        Bug("W2grad = delta3.dot(a2.transpose()) / m + lambda_ * W2", "W2grad = delta3.dot(a2.transpose()) / m", "y_pred", r"lambda|decay|penalty|term|0\.01|entries"),
-        Bug("delta3 = -(data - h) * h * (1 - h)", "delta3 = -(data - h)", "y_pred", r"sigmoid|derivative|missing|entries"),
-        Bug("b1grad = np.sum(delta2, axis=1) / m", "b1grad = np.sum(delta2, axis=1)", "y_pred", r"5(\.0*)? times|1/m|entries|\[2[4-6]"),
+        Bug(" + beta * sparsity_delta)", ")", "theta", r"term|missing|sparsity|entries|road"),
+        Bug("W2grad = delta3.dot(a2.transpose()) / m + lambda_ * W2", "W2grad = delta3.dot(a2.transpose()) / m", "theta", r"lambda|decay|penalty|term|0\.01|entries"),
+        Bug("delta3 = -(data - h) * h * (1 - h)", "delta3 = -(data - h)", "theta", r"sigmoid|derivative|missing|entries"),
+        Bug("b1grad = np.sum(delta2, axis=1) / m", "b1grad = np.sum(delta2, axis=1)", "theta", r"5(\.0*)? times|1/m|entries|\[2[4-6]"),
     ]),
     Case("softmax regression", lambda: check_loss(softmax_cost, (12,), samples), bugs=[
-        Bug("grad = -(indicator - p).dot(data.transpose()) / m", "grad = (indicator - p).dot(data.transpose()) / m", "y_pred", r"sign|term"),
-        Bug("data.transpose()) / m + lambda_ * theta", "data.transpose()) / m", "y_pred", r"lambda|decay|penalty|term|0\.1|theta"),
-        Bug("return cost, grad.flatten()", "return cost, grad.T.flatten()", "y_pred", r"transpos|reshape|order|permut|flatten"),
-        Bug("(indicator - p).dot(data.transpose()) / m", "(indicator - p).dot(data.transpose())", "y_pred", r"6(\.0*)? times|\bm\b|1/m|term|factor|batch"),
+        Bug("grad = -(indicator - p).dot(data.transpose()) / m", "grad = (indicator - p).dot(data.transpose()) / m", "theta", r"sign|term"),
+        Bug("data.transpose()) / m + lambda_ * theta", "data.transpose()) / m", "theta", r"lambda|decay|penalty|term|0\.1|theta"),
+        Bug("return cost, grad.flatten()", "return cost, grad.T.flatten()", "theta", r"transpos|reshape|order|permut|flatten"),
+        Bug("(indicator - p).dot(data.transpose()) / m", "(indicator - p).dot(data.transpose())", "theta", r"6(\.0*)? times|\bm\b|1/m|term|factor|batch"),
     ]),
     Case("logistic regression", lambda: check_loss(logistic_reg, (3,), design), bugs=[
-        Bug("    g = X.T @ (p - y) / n + reg / n", "    g = X.T @ (p - y) / n + theta / n", "y_pred", r"\[0\]|first|intercept|one entry|penalty|entry", (0,)),
-        Bug("    g = X.T @ (p - y) / n + reg / n", "    g = X.T @ (p - y) / n + reg", "y_pred", r"term|penalty|times|entries"),
-        Bug("    g = X.T @ (p - y) / n", "    g = X.T @ (y - p) / n", "y_pred", r"sign|term|-1"),
-        Bug("    g = X.T @ (p - y) / n", "    g = X.T @ ((p - y) * p * (1 - p)) / n", "y_pred", r"sigmoid|extra|twice|derivative"),
+        Bug("    g = X.T @ (p - y) / n + reg / n", "    g = X.T @ (p - y) / n + theta / n", "theta", r"\[0\]|first|intercept|one entry|penalty|entry", (0,)),
+        Bug("    g = X.T @ (p - y) / n + reg / n", "    g = X.T @ (p - y) / n + reg", "theta", r"term|penalty|times|entries"),
+        Bug("    g = X.T @ (p - y) / n", "    g = X.T @ (y - p) / n", "theta", r"sign|term|-1"),
+        Bug("    g = X.T @ (p - y) / n", "    g = X.T @ ((p - y) * p * (1 - p)) / n", "theta", r"sigmoid|extra|twice|derivative"),
     ]),
 ]

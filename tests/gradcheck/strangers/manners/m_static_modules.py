@@ -128,9 +128,9 @@ CASES = [
         Bug("w.reshape(F, -1).T @ d)", "w[:, :, ::-1, ::-1].reshape(F, -1).T @ d)", "x", r"flip|rotat|revers"),
     ]),
     Case("svm loss", lambda: check_loss(svm_loss, (4, 5), np.array([0, 4, 2, 2])), bugs=[
-        Bug("    dx /= N\n", "", "y_pred", r"\bN\b|4(\.0*)? times|batch size|mean"),
-        Bug("dx[np.arange(N), y] -= (margins > 0).sum(axis=1)", "dx[np.arange(N), y] -= (margins > 0).sum(axis=0)[:N]", "y_pred", r"axis|label|correct|true"),
-        Bug("dx[np.arange(N), y] -= (", "dx[np.arange(N), y] += (", "y_pred", r"sign|label|correct|true"),
-        Bug("dx[margins > 0] = 1", "dx[margins > 1] = 1", "y_pred", r"mask|margin|threshold|missing|zero"),
+        Bug("    dx /= N\n", "", "x", r"\bN\b|4(\.0*)? times|batch size|mean"),
+        Bug("dx[np.arange(N), y] -= (margins > 0).sum(axis=1)", "dx[np.arange(N), y] -= (margins > 0).sum(axis=0)[:N]", "x", r"axis|label|correct|true"),
+        Bug("dx[np.arange(N), y] -= (", "dx[np.arange(N), y] += (", "x", r"sign|label|correct|true"),
+        Bug("dx[margins > 0] = 1", "dx[margins > 1] = 1", "x", r"mask|margin|threshold|missing|zero"),
     ]),
 ]
