@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dialects.call import Call, positional
-from .reach import Path, at, put
+from .reach import Path, at, attribute, put
 
 Scales = Mapping[str, float]
 
@@ -43,7 +43,7 @@ class Adapted:
     @property
     def claims_to_add(self) -> bool:
         """Whether the subject has dicts `params` and `grads`, which suggests that gradients accumulate."""
-        held = (getattr(self.call.subject, name, None) for name in ("params", "grads"))
+        held = (attribute(self.call.subject, name) for name in ("params", "grads"))
         return all(isinstance(each, dict) and each for each in held)
 
     @property
@@ -66,6 +66,10 @@ class Adapted:
 
     @property
     def params(self) -> dict[str, NDArray[Any]]:
+        """The arrays other than x, each as a plain array that shares the memory of the user's kind of array."""
+        return {name: np.asarray(array) for name, array in self._held().items()}
+
+    def _held(self) -> dict[str, NDArray[Any]]:
         held = {name: find(self.call, path) for name, path in self.arrays.items() if name != self.x_name}
         return {name: array for name, array in held.items() if isinstance(array, np.ndarray)}
 
@@ -81,7 +85,7 @@ class Adapted:
         """Return dx; `grads` then holds the other gradients of this pass alone."""
         if not self.adding:
             self.clear()
-        before = {name: (array, array.copy()) for name, array in self.params.items()}
+        before = {name: (array, array.copy()) for name, array in self._held().items()}
         given = self.parts(dy)
         self.call.backward(*given)
         kept = zip(given, self.parts(dy), strict=True)
@@ -104,18 +108,20 @@ class Adapted:
             gradient = np.asarray(gradient)
         if not isinstance(gradient, np.ndarray):
             return gradient
+        gradient = np.asarray(gradient)
         array = self.call.inputs[self.x_name] if name == self.x_name else find(self.call, self.arrays[name])
         if gradient.shape != np.shape(array) and gradient.size == np.size(array) == 1:
             gradient = gradient.reshape(np.shape(array))  # a number for an array of one entry
         return gradient / self.scale[name] if name in self.scale else gradient.copy()
 
     def _restore(self, name: str, array: NDArray[Any], values: NDArray[Any]) -> None:
-        if find(self.call, self.arrays[name]) is not array:
+        now = find(self.call, self.arrays[name])
+        if now is not array and not (isinstance(now, np.ndarray) and same_memory(now, array)):
             self.changed.add(name)
             put(self.call, self.arrays[name], array)
-        if not np.array_equal(array, values, equal_nan=True):
+        if not np.array_equal(np.asarray(array), np.asarray(values), equal_nan=True):
             self.changed.add(name)
-            array[...] = values
+            np.asarray(array)[...] = np.asarray(values)
 
     def parts(self, dy: NDArray[Any]) -> list[NDArray[Any]]:
         """Copies of dy's parts, one for each output, in float32 for a float32 output."""
@@ -126,11 +132,11 @@ class Adapted:
         return [self.call.arranged(part.reshape(shape).astype(dtype)) for part, shape, dtype in triples]
 
     def penalty(self) -> Any:
-        penalty = getattr(self.call.subject, "penalty", None)
+        penalty = attribute(self.call.subject, "penalty")
         return penalty() if callable(penalty) and not positional(penalty)[0] else 0.0
 
     def zero_grad(self) -> None:
-        zero = getattr(self.call.subject, "zero_grad", None)
+        zero = attribute(self.call.subject, "zero_grad")
         if callable(zero) and not positional(zero)[0]:
             zero()
         else:
@@ -142,6 +148,12 @@ class Adapted:
             held = find(self.call, path)
             if isinstance(held, np.ndarray) and path[0] != ("attribute", "returned") and held.flags.writeable:
                 held[...] = 0
+
+
+def same_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Whether two arrays are one view, as two readings of one field of a structured array are."""
+    views = (a.__array_interface__, b.__array_interface__)
+    return all(views[0][key] == views[1][key] for key in ("data", "shape", "strides"))
 
 
 def find(root: Any, path: Path) -> Any:

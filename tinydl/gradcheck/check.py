@@ -34,6 +34,7 @@ from .dialects import (
 )
 from .inputs import gathered, input_value
 from .options import Keywords, Options, input_point, label, name_of
+from .reach import attribute
 from .report import ArrayReport, GradientCheckError, GradientCheckReport, UnclearError
 from .run import refuse_other_mode, run_check
 from .runner import Runner
@@ -283,7 +284,7 @@ def check_model(
     if not _is_own(model):
         call = _model_call(model, x, y, loss, Settings(training), options)
         return _check_call(call, label(model), next(iter(call.inputs)), choice, options, float32)
-    loss = getattr(model, "loss", None) if loss is None else loss
+    loss = attribute(model, "loss") if loss is None else loss
     if loss is None:
         raise ValueError(NO_LOSS)
     point = input_point("check_model", "x", x, options)
@@ -313,7 +314,7 @@ def _model_call(model: Any, x: Any, y: Any, loss: Any, settings: Settings, optio
         network = understood(NETWORKS, "check_model", model, {**inputs, **targets}, fixed)
         if network is not None:
             return network
-        loss = getattr(model, "loss", None)
+        loss = attribute(model, "loss")
     if loss is None:
         raise ValueError(NO_LOSS)
     call = _understood("check_model", LAYERS, model, inputs, settings)
@@ -425,4 +426,4 @@ def _given(first: Any, others: Sequence[Any]) -> list[Any]:
 
 
 def _as_dtype(thing: Any, dtype: DTypeLike) -> Any:
-    return thing.astype(np.dtype(dtype).name) if hasattr(thing, "astype") else copy_as(thing, dtype)
+    return thing.astype(np.dtype(dtype).name) if callable(attribute(thing, "astype")) else copy_as(thing, dtype)

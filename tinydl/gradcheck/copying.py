@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .reach import class_values, globals_of, held_by_class, inside, reach
+from .reach import attribute, class_values, globals_of, held_by_class, inside, reach
 
 
 def copy_as(root: Any, dtype: DTypeLike) -> Any:
@@ -29,19 +29,26 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
     memo: dict[int, Any] = {}  # {id of an object: its replacement, for deepcopy}
     bases: dict[int, NDArray[Any]] = {}
     twins: list[tuple[FunctionType, FunctionType]] = []
+    bare: list[tuple[Any, Any]] = []
     cells: dict[int, CellType] = {}
     spaces: dict[int, dict[str, Any]] = {}  # {id of a module's globals: their copy, for copied functions}
     found = [thing for _, thing in reach(root)]
     shared = _shared(found)
     for thing in found:
+        kind: Any = type(thing)
         if id(thing) in shared:
             memo[id(thing)] = thing
         elif isinstance(thing, np.ndarray) and thing.dtype.kind in ("fc" if target.kind == "c" else "f"):
             memo[id(thing)] = _array_as(thing, target, bases)
+            if _is_users_kind(thing):
+                bare.append((thing, memo[id(thing)]))
         elif isinstance(thing, FunctionType):
             if thing.__closure__ or thing.__defaults__ or thing.__kwdefaults__ or globals_of(thing):
                 memo[id(thing)] = _empty_copy(thing, cells, spaces)
                 twins.append((thing, memo[id(thing)]))
+        elif _has_own_lookup(kind):
+            memo[id(thing)] = (dict if isinstance(thing, dict) else object).__new__(kind)
+            bare.append((thing, memo[id(thing)]))
         elif not _can_be_copied(thing):
             memo[id(thing)] = thing
     for thing in found:  # modules are shared, too: self.xp = np
@@ -55,10 +62,14 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
                 new.cell_contents = copy.deepcopy(old.cell_contents, memo)
         for name in globals_of(original):
             twin.__globals__[name] = copy.deepcopy(original.__globals__[name], memo)
+    for original, twin in bare:
+        if isinstance(original, dict):
+            dict.update(twin, {key: copy.deepcopy(value, memo) for key, value in dict.items(original)})
+        vars(twin).update({name: copy.deepcopy(value, memo) for name, value in vars(original).items()})
     clone = copy.deepcopy(root, memo)
-    with_dtype = any("dtype" in getattr(thing, "__dict__", ()) for thing in found)
+    with_dtype = any("dtype" in attribute(thing, "__dict__", ()) for thing in found)
     for _, thing in reach(clone) if with_dtype else ():
-        attributes = getattr(thing, "__dict__", {})
+        attributes = attribute(thing, "__dict__", {})
         with suppress(TypeError):  # an attribute named dtype may have another meaning
             has_dtype = id(thing) not in shared and attributes.get("dtype") is not None
             if has_dtype and np.dtype(attributes["dtype"]).kind == "f":
@@ -103,6 +114,27 @@ def _can_be_copied(thing: Any) -> bool:
 
 
 @lru_cache(maxsize=1024)
+def _has_own_lookup(kind: Any) -> bool:
+    """Whether a class defines __new__ or __getattr__, which deepcopy would run on an object without attributes.
+
+    Such an object is copied attribute by attribute (a dict also item by item), unless its class defines how.
+    """
+    if not (isinstance(kind.__new__, FunctionType) or hasattr(kind, "__getattr__")) or not kind.__dictoffset__:
+        return False
+    same = all(getattr(kind, name) is getattr(object, name) for name in ("__reduce_ex__", "__reduce__"))
+    hooks = ("__deepcopy__", "__copy__", "__setstate__", "__getnewargs__", "__getnewargs_ex__", "__slots__")
+    defined = any(hasattr(kind, name) for name in hooks)
+    defined |= any("__getstate__" in vars(base) for base in kind.__mro__[:-1])
+    layout = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+    return same and not defined and layout in (object, dict)
+
+
+def _is_users_kind(thing: NDArray[Any]) -> bool:
+    """Whether an array is of a class of the user's, which may keep a gradient in an attribute."""
+    return type(thing) is not np.ndarray and not type(thing).__module__.startswith("numpy")
+
+
+@lru_cache(maxsize=1024)
 def _is_simple(kind: Any) -> bool:
     """Whether a class is written in Python and leaves copying to `object`, which copies attribute by attribute."""
     in_python = any(isinstance(value, FunctionType) for value in vars(kind).values()) and kind.__base__ is object
@@ -112,6 +144,8 @@ def _is_simple(kind: Any) -> bool:
 
 
 def _array_as(array: NDArray[Any], target: np.dtype[Any], bases: dict[int, NDArray[Any]]) -> NDArray[Any]:
+    if type(array) not in (np.ndarray, np.memmap):
+        return bases.setdefault(id(array), array.astype(target))
     base = array
     while isinstance(base.base, np.ndarray):
         base = base.base
@@ -135,18 +169,18 @@ class Snapshot:
         self._arrays: list[tuple[NDArray[Any], NDArray[Any]]] = []
         self._classes: dict[tuple[type, str], Any] = {}
         self._locked: list[NDArray[Any]] = []
-        moving = {id(array) for array in but}
+        moving = {_place(array) for array in but}
         for _, thing in reach(root):
             self._globals += [(place, name, place[name]) for name, place in globals_of(thing).items()]
             self._classes.update(class_values(thing))
             if isinstance(thing, np.ndarray) and not thing.flags.writeable:
                 self._locked.append(thing)
             if isinstance(thing, np.ndarray):
-                if id(thing) not in moving and thing.flags.writeable and thing.dtype != object:
+                if _place(thing) not in moving and thing.flags.writeable and thing.dtype != object:
                     self._arrays.append((thing, thing.copy()))
             elif isinstance(thing, dict | list | deque | set):
                 self._holders.append((thing, copy.copy(thing)))
-            elif isinstance(getattr(thing, "__dict__", None), dict):
+            elif isinstance(attribute(thing, "__dict__"), dict):
                 self._holders.append((thing.__dict__, dict(thing.__dict__)))
 
     def restore(self, but: Iterable[NDArray[Any]] = ()) -> None:
@@ -157,12 +191,17 @@ class Snapshot:
                 setattr(kind, name, value)
         for live, saved in self._holders:
             _refill(live, saved)
-        moving = {id(array) for array in but}
+        moving = {_place(array) for array in but}
         for array, before in self._arrays:
-            if id(array) not in moving:
+            if not moving or _place(array) not in moving:
                 array[...] = before
         for array in self._locked:
             array.flags.writeable = False
+
+
+def _place(array: NDArray[Any]) -> int:
+    """The address of an array's first entry, which two views of one array share."""
+    return int(array.__array_interface__["data"][0])
 
 
 def _refill(live: Any, saved: Any) -> None:

@@ -7,6 +7,7 @@ or returned. Names and places pair most arrays with their gradients (see `kinshi
 from __future__ import annotations
 
 import re
+from array import array as buffer
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from .dialects.call import Call
 from .objective import moved
-from .reach import Path, at, inside, reach, text
+from .reach import Path, at, attribute, inside, reach, text
 
 Array = NDArray[Any]
 
@@ -58,10 +59,27 @@ def dependencies(root: Any, outputs: Callable[[list[Array]], Array], but: Iterab
                     return True
         return False
 
-    if not matters(list(held.values())):
+    plain = {path: np.asarray(array) for path, array in held.items()}  # a matrix or a masked array moves otherwise
+    if not matters(list(plain.values())):
         return {}
     shortest = _shortest_paths(root)
-    return {shortest.get(id(array), path): array for path, array in held.items() if matters([array])}
+    return {shortest.get(id(array), path): array for path, array in held.items() if matters([plain[path]])}
+
+
+def buffers(root: Any, outputs: Callable[[list[Array]], Array]) -> dict[Path, buffer]:
+    """The floating-point arrays of Python's module `array` that change forward's result when they are moved."""
+    held = {path: thing for path, thing in reach(root) if isinstance(thing, buffer) and thing.typecode in "fd"}
+    found = {}
+    for path, thing in held.items():
+        base, saved = outputs([]), thing[:]
+        thing[:] = buffer(thing.typecode, (1.3 * value + 0.1 for value in thing))
+        try:
+            if not np.array_equal(outputs([]), base, equal_nan=True):
+                found[path] = saved
+        except Exception:  # as above
+            found[path] = saved
+        thing[:] = saved
+    return found
 
 
 def _writeable(array: Array) -> bool:
@@ -91,7 +109,7 @@ def _steps(shape: tuple[int, ...]) -> Array:
 
 def listed(call: Call, kind: str = "params") -> dict[str, Path]:
     """The paths of the arrays in the subject's dict `params` (or `grads`), which may be a property, by their keys."""
-    params = getattr(call.subject, kind, None)
+    params = attribute(call.subject, kind)
     if not isinstance(params, dict):
         return {}
     root: Path = (("attribute", "subject"), ("attribute", kind))
@@ -118,6 +136,8 @@ def named(paths: Iterable[Path], taken: Iterable[str] = ()) -> dict[str, Path]:
 def short_name(path: Path) -> str:
     """The last name on a path: W for layers[0].W; for the data of a parameter object, the object's name."""
     kind, key = path[-1]
+    if kind == "referent":
+        return short_name(path[:-1])
     if kind == "item" and isinstance(key, str):
         return key
     if kind == "attribute" and key in ("data", "value", "val", "w_") and len(path) > 1:

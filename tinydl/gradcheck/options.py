@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import arguments
+from .reach import attribute
 
 METHODS = ("auto", "central", "complex")
 MODES = ("sampled", "directional")
@@ -95,7 +96,7 @@ def input_point(owner: str, name: str, x: Any, options: Options, position: int =
 
 def label(thing: Any) -> str:
     """An object's name in messages: its class, and its own name if it has one."""
-    name = getattr(thing, "name", None)
+    name = attribute(thing, "name")
     return f"{type(thing).__name__} {name!r}" if isinstance(name, str) else type(thing).__name__
 
 

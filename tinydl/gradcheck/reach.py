@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import inspect
 import sysconfig
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache, partial
+from functools import _lru_cache_wrapper, lru_cache, partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 Step = tuple[str, Any]  # how one object leads to the next: ("attribute", "W"), ("item", 0), ("cell", "W") ...
 Path = tuple[Step, ...]
 
 ATOMS = (str, bytes, int, float, complex, type(None), type, ModuleType)
 PLAIN = (dict, list, tuple, set, frozenset, deque, np.ndarray, FunctionType, MethodType, partial)
+MEMOISED = _lru_cache_wrapper  # the type of a function decorated with functools.lru_cache
 LIBRARIES = ("<frozen", *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
 OWN = __name__.partition(".")[0]
 
@@ -28,15 +31,15 @@ def reach(root: Any) -> Iterator[tuple[Path, Any]]:
     user's own functions and classes, so are the arrays, generators and containers among the globals that they use,
     and the arrays stored in the class.
     """
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}  # the objects themselves, because the id of one that is gone may be used again
     waiting: list[tuple[Path, Any]] = [((), root)]
     while waiting:
         path, thing = waiting.pop()
         if isinstance(thing, ATOMS) or id(thing) in seen:
             continue
-        seen.add(id(thing))
+        seen[id(thing)] = thing
         yield path, thing
-        if not isinstance(thing, np.ndarray) or thing.dtype == object:
+        if type(thing) is not np.ndarray or thing.dtype.kind in "OV":
             held = reversed(inside(thing))
             waiting += [((*path, step), value) for step, value in held if not isinstance(value, ATOMS)]
 
@@ -46,7 +49,7 @@ def inside(thing: Any) -> list[tuple[Step, Any]]:
     if isinstance(thing, dict):
         return [(("item", key), value) for key, value in thing.items()]
     if isinstance(thing, np.ndarray):
-        return [(("item", place), value) for place, value in np.ndenumerate(thing)] if thing.dtype == object else []
+        return _inside_array(thing)
     if isinstance(thing, list | tuple | deque):
         return [(("item", place), value) for place, value in enumerate(thing)]
     if isinstance(thing, set | frozenset):
@@ -61,16 +64,48 @@ def inside(thing: Any) -> list[tuple[Step, Any]]:
         ]
     if isinstance(thing, FunctionType):
         return _inside_function(thing)
-    if hasattr(thing, "__name__"):  # built-in functions and the like
-        return []
+    if isinstance(thing, weakref.ref):
+        return [(("referent", None), thing())]
+    if isinstance(thing, MEMOISED):
+        return [(("wrapped", None), thing.__wrapped__)]
     kind: Any = type(thing)
-    own = getattr(thing, "__dict__", {})
+    if not _has_users_methods(kind) and attribute(thing, "__name__") is not None:  # built-in functions and the like
+        return []
+    own = attribute(thing, "__dict__", {})
     unwalked = getattr(kind, "unwalked", ())
     found: list[tuple[Step, Any]] = [(("attribute", n), value) for n, value in own.items() if n not in unwalked]
     shared = (*_slots(kind), *_class_array_names(kind))
-    found += [(("attribute", n), getattr(thing, n)) for n in shared if n not in own and hasattr(thing, n)]
+    found += [(("attribute", n), value) for n in shared if n not in own and (value := attribute(thing, n)) is not None]
     found += [(("class cell", name), value) for name, value in _class_cells(kind).items()]
     return found + [(("global", name), place[name]) for name, place in globals_of(thing).items()]
+
+
+def attribute(thing: Any, name: str, default: Any = None) -> Any:
+    """An attribute of the user's object; the default also if a property or a `__getattr__` raises any other error."""
+    try:
+        return getattr(thing, name, default)
+    except Exception:
+        return default
+
+
+def _inside_array(thing: NDArray[Any]) -> list[tuple[Step, Any]]:
+    """The objects in an object array, the fields of a structured array, the attributes of a user's kind of array."""
+    if thing.dtype == object:
+        return [(("item", place), value) for place, value in np.ndenumerate(thing)]
+    found: list[tuple[Step, Any]] = [(("item", name), thing[name]) for name in thing.dtype.names or ()]
+    own = {} if type(thing).__module__.startswith("numpy") else attribute(thing, "__dict__", {})
+    return found + [(("attribute", name), value) for name, value in own.items()]
+
+
+def caches_of(thing: Any) -> list[Any]:
+    """The caches of functools.lru_cache that an object is, or that decorate methods of its class."""
+    kind: Any = type(thing)
+    return [thing] if isinstance(thing, MEMOISED) else list(_caches_of_class(kind))
+
+
+@lru_cache(maxsize=1024)
+def _caches_of_class(kind: Any) -> tuple[Any, ...]:
+    return tuple(value for base in kind.__mro__ for value in vars(base).values() if isinstance(value, MEMOISED))
 
 
 def _inside_function(function: FunctionType) -> list[tuple[Step, Any]]:
@@ -97,11 +132,13 @@ def globals_of(thing: Any) -> dict[str, dict[str, Any]]:
 
 
 def held_by_class(thing: Any) -> list[Any]:
-    """The values that an object shares with all others of its class: the class's arrays, its methods' globals."""
+    """The values that copies share with the original: the class's arrays, its methods' globals, a weak reference's."""
+    if isinstance(thing, weakref.ref | MEMOISED):
+        return [value for _, value in inside(thing)]
     kind: Any = type(thing)
     if kind in PLAIN or isinstance(thing, ATOMS) or not _has_users_methods(kind):
         return []
-    own = getattr(thing, "__dict__", {})
+    own = attribute(thing, "__dict__", {})
     arrays = [getattr(kind, name) for name in _class_array_names(kind) if name not in own]
     arrays += _class_cells(kind).values()
     return arrays + [place[name] for name, place in globals_of(thing).items()]
@@ -122,7 +159,8 @@ def class_values(thing: Any) -> dict[tuple[type, str], Any]:
 
 
 def _can_hold_numbers(value: Any) -> bool:
-    if isinstance(value, np.ndarray | np.random.Generator | np.random.RandomState | list | dict | deque | FunctionType):
+    held = (np.ndarray, np.random.Generator, np.random.RandomState, list, dict, deque, FunctionType, MEMOISED)
+    if isinstance(value, held):
         return True
     kind: Any = type(value)
     return not isinstance(value, ATOMS) and kind.__module__ != "builtins" and _has_users_methods(kind)
@@ -169,10 +207,10 @@ def _slots(kind: Any) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _class_array_names(kind: Any) -> tuple[str, ...]:
-    """The names of arrays and containers stored in the user's class itself, not in its objects."""
+    """The names of arrays, containers and floats stored in the user's class itself, not in its objects."""
     if not _has_users_methods(kind):
         return ()
-    held = (list, dict, np.ndarray, np.random.Generator)
+    held = (list, dict, float, np.ndarray, np.random.Generator)
     values = {name: value for base in reversed(kind.__mro__) for name, value in vars(base).items()}
     return tuple(name for name, value in values.items() if isinstance(value, held) and not name.startswith("__"))
 
@@ -233,6 +271,10 @@ def _next(holder: Any, step: Step) -> Any:
         return holder.__kwdefaults__[key]
     if kind == "member":
         return list(holder)[key]
+    if kind == "referent":
+        return holder()
+    if kind == "wrapped":
+        return holder.__wrapped__
     if isinstance(holder, MethodType):
         return holder.__self__ if kind == "self" else holder.__func__
     return {"function": holder.func, "arguments": holder.args, "keywords": holder.keywords}[kind]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .adapted import Adapted
 from .copying import Snapshot, copy_as
-from .reach import parameters_of, reach
+from .reach import attribute, caches_of, parameters_of, reach
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -59,7 +59,10 @@ class Runner:
                 self._turn_back.append(partial(thing.set_state, thing.get_state()))
             elif isinstance(thing, random.Random):
                 self._turn_back.append(partial(thing.setstate, thing.getstate()))
-            state = None if isinstance(layer, Adapted) else getattr(thing, "__dict__", {}).get("state")
+            for cache in caches_of(thing):  # else forward would not see that an array has moved
+                if cache.cache_clear not in self._turn_back:
+                    self._turn_back.append(cache.cache_clear)
+            state = None if isinstance(layer, Adapted) else attribute(thing, "__dict__", {}).get("state")
             if isinstance(state, dict):
                 saved = {key: value.copy() for key, value in state.items() if isinstance(value, np.ndarray)}
                 self._states.append((state, saved))

@@ -75,6 +75,9 @@ def wire(
         if find(first.call, path).dtype.kind == "c":
             detail = f"{each} was not checked: it is complex, and the check needs real numbers"
             rows[each] = _row(each, find(first.call, path), NOT_CHECKED, detail)
+    for each, thing in finding.named(finding.buffers(first.call, first.outputs), taken=arrays).items():
+        detail = f"{each} was not checked: it is an array.array: make it a float array, np.array({each})"
+        rows[each] = _row(each, np.asarray(find(first.call, thing)), NOT_CHECKED, detail)
     if not call.differentiates_inputs:
         rows.update({each: _row(each, call.inputs[each], CONSTANT, "data") for each in inputs if each not in rows})
     arrays = {each: path for each, path in arrays.items() if each not in rows}
@@ -111,6 +114,11 @@ def wire(
         if each in arrays and each not in settled and returned:
             settled[each] = returned[0]  # the first returned array that is no other array's gradient
     rows.update(_unclaimed(first, [*arrays, *rows], [*settled.values(), *itertools.chain(*doubtful.values())]))
+    for path in set(boxes) - set(arrays.values()):  # a number of the class, which forward may read from the class
+        if _is_of_class(call, path):
+            short, mend = finding.short_name(path), "make it a float array, in __init__"
+            detail = f"{short} was not checked: it is a number of the class, with a gradient beside it: {mend}"
+            rows[short] = _row(short, find(first.call, path), NOT_CHECKED, detail)
     for each, value in call.inputs.items():
         if isinstance(value, np.ndarray) and value.dtype.kind in "iu" and 1 < value.size == len(np.unique(value)):
             notes.append(
@@ -153,14 +161,15 @@ class _Explored:
 
     def arrays(self, inputs: dict[str, Path]) -> dict[str, Path]:
         """The arrays other than the inputs on which forward depends, by their short names."""
-        paths = finding.dependencies(self.call, self._outputs)
+        paths = finding.dependencies(self.call, self.outputs)
         self.runner.moving = []
         listed = finding.listed(self.call)
         known = {id(find(self.call, path)) for path in listed.values()}
         others = [path for path in paths if id(find(self.call, path)) not in known]
         return {**listed, **finding.named(others, taken=[*inputs, *listed])}
 
-    def _outputs(self, moving: list[Array]) -> Array:
+    def outputs(self, moving: list[Array]) -> Array:
+        """The values of a forward pass while some arrays are moved."""
         self.runner.moving = moving
         return np.array(self.runner.values(self.x))
 
@@ -197,6 +206,12 @@ def boxed(call: Call) -> dict[Path, Path]:
             if path != other and np.shape(gradient) == np.shape(value) and finding.kinship(path, other) >= clear:
                 found.setdefault(path, other)
     return found
+
+
+def _is_of_class(call: Call, path: Path) -> bool:
+    """Whether a path leads to an attribute that the object itself does not have."""
+    holder, (kind, name) = find(call, path[:-1]), path[-1]
+    return kind == "attribute" and name not in getattr(holder, "__dict__", {name: None})
 
 
 def _is_plain(path: Path, value: Any) -> bool:

@@ -163,8 +163,9 @@ class Evidence:
         yield "y", self.scene.y
         yield from ((name, value) for name, value in objective.arrays.items() if name != x_name)
         call = getattr(objective.runner.layer, "call", None)
-        for name in call.settings.fixed if call is not None and call.differentiates_inputs else ():
-            target = call.inputs.get(name)  # a loss's target
+        fixed = () if call is None or not call.differentiates_inputs else call.settings.fixed
+        for name in fixed:  # a loss's target
+            target = call.inputs.get(name)
             if isinstance(target, np.ndarray) and target.dtype.kind == "f":
                 yield name, target
         for name, gradient in self.scene.gradients.items():

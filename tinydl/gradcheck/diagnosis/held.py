@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..adapted import Adapted, find
-from ..reach import is_users, reach, text
+from ..reach import attribute, is_users, reach, text
 from ..runner import Runner
 
 
@@ -63,7 +63,7 @@ def objects_inside(runner: Runner) -> list[tuple[str, Any]]:
     return [
         (text(path).removeprefix("_"), thing)
         for path, thing in reach(root)
-        if isinstance(getattr(thing, "__dict__", None), dict) and any(map(is_users, _methods(type(thing))))
+        if isinstance(attribute(thing, "__dict__"), dict) and any(map(is_users, _methods(type(thing))))
     ]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..reach import Path, at, reach, text
+from ..reach import Path, at, attribute, reach, text
 from .experiment import STEP, Trial
 from .held import functions_inside
 
@@ -122,7 +122,7 @@ def _is_floating(value: Any) -> bool:
 def _arrays(frame: FrameType) -> dict[str, Array]:
     code = frame.f_code
     first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-    own = getattr(first, "__dict__", {})
+    own = attribute(first, "__dict__", {})
     named = {**{f"self.{name}": value for name, value in own.items()}, **frame.f_locals}
     return {name: array for name, array in named.items() if _is_floating(array)}
 

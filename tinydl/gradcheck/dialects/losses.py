@@ -282,7 +282,7 @@ def squared_error(y_pred, y_true):
 def _giving_both(subject: Any, inputs: dict[str, Any], settings: Settings) -> str | None:
     """The method that returns a number and an array: "" for the subject itself, None if there is no such method."""
     names = [""] if callable(subject) and not isinstance(subject, type) else []
-    if not hasattr(subject, "__code__"):
+    if not isinstance(subject, FunctionType):
         names += [name for name in (settings.forward, method_of(subject, LOSS)) if isinstance(name, str)]
     x = next(iter(inputs.values()))
     for name in names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..reach import parameters_of, reach
+from ..reach import attribute, parameters_of, reach
 from .names import MODES, plain
 
 example = """
@@ -33,7 +33,7 @@ def switches(subject: Any) -> list[Switch]:
     """The switches between training and inference in the subject and in the objects that it holds."""
     found: list[Switch] = []
     for path, thing in reach(subject):
-        if isinstance(thing, dict | list | tuple) or not hasattr(thing, "__dict__"):
+        if isinstance(thing, dict | list | tuple) or attribute(thing, "__dict__") is None:
             continue
         if any(kind in ("cell", "global", "function") for kind, _ in path):
             continue
@@ -53,7 +53,7 @@ def switches(subject: Any) -> list[Switch]:
 
 def _is_switch(subject: Any, name: str) -> bool:
     """Whether a method can be called without arguments."""
-    method = getattr(subject, name, None)
+    method = attribute(subject, name)
     if not callable(method) or isinstance(subject, type):
         return False
     parameters = parameters_of(method).values()

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from ..reach import attribute
+
 FORWARD = (
     "forward", "fprop", "forwardpass", "forwardprop", "forwardpropagation", "forwardpropagate", "feedforward", "fwd",
     "forwards", "propagate", "updateoutput", "compute", "apply", "activate", "activation", "evaluate", "transform",
@@ -83,7 +85,7 @@ def methods_of(subject: Any) -> list[str]:
     names = [name for name in dir(subject) if not name.startswith("_")]
     if not isinstance(subject, type) and hasattr(type(subject), "__call__"):  # noqa: B004 (a class is callable as well)
         names.append("__call__")
-    return [name for name in names if callable(getattr(subject, name, None))]
+    return [name for name in names if callable(attribute(subject, name))]
 
 
 def function_of(subject: Any, given: Any, table: Sequence[str]) -> Callable[..., Any] | None:
@@ -91,7 +93,7 @@ def function_of(subject: Any, given: Any, table: Sequence[str]) -> Callable[...,
     if callable(given):
         return partial(given, subject)
     name = given or method_of(subject, table)
-    found = None if name is None else getattr(subject, name, None)
+    found = None if name is None else attribute(subject, name)
     return found if callable(found) else None
 
 

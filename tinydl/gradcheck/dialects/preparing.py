@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reach import parameters_of
+from ..reach import attribute, parameters_of
 from ..report import UnclearError
 from .call import Call, listed, positional
 from .names import method_of, plain
@@ -44,7 +44,7 @@ GENERATORS = ("rng", "generator", "randomstate")
 
 def is_built_anew(subject: Any) -> bool:
     """Whether each copy is built by build(input_shape, rng, dtype), as tinydl's layers are."""
-    unbuilt = getattr(subject, "built", None) is False and callable(getattr(subject, "build", None))
+    unbuilt = attribute(subject, "built") is False and callable(attribute(subject, "build"))
     return unbuilt and len(positional(subject.build)[0]) == 3
 
 

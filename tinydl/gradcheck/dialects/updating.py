@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..reach import Path, at, put, reach, text
+from ..reach import Path, at, attribute, put, reach, text
 from ..report import UnclearError
 from .call import Call
 from .structures import is_floating
@@ -46,7 +46,7 @@ def own_rates(subject: Any) -> list[tuple[Any, str]]:
     return [
         (thing, name)
         for _, thing in reach(subject)
-        for name, value in getattr(thing, "__dict__", {}).items()
+        for name, value in attribute(thing, "__dict__", {}).items()
         if isinstance(name, str) and OWN_RATES.fullmatch(name) and isinstance(value, float | np.floating)
     ]
 
