@@ -57,7 +57,7 @@ class ComplexStep:
         self._noise = numeric.roundoff(rounds, central.base)
         self._kinks = numeric.kink_at(objective.evaluate, arrays, central.base, self._noise, steps[0], rounds[0])
         self._variances = (objective.weights * self._noise) ** 2
-        self._scales = {name: min(1.0, size_of(array)) for name, array in objective.arrays.items()}
+        self._scales = {name: size_of(array) for name, array in objective.arrays.items()}
         names = list(objective.arrays)
         for line in [names] if options.mode == "directional" else [[name] for name in names]:
             self._confirm(line, options.step, rng)
@@ -78,7 +78,7 @@ class ComplexStep:
         return None if slope is None else (slope.value, slope.uncertainty)
 
     def _slope(self, steps: dict[str, tuple[Where, Any]], scale: float) -> Slope | None:
-        """The slope, with roundoff divided by `scale`: the moved array's size if below 1, else 1."""
+        """The slope, with roundoff divided by `scale`, the moved array's size: of f / x, not of f."""
         outputs = self._outputs(steps)
         spread = SIGMAS * math.sqrt(float(np.sum(self._variances[outputs != 0.0]))) / scale
         slope = Slope.of(outputs, self.objective.weights, spread)
@@ -111,7 +111,7 @@ class ComplexStep:
             slopes, bounds = expected
             size = np.maximum(np.abs(slopes), np.abs(got))
             # If a slope is truly 0 (as for a bias that batch norm cancels), `got` still contains roundoff.
-            own = SIGMAS * self._noise / min(self._scales[name] for name in names)
+            own = SIGMAS * self._noise / min(1.0, *(self._scales[name] for name in names))
             if not np.all(np.abs(got - slopes) <= SAME_SLOPE * size + bounds + own):  # NaN fails too
                 culprits = "abs, real, var, an array of floats?"
                 raise NotAnalyticError(f"forward or penalty drops the imaginary part somewhere ({culprits})")

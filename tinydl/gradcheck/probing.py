@@ -15,6 +15,7 @@ from .options import Options
 from .report import KINKS, OK, VACUOUS, WRONG, ZERO, ArrayReport, grad_name
 
 FLOAT32 = 1e-9  # a relative error above the roundoff of float64 and below that of float32 (6e-8)
+LARGE = 1e4  # forward's values above which roundoff may hide slopes near 1
 SMALL = 1e-3  # in relative errors, an entry's size is taken to be at least this share of the array's largest
 CANCELLED = 1e-10  # a sum this small relative to its terms counts as zero, as sum_i dy_i y_i' for softmax and dy = 1
 
@@ -67,6 +68,13 @@ def probe(oracle: Oracle, name: str, scene: Scene, options: Options, rng: np.ran
     if row.dropped > row.probes:
         row.verdict = KINKS
         mend = "forward computes in float32 somewhere" if _is_float32(scene.base) else "choose another x, or fewer rows"
+        largest = float(np.max(np.abs(scene.base)))
+        if largest > LARGE and len(drowned) > len(kinks):
+            lost = f"{np.spacing(largest):.0e}"
+            mend = (
+                f"forward's results reach {largest:.0e}, and float64 rounds them to {lost}, which hides their slopes: "
+                f"check at values near 1 (x in other units, smaller weights or biases)"
+            )
         row.detail = (
             f"{row.dropped} of {row.dropped + row.probes} tried entries of {row.name} have no usable "
             f"derivative ({len(kinks)} at a kink, a jump or the edge of forward's domain, "

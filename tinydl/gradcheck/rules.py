@@ -7,6 +7,7 @@ compare is an error at once: a result that is not an array, NaN, or outputs that
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .adapted import Adapted
+from .limits import bound
 from .report import Rule, failed
 from .runner import Arrays, Runner
 
@@ -49,7 +51,10 @@ class Rules:
 def first_output(runner: Runner, x: NDArray[Any], label: str, x_name: str, rules: Rules) -> NDArray[Any]:
     """Run forward twice; return its output, which must be a finite array and the same both times."""
     before = {name: value.copy() for name, value in runner.params.items()}
+    start = time.process_time()
     y = np.array(_array(runner.forward(x), "forward", label))
+    if isinstance(runner.layer, Adapted):
+        runner.bound = bound(time.process_time() - start)
     for name in runner.inputs_modified(x, x_name):
         rules.broke("input", f"forward modifies its input {name} in place: work on a copy")
     _parameters_kept(runner, before, rules)

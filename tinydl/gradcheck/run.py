@@ -16,6 +16,7 @@ from .copying import global_random_state_kept
 from .diagnosis import Scene
 from .diagnosis.constants import IN_FORWARD
 from .directional import check_directions
+from .limits import EndlessError, at_most
 from .numeric import CentralDifferences
 from .objective import Objective
 from .options import Options
@@ -180,7 +181,10 @@ def _check_runs(
     check_memory_layout(runner, x, dy, subject.x_name, rules)
     if float32:
         try:
-            _check_float32_run(subject, x, dy, training, rules)
+            with at_most(runner.bound):
+                _check_float32_run(subject, x, dy, training, rules)
+        except EndlessError as error:
+            rules.broke("float32 run", f"a float32 run was not checked: {error} (float32=False skips this run)")
         except Exception as error:
             text = f"a float32 run raises {type(error).__name__}: {error} (float32=False skips this run)"
             rules.broke("float32 run", text)
@@ -267,10 +271,11 @@ def _choose(central: CentralDifferences, options: Options, name: str, notes: lis
     if options.method == "central" or (options.method == "auto" and options.mode == "directional"):
         return central
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), at_most(central.objective.runner.bound):
             return ComplexStep(central.objective, central, options)
-    except NotAnalyticError as error:
+    except (NotAnalyticError, EndlessError) as error:
         if options.method == "complex":
             raise ValueError(f"method='complex' cannot check {name}: {error}: use method='central'") from error
-        notes.append(f"central differences replace the complex step: {error}")
+        about = "on complex numbers, " if isinstance(error, EndlessError) else ""
+        notes.append(f"central differences replace the complex step: {about}{error}")
         return central

@@ -40,6 +40,7 @@ class Runner:
         self._kept: Snapshot | None = None
         self.moving: list[NDArray[Any]] = []  # further arrays that restoring the kept state does not change
         self._given: NDArray[Any] | None = None
+        self.bound = float("inf")  # seconds of CPU time for a run that the user did not ask for
         if first_x is not None:
             before: Any = np.random.get_state()  # noqa: NPY002
             pythons = random.getstate()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from .limits import EndlessError, at_most
 from .rules import Rules
 from .runner import Runner
 
@@ -38,19 +39,31 @@ def check_special_values(
     with np.errstate(all="ignore"):
         for name, point in special_points(x):
             try:
-                y = np.array(runner.forward(point))
-                if np.any(np.isnan(y)):
-                    runner.note(f"at {name} of {x_name} forward returns NaN")
-                if y.shape != dy.shape or not np.all(np.isfinite(y)):
-                    continue
-                dx = runner.backward(dy.copy())
-                if not isinstance(dx, np.ndarray) or dx.shape != point.shape:
-                    continue
-                found = _fault(runner, point, dy, np.array(dx), rng)
+                with at_most(runner.bound):
+                    found = _fault_at(name, runner, point, dy, x_name, rng)
+            except EndlessError as error:
+                runner.note(f"at {name} of {x_name} nothing was checked: {error}")
+                continue
             except Exception:  # outside the domain of the user's code: nothing to report
                 continue
             if found:
                 rules.broke("special values", f"at {name} of {x_name}, {found}")
+
+
+def _fault_at(
+    name: str, runner: Runner, point: NDArray[np.float64], dy: NDArray[np.float64], x_name: str,
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
+    """The fault of dx at a point; "" if there is none, or if forward or backward gives nothing to compare."""
+    y = np.array(runner.forward(point))
+    if np.any(np.isnan(y)):
+        runner.note(f"at {name} of {x_name} forward returns NaN")
+    if y.shape != dy.shape or not np.all(np.isfinite(y)):
+        return ""
+    dx = runner.backward(dy.copy())
+    if not isinstance(dx, np.ndarray) or dx.shape != point.shape:
+        return ""
+    return _fault(runner, point, dy, np.array(dx), rng)
 
 
 def _fault(

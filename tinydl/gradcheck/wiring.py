@@ -17,6 +17,7 @@ from .attributes import move_all
 from .copying import copy_as
 from .dialects.call import Call
 from .dialects.preparing import is_built_anew
+from .limits import at_most
 from .numeric import CentralDifferences
 from .objective import Objective
 from .options import Options
@@ -171,7 +172,8 @@ class _Explored:
     def outputs(self, moving: list[Array]) -> Array:
         """The values of a forward pass while some arrays are moved."""
         self.runner.moving = moving
-        return np.array(self.runner.values(self.x))
+        with at_most(self.runner.bound):
+            return np.array(self.runner.values(self.x))
 
     def run_back(self, rng: np.random.Generator) -> None:
         """Run one more pass with a random dy; any array that it changes or makes may be a gradient."""

@@ -163,11 +163,9 @@ class Evidence:
         yield "y", self.scene.y
         yield from ((name, value) for name, value in objective.arrays.items() if name != x_name)
         call = getattr(objective.runner.layer, "call", None)
-        fixed = () if call is None or not call.differentiates_inputs else call.settings.fixed
-        for name in fixed:  # a loss's target
-            target = call.inputs.get(name)
-            if isinstance(target, np.ndarray) and target.dtype.kind == "f":
-                yield name, target
+        if call is not None and call.differentiates_inputs:
+            targets = ((name, call.inputs.get(name)) for name in call.settings.fixed)  # those of a loss
+            yield from ((name, t) for name, t in targets if isinstance(t, np.ndarray) and t.dtype.kind == "f")
         for name, gradient in self.scene.gradients.items():
             if name in ("dy", self.name) or objective.arrays[name] is self.values:  # skip a shared array
                 continue
