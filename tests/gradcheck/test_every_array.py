@@ -33,6 +33,12 @@ class Frozen(Attributes):
         return dy @ self.W.T
 
 
+class Hiding(Frozen):
+    """The same layer with a name that the checker's own classes use for attributes to leave out."""
+
+    unwalked = frozenset({"W", "b"})
+
+
 class Half(Frozen):
     """A layer whose params lists W but not b."""
 
@@ -265,6 +271,7 @@ def test_arrays_that_were_not_checked_are_named() -> None:
     layer = Frozen()
     before = layer.W.copy()
     verdicts(layer, {"x": "ok", "W": "not checked", "b": "not checked"})
+    verdicts(Hiding(), {"x": "ok", "W": "not checked", "b": "not checked"})
     np.testing.assert_array_equal(layer.W, before)
     with pytest.raises(ValueError, match=r"constants: Frozen reads no array 'w': did you mean W\?|its arrays are"):
         check_layer(layer, (4, 3), constants=["w"])

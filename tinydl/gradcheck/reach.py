@@ -24,6 +24,15 @@ LIBRARIES = ("<frozen", *map(sysconfig.get_path, ("stdlib", "purelib", "platlib"
 OWN = __name__.partition(".")[0]
 
 
+class Partly:
+    """Base of the checker's own classes that name attributes for walks to leave out: none holds anything of the user's.
+
+    It is a class and not an attribute's name alone, because a user's class could hide its weights by the same name.
+    """
+
+    unwalked: frozenset[str] = frozenset()
+
+
 def reach(root: Any) -> Iterator[tuple[Path, Any]]:
     """Every object reachable from root, once, with the path that leads to it.
 
@@ -72,7 +81,7 @@ def inside(thing: Any) -> list[tuple[Step, Any]]:
     if not _has_users_methods(kind) and attribute(thing, "__name__") is not None:  # built-in functions and the like
         return []
     own = attribute(thing, "__dict__", {})
-    unwalked = getattr(kind, "unwalked", ())
+    unwalked = kind.unwalked if isinstance(thing, Partly) else ()
     found: list[tuple[Step, Any]] = [(("attribute", n), value) for n, value in own.items() if n not in unwalked]
     shared = (*_slots(kind), *_class_array_names(kind))
     found += [(("attribute", n), value) for n in shared if n not in own and (value := attribute(thing, n)) is not None]

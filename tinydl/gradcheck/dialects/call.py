@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..reach import parameters_of
+from ..reach import Partly, parameters_of
 from ..report import UnclearError
 from .structures import Leaf, filled, in_order, is_floating, mapped, split
 
@@ -37,7 +37,7 @@ class Settings:
     fixed: tuple[str, ...] = ()
 
 
-class Call:
+class Call(Partly):
     """A subject, its inputs, and the way to call its forward and backward.
 
     Each dialect is a subclass: `recognize` tells whether the dialect fits a subject, and `run` and `run_back` call the
