@@ -104,11 +104,9 @@ class Adapted:
     def gradient(self, name: str) -> Any:
         """A copy of an array's gradient, read at its path and divided by its scale."""
         gradient = find(self.call, self.gradients[name])
-        if np.isscalar(gradient) or isinstance(gradient, list):
-            gradient = np.asarray(gradient)
-        if not isinstance(gradient, np.ndarray):
+        if not np.isscalar(gradient) and not isinstance(gradient, list | np.ndarray):
             return gradient
-        gradient = np.asarray(gradient)
+        gradient = np.asarray(gradient)  # a plain array, also for the user's kind of array
         array = self.call.inputs[self.x_name] if name == self.x_name else find(self.call, self.arrays[name])
         if gradient.shape != np.shape(array) and gradient.size == np.size(array) == 1:
             gradient = gradient.reshape(np.shape(array))  # a number for an array of one entry

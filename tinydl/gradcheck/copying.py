@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .reach import attribute, class_values, globals_of, held_by_class, inside, reach
+from .reach import attribute, class_values, globals_of, held_by_class, inside, is_users_array, reach
 
 
 def copy_as(root: Any, dtype: DTypeLike) -> Any:
@@ -40,7 +40,7 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
             memo[id(thing)] = thing
         elif isinstance(thing, np.ndarray) and thing.dtype.kind in ("fc" if target.kind == "c" else "f"):
             memo[id(thing)] = _array_as(thing, target, bases)
-            if _is_users_kind(thing):
+            if is_users_array(thing):
                 bare.append((thing, memo[id(thing)]))
         elif isinstance(thing, FunctionType):
             if thing.__closure__ or thing.__defaults__ or thing.__kwdefaults__ or globals_of(thing):
@@ -127,11 +127,6 @@ def _has_own_lookup(kind: Any) -> bool:
     defined |= any("__getstate__" in vars(base) for base in kind.__mro__[:-1])
     layout = next(base for base in kind.__mro__ if base.__module__ == "builtins")
     return same and not defined and layout in (object, dict)
-
-
-def _is_users_kind(thing: NDArray[Any]) -> bool:
-    """Whether an array is of a class of the user's, which may keep a gradient in an attribute."""
-    return type(thing) is not np.ndarray and not type(thing).__module__.startswith("numpy")
 
 
 @lru_cache(maxsize=1024)

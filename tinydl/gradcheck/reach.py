@@ -102,8 +102,13 @@ def _inside_array(thing: NDArray[Any]) -> list[tuple[Step, Any]]:
     if thing.dtype == object:
         return [(("item", place), value) for place, value in np.ndenumerate(thing)]
     found: list[tuple[Step, Any]] = [(("item", name), thing[name]) for name in thing.dtype.names or ()]
-    own = {} if type(thing).__module__.startswith("numpy") else attribute(thing, "__dict__", {})
+    own = attribute(thing, "__dict__", {}) if is_users_array(thing) else {}
     return found + [(("attribute", name), value) for name, value in own.items()]
+
+
+def is_users_array(thing: NDArray[Any]) -> bool:
+    """Whether an array is of a class of the user's, which may keep a gradient in an attribute."""
+    return type(thing) is not np.ndarray and not type(thing).__module__.startswith("numpy")
 
 
 def caches_of(thing: Any) -> list[Any]:
