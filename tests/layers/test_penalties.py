@@ -191,3 +191,14 @@ def test_a_model_trains_on_loss_plus_penalty_and_the_penalty_falls(layers: Any, 
 def test_bad_arguments_are_refused(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("mean", [0.0, 5e-8, 1.0])
+def test_kl_sparsity_goes_on_as_a_straight_line_where_its_logarithm_ends(mean: float) -> None:
+    """The penalty of a unit that is (nearly) always silent or active has the slope that backward gives."""
+    layer, x = KLSparsity(0.1, 0.5), np.full((2, 1), mean)
+    layer.forward(x)
+    before, dx = layer.penalty(), layer.backward(np.zeros_like(x))
+    step = 1e-8 if mean < 0.5 else -1e-8
+    layer.forward(x + step)
+    assert layer.penalty() - before == pytest.approx(dx.sum() * step, rel=1e-6)

@@ -64,8 +64,9 @@ class KLSparsity(Penalty):
     Backward   dP/dr_j = factor ( -rho / r_j + (1 - rho) / (1 - r_j) ), and dr_j/dx_mj = 1 / n:
                dx_mj = dy_mj + dP/dr_j / n
     Cache      x
-    Edge       P is infinite for r_j = 0 or 1. Both formulas clip r_j to [1e-7, 1 - 1e-7], so a unit that is always
-               silent still gets a (large) gradient, although the clipped P is constant at r_j = 0
+    Edge       P is infinite for r_j = 0 or 1. With c_j = r_j clipped to [1e-7, 1 - 1e-7], P goes on beyond the clip as
+               its tangent there, P(c_j) + dP/dr(c_j) (r_j - c_j): a unit that is always silent, or always active, has
+               a finite penalty, and a (large) gradient that is the slope of just this penalty
     Raises     ValueError unless 0 < rho < 1 and factor >= 0, and for activations outside [0, 1] (put a sigmoid first)
     Reference  Ng 2011, CS294A lecture notes, "Sparse autoencoder"
     Check      check_layer(KLSparsity(0.1, 0.5), x=rng.uniform(0.1, 0.9, (5, 3)))
@@ -85,19 +86,24 @@ class KLSparsity(Penalty):
             raise ValueError(f"{self.label}: expected activations in [0, 1], got {got}")
         return x
 
-    def _mean_activation(self) -> NDArray:
-        return np.clip(self._x.mean(axis=0), self.margin, 1 - self.margin)
+    def _clipped(self, r: NDArray) -> NDArray:
+        return np.clip(r, self.margin, 1 - self.margin)
+
+    def _slope(self, c: NDArray) -> NDArray:
+        return (1 - self.rho) / (1 - c) - self.rho / c
 
     def penalty(self) -> float:
         if self._x is None:
             return 0.0
-        r, rho = self._mean_activation(), self.rho
-        return self.factor * (rho * np.log(rho / r) + (1 - rho) * np.log((1 - rho) / (1 - r))).sum().item()
+        r, rho = self._x.mean(axis=0), self.rho
+        c = self._clipped(r)
+        divergence = rho * np.log(rho / c) + (1 - rho) * np.log((1 - rho) / (1 - c))
+        return self.factor * (divergence + self._slope(c) * (r - c)).sum().item()
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._x)
-        r, rho = self._mean_activation(), self.rho
-        return dy + (self.factor / len(dy)) * ((1 - rho) / (1 - r) - rho / r)
+        c = self._clipped(self._x.mean(axis=0))
+        return dy + (self.factor / len(dy)) * self._slope(c)
 
 
 class ContractivePenalty(Container):
