@@ -273,6 +273,7 @@ def test_arrays_that_were_not_checked_are_named() -> None:
     verdicts(layer, {"x": "ok", "W": "not checked", "b": "not checked"})
     verdicts(Hiding(), {"x": "ok", "W": "not checked", "b": "not checked"})
     np.testing.assert_array_equal(layer.W, before)
+    verdicts(Hiding(), {"x": "ok", "W": "not checked", "b": "not checked"})
     with pytest.raises(ValueError, match=r"constants: Frozen reads no array 'w': did you mean W\?|its arrays are"):
         check_layer(layer, (4, 3), constants=["w"])
     with pytest.raises(TypeError, match=r"constants must be a tuple of names such as \('pe',\), got 'W'"):

@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dialects.call import Call, positional
-from .reach import Path, at, attribute, put
+from .reach import Partly, Path, at, attribute, put
 
 Scales = Mapping[str, float]
 
 
-class Adapted:
+class Adapted(Partly):
     """A call whose arrays are known: x, `params` (all other arrays that are moved) and the `grads` of one pass.
 
     Several outputs are joined into one flat y, and their gradients into one flat dy. `arrays` and `gradients` are
     paths from the call, so they are valid in every copy. If backward changes the arrays themselves (because it also
     updates the weights), they are restored afterwards, and `changed` names them.
     """
+
+    unwalked = frozenset({"x_name", "arrays", "gradients", "scale", "outputs", "grads"})
 
     def __init__(
         self, call: Call, x_name: str, arrays: dict[str, Path], gradients: dict[str, Path], scale: Scales | None = None
@@ -31,8 +33,7 @@ class Adapted:
         self.changed: set[str] = set()
         self.dy_modified = False
         self.never_reset: set[str] = set()  # arrays whose gradients add up although others are overwritten
-        self.shapes: list[tuple[int, ...]] = []
-        self.dtypes: list[np.dtype[Any]] = []
+        self.outputs: tuple[NDArray[Any], ...] = ()  # of the last forward
         self.adding = False  # whether backward starts from the previous pass's gradients
 
     @property
@@ -76,9 +77,7 @@ class Adapted:
     def forward(self, x: NDArray[Any], training: bool = True) -> NDArray[Any]:
         self.call.inputs[self.x_name] = x
         self.call.set_mode(training)
-        outputs = self.call.forward()
-        self.shapes = [output.shape for output in outputs]
-        self.dtypes = [output.dtype for output in outputs]
+        self.outputs = outputs = self.call.forward()
         return outputs[0] if len(outputs) == 1 else np.concatenate([output.ravel() for output in outputs])
 
     def backward(self, dy: NDArray[Any]) -> Any:
@@ -87,9 +86,9 @@ class Adapted:
             self.clear()
         before = {name: (array, array.copy()) for name, array in self._held().items()}
         given = self.parts(dy)
+        as_given = [part.tobytes() for part in given]
         self.call.backward(*given)
-        kept = zip(given, self.parts(dy), strict=True)
-        self.dy_modified |= any(part.tobytes() != before.tobytes() for part, before in kept)
+        self.dy_modified |= as_given != [part.tobytes() for part in given]
         found = {name: self.gradient(name) for name in self.gradients}
         for name, (array, values) in before.items():
             self._restore(name, array, values)
@@ -117,17 +116,19 @@ class Adapted:
         if now is not array and not (isinstance(now, np.ndarray) and same_memory(now, array)):
             self.changed.add(name)
             put(self.call, self.arrays[name], array)
-        if not np.array_equal(np.asarray(array), np.asarray(values), equal_nan=True):
+        if np.asarray(array).tobytes() != np.asarray(values).tobytes():
             self.changed.add(name)
             np.asarray(array)[...] = np.asarray(values)
 
     def parts(self, dy: NDArray[Any]) -> list[NDArray[Any]]:
         """Copies of dy's parts, one for each output, in float32 for a float32 output."""
-        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1]
-        flat = [dy] if len(self.shapes) == 1 else np.split(dy, ends)
-        dtypes = [dtype if dtype == np.float32 else dy.dtype for dtype in self.dtypes]
-        triples = zip(flat, self.shapes, dtypes, strict=True)
-        return [self.call.arranged(part.reshape(shape).astype(dtype)) for part, shape, dtype in triples]
+        flat = [dy]
+        if len(self.outputs) > 1:
+            flat = np.split(dy, np.cumsum([output.size for output in self.outputs])[:-1])
+        return [
+            self.call.arranged(part.reshape(y.shape).astype(y.dtype if y.dtype == np.float32 else dy.dtype))
+            for part, y in zip(flat, self.outputs, strict=True)
+        ]
 
     def penalty(self) -> Any:
         penalty = attribute(self.call.subject, "penalty")

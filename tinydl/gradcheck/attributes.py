@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import finding
+from .reach import reach
 from .report import CONSTANT, NOT_CHECKED, ArrayReport
 from .runner import Runner
 
@@ -17,7 +18,7 @@ def unlisted_rows(runner: Runner, layer: Any, x: NDArray[Any], constants: Sequen
     """A row for each array that forward or penalty reads but that params, grads and state do not list."""
     listed = [*runner.params.values(), *runner.grads.values(), *(array for _, array in runner.state), x]
     rows = {}
-    paths = finding.dependencies(layer, lambda _: runner.values(x), but=listed)
+    paths = finding.dependencies(list(reach(layer)), lambda _: runner.values(x), listed)
     for name, path in finding.named(paths, taken=runner.params).items():
         array, known = paths[path], name in constants or finding.long_name(path) in constants
         row = ArrayReport(name, array.shape, "-", verdict=CONSTANT if known else NOT_CHECKED)

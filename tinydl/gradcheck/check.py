@@ -297,9 +297,9 @@ def check_model(
             made.hand_targets(copied.call.inputs["y_true"], copied.call.subject)
         return ModelAsLayer(made, copied)
 
-    rows = _unlisted(make, point, training, choice)
-    subject = Subject(make, label(model), "x", rows=rows)
-    return run_check(subject, point, training, options, float32, choice.counts(own=True))
+    with global_random_state_kept():
+        subject = Subject(make, label(model), "x", rows=_unlisted(make, point, training, choice))
+        return run_check(subject, point, training, options, float32, choice.counts(own=True))
 
 
 NO_LOSS = "check_model: expected a loss, got none: compile the model first, or pass loss=..."
@@ -363,9 +363,9 @@ def _check_own(
             move_all(clone, options.rng(3))
         return clone
 
-    rows = _unlisted(make, x, training, choice)
-    subject = Subject(make, label(layer), "x", True, rows)
-    return run_check(subject, x, training, options, float32, choice.counts(own=True))
+    with global_random_state_kept():
+        subject = Subject(make, label(layer), "x", True, _unlisted(make, x, training, choice))
+        return run_check(subject, x, training, options, float32, choice.counts(own=True))
 
 
 def _check_call(
@@ -414,10 +414,9 @@ def _is_own(thing: Any) -> bool:
 
 def _unlisted(make: Any, x: NDArray[Any], training: bool, choice: Choice) -> dict[str, ArrayReport]:
     """Rows for the arrays that one of tinydl's layers reads without listing them in params, grads or state."""
-    with global_random_state_kept():
-        layer = make(np.float64)
-        runner = Runner(layer, training, x)
-        return unlisted_rows(runner, getattr(layer, "inner", layer), x, choice.constants)
+    layer = make(np.float64)
+    runner = Runner(layer, training, x)
+    return unlisted_rows(runner, getattr(layer, "inner", layer), x, choice.constants)
 
 
 def _given(first: Any, others: Sequence[Any]) -> list[Any]:

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .reach import attribute, class_values, globals_of, held_by_class, inside, is_users_array, reach
+from .reach import ATOMS, Partly, attribute, class_values, globals_of, held_by_class, is_users_array, reach
+
+NO_MODULES = tuple(kind for kind in ATOMS if kind is not ModuleType)
 
 
 def copy_as(root: Any, dtype: DTypeLike) -> Any:
@@ -32,11 +34,11 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
     bare: list[tuple[Any, Any]] = []
     cells: dict[int, CellType] = {}
     spaces: dict[int, dict[str, Any]] = {}  # {id of a module's globals: their copy, for copied functions}
-    found = [thing for _, thing in reach(root)]
+    found = [thing for _, thing in reach(root, but=NO_MODULES)]
     shared = _shared(found)
     for thing in found:
         kind: Any = type(thing)
-        if id(thing) in shared:
+        if id(thing) in shared or isinstance(thing, ModuleType):  # self.xp = np
             memo[id(thing)] = thing
         elif isinstance(thing, np.ndarray) and thing.dtype.kind in ("fc" if target.kind == "c" else "f"):
             memo[id(thing)] = _array_as(thing, target, bases)
@@ -51,8 +53,8 @@ def copy_as(root: Any, dtype: DTypeLike) -> Any:
             bare.append((thing, memo[id(thing)]))
         elif not _can_be_copied(thing):
             memo[id(thing)] = thing
-    for thing in found:  # modules are shared, too: self.xp = np
-        memo.update({id(value): value for _, value in inside(thing) if isinstance(value, ModuleType)})
+        if isinstance(thing, Partly):
+            memo.update({id(value): value for name, value in vars(thing).items() if name in thing.unwalked})
     for original, twin in twins:
         twin.__defaults__ = copy.deepcopy(original.__defaults__, memo)
         twin.__kwdefaults__ = copy.deepcopy(original.__kwdefaults__, memo)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array as buffer
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from .objective import moved
 from .reach import Path, at, attribute, inside, reach, text
 
 Array = NDArray[Any]
+Walk = Sequence[tuple[Path, Any]]  # everything that an object reaches, each with its path
 
 BEFORE = (
     r"(d|dd|grad|grads|gradient|gradients|gradof|gradw?r?t|nabla|delta|del|partial|diff|g|acc?|accum|sum|total|my|new)"
@@ -27,31 +28,38 @@ OF_LOSS = r"(d[ljecf]?(oss|ost)?d|grad|gradient)"
 AFTER = r"(grad|grads|gradient|gradients|g|d|delta|diff|prime|dot|bar|der|deriv|derivative|acc|sum|total|update)"
 
 
-def arrays_in(root: Any) -> dict[Path, Array]:
-    """Every floating-point array that root reaches, by its path."""
-    return {path: thing for path, thing in reach(root) if isinstance(thing, np.ndarray) and thing.dtype.kind in "fc"}
+def arrays_in(walk: Iterable[tuple[Path, Any]]) -> dict[Path, Array]:
+    """Every floating-point array of a walk, by its path."""
+    return {path: thing for path, thing in walk if isinstance(thing, np.ndarray) and thing.dtype.kind in "fc"}
 
 
-def dependencies(root: Any, outputs: Callable[[list[Array]], Array], but: Iterable[Array] = ()) -> dict[Path, Array]:
-    """The arrays other than the inputs that change forward's result when they are moved.
+def dependencies(walk: Walk, outputs: Callable[[list[Array]], Array], but: Iterable[Array]) -> dict[Path, Array]:
+    """The arrays of a walk that change forward's result when they are moved, except for those of `but`.
 
     `outputs` computes the result; its argument lists the arrays being moved, which it must not restore. An array that
     only stores a value of the pass is overwritten by the next pass, so moving it changes nothing.
     """
-    ignored = [*but, *(root.given_arrays() if isinstance(root, Call) else ())]
+    ignored = list(but)
     held = {
         path: array
-        for path, array in arrays_in(root).items()
+        for path, array in arrays_in(walk).items()
         if array.size and _writeable(array) and not any(np.shares_memory(array, other) for other in ignored)
     }
     if not held:
         return {}
+    plain = {path: np.asarray(array) for path, array in held.items()}  # a matrix or a masked array moves otherwise
     base = outputs([])
+    rng = np.random.default_rng(0)
+    # Different sizes and signs, because moving all logits by one constant does not change a softmax.
+    steps = {
+        id(array): (1.0 + np.abs(array)) * rng.choice([-1.0, 1.0], array.shape) * rng.uniform(0.5, 1.5, array.shape)
+        for array in plain.values()
+    }
 
     def matters(arrays: list[Array]) -> bool:
         for size in (1e-3, 0.3):
-            with moved(arrays, [size * (1.0 + np.abs(array)) * _steps(array.shape) for array in arrays]) as move:
-                move(1.0)
+            with moved(arrays, [steps[id(array)] for array in arrays]) as move:
+                move(size)
                 try:
                     if not np.array_equal(outputs(arrays), base, equal_nan=True):
                         return True
@@ -59,16 +67,15 @@ def dependencies(root: Any, outputs: Callable[[list[Array]], Array], but: Iterab
                     return True
         return False
 
-    plain = {path: np.asarray(array) for path, array in held.items()}  # a matrix or a masked array moves otherwise
     if not matters(list(plain.values())):
         return {}
-    shortest = _shortest_paths(root)
+    shortest = _shortest_paths(walk)
     return {shortest.get(id(array), path): array for path, array in held.items() if matters([plain[path]])}
 
 
-def buffers(root: Any, outputs: Callable[[list[Array]], Array]) -> dict[Path, buffer]:
+def buffers(walk: Walk, outputs: Callable[[list[Array]], Array]) -> dict[Path, buffer]:
     """The floating-point arrays of Python's module `array` that change forward's result when they are moved."""
-    held = {path: thing for path, thing in reach(root) if isinstance(thing, buffer) and thing.typecode in "fd"}
+    held = {path: thing for path, thing in walk if isinstance(thing, buffer) and thing.typecode in "fd"}
     found = {}
     for path, thing in held.items():
         base, saved = outputs([]), thing[:]
@@ -91,20 +98,14 @@ def _writeable(array: Array) -> bool:
     return True
 
 
-def _shortest_paths(root: Any) -> dict[int, Path]:
+def _shortest_paths(walk: Walk) -> dict[int, Path]:
     """The shortest path to each array: an array that several objects share belongs to the outermost of them."""
     found: dict[int, Path] = {}
-    for path, thing in reach(root):
+    for path, thing in walk:
         for step, value in () if isinstance(thing, np.ndarray) else inside(thing):
             if isinstance(value, np.ndarray) and len(path) + 1 < len(found.get(id(value), (*path, step, step))):
                 found[id(value)] = (*path, step)
     return found
-
-
-def _steps(shape: tuple[int, ...]) -> Array:
-    """Steps of different sizes and signs, because moving all logits by one constant does not change a softmax."""
-    rng = np.random.default_rng(0)
-    return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
 
 
 def listed(call: Call, kind: str = "params") -> dict[str, Path]:
@@ -161,19 +162,19 @@ def long_name(path: Path) -> str:
 # --- gradients --------------------------------------------------------------------------------------------------------
 
 
-def held_by(call: Call) -> dict[Path, Array]:
+def held_by(call: Call, walk: Walk) -> dict[Path, Array]:
     """All arrays of a call by path; arrays that backward returned or `grads` lists have such a path as well."""
     root: Path = (("attribute", "returned"),)
-    returned = {(*root, *path): array for path, array in arrays_in(call.returned).items()}
+    returned = {(*root, *path): array for path, array in arrays_in(reach(call.returned)).items()}
     grads = {path: at(call, path) for path in listed(call, "grads").values()}
-    return {**numbers_in(call), **arrays_in(call), **returned, **grads}
+    return {**numbers_in(walk), **arrays_in(walk), **returned, **grads}
 
 
-def numbers_in(call: Call) -> dict[Path, Array]:
+def numbers_in(walk: Walk) -> dict[Path, Array]:
     """The numbers that a call's subject holds, as arrays without axes, because a scalar's gradient may be a number."""
     return {
         (*path, step): np.asarray(value)
-        for path, thing in reach(call)
+        for path, thing in walk
         if path and path[0] == ("attribute", "subject") and not isinstance(thing, np.ndarray)
         for step, value in inside(thing)
         if isinstance(value, float | np.floating)
@@ -193,8 +194,9 @@ def written(before: dict[Path, tuple[int, bytes]], after: dict[Path, Array]) -> 
 
 def state_of(call: Call) -> dict[Path, tuple[int, bytes]]:
     """A record of the arrays before backward, for comparison with those after it."""
-    numbers = {path: (0, number.tobytes()) for path, number in numbers_in(call).items()}
-    return {**numbers, **{path: (id(array), array.tobytes()) for path, array in arrays_in(call).items()}}
+    walk = list(reach(call))
+    numbers = {path: (0, number.tobytes()) for path, number in numbers_in(walk).items()}
+    return {**numbers, **{path: (id(array), array.tobytes()) for path, array in arrays_in(walk).items()}}
 
 
 def kinship(array: Path, gradient: Path) -> int:

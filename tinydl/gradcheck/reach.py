@@ -18,23 +18,29 @@ Step = tuple[str, Any]  # how one object leads to the next: ("attribute", "W"), 
 Path = tuple[Step, ...]
 
 ATOMS = (str, bytes, int, float, complex, type(None), type, ModuleType)
+SIMPLE = {str, bytes, int, float, complex, bool, type(None)}  # those of them without subclasses, for speed
+ROWS, SETS = (list, tuple, deque), (set, frozenset)
 PLAIN = (dict, list, tuple, set, frozenset, deque, np.ndarray, FunctionType, MethodType, partial)
+HOLDERS = (
+    np.ndarray, np.random.Generator, np.random.RandomState, list, dict, deque, FunctionType, _lru_cache_wrapper,
+)  # fmt: skip
 MEMOISED = _lru_cache_wrapper  # the type of a function decorated with functools.lru_cache
 LIBRARIES = ("<frozen", *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
 OWN = __name__.partition(".")[0]
 
 
 class Partly:
-    """Base of the checker's own classes that name attributes for walks to leave out: none holds anything of the user's.
+    """Base of the checker's own classes that name attributes for walks to leave out and for copies to share.
 
-    It is a class and not an attribute's name alone, because a user's class could hide its weights by the same name.
+    These hold nothing of the user's, and are only assigned anew, never changed in place. It is a class and not an
+    attribute's name alone, because a user's class could hide its weights by the same name.
     """
 
     unwalked: frozenset[str] = frozenset()
 
 
-def reach(root: Any) -> Iterator[tuple[Path, Any]]:
-    """Every object reachable from root, once, with the path that leads to it.
+def reach(root: Any, but: tuple[type, ...] = ATOMS) -> Iterator[tuple[Path, Any]]:
+    """Every object reachable from root, once, with the path that leads to it; objects of the types `but` are left out.
 
     Classes and modules are shared, so they are not entered. Closures and defaults of functions are entered. For the
     user's own functions and classes, so are the arrays, generators and containers among the globals that they use,
@@ -44,13 +50,13 @@ def reach(root: Any) -> Iterator[tuple[Path, Any]]:
     waiting: list[tuple[Path, Any]] = [((), root)]
     while waiting:
         path, thing = waiting.pop()
-        if isinstance(thing, ATOMS) or id(thing) in seen:
+        if id(thing) in seen or isinstance(thing, but):
             continue
         seen[id(thing)] = thing
         yield path, thing
-        if type(thing) is not np.ndarray or thing.dtype.kind in "OV":
-            held = reversed(inside(thing))
-            waiting += [((*path, step), value) for step, value in held if not isinstance(value, ATOMS)]
+        for step, value in reversed(inside(thing)):
+            if type(value) not in SIMPLE:
+                waiting.append(((*path, step), value))
 
 
 def inside(thing: Any) -> list[tuple[Step, Any]]:
@@ -58,10 +64,10 @@ def inside(thing: Any) -> list[tuple[Step, Any]]:
     if isinstance(thing, dict):
         return [(("item", key), value) for key, value in thing.items()]
     if isinstance(thing, np.ndarray):
-        return _inside_array(thing)
-    if isinstance(thing, list | tuple | deque):
+        return _inside_array(thing) if type(thing) is not np.ndarray or thing.dtype.kind in "OV" else []
+    if isinstance(thing, ROWS):
         return [(("item", place), value) for place, value in enumerate(thing)]
-    if isinstance(thing, set | frozenset):
+    if isinstance(thing, SETS):
         return [(("member", place), value) for place, value in enumerate(thing)]
     if isinstance(thing, MethodType):
         return [(("self", None), thing.__self__), (("function", None), thing.__func__)]
@@ -78,13 +84,16 @@ def inside(thing: Any) -> list[tuple[Step, Any]]:
     if isinstance(thing, MEMOISED):
         return [(("wrapped", None), thing.__wrapped__)]
     kind: Any = type(thing)
-    if not _has_users_methods(kind) and attribute(thing, "__name__") is not None:  # built-in functions and the like
+    users = _has_users_methods(kind)
+    if not users and attribute(thing, "__name__") is not None:  # built-in functions and the like
         return []
     own = attribute(thing, "__dict__", {})
     unwalked = kind.unwalked if isinstance(thing, Partly) else ()
     found: list[tuple[Step, Any]] = [(("attribute", n), value) for n, value in own.items() if n not in unwalked]
     shared = (*_slots(kind), *_class_array_names(kind))
     found += [(("attribute", n), value) for n in shared if n not in own and (value := attribute(thing, n)) is not None]
+    if not users:
+        return found
     found += [(("class cell", name), value) for name, value in _class_cells(kind).items()]
     return found + [(("global", name), place[name]) for name, place in globals_of(thing).items()]
 
@@ -142,7 +151,7 @@ def globals_of(thing: Any) -> dict[str, dict[str, Any]]:
     """
     kind: Any = type(thing)
     names = _names_of(thing) if isinstance(thing, FunctionType) else _names_in_class(kind)
-    return {name: place for name, place in names if _can_hold_numbers(place.get(name))} if names else {}
+    return {name: place for name, place in names if name in place and _can_hold_numbers(place[name])} if names else {}
 
 
 def held_by_class(thing: Any) -> list[Any]:
@@ -173,11 +182,10 @@ def class_values(thing: Any) -> dict[tuple[type, str], Any]:
 
 
 def _can_hold_numbers(value: Any) -> bool:
-    held = (np.ndarray, np.random.Generator, np.random.RandomState, list, dict, deque, FunctionType, MEMOISED)
-    if isinstance(value, held):
-        return True
+    if isinstance(value, ATOMS):
+        return False
     kind: Any = type(value)
-    return not isinstance(value, ATOMS) and kind.__module__ != "builtins" and _has_users_methods(kind)
+    return isinstance(value, HOLDERS) or (kind.__module__ != "builtins" and _has_users_methods(kind))
 
 
 def is_users(function: Any) -> bool:
@@ -263,16 +271,13 @@ def _has_users_methods(kind: Any) -> bool:
 def at(root: Any, path: Path) -> Any:
     """The object at the end of a path; KeyError, IndexError or AttributeError if there is none."""
     for step in path:
-        root = _next(root, step)
+        kind, key = step
+        root = getattr(root, key) if kind == "attribute" else root[key] if kind == "item" else _next(root, step)
     return root
 
 
 def _next(holder: Any, step: Step) -> Any:
     kind, key = step
-    if kind == "attribute":
-        return getattr(holder, key)
-    if kind == "item":
-        return holder[key]
     if kind == "class cell":
         return _class_cells(type(holder))[key]
     if kind == "cell":

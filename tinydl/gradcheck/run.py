@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .complex_step import ComplexStep, NotAnalyticError
-from .copying import global_random_state_kept
 from .diagnosis import Scene
 from .diagnosis.constants import IN_FORWARD
 from .directional import check_directions
@@ -64,45 +63,46 @@ def run_check(
 ) -> GradientCheckReport:
     """Check the subject at x; raise GradientCheckError if the report did not pass.
 
+    The caller restores the global random generators.
+
     float32: check a float32 run as well. rules_count: whether a broken rule fails the check.
     """
     name, x_name = subject.name, subject.x_name
     for opened in _watchers:
         opened.append(Opened(partial(_fresh, subject, training), x_name, x))
-    with global_random_state_kept():
-        rng, rules = options.rng(4), Rules(subject.broken)
-        other = rng.permuted(x.ravel()).reshape(x.shape)
-        if subject.alone:
-            runner = _used(subject, training, x, other, rules)
-        else:
-            runner = _fresh(subject, training, x, other=other)
-        names = [x_name, *runner.params]
-        unknown = [array for array in options.zero_ok if array not in names]
-        if unknown:
-            raise ValueError(f"zero_ok names {unknown}, but the arrays of {name} are {names}")
-        y = first_output(runner, x, name, x_name, rules)
-        dy = upstream(runner, y, rng)
-        gradients = {"dy": dy, **check_rules(runner, x, y, dy, name, x_name, rules, rng)}
-        objective = Objective(runner, x, x_name, dy)
-        report = GradientCheckReport(name, options.step, options.seed, rules_count=rules_count)
-        faults = _misshapen(gradients, objective)
-        for each in faults:
-            del objective.arrays[each]
-        judged = _judged(subject, objective, gradients, options, report.notes, rules, rng)
-        report.arrays = {**judged, **faults, **subject.rows}
-        _excuse_small_constants(judged, rules)
-        _blame_sums(report.arrays, getattr(runner.layer, "never_reset", ()))
-        if all(row.passed or row.verdict == NOT_CHECKED for row in report.arrays.values()):
-            _check_runs(subject, runner, x, dy, training, float32, rules)
-            if x_name in objective.arrays and options.mode == "sampled":
-                check_special_values(runner, x, dy, x_name, rules)
-        report.rules = list(rules.broken.values())
-        report.notes = [*subject.notes, *report.notes, *runner.notes]
-        if subject.alone and x.ndim == 4 and x.shape[1] == x.shape[2]:
-            report.notes.append("x is square, so swapped height and width may go unnoticed: also try H != W")
-        if not report.passed:
-            raise GradientCheckError(_message(report, options), report)
-        return report
+    rng, rules = options.rng(4), Rules(subject.broken)
+    other = rng.permuted(x.ravel()).reshape(x.shape)
+    runner = _used(subject, training, x, other, rules) if subject.alone else _fresh(subject, training, x, other=other)
+    names = [x_name, *runner.params]
+    unknown = [array for array in options.zero_ok if array not in names]
+    if unknown:
+        raise ValueError(f"zero_ok names {unknown}, but the arrays of {name} are {names}")
+    y = first_output(runner, x, name, x_name, rules)
+    dy = upstream(runner, y, rng)
+    found = check_rules(runner, x, y, dy, name, x_name, rules, rng)
+    gradients = {"dy": dy, **found}
+    objective = Objective(runner, x, x_name, dy)
+    report = GradientCheckReport(name, options.step, options.seed, rules_count=rules_count)
+    faults = _misshapen(gradients, objective)
+    for each in faults:
+        del objective.arrays[each]
+    judged = _judged(subject, objective, gradients, options, report.notes, rules, rng)
+    report.arrays = {**judged, **faults, **subject.rows}
+    _excuse_small_constants(judged, rules)
+    _blame_sums(report.arrays, getattr(runner.layer, "never_reset", ()))
+    if all(row.passed or row.verdict == NOT_CHECKED for row in report.arrays.values()):
+        check_memory_layout(runner, x, y, dy, found, x_name, rules)
+        if float32:
+            _check_float32_run(subject, x, dy, training, runner.bound, rules)
+        if x_name in objective.arrays and options.mode == "sampled":
+            check_special_values(runner, x, dy, x_name, rules)
+    report.rules = list(rules.broken.values())
+    report.notes = [*subject.notes, *report.notes, *runner.notes]
+    if subject.alone and x.ndim == 4 and x.shape[1] == x.shape[2]:
+        report.notes.append("x is square, so swapped height and width may go unnoticed: also try H != W")
+    if not report.passed:
+        raise GradientCheckError(_message(report, options), report)
+    return report
 
 
 def _judged(
@@ -174,26 +174,19 @@ def _misshapen(gradients: Arrays, objective: Objective) -> dict[str, ArrayReport
     return rows
 
 
-def _check_runs(
-    subject: Subject, runner: Runner, x: NDArray[Any], dy: NDArray[Any], training: bool, float32: bool, rules: Rules
+def _check_float32_run(
+    subject: Subject, x: NDArray[Any], dy: NDArray[Any], training: bool, bound: float, rules: Rules
 ) -> None:
-    """Check other memory layouts and a float32 run."""
-    check_memory_layout(runner, x, dy, subject.x_name, rules)
-    if float32:
-        try:
-            with at_most(runner.bound):
-                _check_float32_run(subject, x, dy, training, rules)
-        except EndlessError as error:
-            rules.broke("float32 run", f"a float32 run was not checked: {error} (float32=False skips this run)")
-        except Exception as error:
-            text = f"a float32 run raises {type(error).__name__}: {error} (float32=False skips this run)"
-            rules.broke("float32 run", text)
-
-
-def _check_float32_run(subject: Subject, x: NDArray[Any], dy: NDArray[Any], training: bool, rules: Rules) -> None:
     x32 = x.astype(np.float32) if x.dtype.kind == "f" else x
-    runner32 = _fresh(subject, training, x32, np.float32)
-    check_float32(runner32, x32, dy.astype(np.float32), subject.x_name, rules)
+    try:
+        with at_most(bound):
+            runner32 = _fresh(subject, training, x32, np.float32)
+            check_float32(runner32, x32, dy.astype(np.float32), subject.x_name, rules)
+    except EndlessError as error:
+        rules.broke("float32 run", f"a float32 run was not checked: {error} (float32=False skips this run)")
+    except Exception as error:
+        text = f"a float32 run raises {type(error).__name__}: {error} (float32=False skips this run)"
+        rules.broke("float32 run", text)
 
 
 def _message(report: GradientCheckReport, options: Options) -> str:
@@ -229,11 +222,11 @@ def _fresh(
 ) -> Runner:
     """A runner whose first forward was at values other than x, if forward accepts them."""
     try:
-        runner = Runner(subject.make(dtype), training, x if other is None else other)
+        runner = Runner(subject.make(dtype), training, x if other is None else other, subject.draws)
     except Exception:
         if other is None:
             raise
-        runner = Runner(subject.make(dtype), training, x)
+        runner = Runner(subject.make(dtype), training, x, subject.draws)
     if subject.keeps_state:
         runner.keep_state()
     return runner
@@ -249,8 +242,8 @@ def _used(subject: Subject, training: bool, x: NDArray[Any], other: NDArray[Any]
         return _fresh(subject, training, x, other=other)
     layer = subject.make(np.float64)
     try:
-        Runner(layer, not training, other[:-1])
-        runner = Runner(layer, training, other[:-1])
+        layer.forward(other[:-1].copy(), **Runner.mode(layer, not training))
+        runner = Runner(layer, training, other[:-1], subject.draws)
     except Exception:
         return _fresh(subject, training, x, other=other)
     try:

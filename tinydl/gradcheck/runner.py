@@ -26,22 +26,25 @@ class Runner:
     `keep_state`, everything that the layer holds is restored before each forward.
     """
 
-    def __init__(self, layer: Any, training: bool, first_x: NDArray[Any] | None) -> None:
+    def __init__(self, layer: Any, training: bool, first_x: NDArray[Any] | None, draws: bool = True) -> None:
         """first_x: an input for one forward before anything is checked; None if forward has already run.
 
         Some layers create parameters and generators on first use. A first input that differs from x also exposes
-        layers that keep using values from their first input.
+        layers that keep using values from their first input. draws: False if forward is known not to draw from the
+        global generators. (If it then does, its outputs cannot be repeated, and the check says so.)
         """
         self.layer, self.training = layer, training
         self.notes: list[str] = []
-        self._keywords = {"training": training} if self.takes_training(layer) else {}
+        self._keywords = self.mode(layer, training)
         self._global: Any = None  # NumPy's global state, only for a layer that draws from it: setting takes 50 us
         self._pythons: Any = None  # Python's, likewise
         self._kept: Snapshot | None = None
         self.moving: list[NDArray[Any]] = []  # further arrays that restoring the kept state does not change
         self._given: NDArray[Any] | None = None
         self.bound = float("inf")  # seconds of CPU time for a run that the user did not ask for
-        if first_x is not None:
+        if first_x is not None and not draws:
+            layer.forward(first_x.copy(), **self._keywords)
+        elif first_x is not None:
             before: Any = np.random.get_state()  # noqa: NPY002
             pythons = random.getstate()
             layer.forward(first_x.copy(), **self._keywords)
@@ -50,6 +53,7 @@ class Runner:
                 self._global = after
             if random.getstate() != pythons:
                 self._pythons = random.getstate()
+        self.draws = self._global is not None or self._pythons is not None
         self._turn_back: list[Callable[[], None]] = []  # one function for each random generator
         self._states: list[tuple[Arrays, Arrays]] = []
         for _, thing in reach(layer):
@@ -67,6 +71,11 @@ class Runner:
             if isinstance(state, dict):
                 saved = {key: value.copy() for key, value in state.items() if isinstance(value, np.ndarray)}
                 self._states.append((state, saved))
+
+    @classmethod
+    def mode(cls, layer: Any, training: bool) -> dict[str, bool]:
+        """The keywords that switch forward to training or to inference."""
+        return {"training": training} if isinstance(layer, Adapted) or cls.takes_training(layer) else {}
 
     @staticmethod
     def takes_training(layer: Any) -> bool:

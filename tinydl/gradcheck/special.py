@@ -56,6 +56,7 @@ def _fault_at(
 ) -> str:  # fmt: skip
     """The fault of dx at a point; "" if there is none, or if forward or backward gives nothing to compare."""
     y = np.array(runner.forward(point))
+    base = np.append(y, runner.penalty())
     if np.any(np.isnan(y)):
         runner.note(f"at {name} of {x_name} forward returns NaN")
     if y.shape != dy.shape or not np.all(np.isfinite(y)):
@@ -63,22 +64,26 @@ def _fault_at(
     dx = runner.backward(dy.copy())
     if not isinstance(dx, np.ndarray) or dx.shape != point.shape:
         return ""
-    return _fault(runner, point, dy, np.array(dx), rng)
+    return _fault(runner, point, base, dy, np.array(dx), rng)
 
 
 def _fault(
-    runner: Runner, x: NDArray[np.float64], dy: NDArray[np.float64], dx: NDArray[np.float64], rng: np.random.Generator
-) -> str:
-    """The fault of dx at x; "" if there is no fault, or if forward has a kink along the line that is tried."""
+    runner: Runner, x: NDArray[np.float64], base: NDArray[np.float64], dy: NDArray[np.float64],
+    dx: NDArray[np.float64], rng: np.random.Generator,
+) -> str:  # fmt: skip
+    """The fault of dx at x; "" if there is no fault, or if forward has a kink along the line that is tried.
+
+    base: the outputs and the penalty at x.
+    """
     bad = np.argwhere(~np.isfinite(dx))
     if len(bad):
         v = np.zeros(x.shape)
         v[tuple(bad[0])] = 1.0
-        slope = _slope(runner, x, dy, v)
+        slope = _slope(runner, x, base, dy, v)
         right = "forward is finite (with a kink)" if slope is None else f"the slope of forward is {slope:.6g}"
         return f"the gradient at {bad[0].tolist()} is {dx[tuple(bad[0])]}, where {right}"
     v = rng.standard_normal(x.shape)
-    slope = _slope(runner, x, dy, v)
+    slope = _slope(runner, x, base, dy, v)
     if slope is None:
         return ""
     given, size = float(np.sum(dx * v)), float(np.linalg.norm(dx * v))
@@ -87,11 +92,12 @@ def _fault(
     return ""
 
 
-def _slope(runner: Runner, x: NDArray[np.float64], dy: NDArray[np.float64], v: NDArray[np.float64]) -> float | None:
+def _slope(
+    runner: Runner, x: NDArray[np.float64], base: NDArray[np.float64], dy: NDArray[np.float64], v: NDArray[np.float64]
+) -> float | None:
     """The slope of sum(dy * forward(x)) + penalty() along v; None unless forward and backward steps agree."""
     weights = np.append(dy, 1.0)
     size = max(1.0, float(np.sqrt(np.mean(x**2))))
-    base = runner.values(x)
     sides = []
     for step in (STEPS[0] * size, -STEPS[0] * size, STEPS[1] * size, -STEPS[1] * size):
         sides.append(float(weights @ (runner.values(x + step * v) - base)) / step)

@@ -23,6 +23,7 @@ class Subject:
         rows: arrays that are constant or cannot be checked, with the reason.
         notes: remarks made so far.
         keeps_state: whether each pass must start from the same state.
+        draws: whether forward may draw from NumPy's or Python's global generator.
         broken: the rules found broken so far, by their codes.
     """
 
@@ -33,4 +34,5 @@ class Subject:
     rows: dict[str, ArrayReport] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     keeps_state: bool = False
+    draws: bool = True
     broken: dict[str, Rule] = field(default_factory=dict)

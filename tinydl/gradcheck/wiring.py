@@ -64,7 +64,7 @@ def wire(
         return copy, inputs, found
 
     first, inputs, found = explored()
-    boxes.update(boxed(first.call))
+    boxes.update(boxed(first.walk, first.held))
     if boxes:  # once more, with arrays in place of the numbers
         first, inputs, found = explored()
     arrays = {**inputs, **found}
@@ -76,7 +76,7 @@ def wire(
         if find(first.call, path).dtype.kind == "c":
             detail = f"{each} was not checked: it is complex, and the check needs real numbers"
             rows[each] = _row(each, find(first.call, path), NOT_CHECKED, detail)
-    for each, thing in finding.named(finding.buffers(first.call, first.outputs), taken=arrays).items():
+    for each, thing in finding.named(finding.buffers(first.walk, first.outputs), taken=arrays).items():
         detail = f"{each} was not checked: it is an array.array: make it a float array, np.array({each})"
         rows[each] = _row(each, np.asarray(find(first.call, thing)), NOT_CHECKED, detail)
     if not call.differentiates_inputs:
@@ -99,8 +99,8 @@ def wire(
     def made(dtype: DTypeLike, wired: dict[str, Path], held: dict[str, Path]) -> Adapted:
         adapted = Adapted(bare(dtype), x_name, held, wired, scales)
         if any(find(adapted.call, path) is None for path in held.values()):  # an array that the first forward makes
-            Runner(adapted, call.settings.training, x.astype(dtype) if _floats(x) else x)
-        off_hiding_places(adapted, moves, options.rng(7))
+            adapted.forward(x.astype(dtype) if _floats(x) else x.copy(), call.settings.training)
+        off_hiding_places(adapted, moves, options)
         return adapted
 
     if any(doubtful.values()):
@@ -140,7 +140,7 @@ def wire(
     if hidden:
         notes.append(f"{', '.join(hidden)}: moved by 0.1 N(0, 1), because values of 0 or 1 hide errors")
     make = partial(made, wired=settled, held=arrays)
-    return Subject(make, name, x_name, False, rows, notes, first.keeps_state, first.rules.broken)
+    return Subject(make, name, x_name, False, rows, notes, first.keeps_state, first.runner.draws, first.rules.broken)
 
 
 class _Explored:
@@ -150,11 +150,12 @@ class _Explored:
         self.call, self.x, self.name, self.x_name = call, x, name, x_name
         self.adapted = Adapted(call, x_name, {}, {})
         self.runner = Runner(self.adapted, call.settings.training, x)
-        sizes = _lengths(call)
+        sizes = _lengths(reach(call))
         self.rules = Rules()
         first_output(self.runner, x, name, x_name, self.rules)
         self.keeps_state = "state" in self.rules.broken
-        if _lengths(call) != sizes and not self.keeps_state:
+        self.walk = list(reach(call))  # everything within reach, after the latest pass
+        if _lengths(self.walk) != sizes and not self.keeps_state:
             self.runner.keep_state()
             self.keeps_state = True
         self.candidates: dict[Path, Array] = {}  # what backward wrote or returned
@@ -162,7 +163,7 @@ class _Explored:
 
     def arrays(self, inputs: dict[str, Path]) -> dict[str, Path]:
         """The arrays other than the inputs on which forward depends, by their short names."""
-        paths = finding.dependencies(self.call, self.outputs)
+        paths = finding.dependencies(self.walk, self.outputs, self.call.given_arrays())
         self.runner.moving = []
         listed = finding.listed(self.call)
         known = {id(find(self.call, path)) for path in listed.values()}
@@ -180,19 +181,21 @@ class _Explored:
         y = self.runner.forward(self.x)
         before = finding.state_of(self.call)
         self.adapted.backward(upstream(self.runner, y, rng))
-        self.held = finding.held_by(self.call)
+        self.walk = list(reach(self.call))
+        self.held = finding.held_by(self.call, self.walk)
         self.candidates = {path: self.held[path] for path in self.candidates if path in self.held}
         self.candidates.update(finding.written(before, self.held))
 
 
-def boxed(call: Call) -> dict[Path, Path]:
+def boxed(walk: finding.Walk, arrays: dict[Path, Array]) -> dict[Path, Path]:
     """{path: path of its gradient} for numbers, lists and integer arrays, which are then checked as arrays.
 
+    walk, arrays: everything within reach of a call after a backward, and all arrays in it.
     Only a clear name or place identifies the gradient of a number: self.a and self.da, params["T"] and grads["T"].
     """
     held = {
         (*path, step): value
-        for path, thing in reach(call)
+        for path, thing in walk
         if path and not isinstance(thing, np.ndarray)
         for step, value in inside(thing)
         if _is_number_like(value)
@@ -200,7 +203,7 @@ def boxed(call: Call) -> dict[Path, Path]:
     places = ("subject", "inputs")
     numbers = {path: value for path, value in held.items() if path[0][1] in places and not _is_plain(path, value)}
     gradients = {path: value for path, value in held.items() if path[0][1] in ("subject", "returned")}
-    gradients |= finding.held_by(call)
+    gradients |= arrays
     found: dict[Path, Path] = {}
     for path, value in numbers.items():
         for other, gradient in gradients.items():
@@ -267,10 +270,8 @@ def _covered(name: str, arrays: Mapping[str, Path], settled: Mapping[str, Path],
     return sum(other.size for other in shared) >= own.size
 
 
-def _lengths(call: Call) -> list[int]:
-    return [
-        len(thing) for path, thing in reach(call) if isinstance(thing, list) and path[0] == ("attribute", "subject")
-    ]
+def _lengths(walk: Iterable[tuple[Path, Any]]) -> list[int]:
+    return [len(thing) for path, thing in walk if isinstance(thing, list) and path[0] == ("attribute", "subject")]
 
 
 def _inputs_of(call: Call) -> dict[str, Path]:
@@ -331,7 +332,7 @@ def _by_numbers(
 ) -> dict[str, Path]:  # fmt: skip
     """Pair arrays with gradients by their values if names leave a doubt: the gradient that fits the slopes."""
     adapted = make()
-    runner = Runner(adapted, first.call.settings.training, x)
+    runner = Runner(adapted, first.call.settings.training, x, first.runner.draws)
     y = np.array(runner.forward(x))
     dy = upstream(runner, y, options.rng(4))
     objective = Objective(runner, x, adapted.x_name, dy)
@@ -403,16 +404,18 @@ def _unfound(name: str, array: Any, first: _Explored, candidates: list[Path]) ->
     return f"{name} was not checked: {seen}: {mend}"
 
 
-def off_hiding_places(adapted: Adapted, names: Sequence[str], rng: np.random.Generator) -> None:
+def off_hiding_places(adapted: Adapted, names: Sequence[str], options: Options) -> None:
     """Move arrays that are all 0, all 1 or an identity by 0.1 N(0, 1), in place."""
     held = adapted.params
-    for name in names:
-        if name in held and _hides_errors(held[name]):
-            held[name] += 0.1 * rng.standard_normal(held[name].shape)
+    hidden = [held[name] for name in names if _hides_errors(held.get(name))]
+    if hidden:
+        rng = options.rng(7)
+        for array in hidden:
+            array += 0.1 * rng.standard_normal(array.shape)
 
 
 def _hides_errors(value: Array | None) -> bool:
-    if value is None or value.dtype.kind not in "fc" or not value.size:
+    if value is None or value.dtype.kind not in "fc" or not value.size or value.flat[0] not in (0, 1):
         return False
     identity = value.ndim == 2 and len(value) > 1 and np.array_equal(value, np.eye(*value.shape))
     return identity or bool(np.all(value == 0) or np.all(value == 1))

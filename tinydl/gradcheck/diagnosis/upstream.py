@@ -6,6 +6,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
+from ..adapted import Adapted
 from ..objective import Vector
 from .evidence import Evidence, flips, listed, same
 
@@ -66,10 +67,10 @@ def output_left_out(e: Evidence) -> str | None:
 
 def _parts(e: Evidence) -> list[Vector]:
     """The flat parts of dy, one for each of several outputs; [] if there is only one output."""
-    shapes = getattr(e.scene.objective.runner.layer, "shapes", [])
-    if len(shapes) < 2:
+    layer = e.scene.objective.runner.layer
+    if not isinstance(layer, Adapted) or len(layer.outputs) < 2:
         return []
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    ends = np.cumsum([output.size for output in layer.outputs])[:-1]
     return [np.asarray(part) for part in np.split(e.dy.ravel(), ends)]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..copying import global_random_state_kept, state_kept
+from ..copying import state_kept
 from ..report import UnclearError
 from .call import Call, Settings
 from .context import WithContext, is_namespace, signature_of
@@ -43,7 +43,7 @@ def understood(
     Raises:
         UnclearError: a dialect fits, but part of the call is ambiguous; the message may hold an adapter to paste.
     """
-    with global_random_state_kept(), state_kept([subject, settings.forward, settings.backward]):
+    with state_kept([subject, settings.forward, settings.backward]):
         try:
             for dialect in dialects:
                 if dialect.recognize(subject, inputs, settings):

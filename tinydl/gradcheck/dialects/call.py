@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from ..reach import Partly, parameters_of
 from ..report import UnclearError
 from .structures import Leaf, filled, in_order, is_floating, mapped, split
+
+ONE_OUTPUT = Leaf("y")
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,10 @@ class Call(Partly):
     """
 
     example = ""  # code in this dialect, for the manual and the tests
-    # Attributes without arrays or generators, which a walk of everything within reach may leave out.
     unwalked = frozenset({
-        "count", "counts", "plan", "names", "aliases", "notes", "mode", "forward_places", "backward_places", "switches",
-        "keyword_names", "training", "has_cache", "dy_count", "rates", "updated", "unwraps", "outputs_template",
+        "count", "counts", "plan", "aliases", "mode", "forward_places", "backward_places", "keyword_names", "training",
+        "has_cache", "dy_count", "updated", "unwraps", "outputs_template", "arguments", "layout", "returns_nothing",
+        "settings",  # its functions are in `names`
     })  # fmt: skip
     differentiates_inputs = True
     has_data = False
@@ -95,11 +98,15 @@ class Call(Partly):
 
     def forward(self) -> tuple[NDArray[Any], ...]:
         """Run forward on copies of the current inputs and return its outputs."""
-        copies = (value.copy() if isinstance(value, np.ndarray) else value for value in self.inputs.values())
-        self.passed = [self.arranged(value) for value in copies]
+        self.passed = [
+            self.arranged(value.copy()) if isinstance(value, np.ndarray) else value for value in self.inputs.values()
+        ]
         result = self.run(*self.given_arguments())
+        if type(result) is np.ndarray:
+            self.outputs_template = ONE_OUTPUT
+            return (result,)
         outputs: dict[str, NDArray[Any]] = {}
-        self.outputs_template = mapped(result, lambda leaf, name: self._output(leaf, name, outputs), "y")
+        self.outputs_template = mapped(result, partial(self._output, into=outputs), "y")
         if not outputs:
             raise UnclearError("output", f"forward must return an array, got {result!r:.60}")
         return tuple(outputs.values())
@@ -140,9 +147,9 @@ class Call(Partly):
     def set_mode(self, training: bool) -> None:
         """Switch to training or to inference, if forward distinguishes the two."""
 
-    def arranged(self, value: Any) -> Any:
+    def arranged(self, array: NDArray[Any]) -> NDArray[Any]:
         """An array in the memory layout being tried."""
-        return self.layout(value) if self.layout is not None and isinstance(value, np.ndarray) else value
+        return array if self.layout is None else self.layout(array)
 
     def _output(self, output: Any, name: str, into: dict[str, NDArray[Any]]) -> Leaf | None:
         """The leaf for an output that has a derivative; None for other results (masks, counts, None)."""

@@ -68,20 +68,19 @@ class Multiply:
 
     @classmethod
     def recognize(cls, subject: Any, inputs: dict[str, Any], settings: Settings) -> bool:
-        if (
-            callable(settings.forward)
-            or callable(settings.backward)
-            or not super().recognize(subject, inputs, settings)
-        ):
+        if callable(settings.forward) or callable(settings.backward):
             return False
-        functions = [function_of(subject, name, ()) for name in cls.named(subject, settings)]
-        firsts = [(places_of(function) or [""])[0] for function in functions if function is not None]
+        functions = [function for function in cls.functions(subject, settings) if function is not None]
+        if len(functions) < 2:
+            return False
+        places = [positional(function)[:2] for function in functions]
+        firsts = [(*needed, *more, "")[0] for needed, more in places]
         if all(CONTEXT.fullmatch(first) for first in firsts):
             return True
-        needed = [positional(function)[0] for function in functions if function is not None]
-        static = isinstance(subject, Functions) or _is_static(subject, cls.named(subject, settings)[0])
-        one_more = len(needed[0]) == len(inputs) + 1 and len(needed[1]) >= 2
-        return static and firsts[0] == firsts[1] and one_more and firsts[0] not in inputs
+        one_more = len(places[0][0]) == len(inputs) + 1 and len(places[1][0]) >= 2
+        if firsts[0] != firsts[1] or not one_more or firsts[0] in inputs:
+            return False
+        return isinstance(subject, Functions) or _is_static(subject, cls.named(subject, settings)[0])
 
     def settle(self) -> None:
         super().settle()

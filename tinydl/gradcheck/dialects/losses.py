@@ -133,17 +133,19 @@ class SquaredError:
         return target_first([name for name in places_of(self.the_forward) if name != self.mode])
 
     def settle(self) -> None:
-        self._settle_value()
+        first = self._settle_value()
         by_name = self._order_by_name()
         ways = []
         errors: list[Exception] = []
         for true_first in (False, True) if by_name is None else (by_name,):
-            copy = copied(self)
-            copy.true_first = true_first
-            copy._name_arguments()
+            copy = first
             try:
-                with quietly():
-                    copy.forward()
+                if copy is None or true_first:
+                    copy = copied(self)
+                    copy.true_first = true_first
+                    copy._name_arguments()
+                    with quietly():
+                        copy.forward()
                 ways += [(true_first, plan, copy.reduction) for plan in copy.plans()]
             except Exception as error:
                 errors.append(error)
@@ -151,15 +153,18 @@ class SquaredError:
             if isinstance(errors[0], UnclearError):
                 raise errors[0]
             return  # the check itself will raise the error
-        best_way = self._best(ways)
-        self.true_first, self.plan = best_way.true_first, best_way.plan
+        best_way = self._best(ways) if len(ways) > 1 or ways[0][2] is not None else None
+        self.true_first, self.plan = ways[0][:2] if best_way is None else (best_way.true_first, best_way.plan)
         self._name_arguments()
-        if best_way.reduction is not None:
+        if best_way is not None and best_way.reduction is not None:
             self.reduction = self._best_reduction(best_way)
             self.notes.append(f"the loss gives several numbers: backward is checked against their {self.reduction}")
 
-    def _settle_value(self) -> None:
-        """If forward returns several numbers and another method, such as calculate, returns one, use that method."""
+    def _settle_value(self) -> Loss | None:
+        """If forward returns several numbers and another method, such as calculate, returns one, use that method.
+
+        Returns the copy that has just run this method; None if none gives one number.
+        """
         names = [method_of(self.subject, (name,)) for name in LOSS] if not self.settings.forward else []
         for name in [self.names[0], *dict.fromkeys(filter(None, names))]:
             copy = copied(self)
@@ -173,7 +178,8 @@ class SquaredError:
             if copy.reduction is None:
                 self.names, self.forward_places = copy.names, copy.forward_places
                 self._name_arguments()
-                return
+                return copy
+        return None
 
     def _best(self, ways: list[Any]) -> Loss:
         copies = []

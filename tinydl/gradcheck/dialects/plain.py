@@ -96,8 +96,13 @@ class Scale:
 
     @classmethod
     def recognize(cls, subject: Any, inputs: dict[str, Any], settings: Settings) -> bool:
+        return None not in cls.functions(subject, settings)
+
+    @classmethod
+    def functions(cls, subject: Any, settings: Settings) -> list[Callable[..., Any] | None]:
+        """The functions that are called as forward and as backward; None for one that there is not."""
         given = (settings.forward, settings.backward)
-        return all(function_of(subject, each, table) for each, table in zip(given, cls.tables, strict=True))
+        return [function_of(subject, each, table) for each, table in zip(given, cls.tables, strict=True)]
 
     @property
     def the_forward(self) -> Callable[..., Any]:
@@ -314,12 +319,12 @@ class Scale:
         orders = permutations([*waiting, *others], count)
         return list(islice((roles for roles in orders if all(role in roles for role in waiting)), MOST_PLANS))
 
+    @quietly()
     def settle(self) -> None:
         """Determine, on copies, the number of outputs, the roles of backward's arguments and the arrays it updates."""
         copy = copied(self)
         try:
-            with quietly():
-                outputs = copy.forward()
+            outputs = copy.forward()
         except UnclearError as error:
             if error.code != "outputs" or not self._settle_count(copy.counts):
                 raise
@@ -422,11 +427,10 @@ class Scale:
 def _runs_back(call: Plain, plan: Plan, outputs: Sequence[NDArray[Any]]) -> bool:
     """Whether backward, called by the plan right after a forward, runs without an error."""
     call.plan = plan
-    with quietly():
-        try:
-            call.backward(*(np.ones(np.shape(y)) for y in outputs))
-        except Exception:
-            return False
+    try:
+        call.backward(*(np.ones(np.shape(y)) for y in outputs))
+    except Exception:
+        return False
     return True
 
 

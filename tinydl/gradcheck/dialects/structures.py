@@ -31,6 +31,9 @@ class Cell:
 """
 
 
+ROWS = (tuple, list)
+
+
 @dataclass(frozen=True)
 class Leaf:
     """The place of an array in a template, with the array's name."""
@@ -77,7 +80,7 @@ def mapped(value: Any, change: Callable[[Any, str], Any], name: str = "") -> Any
     """The same structure with `change(leaf, name)` for each leaf, with names such as state[0] or params['W']."""
     if isinstance(value, dict):
         return {key: mapped(each, change, f"{name}[{key!r}]") for key, each in value.items()}
-    if isinstance(value, tuple | list):
+    if isinstance(value, ROWS):
         parts = [mapped(each, change, f"{name}[{place}]") for place, each in enumerate(value)]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     return change(value, name)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
+
+from ..copying import copy_as
+from ..reach import parameters_of
 from .call import Settings, positional
 from .names import MODES, is_upstream
 from .plain import Functions, Plain
 from .structures import is_floating
-from .trial import copied, quietly
+from .trial import quietly
 
 
 class Tuples(Plain):
@@ -43,18 +47,20 @@ class Multiply:
             return False
         if not all(map(is_floating, inputs.values())):
             return False
-        plain = Plain(subject, inputs, settings)
-        needed, more, anything = plain.forward_places
-        needed = [name for name in needed if name not in MODES]
+        name = cls.named(subject, settings)[0]
+        required, more, anything = positional(getattr(subject, name))
+        needed = [each for each in required if each not in MODES]
+        known = parameters_of(getattr(subject, name))
+        keywords = {each: settings.training for each in MODES if each in known} | dict(settings.arguments)
         if len(needed) != 1 or anything:
             return False
         if len(inputs) > 1:
-            return len(more) < len(inputs) - 1 and _result(plain, tuple(inputs.values())) is not None
+            return len(more) < len(inputs) - 1 and _result(subject, name, tuple(inputs.values()), keywords) is not None
         x = next(iter(inputs.values()))
-        alone = _result(plain, x)
+        alone = _result(subject, name, x, keywords)
         if alone is not None and not (isinstance(alone, tuple | list) and len(alone) == 1):
             return False
-        result = _result(plain, (x,))
+        result = _result(subject, name, (x,), keywords)
         takes_tuples = isinstance(result, tuple | list) and len(result) > 0 and is_floating(result[0])
         return takes_tuples and (alone is None or len(result) == 1)
 
@@ -86,11 +92,10 @@ class Multiply:
         """Do nothing: all results are outputs, and backward takes tuples."""
 
 
-def _result(plain: Plain, value: Any) -> Any:
-    """The result of forward for one argument, on a copy; None if forward raises."""
-    copy = copied(plain)
+def _result(subject: Any, name: str, value: Any, keywords: dict[str, Any]) -> Any:
+    """The result of forward for one argument, on a copy of the subject; None if forward raises."""
     with quietly():
         try:
-            return copy.the_forward(deepcopy(value), **copy.keywords)
+            return getattr(copy_as(subject, np.float64), name)(deepcopy(value), **deepcopy(keywords))
         except Exception:
             return None
