@@ -84,7 +84,7 @@ def test_the_seed_decides_the_first_weights_alone(name: str) -> None:
 
 @pytest.mark.parametrize(("builder", "arguments"), [
     (models.alexnet, ()), (models.vgg, (11,)), (models.googlenet, ()),
-], ids=str)  # fmt: skip
+], ids=["alexnet", "vgg11", "googlenet"])  # fmt: skip
 def test_large_ones_are_drawn_by_the_seed_too(
     builder: Callable[..., Model], arguments: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
