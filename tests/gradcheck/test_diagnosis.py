@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -767,12 +769,44 @@ PLANTED: dict[str, tuple[Any, Any, str]] = {
 }  # fmt: skip
 
 
+@cache
+def heard(bug: str) -> tuple[str, frozenset[str]]:
+    """The message about a bug planted in a layer or a loss, and the suspects that explain it: two tests ask."""
+    spoken: set[str] = set()
+
+    def listening(suspect: Any) -> Any:
+        def speaks(evidence: Evidence) -> str | None:
+            cause: str | None = suspect(evidence)
+            if cause:
+                spoken.add(suspect.__name__)
+            return cause
+
+        return speaks
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(GradientCheckError) as caught:
+        patch.setattr(diagnosis, "SUSPECTS", tuple(map(listening, SUSPECTS)))
+        patch.setattr(diagnosis, "SUSPECTS_OF_SMALL_ERRORS", tuple(map(listening, SUSPECTS_OF_SMALL_ERRORS)))
+        if bug in PLANTED:
+            layer, x, _ = PLANTED[bug]
+            check_layer(layer(), x, rules="fail")
+        else:
+            loss, y_pred, y_true, _ = PLANTED_IN_LOSSES[bug]
+            check_loss(loss(), y_pred, y_true, float32=False, rules="fail")
+    return str(caught.value), frozenset(spoken)
+
+
 @pytest.mark.parametrize("bug", PLANTED)
 def test_a_planted_bug_is_named(bug: str) -> None:
+    message = PLANTED[bug][-1]
+    assert re.search(message, heard(bug)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", PLANTED)
+def test_a_planted_bug_is_named_by_central_differences_too(bug: str) -> None:
     layer, x, message = PLANTED[bug]
-    for method, seed in (("auto", 0), ("central", 1)):
-        with pytest.raises(GradientCheckError, match=message):
-            check_layer(layer(), x, seed=seed, method=method, rules="fail")
+    with pytest.raises(GradientCheckError, match=message):
+        check_layer(layer(), x, seed=1, method="central", rules="fail")
 
 
 @pytest.mark.parametrize(
@@ -875,9 +909,8 @@ PLANTED_IN_LOSSES: dict[str, tuple[type, Array, Array, str]] = {
 
 @pytest.mark.parametrize("bug", PLANTED_IN_LOSSES)
 def test_a_bug_planted_in_a_loss_is_named(bug: str) -> None:
-    loss, y_pred, y_true, message = PLANTED_IN_LOSSES[bug]
-    with pytest.raises(GradientCheckError, match=message):
-        check_loss(loss(), y_pred, y_true, float32=False, rules="fail")
+    message = PLANTED_IN_LOSSES[bug][-1]
+    assert re.search(message, heard(bug)[0])
 
 
 @pytest.mark.parametrize(
@@ -892,29 +925,11 @@ def test_a_loss_without_its_bug_passes(loss: type, y_pred: Array, y_true: Array)
 
 
 @pytest.mark.slow
-def test_every_suspect_has_its_planted_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_suspect_has_its_planted_bug() -> None:
     """Each suspect explains at least one of the bugs above."""
-    spoken: set[str] = set()
-
-    def heard(suspect: Any) -> Any:
-        def speaks(evidence: Evidence) -> str | None:
-            cause: str | None = suspect(evidence)
-            if cause:
-                spoken.add(suspect.__name__)
-            return cause
-
-        return speaks
-
-    names = {suspect.__name__ for suspect in SUSPECTS}
-    monkeypatch.setattr(diagnosis, "SUSPECTS", tuple(map(heard, SUSPECTS)))
-    monkeypatch.setattr(diagnosis, "SUSPECTS_OF_SMALL_ERRORS", tuple(map(heard, SUSPECTS_OF_SMALL_ERRORS)))
-    for layer, x, _ in PLANTED.values():
-        with pytest.raises(GradientCheckError):
-            check_layer(layer(), x, rules="fail")
-    for loss, y_pred, y_true, _ in PLANTED_IN_LOSSES.values():
-        with pytest.raises(GradientCheckError):
-            check_loss(loss(), y_pred, y_true, float32=False, rules="fail")
-    assert spoken == names
+    assert not PLANTED.keys() & PLANTED_IN_LOSSES.keys()
+    spoken = {suspect for bug in (*PLANTED, *PLANTED_IN_LOSSES) for suspect in heard(bug)[1]}
+    assert spoken == {suspect.__name__ for suspect in SUSPECTS}
 
 
 # Facts that may be stated even after a bug that nothing explains is added to a planted one.
