@@ -278,7 +278,7 @@ def test_commands_within_a_sentence_name_what_there_is() -> None:
 
 def test_readme_begins_with_the_two_commands() -> None:
     first, second = blocks_of(ROOT / "README.md")[:2]
-    for block, ends in ((first, "examples/fraud/autoencoders.py"), (second, "-m pytest")):
+    for block, ends in ((first, "examples/fraud/autoencoders.py"), (second, "-m pytest -n 2 --dist loadfile")):
         assert block.language == "sh"
         assert block.body.startswith("python3 -m venv .venv && .venv/bin/pip install -q -e ")
         assert block.body.endswith(f".venv/bin/python {ends}\n")

@@ -92,6 +92,7 @@ def test_the_checks(alone: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_the_commands(alone: Path) -> None:
     done = run(alone, "-m", "tinydl", "gradcheck", "layers.py", "--shape", "5,3", "--timeout", "60")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -663,6 +663,7 @@ def test_hints(run: Run) -> None:
         assert found == [word for word in known if word != "WRONG"]
 
 
+@pytest.mark.slow
 def test_a_time_limit(run: Run, file: Path) -> None:
     endless = "class Endless:\n    def forward(self, x):\n        while True: pass\n    def backward(self, dy):\n        return dy\n"
     file.write_text(FILE + endless)

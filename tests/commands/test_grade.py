@@ -68,6 +68,7 @@ def test_a_wrong_spec_or_command(capsys: pytest.CaptureFixture[str], arguments: 
     assert message in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "parse"), [("json", schemas.own), ("gradescope", schemas.gradescope), ("junit", schemas.junit)]
 )
@@ -95,6 +96,7 @@ def test_gradescope(capsys: pytest.CaptureFixture[str]) -> None:
     assert document["stdout_visibility"] == "hidden"
 
 
+@pytest.mark.slow
 def test_gradescope_for_several(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     command = ["spec.py", "right.py", "wrong.py", "--format", "gradescope", "--output", "all"]
     assert grade(capsys, *command)[0] == 1
@@ -119,6 +121,7 @@ def test_texts_that_xml_cannot_hold(capsys: pytest.CaptureFixture[str], folder: 
     assert "ValueError: ??[31m <&> ]]> ? ? ü" in (next(root.iter("error")).text or "")
 
 
+@pytest.mark.slow
 def test_it_needs_numpy_alone(folder: Path) -> None:
     forbidden = "numba", "scipy", "sklearn", "matplotlib", "tqdm"
     script = f"""

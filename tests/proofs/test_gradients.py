@@ -55,8 +55,16 @@ DEEP = ("deep_autoencoder", "sparse_autoencoder", "digits_cnn")
 DIRECTIONAL = [name for name, case in MODELS.items() if case.options.get("mode") == "directional"]  # even deeper
 # The fast tests use only the complex step, because it is the exact method of the two.
 either_method = pytest.mark.parametrize("method", ["complex", pytest.param("central", marks=pytest.mark.slow)])
+# Inference is checked by the exact method alone.
+either_mode = pytest.mark.parametrize(
+    ("training", "method"),
+    [
+        (True, "complex"),
+        pytest.param(True, "central", marks=pytest.mark.slow),
+        pytest.param(False, "complex", marks=pytest.mark.slow),
+    ],
+)
 CASES = cases_of(DIFFERENTIATED)
-DEEPER_TWINS = ("vgg19(small)", "resnet34(small)", "resnet56_cifar(small)")  # made of the other models' blocks
 
 
 def tight(report: GradientCheckReport, limit: float) -> None:
@@ -74,20 +82,16 @@ def test_layer_or_loss(name: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in DIRECTIONAL])
-@pytest.mark.parametrize("training", [True, pytest.param(False, marks=pytest.mark.slow)])
-@either_method
+@either_mode
 def test_model(name: str, training: bool, method: str) -> None:
     report = MODELS[name].check(training=training, method=method)
     tight(report, (DEEP_LIMITS if name in DEEP else LIMITS)[method])
     assert set(report.arrays) == {"x", *MODELS[name].make().params}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in DEEPER_TWINS else name for name in DIRECTIONAL]
-)
-@pytest.mark.parametrize("training", [True, pytest.param(False, marks=pytest.mark.slow)])
-@either_method
 @pytest.mark.slow
+@pytest.mark.parametrize("name", DIRECTIONAL)
+@either_mode
 def test_deep_model(name: str, training: bool, method: str) -> None:
     """Check one random direction through all arrays at once; the slopes are large, so only the relative error counts."""
     report = MODELS[name].check(training=training, method=method)

@@ -180,6 +180,7 @@ SQUARE: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["self._y", "Square().forward", "(lambda x: x ** 2)", "other"])
 def test_a_numeric_backward_is_found(graded: Graded, call: str) -> None:
     text = "def other(x):\n    return x * x\n" + NUMERIC.replace("CALL", call)
@@ -318,6 +319,7 @@ KINDS: dict[str, dict[str, Any]] = {
 PLAIN: dict[str, Any] = {"arrays": None, "reference": None, "points": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds(graded: Graded, kind: str) -> None:
     result = graded(OTHERS, **{**PLAIN, **KINDS[kind]})
@@ -325,6 +327,7 @@ def test_kinds(graded: Graded, kind: str) -> None:
     assert all(item.passed for item in result.items)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "old", "new", "array"),
     [
