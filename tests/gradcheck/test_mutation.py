@@ -332,6 +332,7 @@ class CubeCase:
         return copy_as(self.subject, dtype)
 
 
+@pytest.mark.slow
 def test_the_engine_needs_nothing_of_tinydl() -> None:
     target = Target(Cube, [CubeCase(Cube(), (4, 3))], contract=Contract)
     assert {site.name for site in target.sites} == {

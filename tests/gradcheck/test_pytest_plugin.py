@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # the tests read what test suites in processes of their own have printed
+
 LAYERS = """
 import numpy as np
 
@@ -130,7 +132,6 @@ def shown(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return sections
 
 
-@pytest.mark.slow
 def test_which_checks_pass_and_fail(done: subprocess.CompletedProcess[str], shown: dict[str, str]) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stderr == ""
@@ -178,7 +179,6 @@ def test_a_very_long_traceback(shown: dict[str, str]) -> None:
     assert "gradcheck/" not in text
 
 
-@pytest.mark.slow
 def test_full_trace_shows_all(suite: Path) -> None:
     printed = run_pytest(suite, "--full-trace", "-k", "flipped").stdout
     assert "gradcheck/check.py" in printed
@@ -227,14 +227,12 @@ def test_the_json_file(done: subprocess.CompletedProcess[str], suite: Path) -> N
     assert len(by_test["test_model"]["report"]["arrays"]) == 3
 
 
-@pytest.mark.slow
 def test_without_the_options_nothing_is_added(suite: Path) -> None:
     done = run_pytest(suite, "-q", "-k", "right")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 2
 
 
-@pytest.mark.slow
 def test_a_path_that_cannot_be_is_refused_before_the_tests(suite: Path) -> None:
     done = run_pytest(suite, "--gradcheck-json=.")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR

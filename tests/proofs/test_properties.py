@@ -230,10 +230,8 @@ def test_layer(name: str, holds: str, examples: int) -> None:
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
-@pytest.mark.parametrize("examples", [3, pytest.param(15, marks=pytest.mark.slow)])
+@few_or_many
 def test_the_gradient_check_passes(name: str, examples: int) -> None:
-    """A sample: python -m benchmarks.false_alarms checks a thousand."""
-
     def check(data: st.DataObject) -> None:
         case, method = data.draw(drawn(EVERYTHING[name])), data.draw(st.sampled_from(("complex", "central")))
         assert case.check(method=method).passed

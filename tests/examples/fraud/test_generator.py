@@ -81,6 +81,7 @@ def test_kinds_of_fraud(data: Transactions) -> None:
     assert np.median(gaps) < 120, "card testing must come in bursts"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_detection_is_neither_trivial_nor_hopeless(seed: int) -> None:
     split = honest_split(generate(60_000, 300, seed=seed), seed=seed)

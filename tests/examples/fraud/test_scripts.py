@@ -40,6 +40,7 @@ def test_the_report_is_of_the_model_that_was_saved(finished: tuple[Path, str]) -
     assert np.mean(reconstruction_error(model, split.x_val)) <= min(report["history"]["val_loss"])
 
 
+@pytest.mark.slow
 def test_what_it_prints_and_where_it_writes(finished: tuple[Path, str]) -> None:
     out, printed = finished
     assert printed.startswith("SYNTHETIC: ")
