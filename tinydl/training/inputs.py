@@ -14,11 +14,13 @@ from numpy.typing import ArrayLike
 from .. import arguments
 from ..batches import Batches
 from ..callbacks import Callback
+from ..callbacks import __all__ as callback_names
+from ..callbacks.base import check_methods
 from ..layer import Layer, Shape
 from ..layers import AuxiliaryHead, Container, Conv2D, Sigmoid, Softmax
 from ..layers.pooling import Pool2D
 from ..losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
-from ..metrics import METRICS, Metric
+from ..metrics import Metric, named
 from ..network import Network
 from ..optimizers import Optimizer
 
@@ -130,9 +132,14 @@ def check_callbacks(callbacks: Any) -> Sequence[Callback]:
     if isinstance(callbacks, Callback):
         raise TypeError(f"fit: callbacks must be a list of Callback objects, got {callbacks!r}")
     found = list(callbacks or ())
-    for callback in found:
+    for position, callback in enumerate(found):
         if not isinstance(callback, Callback):
-            raise TypeError(f"fit: callbacks must be Callback objects, got {callback!r}")
+            known = callback.__name__ if isinstance(callback, type) else type(callback).__name__
+            mend = f": pass tinydl.callbacks.{known}(...)" if known in callback_names else ""
+            raise TypeError(f"fit: callbacks must be Callback objects, got {callback!r}{mend}")
+        if any(callback is earlier for earlier in found[:position]):
+            raise ValueError(f"fit: callbacks must be different objects, got the same {type(callback).__name__} twice")
+        check_methods(callback)
     return found
 
 
@@ -179,10 +186,8 @@ def metrics_by_name(metrics: str | Iterable[str | Metric] | None) -> dict[str, M
     """Return `compile`'s metrics as {name of the figure: function}."""
     chosen: dict[str, Metric] = {}
     for metric in [metrics] if isinstance(metrics, str) else metrics or ():
-        name = getattr(metric, "__name__", type(metric).__name__) if callable(metric) else str(metric)
+        name, function = named(metric)
         if name in chosen or name == "loss":
             raise ValueError(f"compile: figures must have different names, got {name!r} twice: rename the metric")
-        if not callable(metric):
-            metric = METRICS[arguments.one_of("compile", "metrics", metric, METRICS)]
-        chosen[name] = metric
+        chosen[name] = function
     return chosen

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..batches import Batches
 from ..callbacks import Callback, Logs
+from ..callbacks.base import overrides
 from ..layer import Layer
 from ..layers import AuxiliaryHead, ContractivePenalty, Conv2D, Dense, Sequential
 from ..losses import Loss
@@ -134,7 +135,10 @@ def run(
     steps = math.ceil(len(data) / batch_size)
     for callback in callbacks:
         callback.model = model
-        callback.params = {"epochs": epochs, "initial_epoch": initial_epoch, "steps": steps, "metrics": list(metrics)}
+        callback.params = {
+            "epochs": epochs, "initial_epoch": initial_epoch, "steps": steps, "metrics": list(metrics),
+            "batch_size": batch_size,
+        }  # fmt: skip
     for callback in callbacks:
         callback.check_run()
     model.stop_training = model.interrupted = False
@@ -143,12 +147,13 @@ def run(
             for callback in callbacks:
                 callback.on_train_begin()
                 endings.callback(callback.on_train_end)
-            per_batch = [callback.on_train_batch_end for callback in callbacks if _wants_batches(callback)]
+            before = [each.on_train_batch_begin for each in callbacks if overrides(each, "on_train_batch_begin")]
+            after = [each.on_train_batch_end for each in callbacks if overrides(each, "on_train_batch_end")]
             try:
                 for epoch in range(initial_epoch, epochs):
                     for callback in callbacks:
                         callback.on_epoch_begin(epoch)
-                    logs = _epoch(model, step, epoch, data, batch_size, shuffle, per_batch)
+                    logs = _epoch(model, step, epoch, data, batch_size, shuffle, before, after)
                     if validation is not None:
                         logs |= {f"val_{name}": value for name, value in figures(model, validation).items()}
                     _check_finite(model, epoch, logs)
@@ -165,7 +170,7 @@ def run(
 
 def _epoch(
     model: NetworkInTraining, step: Step, epoch: int, data: Batches, batch_size: int, shuffle: bool,
-    per_batch: Sequence[BatchListener],
+    before: Sequence[Callable[[int], None]], after: Sequence[BatchListener],
 ) -> Logs:  # fmt: skip
     """Train for one pass over all rows; return the loss and the metrics as means over rows."""
     loss, optimizer = model.loss, model.optimizer
@@ -173,6 +178,8 @@ def _epoch(
     assert optimizer is not None
     totals = dict.fromkeys(["loss", *model.metrics], 0.0)
     for batch, (x_batch, y_batch) in enumerate(data.draw(batch_size, model.rng, shuffle)):
+        for notify in before:
+            notify(batch)
         try:
             value, y_pred = step.take(x_batch, y_batch, loss, optimizer)
         except FloatingPointError as error:
@@ -180,8 +187,8 @@ def _epoch(
         totals["loss"] += value * len(x_batch)
         for name, metric in model.metrics.items():
             totals[name] += metric(y_batch, y_pred) * len(x_batch)
-        for notify in per_batch:
-            notify(batch, {"loss": value})
+        for hand_over in after:
+            hand_over(batch, {"loss": value})
     return {name: total / len(data) for name, total in totals.items()}
 
 
@@ -204,9 +211,3 @@ def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
     bad += [name for name, array in model.params.items() if not np.isfinite(array).all()]
     if bad:
         raise FloatingPointError(f"fit: after epoch {epoch + 1}, {', '.join(bad)} are not finite. {MEND}")
-
-
-def _wants_batches(callback: Callback) -> bool:
-    """Whether a callback overrides on_train_batch_end; calling the empty method for every batch would cost time."""
-    method = callback.on_train_batch_end
-    return getattr(method, "__func__", method) is not Callback.on_train_batch_end

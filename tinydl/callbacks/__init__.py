@@ -1,0 +1,24 @@
+"""Callbacks: actions between batches and epochs, such as logging, checkpoints and early stopping.
+
+A run first sets each callback's `model` and `params` ({"epochs", "initial_epoch", "steps", "metrics", "batch_size"};
+"steps" is None if the number of batches is unknown), then calls its method for each event. `logs` maps the names of
+figures ("loss", "val_loss", metrics) to their values; an epoch without validation has no "val_" figures. Setting
+`model.stop_training = True` ends the run after the current epoch.
+"""
+
+from .base import Callback, Logs
+from .csv_logger import CSVLogger
+from .early_stopping import EarlyStopping
+from .history import History
+from .lambda_callback import LambdaCallback
+from .learning_rate_scheduler import LearningRateScheduler
+from .model_checkpoint import ModelCheckpoint
+from .monitor import Monitor
+from .progress_bar import ProgressBar
+from .reduce_lr_on_plateau import ReduceLROnPlateau
+from .tensorboard import TensorBoard
+
+__all__ = [
+    "CSVLogger", "Callback", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler", "Logs",
+    "ModelCheckpoint", "Monitor", "ProgressBar", "ReduceLROnPlateau", "TensorBoard",
+]  # fmt: skip

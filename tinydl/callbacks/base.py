@@ -1,0 +1,101 @@
+"""The base class of all callbacks, and the check that each method of a callback is one that a run calls."""
+
+from __future__ import annotations
+
+import inspect
+from difflib import get_close_matches
+from typing import Any
+
+from ..network import NetworkInTraining
+from ..optimizers import Optimizer
+from ..schedules import Schedule
+
+Logs = dict[str, float]
+
+
+class Callback:
+    """Base class of all callbacks, with one empty method per event. Epochs and batches count from 0.
+
+    A method may have more parameters than the one it overrides if they have defaults: on_train_begin(self, logs=None),
+    as written for Keras, works. A public method whose name begins with "on_" but that no run calls is refused.
+    """
+
+    model: NetworkInTraining
+    params: dict[str, Any]
+
+    @property
+    def _optimizer(self) -> Optimizer:
+        """The model's optimizer, which exists because a run requires a compiled model."""
+        assert self.model.optimizer is not None
+        return self.model.optimizer
+
+    def check_run(self) -> None:
+        """Raise if the run cannot succeed; called before any callback begins or any weight changes."""
+
+    def on_train_begin(self) -> None: ...
+
+    def on_epoch_begin(self, epoch: int) -> None: ...
+
+    def on_train_batch_begin(self, batch: int) -> None: ...
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None: ...
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None: ...
+
+    def on_train_end(self) -> None:
+        """Called at the end of a run, even after Ctrl-C or an error."""
+
+    def _refuse_schedule(self) -> None:
+        """Raise if the optimizer's rate is a schedule, which a callback that sets a number would switch off."""
+        if isinstance(rate := self._optimizer.learning_rate, Schedule):
+            expected, mend = (
+                "the optimizer's learning_rate must be a number",
+                "use either the schedule or this callback",
+            )
+            raise ValueError(f"{type(self).__name__}: {expected}, got {rate!r}: {mend}")
+
+
+EVENTS = {  # each event with the arguments that its method receives
+    "on_train_begin": (), "on_epoch_begin": ("epoch",), "on_train_batch_begin": ("batch",),
+    "on_train_batch_end": ("batch", "logs"), "on_epoch_end": ("epoch", "logs"), "on_train_end": (),
+}  # fmt: skip
+NEVER_CALLED = {  # Keras's methods, with what takes their place
+    "set_model": "on_train_begin may read self.model", "set_params": "on_train_begin may read self.params",
+    "on_batch_begin": "write on_train_batch_begin(self, batch)",
+    "on_batch_end": "write on_train_batch_end(self, batch, logs)",
+    "on_test_begin": "validation runs before on_epoch_end, whose logs hold its figures",
+    "on_test_end": "validation runs before on_epoch_end, whose logs hold its figures",
+}  # fmt: skip
+
+
+def overrides(callback: Callback, event: str) -> bool:
+    """Whether a callback has its own method for an event; calling the empty one for every batch would cost time."""
+    method = getattr(callback, event)
+    return getattr(method, "__func__", method) is not getattr(Callback, event)
+
+
+def check_methods(callback: Callback) -> None:
+    """Raise TypeError for a method that no run calls, or that cannot be called with its event's arguments."""
+    owner = type(callback).__name__
+    for name in dir(callback):
+        if name in EVENTS:
+            _check_arguments(owner, name, getattr(callback, name))
+        elif name in NEVER_CALLED or (name.startswith("on_") and callable(getattr(callback, name))):
+            nearest = get_close_matches(name, EVENTS, n=1, cutoff=0)[0]
+            mend = NEVER_CALLED.get(name, f"did you mean {nearest}? If you call it yourself, rename it to _{name}")
+            raise TypeError(f"{owner}: methods must be of {', '.join(EVENTS)}, got {name}, which no run calls: {mend}")
+
+
+def _check_arguments(owner: str, name: str, method: Any) -> None:
+    expected = EVENTS[name]
+    try:
+        signature = inspect.signature(method)
+    except (TypeError, ValueError):  # a built-in function without a signature
+        return
+    try:
+        signature.bind(*expected)
+    except TypeError:
+        takes = ", ".join(("self", *expected))
+        mend = f"{takes}, logs=None" if "logs" not in expected else takes
+        got = f"({', '.join(('self', *map(str, signature.parameters.values())))})"
+        raise TypeError(f"{owner}: {name} must take ({takes}), got {got}: write {name}({mend})") from None

@@ -1,0 +1,67 @@
+"""CSVLogger: the figures of each epoch in a file of comma-separated values."""
+
+from __future__ import annotations
+
+import csv
+import os
+import warnings
+from pathlib import Path
+
+from .base import Callback, Logs
+from .paths import check_file
+
+
+class CSVLogger(Callback):
+    """Write each epoch's figures to a CSV file when the epoch ends; `append=True` continues an existing file.
+
+    The columns are epoch, this run's figures and learning_rate. In a file that is continued they keep the order of its
+    header. An epoch without validation (fit's validation_freq) leaves the cells of its "val_" figures empty.
+    Raises ValueError, before training, if `path` cannot be written, or if the header names other columns.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+            raise ValueError(f"CSVLogger: separator must be one character, got {separator!r}")
+        self.path, self.separator, self.append = Path(path), separator, append
+
+    @property
+    def _file_path(self) -> Path:
+        return self.path.expanduser()
+
+    def check_run(self) -> None:
+        check_file("CSVLogger", str(self.path))
+        self._columns = ["epoch", *self.params["metrics"], "learning_rate"]
+        self._continues = self.append and self._file_path.exists() and self._file_path.stat().st_size > 0
+        if self._continues:
+            self._columns = self._columns_of_the_file(self._columns)
+
+    def _columns_of_the_file(self, columns: list[str]) -> list[str]:
+        with self._file_path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            header = next(csv.reader([file.readline(1 << 16)], delimiter=self.separator), [])
+        if sorted(header) != sorted(columns):
+            expected, got = self.separator.join(columns), self.separator.join(header)[:300]
+            mend = "write this run to another file, or pass append=False to replace this one"
+            raise ValueError(f"CSVLogger: the header of {self.path} must be {expected}, got {got!r}: {mend}")
+        return header
+
+    def on_train_begin(self) -> None:
+        self._file_path.parent.mkdir(parents=True, exist_ok=True)
+        cut = self._continues and self._file_path.read_bytes()[-1:] != b"\n"  # a kill may have cut the last row
+        self._file = self._file_path.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._writer = csv.DictWriter(self._file, self._columns, delimiter=self.separator, extrasaction="ignore")
+        if cut:
+            self._file.write("\r\n")
+        if not self._continues:
+            self._writer.writeheader()
+        self._told = False
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if (others := [name for name in logs if name not in self._columns]) and not self._told:
+            self._told = True
+            mend = "only the loss and the metrics passed to compile have one"
+            warnings.warn(f"CSVLogger: {', '.join(others)} in logs has no column in {self.path}: {mend}", stacklevel=2)
+        self._writer.writerow({"epoch": epoch, **logs, "learning_rate": self._optimizer.current_learning_rate})
+        self._file.flush()
+
+    def on_train_end(self) -> None:
+        self._file.close()

@@ -1,0 +1,29 @@
+"""History: the record of a run."""
+
+from __future__ import annotations
+
+import time
+
+from .base import Callback, Logs
+
+
+class History(Callback):
+    """The record that `fit` returns: `history.history` maps the name of each figure to a list of its values by epoch.
+
+    `seconds` holds each epoch's duration; `interrupted` is true if Ctrl-C ended the run.
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+        self.seconds: list[float] = []
+        self.interrupted = False
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.seconds.append(time.perf_counter() - self._start)
+        self.epoch.append(epoch)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
