@@ -59,10 +59,12 @@ EVENTS = {  # each event with the arguments that its method receives
     "on_train_begin": (), "on_epoch_begin": ("epoch",), "on_train_batch_begin": ("batch",),
     "on_train_batch_end": ("batch", "logs"), "on_epoch_end": ("epoch", "logs"), "on_train_end": (),
 }  # fmt: skip
-NEVER_CALLED = {  # Keras's methods, with what takes their place
+NEVER_CALLED = {  # methods of Keras and of PyTorch Lightning, with what takes their place
     "set_model": "on_train_begin may read self.model", "set_params": "on_train_begin may read self.params",
     "on_batch_begin": "write on_train_batch_begin(self, batch)",
     "on_batch_end": "write on_train_batch_end(self, batch, logs)",
+    "on_epoch_start": "write on_epoch_begin(self, epoch)", "on_train_epoch_start": "write on_epoch_begin(self, epoch)",
+    "on_train_epoch_end": "write on_epoch_end(self, epoch, logs)", "on_train_start": "write on_train_begin(self)",
     "on_test_begin": "validation runs before on_epoch_end, whose logs hold its figures",
     "on_test_end": "validation runs before on_epoch_end, whose logs hold its figures",
 }  # fmt: skip
@@ -88,14 +90,15 @@ def check_methods(callback: Callback) -> None:
 
 def _check_arguments(owner: str, name: str, method: Any) -> None:
     expected = EVENTS[name]
+    function = getattr(method, "__func__", None)  # of a method; LambdaCallback sets plain functions
+    given = expected if function is None else ("self", *expected)
     try:
-        signature = inspect.signature(method)
+        signature = inspect.signature(method if function is None else function)
     except (TypeError, ValueError):  # a built-in function without a signature
         return
     try:
-        signature.bind(*expected)
+        signature.bind(*given)
     except TypeError:
-        takes = ", ".join(("self", *expected))
-        mend = f"{takes}, logs=None" if "logs" not in expected else takes
-        got = f"({', '.join(('self', *map(str, signature.parameters.values())))})"
-        raise TypeError(f"{owner}: {name} must take ({takes}), got {got}: write {name}({mend})") from None
+        takes = ", ".join(given)
+        mend = takes if "logs" in expected else f"{takes}, logs=None"
+        raise TypeError(f"{owner}: {name} must take ({takes}), got {signature}: write {name}({mend})") from None

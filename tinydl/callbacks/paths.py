@@ -12,12 +12,11 @@ def check_file(owner: str, path: str, more: int = 0) -> Path:
     more: the number of characters that the name of a temporary file adds to the file's name.
     """
     file = Path(path).expanduser()
-    folder = _nearest_folder(file.absolute())
-    if not path or file.is_dir():
+    folder = _writable_folder(owner, "path", path, file.absolute().parent)
+    if not path or os.path.isdir(file):
         raise ValueError(f"{owner}: path must be a writable file in {folder}, got the folder {path!r}: add a file name")
-    _check_folder(owner, "path", path, folder)
     _check_names(owner, "path", path, folder, file.absolute(), more)
-    if file.exists() and not os.access(file, os.W_OK):
+    if os.path.exists(file) and not os.access(file, os.W_OK):
         raise ValueError(f"{owner}: path must be a writable file, got {path!r}, which is read-only")
     return file
 
@@ -25,36 +24,29 @@ def check_file(owner: str, path: str, more: int = 0) -> Path:
 def check_new_folder(owner: str, name: str, path: str) -> Path:
     """Return `path` with "~" expanded; raise ValueError unless it is a writable folder or one can be made there."""
     folder = Path(path).expanduser()
-    nearest = folder if folder.exists() else _nearest_folder(folder.absolute())
-    _check_folder(owner, name, path, nearest)
-    _check_names(owner, name, path, nearest, folder.absolute(), 0)
+    existing = _writable_folder(owner, name, path, folder.absolute())
+    _check_names(owner, name, path, existing, folder.absolute())
     return folder
 
 
-def _nearest_folder(path: Path) -> Path:
-    """The nearest of the path's parents that exists."""
-    for parent in path.parents:
-        try:
-            parent.lstat()
-        except OSError:  # it does not exist, lies below a file, or its name is too long
-            continue
-        return parent
-    return path
+def _writable_folder(owner: str, name: str, path: str, folder: Path) -> Path:
+    """The folder, or the nearest of its parents that exists."""
+    while not os.path.lexists(folder):  # false for names that are too long, too
+        folder = folder.parent
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise ValueError(f"{owner}: {name} must lie in a writable folder, got {path!r:.200}, but {folder} is not one")
+    return folder
 
 
-def _check_folder(owner: str, name: str, path: str, folder: Path) -> None:
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ValueError(f"{owner}: {name} must lie in a writable folder, got {path!r}, but {folder} is none")
-
-
-def _check_names(owner: str, name: str, path: str, existing: Path, full: Path, more: int) -> None:
-    """Look up each new name in an existing folder: the file system refuses the ones that it could not hold."""
+def _check_names(owner: str, name: str, path: str, existing: Path, full: Path, more: int = 0) -> None:
+    """Look up the path, and each new name in an existing folder: the file system says what it could not hold."""
     parts = full.relative_to(existing).parts
-    for part in (*parts[:-1], *(last + "x" * more for last in parts[-1:])):
+    new = [*parts[:-1], *(last + "x" * more for last in parts[-1:])]
+    for place in (full, *(existing / part for part in new)):
         try:
-            os.lstat(existing / part)
+            os.lstat(place)
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:  # too long, or with a null character
-            expected = "a path that the file system can hold"
-            raise ValueError(f"{owner}: {name} must be {expected}, got {path!r}: {error}") from None
+            expected, why = "a path that the file system can hold", getattr(error, "strerror", None) or error
+            raise ValueError(f"{owner}: {name} must be {expected}, got {path!r:.200}: {why}") from None
