@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from tests.callbacks.scripted import X, autoencoder
-from tinydl.callbacks import Callback, EarlyStopping, LambdaCallback, LearningRateScheduler
+from tinydl.callbacks import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    LambdaCallback,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+)
 
 
 def refused(callbacks: Any, error: type[Exception], message: str) -> None:
@@ -76,6 +84,7 @@ def test_methods_that_no_run_calls_are_refused(method: str, message: str) -> Non
         ("on_train_begin", lambda self, logs: None, r"take \(self\), .* write on_train_begin\(self, logs=None\)"),
         ("on_epoch_begin", lambda self, epoch, logs: None, r"write on_epoch_begin\(self, epoch, logs=None\)"),
         ("on_epoch_end", lambda self: None, r"must take \(self, epoch, logs\), got \(self\): write"),
+        ("on_epoch_end", None, "Mine: on_epoch_end must be a method, got None"),
         ("on_train_end", lambda: None, r"on_train_end must take \(self\), got \(\): write"),
     ],
 )
@@ -94,6 +103,26 @@ def test_classes_objects_of_other_libraries_and_the_same_object_twice_are_refuse
     refused([foreign], TypeError, r"must be Callback objects, got .*: pass tinydl.callbacks.EarlyStopping\(...\)")
     stop = EarlyStopping("loss")
     refused([stop, Callback(), stop], ValueError, "must be different objects, got the same EarlyStopping twice")
+
+
+def test_a_scheduler_that_undoes_every_reduction_is_refused() -> None:
+    plateau = ReduceLROnPlateau("loss")
+    refused(
+        [plateau, LearningRateScheduler(lambda epoch: 0.1)], ValueError, r"undoes each reduction.* schedule\(epoch, lr"
+    )
+    autoencoder().fit(X, X, callbacks=[plateau, LearningRateScheduler(lambda epoch, lr: lr)], verbose=0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: EarlyStopping(restore_best_weights="no"), lambda: ModelCheckpoint("m", save_best_only=1),
+        lambda: CSVLogger("l.csv", append="a"),
+    ],
+)  # fmt: skip
+def test_flags_are_not_guessed(make: Any) -> None:
+    with pytest.raises(ValueError, match="must be True or False"):
+        make()
 
 
 # --- LambdaCallback ---------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from ..optimizers import Optimizer
 from ..schedules import Schedule
 
 Logs = dict[str, float]
+"""The values of figures by name."""
 
 
 class Callback:
@@ -90,6 +91,8 @@ def check_methods(callback: Callback) -> None:
 
 def _check_arguments(owner: str, name: str, method: Any) -> None:
     expected = EVENTS[name]
+    if not callable(method):
+        raise TypeError(f"{owner}: {name} must be a method, got {method!r}")
     function = getattr(method, "__func__", None)  # of a method; LambdaCallback sets plain functions
     given = expected if function is None else ("self", *expected)
     try:

@@ -7,6 +7,7 @@ import os
 import warnings
 from pathlib import Path
 
+from .. import arguments
 from .base import Callback, Logs
 from .paths import check_file
 
@@ -22,7 +23,8 @@ class CSVLogger(Callback):
     def __init__(self, path: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
             raise ValueError(f"CSVLogger: separator must be one character, got {separator!r}")
-        self.path, self.separator, self.append = Path(path), separator, append
+        self.path, self.separator = Path(path), separator
+        self.append = arguments.flag("CSVLogger", "append", append)
 
     @property
     def _file_path(self) -> Path:

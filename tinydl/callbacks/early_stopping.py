@@ -26,7 +26,7 @@ class EarlyStopping(Monitor):
         super().__init__(monitor, mode, min_delta, verbose)
         self.patience = arguments.whole("EarlyStopping", "patience", patience)
         self.baseline = None if baseline is None else arguments.number("EarlyStopping", "baseline", baseline)
-        self.restore_best_weights = restore_best_weights
+        self.restore_best_weights = arguments.flag("EarlyStopping", "restore_best_weights", restore_best_weights)
         self.start_from_epoch = arguments.whole("EarlyStopping", "start_from_epoch", start_from_epoch)
         self.stopped_epoch: int | None = None
         self._waited = 0

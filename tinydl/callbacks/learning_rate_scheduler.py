@@ -25,13 +25,13 @@ class LearningRateScheduler(Callback):
             raise TypeError(f"LearningRateScheduler: schedule must be a function of the epoch, got {schedule!r}")
         self.schedule = schedule
         self.verbose = verbose
-        self._takes_rate = _takes_rate(schedule)
+        self.takes_rate = _takes_rate(schedule)
 
     def check_run(self) -> None:
         self._refuse_schedule()
 
     def on_epoch_begin(self, epoch: int) -> None:
-        given = (epoch, self._optimizer.current_learning_rate) if self._takes_rate else (epoch,)
+        given = (epoch, self._optimizer.current_learning_rate) if self.takes_rate else (epoch,)
         rate = arguments.number("LearningRateScheduler", f"schedule({epoch})", self.schedule(*given), 0)
         self._optimizer.learning_rate = rate
         if self.verbose:

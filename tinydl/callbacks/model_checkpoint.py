@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 
+from .. import arguments
 from .base import Logs
 from .monitor import Monitor
 from .paths import check_file
@@ -32,8 +33,8 @@ class ModelCheckpoint(Monitor):
     ) -> None:  # fmt: skip
         super().__init__(monitor, mode, 0.0, verbose)
         self.path = os.fspath(path)
-        self.save_best_only = save_best_only
-        self.restore_best_weights = restore_best_weights
+        self.save_best_only = arguments.flag("ModelCheckpoint", "save_best_only", save_best_only)
+        self.restore_best_weights = arguments.flag("ModelCheckpoint", "restore_best_weights", restore_best_weights)
 
     def _path_before_training(self) -> str:
         return self.path.format(epoch=0, **dict.fromkeys(self.params["metrics"], 0.0))
