@@ -140,10 +140,10 @@ def check_callbacks(callbacks: Any) -> Sequence[Callback]:
         if any(callback is earlier for earlier in found[:position]):
             raise ValueError(f"fit: callbacks must be different objects, got the same {type(callback).__name__} twice")
         check_methods(callback)
-    if any(isinstance(each, ReduceLROnPlateau) for each in found):
-        if any(isinstance(each, LearningRateScheduler) and not each.takes_rate for each in found):
-            trouble = "a LearningRateScheduler whose schedule does not take the rate, which undoes each reduction"
-            raise ValueError(f"fit: callbacks must not add {trouble}, to ReduceLROnPlateau: use schedule(epoch, lr)")
+    plateau = any(isinstance(each, ReduceLROnPlateau) for each in found)
+    if plateau and any(isinstance(each, LearningRateScheduler) and not each.takes_rate for each in found):
+        trouble = "a LearningRateScheduler whose schedule does not take the rate, which undoes each reduction"
+        raise ValueError(f"fit: callbacks must not add {trouble}, to ReduceLROnPlateau: use schedule(epoch, lr)")
     return found
 
 
