@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
@@ -15,6 +16,7 @@ from ..callbacks.base import overrides
 from ..layer import Layer
 from ..layers import AuxiliaryHead, ContractivePenalty, Conv2D, Dense, Sequential
 from ..losses import Loss
+from ..metrics import Metric
 from ..network import NetworkInTraining, chained
 from ..optimizers import Optimizer
 from .inputs import rows_at_a_time
@@ -172,11 +174,11 @@ def _epoch(
     model: NetworkInTraining, step: Step, epoch: int, data: Batches, batch_size: int, shuffle: bool,
     before: Sequence[Callable[[int], None]], after: Sequence[BatchListener],
 ) -> Logs:  # fmt: skip
-    """Train for one pass over all rows; return the loss and the metrics as means over rows."""
+    """Train for one pass over all rows; return the loss as a mean over rows, and the metrics of all rows at once."""
     loss, optimizer = model.loss, model.optimizer
     assert loss is not None
     assert optimizer is not None
-    totals = dict.fromkeys(["loss", *model.metrics], 0.0)
+    total, seen = 0.0, Seen()
     for batch, (x_batch, y_batch) in enumerate(data.draw(batch_size, model.rng, shuffle)):
         for notify in before:
             notify(batch)
@@ -184,30 +186,62 @@ def _epoch(
             value, y_pred = step.take(x_batch, y_batch, loss, optimizer)
         except FloatingPointError as error:
             raise FloatingPointError(f"fit: epoch {epoch + 1}, batch {batch + 1}: {error}") from None
-        totals["loss"] += value * len(x_batch)
-        for name, metric in model.metrics.items():
-            totals[name] += metric(y_batch, y_pred) * len(x_batch)
+        total += value * len(x_batch)
+        if model.metrics:
+            seen.add(y_batch, y_pred)
         for hand_over in after:
             hand_over(batch, {"loss": value})
-    return {name: total / len(data) for name, total in totals.items()}
+    return {"loss": total / len(data), **seen.figures("fit", model)}
+
+
+class Seen:
+    """The targets and the predictions of one pass. A metric such as average precision needs them all: its mean over
+    batches is another number."""
+
+    def __init__(self) -> None:
+        self.targets: list[NDArray] = []
+        self.predictions: list[NDArray] = []
+
+    def add(self, y_true: NDArray, y_pred: NDArray) -> None:
+        self.targets.append(y_true)
+        self.predictions.append(y_pred.copy())  # a view would keep the batch's large block of memory in use
+
+    def figures(self, method: str, model: NetworkInTraining) -> Logs:
+        """The metrics by name. A metric that raises or is not a number is named in a warning, and its value is NaN."""
+        if not model.metrics:
+            return {}
+        y_true, y_pred = np.concatenate(self.targets), np.concatenate(self.predictions)
+        return {name: _value(method, name, metric, y_true, y_pred) for name, metric in model.metrics.items()}
+
+
+def _value(method: str, name: str, metric: Metric, y_true: NDArray, y_pred: NDArray) -> float:
+    try:
+        value = float(metric(y_true, y_pred))
+        trouble = f"is {value}" if not math.isfinite(value) else ""
+    except Exception as error:
+        value, trouble = math.nan, f"failed: {type(error).__name__}: {error}"
+    if trouble:
+        warnings.warn(f"{method}: the metric {name!r} {trouble}; training is not affected", stacklevel=2)
+    return value
 
 
 def figures(model: NetworkInTraining, data: Batches, batch_size: int | None = None) -> Logs:
-    """The loss (penalties included) and the metrics by name, as means over rows, without noise."""
+    """The loss (penalties included) as a mean over rows, and the metrics of all rows, without noise."""
     loss, root = model.loss, model.root
     assert loss is not None
-    totals = dict.fromkeys(["loss", *model.metrics], 0.0)
+    total, seen = 0.0, Seen()
     for x_batch, y_batch in data.draw(rows_at_a_time("evaluate", model, batch_size)):
         y_pred = root.forward(x_batch)
-        totals["loss"] += (loss.forward(y_pred, y_batch) + root.penalty()) * len(x_batch)
-        for name, metric in model.metrics.items():
-            totals[name] += metric(y_batch, y_pred) * len(x_batch)
-    return {name: total / len(data) for name, total in totals.items()}
+        total += (loss.forward(y_pred, y_batch) + root.penalty()) * len(x_batch)
+        if model.metrics:
+            seen.add(y_batch, y_pred)
+    return {"loss": total / len(data), **seen.figures("evaluate", model)}
 
 
 def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
     """Raise if the model is not finite, before callbacks save it: the last loss was computed before the last step."""
-    bad = [name for name, value in logs.items() if not math.isfinite(value)]
+    losses = [name for name in ("loss", "val_loss") if name in logs]
+    bad: list[str] = [name for name in losses if not math.isfinite(logs[name])]  # a metric may have none
     bad += [name for name, array in model.params.items() if not np.isfinite(array).all()]
     if bad:
         raise FloatingPointError(f"fit: after epoch {epoch + 1}, {', '.join(bad)} are not finite. {MEND}")
