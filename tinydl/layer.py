@@ -12,11 +12,12 @@ Every layer follows these rules:
 - Parameter arrays are changed in place, never replaced: a Model holds them all in one flat vector.
 - All arrays have the dtype of the parameters. A mean's factor 1/N appears only in the loss and in a penalty's own term.
 - Random numbers come from `self.rng`, a Generator spawned from the one passed to `build`.
+- A frozen layer (`trainable` is False) adds nothing to `grads` and keeps its `state`; dL/dx stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,9 @@ class Layer(arguments.Configured):
     in_model: bool = False
     gradcheck_rules = "fail"  # Model relies on the layer contract, so a gradient check fails where a rule is broken
     original: Layer | None = None  # if this layer is a copy for a second place: the layer whose arrays it shares
+    live: tuple[str, ...] = ()  # the constructor's arguments that each pass reads, so that they may change after build
+    _trainable: bool = True
+    _called: str | None = None  # the name in messages of a layer that has no name of its own
     _x: Any = None  # the arrays that most layers keep for backward; None before the first forward pass
     _y: Any = None
 
@@ -77,6 +81,22 @@ class Layer(arguments.Configured):
         for gradient in self.grads.values():
             gradient.fill(0)
 
+    @property
+    def trainable(self) -> bool:
+        """False freezes the layer: training leaves its parameters and state as they are. It may be set at any time,
+        in a callback too, and takes effect with the next step. All places of a shared layer are frozen together."""
+        return (self.original or self)._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        (self.original or self)._trainable = arguments.flag(self.label, "trainable", value)
+
+    def count_params(self) -> int:
+        """The number of entries in `params` and `state`; raises RuntimeError before `build`."""
+        if not self.built:
+            raise RuntimeError(f"{self.label}: not built yet: put it into a Model or call build first")
+        return entries([*self.params.values(), *self.state.values()])
+
     def sublayers(self) -> list[Layer]:
         """The layers that this layer is composed of; [] for a plain layer. Composites derive from layers.Container."""
         return []
@@ -96,7 +116,7 @@ class Layer(arguments.Configured):
     @property
     def label(self) -> str:
         """This layer's name in messages: "dense_1 (Dense)", or only "Dense" outside a model."""
-        return f"{self.name} ({type(self).__name__})" if self.name else type(self).__name__
+        return f"{self.name} ({type(self).__name__})" if self.name else self._called or type(self).__name__
 
     def add_parameter(self, name: str, value: NDArray) -> None:
         if not self._shares(self.params, name, value):
@@ -137,3 +157,8 @@ class Layer(arguments.Configured):
         if dy.shape != y.shape:
             raise ValueError(f"{self.label}: dy must have the shape of the last output, {y.shape}, got {dy.shape}")
         return dy
+
+
+def entries(arrays: Iterable[NDArray]) -> int:
+    """The number of entries in the arrays; an array that two layers share counts once."""
+    return sum({id(array): array.size for array in arrays}.values())

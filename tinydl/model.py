@@ -21,7 +21,7 @@ from .layers.sharing import check_places
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import Optimizer
-from .training import checkpoint, inputs, loop, vector
+from .training import checkpoint, freezing, inputs, loop, vector
 from .training.keras_order import arrays_in_order
 
 if TYPE_CHECKING:
@@ -178,6 +178,7 @@ class Model:
         In training, raises FloatingPointError if the loss is NaN or infinite, naming the epoch, batch and layer.
         """
         _, loss = self._compiled("fit")
+        freezing.check_something_trains("fit", self.root)
         data = inputs.check_data("fit", self, loss, x, y)
         validation = inputs.check_validation(self, loss, validation_data)
         epochs = arguments.positive_int("fit", "epochs", epochs)
@@ -266,7 +267,10 @@ class Model:
         return checkpoint.load_model(cls, path, custom_layers)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Load the weights of a saved model with the same layers. Raises as `load` does, before changing anything."""
+        """Load the weights of a saved model with the same layers; what is frozen here stays frozen.
+
+        Raises as `load` does, before changing anything.
+        """
         checkpoint.load_weights(self, path)
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
@@ -280,8 +284,9 @@ class Model:
             model.load_checkpoint(path)
             model.fit(x, y, epochs=30, initial_epoch=model.epoch)
 
-        A learning rate that is a number is restored, since a LearningRateScheduler may have set it; all other settings
-        of the optimizer must match. A checkpoint does not hold the state of callbacks.
+        A learning rate that is a number is restored, since a LearningRateScheduler may have set it, and so are the
+        `trainable` flags of the layers; all other settings of the optimizer must match. A checkpoint does not hold the
+        state of callbacks.
 
         Raises ValueError, before changing anything, if the file is not a checkpoint of such a model.
         """
@@ -294,23 +299,32 @@ class Model:
 
         return model_diagram(self, path)
 
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer is trainable; setting it sets all layers (see Layer.trainable)."""
+        return self.root.trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self.root.trainable = value
+
+    def count_params(self) -> int:
+        """The number of entries in all parameters and state arrays, as in the last lines of `summary`."""
+        return self.root.count_params()
+
     def summary(self) -> None:
-        """Print Keras's table: each layer with its output shape and number of parameters, and the totals."""
+        """Print Keras's table: each layer with its output shape and number of parameters, and the totals.
+
+        The parameters of frozen layers are not trainable, nor are running statistics.
+        """
         wide = max(29, 2 + max(len(layer.label) for layer in self.layers))  # 29, 26 and 10 are Keras's column widths
         rule = "_" * (wide + 36)
         print(f'Model: "{self.name}"', rule, f"{'Layer (type)':<{wide}}{'Output Shape':<26}{'Param #':<10}", sep="\n")
         print("=" * len(rule))
         for layer in self.layers:
             shape = f"({', '.join(['None', *map(str, layer.output_shape or ())])})"
-            count = _entries([*layer.params.values(), *layer.state.values()])
-            print(f"{layer.label:<{wide}}{shape:<26}{count:<10}")
+            print(f"{layer.label:<{wide}}{shape:<26}{layer.count_params():<10}")
             print("=" * len(rule) if layer is self.layers[-1] else rule)
-        frozen = _entries(self.state.values())
-        total = self.parameters.size + frozen
-        print(f"Total params: {total:,}", f"Trainable params: {self.parameters.size:,}", sep="\n")
-        print(f"Non-trainable params: {frozen:,}", rule, sep="\n")
-
-
-def _entries(arrays: Iterable[NDArray]) -> int:
-    """The number of entries in the arrays; an array that two layers share counts once."""
-    return sum({id(array): array.size for array in arrays}.values())
+        total, trained = self.count_params(), freezing.trained_entries(self.root)
+        print(f"Total params: {total:,}", f"Trainable params: {trained:,}", sep="\n")
+        print(f"Non-trainable params: {total - trained:,}", rule, sep="\n")

@@ -9,7 +9,8 @@ direction (Pascanu et al. 2013).
 In a Model, `weight_decay` acts on parameters with two or more dimensions (W of Dense and Conv2D) but not on those with
 one (b, and BatchNorm's gamma and beta). The latter are few and overfit little, and pulling them to 0 only removes
 freedom (Goyal et al. 2017; He et al. 2019, "Bag of Tricks", section 3.1). The Model sets `decayed` to the ranges of the
-former; without a Model the whole vector decays, which is PyTorch's default.
+former; without a Model the whole vector decays, which is PyTorch's default. Its training steps set `frozen` to the
+ranges of frozen layers, which no step changes: neither parameters nor slots, and their gradients count in no norm.
 """
 
 from __future__ import annotations
@@ -30,16 +31,19 @@ class Optimizer(arguments.Configured):
     """Base class of all optimizers. `slots` holds vectors as long as the parameters; `iterations` counts steps."""
 
     slot_names: tuple[str, ...] = ()
-    _decayed: tuple[slice, ...] | None
+    slots: dict[str, NDArray]
+    iterations: int
+    _decayed: tuple[slice, ...] | None = None
+    _frozen: tuple[slice, ...] = ()
 
     def __init__(self, learning_rate: float | Schedule, global_clipnorm: float | None = None) -> None:
         self.learning_rate = learning_rate
         if global_clipnorm is not None:
             arguments.positive(self._owner, "global_clipnorm", global_clipnorm)
         self.global_clipnorm = global_clipnorm
-        self.slots: dict[str, NDArray] = {}
+        self.slots = {}
         self.iterations = 0
-        self.decayed = None
+        self._plan()
 
     @property
     def _owner(self) -> str:
@@ -71,28 +75,50 @@ class Optimizer(arguments.Configured):
 
     @decayed.setter
     def decayed(self, parts: Sequence[slice] | None) -> None:
-        if not isinstance(parts, list | tuple | None):
-            raise TypeError(f"{self._owner}: decayed must be a list of slices, or None, got {parts!r}")
+        self._decayed = None if parts is None else self._merged("decayed", parts)
+        self._plan()
+
+    @property
+    def frozen(self) -> Sequence[slice]:
+        """The ranges of the vector that a step leaves as they are; set by a Model, as `decayed` is."""
+        return self._frozen
+
+    @frozen.setter
+    def frozen(self, parts: Sequence[slice]) -> None:
+        self._frozen = self._merged("frozen", parts)
+        self._plan()
+
+    def _merged(self, name: str, parts: Sequence[slice]) -> tuple[slice, ...]:
+        """The ranges in order, merged where they touch or overlap."""
+        if not isinstance(parts, list | tuple):
+            raise TypeError(f"{self._owner}: {name} must be a list of slices, got {parts!r}")
         merged: list[slice] = []
-        for start, stop in sorted(map(self._bounds, parts or ())):
+        for start, stop in sorted(self._bounds(name, part) for part in parts):
             if merged and start <= merged[-1].stop:
                 merged[-1] = slice(merged[-1].start, max(stop, merged[-1].stop))
             elif start < stop:
                 merged.append(slice(start, stop))
-        self._decayed = None if parts is None else tuple(merged)
-        # These ranges cover the vector, and every second one decays; the last is open, as the length is not known yet.
-        edges = [0, *(edge for part in merged for edge in (part.start, part.stop)), None]
-        self._ranges = [(slice(a, b), k % 2 == 1) for k, (a, b) in enumerate(pairwise(edges)) if a != b]
+        return tuple(merged)
 
-    def _bounds(self, part: slice) -> tuple[int, int]:
+    def _bounds(self, name: str, part: slice) -> tuple[int, int]:
         if not isinstance(part, slice) or part.step not in (None, 1):
-            raise ValueError(f"{self._owner}: decayed must hold slices (start, stop) of the vector, got {part!r}")
-        start = arguments.whole(self._owner, "the start of a decayed part", part.start)
-        return start, arguments.whole(self._owner, "the stop of a decayed part", part.stop, start)
+            raise ValueError(f"{self._owner}: {name} must hold slices (start, stop) of the vector, got {part!r}")
+        start = arguments.whole(self._owner, f"the start of a {name} part", part.start)
+        return start, arguments.whole(self._owner, f"the stop of a {name} part", part.stop, start)
+
+    def _plan(self) -> None:
+        """Cut the vector at the ends of all ranges. The last part is open, as the length is not known yet."""
+        ranges = (*self._frozen, *(self._decayed or ()))
+        edges = sorted({0, *(edge for part in ranges for edge in (part.start, part.stop))})
+        self._end = edges[-1]
+        parts = [slice(start, stop) for start, stop in pairwise([*edges, None])]
+        trained = [part for part in parts if not _within(part, self._frozen)]
+        self._ranges = [(part, self._decayed is None or _within(part, self._decayed)) for part in trained]
 
     def by_decay(self, weight_decay: float, *vectors: NDArray) -> Iterator[tuple[float, Sequence[NDArray]]]:
-        """Yield pairs (weight_decay or 0, the parts of the vectors to which it applies) that cover the vectors."""
-        if not weight_decay or self._decayed is None:
+        """Yield pairs (weight_decay or 0, the parts of the vectors to which it applies) that cover the vectors,
+        except for frozen ranges."""
+        if not self._frozen and (not weight_decay or self._decayed is None):
             yield weight_decay, vectors
             return
         for part, decays in self._ranges:
@@ -112,21 +138,36 @@ class Optimizer(arguments.Configured):
         """Update params once, in place."""
         if params.shape != grads.shape:
             raise ValueError(f"{self._owner}: expected gradients of shape {params.shape}, got {grads.shape}")
-        if self._decayed and (end := self._decayed[-1].stop) > params.size:
-            raise ValueError(f"{self._owner}: decayed must lie in the {params.size} parameters, got a stop at {end}")
+        if self._end > params.size:
+            name = "decayed" if any(part.stop == self._end for part in self._decayed or ()) else "frozen"
+            got = f"a stop at {self._end}"
+            raise ValueError(f"{self._owner}: {name} must lie in the {params.size} parameters, got {got}")
         self.build(params)
         if self.global_clipnorm is not None:
-            norm = math.sqrt(sum_of_squares(grads))
+            trained = [grads[part] for part, _ in self._ranges] if self._frozen else [grads]
+            norm = math.sqrt(sum(sum_of_squares(part) for part in trained))
             if norm > self.global_clipnorm:
                 grads = grads * (self.global_clipnorm / norm)
         learning_rate = self.current_learning_rate
         if not 0 <= learning_rate < math.inf:
             raise ValueError(f"{self._owner}: expected a finite rate >= 0, got {learning_rate} from {self._schedule!r}")
         self.iterations += 1
+        if type(self).__module__ == __name__ or not self._frozen:
+            self.update(params, grads, learning_rate)
+            return
+        vectors = (params, *self.slots.values())  # an update written elsewhere may not use by_decay: put back the rest
+        kept = [(vector, part, vector[part].copy()) for vector in vectors for part in self._frozen]
         self.update(params, grads, learning_rate)
+        for vector, part, values in kept:
+            vector[part] = values
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
         raise NotImplementedError(f"{self._owner} has no update")
+
+
+def _within(part: slice, ranges: Sequence[slice]) -> bool:
+    """Whether a part that no range cuts lies in one of them."""
+    return any(each.start <= part.start < each.stop for each in ranges)
 
 
 @compiled_as(kernels.optimizers.sum_of_squares)
@@ -197,7 +238,8 @@ class RMSprop(Optimizer):
         self.epsilon = arguments.number("RMSprop", "epsilon", epsilon, 1e-16)
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
-        rmsprop(params, grads, self.slots["v"], learning_rate, self.rho, self.epsilon)
+        for _, (p, g, v) in self.by_decay(0.0, params, grads, self.slots["v"]):
+            rmsprop(p, g, v, learning_rate, self.rho, self.epsilon)
 
 
 @compiled_as(kernels.optimizers.rmsprop)

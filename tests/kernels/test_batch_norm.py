@@ -69,6 +69,8 @@ def test_forward_and_backward(shape: tuple[int, ...]) -> None:
             assert (actual.shape, actual.dtype) == (shape[-1:], dtype)
             assert np.abs(actual - wanted).max() <= ROUNDING[dtype] * (np.abs(dy).sum() / shape[-1] + 2)
         backward.in_any_layout(*given, of=["dy", "x", "y"])
+        np.testing.assert_array_equal(backward.twin(*given[:-2], None, None)[0], dx)  # a frozen layer
+        np.testing.assert_array_equal(backward.definition(*given[:-2], None, None)[0], expected)
 
 
 def test_any_number_of_threads() -> None:

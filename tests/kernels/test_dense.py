@@ -45,6 +45,8 @@ def test_small_layers(n: int, inputs: int, units: int) -> None:
         for need_dx, accumulate in ((True, True), (False, False)):
             dx, *_ = backward(dy, x, W, y, code, dW, db, need_dx, accumulate)
             assert dx.shape == ((n, inputs) if need_dx else (0, 0))
+            (alone,) = backward(dy, x, W, y, code, None, None, need_dx, accumulate)  # a frozen layer
+            np.testing.assert_array_equal(alone, dx)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,8 @@ def test_large_layers(n: int, inputs: int, units: int, activation: str, dtype: A
         assert first[1].shape == ((n, inputs) if threads != 3 else (0, 0))
         for actual, expected in zip(forward.twin(x, W, b, code) + backward.twin(*rest), first, strict=True):
             np.testing.assert_array_equal(actual, expected)
+        (alone,) = backward(dy, x, W, y, code, None, None, threads != 3)  # a frozen layer
+        np.testing.assert_array_equal(alone, first[1])
 
 
 @either

@@ -86,7 +86,7 @@ def test_walk_goes_depth_first_in_the_order_of_the_forward_pass() -> None:
     assert list(chain.walk()) == [chain, inner, *inner.layers, wrapped, wrapped.encoder, chain.layers[2]]
 
 
-def test_backward_stops_at_a_layer_whose_input_gradient_is_not_needed() -> None:
+def test_backward_stops_at_the_lowest_layer_that_learns() -> None:
     first, below = Dense(4), ReLU()
     inner = Sequential([below, first])
     chain = built([MaskingNoise(0.3), inner, Dense(2)])
@@ -95,7 +95,7 @@ def test_backward_stops_at_a_layer_whose_input_gradient_is_not_needed() -> None:
     assert chain.backward(dy).shape == (3, 5)
     whole = {name: gradient.copy() for name, gradient in chain.grads.items()}
     chain.zero_grad()
-    first.input_gradient = inner.input_gradient = False
+    chain.lowest, inner.lowest, first.input_gradient = 1, 1, False
     below.backward = None  # type: ignore[assignment, method-assign]
     assert chain.backward(dy).size == 0
     for name, gradient in chain.grads.items():

@@ -18,7 +18,7 @@ from tinydl.gradcheck import GradientCheckReport, check_layer, check_loss
 from tinydl.gradcheck.adapted import Adapted
 from tinydl.gradcheck.adapters import loss_alone
 from tinydl.layer import Layer, Shape
-from tinydl.layers import AuxiliaryHead, Container, Dense
+from tinydl.layers import AuxiliaryHead, Container, Dense, Sequential
 from tinydl.losses import Loss, SoftmaxCrossEntropy
 
 Where = NDArray[Any] | tuple[int, ...]  # an array, or the shape of an array drawn from N(0, 1)
@@ -220,9 +220,11 @@ class Lowest(Around):
         return dy
 
 
-def without_dx(layer: Layer) -> Layer:
-    layer.input_gradient = False
-    return layer
+def learning_from(lowest: int, layers: list[Layer]) -> Sequential:
+    """A chain whose backward pass ends at its lowest layer that learns, as in a training step."""
+    chain = Sequential(layers)
+    chain.lowest, layers[lowest].input_gradient = lowest, False
+    return chain
 
 
 class OfFirstRows(Loss):

@@ -52,9 +52,9 @@ NETWORKS: dict[str, tuple[Callable[[], list[Layer]], tuple[int, ...], set[str]]]
         {"Tanh"},
     ),
     "convolution": (lambda: [ReLU(), Conv2D(2, 2), Flatten(), Dense(3)], (4, 5, 2), {"ReLU"}),
-    "batch norm": (lambda: [Tanh(), BatchNorm(), Dense(3)], (6,), set()),
-    "residual": (lambda: [Tanh(), Residual([ReLU(), Dense(6)]), Dense(3)], (6,), set()),
-    "a backward of its own": (lambda: [Tanh(), DxTimesX(4), Dense(3)], (6,), set()),
+    "batch norm": (lambda: [Tanh(), BatchNorm(), Dense(3)], (6,), {"Tanh"}),
+    "residual": (lambda: [Tanh(), Residual([ReLU(), Dense(6)]), Dense(3)], (6,), {"Tanh"}),
+    "a backward of its own": (lambda: [Tanh(), DxTimesX(4), Dense(3)], (6,), {"Tanh"}),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,19 @@ def unlisted_rows(runner: Runner, layer: Any, x: NDArray[Any], constants: Sequen
         )  # fmt: skip
         row.detail = "named in constants=" if known else f"{name} was not checked: forward reads it, but {mend}"
         rows[name] = row
+    return rows
+
+
+def frozen_rows(layer: Any, params: Mapping[str, NDArray[Any]]) -> dict[str, ArrayReport]:
+    """A row for each parameter of a frozen layer, which by contract has no gradient."""
+    if not callable(getattr(layer, "walk", None)):
+        return {}
+    frozen = [each for each in layer.walk() if not each.sublayers() and not getattr(each, "trainable", True)]
+    ids = {id(array) for each in frozen for array in each.params.values()}
+    rows = {}
+    for name, array in params.items():
+        if id(array) in ids:
+            rows[name] = ArrayReport(name, array.shape, "-", verdict=CONSTANT, detail="frozen: trainable is False")
     return rows
 
 

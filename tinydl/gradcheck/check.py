@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import arguments as check_arguments
 from .adapters import ModelAsLayer, loss_alone
-from .attributes import move_all, unlisted_rows
+from .attributes import frozen_rows, move_all, unlisted_rows
 from .copying import copy_as, global_random_state_kept, state_kept
 from .dialects import (
     FUNCTIONS,
@@ -298,7 +298,8 @@ def check_model(
         return ModelAsLayer(made, copied)
 
     with global_random_state_kept():
-        subject = Subject(make, label(model), "x", rows=_unlisted(make, point, training, choice))
+        rows, notes = _known_rows(make, point, training, choice)
+        subject = Subject(make, label(model), "x", rows=rows, notes=notes)
         return run_check(subject, point, training, options, float32, choice.counts(own=True))
 
 
@@ -364,7 +365,8 @@ def _check_own(
         return clone
 
     with global_random_state_kept():
-        subject = Subject(make, label(layer), "x", True, _unlisted(make, x, training, choice))
+        rows, notes = _known_rows(make, x, training, choice)
+        subject = Subject(make, label(layer), "x", True, rows, notes)
         return run_check(subject, x, training, options, float32, choice.counts(own=True))
 
 
@@ -412,11 +414,15 @@ def _is_own(thing: Any) -> bool:
     return getattr(type(thing), "gradcheck_rules", None) == "fail"
 
 
-def _unlisted(make: Any, x: NDArray[Any], training: bool, choice: Choice) -> dict[str, ArrayReport]:
-    """Rows for the arrays that one of tinydl's layers reads without listing them in params, grads or state."""
+def _known_rows(make: Any, x: NDArray[Any], training: bool, choice: Choice) -> tuple[dict[str, ArrayReport], list[str]]:
+    """Rows for the arrays that one of tinydl's layers reads without listing them, and for those of frozen layers; and
+    a note that names the latter."""
     layer = make(np.float64)
     runner = Runner(layer, training, x)
-    return unlisted_rows(runner, getattr(layer, "inner", layer), x, choice.constants)
+    inner = getattr(layer, "inner", layer)
+    frozen = frozen_rows(getattr(inner, "root", inner), runner.params)
+    notes = [f"frozen (trainable is False), so without gradients: {', '.join(frozen)}"] if frozen else []
+    return {**unlisted_rows(runner, inner, x, choice.constants), **frozen}, notes
 
 
 def _given(first: Any, others: Sequence[Any]) -> list[Any]:

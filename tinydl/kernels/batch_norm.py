@@ -75,7 +75,7 @@ def forward(
 
 def backward(
     dy: NDArray, x: NDArray, y: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float,
-    activation: int, training: bool, dgamma: NDArray, dbeta: NDArray,
+    activation: int, training: bool, dgamma: NDArray | None, dbeta: NDArray | None,
 ) -> NDArray:  # fmt: skip
     """Twin of layers.normalization.batch_norm_backward. (For relu, y > 0 is computed from x, and y is not read.)"""
     if activation not in (LINEAR, RELU):
@@ -90,11 +90,13 @@ def backward(
     flat_dy, flat_x = dy.reshape(-1), x.reshape(-1)
     parts = parts_for(rows, x.size * WORK)
     sums = np.zeros((parts, 2, c), x.dtype)
-    share(parts, rows, _sums, flat_dy, flat_x, c, *repeated, relu, sums)
+    if training or dgamma is not None:
+        share(parts, rows, _sums, flat_dy, flat_x, c, *repeated, relu, sums)
     da_sum, da_xhat_sum = sums.sum(axis=0)
     da_xhat_sum *= inverse
-    dgamma += da_xhat_sum
-    dbeta += da_sum
+    if dgamma is not None and dbeta is not None:
+        dgamma += da_xhat_sum
+        dbeta += da_sum
     n = x.dtype.type(rows if training else np.inf)  # running statistics are constants: their two terms vanish
     roads = np.tile(scale * da_sum / n, k), np.tile(scale * inverse * da_xhat_sum / n, k)
     share(parts, rows, _backward, flat_dy, flat_x, c, *repeated, relu, *roads, dx.reshape(-1))

@@ -40,10 +40,12 @@ def forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArr
 
 
 def backward(
-    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, activation: int, dW: NDArray, db: NDArray | None, need_dx: bool,
-    accumulate: bool = True,
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, activation: int, dW: NDArray | None, db: NDArray | None,
+    need_dx: bool, accumulate: bool = True,
 ) -> NDArray:  # fmt: skip
     """Twin of layers.dense.dense_backward."""
+    if dW is None:
+        dW = np.empty((0, 0), W.dtype)
     if db is None:
         db = dW.reshape(-1)[:0]
     elif not accumulate:
@@ -108,7 +110,8 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
         else:
             for k in range(da_flat.size):
                 da_flat[k] = dy_flat[k] * (one - y_flat[k] * y_flat[k])
-    gemm(True, False, 1.0, x, da, 1.0 if accumulate else 0.0, dW)
+    if dW.size:
+        gemm(True, False, 1.0, x, da, 1.0 if accumulate else 0.0, dW)
     add_column_sums(da.reshape(-1), 0, n, units, db)
     if not need_dx:
         return np.empty((0, 0), dy.dtype)
@@ -119,7 +122,10 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
 
 @kernel()
 def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
-    """Compute this part's rows of dW and columns of dx (as dx.T = W @ da.T, so that W need not be transposed)."""
+    """Compute this part's rows of dW (unless it is empty) and columns of dx.
+
+    dx is computed as dx.T = W @ da.T, so that W need not be transposed.
+    """
     n, inputs = x.shape
     units = W.shape[1]
     start, stop = _range_of(part, inputs)
@@ -129,7 +135,10 @@ def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
     for i in range(start, stop, ROWS):
         here = min(ROWS, stop - i)
         in_W = Rows(i * units, units)  # for both W and dW
-        product(True, (here, units, n), flat_x, Rows(i, inputs), flat_da, Rows(0, units), accumulate, flat_dW, in_W)
+        if dW.size:
+            product(
+                True, (here, units, n), flat_x, Rows(i, inputs), flat_da, Rows(0, units), accumulate, flat_dW, in_W
+            )  # fmt: skip
         if dx.size:
             product(False, (here, n, units), flat_W, in_W, flat_da_T, in_T, False, flat_dx_T, in_T)
             for r in range(n):

@@ -10,6 +10,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from .. import arguments
 from ..layer import Layer, Shape
 from .sharing import share
 
@@ -41,6 +42,17 @@ class Container(Layer):
     params = property(lambda self: self._merged("params"), lambda self, ignored: None)
     grads = property(lambda self: self._merged("grads"), lambda self, ignored: None)
     state = property(lambda self: self._merged("state"), lambda self, ignored: None)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer below is trainable; setting it sets all of them."""
+        return any(layer.trainable for layer in self.sublayers())
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        value = arguments.flag(self.label, "trainable", value)
+        for layer in self.sublayers():
+            layer.trainable = value
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         share(self)
@@ -98,6 +110,8 @@ class Sequential(Container):
     Check      check_layer(Sequential([Dense(4, "tanh"), Dense(2)]), x=(5, 3))
     """
 
+    lowest = 0  # a training step raises it to the lowest layer that learns: no layer below needs a gradient
+
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
         if isinstance(layers, Layer | str) or not isinstance(layers, Iterable):
@@ -134,8 +148,6 @@ class Sequential(Container):
         return x
 
     def backward(self, dy: NDArray) -> NDArray:
-        for layer in reversed(self.layers):
+        for layer in reversed(self.layers[self.lowest :]):
             dy = returned(layer, "backward", layer.backward(dy))
-            if not layer.input_gradient:
-                break  # no layer below needs a gradient
         return dy

@@ -95,7 +95,8 @@ class Conv2D(Layer):
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
-        W, dW, db = self.params["W"], self.grads["W"], self.grads.get("b")
+        W, grads = self.params["W"], self.grads if self.trainable else {}
+        dW, db = grads.get("W"), grads.get("b")
         return conv2d_backward(dy, self._x, W, self._y, self._window, self._code, dW, db, self.input_gradient)
 
 
@@ -118,13 +119,17 @@ def conv2d_forward(x: NDArray, W: NDArray, b: NDArray | None, window: Window, ac
 @compiled_as(kernels.convolution.backward)
 def conv2d_backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
-    dW: NDArray, db: NDArray | None, need_dx: bool,
+    dW: NDArray | None, db: NDArray | None, need_dx: bool,
 ) -> NDArray:  # fmt: skip
-    """Add the gradients derived in Conv2D to dW and db, and return dx (an empty array if dx is not needed)."""
+    """Add the gradients derived in Conv2D to dW and db, and return dx (an empty array if dx is not needed).
+
+    dW and db are None for a frozen layer, and db for a layer without a bias.
+    """
     f = W.shape[3]
     da = (dy * derivative(y, activation)).reshape(-1, f)  # (n oh ow, f)
-    cols = im2col(x, window)  # (n oh ow, kh kw c)
-    dW += (cols.T @ da).reshape(W.shape)
+    if dW is not None:
+        cols = im2col(x, window)  # (n oh ow, kh kw c)
+        dW += (cols.T @ da).reshape(W.shape)
     if db is not None:
         db += da.sum(axis=0)
     if not need_dx:

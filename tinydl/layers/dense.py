@@ -74,7 +74,8 @@ class Dense(Layer):
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
-        W, dW, db = self.params["W"], self.grads["W"], self.grads.get("b")
+        W, grads = self.params["W"], self.grads if self.trainable else {}
+        dW, db = grads.get("W"), grads.get("b")
         return dense_backward(dy, self._x, W, self._y, self._code, dW, db, self.input_gradient, self.accumulate)
 
 
@@ -89,17 +90,19 @@ def dense_forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) ->
 
 @compiled_as(kernels.dense.backward)
 def dense_backward(
-    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, activation: int, dW: NDArray, db: NDArray | None, need_dx: bool,
-    accumulate: bool = True,
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, activation: int, dW: NDArray | None, db: NDArray | None,
+    need_dx: bool, accumulate: bool = True,
 ) -> NDArray:  # fmt: skip
     """Add the gradients derived in Dense to dW and db, and return dx (an empty array if dx is not needed).
 
-    accumulate=False overwrites dW and db instead of adding to them.
+    dW and db are None for a frozen layer, and db for a layer without a bias. accumulate=False overwrites dW and db
+    instead of adding to them.
     """
     da = dy * derivative(y, activation)
-    if not accumulate:
-        dW[...] = 0
-    dW += x.T @ da
+    if dW is not None:
+        if not accumulate:
+            dW[...] = 0
+        dW += x.T @ da
     if db is not None:
         if not accumulate:
             db[...] = 0

@@ -63,7 +63,8 @@ class LayerNorm(Layer):
         dy = self.as_gradient(dy, self._xhat)
         xhat, s = self._xhat, self._s
         rows = tuple(range(dy.ndim - 1))
-        self.grads["gamma"] += (dy * xhat).sum(axis=rows)
-        self.grads["beta"] += dy.sum(axis=rows)
+        if self.trainable:
+            self.grads["gamma"] += (dy * xhat).sum(axis=rows)
+            self.grads["beta"] += dy.sum(axis=rows)
         g = self.params["gamma"] * dy
         return s * (g - g.mean(axis=-1, keepdims=True) - xhat * (g * xhat).mean(axis=-1, keepdims=True))

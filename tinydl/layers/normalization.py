@@ -18,8 +18,8 @@ class BatchNorm(Layer):
     Forward     over the N = n h w entries of a channel (N = n for rows), i = 1 .. N:
                     mu = 1/N sum_i x_i          v = 1/N sum_i (x_i - mu)^2          s = 1 / sqrt(v + epsilon)
                     xhat_i = (x_i - mu) s       y_i = f(gamma xhat_i + beta)
-                In inference a running mean and variance replace mu and v. Training updates them:
-                    mean <- momentum mean + (1 - momentum) mu, and var likewise
+                In inference, and in a frozen layer, a running mean and variance replace mu and v. Training updates
+                them:  mean <- momentum mean + (1 - momentum) mu, and var likewise
 
     Backward    da = dy f', dbeta = sum_i da_i, dgamma = sum_i da_i xhat_i, and g_i = gamma da_i is dL/dxhat_i.
                 x reaches the loss by three roads: directly, through the mean, and through the variance.
@@ -65,7 +65,7 @@ class BatchNorm(Layer):
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
         mean, var = self.state["mean"], self.state["var"]
-        training = training and x.size > 0  # an empty batch has no statistics
+        training = training and x.size > 0 and self.trainable  # an empty batch has no statistics
         if training:
             statistics = batch_norm_statistics(x)
             for running, new in zip((mean, var), statistics, strict=True):
@@ -79,9 +79,10 @@ class BatchNorm(Layer):
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
+        grads = self.grads if self.trainable else {}
         return batch_norm_backward(
             dy, self._x, self._y, self._statistics, self.params["gamma"], self.params["beta"], self.epsilon,
-            self._code, self._training, self.grads["gamma"], self.grads["beta"],
+            self._code, self._training, grads.get("gamma"), grads.get("beta"),
         )  # fmt: skip
 
 
@@ -110,19 +111,21 @@ def batch_norm_forward(
 @compiled_as(kernels.batch_norm.backward)
 def batch_norm_backward(
     dy: NDArray, x: NDArray, y: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float,
-    activation: int, training: bool, dgamma: NDArray, dbeta: NDArray,
+    activation: int, training: bool, dgamma: NDArray | None, dbeta: NDArray | None,
 ) -> NDArray:  # fmt: skip
     """Add the gradients to dgamma and dbeta, and return dx. (Only the twin, which computes f' from x, uses beta.)
 
     training: whether the statistics were computed from x, so that dx has three terms instead of one.
+    dgamma, dbeta: None for a frozen layer.
     """
     da = dy * derivative(y, activation)
     axes = tuple(range(x.ndim - 1))
     mean, var = statistics
     s = 1 / np.sqrt(var + x.dtype.type(epsilon))
     xhat = (x - mean) * s
-    dgamma += (da * xhat).sum(axis=axes)
-    dbeta += da.sum(axis=axes)
+    if dgamma is not None and dbeta is not None:
+        dgamma += (da * xhat).sum(axis=axes)
+        dbeta += da.sum(axis=axes)
     g = gamma * da  # dL/dxhat
     if not training:
         return s * g

@@ -166,7 +166,8 @@ class ContractivePenalty(Container):
         dy = self.as_gradient(dy, self._h)
         d, s = self._slopes()
         scale = 2 * self.factor / len(dy)
-        self.encoder.grads["W"] += scale * np.einsum("nj,nj->j", d, d) * self.encoder.params["W"]
+        if self.encoder.trainable:
+            self.encoder.grads["W"] += scale * np.einsum("nj,nj->j", d, d) * self.encoder.params["W"]
         return self.encoder.backward(dy + scale * (d * slope_of_derivative(self._h, self.encoder.activation) * s))
 
 

@@ -37,7 +37,8 @@ REGISTRY: dict[str, type[Layer]] = {
 def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
     """A layer as JSON, {"layer": class, "arguments": {...}}; layers among the arguments are converted too.
 
-    A repeated layer is {"same_as": k}, where k is its index among the layers converted so far, innermost first.
+    A frozen layer also has "trainable": false. A repeated layer is {"same_as": k}, where k is its index among the
+    layers converted so far, innermost first.
     """
     seen = [] if seen is None else seen
     if isinstance(value, Layer):
@@ -47,7 +48,8 @@ def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
                 return {"same_as": k}
         arguments = {name: layer_to_config(argument, seen) for name, argument in value.get_config().items()}
         seen.append(original)
-        return {"layer": type(value).__name__, "name": value.name, "arguments": arguments}
+        frozen = {} if value.sublayers() or value.trainable else {"trainable": False}
+        return {"layer": type(value).__name__, "name": value.name, **frozen, "arguments": arguments}
     if isinstance(value, list | tuple):
         return [layer_to_config(entry, seen) for entry in value]
     if isinstance(value, np.generic):
@@ -81,6 +83,8 @@ def layer_from_config(
         given = {name: layer_from_config(value, registry, seen) for name, value in config["arguments"].items()}
         layer = registry[config["layer"]](**given)
         layer.name = config["name"]
+        if "trainable" in config:
+            layer.trainable = config["trainable"]
         seen.append(layer)
         return layer
     return config
@@ -138,7 +142,7 @@ def load_model(kind: Callable[..., AnyModel], path: PathLike, custom_layers: Seq
 
 
 def load_weights(model: NetworkInTraining, path: PathLike) -> None:
-    """Load only the weights, into a model with the same layers."""
+    """Load only the weights, into a model with the same layers, which may differ in what is frozen."""
     tensors, metadata = read(path)
     _check_same_layers(model, path, metadata)
     _set_tensors(model, path, tensors)
@@ -174,6 +178,7 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
             raise ValueError("the optimizer's vectors must have this model's size")
         iterations = arguments.whole("checkpoint", "iterations", training["iterations"])
         epoch = arguments.whole("checkpoint", "epoch", training["epoch"])
+        flags = _flags(model, metadata["layers"])
         generators = _generators(model)
         restored = [copy.deepcopy(generator) for generator in generators]
         for generator, state in zip(restored, training["generators"], strict=True):
@@ -184,6 +189,8 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
     for name, slot in slots.items():
         optimizer.slots[name][...] = slot
     optimizer.iterations, model.epoch = iterations, epoch
+    for layer, trainable in flags:
+        layer.trainable = trainable
     if numbers:
         optimizer.learning_rate = rate
     for generator, loaded in zip(generators, restored, strict=True):
@@ -205,8 +212,33 @@ def _generators(model: NetworkInTraining) -> list[np.random.Generator]:
     return [model.rng, *(layer.rng for layer in model.root.walk() if layer.rng is not None)]
 
 
+def _without_flags(config: Any) -> Any:
+    """The config of layers without what is frozen."""
+    if isinstance(config, dict):
+        return {key: _without_flags(value) for key, value in config.items() if key != "trainable"}
+    return [_without_flags(entry) for entry in config] if isinstance(config, list) else config
+
+
+def _flags(model: Network, config: Any) -> list[tuple[Layer, bool]]:
+    """The model's layers and their flags in `config`, which differs from the model's own config only in these."""
+    layers: list[Layer] = []
+    flags: list[bool] = []
+
+    def walk(own: Any, theirs: Any) -> None:
+        if isinstance(own, list):
+            for one, other in zip(own, theirs, strict=True):
+                walk(one, other)
+        elif isinstance(own, dict) and "layer" in own:
+            for name, argument in own["arguments"].items():
+                walk(argument, theirs["arguments"][name])
+            flags.append(arguments.flag("checkpoint", "trainable", theirs.get("trainable", True)))
+
+    walk(layer_to_config(model.layers, layers), config)
+    return [(layer, flag) for layer, flag in zip(layers, flags, strict=True) if not layer.sublayers()]
+
+
 def _check_same_layers(model: Network, path: PathLike, metadata: dict[str, Any]) -> None:
-    own, theirs = layer_to_config(model.layers), metadata.get("layers")
+    own, theirs = _without_flags(layer_to_config(model.layers)), _without_flags(metadata.get("layers"))
     if own != theirs:
         pairs = zip_longest(own, theirs if isinstance(theirs, list) else [])
         mine, other = next((pair for pair in pairs if pair[0] != pair[1]), (own, theirs))

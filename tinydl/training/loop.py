@@ -14,34 +14,37 @@ from ..batches import Batches
 from ..callbacks import Callback, Logs
 from ..callbacks.base import overrides
 from ..layer import Layer
-from ..layers import AuxiliaryHead, ContractivePenalty, Conv2D, Dense, Sequential
+from ..layers import AuxiliaryHead
 from ..losses import Loss
 from ..metrics import Metric
-from ..network import NetworkInTraining, chained
+from ..network import NetworkInTraining
 from ..optimizers import Optimizer
+from .freezing import Plan
 from .inputs import rows_at_a_time
-from .vector import leaves, owners
+from .vector import owners
 
 BatchListener = Callable[[int, Logs], None]
-LARGE = 1 << 16  # entries of W from which overwriting its gradient is faster than adding to zeros
 MEND = "Try a smaller learning rate, or global_clipnorm in the optimizer"
 
 
 class Step:
-    """A training step: forward, loss, backward, optimizer. The layers' properties are looked up once, on creation."""
+    """A training step: forward, loss, backward, optimizer. The work to do is planned once, and again when layers have
+    been frozen or unfrozen."""
 
     def __init__(self, root: Layer, parameters: NDArray, gradients: NDArray) -> None:
         self.root, self.parameters, self.gradients = root, parameters, gradients
         self.heads = [layer for layer in root.walk() if isinstance(layer, AuxiliaryHead)]
-        self.without_dx = _way_to_the_lowest(root)[1:]  # the root's input_gradient is never read
-        self.writers = _writers(root)
         self.stateful = [layer.state for layer in owners(root) if layer.state]
+        self.learners = [layer for layer in owners(root) if layer.params]
+        self.plan: Plan | None = None  # made by the first step
 
     def take(self, x: NDArray, y: NDArray, loss: Loss, optimizer: Optimizer) -> tuple[float, NDArray]:
         """Take one step; return the loss before the step (penalties included) and the predictions.
 
-        If the loss is NaN or infinite, raises FloatingPointError and leaves parameters and state unchanged.
+        If the loss is NaN or infinite, raises FloatingPointError and leaves parameters and state unchanged. Raises
+        ValueError if all layers are frozen.
         """
+        plan = self._plan()
         before = [{key: array.copy() for key, array in state.items()} for state in self.stateful]
         for head in self.heads:
             head.targets = y
@@ -54,32 +57,40 @@ class Step:
                     for key, array in old.items():
                         state[key][...] = array
                 raise FloatingPointError(explanation)
-            self._backward_from_zero(loss.backward())
+            self._backward_from_zero(loss.backward(), plan)
         finally:
             for head in self.heads:  # a user's own forward pass, on other rows, must not use these targets
                 head.targets = None
+        if optimizer.frozen != plan.frozen:
+            optimizer.frozen = plan.frozen
         optimizer.step(self.parameters, self.gradients)
         return value, y_pred
 
-    def _backward_from_zero(self, dy: NDArray) -> None:
-        """Do zero_grad() and backward(dy), except for two things that a training step does not need: zeros in the
-        gradients of large Dense layers, and dL/dx of the lowest layer that learns."""
-        if self.writers:
-            for layer in leaves(self.root):
-                if layer not in self.writers:
-                    layer.zero_grad()
-        else:
-            self.gradients.fill(0)
+    def _plan(self) -> Plan:
+        """The present plan, or a new one if flags have changed."""
+        if self.plan is None or self.plan.flags != [layer._trainable for layer in self.learners]:
+            self.plan = Plan(self.root, self.gradients)
+        return self.plan
+
+    def _backward_from_zero(self, dy: NDArray, plan: Plan) -> None:
+        """Do zero_grad() and backward(dy), except for what a training step does not need: zeros in the gradients of
+        large Dense layers, gradients of frozen layers, and dL/dx of the lowest layer that learns."""
+        for gradient in plan.cleared:
+            gradient.fill(0)
         try:
-            for dense in self.writers:
+            for dense in plan.writers:
                 dense.accumulate = False
-            for layer in self.without_dx:
+            for chain, lowest in plan.chains:
+                chain.lowest = lowest
+            for layer in plan.without_dx:
                 layer.input_gradient = False
             self.root.backward(dy)
         finally:
-            for dense in self.writers:
+            for dense in plan.writers:
                 dense.accumulate = True
-            for layer in self.without_dx:
+            for chain, _ in plan.chains:
+                chain.lowest = 0
+            for layer in plan.without_dx:
                 layer.input_gradient = True
 
     def _explain_non_finite(self, value: float, x: NDArray) -> str:
@@ -95,32 +106,6 @@ class Step:
                 where = f"the first output that is not finite comes from {layer.label}"
                 break
         return f"the loss became {value}: {where}. The model is unchanged. {MEND}"
-
-
-def _way_to_the_lowest(layer: Layer) -> list[Layer]:
-    """The chains around the lowest layer that learns, outermost first, then that layer; empty if its dL/dx is needed.
-
-    Only the classes tested here read `input_gradient`; a subclass with its own backward may use dL/dx.
-    """
-    backward = type(layer).backward
-    if backward in (Dense.backward, Conv2D.backward):
-        return [layer]
-    if backward in (Sequential.backward, ContractivePenalty.backward):
-        lowest = next((below for below in layer.sublayers() if below.params), None)
-        if lowest is not None and (rest := _way_to_the_lowest(lowest)):
-            return [layer, *rest]
-    return []
-
-
-def _writers(root: Layer) -> list[Dense]:
-    """Large Dense layers whose backward runs once per pass because they are in a chain and are used only once."""
-    shared = {id(layer.original) for layer in leaves(root)}
-    return [
-        layer
-        for layer in chained(root)
-        if isinstance(layer, Dense) and type(layer).backward is Dense.backward and layer.params["W"].size >= LARGE
-        and layer.original is None and id(layer) not in shared
-    ]  # fmt: skip
 
 
 def run(

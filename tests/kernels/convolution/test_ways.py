@@ -54,6 +54,8 @@ def check(
     for need_dx in could:
         dx, *_ = backward(dy, x, W, y, window, code, dW, db, need_dx, way=way)
         assert dx.shape == (x.shape if need_dx else (0, 0, 0, 0))
+        (alone,) = backward.twin(dy, x, W, y, window, code, None, None, need_dx, way=way)  # a frozen layer
+        np.testing.assert_array_equal(alone, dx)
     return len(could)
 
 

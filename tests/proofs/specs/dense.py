@@ -1,8 +1,8 @@
 from tinydl.initializers import INITIALIZERS
 from tinydl.layer import Shape
-from tinydl.layers import Dense, Sequential, Tanh
+from tinydl.layers import Dense, Tanh
 
-from ..cases import ROWS, LayerCase, Lowest, Overwriting, UsedBefore, X, at, normal, without_dx
+from ..cases import ROWS, LayerCase, Lowest, Overwriting, UsedBefore, X, at, learning_from, normal
 from ..drawing import ONLY_ROWS, WIDTHS, Draw, activation
 from ..spec import LayerSpec
 
@@ -31,8 +31,12 @@ SPEC = LayerSpec(
         *at((3, 3), Dense(3, use_bias=False)),
         *at((3, 2), Overwriting(Dense(2, "tanh")), UsedBefore(Dense(2, "tanh"))),
         *at((3, 2), Lowest(Dense(2, "tanh"), normal(3, 3))),
-        *at((3, 2), Lowest(Sequential([Tanh(), without_dx(Dense(2))]), normal(3, 3))),
+        *at((3, 2), Lowest(learning_from(1, [Tanh(), Dense(2)]), normal(3, 3))),
     ],
-    variants={"no dx": {"input_gradient": False}, "grads overwritten": {"accumulate": False}},
+    variants={
+        "no dx": {"input_gradient": False},
+        "grads overwritten": {"accumulate": False},
+        "frozen": {"_trainable": False},
+    },
     usual=LayerCase(Dense(40, "tanh"), (32, 30)),
 )

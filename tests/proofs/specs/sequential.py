@@ -25,7 +25,7 @@ from tinydl.layers import (
     Tanh,
 )
 
-from ..cases import IMAGES, LayerCase, Lowest, X, at, auxiliary_head, normal, without_dx
+from ..cases import IMAGES, LayerCase, Lowest, X, at, auxiliary_head, learning_from, normal
 from ..drawing import ROWS_OR_IMAGES, chain
 from ..spec import LayerSpec
 
@@ -87,7 +87,7 @@ SPEC = LayerSpec(
     composite=True,
     telling=[
         *at((3, 3), Sequential([Dense(3, "tanh"), ActivityL1(0.2), Dropout(0.3), Dense(3), Tanh()])),
-        *at((3, 3), Lowest(Sequential([Tanh(), without_dx(Dense(2)), Dense(3)]), normal(3, 2))),
+        *at((3, 3), Lowest(learning_from(1, [Tanh(), Dense(2), Dense(3)]), normal(3, 2))),
     ],
     usual=LayerCase(Sequential([Dense(40, "tanh"), Dropout(0.3), Dense(10)]), (32, 30)),
 )  # fmt: skip

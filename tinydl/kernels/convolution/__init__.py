@@ -50,11 +50,12 @@ def forward(
 @one_blas_thread()
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
-    dW: NDArray, db: NDArray | None, need_dx: bool, way: str | None = None,
+    dW: NDArray | None, db: NDArray | None, need_dx: bool, way: str | None = None,
 ) -> NDArray:  # fmt: skip
     """Twin of layers.conv.conv2d_backward. `way` forces an algorithm, see choose.py."""
     x, dy, y, W = (np.ascontiguousarray(array) for array in (x, dy, y, W))
-    db = dW.reshape(-1)[:0] if db is None else db
+    dW = np.empty((0, 0, 0, 0), W.dtype) if dW is None else dW
+    db = W.reshape(-1)[:0] if db is None else db
     relu = activation == RELU
     if not relu:
         dy = activation_gradient(dy, y, activation)

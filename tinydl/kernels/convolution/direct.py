@@ -45,11 +45,11 @@ def backward(
     n, oh, ow, f = dy.shape
     sh, sw = window.strides
     parts = parts_for(n, 2 * n * oh * ow * W.size)
-    dW_parts, db_parts = np.zeros((parts, W.size), x.dtype), np.zeros((parts, db.size), x.dtype)
+    dW_parts, db_parts = np.zeros((parts, dW.size), x.dtype), np.zeros((parts, db.size), x.dtype)
     turned = [W[a::sh, b::sw][::-1, ::-1].transpose(0, 1, 3, 2).ravel() for a in range(sh) for b in range(sw)]
     rows = _rows(oh, ow, f)
     share(parts, n, _backward_part, dy, x, np.concatenate(turned), y, window, relu, rows, dW_parts, db_parts, dx)
-    dW += dW_parts.sum(axis=0).reshape(W.shape)
+    dW += dW_parts.sum(axis=0).reshape(dW.shape)
     db += db_parts.sum(axis=0)
 
 
@@ -131,7 +131,10 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
 
 @kernel()
 def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx):
-    """Write dx for this part's images, and add to the part's own dW and db. W holds the kernels in reverse order."""
+    """Write dx for this part's images, and add to the part's own dW and db (each unless empty).
+
+    W holds the kernels in reverse order.
+    """
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     dW, db = dW_parts[part.number], db_parts[part.number]
     _, h, w, c = x.shape
@@ -146,9 +149,10 @@ def _backward_part(part, dy, x, W, y, window, relu, rows, dW_parts, db_parts, dx
     for image in range(part.start, part.stop):
         for i in range(0, oh, rows):
             here = min(rows, oh - i)
-            _padded(x, image, i * sh - top, -left, (here - 1) * sh + kh, width // c, strip)
             masked_gradient(flat_dy, flat_y, (image * oh + i) * ow * f, relu, here * ow, f, da, 0, db)
-            for ki in range(kh):
+            if dW.size:
+                _padded(x, image, i * sh - top, -left, (here - 1) * sh + kh, width // c, strip)
+            for ki in range(kh if dW.size else 0):
                 products(
                     strip, ki * width, 1, sh * width, sw * c, da, 0, ow * f, f, here, ow,
                     dW, ki * run * f, f, run, f, True,

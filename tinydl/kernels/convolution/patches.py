@@ -38,7 +38,7 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: N
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
 ) -> None:
-    """Add to dW and db (empty if there is no bias); write dx unless it is empty. With relu, mask dy by y > 0 first."""
+    """Add to dW and db, and write dx, except for those that are empty. With relu, mask dy by y > 0 first."""
     n, oh, ow, f = dy.shape
     patches = W.size // f
     rows = max(1, min(oh, BUFFER // ((2 * patches + f) * ow)))
@@ -46,9 +46,9 @@ def backward(
         rows = max(1, min(n, FEWEST_ROWS // (oh * ow))) * oh  # small images are processed together
     transposed = np.ascontiguousarray(W.reshape(patches, f).T).reshape(-1)
     parts = parts_for(n, 2 * n * oh * ow * patches * f)
-    dW_parts, db_parts = np.zeros((parts, patches * f), x.dtype), np.zeros((parts, db.size), x.dtype)
+    dW_parts, db_parts = np.zeros((parts, dW.size), x.dtype), np.zeros((parts, db.size), x.dtype)
     share(parts, n, _backward_part, dy, x, transposed, y, window, relu, rows, dW_parts, db_parts, dx)
-    dW += dW_parts.sum(axis=0).reshape(W.shape)
+    dW += dW_parts.sum(axis=0).reshape(dW.shape)
     db += db_parts.sum(axis=0)
 
 
@@ -157,7 +157,7 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
 
 @kernel()
 def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx):
-    """Write dx for this part's images, and add to the part's own dW and db."""
+    """Write dx for this part's images, and add to the part's own dW and db (each unless empty)."""
     _, oh, ow, f = dy.shape
     patches = W_T.size // f
     lowered, need_dx = not _needs_no_lowering(window), dx.size > 0
@@ -176,13 +176,15 @@ def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, 
         pixels, at = (end - row) * ow, row * ow * f
         masked_gradient(flat_dy, flat_y, at, relu, pixels, f, da, 0, db)
         if lowered:
-            _im2col_rows(x, window, oh, ow, row, end, cols)
-            product(True, (patches, f, pixels), flat_cols, wide, da, narrow, True, dW, narrow)
+            if dW.size:
+                _im2col_rows(x, window, oh, ow, row, end, cols)
+                product(True, (patches, f, pixels), flat_cols, wide, da, narrow, True, dW, narrow)
             if need_dx:
                 product(False, (pixels, patches, f), da, narrow, W_T, wide, False, flat_dcols, wide)
                 _col2im_rows(dcols, window, oh, ow, row, end, dx)
         else:
             here = Rows(row * ow * patches, patches)
-            product(True, (patches, f, pixels), flat_x, here, da, narrow, True, dW, narrow)
+            if dW.size:
+                product(True, (patches, f, pixels), flat_x, here, da, narrow, True, dW, narrow)
             if need_dx:
                 product(False, (pixels, patches, f), da, narrow, W_T, wide, False, flat_dx, here)

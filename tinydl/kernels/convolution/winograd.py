@@ -65,9 +65,9 @@ def backward(
     # The transform treats each pair (channel, filter) separately, so swapping the axes c and f of W gives all U[p].T.
     U_T = _transformed(np.ascontiguousarray(W.transpose(0, 1, 3, 2))) if dx.size else np.empty((0, 0, 0), x.dtype)
     parts = parts_for(n, 2 * tiles_in(window, dy.shape) * PLACES * c * f)
-    dU, db_parts = empty((parts, PLACES, c, f), x.dtype), np.zeros((parts, db.size), x.dtype)
+    dU, db_parts = empty((parts, PLACES if dW.size else 0, c, f), x.dtype), np.zeros((parts, db.size), x.dtype)
     share(parts, n, _backward_part, dy, x, U_T, y, tiling, relu, _chunk(c, f), dU, db_parts, dx)
-    for part in dU:
+    for part in dU if dW.size else ():
         _add_weight_gradient(part, dW)
     db += db_parts.sum(axis=0)
 
@@ -117,7 +117,10 @@ def _forward_part(part, x, U, b, tiling, relu, t, y):
 
 @kernel()
 def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx):
-    """For this part's images, t tiles at a time, recompute V, compute dM, then dU += V.T dM, dV = dM U.T, and dx."""
+    """For this part's images, t tiles at a time, recompute V, compute dM, then dU += V.T dM, dV = dM U.T, and dx.
+
+    dU is empty if only dx is needed, and dx if only dU is.
+    """
     dU, db = dU_parts[part.number], db_parts[part.number]
     c, f = dU.shape[1], dU.shape[2]
     flat_V, flat_dM = np.empty(PLACES * t * c, x.dtype), np.empty(PLACES * t * f, x.dtype)
@@ -128,12 +131,14 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx)
     tiles = tiling.down * tiling.across
     for first in range(part.start * tiles, part.stop * tiles, t):
         last = min(first + t, part.stop * tiles)
-        input_tiles(x, tiling, first, last, tile, V)
+        if dU.size:
+            input_tiles(x, tiling, first, last, tile, V)
         output_gradient_tiles(dy, y, relu, db, tiling, first, last, tile, dM)
         for p in range(PLACES):
             in_V, in_dM, in_dU = Rows(p * c, PLACES * c), Rows(p * f, PLACES * f), Rows(p * c * f, f)
             # dU[p] += V[p].T @ dM[p]; then dV[p] = dM[p] @ U[p].T overwrites V[p]
-            product(True, (c, f, last - first), flat_V, in_V, flat_dM, in_dM, True, flat_dU, in_dU)
+            if dU.size:
+                product(True, (c, f, last - first), flat_V, in_V, flat_dM, in_dM, True, flat_dU, in_dU)
             if dx.size:
                 in_U_T = Rows(p * c * f, c)
                 product(False, (last - first, c, f), flat_dM, in_dM, flat_U, in_U_T, False, flat_V, in_V)

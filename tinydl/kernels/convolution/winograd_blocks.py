@@ -51,7 +51,7 @@ def backward(
     (c, f), tiling = W.shape[2:], tiling_of(window, y.shape)
     tiles = tiles_in(window, y.shape)
     products = 2 * tiles * PLACES * c * f
-    V, dM = (empty((PLACES * tiles * size,), x.dtype) for size in (c, f))
+    V, dM = (empty((PLACES * tiles * size,), x.dtype) for size in (c if dW.size else 0, f))
     parts, blocks = parts_for(tiles, products), -(-c // BLOCK)
     db_parts = np.zeros((parts, db.size), x.dtype)
     share(parts, tiles, _transform_both, x, dy, y, relu, tiling, tiles, V, dM, db_parts)
@@ -69,8 +69,9 @@ def _transform(part, x, tiling, tiles, V):
 
 @kernel()
 def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):
-    """Compute V and dM for this part's tiles, and add to the part's own db."""
-    _transform(part, x, tiling, tiles, V)
+    """Compute V (unless empty) and dM for this part's tiles, and add to the part's own db."""
+    if V.size:
+        _transform(part, x, tiling, tiles, V)
     f = dy.shape[3]
     tile, of_dM = np.empty(PLACES * f, dy.dtype), Tiles(dM[part.start * f :], f, tiles * f)
     output_gradient_tiles(dy, y, relu, db_parts[part.number], tiling, part.start, part.stop, tile, of_dM)
@@ -98,7 +99,7 @@ def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
 
 @kernel()
 def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
-    """For this part's blocks of channels, add to dW and write dx."""
+    """For this part's blocks of channels, add to dW and write dx (each unless empty)."""
     k, _, c, f = W.shape
     flat_W, flat_dW = W.reshape(-1), dW.reshape(-1)
     U, W_T = np.empty(PLACES * BLOCK * BLOCK, V.dtype), np.empty(k * k * BLOCK * BLOCK, V.dtype)
@@ -108,10 +109,10 @@ def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
         for f0 in range(0, f, BLOCK):
             filters = min(BLOCK, f - f0)
             pairs = channels * filters
-            for p in range(PLACES):
+            for p in range(PLACES if dW.size else 0):
                 in_V, in_dM = Rows(p * tiles * c + c0, c), Rows(p * tiles * f + f0, f)
                 product(True, (channels, filters, tiles), V, in_V, dM, in_dM, False, U, Rows(p * pairs, filters))
-            for i in range(channels):
+            for i in range(channels if dW.size else 0):
                 weight_gradient(U, i * filters, pairs, k, flat_dW, (c0 + i) * f + f0, c * f, filters)
             if not dx.size:
                 continue
