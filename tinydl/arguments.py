@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .keywords import Checked
+
 
 def whole(owner: str, name: str, value: Any, least: int = 0) -> int:
     """Return `value` as an int; raise unless it is an integer >= `least`."""
@@ -85,8 +87,11 @@ def channels_first(shape: tuple[int, ...], expected: tuple[int, ...] | None = No
     return ""
 
 
-class Configured:
+class Configured(Checked):
     """Base class for classes whose constructors store each argument as the attribute of the same name."""
+
+    def __init__(self) -> None:
+        """For classes without arguments."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments by name: `type(thing)(**thing.get_config())` recreates the object."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import arguments
+from . import arguments, keywords
 from .batches import Batches
 from .callbacks import Callback, History, ProgressBar
 from .kernels.machine import memory
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Model:
+@keywords.checked(
+    "compile", "fit", "evaluate", "predict", "get_weights", "set_weights", "astype", "save", "load", "load_weights",
+    "save_checkpoint", "load_checkpoint", "plot", "summary",
+)  # fmt: skip
+class Model(keywords.Checked):
     """Layers in a chain, built for one input shape, with Keras's compile / fit / evaluate / predict.
 
         model = Model([Dense(40, "relu"), Dense(29)], input_shape=29, seed=0)

@@ -6,6 +6,7 @@ import inspect
 from difflib import get_close_matches
 from typing import Any
 
+from ..keywords import Checked
 from ..network import NetworkInTraining
 from ..optimizers import Optimizer
 from ..schedules import Schedule
@@ -14,7 +15,7 @@ Logs = dict[str, float]
 """The values of figures by name."""
 
 
-class Callback:
+class Callback(Checked):
     """Base class of all callbacks, with one empty method per event. Epochs and batches count from 0.
 
     A method may have more parameters than the one it overrides if they have defaults: on_train_begin(self, logs=None),
