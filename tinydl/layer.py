@@ -52,6 +52,7 @@ class Layer(arguments.Configured):
     original: Layer | None = None  # if this layer is a copy for a second place: the layer whose arrays it shares
     live: tuple[str, ...] = ()  # the constructor's arguments that each pass reads, so that they may change after build
     _trainable: bool = True
+    _built_with: dict[str, Any] | None = None  # the arguments that a Model was built with (see training/attributes.py)
     _called: str | None = None  # the name in messages of a layer that has no name of its own
     _x: Any = None  # the arrays that most layers keep for backward; None before the first forward pass
     _y: Any = None
@@ -83,8 +84,11 @@ class Layer(arguments.Configured):
 
     @property
     def trainable(self) -> bool:
-        """False freezes the layer: training leaves its parameters and state as they are. It may be set at any time,
-        in a callback too, and takes effect with the next step. All places of a shared layer are frozen together."""
+        """False freezes the layer: training leaves its parameters and state as they are.
+
+        It may be set at any time, in a callback too, and takes effect with the next step; in a training loop of your
+        own, with the next `compile`. All places of a shared layer are frozen together.
+        """
         return (self.original or self)._trainable
 
     @trainable.setter

@@ -17,11 +17,12 @@ from .kernels.machine import memory
 from .kernels.machine.threads import one_blas_thread
 from .layer import Layer, Shape
 from .layers import Sequential
+from .layers.containers import listed
 from .layers.sharing import check_places
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import Optimizer
-from .training import checkpoint, freezing, inputs, loop, vector
+from .training import attributes, checkpoint, freezing, inputs, loop, own_layers, vector
 from .training.keras_order import arrays_in_order
 
 if TYPE_CHECKING:
@@ -65,11 +66,16 @@ class Model(keywords.Checked):
         if type(layers) is Sequential:  # a subclass may do more, so it stays one layer
             self.root = layers
         else:
-            self.root = Sequential([layers] if isinstance(layers, Layer) else layers)
+            self.root = Sequential([layers] if isinstance(layers, Layer) else listed("Model", layers))
+            self.root._called = "Model"  # its messages come to a user who wrote Model([...])
         inputs.check_layers(self.root)
+        own_layers.check_class(self.root)
+        attributes.check_layers("Model", self.root)
         self.rng = np.random.default_rng(self.seed)
         self.output_shape = self.root.build(self.input_shape, self.rng, self.dtype)
         check_places(self.root)
+        own_layers.check_arrays(self.root, self.dtype)
+        attributes.remember(self.root)
         inputs.warn_of_channels_first(self.root, self.input_shape)
         for layer in self.root.walk():
             layer.in_model = True
@@ -80,6 +86,7 @@ class Model(keywords.Checked):
         self.stop_training = False
         self.interrupted = False
         self._lay_out()
+        self._known = frozenset(vars(self))
 
     def _lay_out(self) -> None:
         self.parameters, self.gradients, self._decayed = vector.lay_out(self.root, self.dtype)
@@ -135,11 +142,18 @@ class Model(keywords.Checked):
             raise ValueError(f"compile: optimizer must be new, got {got}: {mend}")
         inputs.check_ends(loss, self.root, self.output_shape)
         chosen = inputs.metrics_by_name(metrics)
+        self._check_attributes("compile", optimizer, loss)
         optimizer.build(self.parameters)
-        optimizer.decayed = self._decayed
+        optimizer.decayed, optimizer.frozen = self._decayed, freezing.frozen_ranges(self.root)
         for head in self._step.heads:
             head.expect(copy.copy(loss), None)
         self.optimizer, self.loss, self.metrics = optimizer, loss, chosen
+
+    def _check_attributes(self, method: str, optimizer: Optimizer, loss: Loss) -> None:
+        """Raise if something was set on the model, a layer, the optimizer or the loss that nothing would read."""
+        attributes.check_names(method, "the model", self, self._known)
+        attributes.check_layers(method, self.root)
+        attributes.check_settings(method, optimizer, loss)
 
     def _compiled(self, method: str) -> tuple[Optimizer, Loss]:
         if self.optimizer is None or self.loss is None:
@@ -181,7 +195,8 @@ class Model(keywords.Checked):
         Before changing anything, raises RuntimeError if the model is not compiled, or ValueError if data do not fit.
         In training, raises FloatingPointError if the loss is NaN or infinite, naming the epoch, batch and layer.
         """
-        _, loss = self._compiled("fit")
+        optimizer, loss = self._compiled("fit")
+        self._check_attributes("fit", optimizer, loss)
         freezing.check_something_trains("fit", self.root)
         data = inputs.check_data("fit", self, loss, x, y)
         validation = inputs.check_validation(self, loss, validation_data)

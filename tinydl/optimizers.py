@@ -198,7 +198,10 @@ class SGD(Optimizer):
         self.weight_decay = arguments.number("SGD", "weight_decay", weight_decay, 0)
         if nesterov and not momentum:
             raise ValueError("SGD: nesterov=True needs a momentum above 0, got 0")
-        self.slot_names = ("velocity",) if momentum else ()
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("velocity",) if self.momentum else ()
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
         velocity = self.slots["velocity"] if self.momentum else params[:0]

@@ -162,6 +162,21 @@ def test_thawing_continues_with_a_clean_gradient() -> None:
     assert moved(model, before) == {"dense_1", "dense_2"}
 
 
+def test_a_loop_of_the_users_own_leaves_layers_alone_that_were_frozen_before_compile() -> None:
+    """Weight decay and momentum would move them although their gradients are 0."""
+    layers: list[Layer] = [Dense(8), Doubles(), Dense(3)]
+    layers[0].trainable = layers[1].trainable = False
+    model = compiled(layers, Adam(0.1, weight_decay=0.1))
+    before = arrays(model)
+    loss = MeanSquaredError()
+    for _ in range(3):
+        model.zero_grad()
+        loss.forward(model.forward(X, training=True), Y)
+        model.backward(loss.backward())
+        model.optimizer.step(model.parameters, model.gradients)  # type: ignore[union-attr]
+    assert moved(model, before) == {"dense_2"}
+
+
 # --- composites -------------------------------------------------------------------------------------------------------
 
 
@@ -267,7 +282,7 @@ def test_in_nested_chains_the_inner_chain_stops_too() -> None:
     for layer in model.root.walk():
         layer.backward = lambda dy, name=layer.label, back=layer.backward: calls.append(name) or back(dy)  # type: ignore[method-assign, func-returns-value]
     model.train_on_batch(X, Y)
-    assert calls == ["Sequential", "dense_1 (Dense)", "sequential_1 (Sequential)", "dense_2 (Dense)"]
+    assert calls == ["Model", "dense_1 (Dense)", "sequential_1 (Sequential)", "dense_2 (Dense)"]
     calls.clear()
     model.forward(X, True)
     assert model.backward(np.ones((12, 3))).shape == X.shape  # outside training, dL/dx is complete

@@ -95,6 +95,8 @@ class LeakyReLU(Layer):
 
     _slope: Any = None  # None until the first forward pass
 
+    live = ("negative_slope",)
+
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
         self.negative_slope = arguments.number("LeakyReLU", "negative_slope", negative_slope, 0)

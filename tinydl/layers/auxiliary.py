@@ -34,14 +34,16 @@ class AuxiliaryHead(Container):
     Check       check_layer(AuxiliaryHead(Dense(4)).expect(SoftmaxCrossEntropy(), [0, 3, 1, 2, 2]), x=(5, 3))
     """
 
+    live = ("weight",)
+    loss: Any
+    targets: NDArray | None
     _term: Any = None  # L of the last forward pass; None if the head did not run
 
     def __init__(self, head: Layer | Sequence[Layer], weight: float = 0.3) -> None:
         super().__init__()
         self.head = as_layer("AuxiliaryHead", "head", head)
         self.weight = arguments.number("AuxiliaryHead", "weight", weight, 0)
-        self.loss: Any = None
-        self.targets: NDArray | None = None
+        self.loss, self.targets = None, None
 
     def expect(self, loss: Any, targets: NDArray | None) -> AuxiliaryHead:
         """Set the head's loss and its targets for the next x, one per row; return this layer.

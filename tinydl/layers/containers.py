@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import count
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -92,6 +93,40 @@ def as_layer(owner: str, argument: str, value: Layer | Sequence[Layer]) -> Layer
     return value
 
 
+def listed(owner: str, layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layers as a list; raise, with the likely mend, if it holds anything else."""
+    if isinstance(layers, Layer | str | dict) or not isinstance(layers, Iterable):
+        mend = ": write a list, [Dense(10), ReLU()]" if isinstance(layers, str | dict) else ""
+        raise TypeError(f"{owner}: expected a list of layers, got {layers!r}{mend}")
+    found = list(layers)
+    for layer in found:
+        if not isinstance(layer, Layer):
+            shown = type(layer).__name__ if hasattr(layer, "root") else repr(layer)
+            raise TypeError(f"{owner}: expected Layer objects, got {shown}{_mend(layer)}")
+    if not found:
+        raise ValueError(f"{owner}: expected at least one layer, got none")
+    return found
+
+
+def _mend(value: Any) -> str:
+    """What to write for something in a list of layers that is none."""
+    if isinstance(value, type):
+        return f": write {value.__name__}(...)"
+    if isinstance(value, str):
+        layers = {"relu": "ReLU()", "tanh": "Tanh()", "sigmoid": "Sigmoid()"}
+        name = value.lower()
+        if name == "softmax":
+            return ": write Softmax(), or leave it out, since SoftmaxCrossEntropy applies it itself"
+        return (
+            f": write {layers[name]}, or Dense(10, {name!r})" if name in layers else ": write a layer, such as ReLU()"
+        )
+    if isinstance(value, list | tuple):
+        return ": write Sequential([...]) for a chain within the chain"
+    if hasattr(value, "root"):
+        return ": a model cannot be part of a model, so write one list with the layers of both"
+    return ": write a layer, such as Tanh()"
+
+
 def returned(layer: Layer, method: str, array: NDArray | None) -> NDArray:
     """Return `array`, the result of a layer's forward or backward; raise if it is None."""
     if array is None:
@@ -114,15 +149,7 @@ class Sequential(Container):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
-        if isinstance(layers, Layer | str) or not isinstance(layers, Iterable):
-            raise TypeError(f"Sequential: expected a list of layers, got {layers!r}")
-        self.layers = list(layers)
-        for layer in self.layers:
-            if not isinstance(layer, Layer):
-                mend = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
-                raise TypeError(f"Sequential: expected Layer objects, got {layer!r}{mend}")
-        if not self.layers:
-            raise ValueError("Sequential: expected at least one layer, got none")
+        self.layers = listed("Sequential", layers)
 
     def sublayers(self) -> list[Layer]:
         return self.layers
@@ -135,7 +162,10 @@ class Sequential(Container):
             try:
                 shape_after = layer.build(shape, rng, dtype)
             except ValueError as error:
-                raise ValueError(f"{error} (it follows {before}, which gives {shape})") from error
+                rows = ""
+                if before == "the input" and len(shape) > 1:
+                    rows = f"; if {shape} is the shape of all rows, X.shape, write input_shape=X.shape[1:]"
+                raise ValueError(f"{error} (it follows {before}, which gives {shape}{rows})") from error
             if not isinstance(shape_after, tuple):
                 raise TypeError(f"{layer.label}: build must return the output's shape, a tuple, got {shape_after!r}")
             shape, before = shape_after, layer.label

@@ -74,10 +74,10 @@ class Conv2D(Layer):
         self.activation = arguments.one_of("Conv2D", "activation", activation, kernels.ACTIVATIONS, hint)
         self.use_bias = arguments.flag("Conv2D", "use_bias", use_bias)
         self.kernel_initializer = arguments.one_of("Conv2D", "kernel_initializer", kernel_initializer, INITIALIZERS)
-        self._code = kernels.ACTIVATIONS[activation]
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
+        self._code = kernels.ACTIVATIONS[self.activation]
         check_image(self.label, input_shape)
         self._window = window_over(self.label, input_shape, self.kernel_size, self.strides, self.padding)
         shape = (*self.kernel_size, input_shape[2], self.filters)

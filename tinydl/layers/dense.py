@@ -53,10 +53,10 @@ class Dense(Layer):
         self.activation = arguments.one_of("Dense", "activation", activation, kernels.ACTIVATIONS, hint)
         self.use_bias = arguments.flag("Dense", "use_bias", use_bias)
         self.kernel_initializer = arguments.one_of("Dense", "kernel_initializer", kernel_initializer, INITIALIZERS)
-        self._code = kernels.ACTIVATIONS[activation]
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
+        self._code = kernels.ACTIVATIONS[self.activation]
         if len(input_shape) != 1:
             got = f"{tuple(input_shape)}: put a Flatten() before it"
             raise ValueError(f"{self.label}: expected rows of numbers, input shape (width,), got {got}")

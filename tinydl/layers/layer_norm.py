@@ -41,6 +41,8 @@ class LayerNorm(Layer):
     needs_build = True
     _xhat: Any = None  # None until the first forward pass
 
+    live = ("epsilon",)
+
     def __init__(self, epsilon: float = 1e-3) -> None:
         super().__init__()
         self.epsilon = arguments.positive("LayerNorm", "epsilon", epsilon)

@@ -45,6 +45,8 @@ class Dropout(Noise):
     Check      check_layer(Dropout(0.5), x=(5, 3))
     """
 
+    live = ("rate",)
+
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = arguments.number("Dropout", "rate", rate, 0, 1)
@@ -70,6 +72,8 @@ class MaskingNoise(Noise):
     Check      check_layer(MaskingNoise(0.4), x=(5, 3))
     """
 
+    live = ("rate",)
+
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = arguments.number("MaskingNoise", "rate", rate, 0, 1)
@@ -91,6 +95,8 @@ class GaussianNoise(Noise):
     Reference  Vincent et al. 2010
     Check      check_layer(GaussianNoise(0.1), x=(5, 3))
     """
+
+    live = ("stddev",)
 
     def __init__(self, stddev: float) -> None:
         super().__init__()

@@ -45,16 +45,17 @@ class BatchNorm(Layer):
     """
 
     needs_build = True
+    live = ("momentum", "epsilon")
 
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, activation: str | None = None) -> None:
         super().__init__()
         self.momentum = arguments.number("BatchNorm", "momentum", momentum, 0, 1)
         self.epsilon = arguments.positive("BatchNorm", "epsilon", epsilon)
         self.activation = arguments.one_of("BatchNorm", "activation", activation, kernels.ACTIVATIONS)
-        self._code = kernels.ACTIVATIONS[activation]
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         shape = super().build(input_shape, rng, dtype)
+        self._code = kernels.ACTIVATIONS[self.activation]
         channels = shape[-1:]
         self.add_parameter("gamma", np.ones(channels, dtype))
         self.add_parameter("beta", np.zeros(channels, dtype))
@@ -150,6 +151,8 @@ class LocalResponseNorm(Layer):
     Reference   Krizhevsky, Sutskever & Hinton 2012, with the same defaults
     Check       check_layer(LocalResponseNorm(3, alpha=0.1), x=(2, 3, 2, 6))
     """
+
+    live = ("size", "alpha", "beta", "k")
 
     def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> None:
         super().__init__()

@@ -43,6 +43,8 @@ class ActivityL1(Penalty):
     Check      check_layer(ActivityL1(0.1), x=(5, 3))
     """
 
+    live = ("factor",)
+
     def __init__(self, factor: float) -> None:
         super().__init__()
         self.factor = arguments.number("ActivityL1", "factor", factor, 0)
@@ -73,6 +75,8 @@ class KLSparsity(Penalty):
     """
 
     margin = 1e-7
+
+    live = ("rho", "factor")
 
     def __init__(self, rho: float = 0.05, factor: float = 1.0) -> None:
         super().__init__()
@@ -130,6 +134,8 @@ class ContractivePenalty(Container):
     """
 
     _h: Any = None  # None until the first forward pass
+
+    live = ("factor",)
 
     def __init__(self, encoder: Dense, factor: float) -> None:
         super().__init__()

@@ -41,7 +41,10 @@ class Residual(Container):
         self.body = as_layer("Residual", "body", body)
         self.shortcut = None if shortcut is None else as_layer("Residual", "shortcut", shortcut)
         self.activation = arguments.one_of("Residual", "activation", activation, kernels.ACTIVATIONS)
-        self._code = kernels.ACTIVATIONS[activation]
+
+    @property
+    def _code(self) -> int:
+        return kernels.ACTIVATIONS[self.activation]
 
     def sublayers(self) -> list[Layer]:
         return [self.body] if self.shortcut is None else [self.body, self.shortcut]

@@ -53,7 +53,7 @@ class Plan:
         check_something_trains("a training step", root)
         learners = [layer for layer in owners(root) if layer.params]
         self.flags = [layer.trainable for layer in learners]
-        self.frozen = _frozen(learners)
+        self.frozen = frozen_ranges(root)
         self.writers = _writers(root)
         self.chains: list[tuple[Sequential, int]] = []
         self.without_dx = self._descend(root)
@@ -78,8 +78,9 @@ class Plan:
         return [layer] if backward in (Dense.backward, Conv2D.backward) else []
 
 
-def _frozen(learners: list[Layer]) -> tuple[slice, ...]:
+def frozen_ranges(root: Layer) -> tuple[slice, ...]:
     """The ranges of the flat vectors (see vector.lay_out) that belong to frozen layers, merged where they touch."""
+    learners = [layer for layer in owners(root) if layer.params]
     stops = list(accumulate(sum(array.size for array in layer.params.values()) for layer in learners))
     merged: list[slice] = []
     for layer, start, stop in zip(learners, [0, *stops], stops, strict=False):

@@ -27,7 +27,17 @@ from ..optimizers import Optimizer
 
 def shape_of(input_shape: int | Shape) -> Shape:
     """Return a Model's input_shape as a tuple."""
+    if isinstance(input_shape, Layer):
+        mend = "put the layers into a list: Model([layer, layer], input_shape=...)"
+        raise TypeError(
+            f"Model: input_shape must be a number or a tuple, got a {type(input_shape).__name__} layer: {mend}"
+        )
+    if isinstance(input_shape, np.ndarray):
+        got = f"an array of shape {input_shape.shape}: write input_shape={input_shape.shape[1:]}"
+        raise TypeError(f"Model: input_shape must be the shape of one sample, got {got}")
     shape = tuple(input_shape) if isinstance(input_shape, list | tuple) else (input_shape,)
+    if len(shape) > 1 and shape[0] is None:
+        raise ValueError(f"Model: input_shape must leave out the batch axis, got {shape}: write {shape[1:]}")
     return tuple(arguments.positive_int("Model", "every entry of input_shape", size) for size in shape)
 
 
@@ -77,7 +87,7 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
     if array.shape[1:] != input_shape:
         mend = arguments.channels_first(array.shape[1:], input_shape)
         if array.shape == input_shape:
-            mend = ": for a single sample use x[None]"
+            mend = ": for a single sample use x[None]; for many, make the model with input_shape=x.shape[1:]"
         elif input_shape == (math.prod(array.shape[1:]),):
             mend = ": flatten the samples, x.reshape(len(x), -1), or begin the model with Flatten()"
         elif len(input_shape) == 3 and (*array.shape[1:], 1) == input_shape:

@@ -19,6 +19,7 @@ from ..losses import Loss
 from ..metrics import Metric
 from ..network import NetworkInTraining
 from ..optimizers import Optimizer
+from . import own_layers
 from .freezing import Plan
 from .inputs import rows_at_a_time
 from .vector import owners
@@ -37,6 +38,7 @@ class Step:
         self.stateful = [layer.state for layer in owners(root) if layer.state]
         self.learners = [layer for layer in owners(root) if layer.params]
         self.plan: Plan | None = None  # made by the first step
+        self.checked = False  # whether a step has succeeded, so that own layers need no more checks
 
     def take(self, x: NDArray, y: NDArray, loss: Loss, optimizer: Optimizer) -> tuple[float, NDArray]:
         """Take one step; return the loss before the step (penalties included) and the predictions.
@@ -58,6 +60,13 @@ class Step:
                         state[key][...] = array
                 raise FloatingPointError(explanation)
             self._backward_from_zero(loss.backward(), plan)
+            if not self.checked:
+                own_layers.check_step(self.root, self.parameters, self.gradients, len(x))
+                self.checked = True
+        except (ValueError, TypeError) as error:
+            if not self.checked:
+                own_layers.explain_shape(self.root, error)
+            raise
         finally:
             for head in self.heads:  # a user's own forward pass, on other rows, must not use these targets
                 head.targets = None

@@ -1,0 +1,137 @@
+"""A user's own layers: the mistakes after which a layer would fail far from its cause, or would silently not train.
+
+`check_class` looks at a layer before it is built, `check_arrays` after, and `check_step` at the end of the first
+backward pass, before the optimizer changes anything.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..layer import Layer
+from .attributes import is_ours
+from .vector import owners
+
+METHODS = {  # what a Model passes to each method, and how to write its parameters
+    "build": (((), None, None), "build(self, input_shape, rng, dtype)"),
+    "forward": ((None, True), "forward(self, x, training=False)"),
+    "backward": ((None,), "backward(self, dy)"),
+}
+ARRAYS = ("params", "grads", "state")
+
+
+def own(root: Layer) -> Iterator[Layer]:
+    """The layers of a user's classes that own arrays."""
+    return (layer for layer in owners(root) if not is_ours(layer))
+
+
+def check_class(root: Layer) -> None:
+    """Check that the methods exist with the right parameters, and that __init__ called Layer's."""
+    for layer in own(root):
+        if not hasattr(layer, "params"):
+            raise TypeError(f"Model: {layer.label}: its __init__ must call super().__init__() first")
+        for name, (given, expected) in METHODS.items():
+            method = getattr(layer, name)
+            if name == "forward" and type(layer).forward is Layer.forward:  # a model that only predicts has no backward
+                other = " (a tinydl layer has no call)" if hasattr(layer, "call") else ""
+                raise TypeError(f"Model: {layer.label} must define {expected}, got no forward{other}")
+            try:
+                inspect.signature(method).bind(*given)
+            except TypeError:
+                got = f"{name}{inspect.signature(getattr(type(layer), name))}"
+                raise TypeError(f"Model: {layer.label} must define {expected}, got {got}") from None
+
+
+def check_arrays(root: Layer, dtype: np.dtype) -> None:
+    """Check that a built layer's arrays are where training finds them."""
+    for layer in own(root):
+        if layer.input_shape is None:
+            raise TypeError(f"Model: {layer.label}: its build must call super().build(input_shape, rng, dtype) first")
+        _check_pairs("Model", layer)
+        for kind in ("params", "state"):
+            for name, array in getattr(layer, kind).items():
+                if array.dtype.kind == "f" and array.dtype != dtype:
+                    mend = "create it in build, with build's dtype"
+                    got = f"{array.dtype}: {mend}"
+                    raise TypeError(
+                        f"Model: {layer.label}: {kind}[{name!r}] must have the model's dtype {dtype}, got {got}"
+                    )
+        for name, place in _loose(layer):
+            mend = (
+                f"in build, call self.add_parameter({name!r}, array), or add_state if it is not trained, and use "
+                f"self.params[{name!r}] (a cache's name begins with an underscore)"
+            )
+            trouble = f"holds a float array in self.{place}, which would be neither trained nor saved"
+            raise TypeError(f"Model: {layer.label} {trouble}: {mend}")
+
+
+def check_step(root: Layer, parameters: NDArray, gradients: NDArray, rows: int) -> None:
+    """Check that the first training pass has left the arrays of `params` and `grads` in place."""
+    for layer in own(root):
+        _check_pairs("fit", layer)
+        for kind, vector in (("params", parameters), ("grads", gradients)):
+            for name, array in getattr(layer, kind).items():
+                if array.base is not vector:
+                    write = "[...] = array" if kind == "params" else " += array"
+                    trouble = f"created or replaced {kind}[{name!r}], so the optimizer does not see it"
+                    mend = f"create it in build, with add_parameter, and write self.{kind}[{name!r}]{write}"
+                    raise TypeError(f"fit: a pass through {layer.label} {trouble}: {mend}")
+        arrays = {name: value for name, value in vars(layer).items() if _is_float(value) and value.shape[:1] != (rows,)}
+        for name, array in arrays.items():
+            for gradient in (f"d{name}", f"d_{name}", f"grad_{name}", f"{name}_grad"):
+                if gradient in arrays and arrays[gradient].shape == array.shape:
+                    trouble = f"holds self.{name} and its gradient self.{gradient}, which the optimizer does not see"
+                    mend = f"in build, call self.add_parameter({name!r}, array), and use self.params and self.grads"
+                    raise TypeError(f"fit: {layer.label} {trouble}: {mend}")
+
+
+def explain_shape(root: Layer, error: Exception) -> None:
+    """After an error in a training pass, raise a clearer one if an own layer's output has an unexpected shape."""
+    for layer in own(root):
+        shape = (2, *(layer.input_shape or ()))
+        try:
+            y = np.asarray(copy.deepcopy(layer).forward(np.zeros(shape, layer.dtype), True))
+        except Exception:  # a layer that cannot run on zeros has said so itself
+            continue
+        if y.shape[1:] != layer.output_shape:
+            expected = f"the shape that its build returned, {('n', *(layer.output_shape or ()))}"
+            mend = "define build, and return the shape of one row of forward's output"
+            raise ValueError(f"{layer.label} must output {expected}, got {('n', *y.shape[1:])}: {mend}") from error
+
+
+def _check_pairs(method: str, layer: Layer) -> None:
+    """Check that params and grads have the same keys and shapes."""
+    for kind, other in (("params", "grads"), ("grads", "params")):
+        for name, array in getattr(layer, kind).items():
+            pair = getattr(layer, other).get(name)
+            if pair is None:
+                mend = f"in build, call self.add_parameter({name!r}, array), which makes both"
+                raise TypeError(f"{method}: {layer.label} has {kind}[{name!r}] but no {other}[{name!r}]: {mend}")
+            if np.shape(pair) != np.shape(array):
+                expected = f"{kind}[{name!r}] and {other}[{name!r}] must have equal shapes"
+                raise ValueError(f"{method}: {layer.label}: {expected}, got {np.shape(array)} and {np.shape(pair)}")
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 0
+
+
+def _loose(layer: Layer) -> Iterator[tuple[str, str]]:
+    """The public attributes that hold float arrays, also in lists and dicts, with the place of the array."""
+    for name, value in vars(layer).items():
+        if name.startswith("_") or name in ARRAYS:
+            continue
+        if _is_float(value):
+            yield name, name
+        pairs = (
+            enumerate(value) if isinstance(value, list | tuple) else value.items() if isinstance(value, dict) else ()
+        )
+        for key, entry in pairs:
+            if _is_float(entry):
+                yield (key if isinstance(key, str) else f"{name}_{key}"), f"{name}[{key!r}]"
