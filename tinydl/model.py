@@ -28,6 +28,9 @@ from .training.keras_order import arrays_in_order
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Numbers too small for the dtype are 0, as they should be, even for users who let NumPy raise on underflow.
+UNDERFLOW_IS_HARMLESS = np.errstate(under="ignore")
+
 
 @keywords.checked(
     "compile", "fit", "evaluate", "predict", "get_weights", "set_weights", "astype", "save", "load", "load_weights",
@@ -160,6 +163,7 @@ class Model(keywords.Checked):
             raise RuntimeError(f"{method}: the model has no optimizer or loss yet: call compile(optimizer, loss) first")
         return self.optimizer, self.loss
 
+    @UNDERFLOW_IS_HARMLESS
     def train_on_batch(self, x: ArrayLike, y: ArrayLike) -> float:
         """Take one optimizer step; return the loss before the step, penalties included."""
         optimizer, loss = self._compiled("train_on_batch")
@@ -176,6 +180,7 @@ class Model(keywords.Checked):
             if head.targets is None:
                 head.expect(copy.copy(loss), targets)
 
+    @UNDERFLOW_IS_HARMLESS
     @one_blas_thread()
     def fit(
         self, x: ArrayLike | Batches, y: ArrayLike | None = None, epochs: int = 1, batch_size: int = 32,
@@ -217,6 +222,7 @@ class Model(keywords.Checked):
 
     # --- inference --------------------------------------------------------------------------------
 
+    @UNDERFLOW_IS_HARMLESS
     @one_blas_thread()
     def evaluate(self, x: ArrayLike | Batches, y: ArrayLike | None = None, batch_size: int | None = None) -> Any:
         """The mean loss over the rows (penalties included), without noise; with metrics, a list with the loss first.
@@ -228,6 +234,7 @@ class Model(keywords.Checked):
         memory.release()
         return values if self.metrics else values[0]
 
+    @UNDERFLOW_IS_HARMLESS
     @one_blas_thread()
     def predict(self, x: ArrayLike | Batches, batch_size: int | None = None) -> NDArray:
         """The outputs for all rows, computed batch_size rows at a time (as in `evaluate`), without noise or dropout."""

@@ -142,6 +142,12 @@ def test_bad_input_is_refused() -> None:
         check_layer(ReLU(), (3, 4), mode="directional", directions=0)
 
 
+def test_underflow_stops_no_check_even_where_numpy_raises() -> None:
+    with np.errstate(all="raise"):
+        check_function(lambda x: np.exp(-x), lambda x, dy: -np.exp(-x) * dy, np.array([1.0, 2.0, 800.0]))
+        assert np.geterr()["under"] == "raise"  # the setting comes back
+
+
 def test_a_report_is_json() -> None:
     x = np.random.default_rng(0).normal(size=(3, 4))
     x[0, 0] = 0

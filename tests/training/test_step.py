@@ -18,13 +18,15 @@ from tinydl.layers import (
     Dropout,
     Flatten,
     Layer,
+    LayerNorm,
     ReLU,
     Residual,
     Sequential,
+    Softmax,
     Tanh,
 )
-from tinydl.losses import MeanSquaredError
-from tinydl.optimizers import SGD
+from tinydl.losses import BinaryCrossEntropy, MeanSquaredError
+from tinydl.optimizers import SGD, Adam
 
 
 class DxTimesX(Dense):
@@ -81,3 +83,19 @@ def test_what_is_left_out_changes_nothing_that_is_learnt(name: str) -> None:
     assert all(layer.input_gradient for layer in model.root.walk())
     model.forward(x)
     assert model.backward(np.ones((5, 3))).shape == x.shape  # outside training, dL/dx is complete again
+
+
+def test_underflow_stops_no_run_even_where_numpy_raises() -> None:
+    """exp(-1000) is 0, as it should be, in float32 and in float64."""
+    rng = np.random.default_rng(0)
+    x, y = rng.choice([-1000.0, 1000.0], (8, 4)), rng.integers(0, 2, (8, 2))
+    for dtype in ("float32", "float64"):
+        model = Model([Dense(3, "sigmoid"), LayerNorm(), Softmax(), Dense(2)], 4, dtype=dtype)
+        model.layers[0].params["W"][...] = 1
+        model.compile(Adam(), BinaryCrossEntropy())
+        with np.errstate(all="raise"):
+            model.fit(x, y, verbose=0)
+            model.train_on_batch(x, y)
+            model.evaluate(x, y)
+            model.predict(x)
+            assert np.geterr()["under"] == "raise"  # the setting comes back

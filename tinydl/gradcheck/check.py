@@ -46,7 +46,11 @@ if TYPE_CHECKING:
 
 ArrayOrShape = NDArray[Any] | tuple[int, ...]
 
+# Numbers too small for the dtype are 0, as they should be, even for users who let NumPy raise on underflow.
+UNDERFLOW_IS_HARMLESS = np.errstate(under="ignore")
 
+
+@UNDERFLOW_IS_HARMLESS
 def check_layer(
     layer: Any, x: ArrayOrShape | None = None, *more_inputs: Any, training: bool = True, float32: bool = True,
     gradients: Mapping[str, Any] | None = None, constants: Sequence[str] = (), rules: str | None = None,
@@ -168,6 +172,7 @@ def check_layer(
     return _check_call(call, name, next(iter(call.inputs)), choice, options, float32, alone=True)
 
 
+@UNDERFLOW_IS_HARMLESS
 def check_function(
     f: Callable[..., Any], backward: Any = None, *arrays: Any,
     gradients: Mapping[str, Any] | None = None, constants: Sequence[str] = (), rules: str | None = None,
@@ -205,6 +210,7 @@ def check_function(
     return _check_call(call, name_of(f), [*floats, *arrays_given][0], choice, given.options, float32=False)
 
 
+@UNDERFLOW_IS_HARMLESS
 def check_derivative(
     f: Callable[..., Any], df: Callable[..., Any], x: ArrayOrShape, **keywords: Unpack[Keywords]
 ) -> GradientCheckReport:
@@ -234,6 +240,7 @@ def check_derivative(
     return _check_call(call, name_of(f), "x", Choice({}, (), None), options, float32=False)
 
 
+@UNDERFLOW_IS_HARMLESS
 def check_loss(
     loss: Any, y_pred: ArrayOrShape | None = None, y_true: Any = None, *, float32: bool = True,
     rules: str | None = None,
@@ -263,6 +270,7 @@ def check_loss(
     return _check_call(call, name, next(iter(given.values)), choice, given.options, float32)
 
 
+@UNDERFLOW_IS_HARMLESS
 def check_model(
     model: Any, x: ArrayOrShape, y: Any, *, loss: Any = None, training: bool = True, float32: bool = True,
     rules: str | None = None, constants: Sequence[str] = (), gradients: Mapping[str, Any] | None = None,
