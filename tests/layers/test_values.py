@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tinydl.layers import Dense, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from tinydl import kernels
+from tinydl.layers import BatchNorm, Conv2D, Dense, LeakyReLU, ReLU, Residual, Sigmoid, Softmax, Tanh
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "layers.json").read_text())
 DENSE = [name for name in GOLDEN if name.startswith("dense")]
@@ -59,6 +61,29 @@ def test_large_float32_inputs_do_not_overflow() -> None:
         dx = layer.backward(np.ones_like(y))
         assert np.isfinite(y).all()
         assert np.isfinite(dx).all()
+
+
+TAIL = np.array([-15, -17, -20, -30, -80, -87, 0], np.float32)
+
+
+@pytest.mark.parametrize("mode", ["compiled", "reference"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["Sigmoid", "Dense", "Conv2D", "BatchNorm", "Residual"])
+def test_small_probabilities_keep_their_digits(name: str, dtype: Any, mode: str) -> None:
+    """A sigmoid by way of tanh gives 0 at -20 in float32, and at -38 in float64."""
+    layer: Any = {
+        "Sigmoid": Sigmoid(), "Dense": Dense(1, "sigmoid"), "Conv2D": Conv2D(1, 1, activation="sigmoid"),
+        "BatchNorm": BatchNorm(epsilon=1e-16, activation="sigmoid"),
+        "Residual": Residual(ReLU(), activation="sigmoid"),  # relu(x) + x is x, as no number is above 0
+    }[name]  # fmt: skip
+    layer.build((1, 1, 1) if name == "Conv2D" else (1,), np.random.default_rng(0), dtype)
+    for weights in {"W", "gamma"} & layer.params.keys():
+        layer.params[weights][...] = 1
+    x = TAIL.astype(dtype).reshape((-1, 1, 1, 1) if name == "Conv2D" else (-1, 1))
+    with kernels.using(mode):
+        y = layer.forward(x)
+    expected = [1 / (1 + math.exp(-a)) for a in TAIL.tolist()]
+    np.testing.assert_allclose(y.ravel(), expected, rtol=5e-7 if dtype == np.float32 else 1e-13)
 
 
 def test_an_activation_called_by_hand_takes_integers_as_float32() -> None:
