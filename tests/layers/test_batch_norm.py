@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinydl import Model
+from tinydl import Model, kernels
 from tinydl.kernels.machine.threads import num_threads, set_num_threads
 from tinydl.layers import BatchNorm, Conv2D, Dense, GlobalAveragePool2D
 from tinydl.losses import MeanSquaredError
@@ -117,6 +117,50 @@ def test_a_constant_channel_is_no_division_by_zero() -> None:
     x = np.full((8, 3), 1e4, np.float32)
     assert not layer.forward(x, training=True).any()
     assert np.isfinite(layer.backward(np.random.default_rng(0).normal(size=(8, 3)))).all()
+
+
+@pytest.mark.parametrize("mode", ["compiled", "reference"])
+@pytest.mark.parametrize("scale", [1e-45, 1e-40, 1e-30, 1e-10, 1e3, 1e10, 1e18])
+@pytest.mark.parametrize("offset", [0, 1, 1e6, 1e20])
+def test_extreme_inputs_give_finite_outputs_gradients_and_statistics(offset: float, scale: float, mode: str) -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.uniform(-1, 1, (16, 3)) * scale + offset).astype(np.float32)
+    x[:, 2] = offset  # a constant channel
+    layer = built(BatchNorm(), dtype=np.float32)
+    with kernels.using(mode), np.errstate(all="raise", under="ignore"):
+        y = layer.forward(x, training=True)
+        dx = layer.backward(rng.normal(size=x.shape).astype(np.float32))
+    assert np.abs(y).max() < 4  # sqrt(15) at most; PyTorch 2.13 gives 3.4e13 for channels that are 1e20 throughout
+    assert not y[:, 2].any()
+    for array in (dx, layer.state["mean"], layer.state["var"], *layer.grads.values()):
+        assert np.isfinite(array).all()
+
+
+@pytest.mark.parametrize("mode", ["compiled", "reference"])
+@pytest.mark.parametrize(("dtype", "size"), [(np.float32, 1e20), (np.float32, 3e38), (np.float64, 1e160)])
+def test_a_variance_that_overflows_is_refused_and_changes_nothing(size: float, dtype: Any, mode: str) -> None:
+    layer = built(BatchNorm(), dtype=dtype)
+    x = np.random.default_rng(0).choice([-size, size], (16, 3)).astype(dtype)
+    message = (
+        r"^BatchNorm: the variance of the inputs must fit into float\d\d \(up to .*\), got inputs of up to .*: scale"
+    )
+    with kernels.using(mode), pytest.raises(FloatingPointError, match=message):
+        layer.forward(x, training=True)
+    assert layer.state["mean"].tolist() == [0, 0, 0]
+    assert layer.state["var"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("mode", ["compiled", "reference"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_bad_inputs_pass_through_but_never_reach_the_running_statistics(bad: float, mode: str) -> None:
+    layer = built(BatchNorm(), dtype=np.float32)
+    x = np.ones((4, 3), np.float32)
+    x[1, 1] = bad
+    with kernels.using(mode), np.errstate(invalid="ignore"):
+        y = layer.forward(x, training=True)
+    assert np.isnan(y[:, 1]).any()
+    assert layer.state["mean"].tolist() == [0, 0, 0]
+    assert layer.state["var"].tolist() == [1, 1, 1]
 
 
 def test_inference_changes_no_running_statistics_and_does_not_look_at_the_batch() -> None:

@@ -51,6 +51,27 @@ def test_shifting_and_stretching_a_row_changes_nothing() -> None:
     np.testing.assert_allclose(layer.forward(x), layer.forward(3 * x + np.arange(5)[:, None]), rtol=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1e-45, 1e-30, 1.0, 1e10, 1e18])
+@pytest.mark.parametrize("offset", [0, 1, 1e6, 1e20])
+def test_extreme_rows_give_finite_outputs_and_gradients(offset: float, scale: float) -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.uniform(-1, 1, (4, 16)) * scale + offset).astype(np.float32)
+    layer = LayerNorm()
+    layer.build((16,), rng, np.float32)
+    with np.errstate(all="raise", under="ignore"):
+        y = layer.forward(x)
+        dx = layer.backward(rng.normal(size=x.shape).astype(np.float32))
+    assert np.abs(y).max() < 4
+    assert all(np.isfinite(array).all() for array in (dx, *layer.grads.values()))
+
+
+def test_a_variance_that_overflows_is_refused() -> None:
+    layer = LayerNorm()
+    layer.build((2,), np.random.default_rng(0), np.float32)
+    with pytest.raises(FloatingPointError, match=r"^LayerNorm: the variance of the inputs must fit into float32"):
+        layer.forward(np.array([[1e20, -1e20]], np.float32))
+
+
 def test_what_it_refuses() -> None:
     with pytest.raises(ValueError, match="LayerNorm: epsilon must be above 0, got 0"):
         LayerNorm(0)

@@ -1,8 +1,8 @@
 """Compiled twins of the definitions in layers/, losses.py and optimizers.py: functions on arrays.
 
     twins.py             binds each definition to its twin; `using` switches the whole library between the two
-    dense.py, activations.py, pooling.py, batch_norm.py, local_response_norm.py, merging.py, losses.py, optimizers.py
-                         one twin per definition, named forward or backward, or after its definition
+    dense.py, activations.py, pooling.py, batch_norm.py, local_response_norm.py, merging.py, losses.py, optimizers.py,
+    sums.py              one twin per definition, named forward or backward, or after its definition
     convolution/         the twins for Conv2D: four algorithms, and a table that chooses among them by shape
     machine/             code that twins share: compilation and its cache, BLAS, vector instructions, threads, memory
 
@@ -11,7 +11,18 @@ Definitions are written to be read, and twins are written to be fast. Tests comp
 
 from __future__ import annotations
 
-from . import activations, batch_norm, convolution, dense, local_response_norm, losses, merging, optimizers, pooling
+from . import (
+    activations,
+    batch_norm,
+    convolution,
+    dense,
+    local_response_norm,
+    losses,
+    merging,
+    optimizers,
+    pooling,
+    sums,
+)  # fmt: skip
 from .machine.codes import ACTIVATIONS, LINEAR, RELU, SIGMOID, TANH
 from .machine.window import Padding, Window, output_size
 from .twins import PAIRS, compiled_as, definition_of, using
@@ -19,5 +30,5 @@ from .twins import PAIRS, compiled_as, definition_of, using
 __all__ = [
     "ACTIVATIONS", "LINEAR", "PAIRS", "Padding", "RELU", "SIGMOID", "TANH", "Window", "activations", "batch_norm",
     "compiled_as", "convolution", "definition_of", "dense", "local_response_norm", "losses", "merging", "optimizers",
-    "output_size", "pooling", "using",
+    "output_size", "pooling", "sums", "using",
 ]  # fmt: skip

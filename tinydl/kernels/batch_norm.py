@@ -9,8 +9,13 @@ and n_b rows are merged by the formulas of Chan et al. (1979),
 
     mean = mean_a + d n_b / (n_a + n_b)        squares = squares_a + squares_b + d^2 n_a n_b / (n_a + n_b)
 
-with d = mean_b - mean_a. A loop over one row of, say, 16 channels would be too short to be fast. Arrays with one number
-per channel are therefore repeated k times, up to PERIOD numbers, and the loops run over k rows at a time.
+with d = mean_b - mean_a. Within a chunk, about 64 rows are added up in x's dtype; all longer sums are in float64.
+Channels far from 0 keep their digits, and a constant channel has exactly its mean and the variance 0, because the
+numbers added up are distances: first from the chunk's first row, then from the rounded mean, and the rounding error r
+of this mean is taken out again (sum (x - mean)^2 = sum (x - mean - r)^2 - n r^2).
+
+A loop over one row of, say, 16 channels would be too short to be fast. Arrays with one number per channel are therefore
+repeated k times, up to PERIOD numbers, and the loops run over k rows at a time.
 
 Sizes: c channels; `rows` is the product of all other axes (images, height, width); p = k c is the period.
 """
@@ -26,7 +31,7 @@ from .machine.compile import kernel
 from .machine.loops import finish
 from .machine.memory import empty
 from .machine.threads import Part, parts_for, share
-from .twins import or_complex
+from .twins import definition_of, or_complex
 
 PERIOD = 512  # the largest length of the inner loops, unless there are more channels
 CHUNK = 1 << 15  # entries in a chunk: 128 kB of float32
@@ -43,16 +48,19 @@ def statistics(x: NDArray) -> Statistics:
     c = x.shape[-1]
     rows = x.size // c
     parts = parts_for(rows, x.size * WORK)
-    means, squares = np.empty((parts, c), x.dtype), np.empty((parts, c), x.dtype)
+    means, squares = np.empty((parts, c)), np.empty((parts, c))
     counts = [0] * parts
     share(parts, rows, _count_and_sum, x.reshape(-1), c, counts, means, squares)
     n, mean, total = counts[0], means[0], squares[0]
     for m, other, more in zip(counts[1:], means[1:], squares[1:], strict=True):
         distance = other - mean
-        mean = mean + distance * x.dtype.type(m / (n + m))
-        total = total + more + distance * distance * x.dtype.type(n * m / (n + m))
+        mean = mean + distance * (m / (n + m))
+        total = total + more + distance * distance * (n * m / (n + m))
         n += m
-    return mean, total / x.dtype.type(n)
+    var = total / n
+    if not var.max(initial=0) <= np.finfo(x.dtype).max:  # NaN, or a sum of 64 rows that overflows
+        return definition_of(statistics)(x)
+    return mean.astype(x.dtype), var.astype(x.dtype)
 
 
 @or_complex
@@ -89,10 +97,10 @@ def backward(
     repeated = np.tile(mean, k), np.tile(scale, k), np.tile(beta, k)
     flat_dy, flat_x = dy.reshape(-1), x.reshape(-1)
     parts = parts_for(rows, x.size * WORK)
-    sums = np.zeros((parts, 2, c), x.dtype)
+    sums = np.zeros((parts, 2, c))
     if training or dgamma is not None:
         share(parts, rows, _sums, flat_dy, flat_x, c, *repeated, relu, sums)
-    da_sum, da_xhat_sum = sums.sum(axis=0)
+    da_sum, da_xhat_sum = sums.sum(axis=0).astype(x.dtype)
     da_xhat_sum *= inverse
     if dgamma is not None and dbeta is not None:
         dgamma += da_xhat_sum
@@ -119,20 +127,29 @@ def _statistics(part, x, c, k, mean, squares):
     start, stop = part.start, part.stop
     p = k * c
     chunk = max(1, CHUNK // p) * k  # rows
-    sums, centre, ours = np.empty(p, x.dtype), np.empty(p, x.dtype), np.empty(c, x.dtype)
+    sums, centre, ours, error = np.empty(p, x.dtype), np.empty(p, x.dtype), np.empty(c), np.empty(c)
     mean[:] = 0
     squares[:] = 0
     for first in range(start, stop, chunk):
         last = min(first + chunk, stop)
-        n_b, n_a = x.dtype.type(last - first), x.dtype.type(first - start)
+        n_b, n_a = last - first, first - start
+        for j in range(c):
+            centre[j] = x[first * c + j]
+        _repeat(centre, c)
         sums[:] = 0
         for at in range(first * c, last * c, p):
             source = np.uintp(at)
             for j in range(np.uintp(min(p, last * c - at))):
-                sums[j] += x[source + j]
+                sums[j] += x[source + j] - centre[j]
         _fold(sums, c, ours)
-        for j in range(p):
-            centre[j] = ours[j % c] / n_b
+        for j in range(c):
+            exact = centre[j] + ours[j] / n_b  # float64
+            centre[j] = exact
+            error[j] = exact - centre[j]
+            d = exact - mean[j]
+            mean[j] += d * (n_b / (n_a + n_b))
+            squares[j] += d * d * (n_a * (n_b / (n_a + n_b)))
+        _repeat(centre, c)
         sums[:] = 0
         for at in range(first * c, last * c, p):
             source = np.uintp(at)
@@ -141,14 +158,20 @@ def _statistics(part, x, c, k, mean, squares):
                 sums[j] += distance * distance
         _fold(sums, c, ours)
         for j in range(c):
-            d = centre[j] - mean[j]
-            mean[j] += d * (n_b / (n_a + n_b))
-            squares[j] += ours[j] + d * d * (n_a * n_b / (n_a + n_b))
+            squares[j] += ours[j] - n_b * (error[j] * error[j])
+
+
+@kernel()
+def _repeat(numbers, c):
+    """Fill a period with copies of its first c numbers."""
+    for at in range(c, numbers.size, c):
+        for j in range(c):
+            numbers[at + j] = numbers[j]
 
 
 @kernel()
 def _fold(sums, c, ours):
-    """Add up the sums of a period that belong to the same channel."""
+    """Add up the sums of a period that belong to the same channel, in float64."""
     ours[:] = 0
     for at in range(0, sums.size, c):
         for j in range(c):
@@ -176,7 +199,7 @@ def _sums(part, dy, x, c, mean, scale, beta, relu, totals):
     """total[0] += sum of da, total[1] += sum of da (x - mean), over this part's rows, one chunk at a time."""
     p, total, start, stop = mean.size, totals[part.number], part.start, part.stop
     chunk = max(1, CHUNK // p) * (p // c)
-    zero, ours = x.dtype.type(0), np.empty(c, x.dtype)
+    zero, ours = x.dtype.type(0), np.empty(c)
     straight, weighted = np.empty(p, x.dtype), np.empty(p, x.dtype)
     for first in range(start, stop, chunk):
         last = min(first + chunk, stop)

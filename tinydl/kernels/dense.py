@@ -16,6 +16,7 @@ from .machine.codes import LINEAR, RELU, SIGMOID
 from .machine.compile import kernel
 from .machine.loops import add_column_sums, bias_and_relu, finish, mask
 from .machine.threads import WORTH_SHARING, parts_for, share
+from .sums import over_rows
 from .twins import or_complex
 
 LINE = 16  # numbers in a cache line
@@ -55,7 +56,7 @@ def backward(
     n, inputs = x.shape
     da = activation_gradient(dy, y, activation)
     if db.size:
-        db += da.sum(axis=0)
+        db += over_rows(da)
     da_T = np.ascontiguousarray(da.T)
     dx = np.empty(x.shape if need_dx else (0, 0), x.dtype)
     lines = max(1, inputs // LINE)
@@ -112,7 +113,10 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
                 da_flat[k] = dy_flat[k] * (one - y_flat[k] * y_flat[k])
     if dW.size:
         gemm(True, False, 1.0, x, da, 1.0 if accumulate else 0.0, dW)
-    add_column_sums(da.reshape(-1), 0, n, units, db)
+    sums = np.zeros(db.size)  # float64
+    add_column_sums(da.reshape(-1), 0, n, units, sums)
+    for j in range(db.size):
+        db[j] += sums[j]
     if not need_dx:
         return np.empty((0, 0), dy.dtype)
     dx = np.empty_like(x)

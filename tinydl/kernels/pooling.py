@@ -14,6 +14,8 @@ from .machine.threads import parts_for, share
 from .machine.window import Window
 from .twins import or_complex
 
+FEW = 64  # numbers that can be added up in float32; more (whole images) are added up in float64
+
 
 @or_complex
 def max_forward(x: NDArray, window: Window) -> tuple[NDArray, NDArray]:
@@ -37,7 +39,8 @@ def average_forward(x: NDArray, window: Window) -> NDArray:
     """Twin of layers.pooling.average_pool_forward."""
     x = np.ascontiguousarray(x)
     y = _output(x, window)
-    _share_images(y, window, _average_forward, x, window, y)
+    sums = np.empty(x.shape[3], x.dtype if math.prod(window.size) <= FEW else np.float64)
+    _share_images(y, window, _average_forward, x, window, sums, y)
     return y
 
 
@@ -108,25 +111,25 @@ def _max_backward(part, dy, where, window, dx):
 
 
 @kernel()
-def _average_forward(part, x, window, y):
+def _average_forward(part, x, window, like, y):
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
+    sums = np.empty_like(like)  # this thread's own
     for image in range(part.start, part.stop):
         for i in range(oh):
             p_from, p_to = max(0, top - i * sh), min(kh, h + top - i * sh)
             for j in range(ow):
                 q_from, q_to = max(0, left - j * sw), min(kw, w + left - j * sw)
-                mean = y[image, i, j]
-                mean[:] = 0
+                sums[:] = 0
                 for p in range(p_from, p_to):
                     for q in range(q_from, q_to):
                         row = x[image, i * sh + p - top, j * sw + q - left]
                         for k in range(c):
-                            mean[k] += row[k]
-                scale = x.dtype.type(1 / ((p_to - p_from) * (q_to - q_from)))
+                            sums[k] += row[k]
+                scale, mean = like.dtype.type(1 / ((p_to - p_from) * (q_to - q_from))), y[image, i, j]
                 for k in range(c):
-                    mean[k] *= scale
+                    mean[k] = sums[k] * scale
 
 
 @kernel()

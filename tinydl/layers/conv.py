@@ -9,6 +9,7 @@ from .. import arguments, kernels
 from ..initializers import INITIALIZERS
 from ..kernels import Window, compiled_as
 from ..layer import Layer, Shape
+from . import sums  # the module, not its names: see kernels/twins.py
 from .activations import activate, derivative
 from .dense import SOFTMAX_HINT
 from .sliding_window import check_image, check_padding, pair, window_over
@@ -131,7 +132,7 @@ def conv2d_backward(
         cols = im2col(x, window)  # (n oh ow, kh kw c)
         dW += (cols.T @ da).reshape(W.shape)
     if db is not None:
-        db += da.sum(axis=0)
+        db += sums.over_rows(da)
     if not need_dx:
         return np.empty((0, 0, 0, 0), dy.dtype)
     dcols = da @ W.reshape(-1, f).T

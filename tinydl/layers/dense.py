@@ -12,6 +12,7 @@ from .. import arguments, kernels
 from ..initializers import INITIALIZERS
 from ..kernels import compiled_as
 from ..layer import Layer, Shape
+from . import sums  # the module, not its names: see kernels/twins.py
 from .activations import activate, derivative
 
 SOFTMAX_HINT = ": softmax is a layer, Softmax(); to train a classifier, leave it out and use SoftmaxCrossEntropy"
@@ -106,5 +107,5 @@ def dense_backward(
     if db is not None:
         if not accumulate:
             db[...] = 0
-        db += da.sum(axis=0)
+        db += sums.over_rows(da)
     return da @ W.T if need_dx else np.empty((0, 0), dy.dtype)

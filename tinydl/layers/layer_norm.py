@@ -9,6 +9,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import arguments
 from ..layer import Layer, Shape
+from . import sums  # the module, not its names: see kernels/twins.py
+from .normalization import refuse_overflow
 
 
 class LayerNorm(Layer):
@@ -33,7 +35,8 @@ class LayerNorm(Layer):
     Cache       xhat and s
     Edge        rows are independent, so a batch of one row works like any other, and inference equals training.
                 With a single feature, xhat = 0 and y = beta, so only beta can be learned
-    Raises      ValueError for epsilon <= 0, RuntimeError if the layer has not been built
+    Raises      ValueError for epsilon <= 0, RuntimeError if the layer has not been built, and FloatingPointError for
+                rows whose variance overflows the dtype (in float32, deviations from the mean of about 1e19)
     Reference   Ba, Kiros & Hinton 2016, "Layer Normalization"; epsilon as in Keras (PyTorch's is 1e-5)
     Check       check_layer(LayerNorm(), x=(5, 3))
     """
@@ -56,7 +59,10 @@ class LayerNorm(Layer):
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
         centred = x - x.mean(axis=-1, keepdims=True)
-        v = (centred * centred).mean(axis=-1, keepdims=True)  # (n, ..., 1)
+        with np.errstate(over="ignore"):
+            v = (centred * centred).mean(axis=-1, keepdims=True)  # (n, ..., 1)
+        if not np.isfinite(v).all():
+            refuse_overflow(self.label, x)
         self._s = 1 / np.sqrt(v + self.epsilon)
         self._xhat = centred * self._s
         return self.params["gamma"] * self._xhat + self.params["beta"]
@@ -64,9 +70,8 @@ class LayerNorm(Layer):
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._xhat)
         xhat, s = self._xhat, self._s
-        rows = tuple(range(dy.ndim - 1))
         if self.trainable:
-            self.grads["gamma"] += (dy * xhat).sum(axis=rows)
-            self.grads["beta"] += dy.sum(axis=rows)
+            self.grads["gamma"] += sums.over_rows(dy * xhat)
+            self.grads["beta"] += sums.over_rows(dy)
         g = self.params["gamma"] * dy
         return s * (g - g.mean(axis=-1, keepdims=True) - xhat * (g * xhat).mean(axis=-1, keepdims=True))

@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 from .. import arguments, kernels
 from ..kernels import compiled_as
 from ..layer import Layer, Shape
+from . import sums  # the module, not its names: see kernels/twins.py
 from .activations import activate, derivative
 from .sliding_window import check_image
 
@@ -39,7 +40,9 @@ class BatchNorm(Layer):
     Cache       x, y and the statistics used
     Edge        a batch of one row: xhat = 0 and y = f(beta), so only beta can be learned or checked. Subtracting
                 the mean cancels the bias of the layer below: give that layer use_bias=False
-    Raises      ValueError unless 0 <= momentum < 1 and epsilon > 0
+                A batch that holds NaN or infinity leaves the running statistics as they are
+    Raises      ValueError unless 0 <= momentum < 1 and epsilon > 0, and FloatingPointError for inputs whose
+                variance overflows the dtype (in float32, deviations from the mean of about 1e19)
     Reference   Ioffe & Szegedy 2015; the running variance is also the biased one, as in Keras
     Check       check_layer(BatchNorm(), x=(5, 3))
     """
@@ -68,10 +71,14 @@ class BatchNorm(Layer):
         mean, var = self.state["mean"], self.state["var"]
         training = training and x.size > 0 and self.trainable  # an empty batch has no statistics
         if training:
-            statistics = batch_norm_statistics(x)
-            for running, new in zip((mean, var), statistics, strict=True):
-                running *= self.momentum
-                running += (1 - self.momentum) * new
+            with np.errstate(over="ignore", invalid="ignore"):  # both are dealt with below
+                statistics = batch_norm_statistics(x)
+            if np.isfinite(statistics[1]).all():
+                for running, new in zip((mean, var), statistics, strict=True):
+                    running *= self.momentum
+                    running += (1 - self.momentum) * new
+            else:
+                refuse_overflow(self.label, x)
         else:
             statistics = mean.copy(), var.copy()
         y = batch_norm_forward(x, statistics, self.params["gamma"], self.params["beta"], self.epsilon, self._code)
@@ -87,6 +94,15 @@ class BatchNorm(Layer):
         )  # fmt: skip
 
 
+def refuse_overflow(owner: str, x: NDArray) -> None:
+    """Explain a variance that is not finite: raise if x is finite. If x holds NaN or infinity, these pass through."""
+    if np.isfinite(x).all():
+        limit, largest = np.finfo(x.dtype).max, np.abs(x).max()
+        expected = f"the variance of the inputs must fit into {x.dtype} (up to {limit:.1e})"
+        mend = "scale the data, or use a smaller learning rate"
+        raise FloatingPointError(f"{owner}: {expected}, got inputs of up to {largest:.1e}: {mend}")
+
+
 Statistics = tuple[NDArray, NDArray]  # mean and variance of each channel
 
 
@@ -94,8 +110,10 @@ Statistics = tuple[NDArray, NDArray]  # mean and variance of each channel
 def batch_norm_statistics(x: NDArray) -> Statistics:
     """The mean and (biased) variance of each channel over all axes but the last, as two arrays (c,)."""
     axes = tuple(range(x.ndim - 1))
-    mean = x.mean(axis=axes)
-    return mean, ((x - mean) ** 2).mean(axis=axes)
+    wide = x.astype(np.result_type(x.dtype, np.float64))  # complex128 in a complex-step check
+    mean = wide.mean(axis=axes)
+    var = ((wide - mean) ** 2).mean(axis=axes)
+    return mean.astype(x.dtype), var.astype(x.dtype)
 
 
 @compiled_as(kernels.batch_norm.forward)
@@ -120,17 +138,17 @@ def batch_norm_backward(
     dgamma, dbeta: None for a frozen layer.
     """
     da = dy * derivative(y, activation)
-    axes = tuple(range(x.ndim - 1))
     mean, var = statistics
     s = 1 / np.sqrt(var + x.dtype.type(epsilon))
     xhat = (x - mean) * s
     if dgamma is not None and dbeta is not None:
-        dgamma += (da * xhat).sum(axis=axes)
-        dbeta += da.sum(axis=axes)
+        dgamma += sums.over_rows(da * xhat)
+        dbeta += sums.over_rows(da)
     g = gamma * da  # dL/dxhat
     if not training:
         return s * g
-    return s * (g - g.mean(axis=axes) - xhat * (g * xhat).mean(axis=axes))
+    n = dy.size // dy.shape[-1]
+    return s * (g - sums.over_rows(g) / n - xhat * (sums.over_rows(g * xhat) / n))
 
 
 class LocalResponseNorm(Layer):

@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 from .. import arguments
 from ..kernels import ACTIVATIONS
 from ..layer import Layer, Shape
+from . import sums  # the module, not its names: see kernels/twins.py
 from .activations import derivative
 from .containers import Container
 from .dense import Dense
@@ -90,6 +91,10 @@ class KLSparsity(Penalty):
             raise ValueError(f"{self.label}: expected activations in [0, 1], got {got}")
         return x
 
+    def _mean_activation(self) -> NDArray:
+        x = self._x.reshape(len(self._x), -1)
+        return (sums.over_rows(x) / len(x)).reshape(self._x.shape[1:])
+
     def _clipped(self, r: NDArray) -> NDArray:
         return np.clip(r, self.margin, 1 - self.margin)
 
@@ -99,14 +104,14 @@ class KLSparsity(Penalty):
     def penalty(self) -> float:
         if self._x is None:
             return 0.0
-        r, rho = self._x.mean(axis=0), self.rho
+        r, rho = self._mean_activation(), self.rho
         c = self._clipped(r)
         divergence = rho * np.log(rho / c) + (1 - rho) * np.log((1 - rho) / (1 - c))
         return self.factor * (divergence + self._slope(c) * (r - c)).sum().item()
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._x)
-        c = self._clipped(self._x.mean(axis=0))
+        c = self._clipped(self._mean_activation())
         return dy + (self.factor / len(dy)) * self._slope(c)
 
 
@@ -160,20 +165,20 @@ class ContractivePenalty(Container):
     def _slopes(self) -> tuple[NDArray, NDArray]:
         """d and s for the last forward pass."""
         W = self.encoder.params["W"]
-        return derivative(self._h, ACTIVATIONS[self.encoder.activation]), np.einsum("ij,ij->j", W, W)
+        return derivative(self._h, ACTIVATIONS[self.encoder.activation]), sums.over_rows(W * W)
 
     def penalty(self) -> float:
         if self._h is None:
             return 0.0
         d, s = self._slopes()
-        return self.factor / len(d) * (np.einsum("nj,nj->j", d, d) @ s).item()
+        return self.factor / len(d) * (sums.over_rows(d * d) @ s).item()
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._h)
         d, s = self._slopes()
         scale = 2 * self.factor / len(dy)
         if self.encoder.trainable:
-            self.encoder.grads["W"] += scale * np.einsum("nj,nj->j", d, d) * self.encoder.params["W"]
+            self.encoder.grads["W"] += scale * sums.over_rows(d * d) * self.encoder.params["W"]
         return self.encoder.backward(dy + scale * (d * slope_of_derivative(self._h, self.encoder.activation) * s))
 
 

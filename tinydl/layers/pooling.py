@@ -129,7 +129,8 @@ def average_pool_forward(x: NDArray, window: Window) -> NDArray:
     n, h, w, c = x.shape
     oh, ow = window.places(h, w)
     windows = conv.im2col(x, window).reshape(n, oh, ow, kh * kw, c)
-    return windows.sum(axis=3) / _entries(x.shape, x.real.dtype, window)  # x is complex in a complex-step check
+    total = windows.sum(axis=3, dtype=np.result_type(x.dtype, np.float64)).astype(x.dtype)
+    return total / _entries(x.shape, x.real.dtype, window)  # x is complex in a complex-step check
 
 
 @compiled_as(kernels.pooling.average_backward)
@@ -169,7 +170,7 @@ class GlobalAveragePool2D(Layer):
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
         check_image(self.label, x.shape[1:])
-        self._y = y = x.mean(axis=(1, 2), dtype=x.dtype)
+        self._y = y = average_pool_forward(x, Window(x.shape[1:3]))[:, 0, 0]
         self._x_shape = x.shape
         return y
 

@@ -45,7 +45,7 @@ def backward(
     n, oh, ow, f = dy.shape
     sh, sw = window.strides
     parts = parts_for(n, 2 * n * oh * ow * W.size)
-    dW_parts, db_parts = np.zeros((parts, dW.size), x.dtype), np.zeros((parts, db.size), x.dtype)
+    dW_parts, db_parts = np.zeros((parts, dW.size), x.dtype), np.zeros((parts, db.size))
     turned = [W[a::sh, b::sw][::-1, ::-1].transpose(0, 1, 3, 2).ravel() for a in range(sh) for b in range(sw)]
     rows = _rows(oh, ow, f)
     share(parts, n, _backward_part, dy, x, np.concatenate(turned), y, window, relu, rows, dW_parts, db_parts, dx)

@@ -46,7 +46,7 @@ def backward(
         rows = max(1, min(n, FEWEST_ROWS // (oh * ow))) * oh  # small images are processed together
     transposed = np.ascontiguousarray(W.reshape(patches, f).T).reshape(-1)
     parts = parts_for(n, 2 * n * oh * ow * patches * f)
-    dW_parts, db_parts = np.zeros((parts, dW.size), x.dtype), np.zeros((parts, db.size), x.dtype)
+    dW_parts, db_parts = np.zeros((parts, dW.size), x.dtype), np.zeros((parts, db.size))
     share(parts, n, _backward_part, dy, x, transposed, y, window, relu, rows, dW_parts, db_parts, dx)
     dW += dW_parts.sum(axis=0).reshape(dW.shape)
     db += db_parts.sum(axis=0)

@@ -65,7 +65,7 @@ def backward(
     # The transform treats each pair (channel, filter) separately, so swapping the axes c and f of W gives all U[p].T.
     U_T = _transformed(np.ascontiguousarray(W.transpose(0, 1, 3, 2))) if dx.size else np.empty((0, 0, 0), x.dtype)
     parts = parts_for(n, 2 * tiles_in(window, dy.shape) * PLACES * c * f)
-    dU, db_parts = empty((parts, PLACES if dW.size else 0, c, f), x.dtype), np.zeros((parts, db.size), x.dtype)
+    dU, db_parts = empty((parts, PLACES if dW.size else 0, c, f), x.dtype), np.zeros((parts, db.size))
     share(parts, n, _backward_part, dy, x, U_T, y, tiling, relu, _chunk(c, f), dU, db_parts, dx)
     for part in dU if dW.size else ():
         _add_weight_gradient(part, dW)

@@ -53,7 +53,7 @@ def backward(
     products = 2 * tiles * PLACES * c * f
     V, dM = (empty((PLACES * tiles * size,), x.dtype) for size in (c if dW.size else 0, f))
     parts, blocks = parts_for(tiles, products), -(-c // BLOCK)
-    db_parts = np.zeros((parts, db.size), x.dtype)
+    db_parts = np.zeros((parts, db.size))
     share(parts, tiles, _transform_both, x, dy, y, relu, tiling, tiles, V, dM, db_parts)
     share(parts_for(blocks, products), blocks, _backward_blocks, V, dM, tiles, W, tiling, dW, dx)
     db += db_parts.sum(axis=0)
