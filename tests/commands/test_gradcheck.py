@@ -94,8 +94,11 @@ def leave():
     raise SystemExit("no reason")
 
 swished = Swish()
-sine = (np.sin, lambda dy, x: dy * np.cos(x))
-cosine = (np.sin, lambda dy, x: -dy * np.cos(x))
+def sin(x):  # older releases of NumPy do not name np.sin's argument
+    return np.sin(x)
+
+sine = (sin, lambda dy, x: dy * np.cos(x))
+cosine = (sin, lambda dy, x: -dy * np.cos(x))
 number = 3
 """
 
