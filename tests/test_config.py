@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import tinydl
+from tinydl.__main__ import main
 from tinydl.kernels import using
-from tinydl.kernels.machine import cache
+from tinydl.kernels.machine import cache, processor
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
@@ -49,7 +50,7 @@ def test_a_folder_that_cannot_be_is_empty(monkeypatch: pytest.MonkeyPatch, capsy
     assert shown(capsys)["kernels"].endswith("(0 files, 0 MB)")
 
 
-def test_shows_settings_and_warns_of_a_forced_core(
+def test_shows_settings_and_no_other_variables(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
@@ -58,10 +59,22 @@ def test_shows_settings_and_warns_of_a_forced_core(
     rows = shown(capsys)
     assert rows["OPENBLAS_CORETYPE"] == "Haswell"
     assert rows["TINYDL_DATA"] == "/some/folder"
-    assert "unset it before measuring speed" in rows["warning"]
     assert "secret" not in rows.values()
-    monkeypatch.delenv("OPENBLAS_CORETYPE")
-    assert "warning" not in shown(capsys)
+
+
+@pytest.mark.parametrize("sentence", [None, "OpenBLAS runs its code for Haswell"])
+def test_warns_of_old_code_in_blas(
+    sentence: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(processor, "old_code_in_use", lambda cores: list(cores) and sentence)
+    assert shown(capsys).get("warning") == sentence
+
+
+def test_the_command_prints_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    tinydl.show_config()
+    expected = capsys.readouterr().out
+    assert main(["info"]) == 0
+    assert capsys.readouterr().out == expected
 
 
 def test_names_what_is_not_installed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

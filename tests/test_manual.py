@@ -345,7 +345,7 @@ def documented_names() -> set[str]:
             shown |= {
                 f"{target}.{key}"
                 for key in getattr(module, "__all__", vars(module))
-                if described(vars(module).get(key)) and key not in ", ".join(hidden).split(", ")
+                if described(getattr(module, key, None)) and key not in ", ".join(hidden).split(", ")
             }
     return shown
 

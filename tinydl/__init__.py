@@ -6,27 +6,49 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import models
+    from . import (
+        callbacks,
+        datasets,
+        detection,
+        gradcheck,
+        initializers,
+        kernels,
+        layers,
+        losses,
+        metrics,
+        models,
+        optimizers,
+        plots,
+        schedules,
+    )  # fmt: skip
     from .config import show_config
     from .kernels.machine.threads import num_threads, set_num_threads
     from .model import Model
 
-__all__ = ["Model", "models", "num_threads", "set_num_threads", "show_config"]
 __version__ = "0.1.0"
 
+_MODULES = (
+    "callbacks", "datasets", "detection", "gradcheck", "initializers", "kernels", "layers", "losses", "metrics",
+    "models", "optimizers", "plots", "schedules",
+)  # fmt: skip
 _HOME = {
-    "Model": "model", "models": "models", "show_config": "config",
+    "Model": "model", "show_config": "config",
     "num_threads": "kernels.machine.threads", "set_num_threads": "kernels.machine.threads",
 }  # fmt: skip
+__all__ = [
+    "Model", "callbacks", "datasets", "detection", "gradcheck", "initializers", "kernels", "layers", "losses",
+    "metrics", "models", "num_threads", "optimizers", "plots", "schedules", "set_num_threads", "show_config",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Import a module only when it is first used, because every pytest run imports this package for its plugin."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{_HOME[name]}", __name__)
-    return module if name == _HOME[name] else getattr(module, name)
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({"__version__", *__all__})

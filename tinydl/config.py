@@ -1,4 +1,4 @@
-"""show_config: a report of versions, hardware and settings, to be pasted into an issue."""
+"""show_config, or `python -m tinydl info`: versions, hardware and settings, to be pasted into an issue."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from llvmlite.binding import get_host_cpu_name
+from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 from threadpoolctl import threadpool_info
 
 from . import __version__
-from .kernels.machine import cache
+from .kernels.machine import cache, processor
 from .kernels.machine.threads import num_threads
 from .kernels.twins import current_mode
 
@@ -25,19 +25,21 @@ SETTINGS = ("TINYDL_", "NUMBA_", "OPENBLAS_", "OMP_", "MKL_", "BLIS_", "VECLIB_"
 
 def show_config() -> None:
     """Print versions, thread count, BLAS libraries, the kernel cache folder and relevant environment variables."""
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    vectors = processor.LEVELS[processor.vector_level(get_host_cpu_features())]
+    files, size = cache.content()
     rows = [
         ("tinydl", f"{__version__} in {Path(__file__).parent}"),
         ("Python", f"{platform.python_version()} ({platform.python_implementation()}) in {sys.prefix}"),
         ("system", platform.platform()),
-        ("processor", f"{platform.machine()}, {get_host_cpu_name()}, {os.cpu_count()} cores"),
+        ("processor", f"{platform.machine()}, {get_host_cpu_name()} ({vectors}), {os.cpu_count()} cores"),
         *((name, _version(name)) for name in PACKAGES),
         ("threads", f"{num_threads()}"),
-        *(("BLAS", _blas(library)) for library in threadpool_info() if library["user_api"] == "blas"),
-        ("kernels", f"{current_mode()}, kept in {_kept(cache.folder())}"),
+        *(("BLAS", _blas(library)) for library in libraries),
+        ("kernels", f"{current_mode()}, kept in {cache.folder()} ({files} files, {size / 1e6:.0f} MB)"),
     ]
     rows += [(name, value) for name, value in sorted(os.environ.items()) if name.startswith(SETTINGS)]
-    if "OPENBLAS_CORETYPE" in os.environ:
-        warning = "OPENBLAS_CORETYPE limits OpenBLAS to the code for one type of core; unset it before measuring speed"
+    if (warning := processor.old_code_in_use(library.get("architecture") for library in libraries)) is not None:
         rows.append(("warning", warning))
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:{width}}  {value}" for name, value in rows))
@@ -54,9 +56,3 @@ def _blas(library: dict[str, str]) -> str:
     core = f" {library['architecture']}" if library.get("architecture") else ""
     threads = f"threads when no kernel runs: {library['num_threads']}"
     return f"{library['internal_api']} {library['version']}{core}, {threads}, {Path(library['filepath']).name}"
-
-
-def _kept(folder: Path) -> str:
-    files = list(folder.glob("*.nbc"))
-    size = sum(file.stat().st_size for file in files)
-    return f"{folder} ({len(files)} files, {size / 1e6:.0f} MB)"

@@ -16,3 +16,25 @@ published; locate.py finds and downloads the files in the same way for all data 
 Labeled images are returned as `Images` (images.py), which the functions in augmentation.py can change. tests/datasets
 shows how to test a data set without its files.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import augmentation, cifar10, creditcard, digits, images
+
+__all__ = ["augmentation", "cifar10", "creditcard", "digits", "images"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a data set's module when it is first used: `tinydl.datasets.digits`."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f".{name}", __name__)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

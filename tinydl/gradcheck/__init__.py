@@ -16,11 +16,30 @@ The check tests whether backward is the derivative of forward. It cannot tell wh
 
 from __future__ import annotations
 
-from .check import check_derivative, check_function, check_layer, check_loss, check_model
-from .numeric import numerical_gradient
-from .report import ArrayReport, GradientCheckError, GradientCheckReport
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .check import check_derivative, check_function, check_layer, check_loss, check_model
+    from .numeric import numerical_gradient
+    from .report import ArrayReport, GradientCheckError, GradientCheckReport
 
 __all__ = [
     "ArrayReport", "GradientCheckError", "GradientCheckReport", "check_derivative", "check_function", "check_layer",
     "check_loss", "check_model", "numerical_gradient",
 ]  # fmt: skip
+_HOME = {
+    "ArrayReport": "report", "GradientCheckError": "report", "GradientCheckReport": "report",
+    "numerical_gradient": "numeric",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import the checker, and NumPy, when a function is first used: every pytest run imports the plugin beside it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME.get(name, 'check')}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

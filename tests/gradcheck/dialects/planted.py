@@ -15,6 +15,9 @@ from tinydl.gradcheck import GradientCheckError, GradientCheckReport
 Bug = tuple[str, str, str]  # old text, new text, the arrays whose gradients are then wrong, "W b"
 
 
+CHECKS = {name: getattr(gradcheck, name) for name in gradcheck.__all__}
+
+
 @dataclass(frozen=True)
 class Case:
     """Right code, its natural call, and mistakes; each mistake's `old` occurs once in the code."""
@@ -28,7 +31,7 @@ class Case:
     def run(self, old: str = "", new: str = "") -> GradientCheckReport:
         """Check the code, with `old` replaced."""
         assert not old or self.code.count(old) == 1, (self.name, old)
-        space: dict[str, Any] = {"__name__": "somebody", "np": np, **vars(gradcheck)}
+        space: dict[str, Any] = {"__name__": "somebody", "np": np, **CHECKS}
         exec(compile(self.code.replace(old, new) if old else self.code, "somebody.py", "exec"), space)
         report: GradientCheckReport = eval(self.call, space)
         return report

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinydl import gradcheck
 from tinydl.gradcheck import GradientCheckError, check_function, check_layer, check_loss
+
+from .planted import CHECKS
 
 
 class Odd:
@@ -68,7 +69,7 @@ def test_the_adapter_of_a_layer_works_when_pasted(factor: float, verdict: str) -
     assert "odd.push_ahead(x)" in text
     assert "odd.take_back(dy)" in text
     try:
-        report = eval(text.strip(), {**vars(gradcheck), "odd": odd})
+        report = eval(text.strip(), {**CHECKS, "odd": odd})
     except GradientCheckError as error:
         report = error.report
     assert report.gradients == {"x": "ok", "W": verdict}
@@ -77,7 +78,7 @@ def test_the_adapter_of_a_layer_works_when_pasted(factor: float, verdict: str) -
 def test_the_adapter_of_a_loss_works_when_pasted() -> None:
     oddloss, y_true = OddLoss(), np.ones((3, 2))
     text = adapter_in(lambda: check_loss(oddloss, (3, 2), y_true))
-    report = eval(text.strip(), {**vars(gradcheck), "oddloss": oddloss, "y_true": y_true})
+    report = eval(text.strip(), {**CHECKS, "oddloss": oddloss, "y_true": y_true})
     assert report.gradients == {"y_pred": "ok"}
 
 
@@ -86,7 +87,7 @@ def test_a_function_without_a_backward_is_refused_with_an_adapter() -> None:
         return x**2
 
     text = adapter_in(lambda: check_function(f, (3, 2)))
-    space = {**vars(gradcheck), "f": f, "backward": lambda dy, x: 2 * dy * x}
+    space = {**CHECKS, "f": f, "backward": lambda dy, x: 2 * dy * x}
     assert eval(text.strip(), space).gradients == {"x": "ok"}
 
 
@@ -110,7 +111,7 @@ def test_a_result_in_a_box_is_refused_with_the_forward_to_paste(factor: float, v
         check_layer(layer, (5, 4))
     pasted = str(caught.value).partition("pass ")[2]
     try:
-        report = eval(f"check_layer(layer, (5, 4), {pasted})", {**vars(gradcheck), "layer": layer})
+        report = eval(f"check_layer(layer, (5, 4), {pasted})", {**CHECKS, "layer": layer})
     except GradientCheckError as error:
         report = error.report
     assert report.gradients == {"x": "ok", "W": verdict}

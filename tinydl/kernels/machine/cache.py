@@ -37,8 +37,9 @@ IMPORT = re.compile(r"^from (\.+)([\w.]*) import (\([^)]*\)|.*)", re.MULTILINE) 
 
 @cache
 def say_once(text: str) -> None:
-    """Print a line to stderr, once per text."""
-    print(f"tinydl: {text}", file=sys.stderr, flush=True)
+    """Print a line to stderr, once per text, unless TINYDL_QUIET is set. (Warnings would become errors in tests.)"""
+    if not os.environ.get("TINYDL_QUIET"):
+        print(f"tinydl: {text}", file=sys.stderr, flush=True)
 
 
 def described(error: Exception) -> str:
@@ -55,6 +56,12 @@ def folder() -> Path:
     except RuntimeError:  # the user has no home folder, as in some containers
         base = Path(os.devnull)  # no file can be created in it
     return base / f"kernels-{hashlib.sha256(str(KERNELS).encode()).hexdigest()[:12]}"
+
+
+def content() -> tuple[int, int]:
+    """The number of compiled kernels in the folder, and their size in bytes."""
+    files = list(folder().glob("*.nbc"))
+    return len(files), sum(file.stat().st_size for file in files)
 
 
 @cache

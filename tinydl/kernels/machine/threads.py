@@ -28,6 +28,8 @@ from typing import Any, NamedTuple
 
 from threadpoolctl import ThreadpoolController
 
+from . import processor
+
 WORTH_SHARING = 2e6  # multiply-adds; handing work to another thread costs about 30 us
 
 
@@ -177,8 +179,10 @@ def _work(queue: SimpleQueue[_Piece | None]) -> None:
 
 @cache
 def _blas() -> list[Any]:
-    """All BLAS libraries of the process. The search takes milliseconds and runs only once."""
-    return ThreadpoolController().select(user_api="blas").lib_controllers
+    """All BLAS libraries of the process. The search takes milliseconds and runs only once, before the first kernel."""
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    processor.say_if_old(getattr(library, "architecture", None) for library in libraries)
+    return libraries
 
 
 def _set_blas(threads: list[int]) -> None:
