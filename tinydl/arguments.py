@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .caches import without_caches
 from .keywords import Checked
 
 
@@ -72,6 +73,11 @@ def one_of(owner: str, name: str, value: Any, choices: Collection[Any], hint: st
     return value
 
 
+def shown(text: str) -> str:
+    """`text` with characters that do not print, such as a terminal's escape sequences, as in Python's source."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def channels_first(shape: tuple[int, ...], expected: tuple[int, ...] | None = None) -> str:
     """The end of an error message, with the remedy, if `shape` is that of a channels-first image; otherwise "".
 
@@ -102,6 +108,10 @@ class Configured(Checked):
                 must = f"its constructor must store the argument {name!r} as self.{name}"
                 raise TypeError(f"{type(self).__name__}: {must}, so that the object can be shown, saved and copied")
         return {name: getattr(self, name) for name in names}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The content of copies and pickles: everything but caches (see caches.py)."""
+        return without_caches(self)
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())

@@ -120,7 +120,8 @@ class Layer(arguments.Configured):
     @property
     def label(self) -> str:
         """This layer's name in messages: "dense_1 (Dense)", or only "Dense" outside a model."""
-        return f"{self.name} ({type(self).__name__})" if self.name else self._called or type(self).__name__
+        kind = type(self).__name__
+        return f"{arguments.shown(self.name)} ({kind})" if self.name else self._called or kind
 
     def add_parameter(self, name: str, value: NDArray) -> None:
         if not self._shares(self.params, name, value):

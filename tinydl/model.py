@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import arguments, keywords
+from . import arguments, caches, keywords
 from .batches import Batches
 from .callbacks import Callback, History, ProgressBar
 from .kernels.machine import memory
@@ -82,6 +82,7 @@ class Model(keywords.Checked):
         inputs.warn_of_channels_first(self.root, self.input_shape)
         for layer in self.root.walk():
             layer.in_model = True
+            caches.remember(layer)
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: dict[str, Metric] = {}
@@ -95,9 +96,14 @@ class Model(keywords.Checked):
         self.parameters, self.gradients, self._decayed = vector.lay_out(self.root, self.dtype)
         self._step = loop.Step(self.root, self.parameters, self.gradients)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The content of copies and pickles; the layers hold the arrays, so the flat vectors are left out."""
+        laid_out = ("parameters", "gradients", "_decayed", "_step")
+        return {name: value for name, value in vars(self).items() if name not in laid_out}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lay_out()  # the arrays of a copied or unpickled model are not views of one vector
+        self._lay_out()
 
     def __copy__(self) -> Model:
         return copy.deepcopy(self)
@@ -139,6 +145,7 @@ class Model(keywords.Checked):
     def compile(self, optimizer: Optimizer, loss: Loss, metrics: Iterable[str | Metric] = ()) -> None:
         """Set optimizer, loss and metrics (names from tinydl.metrics, or functions (y_true, y_pred) -> float)."""
         inputs.check_optimizer_and_loss(optimizer, loss)
+        caches.remember(loss)
         if optimizer is not self.optimizer and optimizer.iterations:
             got = f"{type(optimizer).__name__} after {optimizer.iterations} steps on another model"
             mend = "give each model its own optimizer"
@@ -281,7 +288,13 @@ class Model(keywords.Checked):
         return other
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the architecture and the weights to one safetensors file, atomically."""
+        """Write the architecture and the weights to one safetensors file, atomically.
+
+        A symbolic link stays a link, to a new file; a file that is replaced keeps its permissions.
+
+        Raises OSError for a folder, a pipe, a device, a read-only file or a path that cannot be used; TypeError or
+        ValueError if the file could not be loaded again, for example with NaN among the weights. The old file stays.
+        """
         checkpoint.save_model(self, path)
 
     @classmethod
@@ -295,6 +308,7 @@ class Model(keywords.Checked):
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Load the weights of a saved model with the same layers; what is frozen here stays frozen.
 
+        A float64 model also takes float32 weights; a float32 model takes no float64 ones, which would be rounded.
         Raises as `load` does, before changing anything.
         """
         checkpoint.load_weights(self, path)
@@ -338,6 +352,16 @@ class Model(keywords.Checked):
         """The number of entries in all parameters and state arrays, as in the last lines of `summary`."""
         return self.root.count_params()
 
+    def __repr__(self) -> str:
+        shapes = f"{self.input_shape} -> {self.output_shape}"
+        return f"Model({self.name!r}, {shapes}, {self.parameters.size:,} parameters, {self.dtype})"
+
+    def _repr_html_(self) -> str:
+        """The summary and the block diagram, as notebooks show them."""
+        from .plots.notebook import model_html
+
+        return model_html(self)
+
     def summary(self) -> None:
         """Print Keras's table: each layer with its output shape and number of parameters, and the totals.
 
@@ -345,7 +369,8 @@ class Model(keywords.Checked):
         """
         wide = max(29, 2 + max(len(layer.label) for layer in self.layers))  # 29, 26 and 10 are Keras's column widths
         rule = "_" * (wide + 36)
-        print(f'Model: "{self.name}"', rule, f"{'Layer (type)':<{wide}}{'Output Shape':<26}{'Param #':<10}", sep="\n")
+        print(f'Model: "{arguments.shown(self.name)}"', rule, sep="\n")
+        print(f"{'Layer (type)':<{wide}}{'Output Shape':<26}{'Param #':<10}")
         print("=" * len(rule))
         for layer in self.layers:
             shape = f"({', '.join(['None', *map(str, layer.output_shape or ())])})"

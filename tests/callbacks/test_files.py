@@ -135,7 +135,8 @@ def test_the_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     [
         CSVLogger("n" * 256), CSVLogger("new/" + "n" * 256 + "/l.csv"), CSVLogger(""), CSVLogger("folder"),
         CSVLogger("file/l.csv"), CSVLogger("a\0b"), TensorBoard("n" * 256), TensorBoard("file"), TensorBoard("file/tb"),
-        ModelCheckpoint("n" * 250, "loss"), ModelCheckpoint("new/" * 1100 + "m", "loss"), ModelCheckpoint(".", "loss"),
+        ModelCheckpoint("n" * 256, "loss"), ModelCheckpoint("new/" * 1100 + "m", "loss"), ModelCheckpoint(".", "loss"),
+        ModelCheckpoint("new/" + "n" * 256, "loss"), ModelCheckpoint("locked", "loss"), ModelCheckpoint("file/m", "loss"),
     ],
 )  # fmt: skip
 def test_paths_that_cannot_work_are_refused_before_training(
@@ -144,14 +145,15 @@ def test_paths_that_cannot_work_are_refused_before_training(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
+    (tmp_path / "locked").touch(0o444)
     model = autoencoder()
     before = model.parameters.copy()
     with pytest.raises(ValueError, match=f"{type(callback).__name__}: (path|log_dir) must "):
         model.fit(X, X, callbacks=[callback], verbose=0)
     np.testing.assert_array_equal(model.parameters, before)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "locked"]
 
 
 def test_the_longest_names_that_work_are_accepted(tmp_path: Path) -> None:
-    run([1], CSVLogger(tmp_path / ("n" * 255)), ModelCheckpoint(tmp_path / ("m" * 240)))
-    assert {len(path.name) for path in tmp_path.iterdir()} == {255, 240}
+    run([1], CSVLogger(tmp_path / ("n" * 255)), ModelCheckpoint(tmp_path / ("m" * 255)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m" * 255, "n" * 255]

@@ -6,6 +6,8 @@ The reloading of every layer and optimizer is tested in tests/proofs/test_checkp
 from __future__ import annotations
 
 import json
+import re
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from tinydl import Model, models
+from tinydl.gradcheck import check_model
 from tinydl.layers import (
+    BatchNorm,
     Dense,
     Dropout,
     Flatten,
@@ -308,3 +312,177 @@ def test_a_subclass_of_sequential_is_saved_as_what_it_is(tmp_path: Path) -> None
 def test_what_cannot_be_loaded_again_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="must be a number, a string, a layer or a list"):
         Model([Scale({"a": 1})], 6).save(tmp_path / "m")  # type: ignore[arg-type]
+
+
+# --- saved means loadable ---------------------------------------------------------------------------------------------
+
+
+class Shift(Layer):
+    """y = x + s for a scalar parameter s, with a counter as its state."""
+
+    def build(self, input_shape: tuple[int, ...], rng: np.random.Generator, dtype: object) -> tuple[int, ...]:
+        shape = super().build(input_shape, rng, dtype)
+        self.add_parameter("s", np.array(0.5, self.dtype))
+        self.add_state("calls", np.array([3], np.int64))
+        return shape
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        return x + self.params["s"]
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        self.grads["s"] += dy.sum()
+        return dy
+
+
+def named(layer: Layer, name: str) -> Layer:
+    layer.name = name
+    return layer
+
+
+@pytest.mark.parametrize("name", ["optimizer/head", "optimizer/", "__metadata__", "ä b/c\\d", "same_as", "\x1b[31mred"])
+def test_every_name_that_is_saved_can_be_loaded(tmp_path: Path, name: str) -> None:
+    model = Model([named(Dense(3), name), Dense(2)], 6)
+    model.compile(Adam(), MeanSquaredError())
+    model.fit(X, X[:, :2], verbose=0)
+    model.save_checkpoint(tmp_path / "m")
+    loaded = Model.load(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.parameters, model.parameters)
+    assert loaded.layers[0].name == name
+    again = Model([named(Dense(3), name), Dense(2)], 6, seed=1)
+    again.compile(Adam(), MeanSquaredError())
+    again.load_checkpoint(tmp_path / "m")
+    np.testing.assert_array_equal(again.parameters, model.parameters)
+
+
+def test_scalars_and_whole_numbers_come_back(tmp_path: Path) -> None:
+    model = Model([Shift()], 6)
+    model.save(tmp_path / "m")
+    loaded = Model.load(tmp_path / "m", custom_layers=[Shift])
+    assert loaded.params["shift_1.s"].shape == ()
+    assert loaded.params["shift_1.s"] == 0.5
+    assert loaded.state["shift_1.calls"].dtype == np.int64
+    assert loaded.state["shift_1.calls"].tolist() == [3]
+
+
+@pytest.mark.parametrize(("value", "words"), [
+    (np.nan, r"'dense_1.W' must hold finite numbers, got NaN \(1 of 18 entries\)"),
+    (-np.inf, r"'dense_1.W' must hold finite numbers, got infinity \(1 of 18 entries\)"),
+])  # fmt: skip
+def test_numbers_that_are_not_finite_are_called_so_and_never_replace_a_good_file(
+    tmp_path: Path, value: float, words: str
+) -> None:
+    model = Model([Dense(3)], 6)
+    model.compile(SGD(0.1), MeanSquaredError())
+    model.save(tmp_path / "m")
+    good = (tmp_path / "m").read_bytes()
+    model.params["dense_1.W"][2, 1] = value
+    for save in (model.save, model.save_checkpoint):
+        with pytest.raises(ValueError, match=f"m: {words}"):
+            save(tmp_path / "m")
+    assert (tmp_path / "m").read_bytes() == good
+    with safe_open(tmp_path / "m", framework="numpy") as file:
+        metadata = file.metadata()
+    save_file(model.params, tmp_path / "bad", metadata)
+    with pytest.raises(ValueError, match=f"bad: {words}"):
+        Model.load(tmp_path / "bad")
+
+
+def test_running_statistics_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
+    model = Model([BatchNorm()], 6)
+    model.state["batch_norm_1.var"][0] = np.inf
+    with pytest.raises(ValueError, match=r"'batch_norm_1.var' must hold finite numbers, got infinity"):
+        model.save(tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_no_file_can_hold_is_refused(tmp_path: Path) -> None:
+    class Same(Shift):
+        def build(self, *given: object) -> tuple[int, ...]:
+            shape = super().build(*given)
+            self.add_state("s", np.zeros(1))
+            return shape
+
+    class Complex(Shift):
+        def build(self, *given: object) -> tuple[int, ...]:
+            shape = super().build(*given)
+            self.add_state("z", np.zeros(1, complex))
+            return shape
+
+    own = type("Dense", (Dense,), {"__module__": "mine"})
+    for layer, error, message in (
+        (Same(), ValueError, "state must not have the name of one of its parameters, got 'same_1.s'"),
+        (Complex(), TypeError, "'complex_1.z' must hold real numbers, got complex128"),
+        (named(Dense(2), "\ud800"), ValueError, "half of a surrogate pair"),
+        (own(2), TypeError, "needs a name of its own, but another is tinydl.layers.dense.Dense: rename yours"),
+    ):
+        with pytest.raises(error, match=message):
+            Model([layer], 6).save(tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_must_be_a_string() -> None:
+    with pytest.raises(TypeError, match="a layer's name must be a string, got 5"):
+        Model([named(Dense(2), 5)], 6)  # type: ignore[arg-type]
+
+
+def test_float32_files_fit_float64_models_and_not_the_reverse(tmp_path: Path) -> None:
+    single, double = Model([Dense(3), BatchNorm()], 6), Model([Dense(3), BatchNorm()], 6, seed=1, dtype="float64")
+    single.save(tmp_path / "single")
+    double.save(tmp_path / "double")
+    before = single.parameters.copy()
+    with pytest.raises(
+        ValueError, match=r"must hold float32 numbers, got float64, which would round: Model.load\(path\)"
+    ):
+        single.load_weights(tmp_path / "double")
+    np.testing.assert_array_equal(single.parameters, before)
+    double.load_weights(tmp_path / "single")
+    assert double.parameters.dtype == np.float64
+    np.testing.assert_array_equal(double.parameters, single.parameters)
+
+
+@pytest.mark.parametrize("path", [".", "", "folder/", "n" * 300])
+def test_paths_are_refused_before_arrays_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match=re.escape(f"{path!r}: expected the path of a file, got ")):
+        Model([Dense(3)], 6).save(path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_escape_sequences_from_a_file_do_not_reach_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Model([named(Dense(3), "\x1b[31mred\u202e"), Dense(2)], 6, name="\x1b]0;title\a")
+    model.save(tmp_path / "m")
+    loaded = Model.load(tmp_path / "m")
+    loaded.summary()
+    with pytest.raises(ValueError, match=r"\\x1b\[31mred\\u202e \(Dense\): ") as raised:
+        loaded.layers[0].forward(X[:, :2])
+    printed = capsys.readouterr().out + str(raised.value)
+    assert "\\x1b[31mred\\u202e (Dense)" in printed
+    assert 'Model: "\\x1b]0;title\\x07"' in printed
+    assert all(one.isprintable() or one == "\n" for one in printed)
+    loaded.compile(SGD(0.1), MeanSquaredError())
+    report = str(check_model(loaded.astype("float64"), X[:4].astype(float), X[:4, :2], loss=MeanSquaredError()))
+    assert "\\x1b[31mred\\u202e.W" in report
+    assert all(one.isprintable() or one == "\n" for one in report)
+
+
+ESCAPE = "\x1b[31m"
+
+
+@pytest.mark.parametrize("header", [
+    {ESCAPE: {"dtype": ESCAPE, "shape": [1], "data_offsets": [0, 4]}},
+    {ESCAPE: {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}},
+    {"__metadata__": {"tinydl": json.dumps({"format": ESCAPE})}},
+    {"__metadata__": {"tinydl": json.dumps({
+        "format": 1, "model": "m", "input_shape": [3], "seed": 0, "dtype": "float32",
+        "layers": [{"layer": "Dense", "name": "dense_1", "arguments": {ESCAPE: 3}}],
+    })}},
+])  # fmt: skip
+def test_messages_about_a_file_quote_it_without_escape_sequences(tmp_path: Path, header: dict[str, object]) -> None:
+    text = json.dumps(header).encode()
+    entries = b"" if "__metadata__" in header else bytes(4)
+    (tmp_path / "m").write_bytes(len(text).to_bytes(8, "little") + text + entries)
+    with pytest.raises(ValueError, match="m: ") as raised:  # some releases of safetensors quote the header
+        Model.load(tmp_path / "m")
+    assert "\x1b" not in "".join(traceback.format_exception(raised.value))

@@ -6,11 +6,9 @@ import math
 import os
 
 from .. import arguments
+from ..files import destination
 from .base import Logs
 from .monitor import Monitor
-from .paths import check_file
-
-PART = len(".12345678.part")  # what the name of the temporary file has in addition, see files.write_whole
 
 
 class ModelCheckpoint(Monitor):
@@ -47,7 +45,10 @@ class ModelCheckpoint(Monitor):
         except (LookupError, ValueError) as error:
             fields = ", ".join(["epoch", *self.params["metrics"]])
             raise ValueError(f"ModelCheckpoint: path may contain only {fields}, got {self.path!r}: {error!r}") from None
-        check_file("ModelCheckpoint", path, PART)
+        try:
+            destination(path)
+        except OSError as error:
+            raise ValueError(f"ModelCheckpoint: path must be writable: {error}") from None
 
     def on_train_begin(self) -> None:
         super().on_train_begin()

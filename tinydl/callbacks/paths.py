@@ -6,16 +6,13 @@ import os
 from pathlib import Path
 
 
-def check_file(owner: str, path: str, more: int = 0) -> Path:
-    """Return `path` with "~" expanded; raise ValueError unless a file can be written there.
-
-    more: the number of characters that the name of a temporary file adds to the file's name.
-    """
+def check_file(owner: str, path: str) -> Path:
+    """Return `path` with "~" expanded; raise ValueError unless a file can be written there."""
     file = Path(path).expanduser()
     folder = _writable_folder(owner, "path", path, file.absolute().parent)
     if not path or os.path.isdir(file):
         raise ValueError(f"{owner}: path must be a writable file in {folder}, got the folder {path!r}: add a file name")
-    _check_names(owner, "path", path, folder, file.absolute(), more)
+    _check_names(owner, "path", path, folder, file.absolute())
     if os.path.exists(file) and not os.access(file, os.W_OK):
         raise ValueError(f"{owner}: path must be a writable file, got {path!r}, which is read-only")
     return file
@@ -38,11 +35,9 @@ def _writable_folder(owner: str, name: str, path: str, folder: Path) -> Path:
     return folder
 
 
-def _check_names(owner: str, name: str, path: str, existing: Path, full: Path, more: int = 0) -> None:
+def _check_names(owner: str, name: str, path: str, existing: Path, full: Path) -> None:
     """Look up the path, and each new name in an existing folder: the file system says what it could not hold."""
-    parts = full.relative_to(existing).parts
-    new = [*parts[:-1], *(last + "x" * more for last in parts[-1:])]
-    for place in (full, *(existing / part for part in new)):
+    for place in (full, *(existing / part for part in full.relative_to(existing).parts)):
         try:
             os.lstat(place)
         except FileNotFoundError:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .. import arguments
+from ..notebooks import html_table, html_text
+
 OK, ZERO, CONSTANT = "ok", "zero, as allowed", "constant"
 WRONG, VACUOUS, KINKS, NOT_CHECKED = "WRONG", "VACUOUS", "NOT SMOOTH", "not checked"
 MOST_SHOWN = 4  # number of an array's dropped entries that are printed
@@ -135,20 +138,33 @@ class GradientCheckReport:
     def __repr__(self) -> str:
         return str(self)  # notebooks and prompts show the repr: it should contain the notes
 
-    def __str__(self) -> str:
-        table = [("array", "shape", "probes", "dropped", "max abs error", "max rel error", "method", "verdict")]
-        dropped = []
+    def _repr_html_(self) -> str:
+        headline, *rest = str(self).split("\n  ")
+        after = rest[1 + len(self.arrays) :] if self.arrays else rest
+        table = html_table(self._table(), headline) if self.arrays else html_text(headline)
+        return table + (html_text("\n".join(after)) if after else "")
+
+    def _table(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = [
+            ("array", "shape", "probes", "dropped", "max abs error", "max rel error", "method", "verdict")
+        ]
         for row in self.arrays.values():
             errors = (f"{row.max_abs_error:.1e}", f"{row.max_relative_error:.1e}") if row.probes else ("-", "-")
             counts = (str(row.probes), str(row.dropped))
-            table.append((row.name, str(row.shape), *counts, *errors, row.method, row.verdict))
+            name = arguments.shown(row.name)
+            rows.append((name, str(row.shape), *counts, *errors, row.method, row.verdict))
+        return rows
+
+    def __str__(self) -> str:
+        dropped = []
+        for row in self.arrays.values():
             if row.dropped_indices:
                 shown = ", ".join(f"{row.name}{list(index)}" for index in row.dropped_indices[:MOST_SHOWN])
                 more = f" and {row.dropped - MOST_SHOWN} more" if row.dropped > MOST_SHOWN else ""
                 dropped.append(f"dropped, because forward has no usable derivative there: {shown}{more}")
         headline = f"gradient check of {self.subject} {'passed' if self.passed else 'FAILED'}"
         rules = [f"rule {rule.code}: {rule.message}" for rule in self.rules]
-        rows = aligned(table) if self.arrays else []
+        rows = aligned(self._table()) if self.arrays else []
         return "\n  ".join([headline, *rows, *dropped, *rules, *(f"note: {note}" for note in self.notes)])
 
 

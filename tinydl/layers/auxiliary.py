@@ -62,6 +62,10 @@ class AuxiliaryHead(Container):
         self.head.build(input_shape, rng, dtype)
         return shape
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Targets handed over by `expect` are kept in copies; a training step removes its own."""
+        return {**super().__getstate__(), "targets": self.targets}
+
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         self._x, self._term = (x := self.as_input(x)), None
         if training and self.loss is not None and self.targets is not None:

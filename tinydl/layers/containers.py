@@ -75,6 +75,8 @@ class Container(Layer):
                 free = next(numbered for k in count(1) if (numbered := f"{kind}_{k}") not in taken)
                 layer.name = free
                 taken.add(free)
+            if not isinstance(layer.name, str):
+                raise TypeError(f"{self.label}: a layer's name must be a string, got {layer.name!r}")
             if "." in layer.name:
                 raise ValueError(f"{self.label}: a layer's name must not contain a dot, got {layer.name!r}")
         names = Counter(layer.name for layer in self.sublayers())

@@ -43,6 +43,7 @@ class LayerNorm(Layer):
 
     needs_build = True
     _xhat: Any = None  # None until the first forward pass
+    _s: Any = None
 
     live = ("epsilon",)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -49,6 +51,7 @@ class BatchNorm(Layer):
 
     needs_build = True
     live = ("momentum", "epsilon")
+    _statistics: Any = None  # None until the first forward pass
 
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, activation: str | None = None) -> None:
         super().__init__()
@@ -171,6 +174,7 @@ class LocalResponseNorm(Layer):
     """
 
     live = ("size", "alpha", "beta", "k")
+    _s: Any = None  # None until the first forward pass
 
     def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> None:
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -59,6 +61,8 @@ class MaxPool2D(Pool2D):
                 would hold only padding
     Check       check_layer(MaxPool2D(2), x=(2, 4, 6, 3))
     """
+
+    _where: Any = None  # None until the first forward pass
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)

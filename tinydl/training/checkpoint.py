@@ -21,7 +21,7 @@ from safetensors.numpy import save as to_bytes
 
 from .. import arguments
 from .. import layers as _layers
-from ..files import PathLike, write_whole
+from ..files import PathLike, destination, write_whole
 from ..layer import Layer
 from ..network import Network, NetworkInTraining
 from ..optimizers import Optimizer
@@ -81,6 +81,8 @@ def layer_from_config(
             mend = "pass its class, Model.load(path, custom_layers=[...])"
             raise ValueError(f"expected layers from tinydl or custom_layers, got {config.get('layer')!r}: {mend}")
         given = {name: layer_from_config(value, registry, seen) for name, value in config["arguments"].items()}
+        if not all(map(str.isidentifier, given)):  # Python's error would print such a name as it is
+            raise ValueError(f"arguments must have Python's names, got {list(given)!r}")
         layer = registry[config["layer"]](**given)
         layer.name = config["name"]
         if "trainable" in config:
@@ -91,13 +93,19 @@ def layer_from_config(
 
 
 def write(path: PathLike, tensors: Mapping[str, NDArray], metadata: Mapping[str, Any]) -> None:
-    """Write arrays and JSON-able metadata to `path`, atomically; missing folders are created."""
+    """Write arrays and JSON-able metadata to `path`, atomically; missing folders are created.
+
+    Raises an OSError if the path cannot be written, TypeError or ValueError if the file could not be loaded again.
+    """
+    destination(path)  # raises before the arrays are copied
+    for key, array in tensors.items():
+        _check_storable(path, key, array)
     try:
         text = json.dumps({"format": FORMAT, **metadata})
     except TypeError as error:
         raise TypeError(f"{Path(path).name}: the model cannot be written as JSON: {error}") from error
     # safetensors silently scrambles arrays that are not C-contiguous
-    content = to_bytes({key: np.ascontiguousarray(value) for key, value in tensors.items()}, {"tinydl": text})
+    content = to_bytes({key: np.asarray(value, order="C") for key, value in tensors.items()}, {"tinydl": text})
     write_whole(path, content)
 
 
@@ -115,12 +123,34 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
         content = json.loads(metadata) if metadata is not None else None
     except (SafetensorError, ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
-        raise ValueError(f"{path}: expected a safetensors file, got a truncated or different file: {error}") from error
+        reason = arguments.shown(str(error))  # it may quote the file; a chained error would show the text as it is
+        raise ValueError(f"{path}: expected a safetensors file, got a truncated or different file: {reason}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a file written by tinydl, got a safetensors file without an architecture")
     if content.get("format") != FORMAT:
         raise ValueError(f"{path}: expected format {FORMAT}, got {content.get('format')!r}: upgrade tinydl")
     return tensors, content
+
+
+def _check_storable(path: PathLike, key: str, array: NDArray) -> None:
+    """Raise if an array, or its name, would make a file that cannot be loaded again."""
+    if not key.isascii() and any(0xD800 <= ord(one) < 0xE000 for one in key):
+        raise ValueError(f"{path}: the name {key!r} holds half of a surrogate pair, which files cannot: rename it")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{path}: {key!r} must hold real numbers, got {array.dtype}")
+    if not _is_slot(key):
+        _check_finite(path, key, array)
+
+
+def _check_finite(path: PathLike, key: str, array: NDArray) -> None:
+    if bad := int(array.size - np.isfinite(array).sum()):
+        kind = "NaN" if np.isnan(array).any() else "infinity"
+        raise ValueError(f"{path}: {key!r} must hold finite numbers, got {kind} ({bad} of {array.size} entries)")
+
+
+def _is_slot(key: str) -> bool:
+    """Whether the name is that of an optimizer's vector, not of an array of a layer called "optimizer/..."."""
+    return key.startswith(SLOT) and "." not in key
 
 
 def save_model(model: NetworkInTraining, path: PathLike) -> None:
@@ -197,14 +227,37 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
         generator.bit_generator.state = loaded.bit_generator.state
 
 
+def _check_dtype(path: PathLike, key: str, found: np.dtype, wanted: np.dtype) -> None:
+    """Raise if numbers would change: float32 becomes float64 exactly, but not the other way round."""
+    if found.kind != wanted.kind or not np.can_cast(found, wanted):
+        mend = ""
+        if found.kind == wanted.kind == "f":
+            mend = f", which would round: Model.load(path) keeps {found}, and astype({wanted.name!r}) then rounds"
+        raise ValueError(f"{path}: {key!r} must hold {wanted} numbers, got {found}{mend}")
+
+
 def _architecture(model: NetworkInTraining) -> dict[str, Any]:
+    _check_classes(model)
     return {
         "model": model.name, "input_shape": list(model.input_shape), "seed": model.seed, "dtype": model.dtype.name,
         "layers": layer_to_config(model.layers),
     }  # fmt: skip
 
 
+def _check_classes(model: Network) -> None:
+    """Raise if a file, which knows classes by name, would be loaded with another class of the same name."""
+    classes = dict(REGISTRY)
+    for layer in model.root.walk():
+        known = classes.setdefault(type(layer).__name__, type(layer))
+        if known is not type(layer):
+            other = f"another is {known.__module__}.{known.__qualname__}"
+            raise TypeError(f"{layer.label}: a saved layer's class needs a name of its own, but {other}: rename yours")
+
+
 def _tensors(model: Network) -> dict[str, NDArray]:
+    both = model.params.keys() & model.state.keys()
+    if both:
+        raise ValueError(f"a layer's state must not have the name of one of its parameters, got {min(both)!r}")
     return {**model.params, **model.state}
 
 
@@ -247,14 +300,14 @@ def _check_same_layers(model: Network, path: PathLike, metadata: dict[str, Any])
 
 def _set_tensors(model: Network, path: PathLike, tensors: dict[str, NDArray]) -> None:
     own = _tensors(model)
-    tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(SLOT)}
+    tensors = {key: tensor for key, tensor in tensors.items() if not _is_slot(key)}
     wanted, found = ({key: array.shape for key, array in arrays.items()} for arrays in (own, tensors))
     if wanted != found:
         first = min(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
         shapes = f"expected shape {wanted.get(first)}, got {found.get(first)}"
         raise ValueError(f"{path}: its arrays do not fit this model, first at {first!r}: {shapes}")
     for key, tensor in tensors.items():
-        if tensor.dtype != model.dtype or not np.isfinite(tensor).all():
-            raise ValueError(f"{path}: {key!r} must hold finite {model.dtype} numbers, got {tensor.dtype}")
+        _check_dtype(path, key, tensor.dtype, own[key].dtype)
+        _check_finite(path, key, tensor)
     for key, array in own.items():
         array[...] = tensors[key]
