@@ -156,7 +156,7 @@ def draw(runs: dict[str, Run], protocol: str, source: str, out: Path) -> None:
     scores = {name: run.scores for name, run in together.items()}
     name, run = next(iter(together.items()))
     label = f"{source}; {protocol} protocol"
-    plots.loss_curves(histories, source=label, path=folder / "loss.png")
+    plots.loss_curves(histories, loss=pictures.LOSS, source=label, path=folder / "loss.png")
     pictures.pr_curves(y, scores, source=label, path=folder / "precision_recall.png")
     pictures.roc_curves(y, scores, source=label, path=folder / "roc.png")
     rows = (run.split.x_test, run.reconstruction, run.split.feature_names)

@@ -19,6 +19,7 @@ from tinydl.plots import History, loss_curves
 from tinydl.plots.style import BLUE, GREY, VERMILION, add_legend, cycle, dress, finish, panel
 
 NORMAL, FRAUD = BLUE, VERMILION
+LOSS = "mean squared error plus penalties"
 SHARES = (-0.02, 1.02)  # axis limits that keep curves at 0 and 1, and a chance line just above 0, off the edges
 
 
@@ -232,7 +233,7 @@ def fraud_overview(
     y = _labels(y_true)
     figure = Figure(figsize=(15, 10), layout="constrained")
     axes = figure.subplots(2, 2)
-    loss_curves(histories, ax=axes[0, 0])
+    loss_curves(histories, loss=LOSS, ax=axes[0, 0])
     errors = _squared_errors(y, x, reconstruction, feature_names).mean(axis=1)
     error_histogram(y, errors, threshold, ax=axes[0, 1])
     pr_curves(y, scores, ax=axes[1, 0])

@@ -12,7 +12,10 @@ from matplotlib.image import imread
 from matplotlib.lines import Line2D
 
 from tinydl import Model, plots
-from tinydl.layers import AveragePool2D, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
+from tinydl.callbacks import History
+from tinydl.layers import ActivityL1, AveragePool2D, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
+from tinydl.losses import MeanSquaredError, SoftmaxCrossEntropy
+from tinydl.optimizers import Adam
 
 RNG = np.random.default_rng(0)
 CLASSES = ("cat", "dog", "frog")
@@ -171,6 +174,53 @@ def test_accuracy_curve_data() -> None:
     assert figure.axes[0].get_yscale() == "linear"
 
 
+@pytest.fixture(scope="module")
+def fitted() -> History:
+    model = Model([Dense(3, "relu"), ActivityL1(0.1), Dense(2)], 4)
+    model.compile(Adam(), SoftmaxCrossEntropy(), metrics=["accuracy"])
+    x, y = RNG.normal(size=(20, 4)), np.arange(20) % 2
+    return model.fit(x, y, epochs=3, validation_data=(x, y), verbose=0)
+
+
+def test_what_fit_returns_is_drawn_as_it_is(fitted: History) -> None:
+    figure = plots.loss_curves(fitted)
+    np.testing.assert_array_equal(line(figure, "training").get_ydata(), fitted.history["loss"])
+    np.testing.assert_array_equal(line(figure, "validation").get_ydata(), fitted.history["val_loss"])
+    for same in (fitted.history, {"run": fitted}, {"run": fitted.history}):
+        again = plots.loss_curves(same)
+        np.testing.assert_array_equal([one.get_ydata() for one in again.axes[0].get_lines()],
+                                      [one.get_ydata() for one in figure.axes[0].get_lines()])  # fmt: skip
+    accuracy = plots.accuracy_curves(fitted)
+    np.testing.assert_array_equal(line(accuracy, "validation").get_ydata(), fitted.history["val_accuracy"])
+    both = plots.training_curves(fitted)
+    np.testing.assert_array_equal(both.axes[1].get_lines()[0].get_ydata(), fitted.history["accuracy"])
+
+
+def test_the_axis_names_the_loss(fitted: History) -> None:
+    def label(histories: Any, **options: Any) -> str:
+        return plots.loss_curves(histories, **options).axes[0].get_ylabel()
+
+    model = Model(Dense(2), 4)
+    model.compile(Adam(), MeanSquaredError())
+    other = model.fit(np.ones((2, 4)), np.ones((2, 2)), verbose=0)
+    assert label(fitted) == label({"a": fitted, "b": fitted}) == "loss (softmax cross entropy, penalties included)"
+    assert label(other) == "loss (mean squared error)"
+    assert label({"a": fitted, "b": other}) == label(RUN) == label({"a": RUN, "b": other}) == "loss"
+    assert label(RUN, loss="hinge") == "loss (hinge)"
+    assert plots.training_curves(other).axes[0].get_ylabel() == "loss (mean squared error)"
+    assert plots.training_curves(RUN).axes[0].get_ylabel() == "loss (mean over rows)"
+
+
+def test_every_figure_of_a_run_has_a_panel() -> None:
+    history = {"loss": [-1.0, -2.0], "auc": [0.5, 0.6], "r2": [0.1, 0.2], "val_auc": [0.4, 0.5], "val_only": [1.0, 2.0]}
+    figure = plots.training_curves(history)
+    assert [ax.get_title() for ax in figure.axes] == ["Loss", "Auc", "R2", "Val only"]
+    assert [len(ax.get_lines()) for ax in figure.axes] == [1, 2, 1, 1]
+    assert figure.axes[0].get_ylim()[0] < -2
+    assert plots.loss_curves(history).axes[0].get_yscale() == "linear", "a log axis would hide losses below 0"
+    assert len(plots.training_curves({"loss": [1.0]}).axes) == 1
+
+
 def test_filters_share_a_symmetric_scale() -> None:
     figure = plots.filters(FILTERS)
     drawn = tiles(figure)
@@ -278,12 +328,19 @@ def test_works_without_pyplot_and_display() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: plots.loss_curves({"loss": [1.0]}), "wrap a single history"),  # type: ignore[dict-item]
-        (lambda: plots.loss_curves({"a": {"loss": []}}), "one epoch or more"),
+        (lambda: plots.loss_curves({"a": {"loss": []}}), r"histories\['a'\] must hold 'loss' of one epoch or more"),
+        (
+            lambda: plots.loss_curves({"accuracy": [1.0]}),
+            "histories must hold 'loss' of one epoch or more, got accuracy",
+        ),
+        (lambda: plots.loss_curves({"a": RUN, "b": [1.0]}), r"histories\['b'\] must hold 'loss' .* got \[1.0\]"),  # type: ignore[dict-item]
+        (lambda: plots.loss_curves([RUN]), "the result of fit, its history, or a dict .* got list"),  # type: ignore[arg-type]
+        (lambda: plots.loss_curves(History()), "at least one named curve"),
         (lambda: plots.loss_curves({}), "at least one named curve"),
         (lambda: plots.accuracy_curves({"a": {"loss": [1.0]}}), "one epoch or more"),
-        (lambda: plots.training_curves([1.0]), "such as fit"),  # type: ignore[arg-type]
-        (lambda: plots.training_curves({"loss": [1.0]}), r'compile with metrics=\["accuracy"\]'),
+        (lambda: plots.accuracy_curves({"loss": [1.0]}), r'compile with metrics=\["accuracy"\]'),
+        (lambda: plots.training_curves([1.0]), "the result of fit, or"),  # type: ignore[arg-type]
+        (lambda: plots.training_curves({"accuracy": [1.0]}), "must hold 'loss' of one epoch or more, got accuracy"),
         (lambda: plots.training_curves({**RUN, "val_loss": [1.0]}), "the same number of epochs"),
         (lambda: plots.training_curves(RUN, best=5), "best must be one of the epochs 1 to 4, got 5"),
         (lambda: plots.filters(FILTERS[0]), r"W must have shape \(kh, kw, in, out\).*got \(2, 3, 10\)"),

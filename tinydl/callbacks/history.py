@@ -27,3 +27,14 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
+
+    def __repr__(self) -> str:
+        last = "".join(f", {name} {values[-1]:.4g}" for name, values in self.history.items() if values)
+        count = len(self.epoch)
+        return f"History({count} epoch{'s' * (count != 1)}{last})"
+
+    def _repr_html_(self) -> str:
+        """The curves and a table of the figures, as notebooks show them."""
+        from ..plots.notebook import history_html
+
+        return history_html(self)

@@ -226,16 +226,14 @@ class Images(Batches):
 
         ValueError: as for `subset`, or a number of channels other than 1, 3 or 4.
         """
-        from matplotlib.figure import Figure
-
-        from ..plots.style import save
+        from ..plots.style import Picture, save
 
         chosen = self.subset(rows)
         if chosen.sample_shape[-1] not in (1, 3, 4):
             raise ValueError(f"Images: only 1, 3 or 4 channels can be shown, got images {self.sample_shape}")
         columns = math.ceil(math.sqrt(len(chosen)))
         lines = math.ceil(len(chosen) / columns)
-        figure = Figure(figsize=(1.2 * columns + 0.2, 1.4 * lines + 0.2), layout="tight")
+        figure = Picture(figsize=(1.2 * columns + 0.2, 1.4 * lines + 0.2), layout="tight")
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         highest = _unit(chosen.x)
         for ax in axes:

@@ -1,17 +1,17 @@
 """Pictures of models, training and images: each function returns a Figure and, if `path` is given, saves a PNG.
 
 A picture with one panel is drawn on the axes `ax` if given. `source`, the name of the data, is added to the title.
-Figures are made without pyplot and its global state, so they work without a display and in threads. The colors are
-those of Okabe & Ito (2008), which color-blind readers can tell apart.
+Figures are made without pyplot and its global state, so they work without a display and in threads; notebooks show
+them. The colors are those of Okabe & Ito (2008), which color-blind readers can tell apart.
 """
 
 from .diagram import model_diagram
 from .images import confusion_matrix, feature_maps, filters, most_confident_mistakes
-from .style import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from .style import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Picture
 from .training import History, accuracy_curves, loss_curves, training_curves
 
 __all__ = [
-    "BLUE", "COLOURS", "GREEN", "GREY", "History", "ORANGE", "PURPLE", "SKY", "VERMILION", "accuracy_curves",
+    "BLUE", "COLOURS", "GREEN", "GREY", "History", "ORANGE", "PURPLE", "Picture", "SKY", "VERMILION", "accuracy_curves",
     "confusion_matrix", "feature_maps", "filters", "loss_curves", "model_diagram", "most_confident_mistakes",
     "training_curves",
 ]  # fmt: skip

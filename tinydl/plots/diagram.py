@@ -22,7 +22,7 @@ from tinydl.layer import Layer, Shape
 from tinydl.network import Network, chained
 
 from .layout import Box, Chain, Detour, Fork, Frame, Line, Part, Placed, Plan, SideExit, Size, page
-from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, finish
+from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Picture, finish
 
 NAME, SMALL, TITLE, FACTS = 8.0, 7.0, 14.0, 12.0  # text sizes in points (the last is that of axes titles)
 LINE, LAST, MARGIN = 0.145, 0.14, 0.055  # heights in inches: a line, the last line, the space above and below
@@ -65,9 +65,10 @@ def model_diagram(
     with_norm = any(placed.box and len(placed.box.parameters) > 1 for placed in plan.boxes)
     key = KEY + (" (+ those of BatchNorm)" if with_norm else "")
     facts = f"input {_shape(model.input_shape)}, {model.parameters.size:,} parameters"
-    widths = (plan.right, _width(model.name, TITLE, "bold"), _width(facts, FACTS), _width(key, SMALL))
+    name = arguments.shown(model.name)  # fonts have no control characters
+    widths = (plan.right, _width(name, TITLE, "bold"), _width(facts, FACTS), _width(key, SMALL))
     width = max(widths) + 2 * EDGE
-    figure = Figure(figsize=(width, 1))
+    figure = Picture(figsize=(width, 1))
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     ax.set_title(facts, pad=0)
@@ -76,7 +77,7 @@ def model_diagram(
     foot = plan.height + 0.22  # the key's position
     height = titles + TOP + foot + EDGE
     figure.set_size_inches(width, height)
-    figure.suptitle(model.name, fontsize=TITLE, fontweight="bold", y=1 - 0.14 / height, va="top", parse_math=False)
+    figure.suptitle(name, fontsize=TITLE, fontweight="bold", y=1 - 0.14 / height, va="top", parse_math=False)
     ax.set_position((0, 0, 1, 1 - titles / height))
     left = (width - plan.right) / 2
     ax.set(xlim=(-left, width - left), ylim=(foot + EDGE, -TOP))

@@ -17,10 +17,17 @@ SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#767676"
 COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models; blue and vermilion are reserved for two classes
 
 
+class Picture(Figure):
+    """A Figure that notebooks show as a picture, which those of pyplot alone do otherwise."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
 def panel(ax: Axes | None = None, width: float = 10, height: float = 5) -> tuple[Figure, Axes]:
     """Return a figure and axes: `ax` and its figure if given, else new ones of `width` by `height` inches."""
     if ax is None:
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Picture(figsize=(width, height), layout="constrained")
         return figure, figure.subplots()
     return ax.figure.figure, ax
 
@@ -65,9 +72,14 @@ def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
 
 def save(figure: Figure, path: PathLike) -> None:
     """Write the picture as a PNG, completely or not at all."""
+    write_whole(path, png(figure, 120))
+
+
+def png(figure: Figure, dpi: int = 80) -> bytes:
+    """The picture as the content of a PNG file."""
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
-    write_whole(path, picture.getvalue())
+    figure.savefig(picture, format="png", dpi=dpi)
+    return picture.getvalue()
 
 
 def cycle(named: Mapping[str, object]) -> list[str]:

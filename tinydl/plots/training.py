@@ -1,8 +1,13 @@
-"""Pictures of training: loss and accuracy, epoch by epoch."""
+"""Pictures of training: losses and metrics, epoch by epoch.
+
+Each function takes what `fit` returns, one dict such as its `history`, or, for several runs, {run name: one of these}.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,76 +17,103 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..files import PathLike
-from .style import BLUE, VERMILION, add_legend, cycle, dress, finish, panel
+from ..layer import Layer
+from ..layers import Container
+from .style import BLUE, VERMILION, Picture, add_legend, cycle, dress, finish, panel
 
 History = Mapping[str, Sequence[float]]
 
 
-def loss_curves(
-    histories: Mapping[str, History], *, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None
-) -> Figure:
-    """Loss against epoch, one color per run, training solid and validation dashed, on a log axis.
+class Recorded(Protocol):
+    """The result of `fit`: figures by name, and the epochs of their values."""
 
-    histories: {run name: {"loss": [...], "val_loss": [...]}}; val_loss may be missing.
+    history: dict[str, list[float]]
+    epoch: list[int]
+
+
+def loss_curves(
+    histories: Mapping[str, History | Recorded] | History | Recorded, *, loss: str | None = None,
+    ax: Axes | None = None, source: str | None = None, path: PathLike | None = None,
+) -> Figure:  # fmt: skip
+    """Loss against epoch, one color per run, training solid and validation dashed; on a log axis if all are above 0.
+
+    histories  the result of `fit`, {"loss": [...], "val_loss": [...]} without or with val_loss, or {run name: either}
+    loss       the loss's name for the axis; by default that of the loss that the results of `fit` were trained with
 
     ValueError: no runs, or a history without losses.
     """
+    runs = _runs(histories, "loss")
     figure, ax = panel(ax)
-    _draw_runs(ax, histories, "loss")
-    ax.set_yscale("log")
-    dress(ax, "Loss by epoch", "epoch", "loss (mean squared error plus penalties)")
+    _draw_runs(ax, runs, "loss")
+    if all(np.nanmin(np.asarray(line.get_ydata(), np.float64), initial=np.inf) > 0 for line in ax.get_lines()):
+        ax.set_yscale("log")
+    names = {_loss_name(each) for each in ([histories] if "" in runs else histories.values())}  # type: ignore[union-attr]
+    dress(ax, "Loss by epoch", "epoch", _loss_label(loss or (names.pop() if len(names) == 1 else None)))
     return finish(figure, source, path)
 
 
 def accuracy_curves(
-    histories: Mapping[str, History], *, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None
-) -> Figure:
+    histories: Mapping[str, History | Recorded] | History | Recorded, *, ax: Axes | None = None,
+    source: str | None = None, path: PathLike | None = None,
+) -> Figure:  # fmt: skip
     """Accuracy against epoch, drawn like `loss_curves`, on a linear axis in percent.
 
-    histories: {run name: {"accuracy": [...], "val_accuracy": [...]}}; val_accuracy may be missing.
+    histories: the result of `fit`, {"accuracy": [...], "val_accuracy": [...]}, or {run name: either}
 
     ValueError: no runs, or a history without accuracies.
     """
+    runs = _runs(histories, "accuracy")
     figure, ax = panel(ax)
-    _draw_runs(ax, histories, "accuracy")
+    _draw_runs(ax, runs, "accuracy")
     ax.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     dress(ax, "Accuracy by epoch", "epoch", "accuracy (share of correct rows)")
     return finish(figure, source, path)
 
 
 def training_curves(
-    history: History, *, best: int | None = None, source: str | None = None, path: PathLike | None = None
+    history: History | Recorded, *, best: int | None = None, source: str | None = None, path: PathLike | None = None
 ) -> Figure:
-    """One run of a classifier: loss on the left, accuracy on the right, training solid, validation dashed.
+    """One run, with a panel for the loss and one for each metric, training solid, validation dashed.
 
-    history: {"loss": [...], "accuracy": [...], "val_loss": [...], "val_accuracy": [...]}, such as the `history.history`
-    of a fit with metrics=["accuracy"]. Without validation figures, no epoch is marked by default.
-    best: the epoch to mark, counted from 1; by default the first epoch with the highest val_accuracy, the one that
-    ModelCheckpoint(monitor="val_accuracy") would keep.
+    history  the result of `fit`, or its `history`: {"loss": [...], "accuracy": [...], "val_loss": [...], ...}
+    best     the epoch to mark, counted from 1; by default the first epoch with the highest val_accuracy, the one that
+             ModelCheckpoint(monitor="val_accuracy") would keep. Without val_accuracy, no epoch is marked by default
 
-    ValueError: no losses or accuracies, figures of unequal length, or a best epoch out of range.
+    ValueError: no losses, figures of unequal length, or a best epoch out of range.
     """
-    epochs = _check_history(history)
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    panels: list[Axes] = list(figure.subplots(1, 2))
-    marker = "o" if len(epochs) < 3 else ""
-    for ax, key in zip(panels, ("loss", "accuracy"), strict=True):
-        ax.plot(epochs, history[key], "-", marker=marker, color=BLUE, lw=2, label="training")
-        if f"val_{key}" in history:
-            ax.plot(epochs, history[f"val_{key}"], "--", marker=marker, color=VERMILION, lw=2, label="validation")
+    label = _loss_label(_loss_name(history), "mean over rows")
+    figures = _check_history(history)
+    count = len(figures["loss"])
+    epochs = np.arange(1, count + 1)
+    keys = [key for key in figures if not key.startswith("val_") or key.removeprefix("val_") not in figures]
+    columns = min(len(keys), 3)
+    lines = -(-len(keys) // columns)
+    figure = Picture(figsize=(max(6 * columns, 8), 5 * lines), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(lines, columns, squeeze=False).ravel())
+    for ax in panels[len(keys) :]:
+        ax.remove()
+    panels = panels[: len(keys)]
+    marker = "o" if count < 3 else ""
+    for ax, key in zip(panels, keys, strict=True):
+        ax.plot(epochs, figures[key], "-", marker=marker, color=BLUE, lw=2, label="training")
+        if f"val_{key}" in figures:
+            ax.plot(epochs, figures[f"val_{key}"], "--", marker=marker, color=VERMILION, lw=2, label="validation")
         _epoch_axis(ax)
-    dress(panels[0], "Loss", "epoch", "loss (mean over rows)")
-    dress(panels[1], "Accuracy", "epoch", "accuracy (share of correct rows)")
-    panels[0].set_ylim(bottom=0)
-    panels[1].yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    if best is None and "val_accuracy" in history:
-        best = int(np.argmax(history["val_accuracy"])) + 1
+        name = key.replace("_", " ")
+        details = {"loss": label, "accuracy": "accuracy (share of correct rows)"}
+        dress(ax, f"{name[:1].upper()}{name[1:]}", "epoch", details.get(key, name))
+        if key == "accuracy":
+            ax.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+        if key == "loss" and min(map(np.nanmin, (line.get_ydata() for line in ax.get_lines()))) >= 0:
+            ax.set_ylim(bottom=0)
+    if best is None and "val_accuracy" in figures:
+        best = int(np.argmax(figures["val_accuracy"])) + 1
     if best is not None:
-        if arguments.positive_int("training_curves", "best", best) > len(epochs):
-            raise ValueError(f"training_curves: best must be one of the epochs 1 to {len(epochs)}, got {best}")
-        for ax, key in zip(panels, ("loss", "accuracy"), strict=True):
-            validated = f"val_{key}" in history
-            value = history[f"val_{key}" if validated else key][best - 1]
+        if arguments.positive_int("training_curves", "best", best) > count:
+            raise ValueError(f"training_curves: best must be one of the epochs 1 to {count}, got {best}")
+        for ax, key in zip(panels, keys, strict=True):
+            validated = f"val_{key}" in figures
+            value = figures[f"val_{key}" if validated else key][best - 1]
             text = f"{value:.1%}" if key == "accuracy" else f"{value:.3g}"
             ax.axvline(best, color="black", ls=":", lw=1.5, label=f"best epoch: {best} ({text})")
             dot = VERMILION if validated else BLUE
@@ -92,26 +124,65 @@ def training_curves(
     return finish(figure, source, path)
 
 
-def _draw_runs(ax: Axes, histories: Mapping[str, History], key: str) -> None:
-    for colour, (name, history) in zip(cycle(histories), histories.items(), strict=True):
+def _figures(history: Any) -> Any:
+    """The figures by name of a result of `fit`; a dict is returned as it is."""
+    return getattr(history, "history", history)
+
+
+def _runs(histories: Any, key: str) -> dict[str, History]:
+    """Histories by run name; a single history, which needs no name, is called ""."""
+    given = _figures(histories)
+    if not isinstance(given, Mapping):
+        expected = "the result of fit, its history, or a dict of several by name"
+        raise ValueError(f"histories must be {expected}, got {type(histories).__name__}")
+    several = not given or any(isinstance(_figures(each), Mapping) for each in given.values())
+    runs = {str(name): _figures(each) for name, each in given.items()} if several else {"": given}
+    cycle(runs)  # raises if there is none
+    for name, history in runs.items():
         if not isinstance(history, Mapping) or not len(history.get(key, ())):
-            raise ValueError(
-                f'histories[{name!r}] must be a history such as {{"{key}": [...], "val_{key}": [...]}} of one '
-                f'epoch or more: wrap a single history as {{"name": history}}'
-            )
+            named = f"histories[{name!r}]" if several else "histories"
+            mend = ': compile with metrics=["accuracy"]' if key == "accuracy" else ""
+            got = (", ".join(map(str, history)) or "nothing") if isinstance(history, Mapping) else repr(history)
+            raise ValueError(f"{named} must hold {key!r} of one epoch or more, got {got}{mend}")
+    return runs
+
+
+def _loss_name(history: Any) -> str | None:
+    """The loss that a result of `fit` was trained with, in words; None for a dict of figures."""
+    model = getattr(history, "model", None)
+    loss = getattr(model, "loss", None)
+    if model is None or loss is None:
+        return None
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(loss).__name__).lower()
+    return f"{name}, penalties included" if any(map(_is_penalized, model.root.walk())) else name
+
+
+def _is_penalized(layer: Layer) -> bool:
+    own = type(layer).penalty not in (Layer.penalty, Container.penalty)
+    return own and getattr(layer, "kernel_regularizer", "no such argument") is not None
+
+
+def _loss_label(name: str | None, otherwise: str | None = None) -> str:
+    words = name or otherwise
+    return f"loss ({words})" if words else "loss"
+
+
+def _draw_runs(ax: Axes, runs: Mapping[str, History], key: str) -> None:
+    for colour, (name, history) in zip(cycle(runs), runs.items(), strict=True):
         for part_key, style, part in ((key, "-", "training"), (f"val_{key}", "--", "validation")):
             values = history.get(part_key, ())
             if len(values):
                 epochs = np.arange(1, len(values) + 1)
                 marker = "o" if len(values) < 3 else ""
-                ax.plot(epochs, values, style, marker=marker, color=colour, lw=2, label=f"{name}, {part}")
+                label = f"{name}, {part}" if name else part
+                ax.plot(epochs, values, style, marker=marker, color=colour, lw=2, label=label)
     _epoch_axis(ax)
-    if len(histories) <= 2:
+    if len(runs) <= 2:
         add_legend(ax)
     else:  # one entry per run keeps the legend short
-        runs = [line for line in ax.get_lines() if str(line.get_label()).endswith(", training")]
-        names = [str(line.get_label()).removesuffix(", training") for line in runs]
-        add_legend(ax, runs, names, title="training; dashed: validation")
+        lines = [line for line in ax.get_lines() if str(line.get_label()).endswith(", training")]
+        names = [str(line.get_label()).removesuffix(", training") for line in lines]
+        add_legend(ax, lines, names, title="training; dashed: validation")
 
 
 def _epoch_axis(ax: Axes) -> None:
@@ -123,16 +194,15 @@ def _epoch_axis(ax: Axes) -> None:
     ax.set_xlim(0.5, last + 0.5 if last <= 5 else None)
 
 
-def _check_history(history: History) -> NDArray[np.int64]:
-    """Check a history and return the numbers of its epochs, from 1."""
-    if not isinstance(history, Mapping):
-        expected = 'a mapping {"loss": [...], "accuracy": [...]}, such as fit(...).history'
+def _check_history(history: Any) -> dict[str, NDArray[np.float64]]:
+    """The figures of one run, as arrays of equal lengths, the loss first."""
+    given = _figures(history)
+    if not isinstance(given, Mapping):
+        expected = 'the result of fit, or a mapping {"loss": [...], "accuracy": [...]}'
         raise ValueError(f"history must be {expected}, got {type(history).__name__}")
-    for key in ("loss", "accuracy"):
-        if not len(history.get(key, ())):
-            mend = ': compile with metrics=["accuracy"]' if key == "accuracy" else ""
-            raise ValueError(f"history must hold {key!r} of one epoch or more, got {', '.join(history)}{mend}")
-    lengths = {key: len(history[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy") if key in history}
+    if not len(given.get("loss", ())):
+        raise ValueError(f"history must hold 'loss' of one epoch or more, got {', '.join(given) or 'nothing'}")
+    lengths = {key: len(values) for key, values in given.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"history must hold the same number of epochs for every figure, got {lengths}")
-    return np.arange(1, lengths["loss"] + 1)
+    return {key: np.asarray(given[key], np.float64) for key in ("loss", *(key for key in given if key != "loss"))}
