@@ -1,4 +1,4 @@
-"""Losses: values and gradients against those recorded from PyTorch, and invalid input."""
+"""Losses: values and gradients against those recorded from PyTorch and Keras, sample weights, and invalid input."""
 
 from __future__ import annotations
 
@@ -10,9 +10,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinydl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from tinydl import losses
+from tinydl.losses import (
+    BinaryCrossEntropy,
+    Hinge,
+    Huber,
+    KLDivergence,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+    takes_sample_weight,
+)
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "losses.json").read_text())
+FOLDER = Path(__file__).parent / "golden"
+GOLDEN = json.loads((FOLDER / "losses.json").read_text())
+WEIGHTED = json.loads((FOLDER / "losses_weighted.json").read_text())  # with and without weights, by Keras and PyTorch
+EVERY = [
+    BinaryCrossEntropy(), Hinge(), Huber(), KLDivergence(), MeanAbsoluteError(), MeanSquaredError(),
+    SoftmaxCrossEntropy(),
+]  # fmt: skip
 LOSSES: dict[str, Any] = {"mse": MeanSquaredError, "bce": BinaryCrossEntropy, "ce": SoftmaxCrossEntropy}
 
 
@@ -38,6 +55,186 @@ def test_float32_stays_float32_and_close(name: str) -> None:
     dy = loss.backward()
     assert dy.dtype == np.float32
     np.testing.assert_allclose(dy, gradient, rtol=1e-4, atol=1e-7)
+
+
+def weighted_case(name: str) -> tuple[Loss, np.ndarray, np.ndarray, np.ndarray | None]:
+    case = WEIGHTED[name]
+    weights = case["sample_weight"]
+    loss = getattr(losses, case["class"])(**case["arguments"])
+    return loss, np.array(case["y_pred"]), np.array(case["y_true"]), None if weights is None else np.array(weights)
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_values_of_keras_and_pytorch_with_and_without_weights(name: str) -> None:
+    loss, y_pred, y_true, weights = weighted_case(name)
+    sources = [WEIGHTED[name][source] for source in ("keras", "torch") if source in WEIGHTED[name]]
+    assert sources
+    for source in sources:
+        assert loss.forward(y_pred, y_true, sample_weight=weights) == pytest.approx(source["loss"], rel=1e-13)
+        np.testing.assert_allclose(loss.backward(), source["gradient"], rtol=1e-12, atol=1e-16, strict=True)
+    y_pred, y_true = y_pred.astype(np.float32), y_true.astype(np.float32)
+    assert loss.forward(y_pred, y_true, weights) == pytest.approx(sources[0]["loss"], rel=2e-6)
+    assert loss.backward().dtype == np.float32
+    np.testing.assert_allclose(loss.backward(), sources[0]["gradient"], rtol=1e-4, atol=1e-6)
+
+
+def test_every_loss_is_compared_with_keras_and_with_pytorch() -> None:
+    kinds = {type(loss).__name__ for loss in EVERY}
+    assert kinds == {name for name in losses.__all__ if name not in ("Loss", "takes_sample_weight")}
+    for source in ("keras", "torch"):
+        assert kinds == {case["class"] for case in WEIGHTED.values() if source in case and case["sample_weight"]}
+
+
+@pytest.mark.parametrize("name", [name for name in WEIGHTED if name.endswith(", weighted")])
+def test_a_weight_of_two_counts_as_two_rows(name: str) -> None:
+    loss, y_pred, y_true, _ = weighted_case(name)
+    n = len(y_pred)
+    times = np.array([2, 0, 1, 3, 1])[:n]
+    value = loss.forward(y_pred, y_true, times)
+    gradient = loss.backward()
+    repeated = loss.forward(np.repeat(y_pred, times, axis=0), np.repeat(y_true, times, axis=0)) * times.sum() / n
+    assert value == pytest.approx(repeated, rel=1e-13)
+    ones = loss.forward(y_pred, y_true, np.ones(n))
+    each = loss.backward()
+    assert ones == pytest.approx(loss.forward(y_pred, y_true), rel=1e-14)
+    np.testing.assert_array_equal(each, loss.backward())
+    np.testing.assert_array_equal(gradient, each * times.reshape(-1, *[1] * (y_pred.ndim - 1)))
+
+
+@pytest.mark.parametrize("loss", EVERY, ids=repr)
+def test_weights_that_cannot_be_meant_are_refused(loss: Loss) -> None:
+    y_pred, y_true = np.eye(3), np.eye(3)
+    value = loss.forward(y_pred, y_true)
+    gradient = loss.backward()
+    for weights, message in [
+        (np.ones(2), r"sample_weight must be one number per row, shape \(3,\), got \(2,\)$"),
+        (np.ones((3, 1)), r"shape \(3,\), got \(3, 1\): pass sample_weight\[:, 0\]"),
+        (1.0, r"shape \(3,\), got \(\)"),
+        ([1, -1, 1], "sample_weight must be >= 0, got -1 in row 1"),
+        ([1, 1, np.nan], "sample_weight must be finite, got NaN or infinity in row 2"),
+        ([[1], [1, 1], [1]], "sample_weight must be an array, got rows of different lengths"),
+        (["a", "b", "c"], "sample_weight must be real numbers, got dtype <U1"),
+        ([1j, 1, 1], "sample_weight must be real numbers, got dtype complex128"),
+        (
+            np.ma.masked_array(np.ones(3), [True, False, False]),
+            "sample_weight must be plain numbers, got a masked array",
+        ),
+    ]:
+        with pytest.raises(ValueError, match=f"^{type(loss).__name__}: .*{message}"):
+            loss.forward(y_pred, y_true, weights)
+        np.testing.assert_array_equal(loss.backward(), gradient)  # of the last forward that worked
+    with pytest.raises(ValueError, match="sample_weight must be finite, got NaN or infinity in row 0"):
+        loss.forward(y_pred.astype(np.float32), y_true, [1e300, 1, 1])
+    assert loss.forward(y_pred, y_true, [True, True, True]) == pytest.approx(value, rel=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i8", "?", "f2", "f4", "f8", ">f4", ">f8", "g", "list"])
+@pytest.mark.parametrize("loss", EVERY, ids=repr)
+def test_predictions_and_targets_of_any_type_give_the_same_numbers(loss: Loss, dtype: str) -> None:
+    """Differences of uint8 would wrap around, and the gradients of integers would be rounded to 0."""
+    y_pred, y_true = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]), np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    for p, y in [(y_pred, y_true), (y_pred[1:], y_true[1:])]:
+        given = (
+            (p.astype(int).tolist(), y.astype(int).tolist()) if dtype == "list" else (p.astype(dtype), y.astype(dtype))
+        )
+        value, gradient = loss.forward(p, y), loss.backward()
+        assert loss.forward(*given) == pytest.approx(value, rel=1e-6)
+        assert loss.backward().dtype == (np.float32 if dtype in ("f2", "f4", ">f4") else np.float64)
+        np.testing.assert_allclose(loss.backward(), gradient, rtol=1e-6)
+        assert loss.forward(p, given[1]) == value
+        np.testing.assert_array_equal(loss.backward(), gradient)
+
+
+def test_small_whole_numbers_do_not_wrap_around() -> None:
+    loss = MeanSquaredError()
+    assert loss.forward(np.array([[1]], np.uint8), np.array([[3]], np.uint8)) == 4
+    assert loss.backward().tolist() == [[-4.0]]
+    assert MeanAbsoluteError().forward(np.array([[100]], np.int8), np.array([[-100]], np.int8)) == 200
+
+
+@pytest.mark.parametrize("loss", EVERY, ids=repr)
+def test_predictions_that_are_no_numbers_are_refused(loss: Loss) -> None:
+    class Sparse:
+        def toarray(self) -> np.ndarray:
+            return np.eye(3)
+
+    masked = np.ma.masked_array(np.eye(3), np.eye(3))
+    for given, message in [
+        (np.full((3, 3), "a"), "must be real numbers, got dtype <U1"),
+        (masked, "must be plain numbers, got a masked array, whose mask would be lost"),
+        (Sparse(), "must be a dense array, got Sparse: pass "),
+    ]:
+        with pytest.raises(ValueError, match=f"^{type(loss).__name__}: predictions {message}"):
+            loss.forward(given, np.eye(3))
+        with pytest.raises(ValueError, match=f"^{type(loss).__name__}: targets {message}"):
+            loss.forward(np.eye(3), given)
+
+
+def test_whether_a_loss_takes_sample_weights() -> None:
+    class Old(Loss):
+        def forward(self, y_pred: Any, y_true: Any) -> float:  # type: ignore[override]
+            return 0.0
+
+    class Keywords(Loss):
+        def forward(self, y_pred: Any, y_true: Any, **more: Any) -> float:
+            return 0.0
+
+    assert [takes_sample_weight(loss) for loss in (*EVERY, Keywords(), Old())] == [True] * 8 + [False]
+
+
+def test_slopes_at_the_kinks() -> None:
+    loss = MeanAbsoluteError()
+    loss.forward(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]))
+    assert loss.backward().tolist() == [[0, -0.5]]
+    loss = Hinge()
+    loss.forward(np.array([[1.0, -1.0, 0.5]]), np.array([[1.0, -1.0, 1.0]]))
+    assert loss.backward().tolist() == [[0, 0, -1 / 3]]
+
+
+def test_nan_is_not_hidden() -> None:
+    """`fit` stops at a loss that is not finite, so no loss may turn NaN into a number."""
+    for loss in EVERY:
+        assert math.isnan(loss.forward(np.array([[np.nan, 0.5], [0.5, 0.5]]), np.eye(2)))
+
+
+def test_hinge_refuses_targets_that_are_not_two_classes() -> None:
+    for y, got in [([[2.0], [1.0]], "2"), ([[0.5], [1.0]], "0.5"), ([[-1.0], [0.0]], "-1, 0 and 1")]:
+        message = f"^Hinge: targets must be -1 and 1, or all 0 and 1, got {got}: convert them to -1 and 1"
+        with pytest.raises(ValueError, match=message):
+            Hinge().check_targets(y, (1,), np.float64)
+        with pytest.raises(ValueError, match=message):
+            Hinge().forward(np.zeros((2, 1)), np.array(y))
+    assert Hinge().check_targets([0, 1], (1,), np.float32).tolist() == [[-1], [1]]
+
+
+def test_kl_divergence_refuses_what_is_not_a_distribution() -> None:
+    loss, good = KLDivergence(), np.full((2, 4), 0.25)
+    for bad in (2 * good, -good, good + np.array([0.5, -0.5, 0.5, -0.5])):
+        with pytest.raises(ValueError, match=r"targets must be distributions .*, got entries from "):
+            loss.check_targets(bad, (4,), np.float64)
+        with pytest.raises(ValueError, match=r"targets must be distributions .*, got entries from "):
+            loss.forward(good, bad)
+        with pytest.raises(ValueError, match=r"predictions must be distributions .*: end the model with Softmax"):
+            loss.forward(bad, good)
+    with pytest.raises(ValueError, match=r"predictions must be rows \(n, ..., classes\), got \(4,\)"):
+        loss.forward(good[0], good[0])
+    assert loss.check_targets(good, (4,), np.float32).dtype == np.float32
+
+
+def test_bad_arguments_of_losses_are_refused() -> None:
+    for delta in (0, -1.0, np.inf, "1"):
+        with pytest.raises(ValueError, match=r"^Huber: delta must be"):
+            Huber(delta)
+    for smoothing in (-0.1, 1.0, None):
+        with pytest.raises(
+            ValueError, match=r"^BinaryCrossEntropy: label_smoothing must be a finite number with 0 <= "
+        ):
+            BinaryCrossEntropy(smoothing)
+    for classes in ({0: 1.0}, {0: 1.0, 2: 1.0}, [1.0, 2.0], "balanced", {"no": 1.0, "yes": 2.0}):
+        with pytest.raises(ValueError, match=r"class_weight must be \{0: weight of no, 1: weight of yes\}, got"):
+            BinaryCrossEntropy(class_weight=classes)
+    with pytest.raises(ValueError, match=r"class_weight\[1\] must be a finite number with 0 <= .*, got -1"):
+        BinaryCrossEntropy(class_weight={0: 1.0, 1: -1})
 
 
 def test_all_logits_equal_give_the_log_of_the_number_of_classes() -> None:
@@ -79,13 +276,13 @@ def test_the_mean_does_not_depend_on_how_often_the_batch_is_repeated(name: str) 
     np.testing.assert_allclose(loss.backward(), np.concatenate([gradient] * 2) / 2, rtol=1e-12, atol=1e-16)
 
 
-@pytest.mark.parametrize("loss", [loss() for loss in LOSSES.values()], ids=repr)
+@pytest.mark.parametrize("loss", EVERY, ids=repr)
 def test_backward_before_forward_is_refused(loss: Loss) -> None:
     with pytest.raises(RuntimeError, match=f"{type(loss).__name__}: backward was called before forward"):
-        loss.backward()
+        type(loss)().backward()
 
 
-@pytest.mark.parametrize("loss", [MeanSquaredError(), BinaryCrossEntropy()], ids=repr)
+@pytest.mark.parametrize("loss", EVERY[:-1], ids=repr)
 def test_shapes_that_would_broadcast_are_refused(loss: Loss) -> None:
     for shapes in [((4, 3), (4, 1)), ((4, 3), (3,)), ((4, 1), (4,)), ((0, 3), (0, 3))]:
         y_pred, y_true = (np.zeros(shape) for shape in shapes)
@@ -160,4 +357,8 @@ def test_a_bad_label_smoothing_is_refused() -> None:
 
 def test_repr_shows_the_arguments() -> None:
     assert repr(SoftmaxCrossEntropy(0.1)) == "SoftmaxCrossEntropy(label_smoothing=0.1)"
+    assert repr(BinaryCrossEntropy(0.1, {"0": 1, "1": 2})) == (
+        "BinaryCrossEntropy(label_smoothing=0.1, class_weight={0: 1.0, 1: 2.0})"
+    )
+    assert repr(Huber()) == "Huber(delta=1.0)"
     assert repr(MeanSquaredError()) == "MeanSquaredError()"

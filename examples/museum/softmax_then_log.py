@@ -35,7 +35,7 @@ class SoftmaxThenLog(SoftmaxCrossEntropy):
 
     epsilon = 0.0
 
-    def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
+    def forward(self, y_pred: NDArray, y_true: NDArray) -> float:  # type: ignore[override]  # without sample weights
         self.rows, self.y = np.arange(len(y_pred)), y_true
         e = np.exp(y_pred - y_pred.max(axis=1, keepdims=True))
         self.p = e / e.sum(axis=1, keepdims=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tinydl.gradcheck import GradientCheckReport, check_layer, check_loss
 from tinydl.gradcheck.adapted import Adapted
@@ -234,8 +234,24 @@ class OfFirstRows(Loss):
         super().__init__()
         self.loss = loss
 
-    def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
-        return self.loss.forward(y_pred, y_true[: len(y_pred)])
+    def forward(self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None = None) -> float:
+        return self.loss.forward(y_pred, y_true[: len(y_pred)], sample_weight)
+
+    def backward(self) -> NDArray:
+        return self.loss.backward()
+
+
+class Weighted(Loss):
+    """A loss whose rows have sample weights, one of them 0."""
+
+    weights = (0.5, 2.0, 0.0, 1.0, 3.25, 0.75)
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None = None) -> float:
+        return self.loss.forward(y_pred, y_true, self.weights[: len(y_pred)])
 
     def backward(self) -> NDArray:
         return self.loss.backward()
@@ -248,9 +264,9 @@ class LossUsedBefore(Loss):
         super().__init__()
         self.loss = loss
 
-    def forward(self, y_pred: NDArray, y_true: NDArray) -> float:
-        self.loss.forward(y_pred[1:] * 0.7, y_true[1:])
-        return self.loss.forward(y_pred, y_true)
+    def forward(self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None = None) -> float:
+        self.loss.forward(y_pred[:0:-1], y_true[1:])  # other rows, and for a loss on distributions still valid ones
+        return self.loss.forward(y_pred, y_true, sample_weight)
 
     def backward(self) -> NDArray:
         return self.loss.backward()

@@ -102,6 +102,11 @@ def random_normal(draw: Draw, rng: np.random.Generator, shape: Shape) -> NDArray
     return draw((1.0, 0.3)) * rng.normal(size=shape)
 
 
+def random_scores(draw: Draw, rng: np.random.Generator, shape: Shape) -> NDArray:
+    """Predictions: normal entries."""
+    return draw((1.0, 0.3, 3.0)) * rng.normal(size=shape)
+
+
 def random_off_zero(draw: Draw, rng: np.random.Generator, shape: Shape) -> NDArray:
     """Entries of either sign, but none near 0, where |x| has its kink."""
     return rng.choice((-1, 1), shape) * (draw((0.1, 0.01, 1.0)) + np.abs(rng.normal(size=shape)))

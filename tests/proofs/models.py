@@ -160,16 +160,17 @@ MODELS: dict[str, ModelCase] = {
 
 
 def _model_case(inputs: Inputs, draw: Draw) -> ModelCase:
-    """A random chain that ends in a Dense layer, and a loss that fits it."""
+    """A random chain with a Dense layer, a loss that fits it, and the last layers that this loss needs."""
     shape, seed = inputs.draw(draw), draw(SEEDS)
     body, units = chain(draw, shape), draw(range(1, 5))
     layers = [*body.layers, Dense(units)]
     if len(built(body, shape).output_shape) == 3:
         layers.insert(-1, draw((Flatten(), GlobalAveragePool2D())))
-    targets = draw([spec.draw for spec in LOSSES.values() if spec.inputs.fit((units,))])
+    spec = draw([spec for spec in LOSSES.values() if spec.inputs.fit((units,))])
+    layers += spec.end
     rng = np.random.default_rng(seed)
     x = random_normal(draw, rng, (draw(BATCHES), *shape))
-    loss, y = targets(draw, rng, (len(x), units))
+    loss, y = spec.draw(draw, rng, (len(x), units))
 
     def make() -> Model:
         """Move arrays off their initial values: after a row of dead units, zero biases put the next relu on its kink."""

@@ -14,7 +14,7 @@ from tinydl.losses import Loss
 from tinydl.optimizers import Optimizer
 
 from .cases import LayerCase, LossCase
-from .drawing import ANY_SHAPE, BATCHES, SEEDS, Data, Draw, Inputs, Make, built, random_normal
+from .drawing import ANY_SHAPE, BATCHES, SEEDS, Data, Draw, Inputs, Make, built, random_normal, random_scores
 
 
 def never(layer: Any, training: bool, alone: bool) -> bool:
@@ -104,6 +104,8 @@ class LossSpec:
         cases: where its gradient is checked, keyed by the feature each case exercises; "" for the default case
         draw: makes a random loss, and targets for predictions of a given shape
         inputs: the shapes of predictions that it accepts, without the batch axis
+        data: draws predictions
+        end: the last layers of a model that is trained with it, after a Dense layer
         telling: where its mutants are checked; by default `cases`, and the first of `cases` after an earlier batch
         usual: a case of usual size, for benchmarks
     """
@@ -112,6 +114,8 @@ class LossSpec:
     cases: Mapping[str, LossCase]
     draw: Callable[[Draw, np.random.Generator, Shape], tuple[Loss, NDArray]]
     inputs: Inputs = ANY_SHAPE
+    data: Data = random_scores
+    end: Sequence[Layer] = ()
     telling: Sequence[LossCase] = ()
     usual: LossCase | None = None
 
@@ -125,7 +129,7 @@ class LossSpec:
         seed, shape = draw(SEEDS), (draw(BATCHES), *self.inputs.draw(draw))
         rng = np.random.default_rng(seed)
         loss, y_true = self.draw(draw, rng, shape)
-        return LossCase(loss, draw((1.0, 0.3, 3.0)) * rng.normal(size=shape), y_true, {"seed": seed})
+        return LossCase(loss, self.data(draw, rng, shape), y_true, {"seed": seed})
 
 
 @dataclass(frozen=True)

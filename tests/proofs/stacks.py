@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .specs import LAYERS, cases_of
 CASES: dict[str, Any] = cases_of(LAYERS)
 
 
-def stack(case: LayerCase) -> Model:
+def stack(case: LayerCase, end: Sequence[Layer] = ()) -> Model:
     """A model with the case's layer between layers with parameters; its inputs have the case's shape.
 
     If the case contains an auxiliary head, the last layer has as many units as the head: both have the same targets.
@@ -32,7 +33,7 @@ def stack(case: LayerCase) -> Model:
         below = [Conv2D(shape[2], 1)]
     heads = [part.head for part in built(layer, shape).walk() if isinstance(part, AuxiliaryHead)]
     units = built(heads[0], heads[0].input_shape).output_shape[0] if heads else 3
-    return Model([*below, layer, Flatten(), Dense(units)], shape)
+    return Model([*below, layer, Flatten(), Dense(units), *end], shape)
 
 
 def batch(model: Model, rows: int = 8) -> tuple[Any, Any]:

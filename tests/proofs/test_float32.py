@@ -5,8 +5,10 @@ The exceptions are sums over a batch or an image, listed below: one number per c
 
 from __future__ import annotations
 
+import copy
 import itertools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -74,9 +76,9 @@ OPTIMIZERS_WITH_MORE = {
 }
 
 
-def step_in_float32(case: LayerCase, loss: Any, y: Any, optimizer: Any) -> None:
+def step_in_float32(case: LayerCase, loss: Any, y: Any, optimizer: Any, end: Sequence[Layer] = ()) -> None:
     """Check a training step for float64 arrays, which NumPy creates silently, e.g. by np.zeros(shape) or np.sqrt(2)."""
-    model = stack(case)
+    model = stack(case, copy.deepcopy(end))
     model.compile(optimizer, loss)
     x, targets = batch(model)
     y = targets if y is None else y
@@ -111,7 +113,7 @@ def test_no_float64_array_in_a_step_of_a_loss_and_an_optimizer(loss: str, optimi
     for _ in range(2):  # two draws: usually labels and probabilities, if the loss accepts both
         subject, y = LOSSES[loss].draw(lambda options: options[int(rng.integers(len(options)))], rng, (8, 3))
         y = y.astype(np.float32) if y.dtype.kind == "f" else y
-        step_in_float32(PLAIN, subject, y, OPTIMIZERS_WITH_MORE[optimizer]())
+        step_in_float32(PLAIN, subject, y, OPTIMIZERS_WITH_MORE[optimizer](), LOSSES[loss].end)
 
 
 def watch(layer: Layer, seen: list[tuple[str, str, np.dtype]]) -> None:

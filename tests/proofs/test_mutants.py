@@ -62,7 +62,9 @@ def test_the_definitions_belong_to_those_who_call_them() -> None:
     assert {"pooling.max_pool_forward", "pooling.max_pool_backward", "conv.col2im"} <= functions_of["MaxPool2D"]
     assert "pooling._entries" in functions_of["AveragePool2D"]
     assert "normalization._sum_around" in functions_of["LocalResponseNorm"]
-    assert {"losses.mean_squared_error", "losses.mean_squared_error_gradient"} <= functions_of["MeanSquaredError"]
+    assert {"mean_squared_error.mean_squared_error", "mean_squared_error.mean_squared_error_gradient"} <= functions_of[
+        "MeanSquaredError"
+    ]
     assert "activations.sigmoid" in functions_of["Sigmoid"]
     assert {"activations.relu", "activations.activation_gradient"} <= functions_of["ReLU"]
     statistics = {f"normalization.batch_norm_{part}" for part in ("statistics", "forward", "backward")}

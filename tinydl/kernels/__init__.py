@@ -1,4 +1,4 @@
-"""Compiled twins of the definitions in layers/, losses.py and optimizers.py: functions on arrays.
+"""Compiled twins of the definitions in layers/, losses/ and optimizers.py: functions on arrays.
 
     twins.py             binds each definition to its twin; `using` switches the whole library between the two
     dense.py, activations.py, pooling.py, batch_norm.py, local_response_norm.py, merging.py, losses.py, optimizers.py,

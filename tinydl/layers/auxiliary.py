@@ -25,8 +25,8 @@ class AuxiliaryHead(Container):
 
     head        a layer, or a list of layers, whose output is the input of the model's loss (logits)
     weight      the factor of the head's loss relative to the model's own loss
-    L, targets  those of the model, set by `Model.compile` and by each training step. Before they are set, and in
-                inference, the layer is an identity
+    L, targets  those of the model, and its sample weights, set by `Model.compile` and by each training step. Before
+                they are set, and in inference, the layer is an identity
     Shapes      x, y (n, ...)
     Cache       x, and the caches of the head and of L
     Raises      TypeError if the head is not a layer; ValueError if weight is negative
@@ -43,14 +43,14 @@ class AuxiliaryHead(Container):
         super().__init__()
         self.head = as_layer("AuxiliaryHead", "head", head)
         self.weight = arguments.number("AuxiliaryHead", "weight", weight, 0)
-        self.loss, self.targets = None, None
+        self.loss, self.targets, self.sample_weight = None, None, None
 
-    def expect(self, loss: Any, targets: NDArray | None) -> AuxiliaryHead:
-        """Set the head's loss and its targets for the next x, one per row; return this layer.
+    def expect(self, loss: Any, targets: NDArray | None, sample_weight: NDArray | None = None) -> AuxiliaryHead:
+        """Set the head's loss, and its targets and sample weights for the next x, one per row; return this layer.
 
         loss: an object with forward(y_pred, y_true) and backward(); nothing else may call it between these two calls.
         """
-        self.loss, self.targets = loss, targets
+        self.loss, self.targets, self.sample_weight = loss, targets, sample_weight
         return self
 
     def sublayers(self) -> list[Layer]:
@@ -70,7 +70,8 @@ class AuxiliaryHead(Container):
         self._x, self._term = (x := self.as_input(x)), None
         if training and self.loss is not None and self.targets is not None:
             y = returned(self.head, "forward", self.head.forward(x, training))
-            self._term = self.loss.forward(y, self.targets)
+            weights = () if self.sample_weight is None else (self.sample_weight,)
+            self._term = self.loss.forward(y, self.targets, *weights)
         return x
 
     def penalty(self) -> float:

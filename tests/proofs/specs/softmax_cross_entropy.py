@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 from tinydl.layer import Shape
 from tinydl.losses import Loss, SoftmaxCrossEntropy
 
-from ..cases import DISTRIBUTIONS, LABELS, ROWS, LossCase, X, distributions, far_apart
+from ..cases import DISTRIBUTIONS, LABELS, ROWS, LossCase, Weighted, X, distributions, far_apart
 from ..drawing import Draw, Inputs
 from ..spec import LossSpec
 
@@ -25,6 +25,7 @@ SPEC = LossSpec(
         "smoothed": LossCase(SoftmaxCrossEntropy(0.1), X, LABELS),
         "soft, smoothed": LossCase(SoftmaxCrossEntropy(0.2), X, DISTRIBUTIONS),
         "sharp": LossCase(SoftmaxCrossEntropy(), 5 * ROWS, LABELS),
+        "weighted": LossCase(Weighted(SoftmaxCrossEntropy(0.1)), X, LABELS),
         "two rows": LossCase(SoftmaxCrossEntropy(), (2, 3), np.array([2, 0])),
         "one class": LossCase(SoftmaxCrossEntropy(), (4, 1), np.zeros(4, int), {"zero_ok": ("y_pred",)}),
     },
@@ -37,6 +38,7 @@ SPEC = LossSpec(
         LossCase(SoftmaxCrossEntropy(), (4, 3), FOUR[:, None].astype(float)),
         LossCase(SoftmaxCrossEntropy(), (3, 4), NOT_QUITE),
         LossCase(SoftmaxCrossEntropy(0.1), far_apart(4, 3), FOUR),
+        LossCase(Weighted(SoftmaxCrossEntropy(0.1)), (4, 3), FOUR),
         PLAIN.used_before(),
     ],
     usual=LossCase(SoftmaxCrossEntropy(0.1), (32, 10), np.arange(32) % 10),

@@ -1,0 +1,84 @@
+"""Cross-entropy for one class out of several."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from .. import arguments
+from .base import Loss, Shape, as_floats, check_sample_weight, finite, real_numbers, shown, weighted
+
+
+class SoftmaxCrossEntropy(Loss):
+    """Cross-entropy for one class out of several, including the softmax.
+
+    Forward    p = softmax(z),  L = -1/n sum_m sum_j q_mj log p_mj          m = 1 .. n: the rows
+               log p_j = z_j - log sum_k exp(z_k), with the row's maximum subtracted from z first
+               q: the target's distribution, one-hot or soft; with label smoothing e over c classes
+                   q = (1 - e) y + e / c
+    Backward   d log p_j / dz_i = 1[i = j] - p_i. Hence
+                   dL/dz_mi = 1/n ( p_mi sum_j q_mj - q_mi ), which is (p_mi - q_mi) / n if sum_j q_mj = 1
+               (the code keeps sum_j q_mj, since it accepts rows of y_true whose sum differs from 1 by up to 1e-3)
+    Weights    multiply the terms and the gradient of their rows (derived in losses/base.py)
+    Shapes     y_pred (logits) (n, classes); y_true integer labels (n,), or (n, classes) with rows that sum to 1;
+               sample_weight (n,)
+    Cache      p sum_j q_j, q and sample_weight
+    Raises     ValueError for labels outside 0 .. classes - 1, for rows that are not distributions, unless
+               0 <= label_smoothing < 1, or for invalid weights
+    Reference  label smoothing: Szegedy et al. 2016
+    Check      check_loss(SoftmaxCrossEntropy(), rng.normal(size=(5, 3)), [0, 2, 1, 1, 0])
+    """
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = arguments.number("SoftmaxCrossEntropy", "label_smoothing", label_smoothing, 0, 1)
+
+    def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
+        owner = "SoftmaxCrossEntropy"
+        y = real_numbers(owner, "targets", y)
+        if len(output_shape) != 1:
+            given = shown(output_shape)
+            raise ValueError(f"{owner}: the model must output rows of logits (n, classes), got {given}")
+        classes = output_shape[0]
+        if y.ndim == 2 and y.shape[1] == 1 and classes > 1:
+            y = y[:, 0]
+        if y.ndim == 1:
+            labels = y if y.dtype == np.int64 else finite(owner, "targets", y).astype(np.int64)
+            if labels is not y and not np.array_equal(labels, y):
+                raise ValueError(f"{owner}: labels must be integers, got {y[labels != y][0]}")
+            if labels.size and (labels.min() < 0 or labels.max() >= classes):
+                expected, got = f"0 .. {classes - 1} for {classes} classes", f"{labels.min()} .. {labels.max()}"
+                raise ValueError(f"{owner}: labels must lie in {expected}, got {got}")
+            return labels
+        if y.shape[1:] != output_shape:
+            raise ValueError(f"{owner}: targets must be labels (n,) or rows (n, {classes}), got {y.shape}")
+        rows = finite(owner, "targets", np.ascontiguousarray(y, dtype=dtype))
+        if rows.size and (rows.min() < 0 or np.abs(rows.sum(axis=1) - 1).max() > 1e-3):
+            raise ValueError(f"{owner}: every row of targets must be a distribution (entries >= 0, sum 1)")
+        return rows
+
+    def forward(self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None = None) -> float:
+        owner = "SoftmaxCrossEntropy"
+        z = as_floats(owner, y_pred)
+        if z.ndim != 2 or z.size == 0:
+            raise ValueError(f"{owner}: logits must have shape (n, classes), not empty, got {z.shape}")
+        y = y_true
+        if type(y) is not np.ndarray or y.ndim != 2 or y.dtype != z.dtype or y.shape != z.shape:
+            y = self.check_targets(y, z.shape[1:], z.dtype)  # rows with the shape and dtype of z are valid
+        if len(y) != len(z):
+            raise ValueError(f"{owner}: expected {len(z)} targets, one per row of logits, got {len(y)}")
+        w = None if sample_weight is None else check_sample_weight(owner, sample_weight, len(z), z.dtype)
+        shifted = z - z.max(axis=1, keepdims=True)
+        e = np.exp(shifted)
+        total = e.sum(axis=1, keepdims=True)
+        log_p = shifted - np.log(total)
+        q = (y[:, None] == np.arange(z.shape[1])).astype(z.dtype) if y.ndim == 1 else y
+        if self.label_smoothing:
+            q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
+        self._cache = e / total * q.sum(axis=1, keepdims=True), q, w
+        # 0 log 0 counts as 0: where q is 0 the term is skipped, even if p is 0 and its logarithm is infinite
+        return -np.sum(weighted(q * np.where(q > 0, log_p, 0), w)).item() / len(z)
+
+    def backward(self) -> NDArray:
+        p_sum_q, q, w = self._recall()
+        return weighted((p_sum_q - q) / len(q), w)
