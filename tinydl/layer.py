@@ -45,6 +45,7 @@ class Layer(arguments.Configured):
     output_shape: Shape | None = None
     dtype: np.dtype | None = None
     rng: np.random.Generator | None = None
+    trainable: bool = True
     needs_build: bool = False  # whether forward works only after build
     input_gradient: bool = True  # a Model clears it in training if dL/dx is not needed: any array may then be returned
     in_model: bool = False

@@ -178,8 +178,8 @@ def test_two_layers_of_one_name_are_refused() -> None:
 def test_the_config_makes_the_same_chain() -> None:
     chain = Sequential([Dense(4, "relu", use_bias=False), Dropout(0.25)])
     assert repr(chain) == (
-        "Sequential(layers=[Dense(units=4, activation='relu', use_bias=False, kernel_initializer='glorot_uniform'), "
-        "Dropout(rate=0.25)])"
+        "Sequential(layers=[Dense(units=4, activation='relu', use_bias=False, kernel_initializer='glorot_uniform', "
+        "kernel_regularizer=None), Dropout(rate=0.25)])"
     )
     twin = Sequential(**chain.get_config())
     assert twin.layers == chain.layers

@@ -323,7 +323,7 @@ def test_the_config_makes_the_same_layer() -> None:
     assert repr(Conv2D(**layer.get_config())) == repr(layer)
     assert repr(layer) == (
         "Conv2D(filters=4, kernel_size=(3, 2), strides=(2, 2), padding=((1, 0), (0, 2)), activation='tanh', "
-        "use_bias=False, kernel_initializer='he_normal')"
+        "use_bias=False, kernel_initializer='he_normal', kernel_regularizer=None)"
     )
     assert Conv2D(np.int64(4), np.int32(3)).get_config()["kernel_size"] == (3, 3)
 

@@ -168,4 +168,6 @@ def test_the_config_makes_the_same_layer() -> None:
     layer = Dense(4, "tanh", use_bias=False, kernel_initializer="he_normal")
     twin = Dense(**layer.get_config())
     assert repr(twin) == repr(layer)
-    assert repr(layer) == "Dense(units=4, activation='tanh', use_bias=False, kernel_initializer='he_normal')"
+    assert repr(layer) == (
+        "Dense(units=4, activation='tanh', use_bias=False, kernel_initializer='he_normal', kernel_regularizer=None)"
+    )

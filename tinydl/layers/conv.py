@@ -8,14 +8,16 @@ from numpy.typing import DTypeLike, NDArray
 from .. import arguments, kernels
 from ..initializers import INITIALIZERS
 from ..kernels import Window, compiled_as
-from ..layer import Layer, Shape
+from ..layer import Shape
+from ..regularizers import Regularizer, regularizer
 from . import sums  # the module, not its names: see kernels/twins.py
 from .activations import activate, derivative
 from .dense import SOFTMAX_HINT
+from .regularized import Regularized
 from .sliding_window import check_image, check_padding, pair, window_over
 
 
-class Conv2D(Layer):
+class Conv2D(Regularized):
     """Convolution of images (n, h, w, channels) with `filters` kernels of size kernel_size: y = f(conv(x, W) + b).
 
     Forward
@@ -50,6 +52,7 @@ class Conv2D(Layer):
                 the bottom or right), an int, (ph, pw), or ((top, bottom), (left, right)). Output size:
                     floor((size + padding - kernel) / stride) + 1
     activation  None, "linear", "relu", "sigmoid" or "tanh", computed while a is still in the CPU cache
+    kernel_regularizer    a term on W that is added to the loss, as in Dense
     Shapes      x (n, h, w, c), W (kh, kw, c, filters), b (filters,), y (n, oh, ow, filters)
     Cache       x and y; backward computes the patches again, which costs less than keeping them
     Edge        pixels outside every window, left over if the strides do not divide the image, get dx = 0
@@ -64,7 +67,7 @@ class Conv2D(Layer):
     def __init__(
         self, filters: int, kernel_size: int | tuple[int, int], strides: int | tuple[int, int] = 1,
         padding: str | int | tuple = "valid", activation: str | None = None, use_bias: bool = True,
-        kernel_initializer: str = "glorot_uniform",
+        kernel_initializer: str = "glorot_uniform", kernel_regularizer: str | Regularizer | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.filters = arguments.positive_int("Conv2D", "filters", filters)
@@ -75,6 +78,7 @@ class Conv2D(Layer):
         self.activation = arguments.one_of("Conv2D", "activation", activation, kernels.ACTIVATIONS, hint)
         self.use_bias = arguments.flag("Conv2D", "use_bias", use_bias)
         self.kernel_initializer = arguments.one_of("Conv2D", "kernel_initializer", kernel_initializer, INITIALIZERS)
+        self.kernel_regularizer = regularizer("Conv2D", kernel_regularizer)
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
@@ -98,7 +102,10 @@ class Conv2D(Layer):
         dy = self.as_gradient(dy, self._y)
         W, grads = self.params["W"], self.grads if self.trainable else {}
         dW, db = grads.get("W"), grads.get("b")
-        return conv2d_backward(dy, self._x, W, self._y, self._window, self._code, dW, db, self.input_gradient)
+        dx = conv2d_backward(dy, self._x, W, self._y, self._window, self._code, dW, db, self.input_gradient)
+        if self.kernel_regularizer is not None:
+            self._add_regularization()
+        return dx
 
 
 # Sizes: n images; input h x w pixels, c channels; output oh x ow pixels, f filters; window kh x kw, strides sh, sw.

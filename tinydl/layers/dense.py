@@ -11,14 +11,16 @@ from numpy.typing import DTypeLike, NDArray
 from .. import arguments, kernels
 from ..initializers import INITIALIZERS
 from ..kernels import compiled_as
-from ..layer import Layer, Shape
+from ..layer import Shape
+from ..regularizers import Regularizer, regularizer
 from . import sums  # the module, not its names: see kernels/twins.py
 from .activations import activate, derivative
+from .regularized import Regularized
 
 SOFTMAX_HINT = ": softmax is a layer, Softmax(); to train a classifier, leave it out and use SoftmaxCrossEntropy"
 
 
-class Dense(Layer):
+class Dense(Regularized):
     """Fully connected layer, y = f(x @ W + b).
 
     Forward (m = 1 .. n: the rows of the batch)
@@ -30,6 +32,9 @@ class Dense(Layer):
         W_ij enters a_mj for every row m, with factor x_mi:    dW_ij = sum_m x_mi da_mj     dW = x.T @ da
         b_j enters a_mj for every row m, with factor 1:        db_j  = sum_m da_mj          db = da.sum(axis=0)
         x_mi enters a_mj for every unit j, with factor W_ij:   dx_mi = sum_j da_mj W_ij     dx = da @ W.T
+
+    kernel_regularizer    "l1", "l2", "l1_l2" or an object (tinydl/regularizers.py): its term P(W) is added to the
+                          loss, and dP/dW to dW
 
     Shapes     x (n, inputs), W (inputs, units), b (units,), y (n, units)
     Cache      x and y; a is not kept, because f' is computed from y
@@ -47,6 +52,7 @@ class Dense(Layer):
         activation: str | None = None,
         use_bias: bool = True,
         kernel_initializer: str = "glorot_uniform",
+        kernel_regularizer: str | Regularizer | None = None,
     ) -> None:
         super().__init__()
         self.units = arguments.positive_int("Dense", "units", units)
@@ -54,6 +60,7 @@ class Dense(Layer):
         self.activation = arguments.one_of("Dense", "activation", activation, kernels.ACTIVATIONS, hint)
         self.use_bias = arguments.flag("Dense", "use_bias", use_bias)
         self.kernel_initializer = arguments.one_of("Dense", "kernel_initializer", kernel_initializer, INITIALIZERS)
+        self.kernel_regularizer = regularizer("Dense", kernel_regularizer)
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
@@ -77,7 +84,10 @@ class Dense(Layer):
         dy = self.as_gradient(dy, self._y)
         W, grads = self.params["W"], self.grads if self.trainable else {}
         dW, db = grads.get("W"), grads.get("b")
-        return dense_backward(dy, self._x, W, self._y, self._code, dW, db, self.input_gradient, self.accumulate)
+        dx = dense_backward(dy, self._x, W, self._y, self._code, dW, db, self.input_gradient, self.accumulate)
+        if self.kernel_regularizer is not None:
+            self._add_regularization()
+        return dx
 
 
 @compiled_as(kernels.dense.forward)

@@ -168,10 +168,11 @@ class ContractivePenalty(Container):
         return derivative(self._h, ACTIVATIONS[self.encoder.activation]), sums.over_rows(W * W)
 
     def penalty(self) -> float:
+        of_weights = super().penalty()  # the encoder's kernel_regularizer
         if self._h is None:
-            return 0.0
+            return of_weights
         d, s = self._slopes()
-        return self.factor / len(d) * (sums.over_rows(d * d) @ s).item()
+        return self.factor / len(d) * (sums.over_rows(d * d) @ s).item() + of_weights
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._h)

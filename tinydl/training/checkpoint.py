@@ -25,17 +25,20 @@ from ..files import PathLike, destination, write_whole
 from ..layer import Layer
 from ..network import Network, NetworkInTraining
 from ..optimizers import Optimizer
+from ..regularizers import REGULARIZERS, Regularizer
 
 AnyModel = TypeVar("AnyModel", bound=NetworkInTraining)
 FORMAT = 1
 SLOT = "optimizer/"  # prefix for an optimizer's vectors; layers' arrays have dotted names
-REGISTRY: dict[str, type[Layer]] = {
-    name: getattr(_layers, name) for name in _layers.__all__ if name not in ("Layer", "Container")
+REGISTRY: dict[str, type[Layer] | type[Regularizer]] = {
+    **{name: getattr(_layers, name) for name in _layers.__all__ if name not in ("Layer", "Container")},
+    **REGULARIZERS,
 }
+NEWER = ("kernel_regularizer",)  # arguments that older files lack; written only if set, so that these files still fit
 
 
 def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
-    """A layer as JSON, {"layer": class, "arguments": {...}}; layers among the arguments are converted too.
+    """A layer as JSON, {"layer": class, "arguments": {...}}; layers and regularizers among the arguments are converted.
 
     A frozen layer also has "trainable": false. A repeated layer is {"same_as": k}, where k is its index among the
     layers converted so far, innermost first.
@@ -46,10 +49,13 @@ def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
         for k, layer in enumerate(seen):
             if layer is original:
                 return {"same_as": k}
-        arguments = {name: layer_to_config(argument, seen) for name, argument in value.get_config().items()}
+        given = {name: v for name, v in value.get_config().items() if v is not None or name not in NEWER}
+        arguments = {name: layer_to_config(argument, seen) for name, argument in given.items()}
         seen.append(original)
         frozen = {} if value.sublayers() or value.trainable else {"trainable": False}
         return {"layer": type(value).__name__, "name": value.name, **frozen, "arguments": arguments}
+    if isinstance(value, Regularizer):
+        return object_to_config(value)
     if isinstance(value, list | tuple):
         return [layer_to_config(entry, seen) for entry in value]
     if isinstance(value, np.generic):
@@ -60,16 +66,14 @@ def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
 
 
 def object_to_config(value: Any) -> Any:
-    """An optimizer as JSON: {"class": ..., "arguments": {...}}; its schedules have the same form."""
+    """An optimizer or regularizer as JSON: {"class": ..., "arguments": {...}}; schedules have the same form."""
     if hasattr(value, "get_config"):
         arguments = {name: object_to_config(argument) for name, argument in value.get_config().items()}
         return {"class": type(value).__name__, "arguments": arguments}
     return value
 
 
-def layer_from_config(
-    config: Any, registry: Mapping[str, type[Layer]] = REGISTRY, seen: list[Layer] | None = None
-) -> Any:
+def layer_from_config(config: Any, registry: Mapping[str, type] = REGISTRY, seen: list[Layer] | None = None) -> Any:
     """Create new, unbuilt layers from the result of `layer_to_config`."""
     seen = [] if seen is None else seen
     if isinstance(config, list):
@@ -77,13 +81,18 @@ def layer_from_config(
     if isinstance(config, dict):
         if "same_as" in config:
             return seen[arguments.whole("checkpoint", "same_as", config["same_as"])]
-        if config.get("layer") not in registry:
+        key, base = ("class", Regularizer) if "class" in config else ("layer", Layer)
+        kind: Any = registry.get(config.get(key, ""))
+        if kind is None or not issubclass(kind, base):
             mend = "pass its class, Model.load(path, custom_layers=[...])"
-            raise ValueError(f"expected layers from tinydl or custom_layers, got {config.get('layer')!r}: {mend}")
+            things = f"{base.__name__.lower()}s from tinydl or custom_layers"
+            raise ValueError(f"expected {things}, got {config.get(key)!r}: {mend}")
         given = {name: layer_from_config(value, registry, seen) for name, value in config["arguments"].items()}
         if not all(map(str.isidentifier, given)):  # Python's error would print such a name as it is
             raise ValueError(f"arguments must have Python's names, got {list(given)!r}")
-        layer = registry[config["layer"]](**given)
+        layer = kind(**given)
+        if isinstance(layer, Regularizer):
+            return layer
         layer.name = config["name"]
         if "trainable" in config:
             layer.trainable = config["trainable"]

@@ -1,4 +1,5 @@
 from tinydl.layers import ContractivePenalty, Dense
+from tinydl.regularizers import L2
 
 from ..cases import LayerCase, UsedBefore, X, at, with_zeros
 from ..drawing import ONLY_ROWS
@@ -10,6 +11,7 @@ SPEC = LayerSpec(
     cases={
         **{str(f): LayerCase(ContractivePenalty(Dense(4, f), 0.5), X) for f in (None, "sigmoid", "tanh", "relu")},
         "no bias": LayerCase(ContractivePenalty(Dense(4, "sigmoid", use_bias=False), 0.5), X),
+        "regularized": LayerCase(ContractivePenalty(Dense(4, "tanh", kernel_regularizer="l1_l2"), 0.5), X),
         "one row": LayerCase(ContractivePenalty(Dense(4, "tanh"), 0.5), (1, 5)),
         "inference": LayerCase(ContractivePenalty(Dense(4, "tanh"), 0.5), X, {"training": False}),
     },
@@ -20,6 +22,7 @@ SPEC = LayerSpec(
         *at((4, 2), ContractivePenalty(Dense(3, "sigmoid"), 0.5)),
         *at((5, 3), ContractivePenalty(Dense(4, "relu"), 0.5)),
         *at((3, 2), ContractivePenalty(Dense(3), 0.5), ContractivePenalty(Dense(3, "linear"), 0.5)),
+        *at((3, 2), ContractivePenalty(Dense(2, "tanh", kernel_regularizer=L2(0.3)), 0.5)),
         *at((3, 2), UsedBefore(ContractivePenalty(Dense(2, "tanh"), 0.5))),
         *at(with_zeros(3, 2), ContractivePenalty(Dense(3, "tanh", use_bias=False), 0.5)),
     ],

@@ -1,14 +1,18 @@
 from tinydl.initializers import INITIALIZERS
 from tinydl.layer import Shape
 from tinydl.layers import Dense, Tanh
+from tinydl.regularizers import L1, L1L2, L2
 
 from ..cases import ROWS, LayerCase, Lowest, Overwriting, UsedBefore, X, at, learning_from, normal
 from ..drawing import ONLY_ROWS, WIDTHS, Draw, activation
 from ..spec import LayerSpec
 
+REGULARIZERS = (L1(0.1), L2(0.3), L1L2(0.2, 0.1))
+
 
 def draw_one(draw: Draw, shape: Shape) -> Dense:
-    return Dense(draw(WIDTHS), activation(draw), draw((True, False)), draw(tuple(INITIALIZERS)))
+    kinds = (None, None, *REGULARIZERS)
+    return Dense(draw(WIDTHS), activation(draw), draw((True, False)), draw(tuple(INITIALIZERS)), draw(kinds))
 
 
 SPEC = LayerSpec(
@@ -21,6 +25,7 @@ SPEC = LayerSpec(
         "one input": LayerCase(Dense(4, "relu"), (6, 1)),
         "wide": LayerCase(Dense(40, "relu", kernel_initializer="he_normal"), (8, 29)),
         "large inputs": LayerCase(Dense(4), 100 * ROWS),
+        **{f"regularized, {r!r}": LayerCase(Dense(4, "tanh", kernel_regularizer=r), X) for r in REGULARIZERS},
     },
     draw=draw_one,
     inputs=ONLY_ROWS,
@@ -30,6 +35,8 @@ SPEC = LayerSpec(
         *at((4, 2), Dense(3, "sigmoid"), Dense(3, "relu"), Dense(3)),
         *at((3, 3), Dense(3, use_bias=False)),
         *at((3, 2), Overwriting(Dense(2, "tanh")), UsedBefore(Dense(2, "tanh"))),
+        *at((3, 2), *(Dense(2, "tanh", kernel_regularizer=r) for r in REGULARIZERS)),
+        *at((3, 2), Overwriting(Dense(2, "tanh", kernel_regularizer=L2(0.3)))),
         *at((3, 2), Lowest(Dense(2, "tanh"), normal(3, 3))),
         *at((3, 2), Lowest(learning_from(1, [Tanh(), Dense(2)]), normal(3, 3))),
     ],

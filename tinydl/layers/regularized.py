@@ -1,0 +1,30 @@
+"""Regularized: the base class of layers with a kernel_regularizer, a term on W alone that is added to the loss."""
+
+from __future__ import annotations
+
+from ..layer import Layer
+from ..regularizers import Regularizer
+
+
+class Regularized(Layer):
+    """Base class of layers whose weights W may have a regularizer.
+
+    Term       P(W), counted once for a layer in several places, and not at all while the layer is frozen (as in Keras)
+    Backward   W reaches the total loss by two roads, through the layer's output and directly through P. Backward
+               therefore adds dP/dW to the gradient that it derives from dy
+    """
+
+    kernel_regularizer: Regularizer | None = None
+
+    def penalty(self) -> float:
+        active = self._active_regularizer()
+        return 0.0 if active is None or not self.built else active.penalty(self.params["W"])
+
+    def _add_regularization(self) -> None:
+        """Add dP/dW to the gradient of W."""
+        active = self._active_regularizer()
+        if active is not None:
+            self.grads["W"] += active.gradient(self.params["W"])
+
+    def _active_regularizer(self) -> Regularizer | None:
+        return self.kernel_regularizer if self.original is None and self.trainable else None
