@@ -227,6 +227,8 @@ class RMSprop(Optimizer):
 
     v <- rho v + (1 - rho) g^2,   p <- p - lr g / (sqrt(v) + epsilon)
 
+    With keras_epsilon=True, as in Keras, the divisor is sqrt(v + epsilon), which is larger where gradients are small.
+
     Reference  Tieleman & Hinton 2012, lecture 6.5; the same update as PyTorch's RMSprop with alpha = rho
     """
 
@@ -234,23 +236,30 @@ class RMSprop(Optimizer):
 
     def __init__(
         self, learning_rate: float | Schedule = 1e-3, rho: float = 0.9, epsilon: float = 1e-8,
-        global_clipnorm: float | None = None,
+        global_clipnorm: float | None = None, keras_epsilon: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, global_clipnorm)
         self.rho = arguments.number("RMSprop", "rho", rho, 0, 1)
         self.epsilon = arguments.number("RMSprop", "epsilon", epsilon, 1e-16)
+        self.keras_epsilon = arguments.flag("RMSprop", "keras_epsilon", keras_epsilon)
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
+        outside, inside = (0.0, self.epsilon) if self.keras_epsilon else (self.epsilon, 0.0)
         for _, (p, g, v) in self.by_decay(0.0, params, grads, self.slots["v"]):
-            rmsprop(p, g, v, learning_rate, self.rho, self.epsilon)
+            rmsprop(p, g, v, learning_rate, self.rho, outside, inside)
 
 
 @compiled_as(kernels.optimizers.rmsprop)
-def rmsprop(p: NDArray, g: NDArray, v: NDArray, learning_rate: float, rho: float, epsilon: float) -> None:
-    """One step on the flat vectors p (parameters), g (gradients) and v (running mean of g^2)."""
+def rmsprop(
+    p: NDArray, g: NDArray, v: NDArray, learning_rate: float, rho: float, epsilon: float, inside: float = 0.0
+) -> None:
+    """One step on the flat vectors p (parameters), g (gradients) and v (running mean of g^2).
+
+    epsilon is added to the root, `inside` to v.
+    """
     v *= rho
     v += (1 - rho) * g * g
-    p -= learning_rate * g / (np.sqrt(v) + epsilon)
+    p -= learning_rate * g / (np.sqrt(v + inside) + epsilon)
 
 
 class Adam(Optimizer):
@@ -259,6 +268,9 @@ class Adam(Optimizer):
     m <- beta1 m + (1 - beta1) g               v <- beta2 v + (1 - beta2) g^2
     m^ = m / (1 - beta1^t)                     v^ = v / (1 - beta2^t)      (correct the bias of starting at 0)
     p <- p - lr weight_decay p - lr m^ / (sqrt(v^) + epsilon)
+
+    With keras_epsilon=True, as in Keras, the divisor is (sqrt(v) + epsilon) / sqrt(1 - beta2^t): the paper's epsilon
+    hat, added before the bias correction (the text below its Algorithm 1). It is larger in the first steps.
 
     The weight decay is decoupled: it acts on p directly and never enters m or v. It applies only to decayed
     parameters (see the top of this file).
@@ -271,17 +283,21 @@ class Adam(Optimizer):
 
     def __init__(
         self, learning_rate: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
-        weight_decay: float = 0.0, global_clipnorm: float | None = None,
+        weight_decay: float = 0.0, global_clipnorm: float | None = None, keras_epsilon: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, global_clipnorm)
         self.beta1 = arguments.number("Adam", "beta1", beta1, 0, 1)
         self.beta2 = arguments.number("Adam", "beta2", beta2, 0, 1)
         self.epsilon = arguments.number("Adam", "epsilon", epsilon, 1e-16)
         self.weight_decay = arguments.number("Adam", "weight_decay", weight_decay, 0)
+        self.keras_epsilon = arguments.flag("Adam", "keras_epsilon", keras_epsilon)
 
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
+        epsilon = self.epsilon
+        if self.keras_epsilon:
+            epsilon /= math.sqrt(1 - self.beta2**self.iterations)
         for decay, (p, g, m, v) in self.by_decay(self.weight_decay, params, grads, self.slots["m"], self.slots["v"]):
-            adam(p, g, m, v, self.iterations, learning_rate, self.beta1, self.beta2, self.epsilon, decay)
+            adam(p, g, m, v, self.iterations, learning_rate, self.beta1, self.beta2, epsilon, decay)
 
 
 @compiled_as(kernels.optimizers.adam)

@@ -59,13 +59,13 @@ def _sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay):
 
 
 @kernel(error_model="numpy")
-def _rmsprop(p, g, v, learning_rate, rho, epsilon):
-    lr, eps = p.dtype.type(learning_rate), p.dtype.type(epsilon)
+def _rmsprop(p, g, v, learning_rate, rho, epsilon, inside):
+    lr, eps, within = p.dtype.type(learning_rate), p.dtype.type(epsilon), p.dtype.type(inside)
     decay, gain = p.dtype.type(rho), p.dtype.type(1 - rho)
     tiny = np.finfo(p.dtype).tiny
     for k in range(p.size):
         v[k] = _flush(decay * v[k] + gain * g[k] * g[k], tiny)
-        p[k] -= lr * g[k] / (math.sqrt(v[k]) + eps)
+        p[k] -= lr * g[k] / (math.sqrt(v[k] + within) + eps)
 
 
 @kernel(error_model="numpy")  # omits the test for division by 0, which epsilon > 0 rules out
@@ -92,12 +92,14 @@ def sgd(
         _share(_sgd, (p, g, v), learning_rate, momentum, nesterov, weight_decay)
 
 
-def rmsprop(p: NDArray, g: NDArray, v: NDArray, learning_rate: float, rho: float, epsilon: float) -> None:
+def rmsprop(
+    p: NDArray, g: NDArray, v: NDArray, learning_rate: float, rho: float, epsilon: float, inside: float = 0.0
+) -> None:
     """Twin of optimizers.rmsprop."""
     if p.size < SMALL:
-        _rmsprop(p, g, v, learning_rate, rho, epsilon)
+        _rmsprop(p, g, v, learning_rate, rho, epsilon, inside)
     else:
-        _share(_rmsprop, (p, g, v), learning_rate, rho, epsilon)
+        _share(_rmsprop, (p, g, v), learning_rate, rho, epsilon, inside)
 
 
 def adam(
