@@ -100,9 +100,10 @@ class Configured(Checked):
         """For classes without arguments."""
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments by name: `type(thing)(**thing.get_config())` recreates the object."""
+        """The constructor's arguments: `type(thing)(**thing.get_config())` recreates the object, but for its name."""
         parameters = list(inspect.signature(type(self).__init__).parameters.values())[1:]
-        names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+        several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        names = [each.name for each in parameters if each.kind not in several and each.name != "name"]
         for name in names:
             if not hasattr(self, name):
                 must = f"its constructor must store the argument {name!r} as self.{name}"

@@ -45,7 +45,6 @@ class Layer(arguments.Configured):
     output_shape: Shape | None = None
     dtype: np.dtype | None = None
     rng: np.random.Generator | None = None
-    trainable: bool = True
     needs_build: bool = False  # whether forward works only after build
     input_gradient: bool = True  # a Model clears it in training if dL/dx is not needed: any array may then be returned
     in_model: bool = False
@@ -58,8 +57,11 @@ class Layer(arguments.Configured):
     _x: Any = None  # the arrays that most layers keep for backward; None before the first forward pass
     _y: Any = None
 
-    def __init__(self) -> None:
+    def __init__(self, name: str | None = None) -> None:
+        """name: the layer's name, unique among its neighbours; a Model names the layers that have none."""
         self.params, self.grads, self.state = {}, {}, {}
+        if name is not None:
+            self.name = name
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         """Set the input's shape (without the batch axis), create the parameters, and return the output's shape."""
@@ -122,7 +124,7 @@ class Layer(arguments.Configured):
     def label(self) -> str:
         """This layer's name in messages: "dense_1 (Dense)", or only "Dense" outside a model."""
         kind = type(self).__name__
-        return f"{arguments.shown(self.name)} ({kind})" if self.name else self._called or kind
+        return f"{arguments.shown(str(self.name))} ({kind})" if self.name else self._called or kind
 
     def add_parameter(self, name: str, value: NDArray) -> None:
         if not self._shares(self.params, name, value):

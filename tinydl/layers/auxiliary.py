@@ -37,13 +37,15 @@ class AuxiliaryHead(Container):
     live = ("weight",)
     loss: Any
     targets: NDArray | None
+    sample_weight: NDArray | None
     _term: Any = None  # L of the last forward pass; None if the head did not run
 
-    def __init__(self, head: Layer | Sequence[Layer], weight: float = 0.3) -> None:
-        super().__init__()
+    def __init__(self, head: Layer | Sequence[Layer], weight: float = 0.3, name: str | None = None) -> None:
+        super().__init__(name)
         self.head = as_layer("AuxiliaryHead", "head", head)
         self.weight = arguments.number("AuxiliaryHead", "weight", weight, 0)
-        self.loss, self.targets, self.sample_weight = None, None, None
+        self.loss, self.targets = None, None
+        self.sample_weight = None
 
     def expect(self, loss: Any, targets: NDArray | None, sample_weight: NDArray | None = None) -> AuxiliaryHead:
         """Set the head's loss, and its targets and sample weights for the next x, one per row; return this layer.

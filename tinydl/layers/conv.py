@@ -9,8 +9,7 @@ from .. import arguments, kernels
 from ..initializers import INITIALIZERS
 from ..kernels import Window, compiled_as
 from ..layer import Shape
-from ..regularizers import Regularizer, regularizer
-from . import sums  # the module, not its names: see kernels/twins.py
+from ..regularizers import Regularizer
 from .activations import activate, derivative
 from .dense import SOFTMAX_HINT
 from .regularized import Regularized
@@ -63,13 +62,15 @@ class Conv2D(Regularized):
     """
 
     needs_build = True
+    live = ("kernel_regularizer",)
 
     def __init__(
         self, filters: int, kernel_size: int | tuple[int, int], strides: int | tuple[int, int] = 1,
         padding: str | int | tuple = "valid", activation: str | None = None, use_bias: bool = True,
         kernel_initializer: str = "glorot_uniform", kernel_regularizer: str | Regularizer | None = None,
+        name: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__()
+        super().__init__(name)
         self.filters = arguments.positive_int("Conv2D", "filters", filters)
         self.kernel_size = pair("Conv2D", "kernel_size", kernel_size)
         self.strides = pair("Conv2D", "strides", strides)
@@ -78,7 +79,7 @@ class Conv2D(Regularized):
         self.activation = arguments.one_of("Conv2D", "activation", activation, kernels.ACTIVATIONS, hint)
         self.use_bias = arguments.flag("Conv2D", "use_bias", use_bias)
         self.kernel_initializer = arguments.one_of("Conv2D", "kernel_initializer", kernel_initializer, INITIALIZERS)
-        self.kernel_regularizer = regularizer("Conv2D", kernel_regularizer)
+        self.kernel_regularizer = kernel_regularizer
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
@@ -103,7 +104,7 @@ class Conv2D(Regularized):
         W, grads = self.params["W"], self.grads if self.trainable else {}
         dW, db = grads.get("W"), grads.get("b")
         dx = conv2d_backward(dy, self._x, W, self._y, self._window, self._code, dW, db, self.input_gradient)
-        if self.kernel_regularizer is not None:
+        if self._kernel_regularizer is not None:
             self._add_regularization()
         return dx
 
@@ -139,7 +140,7 @@ def conv2d_backward(
         cols = im2col(x, window)  # (n oh ow, kh kw c)
         dW += (cols.T @ da).reshape(W.shape)
     if db is not None:
-        db += sums.over_rows(da)
+        db += da.sum(axis=0, dtype=np.float64)
     if not need_dx:
         return np.empty((0, 0, 0, 0), dy.dtype)
     dcols = da @ W.reshape(-1, f).T

@@ -12,12 +12,14 @@ from .. import arguments, kernels
 from ..initializers import INITIALIZERS
 from ..kernels import compiled_as
 from ..layer import Shape
-from ..regularizers import Regularizer, regularizer
-from . import sums  # the module, not its names: see kernels/twins.py
+from ..regularizers import Regularizer
 from .activations import activate, derivative
 from .regularized import Regularized
 
-SOFTMAX_HINT = ": softmax is a layer, Softmax(); to train a classifier, leave it out and use SoftmaxCrossEntropy"
+SOFTMAX_HINT = (
+    ": softmax is a layer, Softmax(). To train a classifier, leave it out and use SoftmaxCrossEntropy(), or make it "
+    "the last layer and compile with loss='categorical_crossentropy'"
+)
 
 
 class Dense(Regularized):
@@ -44,6 +46,7 @@ class Dense(Regularized):
     """
 
     needs_build = True
+    live = ("kernel_regularizer",)
     accumulate = True  # a Model clears it in training if W is large: dW is then written, not added to zeros
 
     def __init__(
@@ -53,14 +56,15 @@ class Dense(Regularized):
         use_bias: bool = True,
         kernel_initializer: str = "glorot_uniform",
         kernel_regularizer: str | Regularizer | None = None,
+        name: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(name)
         self.units = arguments.positive_int("Dense", "units", units)
         hint = SOFTMAX_HINT if activation == "softmax" else ""
         self.activation = arguments.one_of("Dense", "activation", activation, kernels.ACTIVATIONS, hint)
         self.use_bias = arguments.flag("Dense", "use_bias", use_bias)
         self.kernel_initializer = arguments.one_of("Dense", "kernel_initializer", kernel_initializer, INITIALIZERS)
-        self.kernel_regularizer = regularizer("Dense", kernel_regularizer)
+        self.kernel_regularizer = kernel_regularizer
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         super().build(input_shape, rng, dtype)
@@ -85,7 +89,7 @@ class Dense(Regularized):
         W, grads = self.params["W"], self.grads if self.trainable else {}
         dW, db = grads.get("W"), grads.get("b")
         dx = dense_backward(dy, self._x, W, self._y, self._code, dW, db, self.input_gradient, self.accumulate)
-        if self.kernel_regularizer is not None:
+        if self._kernel_regularizer is not None:
             self._add_regularization()
         return dx
 
@@ -117,5 +121,5 @@ def dense_backward(
     if db is not None:
         if not accumulate:
             db[...] = 0
-        db += sums.over_rows(da)
+        db += da.sum(axis=0, dtype=np.float64)
     return da @ W.T if need_dx else np.empty((0, 0), dy.dtype)

@@ -47,8 +47,8 @@ class LayerNorm(Layer):
 
     live = ("epsilon",)
 
-    def __init__(self, epsilon: float = 1e-3) -> None:
-        super().__init__()
+    def __init__(self, epsilon: float = 1e-3, name: str | None = None) -> None:
+        super().__init__(name)
         self.epsilon = arguments.positive("LayerNorm", "epsilon", epsilon)
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:

@@ -10,7 +10,6 @@ from numpy.typing import DTypeLike, NDArray
 from .. import arguments, kernels
 from ..kernels import compiled_as
 from ..layer import Layer, Shape
-from . import sums  # the module, not its names: see kernels/twins.py
 from .activations import activate, derivative
 from .sliding_window import check_image
 
@@ -53,8 +52,10 @@ class BatchNorm(Layer):
     live = ("momentum", "epsilon")
     _statistics: Any = None  # None until the first forward pass
 
-    def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, activation: str | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self, momentum: float = 0.99, epsilon: float = 1e-3, activation: str | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(name)
         self.momentum = arguments.number("BatchNorm", "momentum", momentum, 0, 1)
         self.epsilon = arguments.positive("BatchNorm", "epsilon", epsilon)
         self.activation = arguments.one_of("BatchNorm", "activation", activation, kernels.ACTIVATIONS)
@@ -76,7 +77,7 @@ class BatchNorm(Layer):
         if training:
             with np.errstate(over="ignore", invalid="ignore"):  # both are dealt with below
                 statistics = batch_norm_statistics(x)
-            if np.isfinite(statistics[1]).all():
+            if np.isfinite(statistics).all():
                 for running, new in zip((mean, var), statistics, strict=True):
                     running *= self.momentum
                     running += (1 - self.momentum) * new
@@ -141,17 +142,17 @@ def batch_norm_backward(
     dgamma, dbeta: None for a frozen layer.
     """
     da = dy * derivative(y, activation)
+    axes = tuple(range(x.ndim - 1))
     mean, var = statistics
     s = 1 / np.sqrt(var + x.dtype.type(epsilon))
     xhat = (x - mean) * s
     if dgamma is not None and dbeta is not None:
-        dgamma += sums.over_rows(da * xhat)
-        dbeta += sums.over_rows(da)
+        dgamma += (da * xhat).sum(axis=axes, dtype=np.float64)
+        dbeta += da.sum(axis=axes, dtype=np.float64)
     g = gamma * da  # dL/dxhat
     if not training:
         return s * g
-    n = dy.size // dy.shape[-1]
-    return s * (g - sums.over_rows(g) / n - xhat * (sums.over_rows(g * xhat) / n))
+    return s * (g - g.mean(axis=axes) - xhat * (g * xhat).mean(axis=axes))
 
 
 class LocalResponseNorm(Layer):
@@ -176,8 +177,10 @@ class LocalResponseNorm(Layer):
     live = ("size", "alpha", "beta", "k")
     _s: Any = None  # None until the first forward pass
 
-    def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> None:
-        super().__init__()
+    def __init__(
+        self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0, name: str | None = None
+    ) -> None:
+        super().__init__(name)
         self.size = arguments.positive_int("LocalResponseNorm", "size", size)
         self.alpha = arguments.positive("LocalResponseNorm", "alpha", alpha)
         self.beta = arguments.positive("LocalResponseNorm", "beta", beta)

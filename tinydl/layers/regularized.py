@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..layer import Layer
-from ..regularizers import Regularizer
+from ..regularizers import Regularizer, regularizer
 
 
 class Regularized(Layer):
@@ -14,7 +14,17 @@ class Regularized(Layer):
                therefore adds dP/dW to the gradient that it derives from dy
     """
 
-    kernel_regularizer: Regularizer | None = None
+    _kernel_regularizer: Regularizer | None = None
+    _stands_in: bool = False  # whether this copy of its original takes that layer's own place, not a second one
+
+    @property
+    def kernel_regularizer(self) -> Regularizer | None:
+        """The regularizer, or None; it may be set at any time, to an object or a name."""
+        return self._kernel_regularizer
+
+    @kernel_regularizer.setter
+    def kernel_regularizer(self, value: str | Regularizer | None) -> None:
+        self._kernel_regularizer = regularizer(type(self).__name__, value)
 
     def penalty(self) -> float:
         active = self._active_regularizer()
@@ -27,4 +37,5 @@ class Regularized(Layer):
             self.grads["W"] += active.gradient(self.params["W"])
 
     def _active_regularizer(self) -> Regularizer | None:
-        return self.kernel_regularizer if self.original is None and self.trainable else None
+        counts = self.original is None or self._stands_in
+        return self._kernel_regularizer if counts and self.trainable else None
