@@ -59,7 +59,8 @@ def main() -> None:
             split = book_split(data, seed)
             ours = build(FEATURES, seed=seed)
             ours.compile(Adam(rate, epsilon=1e-7), MeanSquaredError())
-            if ours.fit(split.x_train, split.x_train, EPOCHS[name], BATCH_SIZE, verbose=0).interrupted:
+            x = split.x_train
+            if ours.fit(x, x, epochs=EPOCHS[name], batch_size=BATCH_SIZE, verbose=0).interrupted:
                 raise KeyboardInterrupt
             theirs, optimizer = torch_network(sizes, rate, {"fused": True}, seed)
             epoch = torch_epoch(theirs, optimizer, split.x_train)

@@ -248,7 +248,7 @@ def test_targets_given_twice_or_not_at_all_are_refused() -> None:
     before = model.parameters.copy()
     for method, arguments in ((model.fit, {"verbose": 0}), (model.evaluate, {}), (model.train_on_batch, {})):
         name = method.__name__
-        with pytest.raises(ValueError, match=rf"{name}: Batches already include targets: remove y"):
+        with pytest.raises(ValueError, match=rf"{name}: Batches already hold y: remove y"):
             method(Batches(x, x), x, **arguments)
         if name != "train_on_batch":  # train_on_batch has no default for y
             with pytest.raises(ValueError, match=rf"{name}: targets are missing: pass y, or Batches with a y"):

@@ -148,7 +148,7 @@ def test_habits_of_other_frameworks_do_what_the_manual_says(code: str, happens: 
         with pytest.raises(getattr(builtins, named[1])):
             exec(code, names)
     elif "warning" in happens:
-        with pytest.warns(UserWarning, match="channels"):
+        with pytest.warns(UserWarning, match=r"channels|is taken on logits"):
             exec(code, names)
     else:
         exec(code, names)

@@ -19,6 +19,7 @@ INTERNAL = {
     "commands",
     "config",
     "files",
+    "keywords",
     "layer",
     "model",
     "network",

@@ -15,7 +15,7 @@ from tinydl.layers import AuxiliaryHead, ContractivePenalty, Conv2D, Dense, Flat
 from tinydl.losses import MeanSquaredError
 from tinydl.optimizers import SGD
 from tinydl.regularizers import L1, L1L2, L2, Regularizer
-from tinydl.training.loop import LARGE
+from tinydl.training.freezing import LARGE
 
 KERAS = json.loads((Path(__file__).parent / "golden" / "regularizers_keras.json").read_text())
 DATA = KERAS.pop("data")

@@ -22,9 +22,14 @@ class Batches:
 
     x            (n, ...) inputs of float, integer or bool dtype; layers convert each batch to their own dtype
     y            (n, ...) targets, or None for data used only in `predict`
+    sample_weight  (n,) how much each row counts in the loss, or None
     """
 
-    def __init__(self, x: NDArray[Any], y: NDArray[Any] | None = None) -> None:
+    sample_weight: NDArray[Any] | None = None
+
+    def __init__(
+        self, x: NDArray[Any], y: NDArray[Any] | None = None, sample_weight: NDArray[Any] | None = None
+    ) -> None:
         owner = type(self).__name__
         for name, array in (("x", x), ("y", y)):
             if array is None and name == "y":
@@ -34,7 +39,12 @@ class Batches:
                 raise TypeError(f"{owner}: {name} must be an array of numbers, one row per sample, got {got}")
         if y is not None and len(x) != len(y):
             raise ValueError(f"{owner}: x and y must have the same number of rows, got {len(x)} and {len(y)}")
-        self.x, self.y = x, y
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)
+            if sample_weight.shape != (len(x),):
+                got = f"{sample_weight.shape}"
+                raise ValueError(f"{owner}: sample_weight must be one number per row, shape ({len(x)},), got {got}")
+        self.x, self.y, self.sample_weight = x, y, sample_weight
 
     def __len__(self) -> int:
         return len(self.x)
@@ -65,14 +75,17 @@ class Batches:
 
     def draw(
         self, batch_size: int, rng: np.random.Generator | None = None, shuffle: bool = True
-    ) -> Iterator[tuple[Any, Any]]:
+    ) -> Iterator[tuple[Any, ...]]:
         """Yield the batches of one epoch: every row once, in a new random order. The last batch may be smaller.
 
-        Rows come in order if rng is None or shuffle is False. `take` receives rng in either case.
+        A batch is (x, y), or (x, y, w) if there are sample weights. Rows come in order if rng is None or shuffle is
+        False. `take` receives rng in either case.
         """
         batch_size = arguments.positive_int(type(self).__name__, "batch_size", batch_size)
         order = rng.permutation(len(self)) if rng is not None and shuffle else None
         draw = self.take if type(self).take is Batches.take else self.batch  # tinydl's own `take` needs no check
         for start in range(0, len(self), batch_size):
             rows = slice(start, start + batch_size)
-            yield draw(rows if order is None else order[rows], rng)
+            chosen = rows if order is None else order[rows]
+            batch = draw(chosen, rng)
+            yield batch if self.sample_weight is None else (*batch, self.sample_weight[chosen])

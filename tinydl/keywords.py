@@ -29,7 +29,7 @@ CHANNELS_LAST = "remove it: images are channels last, (n, height, width, channel
 ONE_SEED = "remove it: the model's seed determines all random numbers, Model(..., seed=...)"
 LAST_AXIS = "remove it: the last axis is used"
 NO_LAZY_RUN = "remove it: all steps run in compiled kernels already"
-ALL_ROWS = "remove it: all rows are used"
+ONE_PROCESS = "remove it: batches are drawn where they are used, without other processes"
 WEIGHT_DECAY = "use weight_decay in the optimizer, Adam(weight_decay=...)"
 CLIPS_THE_NORM = "use global_clipnorm, which limits the norm of the whole gradient"
 PENALTY_LAYER = "put a penalty layer such as ActivityL1 after this layer"
@@ -55,8 +55,6 @@ INSTEAD: dict[str, dict[str, str]] = {
         "in_features": NO_BUILD_ARGUMENT,
         "input_dim": NO_BUILD_ARGUMENT,
         "input_shape": NO_BUILD_ARGUMENT,
-        "kernel_regularizer": WEIGHT_DECAY,
-        "name": "set it afterwards: layer.name = 'encoder'",
         "scale": "remove it: gamma is always there",
         "seed": ONE_SEED,
         "trainable": "set it afterwards: layer.trainable = False",
@@ -113,16 +111,17 @@ INSTEAD: dict[str, dict[str, str]] = {
         "learning_rate": "give it to the optimizer: Adam(learning_rate=...)",
         "lr": "give it to the optimizer: Adam(learning_rate=...)",
         "metrics": "give them to compile: model.compile(optimizer, loss, metrics=[...])",
-        "steps_per_epoch": ALL_ROWS,
+        "max_queue_size": ONE_PROCESS,
+        "use_multiprocessing": ONE_PROCESS,
+        "workers": ONE_PROCESS,
     },
-    "evaluate": {"return_dict": "remove it: the figures come as a list", "steps": ALL_ROWS},
-    "predict": {"steps": ALL_ROWS},
+    "evaluate": {"callbacks": "remove it: callbacks belong to fit"},
+    "predict": {"callbacks": "remove it: callbacks belong to fit"},
     "save": {
         "overwrite": "remove it: an existing file is replaced",
         "save_format": "remove it: the file is safetensors",
     },
     "load": {
-        "compile": "remove it: call compile on the loaded model",
         "safe_mode": "remove it: a file never runs code",
     },
     "load_weights": {
@@ -184,10 +183,18 @@ def checked(*methods: str) -> Callable[[Class], Class]:
     """A class decorator: the named methods refuse unknown keywords with advice."""
 
     def wrap(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        parameters = inspect.signature(function).parameters.values()
+        positional = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+        by_name = "=..., ".join([each.name for each in parameters if each.kind is each.KEYWORD_ONLY][:2])
+
         @functools.wraps(function)
         def checking(*args: Any, **keywords: Any) -> Any:
             if keywords:
                 check([name], function, keywords)
+            if len(args) > len(positional):
+                free = ", ".join(positional[1:])
+                got = f"{len(args) - 1} values"
+                raise TypeError(f"{name}: only {free} may be given without a keyword, got {got}: write {by_name}=...")
             return function(*args, **keywords)
 
         return checking

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import arguments, caches, keywords
-from .batches import Batches
-from .callbacks import Callback, History, ProgressBar
+from .callbacks import Callback, History
 from .kernels.machine import memory
 from .kernels.machine.threads import one_blas_thread
 from .layer import Layer, Shape
@@ -22,7 +22,7 @@ from .layers.sharing import check_places
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import Optimizer
-from .training import attributes, checkpoint, freezing, inputs, loop, own_layers, vector
+from .training import attributes, by_name, checkpoint, ends, freezing, habits, inputs, loop, own_layers, sources, vector
 from .training.keras_order import arrays_in_order
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ class Model(keywords.Checked):
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: dict[str, Metric] = {}
+        self.strict_metrics = False
+        self.fused = False  # whether the loss takes the logits of a network that ends in probabilities (see compile)
         self.epoch = 0
         self.stop_training = False
         self.interrupted = False
@@ -94,7 +96,9 @@ class Model(keywords.Checked):
 
     def _lay_out(self) -> None:
         self.parameters, self.gradients, self._decayed = vector.lay_out(self.root, self.dtype)
-        self._step = loop.Step(self.root, self.parameters, self.gradients)
+        self._step = loop.Step(
+            self.root, self.parameters, self.gradients, ends.up_to_logits(self.root) if self.fused else None
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """The content of copies and pickles; the layers hold the arrays, so the flat vectors are left out."""
@@ -105,6 +109,9 @@ class Model(keywords.Checked):
         self.__dict__.update(state)
         self._lay_out()
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(habits.missing(type(self), name), name=name, obj=self)
+
     def __copy__(self) -> Model:
         return copy.deepcopy(self)
 
@@ -113,6 +120,13 @@ class Model(keywords.Checked):
     @property
     def layers(self) -> tuple[Layer, ...]:
         return tuple(self.root.layers)
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or at this place in `layers`; a name with dots leads into a composite.
+
+        Raises ValueError, naming the layers there are.
+        """
+        return habits.find_layer(self.root, name, index)
 
     @property
     def params(self) -> dict[str, NDArray]:
@@ -142,22 +156,44 @@ class Model(keywords.Checked):
 
     # --- training ---------------------------------------------------------------------------------
 
-    def compile(self, optimizer: Optimizer, loss: Loss, metrics: Iterable[str | Metric] = ()) -> None:
-        """Set optimizer, loss and metrics (names from tinydl.metrics, or functions (y_true, y_pred) -> float)."""
-        inputs.check_optimizer_and_loss(optimizer, loss)
+    def compile(
+        self, optimizer: str | Optimizer, loss: str | Loss, metrics: str | Iterable[str | Metric] = (),
+        strict_metrics: bool = False,
+    ) -> None:  # fmt: skip
+        """Set optimizer, loss and metrics.
+
+        optimizer  an object, or Keras's name: "sgd", "rmsprop", "adam", "adamw", "lion" with Keras's default values
+        loss       an object, or Keras's name: "mse", "mae", "huber", "hinge", "kl_divergence", "binary_crossentropy",
+                   "categorical_crossentropy" and "sparse_categorical_crossentropy" (both take labels and one-hot rows).
+                   The objects SoftmaxCrossEntropy and BinaryCrossEntropy take logits. Keras's names for them take
+                   probabilities: on a network that ends in that softmax or sigmoid, the two are computed as one, and
+                   `predict` gives probabilities; on a linear end the logits are taken, with a warning that says so
+        metrics    names from tinydl.metrics, or functions (y_true, y_pred) -> float of what `predict` gives, computed
+                   from a whole epoch or data set. A metric that fails or is NaN is named in a warning;
+                   strict_metrics=True makes it an error
+        """
+        optimizer = by_name.optimizer(optimizer)
+        loss, chain = by_name.loss(loss, self.root)
         caches.remember(loss)
         if optimizer is not self.optimizer and optimizer.iterations:
             got = f"{type(optimizer).__name__} after {optimizer.iterations} steps on another model"
             mend = "give each model its own optimizer"
             raise ValueError(f"compile: optimizer must be new, got {got}: {mend}")
-        inputs.check_ends(loss, self.root, self.output_shape)
-        chosen = inputs.metrics_by_name(metrics)
+        inputs.check_ends(loss, chain or self.root, self.output_shape)
+        chosen = inputs.metrics_by_name(metrics, loss, self.root, self.output_shape)
+        strict_metrics = arguments.flag("compile", "strict_metrics", strict_metrics)
         self._check_attributes("compile", optimizer, loss)
         optimizer.build(self.parameters)
         optimizer.decayed, optimizer.frozen = self._decayed, freezing.frozen_ranges(self.root)
+        self.fused = chain is not None
+        self._step = loop.Step(self.root, self.parameters, self.gradients, chain)
         for head in self._step.heads:
             head.expect(copy.copy(loss), None)
-        self.optimizer, self.loss, self.metrics = optimizer, loss, chosen
+        self.optimizer, self.loss, self.metrics, self.strict_metrics = optimizer, loss, chosen, strict_metrics
+
+    def as_outputs(self, y_pred: NDArray) -> NDArray:
+        """What `predict` gives, from what the loss takes: probabilities from logits, if the two are fused."""
+        return ends.PROBABILITIES[ends.applied_by(self.loss) or ""](y_pred) if self.fused else y_pred
 
     def _check_attributes(self, method: str, optimizer: Optimizer, loss: Loss) -> None:
         """Raise if something was set on the model, a layer, the optimizer or the loss that nothing would read."""
@@ -171,12 +207,29 @@ class Model(keywords.Checked):
         return self.optimizer, self.loss
 
     @UNDERFLOW_IS_HARMLESS
-    def train_on_batch(self, x: ArrayLike, y: ArrayLike) -> float:
-        """Take one optimizer step; return the loss before the step, penalties included."""
+    def train_on_batch(
+        self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None, return_dict: bool = False,
+    ) -> Any:  # fmt: skip
+        """Take one optimizer step; return the loss before the step (penalties included), as `evaluate` returns it."""
         optimizer, loss = self._compiled("train_on_batch")
-        batch = inputs.check_data("train_on_batch", self, loss, x, y)
+        data = inputs.check_data("train_on_batch", self, loss, x, y, sample_weight, class_weight)
+        seen = loop.Seen()
         with one_blas_thread():
-            return self._step.take(*batch.batch(slice(None)), loss, optimizer)[0]
+            ((batch_x, batch_y, weights),) = sources.Rows(data, len(data)).one_pass(None)
+            value, y_pred = self._step.take(batch_x, batch_y, weights, loss, optimizer)
+            seen.add(batch_y, self.as_outputs(y_pred))
+        return self._returned({"loss": value, **seen.figures("train_on_batch", self)}, return_dict)
+
+    def test_on_batch(
+        self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, return_dict: bool = False
+    ) -> Any:
+        """`evaluate` on one batch."""
+        return self.evaluate(x, y, sample_weight=sample_weight, batch_size=len(np.asarray(x)), return_dict=return_dict)
+
+    def predict_on_batch(self, x: ArrayLike) -> NDArray:
+        """`predict` on one batch, in one pass."""
+        return self(x)
 
     def hand_targets(self, targets: NDArray, loss: Loss) -> None:
         """Set the loss and the targets of all auxiliary heads without targets, for the next training forward pass.
@@ -190,40 +243,69 @@ class Model(keywords.Checked):
     @UNDERFLOW_IS_HARMLESS
     @one_blas_thread()
     def fit(
-        self, x: ArrayLike | Batches, y: ArrayLike | None = None, epochs: int = 1, batch_size: int = 32,
-        shuffle: bool = True, validation_data: tuple[ArrayLike, ArrayLike] | Batches | None = None,
-        callbacks: Sequence[Callback] | None = (), verbose: int = 1, initial_epoch: int = 0,
+        self, x: Any, y: ArrayLike | None = None, *, batch_size: int | None = None, epochs: int = 1,
+        verbose: int | str = "auto", callbacks: Sequence[Callback] | None = None, validation_split: float = 0.0,
+        validation_data: Any = None, shuffle: bool = True, class_weight: Mapping[int, float] | None = None,
+        sample_weight: ArrayLike | None = None, initial_epoch: int = 0, steps_per_epoch: int | None = None,
+        validation_steps: int | None = None, validation_batch_size: int | None = None,
+        validation_freq: int | Collection[int] = 1,
     ) -> History:  # fmt: skip
         """Train for epochs initial_epoch .. epochs - 1 and return a History of their figures (loss and metrics).
 
-        x and validation_data may be Batches that include their targets.
-        An epoch is one pass over the rows, in a new order if `shuffle` is true, including a last short batch. Its
-        "loss" is the mean over rows of the loss (penalties included) before the step on each row's batch; "val_loss"
-        is the loss of `evaluate` after the epoch. verbose: 0 is silent, 1 shows a bar (lines without a terminal).
+        x, y              arrays; or x alone: Batches with targets, or anything that yields batches (x, y) or
+                          (x, y, sample_weight), such as a generator, Keras's Sequence or PyTorch's DataLoader
+        batch_size        rows per step, 32 if not given; a source that yields batches decides by itself
+        shuffle           draw the rows (or a Sequence's batches) in a new order in each epoch
+        sample_weight     how much each row counts in the loss, (n,); class_weight the same by class, {class: weight}.
+                          Both multiply. The mean divides by the number of rows; metrics are not weighted
+        validation_split  the fraction of the rows, from the end and before shuffling, kept for validation
+        validation_data   (x, y), (x, y, sample_weight) or a source like x; it overrides validation_split.
+                          validation_freq: validate after every so many epochs, or after the epochs listed (from 1)
+        steps_per_epoch   batches in an epoch, which goes on where the last one stopped; needed for more than one epoch
+                          from a generator. validation_steps likewise; validation begins anew where the source can
+        verbose           0 is silent, 1 and "auto" show a bar (lines without a terminal), 2 shows lines
+
+        An epoch is one pass over the rows, including a last short batch. Its "loss" is the mean over rows of the loss
+        (penalties included) before the step on each row's batch; "val_loss" is the loss of `evaluate` after the epoch.
 
         Ctrl-C ends training cleanly: callbacks finish (the best model stays saved), and `fit` returns the History so
         far, with `interrupted` set to True.
 
-        Before changing anything, raises RuntimeError if the model is not compiled, or ValueError if data do not fit.
+        Before changing anything, raises RuntimeError if the model is not compiled, or ValueError if data do not fit; a
+        batch from a source is checked when it comes.
         In training, raises FloatingPointError if the loss is NaN or infinite, naming the epoch, batch and layer.
         """
         optimizer, loss = self._compiled("fit")
         self._check_attributes("fit", optimizer, loss)
         freezing.check_something_trains("fit", self.root)
-        data = inputs.check_data("fit", self, loss, x, y)
-        validation = inputs.check_validation(self, loss, validation_data)
         epochs = arguments.positive_int("fit", "epochs", epochs)
-        batch_size = arguments.positive_int("fit", "batch_size", batch_size)
         initial_epoch = arguments.whole("fit", "initial_epoch", initial_epoch)
         shuffle = arguments.flag("fit", "shuffle", shuffle)
+        validates_after = inputs.check_frequency(validation_freq)
+        if validation_data is None:
+            (x, y, sample_weight), validation_data = sources.split("fit", validation_split, x, y, sample_weight)
+        data = sources.training_feed(
+            self, loss, x, y, sample_weight, class_weight, batch_size, shuffle, steps_per_epoch, epochs - initial_epoch
+        )
+        times = sum(map(validates_after, range(initial_epoch, epochs)))
+        validation = sources.validation_feed(
+            self, loss, validation_data, validation_batch_size or batch_size, validation_steps, times
+        )
         history = History()
-        listeners = [history, *inputs.check_callbacks(callbacks), *([ProgressBar()] if verbose else [])]
+        bar = inputs.progress_bar(verbose)
+        job = loop.Run(
+            data, epochs, initial_epoch, [history, *inputs.check_callbacks(callbacks), *bar], validation,
+            validates_after,
+        )  # fmt: skip
+        if initial_epoch >= epochs:
+            trouble = f"initial_epoch is {initial_epoch} and epochs {epochs}, which counts from the first epoch of all"
+            warnings.warn(f"fit: nothing to train: {trouble}", stacklevel=3)
         try:
-            loop.run(self, self._step, data, epochs, batch_size, shuffle, validation, listeners, initial_epoch)
+            loop.run(self, self._step, job)
         finally:
             memory.release()
         history.interrupted = self.interrupted
-        if self.interrupted and verbose:
+        if self.interrupted and bar:
             print(f"Interrupted after {len(history.epoch)} finished epochs", flush=True)
         return history
 
@@ -231,32 +313,79 @@ class Model(keywords.Checked):
 
     @UNDERFLOW_IS_HARMLESS
     @one_blas_thread()
-    def evaluate(self, x: ArrayLike | Batches, y: ArrayLike | None = None, batch_size: int | None = None) -> Any:
+    def evaluate(
+        self, x: Any, y: ArrayLike | None = None, batch_size: int | None = None, verbose: int | str = 0,
+        sample_weight: ArrayLike | None = None, steps: int | None = None, return_dict: bool = False,
+    ) -> Any:  # fmt: skip
         """The mean loss over the rows (penalties included), without noise; with metrics, a list with the loss first.
 
-        batch_size: the number of rows per batch, by default 1,024, or 128 for images.
+        x: as in `fit`. batch_size: the number of rows per batch, by default 1,024, or 128 for images.
+        return_dict: return {"loss": ..., name of each metric: ...} instead. verbose: 1 prints the figures.
         """
         _, loss = self._compiled("evaluate")
-        values = list(loop.figures(self, inputs.check_data("evaluate", self, loss, x, y), batch_size).values())
+        feed = sources.figures_feed("evaluate", self, loss, x, y, sample_weight, batch_size, steps)
+        figures = loop.figures("evaluate", self, self._step, feed)
         memory.release()
-        return values if self.metrics else values[0]
+        if inputs.progress_bar(verbose, "evaluate"):
+            print(" - ".join(f"{name}: {value:.4g}" for name, value in figures.items()), flush=True)
+        return self._returned(figures, return_dict)
+
+    def _returned(self, figures: dict[str, float], return_dict: bool) -> Any:
+        if return_dict:
+            return figures
+        return list(figures.values()) if self.metrics else figures["loss"]
 
     @UNDERFLOW_IS_HARMLESS
     @one_blas_thread()
-    def predict(self, x: ArrayLike | Batches, batch_size: int | None = None) -> NDArray:
-        """The outputs for all rows, computed batch_size rows at a time (as in `evaluate`), without noise or dropout."""
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: int | str = 0, steps: int | None = None
+    ) -> NDArray:
+        """What the last layer gives for all rows, computed batch_size rows at a time, without noise or dropout.
+
+        These are **logits** for a classifier trained with SoftmaxCrossEntropy or BinaryCrossEntropy: the class is
+        predict(x).argmax(axis=1), or predict(x) > 0 for a yes-or-no output. `predict_proba` gives probabilities. A
+        network that ends in Softmax or a sigmoid gives probabilities here, too.
+
+        x: rows, Batches, or a source of batches as in `fit`, whose targets are left out. batch_size: as in `evaluate`.
+        """
+        inputs.progress_bar(verbose, "predict")
+        if sources.is_stream(x):
+            sources.refuse_beside_a_stream("predict", x, batch_size=batch_size)
+            chunks = [self._forward("predict", batch).copy() for batch in sources.inputs_of("predict", self, x, steps)]
+            memory.release()
+            return np.concatenate(chunks)
         data = inputs.check_x("predict", self, x)
         batch_size = inputs.rows_at_a_time("predict", self, batch_size)
-        y = np.empty((len(data), *self.output_shape), self.dtype)
-        for start in range(0, len(data), batch_size):
-            chunk = self.root.forward(data.batch(slice(start, start + batch_size))[0])
-            if chunk.shape[1:] != self.output_shape:
-                expected = f"the shape that its build returned, {('n', *self.output_shape)}"
-                raise ValueError(f"predict: {self.layers[-1].label} must output {expected}, got {chunk.shape}")
-            y[start : start + batch_size] = chunk
-        del chunk
+        rows = len(data) if steps is None else min(len(data), steps * batch_size)
+        y = np.empty((rows, *self.output_shape), self.dtype)
+        for start in range(0, rows, batch_size):
+            y[start : start + batch_size] = self._forward("predict", data.batch(slice(start, start + batch_size))[0])
         memory.release()
         return y
+
+    def _forward(self, method: str, x: NDArray) -> NDArray:
+        y = self.root.forward(x)
+        if y.shape[1:] != self.output_shape:
+            expected = f"the shape that its build returned, {('n', *self.output_shape)}"
+            raise ValueError(f"{method}: {self.layers[-1].label} must output {expected}, got {y.shape}")
+        return y
+
+    def predict_proba(self, x: Any, batch_size: int | None = None) -> NDArray:
+        """Probabilities: the softmax or sigmoid of what `predict` gives, by the loss that the model was compiled with.
+
+        (n, classes) for SoftmaxCrossEntropy; the probability of yes, in the shape of the outputs, for
+        BinaryCrossEntropy. The outputs themselves if the network ends in Softmax or a sigmoid. Raises RuntimeError if
+        neither the loss nor the network says how to turn outputs into probabilities.
+        """
+        probabilities = ends.check_probabilities("predict_proba", self.root, self.loss)
+        y = self.predict(x, batch_size)
+        return y if probabilities is None else probabilities(y)
+
+    def __call__(self, x: ArrayLike, training: bool = False) -> NDArray:
+        """The outputs of one batch, as an array of their own; training=True computes them as a training step does."""
+        data = inputs.check_x(f"{self.name}(x)", self, x)
+        with one_blas_thread():
+            return self.root.forward(data.batch(slice(None))[0], arguments.flag(self.name, "training", training)).copy()
 
     # --- weights and files ------------------------------------------------------------------------
 
@@ -287,23 +416,32 @@ class Model(keywords.Checked):
         other._lay_out()
         return other
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the architecture and the weights to one safetensors file, atomically.
+    def save(self, path: str | os.PathLike[str], include_optimizer: bool = True) -> None:
+        """Write the architecture, the weights and how the model was compiled to one safetensors file, atomically.
 
+        include_optimizer: also write the optimizer's vectors, so that a loaded model trains on as this one would. They
+        make the file larger, with Adam three times as large.
         A symbolic link stays a link, to a new file; a file that is replaced keeps its permissions.
 
         Raises OSError for a folder, a pipe, a device, a read-only file or a path that cannot be used; TypeError or
         ValueError if the file could not be loaded again, for example with NaN among the weights. The old file stays.
         """
-        checkpoint.save_model(self, path)
+        checkpoint.save_model(self, path, arguments.flag("save", "include_optimizer", include_optimizer))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], custom_layers: Sequence[type[Layer]] = ()) -> Model:
-        """Load a model that `save` wrote; it is not yet compiled. `custom_layers`: its layer classes outside tinydl.
+    def load(
+        cls, path: str | os.PathLike[str], custom_layers: Sequence[type[Layer]] = (), compile: bool = True
+    ) -> Model:
+        """Load a model that `save` wrote, compiled as it was, so that `fit` goes on. Dropout and shuffling start anew
+        from the seed; for exact resumption use save_checkpoint.
+
+        custom_layers  its layer classes outside tinydl
+        compile        False leaves it without optimizer and loss. An own optimizer or loss class, whose code no file
+                       holds, does so too, with a warning; an own metric is left out with a warning
 
         Raises FileNotFoundError; ValueError if the file is truncated or not tinydl's, or if its arrays do not fit.
         """
-        return checkpoint.load_model(cls, path, custom_layers)
+        return checkpoint.load_model(cls, path, custom_layers, arguments.flag("load", "compile", compile))
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Load the weights of a saved model with the same layers; what is frozen here stays frozen.

@@ -9,7 +9,6 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .batches import Batches
 from .layer import Layer, Shape
 from .layers import Sequential
 from .losses import Loss
@@ -57,15 +56,20 @@ class NetworkInTraining(Network, Protocol):
     optimizer: Optimizer | None
     loss: Loss | None
     metrics: dict[str, Metric]
+    strict_metrics: bool
+    fused: bool
     gradients: NDArray
 
     @property
     def grads(self) -> dict[str, NDArray]:
         """The gradients by dotted name."""
 
-    def evaluate(self, x: ArrayLike | Batches, y: ArrayLike | None = None, batch_size: int | None = None) -> Any: ...
+    def as_outputs(self, y_pred: NDArray) -> NDArray:
+        """What `predict` gives, from what the loss takes."""
 
-    def predict(self, x: ArrayLike | Batches, batch_size: int | None = None) -> NDArray: ...
+    def evaluate(self, x: Any, y: ArrayLike | None = None, batch_size: int | None = None) -> Any: ...
+
+    def predict(self, x: Any, batch_size: int | None = None) -> NDArray: ...
 
     def get_weights(self) -> list[NDArray]: ...
 

@@ -120,8 +120,8 @@ def train(name: str, protocol: str, seed: int, data: creditcard.Transactions, ar
     history = model.fit(
         x,
         x,
-        epochs,
-        BATCH_SIZE,
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
         validation_data=(split.x_val, split.x_val),
         callbacks=callbacks,
         verbose=0 if args.quiet else 1,
@@ -234,7 +234,8 @@ def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None) -> d
         assert split.y_calibration is not None
         autoencoder = models.denoising_autoencoder(split.x_train.shape[1], seed=seed)
         autoencoder.compile(Adam(1e-3), MeanSquaredError())
-        if autoencoder.fit(split.x_train, split.x_train, epochs or 30, BATCH_SIZE, verbose=0).interrupted:
+        x = split.x_train
+        if autoencoder.fit(x, x, epochs=epochs or 30, batch_size=BATCH_SIZE, verbose=0).interrupted:
             raise KeyboardInterrupt
         encoder = autoencoder.get_weights()[:2]
         for share in (1.0, 0.1):
@@ -250,7 +251,11 @@ def pretrain(data: creditcard.Transactions, seeds: int, epochs: int | None) -> d
                     model.set_weights(encoder + model.get_weights()[2:])
                 model.compile(Adam(1e-3), BinaryCrossEntropy())
                 best = EarlyStopping(patience=5, restore_best_weights=True)
-                if model.fit(x, y, epochs or 30, BATCH_SIZE, True, (x_val, y_val), [best], verbose=0).interrupted:
+                history = model.fit(
+                    x, y, epochs=epochs or 30, batch_size=BATCH_SIZE, validation_data=(x_val, y_val), callbacks=[best],
+                    verbose=0,
+                )  # fmt: skip
+                if history.interrupted:
                     raise KeyboardInterrupt
                 metrics = detection_metrics(split.y_test, model.predict(split.x_test)[:, 0], PREVALENCES)
                 name = f"classifier ({start}), {len(frauds)} training frauds"

@@ -38,7 +38,7 @@ def member(x: np.ndarray, seed: int, hidden: int, epochs: int, clipnorm: float |
     model = Model([Dense(hidden, "relu"), Dense(features)], features, seed)
     steps = epochs * -(-len(x) // BATCH_SIZE)
     model.compile(Adam(CosineDecay(1e-3, steps), epsilon=1e-7, global_clipnorm=clipnorm), MeanSquaredError())
-    if model.fit(x, x, epochs, BATCH_SIZE, verbose=0).interrupted:
+    if model.fit(x, x, epochs=epochs, batch_size=BATCH_SIZE, verbose=0).interrupted:
         raise KeyboardInterrupt  # fit returns at Ctrl-C, but half a committee is no result
     return model
 

@@ -144,9 +144,15 @@ def test_a_run_that_goes_on_remembers_its_best(tmp_path: Path) -> None:
     stopper = EarlyStopping(patience=3)
     model = autoencoder()
     values = [3.0, 1.0, 2.0, 2.0, 2.0, 2.0]
-    model.fit(X, X, 3, validation_data=(X, X), callbacks=[Scripted(values), checkpoint, stopper], verbose=0)
+    model.fit(X, X, epochs=3, validation_data=(X, X), callbacks=[Scripted(values), checkpoint, stopper], verbose=0)
     history = model.fit(
-        X, X, 6, validation_data=(X, X), callbacks=[Scripted(values), checkpoint, stopper], verbose=0, initial_epoch=3
+        X,
+        X,
+        epochs=6,
+        validation_data=(X, X),
+        callbacks=[Scripted(values), checkpoint, stopper],
+        verbose=0,
+        initial_epoch=3,
     )
     assert history.epoch == [3, 4]
     assert set(Model.load(tmp_path / "m").parameters) == {1.0}

@@ -104,7 +104,7 @@ def test_no_input_gradient_is_computed_where_none_is_asked_for() -> None:
 
 def test_softmax_as_activation_is_refused_with_the_way_out() -> None:
     with pytest.raises(ValueError, match=r"activation must be one of None, 'linear', 'relu', 'sigmoid', 'tanh', got 'softmax'"
-                                         r": softmax is a layer, Softmax\(\); .* use SoftmaxCrossEntropy"):  # fmt: skip
+                                         r": softmax is a layer, Softmax\(\)\. .* use SoftmaxCrossEntropy"):  # fmt: skip
         Dense(3, "softmax")
 
 

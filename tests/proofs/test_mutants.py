@@ -179,7 +179,7 @@ def test_a_check_that_accepts_everything_is_found_out() -> None:
 @pytest.mark.parametrize(
     ("name", "place", "operator", "after"),
     [
-        ("Dense", "dense.dense_backward", "float32", "db += (_v := da.sum(axis=0)).astype(np.float32).astype(_v.dtype)"),
+        ("Dense", "dense.dense_backward", "float32", "db += (_v := da.sum(axis=0, dtype=np.float64)).astype(np.float32).astype(_v.dtype)"),
         ("LeakyReLU", "LeakyReLU.backward", "in place", "return np.multiply((_v := self.as_gradient(dy, self._slope)), self._slope, out=_v)"),
         ("Dense", "dense.dense_backward", "+= to =", "dW[...] = x.T @ da"),
         ("Dense", "dense.dense_backward", "delete", "pass"),
@@ -203,7 +203,10 @@ def test_a_check_of_x_alone_is_found_out() -> None:
 
     place = "dense.dense_backward"
     assert verdict_on("Dense", place, "sign", "dW -= x.T @ da", check=check_x_only).kind == MISSED
-    assert verdict_on("Dense", place, "mean and sum", "db += da.mean(axis=0)", check=check_x_only).kind == MISSED
+    assert (
+        verdict_on("Dense", place, "mean and sum", "db += da.mean(axis=0, dtype=np.float64)", check=check_x_only).kind
+        == MISSED
+    )
     assert verdict_on("Dense", place, "unchanged", "return x", check=check_x_only).kind == CAUGHT
 
 
@@ -216,7 +219,7 @@ def test_a_check_of_x_alone_is_found_out() -> None:
         ("BatchNorm", "normalization.batch_norm_backward", "mean and sum", "return s * (g - g.sum(axis=axes) - xhat * (g * xhat).mean(axis=axes))"),
         ("BatchNorm", "normalization.batch_norm_backward", "branch", "if True:"),
         ("BatchNorm", "normalization.batch_norm_backward", "branch", "if False:"),
-        ("BatchNorm", "normalization.batch_norm_backward", "+= to =", "dgamma[...] = (da * xhat).sum(axis=axes)"),
+        ("BatchNorm", "normalization.batch_norm_backward", "+= to =", "dgamma[...] = (da * xhat).sum(axis=axes, dtype=np.float64)"),
         ("Residual", "residual.add", "drop term", "return activations.activate(a, activation)"),
         ("Residual", "residual.add", "drop term", "return activations.activate(b, activation)"),
         ("Residual", "residual.add", "in place", "return activations.activate(np.add(a, b, out=a), activation)"),

@@ -29,6 +29,7 @@ from tinydl.layers import (
 )
 from tinydl.losses import MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import SGD, Adam, Lion, Optimizer, RMSprop
+from tinydl.regularizers import L2
 from tinydl.training import attributes
 
 X, Y = np.random.default_rng(0).normal(size=(2, 12, 6))
@@ -94,7 +95,6 @@ def test_notes_with_an_underscore_and_attributes_of_own_classes_are_left_alone()
 UNKNOWN: dict[str, tuple[Callable[[Model], Any], str, str]] = {  # where, the name, the advice
     "trainble": (lambda model: model.layers[0], "dense_1 (Dense)", "did you mean trainable?"),
     "requires_grad": (lambda model: model.layers[0], "dense_1 (Dense)", "to freeze the layer, write layer.trainable"),
-    "kernel_regularizer": (lambda model: model.layers[0], "dense_1 (Dense)", "use weight_decay in the optimizer"),
     "W": (lambda model: model.layers[0], "dense_1 (Dense)", "the arrays are in params: write layer.params['W'][...]"),
     "rat": (lambda model: model.layers[1], "dropout_1 (Dropout)", "did you mean rate?"),
     "seed": (lambda model: model.layers[1], "dropout_1 (Dropout)", "remove it: the model's seed determines"),
@@ -141,7 +141,7 @@ OTHER = {  # other values of all arguments of built-in layers that a built layer
 }  # fmt: skip
 LIVE = {  # other values of the arguments that each step reads
     "momentum": 0.3, "epsilon": 0.7, "rate": 0.7, "stddev": 3.0, "negative_slope": 0.6, "factor": 0.7, "rho": 0.3,
-    "weight": 0.9, "size": 1, "alpha": 0.7, "beta": 0.3, "k": 5.0,
+    "weight": 0.9, "size": 1, "alpha": 0.7, "beta": 0.3, "k": 5.0, "kernel_regularizer": L2(0.3),
 }  # fmt: skip
 
 

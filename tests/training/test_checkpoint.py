@@ -399,7 +399,7 @@ def test_what_no_file_can_hold_is_refused(tmp_path: Path) -> None:
     class Same(Shift):
         def build(self, *given: object) -> tuple[int, ...]:
             shape = super().build(*given)
-            self.add_state("s", np.zeros(1))
+            self.add_state("s", np.zeros(1, np.float32))
             return shape
 
     class Complex(Shift):

@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from .. import arguments
 from .base import Callback, Logs
 
 
@@ -16,7 +17,7 @@ class ProgressBar(Callback):
     """The output of `fit(verbose=1)`: on a terminal or in a notebook, a bar with losses and time left.
 
     Elsewhere, and in a notebook without ipywidgets, one line per epoch, and within a long epoch a line every
-    `line_seconds` with the batch, its loss and the time left in the epoch.
+    `line_seconds` with the batch, its loss and the time left in the epoch. bar=False shows these lines everywhere.
     """
 
     bar_format = "{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}"
@@ -24,7 +25,8 @@ class ProgressBar(Callback):
     refresh_seconds = 0.2
     line_seconds = 30.0
 
-    def __init__(self) -> None:
+    def __init__(self, bar: bool = True) -> None:
+        self.bar = arguments.flag("ProgressBar", "bar", bar)
         self._bar: tqdm[Any] | None = None
 
     def on_train_begin(self) -> None:
@@ -32,7 +34,8 @@ class ProgressBar(Callback):
         self._shown = 0.0
         steps = self.params["steps"]
         total = None if steps is None else max(self.params["epochs"] - self.params["initial_epoch"], 0) * steps
-        self._bar = _bar(total, self.bar_format if total is not None else self.count_format)
+        if self.bar:
+            self._bar = _bar(total, self.bar_format if total is not None else self.count_format)
 
     def on_epoch_begin(self, epoch: int) -> None:
         self._start = self._shown = time.perf_counter()

@@ -26,6 +26,8 @@ from ..layer import Layer
 from ..network import Network, NetworkInTraining
 from ..optimizers import Optimizer
 from ..regularizers import REGULARIZERS, Regularizer
+from . import compiled
+from .configs import arguments_of, object_to_config
 
 AnyModel = TypeVar("AnyModel", bound=NetworkInTraining)
 FORMAT = 1
@@ -34,7 +36,6 @@ REGISTRY: dict[str, type[Layer] | type[Regularizer]] = {
     **{name: getattr(_layers, name) for name in _layers.__all__ if name not in ("Layer", "Container")},
     **REGULARIZERS,
 }
-NEWER = ("kernel_regularizer",)  # arguments that older files lack; written only if set, so that these files still fit
 
 
 def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
@@ -49,8 +50,7 @@ def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
         for k, layer in enumerate(seen):
             if layer is original:
                 return {"same_as": k}
-        given = {name: v for name, v in value.get_config().items() if v is not None or name not in NEWER}
-        arguments = {name: layer_to_config(argument, seen) for name, argument in given.items()}
+        arguments = {name: layer_to_config(argument, seen) for name, argument in arguments_of(value).items()}
         seen.append(original)
         frozen = {} if value.sublayers() or value.trainable else {"trainable": False}
         return {"layer": type(value).__name__, "name": value.name, **frozen, "arguments": arguments}
@@ -62,14 +62,6 @@ def layer_to_config(value: Any, seen: list[Layer] | None = None) -> Any:
         return value.item()
     if isinstance(value, dict):
         raise TypeError(f"a layer's argument must be a number, a string, a layer or a list of these, got {value!r}")
-    return value
-
-
-def object_to_config(value: Any) -> Any:
-    """An optimizer or regularizer as JSON: {"class": ..., "arguments": {...}}; schedules have the same form."""
-    if hasattr(value, "get_config"):
-        arguments = {name: object_to_config(argument) for name, argument in value.get_config().items()}
-        return {"class": type(value).__name__, "arguments": arguments}
     return value
 
 
@@ -162,13 +154,20 @@ def _is_slot(key: str) -> bool:
     return key.startswith(SLOT) and "." not in key
 
 
-def save_model(model: NetworkInTraining, path: PathLike) -> None:
-    """Write the architecture and the weights."""
-    write(path, _tensors(model), _architecture(model))
+def save_model(model: NetworkInTraining, path: PathLike, include_optimizer: bool) -> None:
+    """Write the architecture, the weights and how the model was compiled, if wanted with the optimizer's vectors."""
+    optimizer = model.optimizer if include_optimizer else None
+    slots = _slots(optimizer) if optimizer is not None and optimizer.iterations else {}
+    write(path, {**_tensors(model), **slots}, _architecture(model))
 
 
-def load_model(kind: Callable[..., AnyModel], path: PathLike, custom_layers: Sequence[type[Layer]]) -> AnyModel:
-    """Load a new model of class `kind` from a file that `save_model` or `save_training` wrote."""
+def load_model(
+    kind: Callable[..., AnyModel], path: PathLike, custom_layers: Sequence[type[Layer]], restore: bool
+) -> AnyModel:
+    """Load a new model of class `kind` from a file that `save_model` or `save_training` wrote.
+
+    restore: whether to compile it as it was.
+    """
     tensors, metadata = read(path)
     registry = {**REGISTRY, **{layer.__name__: layer for layer in custom_layers}}
     try:
@@ -177,6 +176,13 @@ def load_model(kind: Callable[..., AnyModel], path: PathLike, custom_layers: Seq
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError) as error:
         raise ValueError(f"{path}: its architecture cannot be built: {error}") from error
     _set_tensors(model, path, tensors)
+    how = metadata.get("compiled")
+    if restore and how is not None:
+        slots = {key.removeprefix(SLOT): tensor for key, tensor in tensors.items() if _is_slot(key)}
+        try:
+            compiled.restore(model, how, slots)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            raise ValueError(f"{path}: it cannot be compiled as it was: {error}: load it with compile=False") from error
     return model
 
 
@@ -193,8 +199,11 @@ def save_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
         "optimizer": object_to_config(optimizer), "iterations": optimizer.iterations, "epoch": model.epoch,
         "generators": [generator.bit_generator.state for generator in _generators(model)],
     }  # fmt: skip
-    slots = {f"{SLOT}{name}": slot for name, slot in optimizer.slots.items()}
-    write(path, {**_tensors(model), **slots}, {**_architecture(model), "training": training})
+    write(path, {**_tensors(model), **_slots(optimizer)}, {**_architecture(model), "training": training})
+
+
+def _slots(optimizer: Optimizer) -> dict[str, NDArray]:
+    return {f"{SLOT}{name}": slot for name, slot in optimizer.slots.items()}
 
 
 def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike) -> None:
@@ -249,7 +258,7 @@ def _architecture(model: NetworkInTraining) -> dict[str, Any]:
     _check_classes(model)
     return {
         "model": model.name, "input_shape": list(model.input_shape), "seed": model.seed, "dtype": model.dtype.name,
-        "layers": layer_to_config(model.layers),
+        "layers": layer_to_config(model.layers), "compiled": compiled.to_config(model),
     }  # fmt: skip
 
 

@@ -49,14 +49,15 @@ class Plan:
     frozen      the ranges of the flat vectors that belong to frozen layers
     """
 
-    def __init__(self, root: Layer, gradients: NDArray) -> None:
+    def __init__(self, root: Layer, chain: Layer, gradients: NDArray) -> None:
+        """chain: what the step runs, which shares the arrays of root's layers (see Step)."""
         check_something_trains("a training step", root)
         learners = [layer for layer in owners(root) if layer.params]
         self.flags = [layer.trainable for layer in learners]
         self.frozen = frozen_ranges(root)
-        self.writers = _writers(root)
+        self.writers = _writers(chain)
         self.chains: list[tuple[Sequential, int]] = []
-        self.without_dx = self._descend(root)
+        self.without_dx = self._descend(chain)
         gradients.fill(0)  # a layer that was trained before keeps no old gradient
         untouched = [layer for layer in learners if not layer.trainable and type(layer).backward in LEAVE_GRADS_ALONE]
         skipped = [*self.writers, *untouched]

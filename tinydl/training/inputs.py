@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +15,19 @@ from numpy.typing import ArrayLike
 
 from .. import arguments
 from ..batches import Batches
-from ..callbacks import Callback, LearningRateScheduler, ReduceLROnPlateau
+from ..callbacks import Callback, LearningRateScheduler, ProgressBar, ReduceLROnPlateau
 from ..callbacks import __all__ as callback_names
 from ..callbacks.base import check_methods
 from ..layer import Layer, Shape
-from ..layers import AuxiliaryHead, Container, Conv2D, Sigmoid, Softmax
+from ..layers import AuxiliaryHead, Container, Conv2D
 from ..layers.pooling import Pool2D
-from ..losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
-from ..metrics import Metric, named
+from ..losses import BinaryCrossEntropy, Loss
+from ..metrics import METRICS, Metric, named
 from ..network import Network
-from ..optimizers import Optimizer
+from .by_name import KERAS_NAME
+from .dense import check_dense
+from .ends import applied_by, last_activation
+from .weights import weights_of_rows
 
 
 def shape_of(input_shape: int | Shape) -> Shape:
@@ -77,12 +82,13 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
             got = f"{type(x).__name__} with {len(x)} rows of shape {x.sample_shape}"
             raise ValueError(f"{method}: x must be of shape {expected}, got {got}")
         return x
+    check_dense(method, "x", x)
     try:
         if np.iscomplexobj(x):
             raise TypeError("it is complex")
         with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite and is rejected below
             array = np.ascontiguousarray(x, dtype=network.dtype)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # PyTorch raises RuntimeError if x needs a gradient
         raise ValueError(f"{method}: x must be an array of numbers of shape {expected}: {error}") from None
     if array.shape[1:] != input_shape:
         mend = arguments.channels_first(array.shape[1:], input_shape)
@@ -105,36 +111,31 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
 
 
 def check_data(
-    method: str, network: Network, loss: Loss, x: ArrayLike | Batches, y: ArrayLike | None = None
-) -> Batches:
-    """Return x and its targets as Batches after the loss has checked the targets."""
+    method: str, network: Network, loss: Loss, x: ArrayLike | Batches, y: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None, class_weight: Any = None,
+) -> Batches:  # fmt: skip
+    """Return x, its targets and sample weights as Batches after the loss has checked the targets."""
     data = copy.copy(check_x(method, network, x))
+    targets: Any
     if isinstance(x, Batches):
-        if y is not None:
-            raise ValueError(f"{method}: {type(x).__name__} already include targets: remove y")
-        targets: Any = data.y
+        for name, value in (("y", y), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise ValueError(f"{method}: {type(x).__name__} already hold {name}: remove {name}, or put it there")
+        targets = data.y
+        sample_weight = data.sample_weight
     else:
         targets = data.x if y is x else y
     if targets is None:
         raise ValueError(f"{method}: targets are missing: pass y, or Batches with a y")
+    check_dense(method, "y", targets)
     try:
         data.y = loss.check_targets(targets, network.output_shape, network.dtype)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{method}: {error}") from None
     if len(data) != len(data.y):
         raise ValueError(f"{method}: x and y must have the same number of rows, got {len(data)} and {len(data.y)}")
+    data.sample_weight = weights_of_rows(method, network, loss, data, sample_weight, class_weight)
     return data
-
-
-def check_validation(network: Network, loss: Loss, validation_data: Any) -> Batches | None:
-    """Check `fit`'s validation_data (Batches, a pair (x, y), or None); return it as Batches or None."""
-    if validation_data is None:
-        return None
-    if isinstance(validation_data, Batches):
-        return check_data("fit: validation_data", network, loss, validation_data)
-    if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-        raise ValueError("fit: validation_data must be a pair (x, y), or Batches")
-    return check_data("fit: validation_data", network, loss, *validation_data)
 
 
 def check_callbacks(callbacks: Any) -> Sequence[Callback]:
@@ -157,6 +158,21 @@ def check_callbacks(callbacks: Any) -> Sequence[Callback]:
     return found
 
 
+def check_frequency(validation_freq: Any) -> Callable[[int], bool]:
+    """Check `fit`'s validation_freq; return whether to validate after an epoch, counted from 0."""
+    if isinstance(validation_freq, Collection) and not isinstance(validation_freq, str):
+        chosen = {arguments.positive_int("fit", "an epoch of validation_freq", epoch) for epoch in validation_freq}
+        return lambda epoch: epoch + 1 in chosen
+    every = arguments.positive_int("fit", "validation_freq", validation_freq)
+    return lambda epoch: (epoch + 1) % every == 0
+
+
+def progress_bar(verbose: Any, method: str = "fit") -> list[Callback]:
+    """The callback that shows progress, for `verbose`; [] if it is silent."""
+    arguments.one_of(method, "verbose", int(verbose) if isinstance(verbose, bool) else verbose, (0, 1, 2, "auto"))
+    return [ProgressBar(bar=verbose != 2)] if verbose else []
+
+
 def rows_at_a_time(method: str, network: Network, batch_size: int | None) -> int:
     """The batch size of `evaluate` and `predict`; None means 1,024 rows, or 128 images."""
     if batch_size is None:
@@ -164,16 +180,8 @@ def rows_at_a_time(method: str, network: Network, batch_size: int | None) -> int
     return arguments.positive_int(method, "batch_size", batch_size)
 
 
-def check_optimizer_and_loss(optimizer: Any, loss: Any) -> None:
-    """Reject strings, classes and objects from other libraries."""
-    for value, kind, example in ((optimizer, Optimizer, "Adam()"), (loss, Loss, "MeanSquaredError()")):
-        if not isinstance(value, kind):
-            name = kind.__name__.lower()
-            raise TypeError(f"compile: {name} must be a tinydl {kind.__name__}, such as {example}, got {value!r}")
-
-
 def check_ends(loss: Loss, root: Layer, output_shape: Shape) -> None:
-    """Check that the output of the network, and of each auxiliary head, is a valid input of the loss."""
+    """Check that the output of the network (`root`, up to its logits), and of each auxiliary head, fits the loss."""
     heads = [layer for layer in root.walk() if isinstance(layer, AuxiliaryHead)]
     for head in heads:
         if head.head.output_shape != output_shape:
@@ -185,23 +193,27 @@ def check_ends(loss: Loss, root: Layer, output_shape: Shape) -> None:
 
 def _refuse_probabilities(loss: Loss, end: Layer, whose: str) -> None:
     """Raise if a loss that applies the softmax or sigmoid itself would receive probabilities."""
-    last = end
-    while last.sublayers() and getattr(last, "activation", None) in (None, "linear"):
-        last = last.sublayers()[-1]
-    takers = ((SoftmaxCrossEntropy, Softmax, "softmax"), (BinaryCrossEntropy, Sigmoid, "sigmoid"))
-    for logits_loss, layer, name in takers:
-        if isinstance(loss, logits_loss) and (isinstance(last, layer) or getattr(last, "activation", None) == name):
-            takes = f"{type(loss).__name__} takes logits and applies the {name} itself"
-            ends = f"{whose} ends in {last.label}, which also applies it: remove that layer"
-            raise ValueError(f"compile: {takes}, but {ends}")
+    last, activation = last_activation(end)
+    if activation == (name := applied_by(loss)):
+        takes = f"{type(loss).__name__} takes logits and applies the {name} itself"
+        ends = f"{whose} ends in {last.label}, which also applies it"
+        mend = f"remove that layer's {name}, or pass loss={KERAS_NAME[name]!r}, which takes probabilities"
+        raise ValueError(f"compile: {takes}, but {ends}: {mend}")
 
 
-def metrics_by_name(metrics: str | Iterable[str | Metric] | None) -> dict[str, Metric]:
-    """Return `compile`'s metrics as {name of the figure: function}."""
+def metrics_by_name(
+    metrics: str | Iterable[str | Metric] | None, loss: Loss, root: Layer, output_shape: Shape
+) -> dict[str, Metric]:
+    """Return `compile`'s metrics as {name of the figure: function}, decided for this network's outputs."""
     chosen: dict[str, Metric] = {}
     for metric in [metrics] if isinstance(metrics, str) else metrics or ():
         name, function = named(metric)
         if name in chosen or name == "loss":
             raise ValueError(f"compile: figures must have different names, got {name!r} twice: rename the metric")
+        if function is METRICS["accuracy"] and isinstance(loss, BinaryCrossEntropy) and output_shape[-1] > 1:
+            function = METRICS["binary_accuracy"]  # several yes-or-no outputs, also if a batch looks like one-hot rows
+        decides = function in METRICS.values() and "threshold" in inspect.signature(function).parameters
+        if decides and last_activation(root)[1] == "sigmoid":
+            function = functools.partial(function, threshold=0.5)
         chosen[name] = function
     return chosen

@@ -6,11 +6,11 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..batches import Batches
 from ..callbacks import Callback, Logs
 from ..callbacks.base import overrides
 from ..layer import Layer
@@ -21,7 +21,7 @@ from ..network import NetworkInTraining
 from ..optimizers import Optimizer
 from . import own_layers
 from .freezing import Plan
-from .inputs import rows_at_a_time
+from .sources import Feed
 from .vector import owners
 
 BatchListener = Callable[[int, Logs], None]
@@ -32,16 +32,22 @@ class Step:
     """A training step: forward, loss, backward, optimizer. The work to do is planned once, and again when layers have
     been frozen or unfrozen."""
 
-    def __init__(self, root: Layer, parameters: NDArray, gradients: NDArray) -> None:
+    def __init__(self, root: Layer, parameters: NDArray, gradients: NDArray, chain: Layer | None = None) -> None:
+        """`chain`, if given, takes the place of `root` in every pass: see ends.up_to_logits."""
         self.root, self.parameters, self.gradients = root, parameters, gradients
+        self.chain = root if chain is None else chain
         self.heads = [layer for layer in root.walk() if isinstance(layer, AuxiliaryHead)]
         self.stateful = [layer.state for layer in owners(root) if layer.state]
         self.learners = [layer for layer in owners(root) if layer.params]
         self.plan: Plan | None = None  # made by the first step
         self.checked = False  # whether a step has succeeded, so that own layers need no more checks
 
-    def take(self, x: NDArray, y: NDArray, loss: Loss, optimizer: Optimizer) -> tuple[float, NDArray]:
+    def take(
+        self, x: NDArray, y: NDArray, weights: NDArray | None, loss: Loss, optimizer: Optimizer
+    ) -> tuple[float, NDArray]:
         """Take one step; return the loss before the step (penalties included) and the predictions.
+
+        weights: how much each row counts in the loss, or None.
 
         If the loss is NaN or infinite, raises FloatingPointError and leaves parameters and state unchanged. Raises
         ValueError if all layers are frozen.
@@ -49,10 +55,10 @@ class Step:
         plan = self._plan()
         before = [{key: array.copy() for key, array in state.items()} for state in self.stateful]
         for head in self.heads:
-            head.targets = y
+            head.targets, head.sample_weight = y, weights
         try:
-            y_pred = self.root.forward(x, True)
-            value = float(loss.forward(y_pred, y)) + self.root.penalty()
+            y_pred = self.chain.forward(x, True)
+            value = value_of(loss, y_pred, y, weights) + self.chain.penalty()
             if not math.isfinite(value):
                 explanation = self._explain_non_finite(value, x)
                 for state, old in zip(self.stateful, before, strict=True):  # the forward passes changed the state
@@ -69,7 +75,7 @@ class Step:
             raise
         finally:
             for head in self.heads:  # a user's own forward pass, on other rows, must not use these targets
-                head.targets = None
+                head.targets = head.sample_weight = None
         if optimizer.frozen != plan.frozen:
             optimizer.frozen = plan.frozen
         optimizer.step(self.parameters, self.gradients)
@@ -78,7 +84,7 @@ class Step:
     def _plan(self) -> Plan:
         """The present plan, or a new one if flags have changed."""
         if self.plan is None or self.plan.flags != [layer._trainable for layer in self.learners]:
-            self.plan = Plan(self.root, self.gradients)
+            self.plan = Plan(self.root, self.chain, self.gradients)
         return self.plan
 
     def _backward_from_zero(self, dy: NDArray, plan: Plan) -> None:
@@ -93,7 +99,7 @@ class Step:
                 chain.lowest = lowest
             for layer in plan.without_dx:
                 layer.input_gradient = False
-            self.root.backward(dy)
+            self.chain.backward(dy)
         finally:
             for dense in plan.writers:
                 dense.accumulate = True
@@ -109,7 +115,7 @@ class Step:
         where = f"the parameters {', '.join(bad)} are not finite" if bad else "all outputs are finite, the loss is not"
         if not bad and (head := next((head for head in self.heads if not math.isfinite(head.penalty())), None)):
             where = f"{where}; the loss of {head.label} is {head.penalty()}"
-        for layer in self.root.sublayers() if not bad else ():
+        for layer in self.chain.sublayers() if not bad else ():
             x = layer.forward(x, True)
             if not np.isfinite(x).all():
                 where = f"the first output that is not finite comes from {layer.label}"
@@ -117,75 +123,93 @@ class Step:
         return f"the loss became {value}: {where}. The model is unchanged. {MEND}"
 
 
-def run(
-    model: NetworkInTraining, step: Step, data: Batches, epochs: int, batch_size: int, shuffle: bool,
-    validation: Batches | None, callbacks: Sequence[Callback], initial_epoch: int,
-) -> None:  # fmt: skip
-    """Run epochs initial_epoch .. epochs - 1, or until `model.stop_training` is set. Ctrl-C sets `model.interrupted`.
+def value_of(loss: Loss, y_pred: NDArray, y: NDArray, weights: NDArray | None) -> float:
+    """The loss of one batch. A user's own loss may be written without the argument sample_weight."""
+    return float(loss.forward(y_pred, y) if weights is None else loss.forward(y_pred, y, sample_weight=weights))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one call of `fit` does: epochs initial_epoch .. epochs - 1, each a pass of `data`."""
+
+    data: Feed
+    epochs: int
+    initial_epoch: int
+    callbacks: Sequence[Callback]
+    validation: Feed | None
+    validates_after: Callable[[int], bool]  # of an epoch, counted from 0
+
+
+def run(model: NetworkInTraining, step: Step, job: Run) -> None:
+    """Run the epochs, or until `model.stop_training` is set. Ctrl-C sets `model.interrupted`.
 
     A callback's `check_run` may raise before the run begins. For every callback whose `on_train_begin` succeeds,
     `on_train_end` is called, even if other callbacks raise errors.
     """
     names = ["loss", *model.metrics]
-    metrics = names + [f"val_{name}" for name in names if validation is not None]
-    steps = math.ceil(len(data) / batch_size)
-    for callback in callbacks:
+    metrics = names + [f"val_{name}" for name in names if job.validation is not None]
+    for callback in job.callbacks:
         callback.model = model
         callback.params = {
-            "epochs": epochs, "initial_epoch": initial_epoch, "steps": steps, "metrics": list(metrics),
-            "batch_size": batch_size,
+            "epochs": job.epochs, "initial_epoch": job.initial_epoch, "steps": job.data.steps,
+            "metrics": list(metrics), "batch_size": getattr(job.data.source, "batch_size", None),
         }  # fmt: skip
-    for callback in callbacks:
+    for callback in job.callbacks:
         callback.check_run()
     model.stop_training = model.interrupted = False
     try:
         with ExitStack() as endings:
-            for callback in callbacks:
+            for callback in job.callbacks:
                 callback.on_train_begin()
                 endings.callback(callback.on_train_end)
-            before = [each.on_train_batch_begin for each in callbacks if overrides(each, "on_train_batch_begin")]
-            after = [each.on_train_batch_end for each in callbacks if overrides(each, "on_train_batch_end")]
             try:
-                for epoch in range(initial_epoch, epochs):
-                    for callback in callbacks:
-                        callback.on_epoch_begin(epoch)
-                    logs = _epoch(model, step, epoch, data, batch_size, shuffle, before, after)
-                    if validation is not None:
-                        logs |= {f"val_{name}": value for name, value in figures(model, validation).items()}
-                    _check_finite(model, epoch, logs)
-                    model.epoch = epoch + 1
-                    for callback in callbacks:
-                        callback.on_epoch_end(epoch, logs)
-                    if model.stop_training:
-                        break
+                _epochs(model, step, job)
             except KeyboardInterrupt:
                 model.interrupted = True
     except KeyboardInterrupt:  # raised while callbacks began or ended
         model.interrupted = True
 
 
+def _epochs(model: NetworkInTraining, step: Step, job: Run) -> None:
+    before = [each.on_train_batch_begin for each in job.callbacks if overrides(each, "on_train_batch_begin")]
+    after = [each.on_train_batch_end for each in job.callbacks if overrides(each, "on_train_batch_end")]
+    for epoch in range(job.initial_epoch, job.epochs):
+        for callback in job.callbacks:
+            callback.on_epoch_begin(epoch)
+        logs = _epoch(model, step, epoch, job.data, before, after)
+        if job.validation is not None and job.validates_after(epoch):
+            logs |= {f"val_{name}": value for name, value in figures("fit", model, step, job.validation).items()}
+        _check_finite(model, epoch, logs)
+        model.epoch = epoch + 1
+        for callback in job.callbacks:
+            callback.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+
+
 def _epoch(
-    model: NetworkInTraining, step: Step, epoch: int, data: Batches, batch_size: int, shuffle: bool,
-    before: Sequence[Callable[[int], None]], after: Sequence[BatchListener],
+    model: NetworkInTraining, step: Step, epoch: int, data: Feed, before: Sequence[Callable[[int], None]],
+    after: Sequence[BatchListener],
 ) -> Logs:  # fmt: skip
-    """Train for one pass over all rows; return the loss as a mean over rows, and the metrics of all rows at once."""
+    """Train on the batches of one epoch; return the loss as a mean over rows, and the metrics of all rows at once."""
     loss, optimizer = model.loss, model.optimizer
     assert loss is not None
     assert optimizer is not None
-    total, seen = 0.0, Seen()
-    for batch, (x_batch, y_batch) in enumerate(data.draw(batch_size, model.rng, shuffle)):
+    total, rows, seen = 0.0, 0, Seen()
+    for batch, (x, y, weights) in enumerate(data.epoch(model.rng)):
         for notify in before:
             notify(batch)
         try:
-            value, y_pred = step.take(x_batch, y_batch, loss, optimizer)
+            value, y_pred = step.take(x, y, weights, loss, optimizer)
         except FloatingPointError as error:
             raise FloatingPointError(f"fit: epoch {epoch + 1}, batch {batch + 1}: {error}") from None
-        total += value * len(x_batch)
+        total += value * len(x)
+        rows += len(x)
         if model.metrics:
-            seen.add(y_batch, y_pred)
+            seen.add(y, model.as_outputs(y_pred))
         for hand_over in after:
             hand_over(batch, {"loss": value})
-    return {"loss": total / len(data), **seen.figures("fit", model)}
+    return {"loss": total / rows, **seen.figures("fit", model)}
 
 
 class Seen:
@@ -201,35 +225,43 @@ class Seen:
         self.predictions.append(y_pred.copy())  # a view would keep the batch's large block of memory in use
 
     def figures(self, method: str, model: NetworkInTraining) -> Logs:
-        """The metrics by name. A metric that raises or is not a number is named in a warning, and its value is NaN."""
+        """The metrics by name. One that raises or is not a number is named in a warning, and its value is NaN; with
+        compile(strict_metrics=True), it is named in an error."""
         if not model.metrics:
             return {}
         y_true, y_pred = np.concatenate(self.targets), np.concatenate(self.predictions)
-        return {name: _value(method, name, metric, y_true, y_pred) for name, metric in model.metrics.items()}
+        found = {}
+        for name, metric in model.metrics.items():
+            found[name], trouble = _value(metric, y_true, y_pred)
+            if trouble and model.strict_metrics:
+                raise ValueError(f"{method}: the metric {name!r} {trouble}")
+            if trouble:
+                warnings.warn(f"{method}: the metric {name!r} {trouble}; training is not affected", stacklevel=2)
+        return found
 
 
-def _value(method: str, name: str, metric: Metric, y_true: NDArray, y_pred: NDArray) -> float:
+def _value(metric: Metric, y_true: NDArray, y_pred: NDArray) -> tuple[float, str]:
+    """A metric's value, and what is wrong with it."""
     try:
         value = float(metric(y_true, y_pred))
-        trouble = f"is {value}" if not math.isfinite(value) else ""
     except Exception as error:
-        value, trouble = math.nan, f"failed: {type(error).__name__}: {error}"
-    if trouble:
-        warnings.warn(f"{method}: the metric {name!r} {trouble}; training is not affected", stacklevel=2)
-    return value
+        return math.nan, f"failed: {type(error).__name__}: {error}"
+    return value, "" if math.isfinite(value) else f"is {value}"
 
 
-def figures(model: NetworkInTraining, data: Batches, batch_size: int | None = None) -> Logs:
+def figures(method: str, model: NetworkInTraining, step: Step, data: Feed) -> Logs:
     """The loss (penalties included) as a mean over rows, and the metrics of all rows, without noise."""
-    loss, root = model.loss, model.root
+    loss = model.loss
     assert loss is not None
-    total, seen = 0.0, Seen()
-    for x_batch, y_batch in data.draw(rows_at_a_time("evaluate", model, batch_size)):
-        y_pred = root.forward(x_batch)
-        total += (loss.forward(y_pred, y_batch) + root.penalty()) * len(x_batch)
+    total, rows, seen = 0.0, 0, Seen()
+    data.restart()
+    for x, y, weights in data.epoch():
+        y_pred = step.chain.forward(x)
+        total += (value_of(loss, y_pred, y, weights) + step.chain.penalty()) * len(x)
+        rows += len(x)
         if model.metrics:
-            seen.add(y_batch, y_pred)
-    return {"loss": total / len(data), **seen.figures("evaluate", model)}
+            seen.add(y, model.as_outputs(y_pred))
+    return {"loss": total / rows, **seen.figures(method, model)}
 
 
 def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:

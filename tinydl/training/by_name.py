@@ -1,0 +1,107 @@
+"""Optimizers and losses by the strings that Keras's `compile` takes, with Keras's meaning and default values."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from ..layer import Layer
+from ..layers import Sequential
+from ..losses import (
+    BinaryCrossEntropy,
+    Hinge,
+    Huber,
+    KLDivergence,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+)
+from ..optimizers import SGD, Adam, Lion, Optimizer, RMSprop
+from .ends import PROBABILITIES, applied_by, last_activation, up_to_logits
+
+AnyObject = TypeVar("AnyObject")
+OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
+    "sgd": lambda: SGD(0.01),
+    "rmsprop": lambda: RMSprop(1e-3, rho=0.9, epsilon=1e-7, keras_epsilon=True),
+    "adam": lambda: Adam(1e-3, epsilon=1e-7, keras_epsilon=True),
+    "adamw": lambda: Adam(1e-3, epsilon=1e-7, weight_decay=0.004, keras_epsilon=True),
+    "lion": lambda: Lion(1e-3),
+}
+LOSSES: dict[str, Callable[[], Loss]] = {
+    "mean_squared_error": MeanSquaredError, "mean_absolute_error": MeanAbsoluteError, "huber": Huber, "hinge": Hinge,
+    "kl_divergence": KLDivergence, "binary_crossentropy": BinaryCrossEntropy,
+    "categorical_crossentropy": SoftmaxCrossEntropy, "sparse_categorical_crossentropy": SoftmaxCrossEntropy,
+}  # fmt: skip
+ALIASES = {  # what Keras takes beside these names
+    "mse": "mean_squared_error", "MSE": "mean_squared_error", "MeanSquaredError": "mean_squared_error",
+    "mae": "mean_absolute_error", "MAE": "mean_absolute_error", "MeanAbsoluteError": "mean_absolute_error",
+    "Huber": "huber", "huber_loss": "huber", "Hinge": "hinge", "KLDivergence": "kl_divergence", "kld": "kl_divergence",
+    "KLD": "kl_divergence", "kullback_leibler_divergence": "kl_divergence", "bce": "binary_crossentropy",
+    "BCE": "binary_crossentropy", "BinaryCrossentropy": "binary_crossentropy",
+    "CategoricalCrossentropy": "categorical_crossentropy",
+    "SparseCategoricalCrossentropy": "sparse_categorical_crossentropy",
+}  # fmt: skip
+KERAS_NAME = {"softmax": "categorical_crossentropy", "sigmoid": "binary_crossentropy"}
+
+
+def optimizer(given: Any) -> Optimizer:
+    """The optimizer of a string, or the object itself; raises TypeError for anything else."""
+    if not isinstance(given, str):
+        return _object("optimizer", given, Optimizer, "Adam()")
+    if given.lower() not in OPTIMIZERS:
+        raise ValueError(f"compile: optimizer must be {_known(given, OPTIMIZERS)} or an object such as Adam(1e-3)")
+    return OPTIMIZERS[given.lower()]()
+
+
+def loss(given: Any, root: Sequential) -> tuple[Loss, Layer | None]:
+    """The loss of a string, and the chain up to the logits that it takes; (given, None) for a loss object.
+
+    A loss on probabilities is fused with the softmax or sigmoid at the network's end. Raises ValueError if the network
+    ends in another activation; warns if it ends in none, as the loss is then taken on logits, and says so.
+    """
+    if not isinstance(given, str):
+        return _object("loss", given, Loss, "MeanSquaredError()"), None
+    name = ALIASES.get(given, given)
+    if name not in LOSSES:
+        expected = f"{_known(given, {**LOSSES, **ALIASES}, LOSSES)} or an object such as MeanSquaredError()"
+        raise ValueError(f"compile: loss must be {expected}")
+    chosen = LOSSES[name]()
+    wanted = applied_by(chosen)
+    if wanted is None:
+        return chosen, None
+    last, activation = last_activation(root)
+    if activation == wanted:
+        chain = up_to_logits(root)
+        if chain is None:
+            mend = f"remove the {wanted}, and pass loss={type(chosen).__name__}(), which takes logits"
+            raise ValueError(f"compile: {given} needs a chain that ends in its {wanted}, got {last.label}: {mend}")
+        return chosen, chain
+    if activation != "linear":
+        other = f", or use {KERAS_NAME[activation]!r}" if activation in PROBABILITIES else ""
+        got = f"{activation} of {last.label}"
+        mend = f"end the network in {wanted}, or in no activation{other}"
+        raise ValueError(f"compile: {given} takes probabilities of a {wanted}, got {got}: {mend}")
+    warnings.warn(
+        f"compile: {given} is taken on logits, because {last.label} at the end has no {wanted}: predict gives logits, "
+        f"predict_proba probabilities. Pass {type(chosen).__name__}(), which means this, or end in {wanted}",
+        stacklevel=3,  # the line that calls compile
+    )
+    return chosen, None
+
+
+def _object(argument: str, value: Any, kind: type[AnyObject], example: str) -> AnyObject:
+    """Return an object of this class; refuse classes and objects from other libraries."""
+    if not isinstance(value, kind):
+        mend = f": write {value.__name__}()" if isinstance(value, type) and issubclass(value, kind) else ""
+        expected = f"a name, or a tinydl {kind.__name__} such as {example}"
+        raise TypeError(f"compile: {argument} must be {expected}, got {value!r}{mend}")
+    return value
+
+
+def _known(given: str, names: Any, shown: Any = None) -> str:
+    near = get_close_matches(given, names, n=2)
+    mend = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+    return f"one of {', '.join(map(repr, shown or names))}, got {given!r}{mend},"

@@ -1,0 +1,97 @@
+"""How a model was compiled, as JSON in its file: optimizer, loss and metrics, so that a loaded model can train on.
+
+Only tinydl's own classes and metrics are restored, because a file holds no code. What is missing is said by a warning.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .. import losses, optimizers, schedules
+from ..arguments import Configured, whole
+from ..losses import Loss
+from ..metrics import ALIASES, METRICS, named
+from ..network import NetworkInTraining
+from ..optimizers import Optimizer
+from ..schedules import Schedule
+from .by_name import KERAS_NAME
+from .configs import object_to_config
+from .ends import applied_by
+
+KINDS: dict[str, type[Configured]] = {
+    name: kind
+    for module in (optimizers, losses, schedules)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, Optimizer | Loss | Schedule)
+}
+
+
+def to_config(model: NetworkInTraining) -> dict[str, Any] | None:
+    """Optimizer, loss and metrics as JSON; None if the model is not compiled. `lost` names what no file can hold."""
+    optimizer, loss = model.optimizer, model.loss
+    if optimizer is None or loss is None:
+        return None
+    lost = [repr(thing) for thing in (optimizer, _rate(optimizer), loss) if not _is_ours(thing)]
+    kept = [name for name, metric in model.metrics.items() if _has_name(name, metric)]
+    config: dict[str, Any] = {
+        "metrics": kept, "strict_metrics": model.strict_metrics, "iterations": optimizer.iterations, "lost": lost,
+        "lost_metrics": [name for name in model.metrics if name not in kept],
+    }  # fmt: skip
+    if not lost:
+        fused = KERAS_NAME[applied_by(loss) or ""] if model.fused else None
+        config |= {"optimizer": object_to_config(optimizer), "loss": fused or object_to_config(loss)}
+    return config
+
+
+def _rate(optimizer: Optimizer) -> Any:
+    rate = optimizer.learning_rate
+    return rate if isinstance(rate, Schedule) else None
+
+
+def _is_ours(thing: Any) -> bool:
+    return thing is None or KINDS.get(type(thing).__name__) is type(thing)
+
+
+def _has_name(name: str, metric: Any) -> bool:
+    """Whether `compile` finds this metric by its name alone."""
+    return (name in METRICS or name in ALIASES) and getattr(metric, "func", metric) in METRICS.values()
+
+
+def restore(model: Any, config: dict[str, Any], slots: dict[str, NDArray]) -> None:
+    """Compile the model as it was, with the optimizer's vectors. Raises as the constructors and `compile` do."""
+    if config["lost"] or config["lost_metrics"]:
+        things = ", ".join(map(str, [*config["lost"], *config["lost_metrics"]]))
+        state = "not compiled" if config["lost"] else "compiled without them"
+        warnings.warn(
+            f"Model.load: a file holds no code, so {things} could not be restored and the model is {state}: "
+            "call compile again",
+            stacklevel=4,  # the line that calls Model.load
+        )
+    if config["lost"]:
+        return
+    optimizer = _from_config(config["optimizer"])
+    loss = config["loss"] if isinstance(config["loss"], str) else _from_config(config["loss"])
+    for name in config["metrics"]:
+        named(name)
+    model.compile(optimizer, loss, config["metrics"], strict_metrics=config["strict_metrics"])
+    if slots and set(slots) == set(optimizer.slots):
+        for name, slot in slots.items():
+            if slot.shape != optimizer.slots[name].shape:
+                expected = optimizer.slots[name].shape
+                raise ValueError(f"the optimizer's {name} must have shape {expected}, got {slot.shape}")
+            optimizer.slots[name][...] = slot
+        optimizer.iterations = whole("file", "iterations", config["iterations"])
+
+
+def _from_config(config: Any) -> Any:
+    if isinstance(config, dict) and "class" in config:
+        if config["class"] not in KINDS:
+            raise ValueError(f"expected an optimizer, loss or schedule of tinydl, got {config['class']!r}")
+        given = {name: _from_config(value) for name, value in config["arguments"].items()}
+        if not all(map(str.isidentifier, given)):
+            raise ValueError(f"arguments must have Python's names, got {list(given)!r}")
+        return KINDS[config["class"]](**given)
+    return config

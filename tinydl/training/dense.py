@@ -1,0 +1,22 @@
+"""The check that an argument is a plain array: masks, sparse arrays and mappings are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def check_dense(method: str, name: str, values: Any) -> None:
+    """Refuse what NumPy would turn into an array by dropping something: masks, positions of zeros, keys."""
+    mend = ""
+    if isinstance(values, np.ma.MaskedArray):
+        mend = f"pass {name}.filled(value), or give the masked rows a sample_weight of 0"
+    elif hasattr(values, "toarray"):
+        mend = f"pass {name}.toarray()"
+    elif isinstance(values, Mapping):
+        keys = ", ".join(map(repr, values))
+        mend = f"this network has one {'input' if name == 'x' else 'output'}: choose one of {keys}"
+    if mend:
+        raise ValueError(f"{method}: {name} must be a plain array, got a {type(values).__name__}: {mend}")
