@@ -152,7 +152,7 @@ class Optimizer(arguments.Configured):
         if not 0 <= learning_rate < math.inf:
             raise ValueError(f"{self._owner}: expected a finite rate >= 0, got {learning_rate} from {self._schedule!r}")
         self.iterations += 1
-        if type(self).__module__ == __name__ or not self._frozen:
+        if not self._frozen or type(self).__module__ == __name__:
             self.update(params, grads, learning_rate)
             return
         vectors = (params, *self.slots.values())  # an update written elsewhere may not use by_decay: put back the rest

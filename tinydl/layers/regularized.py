@@ -27,6 +27,8 @@ class Regularized(Layer):
         self._kernel_regularizer = regularizer(type(self).__name__, value)
 
     def penalty(self) -> float:
+        if self._kernel_regularizer is None:  # the usual case, once per layer and step
+            return 0.0
         active = self._active_regularizer()
         return 0.0 if active is None or not self.built else active.penalty(self.params["W"])
 

@@ -22,7 +22,7 @@ from .. import arguments
 
 Shape = tuple[int, ...]
 # The complex step uses complex arrays; the compiled kernels need the machine's byte order, which these types have.
-FLOATING = frozenset(map(np.dtype, (np.float32, np.float64, np.complex64, np.complex128)))
+FLOATING = "fdFD"  # the codes of float32, float64, complex64 and complex128
 
 
 class Loss(arguments.Configured):
@@ -107,9 +107,9 @@ def as_floats(owner: str, y_pred: ArrayLike) -> NDArray:
 
     float16 becomes float32, and other numbers become float64. Complex arrays come from the complex step only.
     """
-    if type(y_pred) is not np.ndarray or y_pred.dtype not in FLOATING:
+    if type(y_pred) is not np.ndarray or y_pred.dtype.char not in FLOATING or not y_pred.dtype.isnative:
         y_pred = real_numbers(owner, "predictions", y_pred)
-        if y_pred.dtype not in FLOATING:
+        if y_pred.dtype.char not in FLOATING or not y_pred.dtype.isnative:
             y_pred = y_pred.astype(np.float32 if y_pred.dtype.kind == "f" and y_pred.itemsize <= 4 else np.float64)
     return np.ascontiguousarray(y_pred)
 

@@ -44,7 +44,7 @@ class Plan:
     flags       `trainable` of every layer that owns parameters
     cleared     the gradients to set to zero before each backward pass
     writers     large Dense layers, whose backward writes their gradients instead of adding to them
-    chains      each chain around the lowest layer that learns, and the place of that layer in it
+    chains      each chain around the lowest layer that learns, and that layer's place in it, unless it is the first
     without_dx  the lowest layer that learns, if its class can leave dL/dx out
     frozen      the ranges of the flat vectors that belong to frozen layers
     """
@@ -71,7 +71,8 @@ class Plan:
         backward = type(layer).backward
         if backward is Sequential.backward and isinstance(layer, Sequential):
             lowest = next((k for k, below in enumerate(layer.layers) if learns(below)), 0)
-            self.chains.append((layer, lowest))
+            if lowest:
+                self.chains.append((layer, lowest))
             return self._descend(layer.layers[lowest])
         if backward is ContractivePenalty.backward and isinstance(layer, ContractivePenalty):
             return self._descend(layer.encoder)

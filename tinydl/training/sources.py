@@ -103,16 +103,21 @@ class Feed:
 
     def epoch(self, rng: np.random.Generator | None = None) -> Iterator[Drawn]:
         """The batches of the next epoch. Raises ValueError if the source ends before it has given them."""
-        if self.limit is None:
-            count = 0
-            for batch in self.source.one_pass(rng):
-                count += 1
-                yield batch
-            if not count:
-                raise ValueError(f"{self.method}: the {self.source.name} gave no batch: it is empty or used up")
-            return
+        if self.limit is not None:
+            return self._some(rng, self.limit)
+        return self.source.one_pass(rng) if isinstance(self.source, Rows) else self._all(rng)
+
+    def _all(self, rng: np.random.Generator | None) -> Iterator[Drawn]:
+        count = 0
+        for batch in self.source.one_pass(rng):
+            count += 1
+            yield batch
+        if not count:
+            raise ValueError(f"{self.method}: the {self.source.name} gave no batch: it is empty or used up")
+
+    def _some(self, rng: np.random.Generator | None, limit: int) -> Iterator[Drawn]:
         count, empty = 0, False
-        while count < self.limit:
+        while count < limit:
             if self._running is None:
                 self._running, empty = self.source.one_pass(rng), True
             drawn = next(self._running, None)
@@ -123,7 +128,7 @@ class Feed:
             self._running = None
             if empty or not self.source.again:
                 mend = f"make it endless (while True), give it more batches, or lower {self.argument}"
-                expected = f"{self.limit} batches an epoch ({self.argument})"
+                expected = f"{limit} batches an epoch ({self.argument})"
                 raise ValueError(
                     f"{self.method}: the {self.source.name} must give {expected}, got {count} and its end: {mend}"
                 )
