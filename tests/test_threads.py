@@ -37,7 +37,7 @@ def keep_threads() -> Iterator[None]:
 
 def python(script: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
     """Run a script in a new process with these environment variables set or, if None, removed; fail if it hangs."""
-    variables = {**os.environ, "TINYDL_NUM_THREADS": None, "OMP_NUM_THREADS": None, **environment}
+    variables = {**os.environ, "TINYDL_NUM_THREADS": None, "OMP_NUM_THREADS": None, "TINYDL_QUIET": "1", **environment}
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=LIMIT,
         env={name: value for name, value in variables.items() if value is not None},

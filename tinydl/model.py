@@ -211,15 +211,20 @@ class Model(keywords.Checked):
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None, return_dict: bool = False,
     ) -> Any:  # fmt: skip
-        """Take one optimizer step; return the loss before the step (penalties included), as `evaluate` returns it."""
+        """Take one optimizer step; return the loss before the step, penalties included.
+
+        return_dict: return {"loss": ..., name of each metric: ...} instead.
+        """
         optimizer, loss = self._compiled("train_on_batch")
         data = inputs.check_data("train_on_batch", self, loss, x, y, sample_weight, class_weight)
         seen = loop.Seen()
         with one_blas_thread():
             ((batch_x, batch_y, weights),) = sources.Rows(data, len(data)).one_pass(None)
             value, y_pred = self._step.take(batch_x, batch_y, weights, loss, optimizer)
+            if not return_dict:
+                return value
             seen.add(batch_y, self.as_outputs(y_pred))
-        return self._returned({"loss": value, **seen.figures("train_on_batch", self)}, return_dict)
+        return {"loss": value, **seen.figures("train_on_batch", self)}
 
     def test_on_batch(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, return_dict: bool = False

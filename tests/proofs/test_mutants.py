@@ -127,7 +127,11 @@ def test_installed_restores_everything_also_after_an_exception() -> None:
 def verdict_on(name: str, place: str, operator: str, after: str, **options: Any) -> Verdict:
     target = TARGETS[name]
     for site, mutant in target.mutants():
-        if site.name == place and mutant.operator == operator and mutant.change.endswith(f"->  {after}"):
+        if (
+            site.name == place
+            and mutant.operator == operator
+            and mutant.change.endswith(after if "->" in after else f"->  {after}")
+        ):
             return judge(target, site, mutant, **options)
     raise AssertionError(f"no such mutant: {place}, {operator}, {after}")
 
@@ -217,8 +221,8 @@ def test_a_check_of_x_alone_is_found_out() -> None:
         ("BatchNorm", "normalization.batch_norm_backward", "drop term", "return s * (g - g.mean(axis=axes))"),
         ("BatchNorm", "normalization.batch_norm_backward", "drop term", "return s * (xhat * (g * xhat).mean(axis=axes))"),
         ("BatchNorm", "normalization.batch_norm_backward", "mean and sum", "return s * (g - g.sum(axis=axes) - xhat * (g * xhat).mean(axis=axes))"),
-        ("BatchNorm", "normalization.batch_norm_backward", "branch", "if True:"),
-        ("BatchNorm", "normalization.batch_norm_backward", "branch", "if False:"),
+        ("BatchNorm", "normalization.batch_norm_backward", "branch", "if not training:  ->  if True:"),
+        ("BatchNorm", "normalization.batch_norm_backward", "branch", "if not training:  ->  if False:"),
         ("BatchNorm", "normalization.batch_norm_backward", "+= to =", "dgamma[...] = (da * xhat).sum(axis=axes, dtype=np.float64)"),
         ("Residual", "residual.add", "drop term", "return activations.activate(a, activation)"),
         ("Residual", "residual.add", "drop term", "return activations.activate(b, activation)"),
@@ -259,7 +263,7 @@ def test_a_sample_of_the_mutants_is_not_missed(name: str, every: int) -> None:
         (site.name, mutant.change, judge(target, site, mutant))
         for site, mutant in islice(target.mutants(), 5, None, every)
     ]
-    assert every > 29 or any(found[2].kind == CAUGHT for found in verdicts)
+    assert every > 29 or any(found[2].kind in (CAUGHT, CRASH) for found in verdicts)
     assert [found for found in verdicts if found[2].kind == MISSED] == []
 
 

@@ -58,7 +58,13 @@ def steps() -> dict[str, Callable[[], None]]:
 
     def others() -> Model:
         images = [layers.Conv2D(16, 5), layers.AveragePool2D(2), layers.LocalResponseNorm(), layers.PadChannels(20)]
-        ends = [layers.GlobalAveragePool2D(), layers.LayerNorm(), layers.ReLU(), layers.Dense(10)]
+        ends = [
+            layers.GlobalAveragePool2D(),
+            layers.LayerNorm(),
+            layers.ReLU(),
+            layers.Dense(10, "sigmoid"),
+            layers.Dense(10),
+        ]
         return Model([*images, *ends], (12, 12, 3))
 
     pairs: dict[str, tuple[Callable[[], Model], Optimizer]] = {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -46,11 +47,24 @@ if TYPE_CHECKING:
 
 ArrayOrShape = NDArray[Any] | tuple[int, ...]
 
-# Numbers too small for the dtype are 0, as they should be, even for users who let NumPy raise on underflow.
-UNDERFLOW_IS_HARMLESS = np.errstate(under="ignore")
+Check = TypeVar("Check", bound=Callable[..., Any])
 
 
-@UNDERFLOW_IS_HARMLESS
+def underflow_is_harmless(check: Check) -> Check:
+    """Numbers too small for the dtype are 0, as they should be, even for users who let NumPy raise on underflow.
+
+    (NumPy's errstate as a decorator would show a frame of its own in pytest's tracebacks.)
+    """
+
+    @functools.wraps(check)
+    def checking(*given: Any, **named: Any) -> Any:
+        with np.errstate(under="ignore"):
+            return check(*given, **named)
+
+    return checking  # type: ignore[return-value]
+
+
+@underflow_is_harmless
 def check_layer(
     layer: Any, x: ArrayOrShape | None = None, *more_inputs: Any, training: bool = True, float32: bool = True,
     gradients: Mapping[str, Any] | None = None, constants: Sequence[str] = (), rules: str | None = None,
@@ -172,7 +186,7 @@ def check_layer(
     return _check_call(call, name, next(iter(call.inputs)), choice, options, float32, alone=True)
 
 
-@UNDERFLOW_IS_HARMLESS
+@underflow_is_harmless
 def check_function(
     f: Callable[..., Any], backward: Any = None, *arrays: Any,
     gradients: Mapping[str, Any] | None = None, constants: Sequence[str] = (), rules: str | None = None,
@@ -210,7 +224,7 @@ def check_function(
     return _check_call(call, name_of(f), [*floats, *arrays_given][0], choice, given.options, float32=False)
 
 
-@UNDERFLOW_IS_HARMLESS
+@underflow_is_harmless
 def check_derivative(
     f: Callable[..., Any], df: Callable[..., Any], x: ArrayOrShape, **keywords: Unpack[Keywords]
 ) -> GradientCheckReport:
@@ -240,7 +254,7 @@ def check_derivative(
     return _check_call(call, name_of(f), "x", Choice({}, (), None), options, float32=False)
 
 
-@UNDERFLOW_IS_HARMLESS
+@underflow_is_harmless
 def check_loss(
     loss: Any, y_pred: ArrayOrShape | None = None, y_true: Any = None, *, float32: bool = True,
     rules: str | None = None,
@@ -270,7 +284,7 @@ def check_loss(
     return _check_call(call, name, next(iter(given.values)), choice, given.options, float32)
 
 
-@UNDERFLOW_IS_HARMLESS
+@underflow_is_harmless
 def check_model(
     model: Any, x: ArrayOrShape, y: Any, *, loss: Any = None, training: bool = True, float32: bool = True,
     rules: str | None = None, constants: Sequence[str] = (), gradients: Mapping[str, Any] | None = None,

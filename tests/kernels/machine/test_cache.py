@@ -76,7 +76,10 @@ class Copy:
         )  # fmt: skip
         assert process.returncode == 0, process.stderr
         *compiled, loss = process.stdout.splitlines()
-        return Step(compiled, float(loss), process.stderr.splitlines())
+        said = [
+            line for line in process.stderr.splitlines() if not line.startswith("tinydl: OpenBLAS runs its code for")
+        ]
+        return Step(compiled, float(loss), said)
 
     def files(self) -> dict[str, Path]:
         """The cached files by name, without the hash of the source."""

@@ -43,7 +43,6 @@ SPEC = LayerSpec(
     variants={
         "no dx": {"input_gradient": False},
         "grads overwritten": {"accumulate": False},
-        "frozen": {"_trainable": False},
     },
     usual=LayerCase(Dense(40, "tanh"), (32, 30)),
 )
