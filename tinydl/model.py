@@ -33,8 +33,9 @@ UNDERFLOW_IS_HARMLESS = np.errstate(under="ignore")
 
 
 @keywords.checked(
-    "compile", "fit", "evaluate", "predict", "get_weights", "set_weights", "astype", "save", "load", "load_weights",
-    "save_checkpoint", "load_checkpoint", "plot", "summary",
+    "compile", "fit", "evaluate", "predict", "predict_proba", "predict_on_batch", "test_on_batch", "get_layer",
+    "get_weights", "set_weights", "astype", "save", "load", "load_weights", "save_checkpoint", "load_checkpoint",
+    "plot", "summary",
 )  # fmt: skip
 class Model(keywords.Checked):
     """Layers in a chain, built for one input shape, with Keras's compile / fit / evaluate / predict.
@@ -87,6 +88,7 @@ class Model(keywords.Checked):
         self.loss: Loss | None = None
         self.metrics: dict[str, Metric] = {}
         self.strict_metrics = False
+        self._as_compiled: Any = (None, None, None)  # the optimizer's mark, the loss and the metrics set by compile
         self.fused = False  # whether the loss takes the logits of a network that ends in probabilities (see compile)
         self.epoch = 0
         self.stop_training = False
@@ -167,7 +169,8 @@ class Model(keywords.Checked):
                    "categorical_crossentropy" and "sparse_categorical_crossentropy" (both take labels and one-hot rows).
                    The objects SoftmaxCrossEntropy and BinaryCrossEntropy take logits. Keras's names for them take
                    probabilities: on a network that ends in that softmax or sigmoid, the two are computed as one, and
-                   `predict` gives probabilities; on a linear end the logits are taken, with a warning that says so
+                   `predict` gives probabilities, although model.loss takes the logits; on a linear end the logits are
+                   taken, with a warning that says so
         metrics    names from tinydl.metrics, or functions (y_true, y_pred) -> float of what `predict` gives, computed
                    from a whole epoch or data set. A metric that fails or is NaN is named in a warning;
                    strict_metrics=True makes it an error
@@ -175,6 +178,8 @@ class Model(keywords.Checked):
         optimizer = by_name.optimizer(optimizer)
         loss, chain = by_name.loss(loss, self.root)
         caches.remember(loss)
+        if loss is self.loss and self.fused:  # compile(model.optimizer, model.loss)
+            chain = ends.up_to_logits(self.root)
         if optimizer is not self.optimizer and optimizer.iterations:
             got = f"{type(optimizer).__name__} after {optimizer.iterations} steps on another model"
             mend = "give each model its own optimizer"
@@ -190,6 +195,8 @@ class Model(keywords.Checked):
         for head in self._step.heads:
             head.expect(copy.copy(loss), None)
         self.optimizer, self.loss, self.metrics, self.strict_metrics = optimizer, loss, chosen, strict_metrics
+        mark = object()
+        optimizer.model_mark, self._as_compiled = mark, (mark, loss, chosen)
 
     def as_outputs(self, y_pred: NDArray) -> NDArray:
         """What `predict` gives, from what the loss takes: probabilities from logits, if the two are fused."""
@@ -204,6 +211,14 @@ class Model(keywords.Checked):
     def _compiled(self, method: str) -> tuple[Optimizer, Loss]:
         if self.optimizer is None or self.loss is None:
             raise RuntimeError(f"{method}: the model has no optimizer or loss yet: call compile(optimizer, loss) first")
+        mark, loss, metrics = self._as_compiled
+        if loss is not self.loss or metrics is not self.metrics or not isinstance(self.optimizer, Optimizer):
+            changed = "loss" if loss is not self.loss else "metrics" if metrics is not self.metrics else "optimizer"
+            got = f"model.{changed} = {getattr(self, changed)!r:.80}"
+            raise RuntimeError(f"{method}: {changed} must be set by compile, got {got}: call compile(...) again")
+        if self.optimizer.model_mark is not mark:
+            mend = "call compile with an optimizer of its own"
+            raise RuntimeError(f"{method}: the optimizer must be this model's, got one compiled into another: {mend}")
         return self.optimizer, self.loss
 
     @UNDERFLOW_IS_HARMLESS
@@ -229,8 +244,12 @@ class Model(keywords.Checked):
     def test_on_batch(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, return_dict: bool = False
     ) -> Any:
-        """`evaluate` on one batch."""
-        return self.evaluate(x, y, sample_weight=sample_weight, batch_size=len(np.asarray(x)), return_dict=return_dict)
+        """`evaluate` on one batch, in one pass."""
+        _, loss = self._compiled("test_on_batch")
+        data = inputs.check_data("test_on_batch", self, loss, x, y, sample_weight)
+        feed = sources.Feed("test_on_batch", sources.Rows(data, len(data)), None, "steps")
+        with np.errstate(under="ignore"), one_blas_thread():
+            return self._returned(loop.figures("test_on_batch", self, self._step, feed), return_dict)
 
     def predict_on_batch(self, x: ArrayLike) -> NDArray:
         """`predict` on one batch, in one pass."""
@@ -431,6 +450,7 @@ class Model(keywords.Checked):
         Raises OSError for a folder, a pipe, a device, a read-only file or a path that cannot be used; TypeError or
         ValueError if the file could not be loaded again, for example with NaN among the weights. The old file stays.
         """
+        attributes.check_layers("save", self.root)
         checkpoint.save_model(self, path, arguments.flag("save", "include_optimizer", include_optimizer))
 
     @classmethod
@@ -459,6 +479,7 @@ class Model(keywords.Checked):
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Save the model and the state for exact resumption: the optimizer, the epoch and all random generators."""
         optimizer, _ = self._compiled("save_checkpoint")
+        attributes.check_layers("save_checkpoint", self.root)
         checkpoint.save_training(self, optimizer, path)
 
     def load_checkpoint(self, path: str | os.PathLike[str]) -> None:

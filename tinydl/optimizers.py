@@ -33,6 +33,7 @@ class Optimizer(arguments.Configured):
     slot_names: tuple[str, ...] = ()
     slots: dict[str, NDArray]
     iterations: int
+    model_mark: object = None  # the model that was compiled with this optimizer holds the same object
     _decayed: tuple[slice, ...] | None = None
     _frozen: tuple[slice, ...] = ()
 

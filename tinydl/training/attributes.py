@@ -94,6 +94,7 @@ def check_layers(owner: str, root: Layer) -> None:
                     got = f"{_shown(now[name])}, which the built layer would ignore"
                     raise ValueError(f"{owner}: {layer.label}.{name} must stay {_shown(old)}, got {got}: {mend}")
         check_values(layer)
+        check_settings(owner, getattr(layer, "kernel_regularizer", None))
 
 
 def _used_up(layer: Layer) -> dict[str, Any]:

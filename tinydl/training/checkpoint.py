@@ -169,7 +169,7 @@ def load_model(
     restore: whether to compile it as it was.
     """
     tensors, metadata = read(path)
-    registry = {**REGISTRY, **{layer.__name__: layer for layer in custom_layers}}
+    registry = {**REGISTRY, **_by_name(custom_layers)}
     try:
         layers = layer_from_config(metadata["layers"], registry)
         model = kind(layers, tuple(metadata["input_shape"]), metadata["seed"], metadata["dtype"], metadata["model"])
@@ -184,6 +184,15 @@ def load_model(
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"{path}: it cannot be compiled as it was: {error}: load it with compile=False") from error
     return model
+
+
+def _by_name(custom_layers: Any) -> dict[str, type[Layer]]:
+    """The classes of custom_layers by name; {name: class}, as Keras's custom_objects, works too."""
+    classes = list(custom_layers.values()) if isinstance(custom_layers, Mapping) else custom_layers
+    for each in classes if isinstance(classes, list | tuple | set) else [classes]:
+        if not isinstance(classes, list | tuple | set) or not isinstance(each, type) or not issubclass(each, Layer):
+            raise TypeError(f"load: custom_layers must be a list of layer classes, got {each!r}: write [MyLayer]")
+    return {layer.__name__: layer for layer in classes}
 
 
 def load_weights(model: NetworkInTraining, path: PathLike) -> None:

@@ -57,7 +57,12 @@ def _is_ours(thing: Any) -> bool:
 
 def _has_name(name: str, metric: Any) -> bool:
     """Whether `compile` finds this metric by its name alone."""
-    return (name in METRICS or name in ALIASES) and getattr(metric, "func", metric) in METRICS.values()
+    return (name in METRICS or name in ALIASES) and _function(metric) in METRICS.values()
+
+
+def _function(metric: Any) -> Any:
+    """The function that `compile` may have wrapped to set its threshold."""
+    return getattr(metric, "func", getattr(metric, "__wrapped__", metric))
 
 
 def restore(model: Any, config: dict[str, Any], slots: dict[str, NDArray]) -> None:

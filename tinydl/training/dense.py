@@ -18,5 +18,10 @@ def check_dense(method: str, name: str, values: Any) -> None:
     elif isinstance(values, Mapping):
         keys = ", ".join(map(repr, values))
         mend = f"this network has one {'input' if name == 'x' else 'output'}: choose one of {keys}"
+    elif getattr(getattr(values, "dtype", None), "kind", "") in ("m", "M"):
+        mend = f"turn times into numbers, such as ({name} - {name}.min()) / np.timedelta64(1, 'D')"
+    elif isinstance(values, list | tuple) and len({getattr(each, "shape", ()) for each in values}) > 1:
+        shapes = " and ".join(str(getattr(each, "shape", ())) for each in values[:3])
+        mend = f"its entries have the shapes {shapes}: pass x and y apart, or np.concatenate for more rows"
     if mend:
         raise ValueError(f"{method}: {name} must be a plain array, got a {type(values).__name__}: {mend}")

@@ -16,8 +16,20 @@ from numpy.typing import NDArray
 
 from ..kernels import ACTIVATIONS
 from ..layer import Layer
-from ..layers import Conv2D, Dense, Sequential, Sigmoid, Softmax
+from ..layers import (
+    AuxiliaryHead,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    MaskingNoise,
+    Sequential,
+    Sigmoid,
+    Softmax,
+)
 from ..layers.activations import sigmoid
+from ..layers.penalties import Penalty
 from ..losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 
 Activation = Callable[[NDArray], NDArray]
@@ -29,6 +41,7 @@ def softmax(z: NDArray) -> NDArray:
 
 
 PROBABILITIES: dict[str, Activation] = {"softmax": softmax, "sigmoid": sigmoid}
+PASS_ON = (Flatten, Dropout, GaussianNoise, MaskingNoise, Penalty, AuxiliaryHead)  # change no number when predicting
 OF_LOSSES = ((SoftmaxCrossEntropy, "softmax"), (BinaryCrossEntropy, "sigmoid"))
 
 
@@ -41,7 +54,8 @@ def last_activation(end: Layer) -> tuple[Layer, str]:
     """The layer that computes the output of `end`, and the name of its activation ("linear" if it has none)."""
     last = end
     while last.sublayers() and getattr(last, "activation", None) in (None, "linear"):
-        last = last.sublayers()[-1]
+        below = [layer for layer in last.sublayers() if not isinstance(layer, PASS_ON)]
+        last = (below or last.sublayers())[-1] if type(last) is Sequential else last.sublayers()[-1]
     name = next((name for kind, name in ((Softmax, "softmax"), (Sigmoid, "sigmoid")) if isinstance(last, kind)), None)
     return last, name or getattr(last, "activation", None) or "linear"
 

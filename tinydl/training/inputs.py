@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .. import arguments
 from ..batches import Batches
@@ -21,7 +21,7 @@ from ..callbacks.base import check_methods
 from ..layer import Layer, Shape
 from ..layers import AuxiliaryHead, Container, Conv2D
 from ..layers.pooling import Pool2D
-from ..losses import BinaryCrossEntropy, Loss
+from ..losses import BinaryCrossEntropy, Huber, Loss, MeanAbsoluteError, MeanSquaredError
 from ..metrics import METRICS, Metric, named
 from ..network import Network
 from .by_name import KERAS_NAME
@@ -88,7 +88,12 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
             raise TypeError("it is complex")
         with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite and is rejected below
             array = np.ascontiguousarray(x, dtype=network.dtype)
-    except (TypeError, ValueError, RuntimeError) as error:  # PyTorch raises RuntimeError if x needs a gradient
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+        OverflowError,
+    ) as error:  # PyTorch raises RuntimeError if x needs a gradient
         raise ValueError(f"{method}: x must be an array of numbers of shape {expected}: {error}") from None
     if array.shape[1:] != input_shape:
         mend = arguments.channels_first(array.shape[1:], input_shape)
@@ -210,10 +215,25 @@ def metrics_by_name(
         name, function = named(metric)
         if name in chosen or name == "loss":
             raise ValueError(f"compile: figures must have different names, got {name!r} twice: rename the metric")
+        if name in ("epoch", "learning_rate") or name.startswith("val_"):
+            raise ValueError(f"compile: a metric must not have a name of the history's own, got {name!r}: rename it")
         if function is METRICS["accuracy"] and isinstance(loss, BinaryCrossEntropy) and output_shape[-1] > 1:
             function = METRICS["binary_accuracy"]  # several yes-or-no outputs, also if a batch looks like one-hot rows
         decides = function in METRICS.values() and "threshold" in inspect.signature(function).parameters
         if decides and last_activation(root)[1] == "sigmoid":
             function = functools.partial(function, threshold=0.5)
+        elif decides and isinstance(loss, MeanSquaredError | MeanAbsoluteError | Huber):
+            function = _halfway(function)
         chosen[name] = function
     return chosen
+
+
+def _halfway(metric: Metric) -> Metric:
+    """A metric that decides halfway between the targets of a regression, 0 and 1 or -1 and 1, because its outputs are
+    neither logits nor probabilities."""
+
+    @functools.wraps(metric)
+    def deciding(y_true: NDArray, y_pred: NDArray) -> float:
+        return metric(y_true, y_pred, threshold=0.0 if np.min(y_true) < 0 else 0.5)
+
+    return deciding

@@ -221,7 +221,7 @@ class Seen:
         self.predictions: list[NDArray] = []
 
     def add(self, y_true: NDArray, y_pred: NDArray) -> None:
-        self.targets.append(y_true)
+        self.targets.append(np.array(y_true))  # a source may reuse its arrays
         self.predictions.append(y_pred.copy())  # a view would keep the batch's large block of memory in use
 
     def figures(self, method: str, model: NetworkInTraining) -> Logs:
@@ -230,6 +230,7 @@ class Seen:
         if not model.metrics:
             return {}
         y_true, y_pred = np.concatenate(self.targets), np.concatenate(self.predictions)
+        y_true.flags.writeable = y_pred.flags.writeable = False  # for the metrics that come after one that writes
         found = {}
         for name, metric in model.metrics.items():
             found[name], trouble = _value(metric, y_true, y_pred)

@@ -98,6 +98,7 @@ class Feed:
     def __init__(self, method: str, source: Rows | Stream, steps: int | None, argument: str) -> None:
         self.method, self.source, self.argument = method, source, argument
         self.limit = steps
+        self.rounds = argument == "steps_per_epoch"  # whether an epoch may go on at the source's beginning
         self.steps = steps if steps is not None else source.steps
         self._running: Iterator[Drawn] | None = None
 
@@ -126,7 +127,7 @@ class Feed:
                 yield drawn
                 continue
             self._running = None
-            if empty or not self.source.again:
+            if empty or not self.source.again or not self.rounds:
                 mend = f"make it endless (while True), give it more batches, or lower {self.argument}"
                 expected = f"{limit} batches an epoch ({self.argument})"
                 raise ValueError(

@@ -62,6 +62,8 @@ def _weights_of_classes(method: str, weights: dict[int, float], y: NDArray, netw
     labels = y.argmax(axis=1) if one_hot else y.reshape(len(y), -1)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
+    if labels.ndim == 1 and labels.size and bool((np.abs(labels) == 1).all()) and labels.min() < 0:
+        labels = (labels + 1) / 2  # a Hinge's -1 and 1 are the classes 0 and 1
     if labels.ndim != 1 or np.any(labels != np.floor(labels)):
         mend = "pass sample_weight, or BinaryCrossEntropy(class_weight=...) for several yes-or-no outputs"
         raise ValueError(f"{method}: class_weight needs one class for each row, got y of shape {y.shape}: {mend}")
