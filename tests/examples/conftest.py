@@ -58,12 +58,23 @@ def interrupt_script(script: str, out: Path, *arguments: object, after: str) -> 
             assert line, seen
             seen += line
         time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
         try:
-            rest, errors = process.communicate(timeout=120)
+            rest, errors = _press_ctrl_c(process)
         finally:
             process.kill()
     return subprocess.CompletedProcess(code, process.returncode, seen + rest, errors)
+
+
+def _press_ctrl_c(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Press Ctrl-C, and again if it was lost: Python drops it within a call from compiled code, as while LLVM loads a
+    kernel from the cache."""
+    for _ in range(5):
+        process.send_signal(signal.SIGINT)
+        try:
+            return process.communicate(timeout=25)
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError("the process does not react to Ctrl-C")
 
 
 @pytest.fixture(scope="session")
