@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.slow,  # half a minute: some submissions use up their time
     pytest.mark.skipif(sys.platform != "linux", reason="the submissions look for their prey in /proc"),
 ]
-SECONDS = 3.0
+SECONDS = 5.0
 SPEC = f"""
 from tinydl.gradcheck.grading import Assignment, Task
 
