@@ -203,6 +203,7 @@ def test_augmentation_is_drawn_from_the_models_generator_while_training_only() -
     assert results[0] == results[1]  # the same seed gives the same bits
 
 
+@pytest.mark.filterwarnings("ignore:fit. x should hold pixels")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_batches_of_any_dtype_are_converted_by_the_model(dtype: str) -> None:
     x, y = images()
@@ -251,11 +252,11 @@ def test_targets_given_twice_or_not_at_all_are_refused() -> None:
         with pytest.raises(ValueError, match=rf"{name}: Batches already hold y: remove y"):
             method(Batches(x, x), x, **arguments)
         if name != "train_on_batch":  # train_on_batch has no default for y
-            with pytest.raises(ValueError, match=rf"{name}: targets are missing: pass y, or Batches with a y"):
+            with pytest.raises(ValueError, match=rf"{name}: y must be given, got None: pass y, or Batches with a y"):
                 method(Batches(x), **arguments)
-            with pytest.raises(ValueError, match=rf"{name}: targets are missing: pass y, or Batches with a y"):
+            with pytest.raises(ValueError, match=rf"{name}: y must be given, got None: pass y, or Batches with a y"):
                 method(x, **arguments)
-    with pytest.raises(ValueError, match=r"fit: validation_data: targets are missing"):
+    with pytest.raises(ValueError, match=r"fit: validation_data: y must be given"):
         model.fit(x, x, validation_data=Batches(x), verbose=0)
     np.testing.assert_array_equal(model.parameters, before)
 

@@ -118,7 +118,7 @@ def test_a_layer_by_itself_too(how: str) -> None:
             y = new.forward(x)
             assert len(pickle.dumps(new)) < size + 500, layer.label
             again = COPIES[how](new)
-            with pytest.raises(RuntimeError, match="backward was called before forward"):
+            with pytest.raises(RuntimeError, match="backward needs a forward pass"):
                 again.backward(y)
             np.testing.assert_array_equal(again.forward(x), y)
 

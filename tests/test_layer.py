@@ -35,7 +35,9 @@ def test_a_layer_that_needs_build_says_so() -> None:
 def test_an_input_and_a_gradient_of_another_shape_are_refused() -> None:
     layer = Half()
     layer.name = "half_1"
-    with pytest.raises(RuntimeError, match=r"^half_1 \(Half\): backward was called before forward$"):
+    with pytest.raises(
+        RuntimeError, match=r"^half_1 \(Half\): backward needs a forward pass, got none yet: call forward"
+    ):
         layer.backward(np.ones((2, 3)))
     layer.build((3,), np.random.default_rng(0), "float64")
     layer.forward(np.ones((2, 3)))

@@ -107,7 +107,10 @@ def test_weights_that_cannot_be_meant_are_refused(loss: Loss) -> None:
     value = loss.forward(y_pred, y_true)
     gradient = loss.backward()
     for weights, message in [
-        (np.ones(2), r"sample_weight must be one number per row, shape \(3,\), got \(2,\)$"),
+        (
+            np.ones(2),
+            r"sample_weight must be one number per row, shape \(3,\), got \(2,\): give each row of x one weight$",
+        ),
         (np.ones((3, 1)), r"shape \(3,\), got \(3, 1\): pass sample_weight\[:, 0\]"),
         (1.0, r"shape \(3,\), got \(\)"),
         ([1, -1, 1], "sample_weight must be >= 0, got -1 in row 1"),
@@ -278,7 +281,7 @@ def test_the_mean_does_not_depend_on_how_often_the_batch_is_repeated(name: str) 
 
 @pytest.mark.parametrize("loss", EVERY, ids=repr)
 def test_backward_before_forward_is_refused(loss: Loss) -> None:
-    with pytest.raises(RuntimeError, match=f"{type(loss).__name__}: backward was called before forward"):
+    with pytest.raises(RuntimeError, match=f"{type(loss).__name__}: backward needs a forward pass"):
         type(loss)().backward()
 
 

@@ -546,7 +546,7 @@ def test_uncompiled_model_says_so() -> None:
 
 def test_compile_wants_objects_or_known_names() -> None:
     model = Model([Dense(3)], 3)
-    with pytest.raises(ValueError, match=r"optimizer must be one of 'sgd', .* got 'adma' \(did you mean 'adam'"):
+    with pytest.raises(ValueError, match=r"optimizer must be one of 'sgd', .* got 'adma': did you mean 'adam'"):
         model.compile("adma", MeanSquaredError())
     with pytest.raises(TypeError, match=r"optimizer must be a name, or a tinydl Optimizer .* got 0.1"):
         model.compile(0.1, MeanSquaredError())  # type: ignore[arg-type]
@@ -560,10 +560,10 @@ def test_a_layer_belongs_to_one_model() -> None:
     layer = Dense(3)
     model = Model([layer], 3)
     weights = model.parameters.copy()
-    with pytest.raises(ValueError, match=r"dense_1 \(Dense\) already belongs to a model"):
+    with pytest.raises(ValueError, match=r"dense_1 \(Dense\), which already belongs to a model"):
         Model([layer, Dense(3)], 3)
     np.testing.assert_array_equal(model.params["dense_1.W"].ravel(), weights[:9])
-    with pytest.raises(ValueError, match=r"dense_1 \(Dense\) already belongs to a model"):
+    with pytest.raises(ValueError, match=r"dense_1 \(Dense\), which already belongs to a model"):
         Model([Residual(layer)], 3)
 
 
@@ -673,7 +673,7 @@ def test_a_backward_that_returns_nothing_is_named(place: int) -> None:
     layers.insert(place + 1, NoReturn())
     model = Model(layers, 3)
     model.compile(SGD(), MeanSquaredError())
-    with pytest.raises(TypeError, match=r"no_return_1 \(NoReturn\): backward returned None instead of dL/dx"):
+    with pytest.raises(TypeError, match=r"no_return_1 \(NoReturn\): backward must return dL/dx, got None"):
         model.train_on_batch(rows(), rows())
 
 
@@ -818,7 +818,7 @@ def test_forward_that_returns_nothing_is_named() -> None:
         def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
             x * 2  # type: ignore[return]
 
-    with pytest.raises(TypeError, match=r"forgets_1 \(Forgets\): forward returned None"):
+    with pytest.raises(TypeError, match=r"forgets_1 \(Forgets\): forward must return an array, got None"):
         Model([Forgets(), Dense(1)], 3).predict(X)
 
 

@@ -8,6 +8,7 @@ import inspect
 import math
 import sys
 from collections.abc import Collection
+from difflib import get_close_matches
 from numbers import Integral
 from typing import Any
 
@@ -20,7 +21,7 @@ from .keywords import Checked
 def whole(owner: str, name: str, value: Any, least: int = 0) -> int:
     """Return `value` as an int; raise unless it is an integer >= `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{owner}: {name} must be an integer >= {least}, got {value!r}")
+        raise ValueError(f"{owner}: {name} must be an integer >= {least}, got {brief(value)}{_whole_meant(value)}")
     return int(value)
 
 
@@ -43,7 +44,7 @@ def float_dtype(owner: str, dtype: Any) -> np.dtype:
     except TypeError:
         found = None
     if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):  # NumPy reads None as float64
-        raise ValueError(f"{owner}: dtype must be float32 or float64, got {dtype!r}")
+        raise ValueError(f"{owner}: dtype must be float32 or float64, got {dtype!r}: write 'float32'")
     return found
 
 
@@ -54,7 +55,10 @@ def number(owner: str, name: str, value: Any, low: float = -math.inf, high: floa
         value = value.item()
     if not real or not abs(value) <= sys.float_info.max or not low <= value < high:
         bounds = f" with {low:g} <= {name}" + (f" < {high:g}" if high < math.inf else "") if low > -math.inf else ""
-        raise ValueError(f"{owner}: {name} must be a finite number{bounds}, got {value!r}")
+        mend = _number_meant(value)
+        if not mend and real and (low, high) == (0, 1) and 10 <= value <= 100:
+            mend = f": write {value / 100:g} for {value:g} %"
+        raise ValueError(f"{owner}: {name} must be a finite number{bounds}, got {brief(value)}{mend}")
     return float(value)
 
 
@@ -66,11 +70,48 @@ def positive(owner: str, name: str, value: Any, high: float = math.inf) -> float
 
 
 def one_of(owner: str, name: str, value: Any, choices: Collection[Any], hint: str = "") -> Any:
-    """Return `value`; raise unless it is one of `choices` (strings, integers or None). `hint` ends the message."""
+    """Return `value`; raise unless it is one of `choices` (strings, integers or None). `hint` ends the message, or else
+    the choice that was probably meant."""
     if not isinstance(value, str | int | None) or isinstance(value, bool) or value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
-        raise ValueError(f"{owner}: {name} must be one of {listed}, got {value!r}{hint}")
+        mend = hint or _choice_meant(value, [choice for choice in choices if isinstance(choice, str)])
+        raise ValueError(f"{owner}: {name} must be one of {listed}, got {brief(value)}{mend}")
     return value
+
+
+def _choice_meant(value: Any, choices: Collection[str]) -> str:
+    """The end of an error message, with the string meant by 'SAME', 'rleu', 'he', np.tanh or ReLU()."""
+    if not isinstance(value, str):
+        name = getattr(value, "__name__", type(value).__name__).lower()
+        return f": write {name!r}" if name in choices else ""
+    near = get_close_matches(value.lower(), choices, n=1)
+    near += [choice for choice in choices if value and choice.startswith(value.lower())]
+    return f": did you mean {near[0]!r}?" if near else ""
+
+
+def _number_meant(value: Any) -> str:
+    """The end of an error message, with the number in "0.001" or (0.001,)."""
+    if isinstance(value, list | tuple) and len(value) == 1 and isinstance(value[0], int | float):
+        return f": write {value[0]!r}"  # a comma too many
+    if not isinstance(value, str):
+        return ""
+    try:
+        return f": write {float(value):g} without quotes"
+    except ValueError:
+        return ""
+
+
+def _whole_meant(value: Any) -> str:
+    """The end of an error message, with the integer in "32", (32,) or 32.0."""
+    if isinstance(value, float | np.floating) and math.isfinite(value):
+        return f": write {int(value)}, or // for a division" if value == int(value) else ": round it, or divide with //"
+    return _number_meant(value)
+
+
+def brief(value: Any) -> str:
+    """The value as messages show it: on one line, and not longer than a line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def shown(text: str) -> str:

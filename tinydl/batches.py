@@ -36,9 +36,13 @@ class Batches:
                 continue
             if not isinstance(array, np.ndarray) or array.ndim == 0 or array.dtype.kind not in "fiub":
                 got = f"dtype {array.dtype}, shape {array.shape}" if isinstance(array, np.ndarray) else f"{array!r:.60}"
-                raise TypeError(f"{owner}: {name} must be an array of numbers, one row per sample, got {got}")
+                mend = f"pass np.asarray({name})"
+                if isinstance(array, np.ndarray):
+                    mend = "turn its entries into numbers, one row per sample"
+                raise TypeError(f"{owner}: {name} must be an array of numbers, one row per sample, got {got}: {mend}")
         if y is not None and len(x) != len(y):
-            raise ValueError(f"{owner}: x and y must have the same number of rows, got {len(x)} and {len(y)}")
+            got, mend = f"{len(x)} and {len(y)}", "pass the y of the same rows"
+            raise ValueError(f"{owner}: x and y must have the same number of rows, got {got}: {mend}")
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight)
             if sample_weight.shape != (len(x),):

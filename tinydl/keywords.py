@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 Class = TypeVar("Class", bound=type)
+_NONE = inspect.Parameter.empty
 
 OTHER_NAMES = {  # names that other libraries, or their older versions, give to our arguments
     "act": "activation", "alpha": "negative_slope", "amount": "rate", "batch_shape": "input_shape",
@@ -180,11 +181,12 @@ class Checked:
 
 
 def checked(*methods: str) -> Callable[[Class], Class]:
-    """A class decorator: the named methods refuse unknown keywords with advice."""
+    """A class decorator: the named methods refuse unknown keywords, and calls without a needed one, with advice."""
 
     def wrap(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         parameters = inspect.signature(function).parameters.values()
         positional = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+        needed = [each for each in positional[1:] if inspect.signature(function).parameters[each].default is _NONE]
         by_name = "=..., ".join([each.name for each in parameters if each.kind is each.KEYWORD_ONLY][:2])
 
         @functools.wraps(function)
@@ -195,6 +197,11 @@ def checked(*methods: str) -> Callable[[Class], Class]:
                 free = ", ".join(positional[1:])
                 got = f"{len(args) - 1} values"
                 raise TypeError(f"{name}: only {free} may be given without a keyword, got {got}: write {by_name}=...")
+            given = {*positional[1 : len(args)], *keywords}
+            if missing := [each for each in needed if each not in given]:
+                got = f"only {', '.join(each for each in positional if each in given)}" if given else "no arguments"
+                mend = f"write {name}({', '.join(f'{each}=...' for each in needed)})"
+                raise TypeError(f"{name}: {' and '.join(missing)} must be given, got {got}: {mend}")
             return function(*args, **keywords)
 
         return checking
@@ -203,7 +210,7 @@ def checked(*methods: str) -> Callable[[Class], Class]:
         for name in methods:
             method = vars(cls)[name]
             kind = type(method) if isinstance(method, classmethod) else None
-            wrapped = wrap(name, method.__func__ if kind else method)
+            wrapped = wrap(cls.__name__ if name == "__init__" else name, method.__func__ if kind else method)
             setattr(cls, name, kind(wrapped) if kind else wrapped)
         return cls
 

@@ -17,6 +17,7 @@ Every layer follows these rules:
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -61,6 +62,10 @@ class Layer(arguments.Configured):
         """name: the layer's name, unique among its neighbours; a Model names the layers that have none."""
         self.params, self.grads, self.state = {}, {}, {}
         if name is not None:
+            if not isinstance(name, str):
+                known = ", ".join(list(inspect.signature(type(self).__init__).parameters)[1:])
+                mend = f"the arguments are {known}"
+                raise TypeError(f"{type(self).__name__}: name must be a string, got {arguments.brief(name)}: {mend}")
             self.name = name
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
@@ -154,13 +159,15 @@ class Layer(arguments.Configured):
         if self.input_shape is not None and x.shape[1:] != self.input_shape:
             expected = ", ".join(["batch", *map(str, self.input_shape)])
             mend = arguments.channels_first(x.shape[1:], self.input_shape)
+            if x.shape == self.input_shape:
+                mend = ": for a single sample use x[None]"
             raise ValueError(f"{self.label}: expected an input of shape ({expected}), got {x.shape}{mend}")
         return x
 
     def as_gradient(self, dy: NDArray, y: NDArray | None) -> NDArray:
         """Return dy as a C-contiguous array of y's dtype; raise if the shapes differ or forward has not run."""
         if y is None:
-            raise RuntimeError(f"{self.label}: backward was called before forward")
+            raise RuntimeError(f"{self.label}: backward needs a forward pass, got none yet: call forward(x) first")
         dy = np.ascontiguousarray(dy, dtype=y.dtype)
         if dy.shape != y.shape:
             raise ValueError(f"{self.label}: dy must have the shape of the last output, {y.shape}, got {dy.shape}")

@@ -185,7 +185,7 @@ def named(metric: str | Metric) -> tuple[str, Metric]:
     if isinstance(metric, str):
         if metric not in METRICS and metric not in ALIASES:
             near = get_close_matches(metric, (*METRICS, *ALIASES), n=3)
-            mend = f": did you mean {' or '.join(map(repr, near))}?" if near else ""
+            mend = f": did you mean {' or '.join(map(repr, near))}?" if near else ": pass a function"
             known = ", ".join(map(repr, METRICS))
             expected = f"one of {known}, one of Keras's names for them, or a function (y_true, y_pred) -> float"
             raise ValueError(f"compile: metrics must be {expected}, got {metric!r}{mend}")

@@ -22,7 +22,20 @@ from .layers.sharing import check_places
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import Optimizer
-from .training import attributes, by_name, checkpoint, ends, freezing, habits, inputs, loop, own_layers, sources, vector
+from .training import (
+    attributes,
+    by_name,
+    checkpoint,
+    doubts,
+    ends,
+    freezing,
+    habits,
+    inputs,
+    loop,
+    own_layers,
+    sources,
+    vector,
+)  # fmt: skip
 from .training.keras_order import arrays_in_order
 
 if TYPE_CHECKING:
@@ -33,9 +46,9 @@ UNDERFLOW_IS_HARMLESS = np.errstate(under="ignore")
 
 
 @keywords.checked(
-    "compile", "fit", "evaluate", "predict", "predict_proba", "predict_on_batch", "test_on_batch", "get_layer",
-    "get_weights", "set_weights", "astype", "save", "load", "load_weights", "save_checkpoint", "load_checkpoint",
-    "plot", "summary",
+    "__init__", "compile", "fit", "evaluate", "predict", "predict_proba", "predict_on_batch", "test_on_batch",
+    "get_layer", "get_weights", "set_weights", "astype", "save", "load", "load_weights", "save_checkpoint",
+    "load_checkpoint", "plot", "summary",
 )  # fmt: skip
 class Model(keywords.Checked):
     """Layers in a chain, built for one input shape, with Keras's compile / fit / evaluate / predict.
@@ -210,7 +223,8 @@ class Model(keywords.Checked):
 
     def _compiled(self, method: str) -> tuple[Optimizer, Loss]:
         if self.optimizer is None or self.loss is None:
-            raise RuntimeError(f"{method}: the model has no optimizer or loss yet: call compile(optimizer, loss) first")
+            got, mend = "one without optimizer and loss", "call compile(optimizer, loss) first"
+            raise RuntimeError(f"{method}: the model must be compiled, got {got}: {mend}")
         mark, loss, metrics = self._as_compiled
         if loss is not self.loss or metrics is not self.metrics or not isinstance(self.optimizer, Optimizer):
             changed = "loss" if loss is not self.loss else "metrics" if metrics is not self.metrics else "optimizer"
@@ -296,7 +310,8 @@ class Model(keywords.Checked):
         far, with `interrupted` set to True.
 
         Before changing anything, raises RuntimeError if the model is not compiled, or ValueError if data do not fit; a
-        batch from a source is checked when it comes.
+        batch from a source is checked when it comes. Warns about a learning rate of 0, raw pixels 0 .. 255 or numbers
+        of 10,000 and more (in arrays), and BatchNorm on batches of one row.
         In training, raises FloatingPointError if the loss is NaN or infinite, naming the epoch, batch and layer.
         """
         optimizer, loss = self._compiled("fit")
@@ -317,13 +332,15 @@ class Model(keywords.Checked):
         )
         history = History()
         bar = inputs.progress_bar(verbose)
-        job = loop.Run(
-            data, epochs, initial_epoch, [history, *inputs.check_callbacks(callbacks), *bar], validation,
-            validates_after,
-        )  # fmt: skip
+        own = inputs.check_callbacks(callbacks)
+        job = loop.Run(data, epochs, initial_epoch, [history, *own, *bar], validation, validates_after)
         if initial_epoch >= epochs:
             trouble = f"initial_epoch is {initial_epoch} and epochs {epochs}, which counts from the first epoch of all"
-            warnings.warn(f"fit: nothing to train: {trouble}", stacklevel=3)
+            warnings.warn(f"fit: nothing to train: {trouble}", stacklevel=5)  # the line that calls fit
+        doubts.of_rate(optimizer, own)
+        if isinstance(data.source, sources.Rows):
+            doubts.of_scale(self.root, data.source.data)
+            doubts.of_single_rows(self.root, min(data.source.batch_size, len(data.source.data)))
         try:
             loop.run(self, self._step, job)
         finally:
@@ -367,8 +384,8 @@ class Model(keywords.Checked):
         """What the last layer gives for all rows, computed batch_size rows at a time, without noise or dropout.
 
         These are **logits** for a classifier trained with SoftmaxCrossEntropy or BinaryCrossEntropy: the class is
-        predict(x).argmax(axis=1), or predict(x) > 0 for a yes-or-no output. `predict_proba` gives probabilities. A
-        network that ends in Softmax or a sigmoid gives probabilities here, too.
+        predict(x).argmax(axis=1), or predict(x) > 0, not > 0.5, for a yes-or-no output. `predict_proba` gives
+        probabilities. A network that ends in Softmax or a sigmoid gives probabilities here, too.
 
         x: rows, Batches, or a source of batches as in `fit`, whose targets are left out. batch_size: as in `evaluate`.
         """
@@ -423,7 +440,11 @@ class Model(keywords.Checked):
         new = [np.asarray(weight) for weight in weights]
         if [array.shape for array in arrays] != [array.shape for array in new]:
             expected = f"{len(arrays)} arrays of shapes {[array.shape for array in arrays]}"
-            raise ValueError(f"set_weights: expected {expected}, got {len(new)} of shapes {[a.shape for a in new]}")
+            got = f"{len(new)} of shapes {[a.shape for a in new]}"
+            mend = "pass what get_weights of a model with the same layers gives"
+            if [array.shape for array in arrays] == [array.T.shape for array in new]:
+                mend = "transpose each matrix, W.T: PyTorch keeps (outputs, inputs)"
+            raise ValueError(f"set_weights: expected {expected}, got {got}: {mend}")
         held = (self.parameters, *self.state.values())  # `weights` may be views of these arrays, in another order
         converted = [  # convert all arrays before writing the first
             weight.astype(self.dtype, copy=any(np.may_share_memory(weight, array) for array in held)) for weight in new

@@ -58,6 +58,12 @@ class Optimizer(arguments.Configured):
     @learning_rate.setter
     def learning_rate(self, value: float | Schedule) -> None:
         fixed = not isinstance(value, Schedule)
+        if isinstance(value, dict | np.ndarray):
+            expected, mend = (
+                "a number or a schedule",
+                "compile hands the parameters to the optimizer, so leave them out",
+            )
+            raise TypeError(f"{self._owner}: learning_rate must be {expected}, got {arguments.brief(value)}: {mend}")
         self._learning_rate = arguments.number(self._owner, "learning_rate", value, 0) if fixed else value
         self._schedule = as_schedule(self._learning_rate)
 

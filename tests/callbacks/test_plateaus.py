@@ -149,7 +149,7 @@ def test_auto_refuses_a_figure_whose_direction_it_does_not_know(tmp_path: Path) 
 
 
 def test_a_wrong_name_is_not_blamed_on_missing_validation_data() -> None:
-    with pytest.raises(ValueError, match=r"figures, loss, val_loss, got 'val_acc'$"):
+    with pytest.raises(ValueError, match=r"figures, loss, val_loss, got 'val_acc': give it to compile"):
         autoencoder().fit(X, X, validation_data=(X, X), callbacks=[EarlyStopping("val_acc")], verbose=0)
 
 

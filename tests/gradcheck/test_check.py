@@ -1102,7 +1102,7 @@ def test_the_same_seed_gives_the_same_report() -> None:
         ({"zero_ok": "b"}, TypeError, "zero_ok must be a tuple of names"),
         ({"prob": 5}, TypeError, "check_layer: there is no option 'prob': did you mean probes?"),
         ({"epsilon": 1e-3}, TypeError, "no option 'epsilon': the options are rtol, atol, step, probes"),
-        ({"layer": Linear}, TypeError, r"layer is the class Linear: pass an instance"),
+        ({"layer": Linear}, TypeError, r"layer must be an instance, got the class Linear"),
         ({"layer": np.tanh}, TypeError, "no forward and backward found"),
     ],
 )

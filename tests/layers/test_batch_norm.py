@@ -289,10 +289,10 @@ def test_a_bad_activation_is_refused() -> None:
 def test_use_before_build_or_forward_and_foreign_arrays_are_refused() -> None:
     with pytest.raises(RuntimeError, match=r"^BatchNorm: not built yet: put it into a Model or call build first"):
         BatchNorm().forward(np.ones((2, 3)))
-    with pytest.raises(RuntimeError, match=r"^BatchNorm: backward was called before forward"):
+    with pytest.raises(RuntimeError, match=r"^BatchNorm: backward needs a forward pass"):
         BatchNorm().backward(np.ones((2, 3)))
     layer = built(BatchNorm())
-    with pytest.raises(RuntimeError, match="BatchNorm: backward was called before forward"):
+    with pytest.raises(RuntimeError, match="BatchNorm: backward needs a forward pass"):
         layer.backward(np.ones((2, 3)))
     layer.forward(np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"dy must have the shape of the last output, \(2, 3\), got \(3, 2\)"):

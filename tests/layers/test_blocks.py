@@ -151,7 +151,7 @@ def test_arrays_of_others_are_neither_written_to_nor_handed_out_twice(name: str)
 def test_backward_before_forward_and_foreign_arrays_are_refused(name: str) -> None:
     layer = built(COMPOSITES[name]())
     kind = type(layer).__name__
-    with pytest.raises(RuntimeError, match=f"^{kind}: backward was called before forward"):
+    with pytest.raises(RuntimeError, match=f"^{kind}: backward needs a forward pass"):
         layer.backward(np.ones((2, *layer.output_shape)))
     y = layer.forward(np.ones((2, 5)))
     with pytest.raises(
@@ -252,10 +252,10 @@ def test_a_layer_that_forgets_its_return_is_named() -> None:
     ):
         layer = built(make(Forgets()))
         y = layer.forward(np.ones((2, 5)))
-        with pytest.raises(TypeError, match=r"forgets_1 \(Forgets\): backward returned None instead of dL/dx"):
+        with pytest.raises(TypeError, match=r"forgets_1 \(Forgets\): backward must return dL/dx, got None"):
             layer.backward(np.ones_like(y))
         next(one for one in layer.walk() if isinstance(one, Forgets)).forward_too = True
-        with pytest.raises(TypeError, match=r"forgets_1 \(Forgets\): forward returned None instead of an array"):
+        with pytest.raises(TypeError, match=r"forgets_1 \(Forgets\): forward must return an array, got None"):
             layer.forward(np.ones((2, 5)))
 
 

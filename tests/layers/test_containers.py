@@ -128,7 +128,7 @@ class Forgetful(Layer):
 
 def test_a_layer_that_forgets_its_return_is_named() -> None:
     chain = built([Dense(3), Forgetful()])
-    with pytest.raises(TypeError, match=r"forgetful_1 \(Forgetful\): forward returned None instead of an array"):
+    with pytest.raises(TypeError, match=r"forgetful_1 \(Forgetful\): forward must return an array, got None"):
         chain.forward(np.ones((2, 5)))
 
 
@@ -138,7 +138,7 @@ def test_a_backward_that_forgets_its_return_is_named_also_where_dx_is_not_needed
     layer.backward = lambda dy: None  # type: ignore[assignment, method-assign, return-value]
     for layer.input_gradient in (True, False):
         chain.forward(np.ones((2, 5)))
-        with pytest.raises(TypeError, match=r"dense_1 \(Dense\): backward returned None instead of dL/dx"):
+        with pytest.raises(TypeError, match=r"dense_1 \(Dense\): backward must return dL/dx, got None"):
             chain.backward(np.ones((2, 3)))
 
 
@@ -195,7 +195,7 @@ def test_flatten_reads_in_c_order_and_back() -> None:
         layer.forward(np.ones((2, 4, 3)))
     with pytest.raises(ValueError, match=r"dy must have the shape of the last output, \(2, 12\), got \(2, 3, 4\)"):
         layer.backward(x)
-    with pytest.raises(RuntimeError, match="Flatten: backward was called before forward"):
+    with pytest.raises(RuntimeError, match="Flatten: backward needs a forward pass"):
         Flatten().backward(y)
 
 

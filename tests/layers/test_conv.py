@@ -306,7 +306,7 @@ def test_forward_before_build_is_refused() -> None:
 
 def test_backward_before_forward_and_a_foreign_dy_are_refused() -> None:
     layer = built(Conv2D(4, 2))
-    with pytest.raises(RuntimeError, match="Conv2D: backward was called before forward"):
+    with pytest.raises(RuntimeError, match="Conv2D: backward needs a forward pass"):
         layer.backward(np.ones((2, 4, 3, 4)))
     layer.forward(np.ones((2, 5, 4, 3)))
     for shape in ((2, 5, 4, 3), (1, 4, 3, 4), (2, 3, 4, 4), (24, 4)):

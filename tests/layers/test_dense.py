@@ -155,7 +155,7 @@ def test_the_wrong_width_is_refused() -> None:
 
 def test_backward_before_forward_and_a_foreign_dy_are_refused() -> None:
     layer = built(Dense(3))
-    with pytest.raises(RuntimeError, match="Dense: backward was called before forward"):
+    with pytest.raises(RuntimeError, match="Dense: backward needs a forward pass"):
         layer.backward(np.ones((4, 3)))
     layer.forward(np.ones((4, 5)))
     for shape in ((4, 5), (3, 3), (3,), (4, 3, 1)):

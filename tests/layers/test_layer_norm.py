@@ -78,7 +78,7 @@ def test_what_it_refuses() -> None:
     with pytest.raises(RuntimeError, match="not built yet"):
         LayerNorm().forward(np.ones((2, 3)))
     layer = built(LayerNorm(), 3)
-    with pytest.raises(RuntimeError, match="backward was called before forward"):
+    with pytest.raises(RuntimeError, match="backward needs a forward pass"):
         layer.backward(np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"expected an input of shape \(batch, 3\), got \(2, 4\)"):
         layer.forward(np.ones((2, 4)))

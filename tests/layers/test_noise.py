@@ -182,7 +182,7 @@ def test_inputs_are_left_alone(make: Any) -> None:
 def test_what_cannot_be_is_refused(make: Any) -> None:
     layer = built(make(), 3)
     name = type(layer).__name__
-    with pytest.raises(RuntimeError, match=f"{name}: backward was called before forward"):
+    with pytest.raises(RuntimeError, match=f"{name}: backward needs a forward pass"):
         layer.backward(np.ones((4, 3)))
     with pytest.raises(ValueError, match=rf"{name}: expected an input of shape \(batch, 3\), got \(4, 2\)"):
         layer.forward(np.ones((4, 2)))

@@ -79,7 +79,7 @@ def test_rows_and_grey_images_are_refused() -> None:
 
 def test_backward_before_forward_and_foreign_arrays_are_refused() -> None:
     layer = built(LocalResponseNorm())
-    with pytest.raises(RuntimeError, match="LocalResponseNorm: backward was called before forward"):
+    with pytest.raises(RuntimeError, match="LocalResponseNorm: backward needs a forward pass"):
         layer.backward(np.ones((2, 3, 2, 6)))
     layer.forward(np.ones((2, 3, 2, 6)))
     with pytest.raises(ValueError, match="dy must have the shape of the last output"):

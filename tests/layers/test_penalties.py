@@ -87,7 +87,7 @@ def test_the_weight_of_a_penalty_does_not_depend_on_the_batch_size(layer: Any, x
 )
 def test_before_any_forward_there_is_no_penalty_and_no_backward(layer: Any) -> None:
     assert layer.penalty() == 0.0
-    with pytest.raises(RuntimeError, match=f"{type(layer).__name__}: backward was called before forward"):
+    with pytest.raises(RuntimeError, match=f"{type(layer).__name__}: backward needs a forward pass"):
         layer.backward(np.zeros((1, 2)))
 
 

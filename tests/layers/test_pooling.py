@@ -257,7 +257,7 @@ def test_forward_before_build_is_refused(layer: Any) -> None:
 @pytest.mark.parametrize("layer", [MaxPool2D(2), AveragePool2D(2), GlobalAveragePool2D()], ids=repr)
 def test_backward_before_forward_and_a_foreign_dy_are_refused(layer: Any) -> None:
     layer = built(type(layer)())
-    with pytest.raises(RuntimeError, match=f"{type(layer).__name__}: backward was called before forward"):
+    with pytest.raises(RuntimeError, match=f"{type(layer).__name__}: backward needs a forward pass"):
         layer.backward(np.ones((2, 2, 2, 3)))
     y = layer.forward(np.ones((2, 5, 4, 3)))
     with pytest.raises(ValueError, match="dy must have the shape of the last output"):

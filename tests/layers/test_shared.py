@@ -455,7 +455,9 @@ def test_a_first_or_second_place_of_another_model_is_refused() -> None:
     dense = Dense(6)
     model = Model([dense, dense], 6)
     for layer in (*model.layers, Residual(dense)):
-        with pytest.raises(ValueError, match=r"\(Dense\) already belongs to a model: give each model its own layers"):
+        with pytest.raises(
+            ValueError, match=r"\(Dense\), which already belongs to a model: give each model its own layers"
+        ):
             Model([layer], 6)
 
 

@@ -94,7 +94,7 @@ def test_an_activation_called_by_hand_takes_integers_as_float32() -> None:
 
 @pytest.mark.parametrize("layer", [ReLU(), LeakyReLU(), Sigmoid(), Tanh(), Softmax()], ids=repr)
 def test_backward_before_forward_and_a_foreign_dy_are_refused(layer: Any) -> None:
-    with pytest.raises(RuntimeError, match=f"{type(layer).__name__}: backward was called before forward"):
+    with pytest.raises(RuntimeError, match=f"{type(layer).__name__}: backward needs a forward pass"):
         layer.backward(np.ones((2, 3)))
     layer.forward(np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"dy must have the shape of the last output, \(2, 3\), got \(3, 2\)"):

@@ -185,7 +185,7 @@ def misuse_is_refused(sample: Sample) -> None:
     """A backward without a forward, or a dy whose shape is not y's, raises."""
     layer = sample.layer()
     dy = sample.dy(layer)
-    with pytest.raises(RuntimeError, match="backward was called before forward"):
+    with pytest.raises(RuntimeError, match="backward needs a forward pass"):
         layer.backward(dy)
     layer.forward(sample.x, sample.training)
     with pytest.raises(ValueError, match="dy must have the shape of the last output"):

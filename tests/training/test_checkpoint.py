@@ -91,7 +91,7 @@ def test_own_layers_are_named_at_loading(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="there is no such model file"):
+    with pytest.raises(FileNotFoundError, match="expected a file that save wrote"):
         Model.load(tmp_path / "nothing")
 
 
@@ -107,7 +107,7 @@ def test_truncated_file(tmp_path: Path, keep: int) -> None:
 def test_foreign_files(tmp_path: Path) -> None:
     path = tmp_path / "m"
     path.write_bytes(b"\x80\x04\x95 a pickle")
-    with pytest.raises(ValueError, match="got a truncated or different file"):
+    with pytest.raises(ValueError, match="got a pickle"):
         Model.load(path)
     save_file({"W": np.zeros(3)}, path)
     with pytest.raises(
@@ -205,7 +205,7 @@ def test_checkpoints_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
         wider.load_checkpoint(tmp_path / "c")
     np.testing.assert_array_equal(other.parameters, before)
     assert other.rng.bit_generator.state == state
-    with pytest.raises(RuntimeError, match="save_checkpoint: the model has no optimizer or loss yet"):
+    with pytest.raises(RuntimeError, match="save_checkpoint: the model must be compiled"):
         Model([Dense(1)], 1).save_checkpoint(tmp_path / "d")
 
 

@@ -181,10 +181,10 @@ MISTAKES: dict[Any, str] = {
     "gradient self.dg, which the optimizer does not see: in build, call self.add_parameter('g', array)",
     WithoutBuild: "without_build_1 (WithoutBuild) must output the shape that its build returned, ('n', 3), got ('n', "
     "6): define build, and return the shape of one row of forward's output",
-    WithoutSuperInit: "Model: WithoutSuperInit: its __init__ must call super().__init__() first",
-    WithoutSuperBuild: "Model: without_super_build_1 (WithoutSuperBuild): its build must call super().build(input_shape",
+    WithoutSuperInit: "Model: WithoutSuperInit: its __init__ must call Layer's, got no such call",
+    WithoutSuperBuild: "Model: without_super_build_1 (WithoutSuperBuild): its build must call Layer's, got no such call",
     KerasBuild: "Model: KerasBuild must define build(self, input_shape, rng, dtype), got build(self, input_shape",
-    KerasCall: "Model: KerasCall must define forward(self, x, training=False), got no forward (a tinydl layer has no",
+    KerasCall: "Model: KerasCall must define forward(self, x, training=False), got call: rename it to forward",
     WithoutTraining: "Model: WithoutTraining must define forward(self, x, training=False), got forward(self, x",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from difflib import get_close_matches
 
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -38,9 +39,14 @@ class Monitor(Callback):
         owner, figures = type(self).__name__, self.params["metrics"]
         if self.monitor not in figures:
             validated = any(figure.startswith("val_") for figure in figures)
-            mend = ": pass validation_data to fit" if self.monitor.startswith("val_") and not validated else ""
+            near = get_close_matches(self.monitor, figures, n=1)
+            near += [figure for figure in figures if self.monitor and figure.startswith(self.monitor)]
+            if self.monitor.startswith("val_") and not validated:
+                mend = "pass validation_data to fit"
+            else:
+                mend = f"did you mean {near[0]!r}?" if near else "give it to compile, metrics=[...]"
             expected = f"one of this run's figures, {', '.join(figures)}"
-            raise ValueError(f"{owner}: monitor must be {expected}, got {self.monitor!r}{mend}")
+            raise ValueError(f"{owner}: monitor must be {expected}, got {self.monitor!r}: {mend}")
         if self._direction is None:
             unknown = f"whether a higher or a lower {self.monitor!r} is better is unknown"
             raise ValueError(

@@ -301,7 +301,9 @@ def check_model(
     """
     options = Options.of("check_model", keywords)
     if isinstance(model, type):
-        raise TypeError(f"check_model: model is the class {model.__name__}: pass an instance, {model.__name__}(...)")
+        raise TypeError(
+            f"check_model: model must be an instance, got the class {model.__name__}: write {model.__name__}(...)"
+        )
     choice = Choice(gradients or {}, constants, rules, scale)
     if not _is_own(model):
         call = _model_call(model, x, y, loss, Settings(training), options)
@@ -424,7 +426,7 @@ def _understood(
 ) -> Call:
     if isinstance(subject, type) and not is_namespace(subject):
         what, kind = owner.removeprefix("check_"), subject.__name__
-        raise TypeError(f"{owner}: {what} is the class {kind}: pass an instance, {kind}(...)")
+        raise TypeError(f"{owner}: {what} must be an instance, got the class {kind}: write {kind}(...)")
     call = understood(dialects, owner, subject, inputs, settings)
     if call is None:
         raise TypeError(f"{owner}: {no_dialect(owner, subject, inputs)}")

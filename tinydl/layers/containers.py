@@ -78,11 +78,14 @@ class Container(Layer):
             if not isinstance(layer.name, str):
                 raise TypeError(f"{self.label}: a layer's name must be a string, got {layer.name!r}")
             if "." in layer.name:
-                raise ValueError(f"{self.label}: a layer's name must not contain a dot, got {layer.name!r}")
+                mend = f"write {layer.name.replace('.', '_')!r}"
+                raise ValueError(f"{self.label}: a layer's name must not contain a dot, got {layer.name!r}: {mend}")
         names = Counter(layer.name for layer in self.sublayers())
         for name, places in names.items():
             if places > 1:
-                raise ValueError(f"{self.label}: the names of its layers must differ, got {name!r} {places} times")
+                mend = "rename one, or leave the names out"
+                got = f"{name!r} {places} times"
+                raise ValueError(f"{self.label}: the names of its layers must differ, got {got}: {mend}")
 
 
 def as_layer(owner: str, argument: str, value: Layer | Sequence[Layer]) -> Layer:
@@ -106,7 +109,7 @@ def listed(owner: str, layers: Sequence[Layer]) -> list[Layer]:
             shown = type(layer).__name__ if hasattr(layer, "root") else repr(layer)
             raise TypeError(f"{owner}: expected Layer objects, got {shown}{_mend(layer)}")
     if not found:
-        raise ValueError(f"{owner}: expected at least one layer, got none")
+        raise ValueError(f"{owner}: expected at least one layer, got none: write [Dense(10), ...]")
     return found
 
 
@@ -132,7 +135,8 @@ def _mend(value: Any) -> str:
 def returned(layer: Layer, method: str, array: NDArray | None) -> NDArray:
     """Return `array`, the result of a layer's forward or backward; raise if it is None."""
     if array is None:
-        raise TypeError(f"{layer.label}: {method} returned None instead of {RETURNS[method]}")
+        mend = f"end {method} with a return statement"
+        raise TypeError(f"{layer.label}: {method} must return {RETURNS[method]}, got None: {mend}")
     return array
 
 
@@ -169,7 +173,10 @@ class Sequential(Container):
                     rows = f"; if {shape} is the shape of all rows, X.shape, write input_shape=X.shape[1:]"
                 raise ValueError(f"{error} (it follows {before}, which gives {shape}{rows})") from error
             if not isinstance(shape_after, tuple):
-                raise TypeError(f"{layer.label}: build must return the output's shape, a tuple, got {shape_after!r}")
+                mend = "end build with a return statement"
+                raise TypeError(
+                    f"{layer.label}: build must return the output's shape, a tuple, got {shape_after!r}: {mend}"
+                )
             shape, before = shape_after, layer.label
         self.output_shape = shape
         return shape

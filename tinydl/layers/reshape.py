@@ -32,7 +32,7 @@ class Flatten(Layer):
 
     def backward(self, dy: NDArray) -> NDArray:
         if self._x is None:
-            raise RuntimeError(f"{self.label}: backward was called before forward")
+            raise RuntimeError(f"{self.label}: backward needs a forward pass, got none yet: call forward(x) first")
         x = self._x
         return self.as_gradient(dy, x.reshape(len(x), math.prod(x.shape[1:]))).reshape(x.shape)
 

@@ -50,9 +50,8 @@ class Loss(arguments.Configured):
         if y.ndim == 1 and output_shape == (1,):
             y = y[:, None]
         if y.shape[1:] != output_shape:
-            hint = ": use SoftmaxCrossEntropy for integer class labels" if y.ndim == 1 and y.dtype.kind in "iu" else ""
             expected = f"targets must have the shape of the output, {shown(output_shape)}"
-            raise ValueError(f"{owner}: {expected}, got {y.shape}{hint}")
+            raise ValueError(f"{owner}: {expected}, got {y.shape}: {other_shape(y, output_shape)}")
         return finite(owner, "targets", np.ascontiguousarray(y, dtype=dtype))
 
     def _remember(
@@ -66,14 +65,18 @@ class Loss(arguments.Configured):
         y_true = np.ascontiguousarray(y_true, dtype=y_pred.dtype)
         if y_pred.shape != y_true.shape or y_pred.size == 0:
             expected = "predictions and targets must have the same shape and not be empty"
-            raise ValueError(f"{owner}: {expected}, got {y_pred.shape} and {y_true.shape}")
+            mend = "reshape one of them"
+            if y_pred.shape == (*y_true.shape, 1):
+                mend = "write y_true[:, None]"
+            raise ValueError(f"{owner}: {expected}, got {y_pred.shape} and {y_true.shape}: {mend}")
         w = None if sample_weight is None else check_sample_weight(owner, sample_weight, len(y_pred), y_pred.dtype)
         self._cache = y_pred, y_true, w
         return self._cache
 
     def _recall(self) -> tuple[NDArray, NDArray, NDArray | None]:
         if self._cache is None:
-            raise RuntimeError(f"{type(self).__name__}: backward was called before forward")
+            mend = "call forward(y_pred, y_true) first"
+            raise RuntimeError(f"{type(self).__name__}: backward needs a forward pass, got none yet: {mend}")
         return self._cache
 
 
@@ -92,8 +95,8 @@ def check_sample_weight(owner: str, sample_weight: ArrayLike, rows: int, dtype: 
     """Return sample weights as an array of the predictions' dtype; raise unless there is one, >= 0, for each row."""
     w = real_numbers(owner, "sample_weight", sample_weight)
     if w.shape != (rows,):
-        mend = ": pass sample_weight[:, 0]" if w.shape == (rows, 1) else ""
-        raise ValueError(f"{owner}: sample_weight must be one number per row, shape ({rows},), got {w.shape}{mend}")
+        mend = "pass sample_weight[:, 0]" if w.shape == (rows, 1) else "give each row of x one weight"
+        raise ValueError(f"{owner}: sample_weight must be one number per row, shape ({rows},), got {w.shape}: {mend}")
     with np.errstate(over="ignore"):  # a weight too large for the dtype becomes infinite and is rejected
         w = finite(owner, "sample_weight", np.ascontiguousarray(w, dtype=np.finfo(np.dtype(dtype)).dtype))
     if rows and w.min() < 0:
@@ -124,7 +127,8 @@ def real_numbers(owner: str, name: str, values: ArrayLike) -> NDArray:
     try:
         y = np.asarray(values)
     except ValueError as error:
-        raise ValueError(f"{owner}: {name} must be an array, got rows of different lengths: {error}") from None
+        mend = "pad or cut them to one length"
+        raise ValueError(f"{owner}: {name} must be an array, got rows of different lengths: {mend}") from error
     if y.dtype.kind in "fiub":
         return y
     try:
@@ -132,15 +136,40 @@ def real_numbers(owner: str, name: str, values: ArrayLike) -> NDArray:
             raise TypeError("they are complex")
         return y.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{owner}: {name} must be real numbers, got dtype {y.dtype}: {error}") from None
+        mend = str(error)
+        if y.dtype.kind == "c":
+            mend = "take the real part or the absolute value"
+        elif name == "targets" and any(isinstance(label, str) for label in y.ravel()[:1]):
+            mend = f"number the words, such as {str(y.ravel()[0])!r}: names, y = np.unique(y, return_inverse=True)"
+        raise ValueError(f"{owner}: {name} must be real numbers, got dtype {y.dtype}: {mend}") from None
 
 
 def finite(owner: str, name: str, values: NDArray) -> NDArray:
     """Return `values`; raise if there is NaN or infinity among them."""
     if not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise ValueError(f"{owner}: {name} must be finite, got NaN or infinity in row {row}")
+        mend = "leave such rows out, or fill the gaps"
+        raise ValueError(f"{owner}: {name} must be finite, got NaN or infinity in row {row}: {mend}")
     return values
+
+
+def other_shape(y: NDArray, output_shape: Shape) -> str:
+    """What to do about targets whose shape is not that of the output."""
+    if y.ndim == 2 and y.T.shape[1:] == output_shape:
+        return "transpose them, y.T"
+    if y.dtype.kind in "iu" and (y.ndim == 1 or y.shape[1:] == (1,)):
+        return "use SoftmaxCrossEntropy for integer class labels"
+    if y.ndim == 1 and len(output_shape) == 1:
+        return "give the last layer 1 unit"
+    if y.ndim == 2 and len(output_shape) == 1:
+        rows = ", and use SoftmaxCrossEntropy for one-hot rows" if one_hot(y) else ""
+        return f"give the last layer {y.shape[1]} units{rows}"
+    return "end the model in the shape of the targets, or reshape them"
+
+
+def one_hot(y: NDArray) -> bool:
+    """Whether every row has a single 1 among zeros."""
+    return y.ndim == 2 and bool(((y == 0) | (y == 1)).all()) and bool((y.sum(axis=1) == 1).all())
 
 
 def shown(shape: Shape) -> str:

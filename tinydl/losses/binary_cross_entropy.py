@@ -43,7 +43,12 @@ class BinaryCrossEntropy(Loss):
     def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
         y = super().check_targets(y, output_shape, dtype)
         if y.size and (y.min() < 0 or y.max() > 1):
-            raise ValueError(f"BinaryCrossEntropy: targets must lie in [0, 1], got {y.min():g} to {y.max():g}")
+            mend = "scale them, or use MeanSquaredError"
+            if np.isin(y, (-1, 1)).all():
+                mend = "pass (y + 1) / 2, or use Hinge"
+            elif y.min() >= 0 and np.array_equal(y, np.floor(y)):
+                mend = "for several classes use SoftmaxCrossEntropy, with a unit for each; for pixels pass y / 255"
+            raise ValueError(f"BinaryCrossEntropy: targets must lie in [0, 1], got {y.min():g} to {y.max():g}: {mend}")
         return y
 
     def forward(self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None = None) -> float:

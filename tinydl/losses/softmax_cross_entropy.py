@@ -38,30 +38,40 @@ class SoftmaxCrossEntropy(Loss):
         y = real_numbers(owner, "targets", y)
         if len(output_shape) != 1:
             given = shown(output_shape)
-            raise ValueError(f"{owner}: the model must output rows of logits (n, classes), got {given}")
+            mend = "end it in Flatten(), or GlobalAveragePool2D(), and Dense(classes)"
+            raise ValueError(f"{owner}: the model must output rows of logits (n, classes), got {given}: {mend}")
         classes = output_shape[0]
         if y.ndim == 2 and y.shape[1] == 1 and classes > 1:
             y = y[:, 0]
         if y.ndim == 1:
             labels = y if y.dtype == np.int64 else finite(owner, "targets", y).astype(np.int64)
             if labels is not y and not np.array_equal(labels, y):
-                raise ValueError(f"{owner}: labels must be integers, got {y[labels != y][0]}")
+                mend = "for numbers to predict, use MeanSquaredError"
+                raise ValueError(f"{owner}: labels must be integers, got {y[labels != y][0]}: {mend}")
             if labels.size and (labels.min() < 0 or labels.max() >= classes):
                 expected, got = f"0 .. {classes - 1} for {classes} classes", f"{labels.min()} .. {labels.max()}"
-                raise ValueError(f"{owner}: labels must lie in {expected}, got {got}")
+                raise ValueError(f"{owner}: labels must lie in {expected}, got {got}: {_renumber(labels, classes)}")
             return labels
         if y.shape[1:] != output_shape:
-            raise ValueError(f"{owner}: targets must be labels (n,) or rows (n, {classes}), got {y.shape}")
+            mend = "pass one label, or one row of probabilities, for each row of x"
+            if y.ndim == 2:
+                mend = "transpose them, y.T" if y.shape[0] == classes else f"give the last layer {y.shape[1]} units"
+            raise ValueError(f"{owner}: targets must be labels (n,) or rows (n, {classes}), got {y.shape}: {mend}")
         rows = finite(owner, "targets", np.ascontiguousarray(y, dtype=dtype))
         if rows.size and (rows.min() < 0 or np.abs(rows.sum(axis=1) - 1).max() > 1e-3):
-            raise ValueError(f"{owner}: every row of targets must be a distribution (entries >= 0, sum 1)")
+            sums = rows.sum(axis=1)
+            got = f"entries from {rows.min():g} to {rows.max():g}, sums from {sums.min():g} to {sums.max():g}"
+            mend = "pass labels, or use MeanSquaredError for numbers and BinaryCrossEntropy for several yes or no"
+            expected = "every row of targets must be a distribution (entries >= 0, sum 1)"
+            raise ValueError(f"{owner}: {expected}, got {got}: {mend}")
         return rows
 
     def forward(self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None = None) -> float:
         owner = "SoftmaxCrossEntropy"
         z = as_floats(owner, y_pred)
         if z.ndim != 2 or z.size == 0:
-            raise ValueError(f"{owner}: logits must have shape (n, classes), not empty, got {z.shape}")
+            mend = "the order is forward(y_pred, y_true)"
+            raise ValueError(f"{owner}: logits must have shape (n, classes), not empty, got {z.shape}: {mend}")
         y = y_true
         if type(y) is not np.ndarray or y.ndim != 2 or y.dtype != z.dtype or y.shape != z.shape:
             y = self.check_targets(y, z.shape[1:], z.dtype)  # rows with the shape and dtype of z are valid
@@ -82,3 +92,13 @@ class SoftmaxCrossEntropy(Loss):
     def backward(self) -> NDArray:
         p_sum_q, q, w = self._recall()
         return weighted((p_sum_q - q) / len(q), w)
+
+
+def _renumber(labels: NDArray, classes: int) -> str:
+    """What to do about labels outside 0 .. classes - 1."""
+    if classes == 1:
+        return "for yes or no, use BinaryCrossEntropy, or give the last layer 2 units"
+    if labels.min() == 1 and labels.max() == classes:
+        return "labels count from 0, so pass y - 1"
+    number = "number the classes, names, y = np.unique(y, return_inverse=True)"
+    return number if labels.min() < 0 else f"give the last layer {labels.max() + 1} units, or {number}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
+from .. import arguments
 from ..layer import Layer
 from ..layers import Sequential
 from ..losses import (
@@ -19,8 +20,9 @@ from ..losses import (
     MeanSquaredError,
     SoftmaxCrossEntropy,
 )
+from ..metrics import METRICS
 from ..optimizers import SGD, Adam, Lion, Optimizer, RMSprop
-from .ends import PROBABILITIES, applied_by, last_activation, up_to_logits
+from .ends import applied_by, last_activation, up_to_logits
 
 AnyObject = TypeVar("AnyObject")
 OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
@@ -52,7 +54,7 @@ def optimizer(given: Any) -> Optimizer:
     if not isinstance(given, str):
         return _object("optimizer", given, Optimizer, "Adam()")
     if given.lower() not in OPTIMIZERS:
-        raise ValueError(f"compile: optimizer must be {_known(given, OPTIMIZERS)} or an object such as Adam(1e-3)")
+        raise ValueError(f"compile: optimizer must be {_known(given, OPTIMIZERS, 'Adam(1e-3)')}")
     return OPTIMIZERS[given.lower()]()
 
 
@@ -66,8 +68,7 @@ def loss(given: Any, root: Sequential) -> tuple[Loss, Layer | None]:
         return _object("loss", given, Loss, "MeanSquaredError()"), None
     name = ALIASES.get(given, given)
     if name not in LOSSES:
-        expected = f"{_known(given, {**LOSSES, **ALIASES}, LOSSES)} or an object such as MeanSquaredError()"
-        raise ValueError(f"compile: loss must be {expected}")
+        raise ValueError(f"compile: loss must be {_known(given, LOSSES, 'MeanSquaredError()', ALIASES)}")
     chosen = LOSSES[name]()
     wanted = applied_by(chosen)
     if wanted is None:
@@ -80,28 +81,40 @@ def loss(given: Any, root: Sequential) -> tuple[Loss, Layer | None]:
             raise ValueError(f"compile: {given} needs a chain that ends in its {wanted}, got {last.label}: {mend}")
         return chosen, chain
     if activation != "linear":
-        other = f", or use {KERAS_NAME[activation]!r}" if activation in PROBABILITIES else ""
+        fits = activation == "sigmoid" or (activation == "softmax" and (root.output_shape or (1,))[-1] > 1)
+        other = f", or use {KERAS_NAME[activation]!r}" if fits else ""
         got = f"{activation} of {last.label}"
         mend = f"end the network in {wanted}, or in no activation{other}"
         raise ValueError(f"compile: {given} takes probabilities of a {wanted}, got {got}: {mend}")
     warnings.warn(
         f"compile: {given} is taken on logits, because {last.label} at the end has no {wanted}: predict gives logits, "
         f"predict_proba probabilities. Pass {type(chosen).__name__}(), which means this, or end in {wanted}",
-        stacklevel=3,  # the line that calls compile
+        stacklevel=4,  # the line that calls compile
     )
     return chosen, None
 
 
 def _object(argument: str, value: Any, kind: type[AnyObject], example: str) -> AnyObject:
     """Return an object of this class; refuse classes and objects from other libraries."""
-    if not isinstance(value, kind):
-        mend = f": write {value.__name__}()" if isinstance(value, type) and issubclass(value, kind) else ""
-        expected = f"a name, or a tinydl {kind.__name__} such as {example}"
-        raise TypeError(f"compile: {argument} must be {expected}, got {value!r}{mend}")
-    return value
+    if isinstance(value, kind):
+        return value
+    mend = f"pass {example}"
+    if isinstance(value, type) and issubclass(value, kind):
+        mend = f"write {value.__name__}()"
+    elif isinstance(value, Optimizer | Loss):
+        mend = "the order is compile(optimizer, loss)"
+    elif isinstance(value, list | tuple | dict) and len(value):
+        mend = f"this network has one output: pass a single {argument}"
+    elif callable(value):
+        mend = f"derive a class from tinydl's {kind.__name__}, and pass its object"
+    expected = f"a name, or a tinydl {kind.__name__} such as {example}"
+    raise TypeError(f"compile: {argument} must be {expected}, got {arguments.brief(value)}: {mend}")
 
 
-def _known(given: str, names: Any, shown: Any = None) -> str:
-    near = get_close_matches(given, names, n=2)
-    mend = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
-    return f"one of {', '.join(map(repr, shown or names))}, got {given!r}{mend},"
+def _known(given: str, names: Iterable[str], example: str, aliases: Iterable[str] = ()) -> str:
+    """The end of an error message about an unknown name."""
+    near = get_close_matches(given, [*names, *aliases], n=2)
+    mend = f": did you mean {' or '.join(map(repr, near))}?" if near else f": pass one of these, or {example}"
+    if given in METRICS:
+        mend = f": it is a metric, metrics=[{given!r}]"
+    return f"one of {', '.join(map(repr, names))} or an object such as {example}, got {given!r}{mend}"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
@@ -117,7 +119,10 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such model file")
+        got = "a folder" if path.is_dir() else "no file of that name"
+        near = get_close_matches(path.name, map(str, os.listdir(path.parent) if path.parent.is_dir() else []), n=1)
+        mend = f"did you mean {near[0]!r}?" if near and not path.is_dir() else f"look in {path.absolute().parent}"
+        raise FileNotFoundError(f"{path}: expected a file that save wrote, got {got}: {mend}")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = (file.metadata() or {}).get("tinydl")
@@ -125,12 +130,25 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
         content = json.loads(metadata) if metadata is not None else None
     except (SafetensorError, ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
         reason = arguments.shown(str(error))  # it may quote the file; a chained error would show the text as it is
-        raise ValueError(f"{path}: expected a safetensors file, got a truncated or different file: {reason}") from None
+        got, mend = f"{_kind(path)}: {reason}", "write it with model.save(path)"
+        raise ValueError(f"{path}: expected a safetensors file, got {got}: {mend}") from None
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a file written by tinydl, got a safetensors file without an architecture")
+        got, mend = "a safetensors file without an architecture", "write it with model.save(path)"
+        raise ValueError(f"{path}: expected a file written by tinydl, got {got}: {mend}")
     if content.get("format") != FORMAT:
         raise ValueError(f"{path}: expected format {FORMAT}, got {content.get('format')!r}: upgrade tinydl")
     return tensors, content
+
+
+def _kind(path: Path) -> str:
+    """The kind of a file that is no safetensors file, by its first bytes."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    kinds = {
+        b"\x89HDF": "an HDF5 file, such as Keras's .h5", b"PK": "a zip archive, such as .keras, .pt or .npz",
+        b"\x80": "a pickle", b"\x93NUMPY": "a NumPy array",
+    }  # fmt: skip
+    return next((kind for mark, kind in kinds.items() if start.startswith(mark)), "a truncated or different file")
 
 
 def _check_storable(path: PathLike, key: str, array: NDArray) -> None:
@@ -146,7 +164,9 @@ def _check_storable(path: PathLike, key: str, array: NDArray) -> None:
 def _check_finite(path: PathLike, key: str, array: NDArray) -> None:
     if bad := int(array.size - np.isfinite(array).sum()):
         kind = "NaN" if np.isnan(array).any() else "infinity"
-        raise ValueError(f"{path}: {key!r} must hold finite numbers, got {kind} ({bad} of {array.size} entries)")
+        got = f"{kind} ({bad} of {array.size} entries)"
+        mend = "load the last good file, or train again with a smaller learning rate"
+        raise ValueError(f"{path}: {key!r} must hold finite numbers, got {got}: {mend}")
 
 
 def _is_slot(key: str) -> bool:
@@ -322,7 +342,8 @@ def _check_same_layers(model: Network, path: PathLike, metadata: dict[str, Any])
     if own != theirs:
         pairs = zip_longest(own, theirs if isinstance(theirs, list) else [])
         mine, other = next((pair for pair in pairs if pair[0] != pair[1]), (own, theirs))
-        raise ValueError(f"{path}: expected a file with this model's layers, {mine}, got {other}")
+        mend = "make the model as the saved one was, or use Model.load(path)"
+        raise ValueError(f"{path}: expected a file with this model's layers, {mine}, got {other}: {mend}")
 
 
 def _set_tensors(model: Network, path: PathLike, tensors: dict[str, NDArray]) -> None:

@@ -6,6 +6,7 @@ import copy
 import functools
 import inspect
 import math
+import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
@@ -51,7 +52,7 @@ def check_layers(root: Layer) -> None:
     for layer in root.walk():
         if layer.in_model:
             mend = "give each model its own layers, and copy the weights with set_weights(get_weights())"
-            raise ValueError(f"Model: {layer.label} already belongs to a model: {mend}")
+            raise ValueError(f"Model: a layer must be new, got {layer.label}, which already belongs to a model: {mend}")
         below = layer.sublayers()
         if below and not isinstance(layer, Container):
             raise TypeError(f"Model: {layer.label} has sublayers, so its class must derive from Container")
@@ -69,7 +70,7 @@ def warn_of_channels_first(root: Layer, shape: Shape) -> None:
     if isinstance(first, Conv2D | Pool2D) and (mend := arguments.channels_first(shape)):
         warnings.warn(
             f"Model: input_shape {shape} means images {shape[0]} pixels high with {shape[2]} channels{mend}",
-            stacklevel=3,  # the line that creates the Model
+            stacklevel=4,  # the line that creates the Model
         )
 
 
@@ -80,32 +81,24 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
     if isinstance(x, Batches):
         if x.sample_shape != input_shape or len(x) == 0:
             got = f"{type(x).__name__} with {len(x)} rows of shape {x.sample_shape}"
-            raise ValueError(f"{method}: x must be of shape {expected}, got {got}")
+            mend = other_shape((len(x), *x.sample_shape), input_shape)
+            raise ValueError(f"{method}: x must be of shape {expected}, got {got}{mend}")
         return x
     check_dense(method, "x", x)
     try:
-        if np.iscomplexobj(x):
-            raise TypeError("it is complex")
+        if x is None or np.iscomplexobj(x):
+            raise TypeError  # NumPy would convert these, but not to what was meant
         with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite and is rejected below
             array = np.ascontiguousarray(x, dtype=network.dtype)
-    except (
-        TypeError,
-        ValueError,
-        RuntimeError,
-        OverflowError,
-    ) as error:  # PyTorch raises RuntimeError if x needs a gradient
-        raise ValueError(f"{method}: x must be an array of numbers of shape {expected}: {error}") from None
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:  # PyTorch: RuntimeError if x needs a gradient
+        got = no_array(x, error)
+        raise ValueError(f"{method}: x must be an array of numbers of shape {expected}, got {got}") from None
+    if array.ndim and len(array) == 0:
+        mend = "look at the filter or the path that its rows come from"
+        raise ValueError(f"{method}: x must not be empty, got shape {array.shape}: {mend}")
     if array.shape[1:] != input_shape:
-        mend = arguments.channels_first(array.shape[1:], input_shape)
-        if array.shape == input_shape:
-            mend = ": for a single sample use x[None]; for many, make the model with input_shape=x.shape[1:]"
-        elif input_shape == (math.prod(array.shape[1:]),):
-            mend = ": flatten the samples, x.reshape(len(x), -1), or begin the model with Flatten()"
-        elif len(input_shape) == 3 and (*array.shape[1:], 1) == input_shape:
-            mend = ": give gray images a channel axis, x[..., None]"
+        mend = other_shape(array.shape, input_shape)
         raise ValueError(f"{method}: x must be of shape {expected}, got {array.shape}{mend}")
-    if len(array) == 0:
-        raise ValueError(f"{method}: x must not be empty, got shape {array.shape}")
     with np.errstate(over="ignore", invalid="ignore"):
         total = float(array.sum())  # finite only if every entry is; isfinite(x) would allocate an array as large as x
     if not math.isfinite(total) and not np.isfinite(array).all():
@@ -113,6 +106,62 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
         found = f"NaN or infinity (as {network.dtype}), first at {place}"
         raise ValueError(f"{method}: x must be finite, got {found}: clean or impute the data first")
     return Batches(array)
+
+
+def no_array(x: Any, error: Exception) -> str:
+    """What x is, if it cannot become an array of floats, and what to do."""
+    if x is None:
+        return "None: pass the inputs"
+    if isinstance(x, str | os.PathLike):
+        return f"the text {str(x)!r}: read the file first, for example with numpy.loadtxt or pandas.read_csv"
+    if inspect.isroutine(x):
+        return f"the function {x.__name__}: call it, {x.__name__}()"
+    try:
+        table = np.asarray(x)
+    except ValueError:
+        return "rows of different lengths: pad or cut them to one length"
+    except Exception:
+        return f"a {type(x).__name__}: {error}"
+    if table.dtype.kind == "c":
+        return "complex numbers: pass the real part, or both parts as columns"
+    words = [(place, word) for place, word in np.ndenumerate(table) if isinstance(word, str)]
+    if words:
+        place, word = next((each for each in words if not _is_number(each[1])), words[0])
+        where = f" in column {place[1]}" if len(place) == 2 else ""
+        return f"the word {word!r}{where}: turn words into numbers, for example with pandas.get_dummies"
+    return f"{arguments.brief(x)}: {error}"
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def other_shape(shape: Shape, input_shape: Shape) -> str:
+    """The end of an error message: what to do about an x of this shape."""
+    if mend := arguments.channels_first(shape[1:], input_shape):
+        return mend
+    if shape == input_shape:
+        return ": for a single sample use x[None]; for many, make the model with input_shape=x.shape[1:]"
+    if len(shape) == 1 and input_shape == (1,):
+        return ": make it a column, x[:, None]"
+    if len(shape) == 2 and shape[:1] == input_shape:
+        return ": rows are samples; transpose it, x.T"
+    if len(shape) > 1 and input_shape == (math.prod(shape[1:]),):
+        return ": flatten the samples, x.reshape(len(x), -1), or begin the model with Flatten()"
+    if len(input_shape) == 3 and (*shape[1:], 1) == input_shape:
+        return ": give gray images a channel axis, x[..., None]"
+    if len(shape) == 4 and shape[1:3] == input_shape[:2] and (shape[3], input_shape[2]) in ((1, 3), (4, 3)):
+        return ": repeat the gray channel, x.repeat(3, axis=-1)" if shape[3] == 1 else ": drop alpha, x[..., :3]"
+    if len(shape) == 1:
+        return ": x needs an axis of rows and one of columns"
+    if len(shape) == len(input_shape) + 1:
+        what = "columns" if len(shape) == 2 else "size"
+        return f": bring x to the {what} that the model was made for, or make it with input_shape={shape[1:]}"
+    return ""
 
 
 def check_data(
@@ -131,14 +180,16 @@ def check_data(
     else:
         targets = data.x if y is x else y
     if targets is None:
-        raise ValueError(f"{method}: targets are missing: pass y, or Batches with a y")
+        raise ValueError(f"{method}: y must be given, got None: pass y, or Batches with a y")
     check_dense(method, "y", targets)
     try:
         data.y = loss.check_targets(targets, network.output_shape, network.dtype)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{method}: {error}") from None
     if len(data) != len(data.y):
-        raise ValueError(f"{method}: x and y must have the same number of rows, got {len(data)} and {len(data.y)}")
+        got = f"{len(data)} and {len(data.y)}"
+        mend = "pass the y of the same rows"
+        raise ValueError(f"{method}: x and y must have the same number of rows, got {got}: {mend}")
     data.sample_weight = weights_of_rows(method, network, loss, data, sample_weight, class_weight)
     return data
 
@@ -146,13 +197,20 @@ def check_data(
 def check_callbacks(callbacks: Any) -> Sequence[Callback]:
     """Check `fit`'s callbacks (a list of Callback objects, or None); return them as a list."""
     if isinstance(callbacks, Callback):
-        raise TypeError(f"fit: callbacks must be a list of Callback objects, got {callbacks!r}")
+        mend = f"write callbacks=[{type(callbacks).__name__}(...)]"
+        raise TypeError(f"fit: callbacks must be a list of Callback objects, got one object: {mend}")
     found = list(callbacks or ())
     for position, callback in enumerate(found):
         if not isinstance(callback, Callback):
             known = callback.__name__ if isinstance(callback, type) else type(callback).__name__
-            mend = f": pass tinydl.callbacks.{known}(...)" if known in callback_names else ""
-            raise TypeError(f"fit: callbacks must be Callback objects, got {callback!r}{mend}")
+            mend = "derive its class from tinydl.callbacks.Callback"
+            if known in callback_names:
+                mend = f"pass tinydl.callbacks.{known}(...)"
+            elif isinstance(callback, str):
+                mend = "pass an object, such as EarlyStopping()"
+            elif inspect.isfunction(callback):
+                mend = "wrap it, LambdaCallback(on_epoch_end=function)"
+            raise TypeError(f"fit: callbacks must be Callback objects, got {arguments.brief(callback)}: {mend}")
         if any(callback is earlier for earlier in found[:position]):
             raise ValueError(f"fit: callbacks must be different objects, got the same {type(callback).__name__} twice")
         check_methods(callback)
@@ -192,6 +250,10 @@ def check_ends(loss: Loss, root: Layer, output_shape: Shape) -> None:
         if head.head.output_shape != output_shape:
             shapes = f"the head of {head.label} gives shape {head.head.output_shape}, the model {output_shape}"
             raise ValueError(f"compile: {shapes}: both shapes must be the same, since the targets are")
+    if output_shape[-1:] == (1,) and "softmax" in (applied_by(loss), last_activation(root)[1]):
+        got = "1, whose probability is always 1"
+        mend = "for yes or no use Dense(1) and BinaryCrossEntropy(), otherwise a unit for each class"
+        raise ValueError(f"compile: a softmax must have 2 units or more, got {got}: {mend}")
     for end in (root, *(head.head for head in heads)):
         _refuse_probabilities(loss, end, "the model" if end is root else "an auxiliary head")
 

@@ -111,6 +111,7 @@ class Step:
     def _explain_non_finite(self, value: float, x: NDArray) -> str:
         if not np.isfinite(x).all():
             return f"the loss became {value}: the batch itself holds NaN or infinity. The model is unchanged"
+        batch = x
         bad = [name for name, array in self.root.params.items() if not np.isfinite(array).all()]
         where = f"the parameters {', '.join(bad)} are not finite" if bad else "all outputs are finite, the loss is not"
         if not bad and (head := next((head for head in self.heads if not math.isfinite(head.penalty())), None)):
@@ -120,7 +121,10 @@ class Step:
             if not np.isfinite(x).all():
                 where = f"the first output that is not finite comes from {layer.label}"
                 break
-        return f"the loss became {value}: {where}. The model is unchanged. {MEND}"
+        mend = MEND
+        if (largest := float(np.abs(batch).max())) >= 1e3:
+            mend = f"Scale the data first: this batch holds numbers up to {largest:.1e}. Otherwise: {MEND.lower()}"
+        return f"the loss became {value}: {where}. The model is unchanged. {mend}"
 
 
 def value_of(loss: Loss, y_pred: NDArray, y: NDArray, weights: NDArray | None) -> float:

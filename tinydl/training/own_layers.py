@@ -35,24 +35,27 @@ def check_class(root: Layer) -> None:
     """Check that the methods exist with the right parameters, and that __init__ called Layer's."""
     for layer in own(root):
         if not hasattr(layer, "params"):
-            raise TypeError(f"Model: {layer.label}: its __init__ must call super().__init__() first")
+            mend = "write super().__init__() as its first line"
+            raise TypeError(f"Model: {layer.label}: its __init__ must call Layer's, got no such call: {mend}")
         for name, (given, expected) in METHODS.items():
             method = getattr(layer, name)
             if name == "forward" and type(layer).forward is Layer.forward:  # a model that only predicts has no backward
-                other = " (a tinydl layer has no call)" if hasattr(layer, "call") else ""
-                raise TypeError(f"Model: {layer.label} must define {expected}, got no forward{other}")
+                got = "call: rename it to forward" if hasattr(layer, "call") else "no forward: define it"
+                raise TypeError(f"Model: {layer.label} must define {expected}, got {got}")
             try:
                 inspect.signature(method).bind(*given)
             except TypeError:
                 got = f"{name}{inspect.signature(getattr(type(layer), name))}"
-                raise TypeError(f"Model: {layer.label} must define {expected}, got {got}") from None
+                mend = "change its parameters"
+                raise TypeError(f"Model: {layer.label} must define {expected}, got {got}: {mend}") from None
 
 
 def check_arrays(root: Layer, dtype: np.dtype) -> None:
     """Check that a built layer's arrays are where training finds them."""
     for layer in own(root):
         if layer.input_shape is None:
-            raise TypeError(f"Model: {layer.label}: its build must call super().build(input_shape, rng, dtype) first")
+            mend = "write super().build(input_shape, rng, dtype) as its first line"
+            raise TypeError(f"Model: {layer.label}: its build must call Layer's, got no such call: {mend}")
         _check_pairs("Model", layer)
         for kind in ("params", "state"):
             for name, array in getattr(layer, kind).items():
@@ -96,13 +99,13 @@ def explain_shape(root: Layer, error: Exception) -> None:
     for layer in own(root):
         shape = (2, *(layer.input_shape or ()))
         try:
-            y = np.asarray(copy.deepcopy(layer).forward(np.zeros(shape, layer.dtype), True))
+            y = copy.deepcopy(layer).forward(np.zeros(shape, layer.dtype), True)
         except Exception:  # a layer that cannot run on zeros has said so itself
             continue
-        if y.shape[1:] != layer.output_shape:
+        if y is not None and np.shape(y)[1:] != layer.output_shape:
             expected = f"the shape that its build returned, {('n', *(layer.output_shape or ()))}"
             mend = "define build, and return the shape of one row of forward's output"
-            raise ValueError(f"{layer.label} must output {expected}, got {('n', *y.shape[1:])}: {mend}") from error
+            raise ValueError(f"{layer.label} must output {expected}, got {('n', *np.shape(y)[1:])}: {mend}") from error
 
 
 def _check_pairs(method: str, layer: Layer) -> None:

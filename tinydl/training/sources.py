@@ -78,7 +78,8 @@ class Stream:
         if isinstance(item, Mapping) or not 1 <= len(parts) <= 3:
             keys = ", ".join(map(repr, item)) if isinstance(item, Mapping) else ""
             got = f"a mapping with the keys {keys}" if keys else f"a {type(item).__name__} of {len(parts)}"
-            raise TypeError(f"{owner}: it must be x, (x, y) or (x, y, sample_weight), got {got}")
+            mend = "yield a tuple (x, y)"
+            raise TypeError(f"{owner}: it must be x, (x, y) or (x, y, sample_weight), got {got}: {mend}")
         x = parts[0]
         if np.shape(x) == self.network.input_shape:
             got, mend = f"a single sample of shape {np.shape(x)}", "put the samples into batches"
@@ -114,7 +115,8 @@ class Feed:
             count += 1
             yield batch
         if not count:
-            raise ValueError(f"{self.method}: the {self.source.name} gave no batch: it is empty or used up")
+            mend = "make a new one for each call"
+            raise ValueError(f"{self.method}: the {self.source.name} gave no batch: it is empty or used up: {mend}")
 
     def _some(self, rng: np.random.Generator | None, limit: int) -> Iterator[Drawn]:
         count, empty = 0, False
@@ -210,9 +212,10 @@ def validation_feed(
         return None
     pair = isinstance(validation_data, tuple | list) and not is_stream(validation_data)
     if pair and len(validation_data) not in (2, 3):
-        raise ValueError(f"{method} must be (x, y) or (x, y, sample_weight), got {len(validation_data)} entries")
+        got = f"{len(validation_data)} entries: pass validation_data=(x, y)"
+        raise ValueError(f"{method} must be (x, y) or (x, y, sample_weight), got {got}")
     if not pair and (hasattr(validation_data, "__array__") or isinstance(validation_data, Mapping | str)):
-        got = f"a {type(validation_data).__name__}"
+        got = f"a {type(validation_data).__name__}: pass validation_data=(x, y)"
         raise ValueError(f"{method} must be (x, y), (x, y, sample_weight) or a source of batches, got {got}")
     given = validation_data if pair else (validation_data,)
     x, y, weights = (*given, None, None)[:3]
@@ -253,7 +256,9 @@ def split(
     given = [None if each is None else np.asarray(each) for each in (x, y, sample_weight)]
     counts = {len(each) if each.ndim else 0 for each in given if each is not None}
     if len(counts) > 1:
-        raise ValueError(f"{method}: x, y and sample_weight must have the same number of rows, got {sorted(counts)}")
+        got = " and ".join(map(str, sorted(counts)))
+        mend = "pass those of the same rows"
+        raise ValueError(f"{method}: x, y and sample_weight must have the same number of rows, got {got}: {mend}")
     kept = math.floor(rows * (1 - fraction))
     if not 0 < kept < rows:
         got = f"{kept} for training and {rows - kept} for validation"

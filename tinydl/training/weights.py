@@ -43,6 +43,8 @@ def check_class_weight(class_weight: Any) -> dict[int, float]:
     if not isinstance(class_weight, Mapping) or not class_weight:
         balanced = 'dict(enumerate(sklearn.utils.class_weight.compute_class_weight("balanced", classes=..., y=labels)))'
         mend = f": pass {balanced}" if isinstance(class_weight, str) else ""
+        if isinstance(class_weight, list | tuple | np.ndarray):
+            mend = ": pass dict(enumerate(class_weight))"
         raise TypeError(
             f"fit: class_weight must be {{class: weight}}, such as {{0: 1.0, 1: 5.0}}, got {class_weight!r}{mend}"
         )
@@ -69,7 +71,8 @@ def _weights_of_classes(method: str, weights: dict[int, float], y: NDArray, netw
         raise ValueError(f"{method}: class_weight needs one class for each row, got y of shape {y.shape}: {mend}")
     classes = max(width, 2)
     if unknown := sorted(label for label in weights if not 0 <= label < classes):
-        raise ValueError(f"{method}: the classes of class_weight must be among 0 .. {classes - 1}, got {unknown[0]}")
+        got = f"{unknown[0]}: classes count from 0"
+        raise ValueError(f"{method}: the classes of class_weight must be among 0 .. {classes - 1}, got {got}")
     table = np.array([weights.get(label, 1.0) for label in range(classes)], dtype=network.dtype)
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(

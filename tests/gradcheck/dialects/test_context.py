@@ -143,7 +143,7 @@ def test_a_class_whose_methods_need_an_object_is_refused() -> None:
         def backward(self, dy):
             return dy
 
-    with pytest.raises(TypeError, match=r"layer is the class Layer: pass an instance, Layer\(...\)"):
+    with pytest.raises(TypeError, match=r"layer must be an instance, got the class Layer: write Layer\(...\)"):
         check_layer(Layer, (3, 2))
 
 

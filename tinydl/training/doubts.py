@@ -1,0 +1,62 @@
+"""Warnings of `fit` about runs that are allowed but will hardly learn: each says what is odd, and the usual mend."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..batches import Batches
+from ..callbacks import Callback, LearningRateScheduler
+from ..layer import Layer
+from ..layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, GaussianNoise
+from ..layers.pooling import Pool2D
+from ..optimizers import Optimizer
+from .attributes import is_ours
+
+LARGE = 1e4  # unscaled data: the weights of a first layer begin near 0.1, so that its outputs would be as large
+KEEP_SCALE = (Flatten, Dropout, GaussianNoise, Pool2D)
+STACK = 6  # the frames from a warning here to the line that calls fit
+
+
+def of_scale(root: Layer, data: Batches) -> None:
+    """Warn about raw pixels 0 .. 255, and about numbers of 10,000 or more, as inputs of a Dense or Conv2D layer.
+
+    The first 1,000 rows decide. A normalization or a layer of the user's own below it may scale the data, and so may
+    the `take` of a subclass of Batches: then there is no warning.
+    """
+    plain = (layer for layer in root.walk() if not layer.sublayers())
+    first = next((layer for layer in plain if not isinstance(layer, KEEP_SCALE)), None)
+    if not isinstance(first, Dense | Conv2D) or not is_ours(first) or type(data) is not Batches:
+        return
+    x = data.x[:1000]
+    low, high = float(x.min()), float(x.max())
+    if x.ndim == 4 and low >= 0 and 128 <= high <= 255 and np.array_equal(x, np.floor(x)):
+        expected, got, mend = "pixels near 0 .. 1", f"0 .. {high:g}", "pass x / 255, to predict and evaluate, too"
+    elif max(-low, high) >= LARGE:
+        expected, got = "numbers near -1 .. 1", f"{low:.3g} .. {high:.3g}"
+        mend = "scale each column, (x - mean) / std with x.mean(axis=0) and x.std(axis=0) of the training rows"
+    else:
+        return
+    warnings.warn(f"fit: x should hold {expected}, got {got}, which hardly trains: {mend}", stacklevel=STACK)
+
+
+def of_rate(optimizer: Optimizer, callbacks: Iterable[Callback]) -> None:
+    """Warn about a learning rate of 0, unless a callback may change it."""
+    free = [each for each in callbacks if isinstance(each, LearningRateScheduler) or not is_ours(each)]
+    if optimizer.learning_rate == 0 and not free:
+        mend = "set optimizer.learning_rate, and remember that 1 // 1000 is 0"
+        name = type(optimizer).__name__
+        warnings.warn(
+            f"fit: {name}'s learning_rate should be above 0, got 0, which trains nothing: {mend}", stacklevel=STACK
+        )
+
+
+def of_single_rows(root: Layer, rows: int | None) -> None:
+    """Warn about BatchNorm in training on batches of one value for each channel: its outputs are all beta."""
+    for layer in root.walk() if rows == 1 else ():
+        if isinstance(layer, BatchNorm) and layer.trainable and np.prod((layer.input_shape or ())[:-1]) == 1:
+            got = "batches of 1, in which every row is its own mean"
+            mend = "choose a larger batch_size, use LayerNorm, or freeze the layer"
+            warnings.warn(f"fit: {layer.label} needs batches of 2 rows or more, got {got}: {mend}", stacklevel=STACK)
