@@ -168,6 +168,18 @@ def test_an_own_layers_caches_are_left_out_whatever_their_names(how: str) -> Non
     np.testing.assert_array_equal(COPIES[how](model).predict(x), y)
 
 
+def test_an_own_layer_may_hold_a_module() -> None:
+    class Backend(Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.xp, self.tools = np, [np]
+
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            return self.xp.abs(x)
+
+    assert Model([Backend()], 3).predict(-np.ones((2, 3))).tolist() == np.ones((2, 3)).tolist()
+
+
 class Weighted(Loss):
     """Half the squared error, with weights for the columns and caches under other names."""
 

@@ -121,6 +121,7 @@ NO_FILES: dict[str, tuple[type[OSError], str]] = {
     "": (IsADirectoryError, "got a folder: add a file name"),
     "..": (IsADirectoryError, "got a folder"),
     "~": (IsADirectoryError, "got a folder"),
+    "/": (IsADirectoryError, "got a folder: add a file name"),
     "folder": (IsADirectoryError, "got a folder"),
     "new/": (IsADirectoryError, "got a folder"),
     "pipe": (OSError, "got a pipe or a device, which cannot be replaced"),

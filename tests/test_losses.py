@@ -270,6 +270,15 @@ def test_a_class_ruled_out_by_a_logit_of_minus_infinity_adds_nothing() -> None:
         np.testing.assert_allclose(loss.backward(), [[1 / (1 + math.e), 0, -1 / (1 + math.e)]], rtol=1e-14)
 
 
+def test_underflow_is_harmless_by_hand_too() -> None:
+    z = np.array([[-1000.0, -500.0, 0.0]], np.float32)
+    for loss, y in ((SoftmaxCrossEntropy(), np.array([2])), (BinaryCrossEntropy(), np.zeros((1, 3)))):
+        with np.errstate(all="raise"):
+            loss.forward(z, y)
+            gradient = loss.backward()
+        assert gradient[0, 0] == 0
+
+
 @pytest.mark.parametrize("name", ["mse", "bce_soft", "ce_soft"])
 def test_the_mean_does_not_depend_on_how_often_the_batch_is_repeated(name: str) -> None:
     """The factor 1/N is applied in the loss."""

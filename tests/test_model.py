@@ -33,7 +33,7 @@ from tinydl.layers import (
     Sigmoid,
     Softmax,
 )
-from tinydl.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from tinydl.losses import BinaryCrossEntropy, Loss, MeanAbsoluteError, MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import SGD, Adam
 from tinydl.schedules import Schedule
 
@@ -766,6 +766,14 @@ def test_parameters_that_blow_up_in_an_epochs_last_step_are_not_saved(tmp_path: 
     with pytest.raises(FloatingPointError, match=r"after epoch 1, dense_1.W.* are not finite"):
         model.fit(rows(), rows(), callbacks=[ModelCheckpoint(path, "loss")], verbose=0)
     assert path.read_bytes() == good
+
+
+def test_an_optimizer_whose_vectors_overflow_is_named() -> None:
+    """The loss is finite, but the square of its gradient is not: Adam's steps would be 0 from then on."""
+    model = Model([Dense(1)], 2)
+    model.compile(Adam(1e-3), MeanAbsoluteError())
+    with pytest.raises(FloatingPointError, match=r"fit: after epoch 1, Adam's v are not finite. Try a smaller"):
+        model.fit(np.full((4, 2), 1e25), np.zeros((4, 1)), verbose=0)
 
 
 def test_a_schedule_that_gives_nonsense_is_named() -> None:

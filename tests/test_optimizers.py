@@ -188,6 +188,16 @@ def test_an_optimizer_of_another_model_is_refused_before_anything_changes() -> N
     assert optimizer.iterations == 1
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "float16", "bool"])
+def test_parameters_that_are_no_floats_are_refused(dtype: str) -> None:
+    for optimizer in (SGD(0.1), Adam()):
+        p = np.ones(3, dtype)
+        with pytest.raises(TypeError, match=f": parameters must be float32 or float64, got {dtype}: use astype"):
+            optimizer.step(p, np.ones(3, np.float32))
+        assert p.tolist() == [1, 1, 1]
+        assert not optimizer.slots
+
+
 def test_gradients_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match=r"SGD: expected gradients of shape \(3,\), got \(4,\)"):
         SGD().step(np.ones(3), np.ones(4))

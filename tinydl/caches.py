@@ -12,6 +12,7 @@ of a layer or loss holds parameters, state and settings, and behaves as if forwa
 from __future__ import annotations
 
 import copy
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -51,11 +52,16 @@ def holds_arrays(value: Any, seen: set[int] | None = None) -> bool:
     elif isinstance(value, list | tuple | set | frozenset):
         inside = list(value)
     else:
-        inside = [] if isinstance(value, type) else list(getattr(value, "__dict__", {}).values())
+        inside = [] if isinstance(value, type | ModuleType) else list(getattr(value, "__dict__", {}).values())
     return any(holds_arrays(each, seen) for each in inside)
 
 
 def _own_copy(value: Any) -> Any:
     """A copy of a collection or plain object, which forward may fill; anything else as it is."""
-    plain = hasattr(value, "__dict__") and not callable(getattr(value, "forward", None)) and not callable(value)
+    plain = (
+        hasattr(value, "__dict__")
+        and not isinstance(value, ModuleType)
+        and not callable(getattr(value, "forward", None))
+        and not callable(value)
+    )
     return copy.copy(value) if plain or isinstance(value, dict | list | set) else value

@@ -52,7 +52,7 @@ def destination(path: PathLike) -> Path:
     try:
         file = Path(os.path.realpath(Path(given).expanduser()))
         mode = _mode(file)
-        folder = next(parent for parent in file.parents if _mode(parent) is not None)
+        folder = next(parent for parent in (*file.parents, file) if _mode(parent) is not None)  # "/" has no parent
         for name in file.relative_to(folder).parts:
             _mode(folder / name)  # raises for a new name that the file system cannot hold
     except (OSError, RuntimeError, ValueError) as error:  # also an unknown ~user, a loop of links, a null character

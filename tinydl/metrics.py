@@ -152,6 +152,7 @@ METRICS: dict[str, Metric] = {
         r2, mean_absolute_error, mean_squared_error, root_mean_squared_error,
     )
 }  # fmt: skip
+OF_QUESTIONS = (accuracy, precision, recall, f1, auc, average_precision)
 ALIASES = {  # names in Keras, and "roc_auc" in scikit-learn
     "acc": "accuracy", "BinaryAccuracy": "binary_accuracy", "CategoricalAccuracy": "categorical_accuracy",
     "sparse_categorical_accuracy": "categorical_accuracy", "SparseCategoricalAccuracy": "categorical_accuracy",
@@ -175,6 +176,11 @@ OTHER_DIRECTIONS = {  # scikit-learn's functions, given to compile as they are
          "mean_pinball_loss", "mean_squared_log_error", "median_absolute_error", "zero_one_loss"), "min",
     ),
 }  # fmt: skip
+
+
+def of_questions(metric: Metric, y_true: ArrayLike, y_pred: ArrayLike, **options: float) -> float:
+    """The metric, with each column of y_true read as a yes-or-no question of its own, also if all rows are one-hot."""
+    return metric(np.where(np.asarray(y_true) > 0.5, 1, -1), y_pred, **options)  # no row of -1 and 1 is one-hot
 
 
 def named(metric: str | Metric) -> tuple[str, Metric]:
@@ -292,6 +298,7 @@ def _decided(name: str, y_true: ArrayLike, y_pred: ArrayLike, threshold: float) 
     return (true[:, 0], predicted[:, 0], "binary") if p.shape[1] == 1 else (true, predicted, "macro")
 
 
+@np.errstate(under="ignore")
 def _ranked(name: str, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray, NDArray]:
     """0/1 targets (n, k) and a score for each: the higher, the more likely it is 1."""
     kind, y, p = _question(name, y_true, y_pred)

@@ -156,9 +156,11 @@ class Model(keywords.Checked):
     def state(self) -> dict[str, NDArray]:
         return self.root.state
 
+    @UNDERFLOW_IS_HARMLESS
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         return self.root.forward(x, training)
 
+    @UNDERFLOW_IS_HARMLESS
     def backward(self, dy: NDArray) -> NDArray:
         """Given dL/dy of the last forward pass, add to the gradients and return dL/dx."""
         return self.root.backward(dy)
@@ -411,6 +413,7 @@ class Model(keywords.Checked):
             raise ValueError(f"{method}: {self.layers[-1].label} must output {expected}, got {y.shape}")
         return y
 
+    @UNDERFLOW_IS_HARMLESS
     def predict_proba(self, x: Any, batch_size: int | None = None) -> NDArray:
         """Probabilities: the softmax or sigmoid of what `predict` gives, by the loss that the model was compiled with.
 
@@ -422,6 +425,7 @@ class Model(keywords.Checked):
         y = self.predict(x, batch_size)
         return y if probabilities is None else probabilities(y)
 
+    @UNDERFLOW_IS_HARMLESS
     def __call__(self, x: ArrayLike, training: bool = False) -> NDArray:
         """The outputs of one batch, as an array of their own; training=True computes them as a training step does."""
         data = inputs.check_x(f"{self.name}(x)", self, x)

@@ -63,6 +63,14 @@ def test_large_float32_inputs_do_not_overflow() -> None:
         assert np.isfinite(dx).all()
 
 
+def test_underflow_is_harmless_by_hand_too() -> None:
+    x = np.array([[-1000.0, -95.0, 0.0, 95.0, 1000.0]], np.float32)
+    for name in ("Sigmoid", "Softmax"):
+        with np.errstate(all="raise"):
+            y = ACTIVATIONS[name].forward(x)
+        assert y[0, 0] == 0
+
+
 TAIL = np.array([-15, -17, -20, -30, -80, -87, 0], np.float32)
 
 

@@ -93,6 +93,8 @@ def test_own_layers_are_named_at_loading(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="expected a file that save wrote"):
         Model.load(tmp_path / "nothing")
+    with pytest.raises(IsADirectoryError, match="expected a model file, got a folder: add a file name"):
+        Model.load(tmp_path)
 
 
 @pytest.mark.parametrize("keep", [0, 4, 8, 100, -1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tinydl import Model
 from tinydl.layers import Dense, Softmax
 from tinydl.losses import BinaryCrossEntropy, Huber, Loss, MeanSquaredError
+from tinydl.metrics import accuracy
 from tinydl.optimizers import SGD, Adam, Lion, Optimizer, RMSprop
 from tinydl.schedules import CosineDecay, LinearWarmup
 
@@ -85,6 +87,7 @@ def own_metric(y_true: Any, y_pred: Any) -> float:
     (SGD(), OwnLoss(), [], r"OwnLoss\(\) could not be restored and the model is not compiled: call compile again"),
     (OwnOptimizer(), MeanSquaredError(), [], r"OwnOptimizer\(.*could not be restored and the model is not compiled"),
     (SGD(), MeanSquaredError(), ["mae", own_metric], "own_metric could not be restored and the model is compiled without"),
+    (SGD(), MeanSquaredError(), ["mae", partial(accuracy, threshold=0.9)], "accuracy could not be restored"),
 ])  # fmt: skip
 def test_what_no_file_can_hold_is_said(
     optimizer: Optimizer, loss: Loss, metrics: Any, message: str, tmp_path: Path
@@ -99,3 +102,13 @@ def test_what_no_file_can_hold_is_said(
     if metrics:
         assert list(loaded.metrics) == ["mae"]
         fit(loaded, Y)
+
+
+def test_metrics_of_separate_questions_are_restored(tmp_path: Path) -> None:
+    """They are wrapped in a function, also where a sigmoid adds its threshold."""
+    for layers, loss in (([Dense(3)], BinaryCrossEntropy()), ([Dense(3, "sigmoid")], "binary_crossentropy")):
+        model = Model(layers, input_shape=4)
+        model.compile(SGD(), loss, ["f1", "accuracy", "auc"])
+        model.save(tmp_path / "m")
+        one_hot = np.eye(3)[CLASSES]
+        assert Model.load(tmp_path / "m").evaluate(X, one_hot) == model.evaluate(X, one_hot)

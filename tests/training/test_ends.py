@@ -143,6 +143,7 @@ def test_metrics_that_decide_look_at_the_end() -> None:
         model.compile("sgd", loss, ["accuracy", "precision"])
         figures = model.evaluate(np.array(z), y, return_dict=True)
         assert figures["accuracy"] == 0.75
+        assert figures["precision"] == 0.75  # the mean of 1 (one yes, and it is right) and 1/2; by argmax it would be 1
 
 
 def test_a_metric_that_fails_ends_the_run_only_if_asked() -> None:

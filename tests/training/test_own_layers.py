@@ -58,6 +58,46 @@ class InADict(Scale):
         self.tables = {"W": np.ones(3)}
 
 
+class Held:
+    def __init__(self) -> None:
+        self.value, self.grad = np.ones(3), np.zeros(3)
+
+
+class InAnObject(Scale):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = [(Held(), "name")]
+
+
+class InNumbers(Scale):
+    """A slope that is one number, and its gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope, self.dslope = 0.25, 0.0
+
+
+class InPrivateArrays(Scale):
+    """Underscores mark caches, but a cache has no gradient of zeros before the first pass."""
+
+    def build(self, input_shape: Any, rng: Any, dtype: Any) -> Any:
+        super().build(input_shape, rng, dtype)
+        self._w, self._dw = np.ones(input_shape, dtype), np.zeros(input_shape, dtype)
+        return input_shape
+
+
+class LayersInADict(Scale):
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = {"gate": [Dense(3)]}
+
+
+class AModelInside(Scale):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = Model([Dense(3)], 3)
+
+
 class WithoutGrads(Scale):
     def build(self, input_shape: Any, rng: Any, dtype: Any) -> Any:
         Layer.build(self, input_shape, rng, dtype)
@@ -166,6 +206,12 @@ MISTAKES: dict[Any, str] = {
     InAList: "Model: in_a_list_1 (InAList) holds a float array in self.weights[0], which",
     InADict: "Model: in_a_dict_1 (InADict) holds a float array in self.tables['W'], which would be neither trained nor "
     "saved: in build, call self.add_parameter('W', array)",
+    InAnObject: "Model: in_an_object_1 (InAnObject) holds a float array in self.weights[0][0].value, which would be",
+    InNumbers: "Model: in_numbers_1 (InNumbers) holds self.slope and its gradient self.dslope, which the optimizer "
+    "does not see: in build, call self.add_parameter('slope', array), and use self.params and self.grads",
+    InPrivateArrays: "Model: in_private_arrays_1 (InPrivateArrays) holds self._w and its gradient self._dw, which the",
+    LayersInADict: "Model: LayersInADict holds the layer self.parts, but its sublayers() does not return it, so it",
+    AModelInside: "Model: AModelInside holds the model self.encoder, which would not be trained: use its layers in a",
     WithoutGrads: "Model: without_grads_1 (WithoutGrads) has params['s'] but no grads['s']: in build, call self.add_par",
     WithoutParams: "Model: without_params_1 (WithoutParams) has grads['t'] but no params['t']: in build, call self.add",
     OfOtherShapes: "Model: of_other_shapes_1 (OfOtherShapes): params['s'] and grads['s'] must have equal shapes, got "
@@ -211,16 +257,24 @@ def test_caches_of_an_earlier_run_and_arrays_of_integers_are_no_mistakes() -> No
         def __init__(self) -> None:
             super().__init__()
             self.order = np.arange(3)
+            self.t, self.dt = 0.0, 0.01
+            self.notes = [{"width": 3.5}, len, np, np.random.default_rng(0)]
+            self._fixed = Model([Dense(2)], 3)
 
         def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-            self.x, self.mean = x, x.mean(axis=0)
+            self.x, self.mean, self._var = x, x.mean(axis=0), x.var(axis=0)
             return super().forward(x, training)
 
         def backward(self, dy: np.ndarray) -> np.ndarray:
-            self.dx = super().backward(dy)
+            self.dx, self._dvar = super().backward(dy), np.zeros(3)
             return self.dx
 
-    model = fit(Dense(3), Caches(), Dense(3))
+    used = Caches()
+    used.build((3,), np.random.default_rng(0), np.float32)
+    model = fit(Dense(3), used, Dense(3))
+    model.fit(X, X, verbose=0)
+    model.predict(X)
+    model.compile(SGD(0.1), MeanSquaredError())
     model.fit(X, X, verbose=0)
 
 

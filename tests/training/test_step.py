@@ -98,4 +98,6 @@ def test_underflow_stops_no_run_even_where_numpy_raises() -> None:
             model.train_on_batch(x, y)
             model.evaluate(x, y)
             model.predict(x)
+            model.predict_proba(x)
+            model.backward(model.forward(x) + model(x))
             assert np.geterr()["under"] == "raise"  # the setting comes back

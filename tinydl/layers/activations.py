@@ -26,8 +26,9 @@ def relu(x: NDArray) -> NDArray:
 
 def sigmoid(a: NDArray) -> NDArray:
     """1 / (1 + exp(-a)) via e = exp(-|a|), which cannot overflow: 1 / (1 + e) for a >= 0, else e / (1 + e)."""
-    e = np.exp(np.where(a >= 0, -a, a))  # not np.abs, which has no complex derivative
-    return np.where(a >= 0, a.dtype.type(1), e) / (1 + e)
+    with np.errstate(under="ignore"):  # exp(-1000) is 0, as it should be
+        e = np.exp(np.where(a >= 0, -a, a))  # not np.abs, which has no complex derivative
+        return np.where(a >= 0, a.dtype.type(1), e) / (1 + e)
 
 
 def activate(a: NDArray, activation: int) -> NDArray:
@@ -166,8 +167,9 @@ class Softmax(Layer):
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
-        e = np.exp(x - x.max(axis=-1, keepdims=True))
-        self._y = y = e / e.sum(axis=-1, keepdims=True)
+        with np.errstate(under="ignore"):  # exp(-1000) is 0, as it should be
+            e = np.exp(x - x.max(axis=-1, keepdims=True))
+            self._y = y = e / e.sum(axis=-1, keepdims=True)
         return y
 
     def backward(self, dy: NDArray) -> NDArray:

@@ -56,7 +56,8 @@ class BinaryCrossEntropy(Loss):
         if self.label_smoothing:
             y = (1 - self.label_smoothing) * y + self.label_smoothing / 2
             self._cache = z, y, w
-        tail = np.log1p(np.exp(np.where(z > 0, -z, z)))  # log(1 + exp(-|z|)), analytic
+        with np.errstate(under="ignore"):  # exp(-1000) is 0, as it should be
+            tail = np.log1p(np.exp(np.where(z > 0, -z, z)))  # log(1 + exp(-|z|)), analytic
         if self.class_weight is None:
             terms = np.maximum(z, 0) - z * y + tail
         else:

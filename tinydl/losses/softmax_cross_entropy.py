@@ -79,13 +79,15 @@ class SoftmaxCrossEntropy(Loss):
             raise ValueError(f"{owner}: expected {len(z)} targets, one per row of logits, got {len(y)}")
         w = None if sample_weight is None else check_sample_weight(owner, sample_weight, len(z), z.dtype)
         shifted = z - z.max(axis=1, keepdims=True)
-        e = np.exp(shifted)
-        total = e.sum(axis=1, keepdims=True)
+        with np.errstate(under="ignore"):  # exp(-1000) is 0, as it should be
+            e = np.exp(shifted)
+            total = e.sum(axis=1, keepdims=True)
+            p = e / total
         log_p = shifted - np.log(total)
         q = (y[:, None] == np.arange(z.shape[1])).astype(z.dtype) if y.ndim == 1 else y
         if self.label_smoothing:
             q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
-        self._cache = e / total * q.sum(axis=1, keepdims=True), q, w
+        self._cache = p * q.sum(axis=1, keepdims=True), q, w
         # 0 log 0 counts as 0: where q is 0 the term is skipped, even if p is 0 and its logarithm is infinite
         return -np.sum(weighted(q * np.where(q > 0, log_p, 0), w)).item() / len(z)
 

@@ -115,9 +115,12 @@ def write(path: PathLike, tensors: Mapping[str, NDArray], metadata: Mapping[str,
 def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """Return (tensors, metadata) from a file that `write` made.
 
-    Raises FileNotFoundError, or ValueError if the file is truncated, of another kind, or from a newer tinydl.
+    Raises FileNotFoundError; IsADirectoryError; ValueError if the file is truncated, of another kind, or from a newer
+    tinydl.
     """
     path = Path(path).expanduser()
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: expected a model file, got a folder: add a file name")
     if not path.is_file():
         got = "a folder" if path.is_dir() else "no file of that name"
         near = get_close_matches(path.name, map(str, os.listdir(path.parent) if path.parent.is_dir() else []), n=1)

@@ -5,6 +5,7 @@ Only tinydl's own classes and metrics are restored, because a file holds no code
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import Any
 
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from .. import losses, optimizers, schedules
 from ..arguments import Configured, whole
 from ..losses import Loss
-from ..metrics import ALIASES, METRICS, named
+from ..metrics import ALIASES, METRICS, Metric, named
 from ..network import NetworkInTraining
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from .by_name import KERAS_NAME
 from .configs import object_to_config
 from .ends import applied_by
+from .inputs import metrics_by_name
 
 KINDS: dict[str, type[Configured]] = {
     name: kind
@@ -35,7 +37,7 @@ def to_config(model: NetworkInTraining) -> dict[str, Any] | None:
     if optimizer is None or loss is None:
         return None
     lost = [repr(thing) for thing in (optimizer, _rate(optimizer), loss) if not _is_ours(thing)]
-    kept = [name for name, metric in model.metrics.items() if _has_name(name, metric)]
+    kept = [name for name, metric in model.metrics.items() if _has_name(model, loss, name, metric)]
     config: dict[str, Any] = {
         "metrics": kept, "strict_metrics": model.strict_metrics, "iterations": optimizer.iterations, "lost": lost,
         "lost_metrics": [name for name in model.metrics if name not in kept],
@@ -55,14 +57,17 @@ def _is_ours(thing: Any) -> bool:
     return thing is None or KINDS.get(type(thing).__name__) is type(thing)
 
 
-def _has_name(name: str, metric: Any) -> bool:
-    """Whether `compile` finds this metric by its name alone."""
-    return (name in METRICS or name in ALIASES) and _function(metric) in METRICS.values()
+def _has_name(model: NetworkInTraining, loss: Loss, name: str, metric: Metric) -> bool:
+    """Whether `compile` makes this metric from its name alone. A partial(top_k_accuracy, k=1) is another metric."""
+    if name not in METRICS and name not in ALIASES:
+        return False
+    by_name = metrics_by_name([name], loss, model.root, model.output_shape)[name]
+    return _parts(metric) == _parts(by_name)
 
 
-def _function(metric: Any) -> Any:
-    """The function that `compile` may have wrapped to set its threshold."""
-    return getattr(metric, "func", getattr(metric, "__wrapped__", metric))
+def _parts(metric: Any) -> tuple[Any, ...]:
+    """What makes two metrics the same one: functools.partial objects are never equal."""
+    return (metric.func, metric.args, metric.keywords) if isinstance(metric, functools.partial) else (metric,)
 
 
 def restore(model: Any, config: dict[str, Any], slots: dict[str, NDArray]) -> None:

@@ -8,7 +8,7 @@ import inspect
 import math
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..layer import Layer, Shape
 from ..layers import AuxiliaryHead, Container, Conv2D
 from ..layers.pooling import Pool2D
 from ..losses import BinaryCrossEntropy, Huber, Loss, MeanAbsoluteError, MeanSquaredError
-from ..metrics import METRICS, Metric, named
+from ..metrics import METRICS, OF_QUESTIONS, Metric, named, of_questions
 from ..network import Network
 from .by_name import KERAS_NAME
 from .dense import check_dense
@@ -57,11 +57,23 @@ def check_layers(root: Layer) -> None:
         if below and not isinstance(layer, Container):
             raise TypeError(f"Model: {layer.label} has sublayers, so its class must derive from Container")
         for name, value in vars(layer).items():
-            for inner in value if isinstance(value, list | tuple) else [value]:
-                if isinstance(inner, Layer) and name != "original" and not any(inner is one for one in below):
+            if isinstance(value, Network) and not name.startswith("_"):
+                mend = "use its layers in a Container, or call it self._NAME if its weights are to stay as they are"
+                raise TypeError(f"Model: {layer.label} holds the model self.{name}, which would not be trained: {mend}")
+            for inner in _layers_in(value):
+                if name != "original" and not any(inner is one for one in below):
                     trouble = f"holds the layer self.{name}, but its sublayers() does not return it"
                     mend = "derive from Container and return it from sublayers()"
                     raise TypeError(f"Model: {layer.label} {trouble}, so it would not be trained: {mend}")
+
+
+def _layers_in(value: Any) -> Iterator[Layer]:
+    """A layer, or the layers in lists and dicts."""
+    if isinstance(value, Layer):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for entry in value.values() if isinstance(value, dict) else value:
+            yield from _layers_in(entry)
 
 
 def warn_of_channels_first(root: Layer, shape: Shape) -> None:
@@ -279,23 +291,19 @@ def metrics_by_name(
             raise ValueError(f"compile: figures must have different names, got {name!r} twice: rename the metric")
         if name in ("epoch", "learning_rate") or name.startswith("val_"):
             raise ValueError(f"compile: a metric must not have a name of the history's own, got {name!r}: rename it")
-        if function is METRICS["accuracy"] and isinstance(loss, BinaryCrossEntropy) and output_shape[-1] > 1:
-            function = METRICS["binary_accuracy"]  # several yes-or-no outputs, also if a batch looks like one-hot rows
         decides = function in METRICS.values() and "threshold" in inspect.signature(function).parameters
+        separate = isinstance(loss, BinaryCrossEntropy) and output_shape[-1] > 1  # several yes-or-no outputs
+        if separate and function in OF_QUESTIONS:
+            function = functools.partial(of_questions, function)
         if decides and last_activation(root)[1] == "sigmoid":
             function = functools.partial(function, threshold=0.5)
         elif decides and isinstance(loss, MeanSquaredError | MeanAbsoluteError | Huber):
-            function = _halfway(function)
+            function = functools.partial(_halfway, function)
         chosen[name] = function
     return chosen
 
 
-def _halfway(metric: Metric) -> Metric:
+def _halfway(metric: Metric, y_true: NDArray, y_pred: NDArray) -> float:
     """A metric that decides halfway between the targets of a regression, 0 and 1 or -1 and 1, because its outputs are
     neither logits nor probabilities."""
-
-    @functools.wraps(metric)
-    def deciding(y_true: NDArray, y_pred: NDArray) -> float:
-        return metric(y_true, y_pred, threshold=0.0 if np.min(y_true) < 0 else 0.5)
-
-    return deciding
+    return metric(y_true, y_pred, threshold=0.0 if np.min(y_true) < 0 else 0.5)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ METHODS = {  # what a Model passes to each method, and how to write its paramete
     "backward": ((None,), "backward(self, dy)"),
 }
 ARRAYS = ("params", "grads", "state")
+DEPTH = 3  # how far to look into lists of dicts of objects
 
 
 def own(root: Layer) -> Iterator[Layer]:
@@ -72,6 +74,9 @@ def check_arrays(root: Layer, dtype: np.dtype) -> None:
             )
             trouble = f"holds a float array in self.{place}, which would be neither trained nor saved"
             raise TypeError(f"Model: {layer.label} {trouble}: {mend}")
+        for name, gradient in _pairs(vars(layer)):
+            if not np.any(_numbers(vars(layer)[gradient])):  # zeros, to which backward will add
+                _refuse_pair("Model", layer, name, gradient)
 
 
 def check_step(root: Layer, parameters: NDArray, gradients: NDArray, rows: int) -> None:
@@ -85,13 +90,10 @@ def check_step(root: Layer, parameters: NDArray, gradients: NDArray, rows: int) 
                     trouble = f"created or replaced {kind}[{name!r}], so the optimizer does not see it"
                     mend = f"create it in build, with add_parameter, and write self.{kind}[{name!r}]{write}"
                     raise TypeError(f"fit: a pass through {layer.label} {trouble}: {mend}")
-        arrays = {name: value for name, value in vars(layer).items() if _is_float(value) and value.shape[:1] != (rows,)}
-        for name, array in arrays.items():
-            for gradient in (f"d{name}", f"d_{name}", f"grad_{name}", f"{name}_grad"):
-                if gradient in arrays and arrays[gradient].shape == array.shape:
-                    trouble = f"holds self.{name} and its gradient self.{gradient}, which the optimizer does not see"
-                    mend = f"in build, call self.add_parameter({name!r}, array), and use self.params and self.grads"
-                    raise TypeError(f"fit: {layer.label} {trouble}: {mend}")
+        for name, gradient in _pairs(vars(layer)):
+            value = vars(layer)[name]
+            if _is_float(value) and value.shape[:1] != (rows,) and not name.startswith("_"):
+                _refuse_pair("fit", layer, name, gradient)
 
 
 def explain_shape(root: Layer, error: Exception) -> None:
@@ -121,20 +123,52 @@ def _check_pairs(method: str, layer: Layer) -> None:
                 raise ValueError(f"{method}: {layer.label}: {expected}, got {np.shape(array)} and {np.shape(pair)}")
 
 
+def _refuse_pair(method: str, layer: Layer, name: str, gradient: str) -> None:
+    trouble = f"holds self.{name} and its gradient self.{gradient}, which the optimizer does not see"
+    mend = f"in build, call self.add_parameter({name.lstrip('_')!r}, array), and use self.params and self.grads"
+    raise TypeError(f"{method}: {layer.label} {trouble}: {mend}")
+
+
+def _pairs(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The names of numbers, or of lists or arrays of numbers, beside which a gradient of the same shape is held."""
+    for name, value in attributes.items():
+        bare = name.lstrip("_")
+        dash = name[: len(name) - len(bare)]
+        for gradient in (f"{dash}d{bare}", f"{dash}d_{bare}", f"{dash}grad_{bare}", f"{name}_grad"):
+            if gradient in attributes and _numbers(value).dtype.kind == "f":
+                other = _numbers(attributes[gradient])
+                if other.dtype.kind in "fi" and other.shape == np.shape(value):
+                    yield name, gradient
+
+
+def _numbers(value: Any) -> NDArray:
+    """A number, or a list or array of numbers, as an array; an array of no kind of number for anything else."""
+    if isinstance(value, float | int | np.ndarray | np.number) and not isinstance(value, bool):
+        return np.asarray(value)
+    if isinstance(value, list | tuple) and value and all(isinstance(each, float | int) for each in value):
+        return np.asarray(value)
+    return np.array(None)
+
+
 def _is_float(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 0
 
 
 def _loose(layer: Layer) -> Iterator[tuple[str, str]]:
-    """The public attributes that hold float arrays, also in lists and dicts, with the place of the array."""
+    """The public attributes that hold float arrays, also in lists, dicts and plain objects: name and place."""
     for name, value in vars(layer).items():
-        if name.startswith("_") or name in ARRAYS:
-            continue
-        if _is_float(value):
-            yield name, name
-        pairs = (
-            enumerate(value) if isinstance(value, list | tuple) else value.items() if isinstance(value, dict) else ()
-        )
-        for key, entry in pairs:
-            if _is_float(entry):
-                yield (key if isinstance(key, str) else f"{name}_{key}"), f"{name}[{key!r}]"
+        if not name.startswith("_") and name not in ARRAYS:
+            yield from _loose_in(value, name, name, DEPTH)
+
+
+def _loose_in(value: Any, name: str, place: str, depth: int) -> Iterator[tuple[str, str]]:
+    if _is_float(value):
+        yield name, place
+    elif depth and isinstance(value, list | tuple | dict):
+        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _loose_in(
+                entry, key if isinstance(key, str) else f"{name}_{key}", f"{place}[{key!r}]", depth - 1
+            )
+    elif depth and hasattr(value, "__dict__") and not isinstance(value, Layer | ModuleType) and not callable(value):
+        for key, entry in vars(value).items():
+            yield from _loose_in(entry, key, f"{place}.{key}", depth - 1)
