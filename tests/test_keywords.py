@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tinydl
@@ -187,3 +188,40 @@ def test_signatures_and_copies_stay_as_they_were() -> None:
     layer = Dense(units=3)
     for twin in (copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         assert twin.units == 3
+
+
+X, Y = np.ones((4, 3)), np.ones((4, 2))
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda model: model.fit(X, Y, 64, 2), "fit: only x, y may be given without a keyword, got 4 values: write batch_size=..."),
+    (lambda model: model.save("m", True), "save: only path may be given without a keyword, got 2 values: write include_"),
+    (lambda model: model.load_weights("m", True), "load_weights: only path may be given without a keyword, got 2 values"),
+    (lambda model: model.summary(80), "summary: nothing may be given without a keyword, got 1 value"),
+    (lambda model: layers.ReLU(6), "ReLU: nothing may be given without a keyword, got 1 value: write name=..."),
+    (lambda model: layers.Softmax(-1), "Softmax: nothing may be given without a keyword"),
+    (lambda model: layers.Flatten("channels_first"), "Flatten: nothing may be given without a keyword"),
+    (lambda model: layers.GaussianNoise(0.1, 42), "GaussianNoise: only stddev may be given without a keyword, got 2 val"),
+    (lambda model: layers.MaxPool2D(2, 2, "same", "channels_first"), "MaxPool2D: only pool_size, strides, padding may"),
+    (lambda model: optimizers.RMSprop(1e-3, 0.9, 0.9), "RMSprop: only learning_rate, rho may be given without a keyword"),
+    (lambda model: schedules.CosineDecay(0.1, 100, 0.01), "CosineDecay: only learning_rate, decay_steps may be given"),
+    (lambda model: losses.Hinge(1), "Hinge: nothing may be given without a keyword, got 1 value"),
+])  # fmt: skip
+def test_values_whose_place_means_something_else_in_keras_are_refused(call: Any, message: str) -> None:
+    """RMSprop's third argument is a momentum there, CosineDecay's a fraction, and fit's the size of a batch."""
+    model = Model([layers.Dense(2)], 3)
+    model.compile("sgd", "mse")
+    before = model.parameters.copy()
+    with pytest.raises(TypeError) as caught:
+        call(model)
+    assert str(caught.value).startswith(message)
+    np.testing.assert_array_equal(model.parameters, before)
+
+
+def test_own_classes_may_take_any_number_of_values() -> None:
+    class Sum(layers.Layer):
+        def __init__(self, *numbers: float) -> None:
+            super().__init__()
+            self.total = sum(numbers)
+
+    assert Sum(1, 2, 3).total == 6

@@ -31,7 +31,7 @@ EVERY = [
     StepDecay(0.1, 7, 0.5),
     PiecewiseConstant([3, 4, 20], [0.1, 0.5, 0.01, 0.0]),
     ExponentialDecay(0.1, 3, 0.9),
-    CosineDecay(0.1, 20, 0.004),
+    CosineDecay(0.1, 20, minimum=0.004),
     LinearWarmup(CosineDecay(0.1, 20), 5),
     OneCycle(0.1, 20),
 ]
@@ -95,7 +95,7 @@ def test_exponential_decay_is_smooth_between_the_decay_steps() -> None:
 
 
 def test_cosine_decay_stays_at_its_minimum() -> None:
-    schedule = CosineDecay(0.1, 10, 0.01)
+    schedule = CosineDecay(0.1, 10, minimum=0.01)
     assert schedule(5) == pytest.approx(0.055, rel=1e-15)
     assert [schedule(step) for step in (10, 11, 1000)] == [0.01] * 3
 
@@ -188,7 +188,7 @@ def test_an_optimizer_counts_the_steps() -> None:
         (lambda: PiecewiseConstant("12", [1, 2, 3]), "PiecewiseConstant: boundaries must be a list, got '12'"),
         (lambda: ExponentialDecay(0.1, 2, float("nan")), "ExponentialDecay: decay_rate must be a finite number"),
         (lambda: CosineDecay(0.1, -3), "CosineDecay: decay_steps must be an integer"),
-        (lambda: CosineDecay(0.1, 3, -0.1), "CosineDecay: minimum must be a finite number"),
+        (lambda: CosineDecay(0.1, 3, minimum=-0.1), "CosineDecay: minimum must be a finite number"),
         (lambda: LinearWarmup("0.1", 3), "LinearWarmup: after must be a finite number"),
         (lambda: LinearWarmup(0.1, True), "LinearWarmup: warmup_steps must be an integer"),
         (lambda: OneCycle(0.1, 10, 1.5), "OneCycle: warmup_fraction must be a finite number with 0 <= warmup_fraction < 1"),

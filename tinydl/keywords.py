@@ -174,10 +174,24 @@ class Checked:
         def __new__(cls, *args: Any, **keywords: Any) -> Any:
             if keywords:
                 check([base.__name__ for base in cls.__mro__], cls.__init__, keywords)
+            if args:
+                check_positions(cls.__name__, cls.__init__, len(args))
             return super().__new__(cls)
 
     def __init__(self) -> None:
         """For classes without arguments; object's own constructor would accept any."""
+
+
+def check_positions(owner: str, function: Callable[..., Any], given: int) -> None:
+    """Refuse values without keywords beyond the arguments that allow it: their order differs between libraries."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    free = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    if given > len(free) and not any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        by_name = [f"{each.name}=..." for each in parameters if each.kind is each.KEYWORD_ONLY][:2]
+        expected = f"only {', '.join(free)} may be given" if free else "nothing may be given"
+        mend = f": write {', '.join(by_name)}" if by_name else ""
+        got = f"{given} value{'s' * (given > 1)}"
+        raise TypeError(f"{owner}: {expected} without a keyword, got {got}{mend}")
 
 
 def checked(*methods: str) -> Callable[[Class], Class]:
@@ -187,16 +201,13 @@ def checked(*methods: str) -> Callable[[Class], Class]:
         parameters = inspect.signature(function).parameters.values()
         positional = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
         needed = [each for each in positional[1:] if inspect.signature(function).parameters[each].default is _NONE]
-        by_name = "=..., ".join([each.name for each in parameters if each.kind is each.KEYWORD_ONLY][:2])
 
         @functools.wraps(function)
         def checking(*args: Any, **keywords: Any) -> Any:
             if keywords:
                 check([name], function, keywords)
             if len(args) > len(positional):
-                free = ", ".join(positional[1:])
-                got = f"{len(args) - 1} values"
-                raise TypeError(f"{name}: only {free} may be given without a keyword, got {got}: write {by_name}=...")
+                check_positions(name, function, len(args) - 1)
             given = {*positional[1 : len(args)], *keywords}
             if missing := [each for each in needed if each not in given]:
                 got = f"only {', '.join(each for each in positional if each in given)}" if given else "no arguments"

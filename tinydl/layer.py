@@ -58,7 +58,7 @@ class Layer(arguments.Configured):
     _x: Any = None  # the arrays that most layers keep for backward; None before the first forward pass
     _y: Any = None
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, *, name: str | None = None) -> None:
         """name: the layer's name, unique among its neighbours; a Model names the layers that have none."""
         self.params, self.grads, self.state = {}, {}, {}
         if name is not None:

@@ -465,7 +465,7 @@ class Model(keywords.Checked):
         other._lay_out()
         return other
 
-    def save(self, path: str | os.PathLike[str], include_optimizer: bool = True) -> None:
+    def save(self, path: str | os.PathLike[str], *, include_optimizer: bool = True) -> None:
         """Write the architecture, the weights and how the model was compiled to one safetensors file, atomically.
 
         include_optimizer: also write the optimizer's vectors, so that a loaded model trains on as this one would. They

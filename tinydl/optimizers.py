@@ -244,7 +244,7 @@ class RMSprop(Optimizer):
     slot_names = ("v",)
 
     def __init__(
-        self, learning_rate: float | Schedule = 1e-3, rho: float = 0.9, epsilon: float = 1e-8,
+        self, learning_rate: float | Schedule = 1e-3, rho: float = 0.9, *, epsilon: float = 1e-8,
         global_clipnorm: float | None = None, keras_epsilon: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, global_clipnorm)

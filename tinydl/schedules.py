@@ -87,7 +87,7 @@ class CosineDecay(Schedule):
     Reference  Loshchilov & Hutter 2017 (SGDR), without restarts
     """
 
-    def __init__(self, learning_rate: float, decay_steps: int, minimum: float = 0.0) -> None:
+    def __init__(self, learning_rate: float, decay_steps: int, *, minimum: float = 0.0) -> None:
         self.learning_rate = self._rate("learning_rate", learning_rate)
         self.decay_steps = self._steps("decay_steps", decay_steps)
         self.minimum = self._rate("minimum", minimum)

@@ -98,8 +98,8 @@ class LeakyReLU(Layer):
 
     live = ("negative_slope",)
 
-    def __init__(self, negative_slope: float = 0.01, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, negative_slope: float = 0.01, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.negative_slope = arguments.number("LeakyReLU", "negative_slope", negative_slope, 0)
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:

@@ -40,8 +40,8 @@ class AuxiliaryHead(Container):
     sample_weight: NDArray | None
     _term: Any = None  # L of the last forward pass; None if the head did not run
 
-    def __init__(self, head: Layer | Sequence[Layer], weight: float = 0.3, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, head: Layer | Sequence[Layer], weight: float = 0.3, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.head = as_layer("AuxiliaryHead", "head", head)
         self.weight = arguments.number("AuxiliaryHead", "weight", weight, 0)
         self.loss, self.targets = None, None

@@ -31,8 +31,8 @@ class Branches(Container):
     Check       check_layer(Branches([Dense(2, "tanh"), [Dense(4, "tanh"), Dense(3)]]), x=(5, 3))
     """
 
-    def __init__(self, branches: Sequence[Layer | Sequence[Layer]], name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, branches: Sequence[Layer | Sequence[Layer]], *, name: str | None = None) -> None:
+        super().__init__(name=name)
         if not isinstance(branches, list | tuple):
             raise TypeError(f"Branches: expected a list of branches, got {branches!r}")
         if not branches:

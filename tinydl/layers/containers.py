@@ -153,8 +153,8 @@ class Sequential(Container):
 
     lowest = 0  # a training step raises it to the lowest layer that learns: no layer below needs a gradient
 
-    def __init__(self, layers: Sequence[Layer], name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, layers: Sequence[Layer], *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.layers = listed("Sequential", layers)
 
     def sublayers(self) -> list[Layer]:

@@ -68,9 +68,9 @@ class Conv2D(Regularized):
         self, filters: int, kernel_size: int | tuple[int, int], strides: int | tuple[int, int] = 1,
         padding: str | int | tuple = "valid", activation: str | None = None, use_bias: bool = True,
         kernel_initializer: str = "glorot_uniform", kernel_regularizer: str | Regularizer | None = None,
-        name: str | None = None,
+        *, name: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(name)
+        super().__init__(name=name)
         self.filters = arguments.positive_int("Conv2D", "filters", filters)
         self.kernel_size = pair("Conv2D", "kernel_size", kernel_size)
         self.strides = pair("Conv2D", "strides", strides)

@@ -56,9 +56,10 @@ class Dense(Regularized):
         use_bias: bool = True,
         kernel_initializer: str = "glorot_uniform",
         kernel_regularizer: str | Regularizer | None = None,
+        *,
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name=name)
         self.units = arguments.positive_int("Dense", "units", units)
         hint = SOFTMAX_HINT if activation == "softmax" else ""
         self.activation = arguments.one_of("Dense", "activation", activation, kernels.ACTIVATIONS, hint)

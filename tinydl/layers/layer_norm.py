@@ -47,8 +47,8 @@ class LayerNorm(Layer):
 
     live = ("epsilon",)
 
-    def __init__(self, epsilon: float = 1e-3, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, epsilon: float = 1e-3, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.epsilon = arguments.positive("LayerNorm", "epsilon", epsilon)
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:

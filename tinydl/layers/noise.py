@@ -47,8 +47,8 @@ class Dropout(Noise):
 
     live = ("rate",)
 
-    def __init__(self, rate: float, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, rate: float, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.rate = arguments.number("Dropout", "rate", rate, 0, 1)
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
@@ -74,8 +74,8 @@ class MaskingNoise(Noise):
 
     live = ("rate",)
 
-    def __init__(self, rate: float, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, rate: float, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.rate = arguments.number("MaskingNoise", "rate", rate, 0, 1)
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
@@ -98,8 +98,8 @@ class GaussianNoise(Noise):
 
     live = ("stddev",)
 
-    def __init__(self, stddev: float, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, stddev: float, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.stddev = arguments.number("GaussianNoise", "stddev", stddev, 0)
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:

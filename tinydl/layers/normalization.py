@@ -53,9 +53,9 @@ class BatchNorm(Layer):
     _statistics: Any = None  # None until the first forward pass
 
     def __init__(
-        self, momentum: float = 0.99, epsilon: float = 1e-3, activation: str | None = None, name: str | None = None
+        self, momentum: float = 0.99, epsilon: float = 1e-3, activation: str | None = None, *, name: str | None = None
     ) -> None:
-        super().__init__(name)
+        super().__init__(name=name)
         self.momentum = arguments.number("BatchNorm", "momentum", momentum, 0, 1)
         self.epsilon = arguments.positive("BatchNorm", "epsilon", epsilon)
         self.activation = arguments.one_of("BatchNorm", "activation", activation, kernels.ACTIVATIONS)
@@ -178,9 +178,9 @@ class LocalResponseNorm(Layer):
     _s: Any = None  # None until the first forward pass
 
     def __init__(
-        self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0, name: str | None = None
+        self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0, *, name: str | None = None
     ) -> None:
-        super().__init__(name)
+        super().__init__(name=name)
         self.size = arguments.positive_int("LocalResponseNorm", "size", size)
         self.alpha = arguments.positive("LocalResponseNorm", "alpha", alpha)
         self.beta = arguments.positive("LocalResponseNorm", "beta", beta)

@@ -46,8 +46,8 @@ class ActivityL1(Penalty):
 
     live = ("factor",)
 
-    def __init__(self, factor: float, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, factor: float, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.factor = arguments.number("ActivityL1", "factor", factor, 0)
 
     def penalty(self) -> float:
@@ -79,8 +79,8 @@ class KLSparsity(Penalty):
 
     live = ("rho", "factor")
 
-    def __init__(self, rho: float = 0.05, factor: float = 1.0, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, rho: float = 0.05, factor: float = 1.0, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.rho = arguments.positive("KLSparsity", "rho", rho, 1)
         self.factor = arguments.number("KLSparsity", "factor", factor, 0)
 
@@ -142,8 +142,8 @@ class ContractivePenalty(Container):
 
     live = ("factor",)
 
-    def __init__(self, encoder: Dense, factor: float, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, encoder: Dense, factor: float, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         if not isinstance(encoder, Dense):
             raise TypeError(f"ContractivePenalty: encoder must be a Dense layer, got {encoder!r}")
         self.encoder = encoder

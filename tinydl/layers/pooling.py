@@ -23,9 +23,9 @@ class Pool2D(Layer):
 
     def __init__(
         self, pool_size: int | tuple[int, int] = 2, strides: int | tuple[int, int] | None = None,
-        padding: str | int | tuple = "valid", name: str | None = None,
+        padding: str | int | tuple = "valid", *, name: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(name)
+        super().__init__(name=name)
         owner = type(self).__name__
         self.pool_size = pair(owner, "pool_size", pool_size)
         self.strides = self.pool_size if strides is None else pair(owner, "strides", strides)

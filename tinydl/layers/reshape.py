@@ -50,8 +50,8 @@ class PadChannels(Layer):
     Check      check_layer(PadChannels(5), x=(2, 4, 3, 3))
     """
 
-    def __init__(self, channels: int, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, channels: int, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.channels = arguments.positive_int("PadChannels", "channels", channels)
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:

@@ -35,9 +35,9 @@ class Residual(Container):
 
     def __init__(
         self, body: Layer | Sequence[Layer], shortcut: Layer | Sequence[Layer] | None = None,
-        activation: str | None = None, name: str | None = None,
+        activation: str | None = None, *, name: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(name)
+        super().__init__(name=name)
         self.body = as_layer("Residual", "body", body)
         self.shortcut = None if shortcut is None else as_layer("Residual", "shortcut", shortcut)
         self.activation = arguments.one_of("Residual", "activation", activation, kernels.ACTIVATIONS)

@@ -29,6 +29,6 @@ SPEC = OptimizerSpec(
         "adam_other": partial(Adam, 0.02, beta1=0.8, beta2=0.95, epsilon=1e-3),
         "adamw": partial(Adam, 0.01, weight_decay=0.1),
         "adam_clip": partial(Adam, 0.05, global_clipnorm=0.9),
-        "adam_cosine": lambda: Adam(CosineDecay(0.05, 12, 0.001)),
+        "adam_cosine": lambda: Adam(CosineDecay(0.05, 12, minimum=0.001)),
     },
 )
