@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from functools import partial
 from pathlib import Path
@@ -104,11 +105,16 @@ def test_what_no_file_can_hold_is_said(
         fit(loaded, Y)
 
 
-def test_metrics_of_separate_questions_are_restored(tmp_path: Path) -> None:
-    """They are wrapped in a function, also where a sigmoid adds its threshold."""
-    for layers, loss in (([Dense(3)], BinaryCrossEntropy()), ([Dense(3, "sigmoid")], "binary_crossentropy")):
+def test_metrics_fitted_to_the_network_are_restored_and_copied(tmp_path: Path) -> None:
+    """Several yes-or-no outputs, the threshold of a sigmoid and that of a regression wrap a metric in a function."""
+    for layers, loss in (
+        ([Dense(3)], BinaryCrossEntropy()),
+        ([Dense(3, "sigmoid")], "binary_crossentropy"),
+        ([Dense(3)], "mse"),
+    ):
         model = Model(layers, input_shape=4)
         model.compile(SGD(), loss, ["f1", "accuracy", "auc"])
         model.save(tmp_path / "m")
         one_hot = np.eye(3)[CLASSES]
         assert Model.load(tmp_path / "m").evaluate(X, one_hot) == model.evaluate(X, one_hot)
+        assert pickle.loads(pickle.dumps(model)).evaluate(X, one_hot) == model.evaluate(X, one_hot)
