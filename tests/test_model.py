@@ -768,6 +768,7 @@ def test_parameters_that_blow_up_in_an_epochs_last_step_are_not_saved(tmp_path: 
     assert path.read_bytes() == good
 
 
+@pytest.mark.filterwarnings("ignore:fit. x should hold numbers near")
 def test_an_optimizer_whose_vectors_overflow_is_named() -> None:
     """The loss is finite, but the square of its gradient is not: Adam's steps would be 0 from then on."""
     model = Model([Dense(1)], 2)

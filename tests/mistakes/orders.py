@@ -143,7 +143,7 @@ ORDERS = [
     ),
     Mistake(
         "a chain in place of the name", "Branches([Dense(3)], [Dense(3)])",
-        TypeError, "Branches: name", "a string", r"got \[Dense\(units=3", "the arguments are branches, name",
+        TypeError, "Branches", "only branches may be given without a keyword", "got 2 values", "write name=",
     ),
     Mistake(
         "weights of other layers", "classifier.save('m')\nbinary.load_weights('m')",

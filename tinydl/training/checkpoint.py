@@ -209,11 +209,12 @@ def load_model(
     return model
 
 
-def _by_name(custom_layers: Any) -> dict[str, type[Layer]]:
+def _by_name(custom_layers: Any) -> dict[str, type]:
     """The classes of custom_layers by name; {name: class}, as Keras's custom_objects, works too."""
     classes = list(custom_layers.values()) if isinstance(custom_layers, Mapping) else custom_layers
-    for each in classes if isinstance(classes, list | tuple | set) else [classes]:
-        if not isinstance(classes, list | tuple | set) or not isinstance(each, type) or not issubclass(each, Layer):
+    several = isinstance(classes, list | tuple | set)
+    for each in classes if several else [classes]:
+        if not several or not isinstance(each, type) or not issubclass(each, Layer | Regularizer):
             raise TypeError(f"load: custom_layers must be a list of layer classes, got {each!r}: write [MyLayer]")
     return {layer.__name__: layer for layer in classes}
 
