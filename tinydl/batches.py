@@ -85,11 +85,19 @@ class Batches:
         A batch is (x, y), or (x, y, w) if there are sample weights. Rows come in order if rng is None or shuffle is
         False. `take` receives rng in either case.
         """
+        for x, y, w in self.triples(batch_size, rng, shuffle):
+            yield (x, y) if w is None else (x, y, w)
+
+    def triples(
+        self, batch_size: int, rng: np.random.Generator | None = None, shuffle: bool = True
+    ) -> Iterator[tuple[Any, Any, Any]]:
+        """The batches of `draw` as (x, y, w), where w is None if there are no sample weights."""
         batch_size = arguments.positive_int(type(self).__name__, "batch_size", batch_size)
         order = rng.permutation(len(self)) if rng is not None and shuffle else None
+        weights = self.sample_weight
         draw = self.take if type(self).take is Batches.take else self.batch  # tinydl's own `take` needs no check
         for start in range(0, len(self), batch_size):
             rows = slice(start, start + batch_size)
             chosen = rows if order is None else order[rows]
-            batch = draw(chosen, rng)
-            yield batch if self.sample_weight is None else (*batch, self.sample_weight[chosen])
+            x, y = draw(chosen, rng)
+            yield x, y, None if weights is None else weights[chosen]

@@ -52,6 +52,7 @@ class Layer(arguments.Configured):
     gradcheck_rules = "fail"  # Model relies on the layer contract, so a gradient check fails where a rule is broken
     original: Layer | None = None  # if this layer is a copy for a second place: the layer whose arrays it shares
     live: tuple[str, ...] = ()  # the constructor's arguments that each pass reads, so that they may change after build
+    flags_set = 0  # how often any layer was frozen or unfrozen, so that a training step sees when to plan anew
     _trainable: bool = True
     _built_with: dict[str, Any] | None = None  # the arguments that a Model was built with (see training/attributes.py)
     _called: str | None = None  # the name in messages of a layer that has no name of its own
@@ -102,6 +103,7 @@ class Layer(arguments.Configured):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         (self.original or self)._trainable = arguments.flag(self.label, "trainable", value)
+        Layer.flags_set += 1
 
     def count_params(self) -> int:
         """The number of entries in `params` and `state`; raises RuntimeError before `build`."""

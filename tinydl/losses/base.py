@@ -60,9 +60,8 @@ class Loss(arguments.Configured):
         """Check and keep the arguments of forward, as contiguous arrays of one floating-point dtype."""
         owner = type(self).__name__
         y_pred = as_floats(owner, y_pred)
-        if type(y_true) is not np.ndarray or y_true.dtype != y_pred.dtype:
-            y_true = real_numbers(owner, "targets", y_true)
-        y_true = np.ascontiguousarray(y_true, dtype=y_pred.dtype)
+        if type(y_true) is not np.ndarray or y_true.dtype != y_pred.dtype or not y_true.flags.c_contiguous:
+            y_true = np.ascontiguousarray(real_numbers(owner, "targets", y_true), dtype=y_pred.dtype)
         if y_pred.shape != y_true.shape or y_pred.size == 0:
             expected = "predictions and targets must have the same shape and not be empty"
             mend = "reshape one of them"

@@ -28,7 +28,8 @@ class MeanSquaredError(Loss):
 
     def backward(self) -> NDArray:
         p, y, w = self._recall()
-        return weighted(mean_squared_error_gradient(p, y), w)
+        gradient = mean_squared_error_gradient(p, y)
+        return gradient if w is None else weighted(gradient, w)
 
 
 @compiled_as(kernels.losses.mean_squared_error)

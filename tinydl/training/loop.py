@@ -40,6 +40,7 @@ class Step:
         self.stateful = [layer.state for layer in owners(root) if layer.state]
         self.learners = [layer for layer in owners(root) if layer.params]
         self.plan: Plan | None = None  # made by the first step
+        self.planned_at = -1  # Layer.flags_set at that time
         self.checked = False  # whether a step has succeeded, so that own layers need no more checks
 
     def take(
@@ -83,8 +84,10 @@ class Step:
 
     def _plan(self) -> Plan:
         """The present plan, or a new one if flags have changed."""
-        if self.plan is None or self.plan.flags != [layer._trainable for layer in self.learners]:
-            self.plan = Plan(self.root, self.chain, self.gradients)
+        if self.plan is None or self.planned_at != Layer.flags_set:
+            if self.plan is None or self.plan.flags != [layer.trainable for layer in self.learners]:
+                self.plan = Plan(self.root, self.chain, self.gradients)
+            self.planned_at = Layer.flags_set
         return self.plan
 
     def _backward_from_zero(self, dy: NDArray, plan: Plan) -> None:

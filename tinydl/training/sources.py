@@ -38,8 +38,9 @@ class Rows:
         self.name = type(data).__name__
 
     def one_pass(self, rng: np.random.Generator | None) -> Iterator[Drawn]:
-        for x, y, *weights in self.data.draw(self.batch_size, rng, self.shuffle):
-            yield x, y, weights[0] if weights else None
+        if type(self.data).draw is Batches.draw:
+            return self.data.triples(self.batch_size, rng, self.shuffle)
+        return ((*batch, None)[:3] for batch in self.data.draw(self.batch_size, rng, self.shuffle))  # a user's own draw
 
 
 class Stream:
