@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tinydl import Model
+from tinydl.callbacks import LambdaCallback
 from tinydl.layers import ActivityL1, Conv2D, Dense, Dropout, Flatten, Softmax
 from tinydl.losses import BinaryCrossEntropy, Hinge, MeanSquaredError
 from tinydl.optimizers import SGD
@@ -149,3 +150,19 @@ def test_metrics_do_not_take_the_history_s_own_names(name: str) -> None:
     metric.__name__ = name
     with pytest.raises(ValueError, match="compile: a metric must not have a name of the history's own"):
         network(metric)
+
+
+@pytest.mark.parametrize(("where", "name", "value"), [("optimizer", "lr", 0.0), ("layer", "trainble", False),
+                                                      ("layer", "activation", "tanh")])  # fmt: skip
+def test_what_a_callback_sets_and_nothing_reads_is_refused_in_its_epoch(where: str, name: str, value: Any) -> None:
+    model = network()
+
+    def setting(epoch: int, logs: Any) -> None:
+        if epoch == 1:
+            setattr(model.optimizer if where == "optimizer" else model.layers[0], name, value)
+
+    history: list[int] = []
+    count = LambdaCallback(on_epoch_begin=setting, on_epoch_end=lambda epoch, logs: history.append(epoch))
+    with pytest.raises((AttributeError, ValueError), match=rf"fit: .*{name}"):
+        model.fit(X, Y, epochs=3, callbacks=[count], verbose=0)
+    assert history == [0]

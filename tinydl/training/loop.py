@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..callbacks import Callback, Logs
+from ..callbacks import Callback, History, Logs, ProgressBar
 from ..callbacks.base import overrides
 from ..layer import Layer
 from ..layers import AuxiliaryHead
@@ -19,12 +19,13 @@ from ..losses import Loss
 from ..metrics import Metric
 from ..network import NetworkInTraining
 from ..optimizers import Optimizer
-from . import own_layers
+from . import attributes, own_layers
 from .freezing import Plan
 from .sources import Feed
 from .vector import owners
 
 BatchListener = Callable[[int, Logs], None]
+OWN_CALLBACKS = (History, ProgressBar)  # which fit adds itself
 MEND = "Try a smaller learning rate, or global_clipnorm in the optimizer"
 
 
@@ -183,6 +184,11 @@ def _epochs(model: NetworkInTraining, step: Step, job: Run) -> None:
     for epoch in range(job.initial_epoch, job.epochs):
         for callback in job.callbacks:
             callback.on_epoch_begin(epoch)
+        if any(
+            type(each) not in OWN_CALLBACKS for each in job.callbacks
+        ):  # what a callback sets, and nothing reads, is refused as before fit
+            attributes.check_layers("fit", model.root)
+            attributes.check_settings("fit", model.optimizer, model.loss)
         logs = _epoch(model, step, epoch, job.data, before, after)
         if job.validation is not None and job.validates_after(epoch):
             logs |= {f"val_{name}": value for name, value in figures("fit", model, step, job.validation).items()}
