@@ -248,13 +248,13 @@ class Model(keywords.Checked):
         """
         optimizer, loss = self._compiled("train_on_batch")
         data = inputs.check_data("train_on_batch", self, loss, x, y, sample_weight, class_weight)
-        seen = loop.Seen()
         with one_blas_thread():
             ((batch_x, batch_y, weights),) = sources.Rows(data, len(data)).one_pass(None)
             value, y_pred = self._step.take(batch_x, batch_y, weights, loss, optimizer)
-            if not return_dict:
-                return value
-            seen.add(batch_y, self.as_outputs(y_pred))
+        if not return_dict:
+            return value
+        seen = loop.Seen()
+        seen.add(batch_y, self.as_outputs(y_pred))
         return {"loss": value, **seen.figures("train_on_batch", self)}
 
     def test_on_batch(

@@ -29,7 +29,7 @@ from ..network import Network, NetworkInTraining
 from ..optimizers import Optimizer
 from ..regularizers import REGULARIZERS, Regularizer
 from . import compiled
-from .configs import arguments_of, object_to_config
+from .configs import arguments_of, create, object_to_config
 
 AnyModel = TypeVar("AnyModel", bound=NetworkInTraining)
 FORMAT = 1
@@ -82,9 +82,7 @@ def layer_from_config(config: Any, registry: Mapping[str, type] = REGISTRY, seen
             things = f"{base.__name__.lower()}s from tinydl or custom_layers"
             raise ValueError(f"expected {things}, got {config.get(key)!r}: {mend}")
         given = {name: layer_from_config(value, registry, seen) for name, value in config["arguments"].items()}
-        if not all(map(str.isidentifier, given)):  # Python's error would print such a name as it is
-            raise ValueError(f"arguments must have Python's names, got {list(given)!r}")
-        layer = kind(**given)
+        layer = create(kind, given)
         if isinstance(layer, Regularizer):
             return layer
         layer.name = config["name"]

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from .. import losses, optimizers, schedules
 from ..arguments import Configured, whole
 from ..losses import Loss
-from ..metrics import ALIASES, METRICS, Metric, named
+from ..metrics import ALIASES, METRICS, Metric
 from ..network import NetworkInTraining
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from .by_name import KERAS_NAME
-from .configs import object_to_config
+from .configs import create, object_to_config
 from .ends import applied_by
 from .inputs import metrics_by_name
 
@@ -84,8 +84,6 @@ def restore(model: Any, config: dict[str, Any], slots: dict[str, NDArray]) -> No
         return
     optimizer = _from_config(config["optimizer"])
     loss = config["loss"] if isinstance(config["loss"], str) else _from_config(config["loss"])
-    for name in config["metrics"]:
-        named(name)
     model.compile(optimizer, loss, config["metrics"], strict_metrics=config["strict_metrics"])
     if slots and set(slots) == set(optimizer.slots):
         for name, slot in slots.items():
@@ -100,8 +98,5 @@ def _from_config(config: Any) -> Any:
     if isinstance(config, dict) and "class" in config:
         if config["class"] not in KINDS:
             raise ValueError(f"expected an optimizer, loss or schedule of tinydl, got {config['class']!r}")
-        given = {name: _from_config(value) for name, value in config["arguments"].items()}
-        if not all(map(str.isidentifier, given)):
-            raise ValueError(f"arguments must have Python's names, got {list(given)!r}")
-        return KINDS[config["class"]](**given)
+        return create(KINDS[config["class"]], {name: _from_config(v) for name, v in config["arguments"].items()})
     return config

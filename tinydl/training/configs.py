@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 NEWER: dict[str, Any] = {  # arguments that older files lack, with the value that they had: written only if it differs
@@ -21,3 +22,10 @@ def object_to_config(value: Any) -> Any:
         arguments = {name: object_to_config(argument) for name, argument in arguments_of(value).items()}
         return {"class": type(value).__name__, "arguments": arguments}
     return value
+
+
+def create(kind: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """An object of a known class from a file's arguments; the constructor checks their values."""
+    if not all(map(str.isidentifier, arguments)):  # Python's error would print such a name as it is
+        raise ValueError(f"arguments must have Python's names, got {list(arguments)!r}")
+    return kind(**arguments)

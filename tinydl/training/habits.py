@@ -23,7 +23,6 @@ ELSEWHERE = {
     "eval": "there is no mode to set: predict, evaluate and forward(x) run without noise and dropout",
     "state_dict": "use get_weights(), params and state, or save(path)",
     "load_state_dict": "use set_weights(weights), or load_weights(path)",
-    "parameters_": "use params, a dict by name, or parameters, one flat vector",
     "named_parameters": "use params.items()",
     "modules": "use layers",
     "children": "use layers",
@@ -42,7 +41,6 @@ ELSEWHERE = {
     "reset_states": "no layer keeps a state from one batch to the next, apart from running statistics (state)",
     "loss_function": "use loss",
     "step": "write train_on_batch(x, y)",
-    "zero_gradients": "write zero_grad()",
 }
 
 

@@ -181,12 +181,11 @@ def run(model: NetworkInTraining, step: Step, job: Run) -> None:
 def _epochs(model: NetworkInTraining, step: Step, job: Run) -> None:
     before = [each.on_train_batch_begin for each in job.callbacks if overrides(each, "on_train_batch_begin")]
     after = [each.on_train_batch_end for each in job.callbacks if overrides(each, "on_train_batch_end")]
+    foreign = any(type(each) not in OWN_CALLBACKS for each in job.callbacks)
     for epoch in range(job.initial_epoch, job.epochs):
         for callback in job.callbacks:
             callback.on_epoch_begin(epoch)
-        if any(
-            type(each) not in OWN_CALLBACKS for each in job.callbacks
-        ):  # what a callback sets, and nothing reads, is refused as before fit
+        if foreign:  # what a callback sets, and nothing reads, is refused as before fit
             attributes.check_layers("fit", model.root)
             attributes.check_settings("fit", model.optimizer, model.loss)
         logs = _epoch(model, step, epoch, job.data, before, after)

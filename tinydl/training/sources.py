@@ -97,10 +97,19 @@ class Stream:
 class Feed:
     """Epochs of batches from a source: one pass each, or `steps` batches each, going on where the last one stopped."""
 
-    def __init__(self, method: str, source: Rows | Stream, steps: int | None, argument: str) -> None:
-        self.method, self.source, self.argument = method, source, argument
+    def __init__(
+        self, method: str, source: Rows | Stream, steps: int | None, argument: str, times: int = 1, rounds: bool = False
+    ) -> None:
+        """steps: batches an epoch, or None; argument: its name in messages; times: how many epochs will be drawn;
+        rounds: whether an epoch may go on at the source's beginning."""
+        if steps is not None:
+            arguments.positive_int(method, argument, steps)
+        elif not source.again and times > 1:
+            mend = f"pass {argument}, or an object that can start again"
+            expected = f"a source that starts anew for each of {times} passes"
+            raise ValueError(f"{method}: x must be {expected}, got a {source.name}, which ends once: {mend}")
+        self.method, self.source, self.argument, self.rounds = method, source, argument, rounds
         self.limit = steps
-        self.rounds = argument == "steps_per_epoch"  # whether an epoch may go on at the source's beginning
         self.steps = steps if steps is not None else source.steps
         self._running: Iterator[Drawn] | None = None
 
@@ -166,8 +175,8 @@ def training_feed(
     batch_size: int | None, shuffle: bool, steps: int | None, epochs: int,
 ) -> Feed:  # fmt: skip
     """The feed of `fit`'s epochs."""
-    return _feed("fit", network, loss, x, y, sample_weight, class_weight, batch_size, 32, shuffle, steps,
-                 "steps_per_epoch", epochs)  # fmt: skip
+    source = _source("fit", network, loss, x, y, sample_weight, batch_size, 32, class_weight, shuffle)
+    return Feed("fit", source, steps, "steps_per_epoch", epochs, rounds=True)
 
 
 def figures_feed(
@@ -175,31 +184,20 @@ def figures_feed(
     batch_size: int | None = None, steps: int | None = None, argument: str = "steps", times: int = 1,
 ) -> Feed:  # fmt: skip
     """The feed of `evaluate`, or of validation, which draws from it `times` times."""
-    rows = inputs.rows_at_a_time(method, network, batch_size)
-    return _feed(method, network, loss, x, y, sample_weight, None, batch_size, rows, False, steps, argument, times)
+    usual = inputs.rows_at_a_time(method, network, None)
+    return Feed(method, _source(method, network, loss, x, y, sample_weight, batch_size, usual), steps, argument, times)
 
 
-def _feed(
-    method: str, network: Network, loss: Loss, x: Any, y: Any, sample_weight: ArrayLike | None, class_weight: Any,
-    batch_size: int | None, usual_size: int, shuffle: bool, steps: int | None, argument: str, times: int,
-) -> Feed:  # fmt: skip
-    if steps is not None:
-        arguments.positive_int(method, argument, steps)
-    source: Rows | Stream
+def _source(
+    method: str, network: Network, loss: Loss, x: Any, y: Any, sample_weight: ArrayLike | None,
+    batch_size: int | None, usual_size: int, class_weight: Any = None, shuffle: bool = False,
+) -> Rows | Stream:  # fmt: skip
     if is_stream(x, y):
         refuse_beside_a_stream(method, x, y=y, sample_weight=sample_weight, batch_size=batch_size)
-        source = Stream(
-            method, network, loss, x, shuffle, None if class_weight is None else check_class_weight(class_weight)
-        )
-        if steps is None and not source.again and times > 1:
-            mend = f"pass {argument}, or an object that can start again"
-            expected = f"a source that starts anew for each of {times} passes"
-            raise ValueError(f"{method}: x must be {expected}, got a {source.name}, which ends once: {mend}")
-    else:
-        size = usual_size if batch_size is None else arguments.positive_int(method, "batch_size", batch_size)
-        data = inputs.check_data(method, network, loss, x, y, sample_weight, class_weight)
-        source = Rows(data, size, shuffle)
-    return Feed(method, source, steps, argument)
+        weights = None if class_weight is None else check_class_weight(class_weight)
+        return Stream(method, network, loss, x, shuffle, weights)
+    size = usual_size if batch_size is None else arguments.positive_int(method, "batch_size", batch_size)
+    return Rows(inputs.check_data(method, network, loss, x, y, sample_weight, class_weight), size, shuffle)
 
 
 def validation_feed(
