@@ -133,7 +133,7 @@ class Optimizer(arguments.Configured):
 
     def build(self, params: NDArray) -> None:
         """Create the slots; raise if this optimizer already trains parameters of a different size or dtype."""
-        if params.dtype not in (np.float32, np.float64):  # an integer would be rounded back to where it was
+        if params.dtype.char not in "fd":  # float32, float64; an integer would be rounded back to where it was
             raise TypeError(f"{self._owner}: parameters must be float32 or float64, got {params.dtype}: use astype")
         for name in self.slot_names:
             slot = self.slots.get(name)

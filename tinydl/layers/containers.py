@@ -64,7 +64,7 @@ class Container(Layer):
             layer.zero_grad()
 
     def penalty(self) -> float:
-        return sum((layer.penalty() for layer in self.sublayers()), 0.0)
+        return sum([layer.penalty() for layer in self.sublayers()], 0.0)
 
     def name_sublayers(self) -> None:
         """Name the layers in order, as Keras does: dense_1, dense_2, dropout_1, ...; keep the names that are set."""
@@ -135,9 +135,14 @@ def _mend(value: Any) -> str:
 def returned(layer: Layer, method: str, array: NDArray | None) -> NDArray:
     """Return `array`, the result of a layer's forward or backward; raise if it is None."""
     if array is None:
-        mend = f"end {method} with a return statement"
-        raise TypeError(f"{layer.label}: {method} must return {RETURNS[method]}, got None: {mend}")
+        raise nothing_returned(layer, method)
     return array
+
+
+def nothing_returned(layer: Layer, method: str) -> TypeError:
+    """The error for a forward or backward that returned None."""
+    mend = f"end {method} with a return statement"
+    return TypeError(f"{layer.label}: {method} must return {RETURNS[method]}, got None: {mend}")
 
 
 class Sequential(Container):
@@ -183,10 +188,14 @@ class Sequential(Container):
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         for layer in self.layers:
-            x = returned(layer, "forward", layer.forward(x, training))
+            x = layer.forward(x, training)
+            if x is None:
+                raise nothing_returned(layer, "forward")
         return x
 
     def backward(self, dy: NDArray) -> NDArray:
         for layer in reversed(self.layers[self.lowest :]):
-            dy = returned(layer, "backward", layer.backward(dy))
+            dy = layer.backward(dy)
+            if dy is None:
+                raise nothing_returned(layer, "backward")
         return dy

@@ -59,8 +59,11 @@ class Loss(arguments.Configured):
     ) -> tuple[NDArray, NDArray, NDArray | None]:
         """Check and keep the arguments of forward, as contiguous arrays of one floating-point dtype."""
         owner = type(self).__name__
-        y_pred = as_floats(owner, y_pred)
-        if type(y_true) is not np.ndarray or y_true.dtype != y_pred.dtype or not y_true.flags.c_contiguous:
+        if not (  # the usual case, with nothing to convert, must cost little in a small network
+            type(y_pred) is np.ndarray is type(y_true) and y_pred.dtype.char in "fd" and y_pred.dtype.isnative
+            and y_pred.dtype == y_true.dtype and y_pred.flags.c_contiguous and y_true.flags.c_contiguous
+        ):  # fmt: skip
+            y_pred = as_floats(owner, y_pred)
             y_true = np.ascontiguousarray(real_numbers(owner, "targets", y_true), dtype=y_pred.dtype)
         if y_pred.shape != y_true.shape or y_pred.size == 0:
             expected = "predictions and targets must have the same shape and not be empty"

@@ -73,9 +73,16 @@ def mask(dy, y, at, da, to, size):
 def add_column_sums(da, at, rows, columns, db):
     """Add the column sums of a rows x columns matrix to db, unless db is empty (no bias).
 
-    db is float64: in float32, a million equal rows would add up to 1 % too little.
+    db is float64: in float32, a million equal rows would add up to 1 % too little. The rows are added in their order,
+    four at a time, so that a sum is read and written once for four rows.
     """
-    for i in range(rows if db.size else 0):
+    fours = (rows - rows % 4) if db.size else 0
+    for i in range(0, fours, 4):
+        row1 = np.uintp(at + i * columns)
+        row2, row3, row4 = row1 + np.uintp(columns), row1 + np.uintp(2 * columns), row1 + np.uintp(3 * columns)
+        for j in range(np.uintp(columns)):
+            db[j] = db[j] + da[row1 + j] + da[row2 + j] + da[row3 + j] + da[row4 + j]
+    for i in range(fours, rows if db.size else 0):
         row = np.uintp(at + i * columns)
         for j in range(np.uintp(columns)):
             db[j] += da[row + j]
