@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         plots,
         regularizers,
         schedules,
+        unsupervised,
     )  # fmt: skip
     from .config import show_config
     from .kernels.machine.threads import num_threads, set_num_threads
@@ -30,7 +31,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "callbacks", "datasets", "detection", "gradcheck", "initializers", "kernels", "layers", "losses", "metrics",
-    "models", "optimizers", "plots", "regularizers", "schedules",
+    "models", "optimizers", "plots", "regularizers", "schedules", "unsupervised",
 )  # fmt: skip
 _HOME = {
     "Model": "model", "show_config": "config",
@@ -39,7 +40,7 @@ _HOME = {
 __all__ = [
     "Model", "callbacks", "datasets", "detection", "gradcheck", "initializers", "kernels", "layers", "losses",
     "metrics", "models", "num_threads", "optimizers", "plots", "regularizers", "schedules", "set_num_threads",
-    "show_config",
+    "show_config", "unsupervised",
 ]  # fmt: skip
 
 

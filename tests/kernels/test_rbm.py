@@ -1,0 +1,59 @@
+"""The restricted Boltzmann machine: the compiled kernels equal the definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.kernels.comparing import DTYPES, Compared, normal
+from tinydl.kernels.machine import threads
+
+ROUNDING = {np.float32: 2e-6, np.float64: 4e-15}
+hidden = Compared("hidden_probabilities", rounding=ROUNDING)
+visible = Compared("visible_probabilities", rounding=ROUNDING)
+update = Compared("update_weights", changes=["W", "velocity"], rounding=ROUNDING)
+SIZES = [(1, 1, 1), (10, 64, 256), (7, 9, 5), (3, 5, 9)]  # rows, visible, hidden
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", SIZES)
+def test_probabilities(size: tuple[int, int, int], dtype: Any) -> None:
+    n, visible_units, hidden_units = size
+    v, h, W, b, c = normal(
+        dtype, (n, visible_units), (n, hidden_units), (hidden_units, visible_units), visible_units, hidden_units
+    )
+    hidden(v, W, c)
+    visible(h, W, b)
+    hidden(100 * v, 100 * W, c)  # nothing overflows
+    hidden.in_any_layout(v, W, c, of=("v", "W"))
+    visible.in_any_layout(h, W, b, of=("h", "W"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("momentum", "weight_decay"), [(0.0, 0.0), (0.0, 0.1), (0.9, 0.0), (0.9, 0.1)])
+def test_update(size: tuple[int, int, int], dtype: Any, momentum: float, weight_decay: float) -> None:
+    n, visible_units, hidden_units = size
+    v, p, v_model, p_model, W, velocity = normal(
+        dtype, (n, visible_units), (n, hidden_units), (n + 2, visible_units), (n + 2, hidden_units),
+        (hidden_units, visible_units), (hidden_units, visible_units),
+    )  # fmt: skip
+    changed, speed = update(v, p, v_model, p_model, W, velocity, 0.05, momentum, weight_decay)
+    assert not np.array_equal(changed, W)
+    assert np.array_equal(speed, velocity) == (momentum == 0)
+    update.in_any_layout(v, p, v_model, p_model, W, velocity, 0.05, momentum, weight_decay, of=("v", "p"))
+
+
+def test_large_products_are_shared_among_threads() -> None:
+    before = threads.num_threads()
+    v, h, W, b, c = normal(np.float64, (90, 200), (90, 150), (150, 200), 200, 150)
+    try:
+        threads.set_num_threads(3)
+        assert len(v) * W.size > threads.WORTH_SHARING
+        hidden(v, W, c)
+        visible(h, W, b)
+        update(v, h, v[:80], h[:80], W, W, 0.05, 0.9, 0.1)
+    finally:
+        threads.set_num_threads(before)

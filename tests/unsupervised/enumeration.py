@@ -1,0 +1,72 @@
+"""Small machines, and their probabilities by enumeration of all joint states, in code that shares nothing with tinydl."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from tinydl.unsupervised import BernoulliRBM
+
+
+def machine(visible: int, hidden: int, scale: float = 1.0, seed: int = 0, **settings: object) -> BernoulliRBM:
+    """A machine whose weights and biases are drawn from N(0, scale^2), in float64."""
+    rng = np.random.default_rng([visible, hidden, seed])
+    rbm = BernoulliRBM(hidden, n_iter=0, random_state=seed, **settings)  # type: ignore[arg-type]
+    rbm.fit(rows(visible, seed=seed))
+    for array in (rbm.components_, rbm.intercept_visible_, rbm.intercept_hidden_):
+        array[...] = rng.normal(0, scale, array.shape)
+    return rbm
+
+
+def rows(visible: int, n: int = 20, seed: int = 0) -> np.ndarray:
+    """Random rows of zeros and ones, mostly zeros."""
+    return (np.random.default_rng([visible, n, seed]).random((n, visible)) < 0.3).astype(np.float64)
+
+
+def states(units: int) -> np.ndarray:
+    """All 2^units states of a layer."""
+    return np.array(list(itertools.product((0.0, 1.0), repeat=units)))
+
+
+def log_joint(rbm: BernoulliRBM) -> np.ndarray:
+    """-E(v, h) for all visible (axis 0) and hidden states (axis 1): b.v + c.h + h.W.v."""
+    v, h = states(rbm.components_.shape[1]), states(rbm.components_.shape[0])
+    pairs = np.einsum("hj,ji,vi->vh", h, rbm.components_, v)
+    return np.add.outer(v @ rbm.intercept_visible_, h @ rbm.intercept_hidden_) + pairs
+
+
+def joint(rbm: BernoulliRBM) -> np.ndarray:
+    """p(v, h) of all joint states."""
+    p = np.exp(log_joint(rbm))
+    return p / p.sum()
+
+
+def gradient(rbm: BernoulliRBM, data: np.ndarray) -> dict[str, np.ndarray]:
+    """The gradient of the mean log-likelihood: each state's p(h | v) and p(v, h) are looked up, not derived."""
+    v, h, p = states(rbm.components_.shape[1]), states(rbm.components_.shape[0]), joint(rbm)
+    p_data = empirical(data)[:, np.newaxis] * p / p.sum(axis=1, keepdims=True)  # p_data(v) p(h | v)
+    difference = p_data - p
+    return {
+        "dW": np.einsum("vh,hj,vi->ji", difference, h, v), "db": difference.sum(axis=1) @ v,
+        "dc": difference.sum(axis=0) @ h,
+    }  # fmt: skip
+
+
+def empirical(data: np.ndarray) -> np.ndarray:
+    """The share of each visible state among the rows."""
+    numbers = data.astype(int) @ (1 << np.arange(data.shape[1])[::-1])
+    return np.bincount(numbers, minlength=1 << data.shape[1]) / len(data)
+
+
+def expected_cd(rbm: BernoulliRBM, data: np.ndarray, k: int) -> dict[str, np.ndarray]:
+    """What CD-k adds on average: the chain's distribution after k steps, by powers of its transition matrix."""
+    v, h, p = states(rbm.components_.shape[1]), states(rbm.components_.shape[0]), joint(rbm)
+    h_given_v, v_given_h = p / p.sum(axis=1, keepdims=True), p / p.sum(axis=0, keepdims=True)
+    start = empirical(data)
+    end = start @ np.linalg.matrix_power(h_given_v @ v_given_h.T, k)
+    difference = (start - end)[:, np.newaxis] * h_given_v
+    return {
+        "dW": np.einsum("vh,hj,vi->ji", difference, h, v), "db": difference.sum(axis=1) @ v,
+        "dc": difference.sum(axis=0) @ h,
+    }  # fmt: skip
