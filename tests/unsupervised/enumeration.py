@@ -8,6 +8,8 @@ import numpy as np
 
 from tinydl.unsupervised import BernoulliRBM
 
+Gradient = dict[str, np.ndarray]
+
 
 def machine(visible: int, hidden: int, scale: float = 1.0, seed: int = 0, **settings: object) -> BernoulliRBM:
     """A machine whose weights and biases are drawn from N(0, scale^2), in float64."""
@@ -42,7 +44,7 @@ def joint(rbm: BernoulliRBM) -> np.ndarray:
     return p / p.sum()
 
 
-def gradient(rbm: BernoulliRBM, data: np.ndarray) -> dict[str, np.ndarray]:
+def gradient(rbm: BernoulliRBM, data: np.ndarray) -> Gradient:
     """The gradient of the mean log-likelihood: each state's p(h | v) and p(v, h) are looked up, not derived."""
     v, h, p = states(rbm.components_.shape[1]), states(rbm.components_.shape[0]), joint(rbm)
     p_data = empirical(data)[:, np.newaxis] * p / p.sum(axis=1, keepdims=True)  # p_data(v) p(h | v)
@@ -59,14 +61,16 @@ def empirical(data: np.ndarray) -> np.ndarray:
     return np.bincount(numbers, minlength=1 << data.shape[1]) / len(data)
 
 
-def expected_cd(rbm: BernoulliRBM, data: np.ndarray, k: int) -> dict[str, np.ndarray]:
-    """What CD-k adds on average: the chain's distribution after k steps, by powers of its transition matrix."""
+def expected_cd(rbm: BernoulliRBM, data: np.ndarray, k: int) -> tuple[Gradient, Gradient]:
+    """What CD-k adds on average, and its variance over chains, by powers of the chain's transition matrix."""
     v, h, p = states(rbm.components_.shape[1]), states(rbm.components_.shape[0]), joint(rbm)
     h_given_v, v_given_h = p / p.sum(axis=1, keepdims=True), p / p.sum(axis=0, keepdims=True)
     start = empirical(data)
     end = start @ np.linalg.matrix_power(h_given_v @ v_given_h.T, k)
-    difference = (start - end)[:, np.newaxis] * h_given_v
-    return {
-        "dW": np.einsum("vh,hj,vi->ji", difference, h, v), "db": difference.sum(axis=1) @ v,
-        "dc": difference.sum(axis=0) @ h,
-    }  # fmt: skip
+    p_hidden = h_given_v @ h
+    of_states = {"dW": p_hidden[:, :, np.newaxis] * v[:, np.newaxis], "db": v, "dc": p_hidden}
+    means = {name: np.tensordot(end, each, 1) for name, each in of_states.items()}
+    return (
+        {name: np.tensordot(start, each, 1) - means[name] for name, each in of_states.items()},
+        {name: np.tensordot(end, each**2, 1) - means[name] ** 2 for name, each in of_states.items()},
+    )
