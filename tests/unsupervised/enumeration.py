@@ -66,7 +66,8 @@ def expected_cd(rbm: BernoulliRBM, data: np.ndarray, k: int) -> tuple[Gradient, 
     v, h, p = states(rbm.components_.shape[1]), states(rbm.components_.shape[0]), joint(rbm)
     h_given_v, v_given_h = p / p.sum(axis=1, keepdims=True), p / p.sum(axis=0, keepdims=True)
     start = empirical(data)
-    end = start @ np.linalg.matrix_power(h_given_v @ v_given_h.T, k)
+    hidden = start @ h_given_v @ np.linalg.matrix_power(v_given_h.T @ h_given_v, k - 1)
+    end = hidden @ v_given_h.T
     p_hidden = h_given_v @ h
     of_states = {"dW": p_hidden[:, :, np.newaxis] * v[:, np.newaxis], "db": v, "dc": p_hidden}
     means = {name: np.tensordot(end, each, 1) for name, each in of_states.items()}
