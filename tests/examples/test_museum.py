@@ -36,7 +36,7 @@ def verdicts(text: str) -> list[tuple[str, bool]]:
 
 def test_every_exhibit_is_shown(printed: dict[str, str]) -> None:
     assert set(printed) == EXHIBITS
-    assert len(EXHIBITS) == 8
+    assert len(EXHIBITS) == 9
 
 
 def test_zero_filters(printed: dict[str, str]) -> None:
@@ -68,6 +68,19 @@ def test_contractive_penalty(printed: dict[str, str]) -> None:
         ("SigmoidsDerivative", True), ("FrozenCopy", False), ("ConstantW", False), ("ContractivePenalty", True),
     ]  # fmt: skip
     assert re.search(r"likely cause: .*penalty", text)
+
+
+def test_averaged_weights(printed: dict[str, str]) -> None:
+    text = printed["averaged_weights.py"]
+    untrained, *averaged, right = row(text, "log-likelihood of a test row, nats")
+    assert right > max(averaged) + 2 > untrained
+    spread = row(text, "spread of a unit's weights over visible units")
+    assert spread[:3] == [0.01] * 3, "all weights of a hidden unit must have moved alike"
+    assert spread[3] > 0.1
+    accuracy = row(text, "accuracy of logistic regression on features")
+    assert accuracy[3] > accuracy[0] + 10 > max(accuracy[1:3]) + 10
+    assert verdicts(text) == [("log_likelihood", False), ("log_likelihood", True)]
+    assert "dW is wrong in 24 of 24 probes" in text
 
 
 def test_summed_activity_penalty(printed: dict[str, str]) -> None:
@@ -159,6 +172,7 @@ def test_height_and_width(printed: dict[str, str]) -> None:
     [
         ("zero_filters.py", ["--steps", 0], "--steps must be >= 1"),
         ("contractive_penalty.py", ["--epochs", 0], "--epochs must be >= 1"),
+        ("averaged_weights.py", ["--epochs", 0], "--epochs must be >= 1"),
         ("keep_probability.py", ["--keep", 1], "--keep must be above 0 and below 1"),
         ("off_by_one_threshold.py", ["--seed", 9, "--wanted", 1], "expected a precision of 1.0 at some threshold"),
     ],

@@ -13,7 +13,9 @@ from tinydl.kernels.machine import threads
 ROUNDING = {np.float32: 2e-6, np.float64: 4e-15}
 hidden = Compared("hidden_probabilities", rounding=ROUNDING)
 visible = Compared("visible_probabilities", rounding=ROUNDING)
-update = Compared("update_weights", changes=["W", "velocity"], rounding=ROUNDING)
+update = Compared(
+    "update", changes=["W", "b", "c", "velocity_W", "velocity_b", "velocity_c"], rounding=ROUNDING, floor=1.0
+)
 SIZES = [(1, 1, 1), (10, 64, 256), (7, 9, 5), (3, 5, 9)]  # rows, visible, hidden
 
 
@@ -36,14 +38,16 @@ def test_probabilities(size: tuple[int, int, int], dtype: Any) -> None:
 @pytest.mark.parametrize(("momentum", "weight_decay"), [(0.0, 0.0), (0.0, 0.1), (0.9, 0.0), (0.9, 0.1)])
 def test_update(size: tuple[int, int, int], dtype: Any, momentum: float, weight_decay: float) -> None:
     n, visible_units, hidden_units = size
-    v, p, v_model, p_model, W, velocity = normal(
-        dtype, (n, visible_units), (n, hidden_units), (n + 2, visible_units), (n + 2, hidden_units),
-        (hidden_units, visible_units), (hidden_units, visible_units),
-    )  # fmt: skip
-    changed, speed = update(v, p, v_model, p_model, W, velocity, 0.05, momentum, weight_decay)
-    assert not np.array_equal(changed, W)
-    assert np.array_equal(speed, velocity) == (momentum == 0)
-    update.in_any_layout(v, p, v_model, p_model, W, velocity, 0.05, momentum, weight_decay, of=("v", "p"))
+    layers = (hidden_units, visible_units), visible_units, hidden_units
+    arguments = normal(
+        dtype, (n, visible_units), (n, hidden_units), (n + 2, visible_units), (n + 2, hidden_units), *layers, *layers
+    )
+    changed = update(*arguments, 0.05, momentum, weight_decay)
+    for before, after in zip(arguments[4:7], changed[:3], strict=True):
+        assert not np.array_equal(after, before)
+    for before, after in zip(arguments[7:], changed[3:], strict=True):
+        assert np.array_equal(after, before) == (momentum == 0)
+    update.in_any_layout(*arguments, 0.05, momentum, weight_decay, of=("v", "p"))
 
 
 def test_large_products_are_shared_among_threads() -> None:
@@ -54,6 +58,6 @@ def test_large_products_are_shared_among_threads() -> None:
         assert len(v) * W.size > threads.WORTH_SHARING
         hidden(v, W, c)
         visible(h, W, b)
-        update(v, h, v[:80], h[:80], W, W, 0.05, 0.9, 0.1)
+        update(v, h, v[:80], h[:80], W, b, c, W, b, c, 0.05, 0.9, 0.1)
     finally:
         threads.set_num_threads(before)

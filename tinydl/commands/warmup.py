@@ -75,7 +75,14 @@ def steps() -> dict[str, Callable[[], None]]:
         "a residual network": (models.resnet_cifar, SGD(0.01, 0.9, nesterov=True)),
         "other layers": (others, Adam()),
     }
-    return {name: partial(_train, *pair) for name, pair in pairs.items()}
+    networks = {name: partial(_train, *pair) for name, pair in pairs.items()}
+    return {**networks, "a restricted Boltzmann machine": _train_machine}
+
+
+def _train_machine() -> None:
+    from ..unsupervised import BernoulliRBM
+
+    BernoulliRBM(8, n_iter=1).fit(np.zeros((ROWS, 8), np.float32))
 
 
 def _train(make: Callable[[], Model], optimizer: Optimizer) -> None:

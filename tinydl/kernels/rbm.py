@@ -1,7 +1,7 @@
-"""The restricted Boltzmann machine: the conditional probabilities of its units, and a step of its weights.
+"""The restricted Boltzmann machine: the conditional probabilities of its units, and an update of its parameters.
 
-BLAS computes the products and adds the two phases of the gradient to the weights in place (beta = 1), so a step makes
-no temporary array as large as the weights. Large products are divided among threads, by rows.
+BLAS computes the products and adds the two phases of the gradient to the weights in place, so an update makes no
+temporary array as large as the weights. Large products are divided among threads, by rows.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .machine.blas import Rows, gemm_block
+from .machine.blas import Rows, gemm_block, product
 from .machine.codes import SIGMOID
 from .machine.compile import kernel
-from .machine.loops import finish
+from .machine.loops import add_column_sums, finish
 from .machine.threads import WORTH_SHARING, Part, parts_for, share
 
 
@@ -26,19 +26,21 @@ def visible_probabilities(h: NDArray, W: NDArray, b: NDArray) -> NDArray:
     return _probabilities(h, False, W, b)
 
 
-def update_weights(
-    v: NDArray, p: NDArray, v_model: NDArray, p_model: NDArray, W: NDArray, velocity: NDArray, learning_rate: float,
-    momentum: float, weight_decay: float,
+def update(
+    v: NDArray, p: NDArray, v_model: NDArray, p_model: NDArray, W: NDArray, b: NDArray, c: NDArray,
+    velocity_W: NDArray, velocity_b: NDArray, velocity_c: NDArray, learning_rate: float, momentum: float,
+    weight_decay: float,
 ) -> None:  # fmt: skip
-    """Twin of unsupervised.bernoulli_rbm.update_weights."""
+    """Twin of unsupervised.bernoulli_rbm.update."""
     v, p, v_model, p_model = (np.ascontiguousarray(x) for x in (v, p, v_model, p_model))
+    _update_biases(v, v_model, b, velocity_b, learning_rate, momentum)
+    _update_biases(p, p_model, c, velocity_c, learning_rate, momentum)
     work = (len(v) + len(v_model)) * W.size
-    parts = 1 if work < WORTH_SHARING else parts_for(len(W), work)
-    arguments = v, p, v_model, p_model, W, velocity, learning_rate, momentum, weight_decay
-    if parts == 1:
-        _update(Part(0, 0, len(W)), *arguments)
+    arguments = v, p, v_model, p_model, W, velocity_W, learning_rate, momentum, weight_decay
+    if work < WORTH_SHARING:
+        _update_weights(Part(0, 0, len(W)), *arguments)
     else:
-        share(parts, len(W), _update, *arguments)
+        share(parts_for(len(W), work), len(W), _update_weights, *arguments)
 
 
 def _probabilities(x: NDArray, transpose: bool, W: NDArray, bias: NDArray) -> NDArray:
@@ -46,11 +48,10 @@ def _probabilities(x: NDArray, transpose: bool, W: NDArray, bias: NDArray) -> ND
     x, W = np.ascontiguousarray(x), np.ascontiguousarray(W)
     y = np.empty((len(x), len(bias)), W.dtype)
     work = len(x) * W.size
-    parts = 1 if work < WORTH_SHARING else parts_for(len(x), work)
-    if parts == 1:
+    if work < WORTH_SHARING:
         _affine(Part(0, 0, len(x)), x, transpose, W, bias, y)
     else:
-        share(parts, len(x), _affine, x, transpose, W, bias, y)
+        share(parts_for(len(x), work), len(x), _affine, x, transpose, W, bias, y)
     finish(y, SIGMOID)
     return y
 
@@ -62,37 +63,58 @@ def _affine(part, x, transpose, W, bias, y):
     for i in range(part.start, part.stop):
         for j in range(units):
             y[i, j] = bias[j]
-    gemm_block(
-        False, transpose, (rows, units, inputs), 1.0, x.reshape(-1), Rows(part.start * inputs, inputs),
-        W.reshape(-1), Rows(0, W.shape[1]), 1.0, y.reshape(-1), Rows(part.start * units, units),
-    )  # fmt: skip
+    flat_x, flat_W, flat_y = x.reshape(-1), W.reshape(-1), y.reshape(-1)
+    in_x, in_W, in_y = Rows(part.start * inputs, inputs), Rows(0, W.shape[1]), Rows(part.start * units, units)
+    if transpose:
+        gemm_block(False, True, (rows, units, inputs), 1.0, flat_x, in_x, flat_W, in_W, 1.0, flat_y, in_y)
+    else:
+        product(False, (rows, units, inputs), flat_x, in_x, flat_W, in_W, True, flat_y, in_y)
 
 
 @kernel()
-def _update(part, v, p, v_model, p_model, W, velocity, learning_rate, momentum, weight_decay):
+def _update_biases(data, model, bias, velocity, learning_rate, momentum):
+    """Update the biases of one layer, given its units in both phases."""
+    positive, negative = np.zeros(bias.size), np.zeros(bias.size)  # float64
+    add_column_sums(data.reshape(-1), 0, data.shape[0], bias.size, positive)
+    add_column_sums(model.reshape(-1), 0, model.shape[0], bias.size, negative)
+    for i in range(bias.size):
+        step = learning_rate * (positive[i] / data.shape[0] - negative[i] / model.shape[0])
+        if momentum != 0:
+            velocity[i] = step = momentum * velocity[i] + step
+        bias[i] += step
+
+
+@kernel()
+def _update_weights(part, v, p, v_model, p_model, W, velocity, learning_rate, momentum, weight_decay):
     """Update this part's rows of W (its hidden units)."""
-    shrink = W.dtype.type(learning_rate * weight_decay)
+    shrink, kept = W.dtype.type(learning_rate * weight_decay), W.dtype.type(momentum)
     if momentum == 0:
-        _add_phase(part, learning_rate, p, v, 1.0 - learning_rate * weight_decay, W)
-        _add_phase(part, -learning_rate, p_model, v_model, 1.0, W)
+        for j in range(part.start, part.stop if weight_decay else part.start):
+            for i in range(W.shape[1]):
+                W[j, i] -= shrink * W[j, i]
+        _add_phase(part, learning_rate, p, v, W)
+        _add_phase(part, -learning_rate, p_model, v_model, W)
         return
-    kept = W.dtype.type(momentum)
     for j in range(part.start, part.stop):
         for i in range(W.shape[1]):
             velocity[j, i] = kept * velocity[j, i] - shrink * W[j, i]
-    _add_phase(part, learning_rate, p, v, 1.0, velocity)
-    _add_phase(part, -learning_rate, p_model, v_model, 1.0, velocity)
+    _add_phase(part, learning_rate, p, v, velocity)
+    _add_phase(part, -learning_rate, p_model, v_model, velocity)
     for j in range(part.start, part.stop):
         for i in range(W.shape[1]):
             W[j, i] += velocity[j, i]
 
 
 @kernel()
-def _add_phase(part, factor, p, v, keep, target):
-    """target = keep * target + factor * p.T @ v / rows, for this part's rows of the target."""
-    n, hidden = p.shape
-    visible = v.shape[1]
-    gemm_block(
-        True, False, (part.stop - part.start, visible, n), factor / n, p.reshape(-1), Rows(part.start, hidden),
-        v.reshape(-1), Rows(0, visible), keep, target.reshape(-1), Rows(part.start * visible, visible),
+def _add_phase(part, factor, p, v, target):
+    """target += factor * p.T @ v / rows, for this part's rows of the target."""
+    n, hidden, visible = p.shape[0], part.stop - part.start, v.shape[1]
+    scale = target.dtype.type(factor / n)
+    scaled = np.empty((n, hidden), p.dtype)
+    for m in range(n):
+        for j in range(hidden):
+            scaled[m, j] = scale * p[m, part.start + j]
+    product(
+        True, (hidden, visible, n), scaled.reshape(-1), Rows(0, hidden), v.reshape(-1), Rows(0, visible), True,
+        target.reshape(-1), Rows(part.start * visible, visible),
     )  # fmt: skip

@@ -190,14 +190,10 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self.h_samples_ = energy.sample(p_model, self.random_state_)
         if self.sparsity_cost:
             p = toward_target(p, self.sparsity_target, self.sparsity_cost)
-        step, moving = float(self.learning_rate), float(self.momentum)
-        update_weights(v, p, v_model, p_model, W, self._velocity.dW, step, moving, float(self.weight_decay))
-        for bias, velocity, data, model in (
-            (b, self._velocity.db, v, v_model), (c, self._velocity.dc, p, p_model),
-        ):  # fmt: skip
-            velocity *= moving
-            velocity += step * (data.mean(axis=0) - model.mean(axis=0))
-            bias += velocity
+        update(
+            v, p, v_model, p_model, W, b, c, *self._velocity, float(self.learning_rate), float(self.momentum),
+            float(self.weight_decay),
+        )  # fmt: skip
 
     def _negative_phase(self, p: NDArray) -> tuple[NDArray, NDArray]:
         """The visible units at the end of the chains, and their hidden units' probabilities.
@@ -458,18 +454,21 @@ def toward_target(p: NDArray, target: float, cost: float) -> NDArray:
     return p + factor * p * (1 - p)
 
 
-@compiled_as(kernels.rbm.update_weights)
-def update_weights(
-    v: NDArray, p: NDArray, v_model: NDArray, p_model: NDArray, W: NDArray, velocity: NDArray, learning_rate: float,
-    momentum: float, weight_decay: float,
+@compiled_as(kernels.rbm.update)
+def update(
+    v: NDArray, p: NDArray, v_model: NDArray, p_model: NDArray, W: NDArray, b: NDArray, c: NDArray,
+    velocity_W: NDArray, velocity_b: NDArray, velocity_c: NDArray, learning_rate: float, momentum: float,
+    weight_decay: float,
 ) -> None:  # fmt: skip
-    """The update of W derived in BernoulliRBM, in place. Without momentum, the velocity is not used."""
-    dW = p.T @ v / len(v) - p_model.T @ v_model / len(v_model)
-    step = learning_rate * (dW - weight_decay * W)
-    if momentum:
-        velocity[...] = momentum * velocity + step
-        step = velocity
-    W += step
+    """The update derived in BernoulliRBM, in place. Without momentum, the velocities are not used."""
+    dW = p.T @ v / len(v) - p_model.T @ v_model / len(v_model) - weight_decay * W
+    db = v.mean(axis=0) - v_model.mean(axis=0)
+    dc = p.mean(axis=0) - p_model.mean(axis=0)
+    for array, velocity, gradient in ((W, velocity_W, dW), (b, velocity_b, db), (c, velocity_c, dc)):
+        step = learning_rate * gradient
+        if momentum:
+            velocity[...] = step = momentum * velocity + step
+        array += step
 
 
 def _users_line() -> int:

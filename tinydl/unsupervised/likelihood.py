@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 from ..layers.activations import sigmoid
 from . import energy
 
-MOST_UNITS = 20  # of the smaller layer: 2^20 states take about a second
+MOST_UNITS = 20  # of the smaller layer: enumerating its 2^20 states takes seconds
 STATES_AT_ONCE = 1 << 13
 
 
