@@ -19,12 +19,11 @@ import argparse
 import time
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.side_by_side import use_threads
 
 use_threads(1)
 
+import numpy as np
 from sklearn.datasets import load_digits
 
 from tests.unsupervised import enumeration

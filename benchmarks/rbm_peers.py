@@ -18,12 +18,11 @@ import statistics
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from benchmarks.side_by_side import add_threads, machine, take_turns, use_threads
 
 threads = use_threads()
 
+import numpy as np
 import sklearn
 import sklearn.neural_network
 from sklearn.datasets import load_digits
