@@ -103,6 +103,9 @@ def main() -> None:
     black = (digits.data >= 8).astype(np.float64)
     train, test = train_test_split(black, test_size=360, random_state=0, stratify=digits.target)
     print(f"{machine()}, scikit-learn {sklearn.__version__}")
+    independent = BernoulliRBM(1, n_iter=0).fit(train)  # its visible biases are the log-odds of the pixels' means
+    independent.components_[...] = 0
+    print(f"Independent pixels: {independent.log_likelihood(test).value:.2f} nats per test row")
     if args.seeds:
         likelihoods(train, test, args.epochs, args.seeds)
     times(train, args.rounds)

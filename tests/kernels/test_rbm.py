@@ -13,9 +13,8 @@ from tinydl.kernels.machine import threads
 ROUNDING = {np.float32: 2e-6, np.float64: 4e-15}
 hidden = Compared("hidden_probabilities", rounding=ROUNDING)
 visible = Compared("visible_probabilities", rounding=ROUNDING)
-update = Compared(
-    "update", changes=["W", "b", "c", "velocity_W", "velocity_b", "velocity_c"], rounding=ROUNDING, floor=1.0
-)
+CHANGED = ["W", "b", "c", "velocity_W", "velocity_b", "velocity_c"]
+update = Compared("update", changes=CHANGED, rounding=ROUNDING, floor=1.0)
 SIZES = [(1, 1, 1), (10, 64, 256), (7, 9, 5), (3, 5, 9)]  # rows, visible, hidden
 
 

@@ -34,20 +34,20 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     Gradient       The log-likelihood of a row is L = log p(v) = -F(v) - log Z. Its two terms give two expectations:
                        -dF(v)/dW_ji    = P(h_j = 1 | v) v_i                            from F = -b.v - sum log(1 + exp)
-                       dlog Z/dW_ji    = sum_v' exp(-F(v')) / Z  -dF(v')/dW_ji = sum_v' p(v') P(h_j = 1 | v') v'_i
+                       dlog Z/dW_ji    = sum_v' exp(-F(v')) / Z (-dF(v')/dW_ji) = sum_v' p(v') P(h_j = 1 | v') v'_i
                        dL/dW_ji        = P(h_j = 1 | v) v_i - E[ P(h_j = 1 | v') v'_i ]      v' drawn from the machine
                        dL/db_i         = v_i - E[ v'_i ]
                        dL/dc_j         = P(h_j = 1 | v) - E[ P(h_j = 1 | v') ]
-                   averaged over the batch. The first term, the positive phase, makes the data more probable; the
-                   second, the negative phase, makes improbable whatever the machine now generates. Training ends
-                   where both agree.
+                   averaged over the batch. The first term, the positive phase, makes the data more probable. The
+                   second, the negative phase, makes rows less probable that the machine generates itself. At a
+                   maximum of the likelihood, the two are equal.
 
     k steps        The second expectation has 2^visible terms. A Gibbs chain, h ~ p(h | v), v ~ p(v | h), h ~ ..., ends
                    up drawing from p, so contrastive divergence (CD-k) starts chains at the rows of the batch and
-                   takes E over the v' that they reach after k steps. What it leaves out is known exactly
+                   averages over the v' that they reach after k steps. What it leaves out is known exactly
                    (Bengio & Delalleau 2009):
-                       dL(v)/dW = CD-k(v) + E[ dlog p(v')/dW ]           v': the chain from v after k steps
-                   The expectation on the right is 0 for v' drawn from p, because there sum_v p dlog p = d sum_v p = 0.
+                       dL(v)/dW = E[ CD-k(v) ] + E[ dlog p(v')/dW ]      v': the chain from v after k steps
+                   The last expectation is 0 for v' drawn from p, because there sum_v p dlog p = d sum_v p = 0.
                    It vanishes as k grows, but slowly if the weights are large, because the chain then mixes slowly.
                    Modes of p far away from the data stay unnoticed.
     No gradient    CD-k is not the gradient of any function (Sutskever & Tieleman 2010): a gradient has a symmetric
