@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -51,7 +52,7 @@ from tinydl.unsupervised import DeepBeliefNetwork
 RESULTS, TABLE = "results.json", "table.md"
 PICTURES = {
     "filters.png": "each tile is a hidden unit: white pixels turn it on, black ones turn it off",
-    "samples.png": "from noise or from a test image, the chains soon reach digits, and move on from one to another",
+    "samples.png": "wherever a chain starts, it soon reaches digits and moves on to others; gray blurs lie between",
     "confusion.png": "rows are true digits, columns the fine-tuned network's answers: mistakes lie off the diagonal",
 }
 WAYS = ("logistic regression", "fine-tuned", "from scratch")
@@ -175,7 +176,7 @@ def draw_filters(dbn: DeepBeliefNetwork, found: list[NDArray], path: Path) -> No
         "First machine: its weights": first,
         "Second machine: first filters, summed by its weights": second @ first,
     }
-    figure = Figure(figsize=(12, 6.9), layout="constrained")
+    figure = Figure(figsize=(12.5, 7.2), layout=ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.1))
     for ax, spread, (title, filters) in zip(figure.subplots(1, 2), found, layers.items(), strict=True):
         shown = filters[np.argsort(-spread, kind="stable")[:SHOWN]]
         shown = 0.5 + 0.5 * shown / np.abs(shown).max(axis=1, keepdims=True)

@@ -48,6 +48,9 @@ def sigmoid(a: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-a))
 
 
+X, Y = rows()
+
+
 # --- the stack as a model of the rows ---------------------------------------------------------------------------------
 
 
@@ -388,14 +391,16 @@ def test_invalid_settings_are_refused_before_anything_changes(
     refused(copy.deepcopy(fitted).set_params(**settings), rows(), f"DeepBeliefNetwork: {message}")
 
 
+def test_a_generator_draws_nothing_for_a_fit_that_is_refused(fitted: DeepBeliefNetwork) -> None:
+    dbn = copy.deepcopy(fitted).set_params(random_state=np.random.default_rng(0))
+    refused(dbn, (2 * X, Y), "X must lie in 0 .. 1")
+
+
 def refused(dbn: DeepBeliefNetwork, data: tuple[Any, Any], message: str) -> None:
     before = pickle.dumps(dbn)
     with pytest.raises(ValueError, match=re.escape(message)):
         dbn.fit(*data)
     assert pickle.dumps(dbn) == before
-
-
-X, Y = rows()
 
 
 @pytest.mark.parametrize(("x", "y", "message"), [
@@ -413,6 +418,7 @@ X, Y = rows()
     (X, Y + 0.5, "Unknown label type: continuous"),
     (X, np.where(Y == 0, np.nan, Y), "DeepBeliefNetwork: y must hold labels, got NaN or infinity: mark rows without a label with -1"),
     (X, np.where(Y == 0, "-1", "spam"), "DeepBeliefNetwork: y must mark rows without a label with the number -1, got the string '-1': use an array of dtype object"),
+    (X, np.where(Y == 0, None, np.array(["a", "b", "c"], object)[Y]), "DeepBeliefNetwork: y must hold only strings or only numbers, got 'b' and None: mark rows without a label with -1"),
     (X, np.eye(3)[Y], "y should be a 1d array, got an array of shape (60, 3) instead"),
 ])  # fmt: skip
 def test_invalid_data_are_refused_before_anything_changes(

@@ -114,10 +114,10 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> DeepBeliefNetwork:
         """Train on the rows of X (n, features), in 0 .. 1, and their labels y (n,); -1 marks a row without a label."""
-        machines, rng = self._check_settings()
+        rng = self._check_settings()
         rows = self._check_rows(X)
         labeled, classes, numbers = _check_labels(y, rows)
-        features = rows
+        machines, features = self._machines(rng), rows
         for level, machine in enumerate(machines, start=1):
             if self.verbose:
                 print(f"RBM {level} of {len(machines)}: {features.shape[1]} - {machine.n_components} units", flush=True)
@@ -138,6 +138,14 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
         self.classes_, self.rbms_, self.model_ = classes, machines, model
         self._n_features_out = machines[-1].n_components
         return self
+
+    def _machines(self, rng: np.random.Generator) -> list[BernoulliRBM]:
+        """The stack, untrained. Each machine has a seed of its own."""
+        options = {name: getattr(self, name) for name in ("learning_rate", "batch_size", "n_iter", "k", "momentum")}
+        return [
+            BernoulliRBM(units, **options, random_state=int(rng.integers(2**31)), verbose=self.verbose)
+            for units in self.hidden_layer_sizes
+        ]
 
     def _network(self, machines: list[BernoulliRBM], classes: int, seed: int) -> Model:
         """The stack as a chain of Dense layers, with a new last layer, compiled for fine-tuning."""
@@ -207,8 +215,8 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
 
     # --- checks -------------------------------------------------------------------------------------------------------
 
-    def _check_settings(self) -> tuple[list[BernoulliRBM], np.random.Generator]:
-        """The untrained stack, and the generator of all random numbers of a fit."""
+    def _check_settings(self) -> np.random.Generator:
+        """Check the hyper-parameters; return the generator of all random numbers of a fit."""
         sizes = self.hidden_layer_sizes
         if not isinstance(sizes, list | tuple) or not sizes:
             mend = f": write ({sizes},)" if isinstance(sizes, int) else ""
@@ -229,13 +237,7 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
         seed = self.random_state
         if seed is not None and not isinstance(seed, np.random.Generator):
             seed = arguments.whole(OWNER, "random_state", seed)
-        rng = np.random.default_rng(seed)
-        options = {name: getattr(self, name) for name in ("learning_rate", "batch_size", "n_iter", "k", "momentum")}
-        seeds = [int(seed) for seed in rng.integers(2**31, size=len(sizes))]
-        return [
-            BernoulliRBM(units, **options, random_state=seed, verbose=self.verbose)
-            for units, seed in zip(sizes, seeds, strict=True)
-        ], rng
+        return np.random.default_rng(seed)
 
     def _check_rows(self, X: ArrayLike) -> NDArray:
         """The rows of X, clipped to 0 .. 1, after a check that they lie there but for rounding."""
@@ -264,6 +266,11 @@ def _check_labels(y: ArrayLike, rows: NDArray) -> tuple[NDArray[np.bool_], NDArr
     if not labeled.any():
         raise ValueError(f"{OWNER}: y must have labels of at least two classes, got -1 (unlabeled) in all rows")
     labels = labels[labeled]
+    strings = [label for label in labels.tolist() if isinstance(label, str)]
+    if 0 < len(strings) < len(labels):
+        other = next(label for label in labels.tolist() if not isinstance(label, str))
+        mend = "mark rows without a label with -1, and write all classes alike"
+        raise ValueError(f"{OWNER}: y must hold only strings or only numbers, got {strings[0]!r} and {other!r}: {mend}")
     check_classification_targets(labels)
     classes, numbers = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
