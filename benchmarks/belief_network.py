@@ -54,7 +54,6 @@ STACKS: dict[str, dict[str, float]] = {
     "the book": BOOK,
     "rate 0.1, 20 epochs": {"learning_rate": 0.1, "n_iter": 20},
     "rate 0.1, 50 epochs": {"learning_rate": 0.1, "n_iter": 50},
-    "rate 0.05, 30 epochs, k = 3": {"n_iter": 30, "k": 3},
     "the default: rate 0.05, 50 epochs": {},
 }
 RATES = {"from scratch": 3e-3, "from scratch, relu": 1e-3}  # Adam's, chosen by --choose

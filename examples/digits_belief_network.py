@@ -245,7 +245,7 @@ def main() -> None:
     for name, meaning in PICTURES.items():
         print(f"  {name:14} {meaning}")
     if args.quick:
-        print("This was a quick run: the figures of a full one are better.")
+        print("This was a quick run: its machines have hardly learned anything yet.")
 
 
 if __name__ == "__main__":
