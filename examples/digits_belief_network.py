@@ -74,7 +74,7 @@ class Effort(NamedTuple):
     rows: int  # of training
 
 
-FULL, QUICK = Effort(50, 4500, 1437), Effort(3, 100, 300)
+FULL, QUICK = Effort(50, 4500, 1437), Effort(3, 60, 300)
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
