@@ -64,7 +64,8 @@ class Loss(arguments.Configured):
             and y_pred.dtype == y_true.dtype and y_pred.flags.c_contiguous and y_true.flags.c_contiguous
         ):  # fmt: skip
             y_pred = as_floats(owner, y_pred)
-            y_true = np.ascontiguousarray(real_numbers(owner, "targets", y_true), dtype=y_pred.dtype)
+            if type(y_true) is not np.ndarray or y_true.dtype != y_pred.dtype or not y_true.flags.c_contiguous:
+                y_true = np.ascontiguousarray(real_numbers(owner, "targets", y_true), dtype=y_pred.dtype)
         if y_pred.shape != y_true.shape or y_pred.size == 0:
             expected = "predictions and targets must have the same shape and not be empty"
             mend = "reshape one of them"
