@@ -1,0 +1,13 @@
+"""Recommenders: learn the ratings that users gave to items, and predict the others.
+
+    model = AutoRec(random_state=0).fit(users, items, ratings)
+    model.predict(users, items),  model.recommend(user, 10),  model.similar(item, 10)
+
+base.py holds everything that recommenders share; the other files hold one idea each.
+"""
+
+from __future__ import annotations
+
+from .base import Recommender
+
+__all__ = ["Recommender"]
