@@ -8,6 +8,8 @@ base.py holds everything that recommenders share; the other files hold one idea 
 
 from __future__ import annotations
 
+from .autorec import AutoRec
 from .base import Recommender
+from .biases import UserItemBias
 
-__all__ = ["Recommender"]
+__all__ = ["AutoRec", "Recommender", "UserItemBias"]

@@ -41,7 +41,7 @@ class Recommender(arguments.Configured):
     random_state  an integer that determines all random numbers: the same seed gives the same bits
 
     After fit: users_, items_ (the known ids, sorted), mean_ (of all ratings) and history_, {name: [a figure per
-    epoch]}, with "val_rmse" if `validation` was given. A copy or a pickle holds which items each user rated.
+    epoch]}, with "rmse" and "val_rmse" if `validation` was given. A copy or a pickle holds which items each user rated.
 
     Subclasses define two methods for a table (rows, columns), oriented by based_on:
         _fit(table, rated, verbose)    learn from a float32 table, 0 where the mask `rated` is False; append the
@@ -79,8 +79,8 @@ class Recommender(arguments.Configured):
     ) -> Any:  # fmt: skip
         """Learn ratings, and forget any that were learned before. Returns the recommender itself.
 
-        validation  (users, items, ratings) to watch: history_["val_rmse"] is the RMSE on them after each epoch, where
-                    unknown users and items count with the mean. Nothing is learned from them
+        validation  (users, items, ratings) to watch: history_["val_rmse"] is the RMSE on them after each epoch, and
+                    history_["rmse"] that on the ratings learned. Unknown users and items count with the mean
         verbose     0 is silent, 1 and "auto" show a bar (lines without a terminal), 2 shows lines
 
         Raises ValueError or TypeError, before anything changes, unless ids are integers in 1-D arrays of one length,
@@ -114,28 +114,32 @@ class Recommender(arguments.Configured):
         table[user_rows, item_rows] = learned.values
         rated[user_rows, item_rows] = True
         self._rated = rated
-        self._watched = watched
+        self._learned, self._watched = learned, watched
         if self.based_on == "item":
             self._fit(np.ascontiguousarray(table.T), np.ascontiguousarray(rated.T), verbose)
         else:
             self._fit(table, rated, verbose)
-        del self._watched
+        del self._learned, self._watched
         self._predictions = self._user_by_item()
 
     def _record(self, **figures: float) -> dict[str, float]:
-        """Append the figures of one epoch to history_, val_rmse included, and return them."""
+        """Append the figures of one epoch to history_, and "rmse" and "val_rmse" if there are validation ratings."""
         if self._watched is not None:
             table = self._user_by_item()
-            predicted = self._look_up(table, self._watched.users, self._watched.items)[0]
-            figures["val_rmse"] = float(np.sqrt(np.mean((predicted - self._watched.values) ** 2)))
+            figures["rmse"] = self._rmse(table, self._learned)
+            figures["val_rmse"] = self._rmse(table, self._watched)
         for name, value in figures.items():
             self.history_.setdefault(name, []).append(value)
         return figures
 
+    def _rmse(self, table: NDArray[np.float32], ratings: Ratings) -> float:
+        predicted = self._look_up(table, ratings.users, ratings.items)[0]
+        return float(np.sqrt(np.mean((predicted - ratings.values) ** 2)))
+
     def _user_by_item(self) -> NDArray[np.float32]:
-        """The predictions (users, items), within the scale."""
+        """The predictions (users, items), which may lie outside the scale."""
         table = self._predict_table()
-        return np.clip(table.T if self.based_on == "item" else table, *self.scale).astype(np.float32, order="C")
+        return (table.T if self.based_on == "item" else table).astype(np.float32, order="C")
 
     # --- using what was learned ---------------------------------------------------------------------
 
@@ -162,7 +166,7 @@ class Recommender(arguments.Configured):
 
     def recommend(self, user: int, n: int = 10) -> NDArray[np.int64]:
         """The ids of the n items with the highest predictions for a user among those that the user has not rated, best
-        first; fewer if fewer are left. Equal predictions are ordered by id.
+        first; fewer if fewer are left. Predictions above the scale count as they are.
 
         Raises NotFittedError before fit; ValueError for a user that fit has not seen, who has no ratings to go by.
         """
@@ -196,12 +200,12 @@ class Recommender(arguments.Configured):
     def _look_up(
         self, table: NDArray[np.float32], users: NDArray[np.int64], items: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
-        """The entries of a table (users, items), or the mean; which users and which items are known."""
+        """The entries of a table (users, items), within the scale, or the mean; which users and items are known."""
         rows, known_users = _places(self.users_, users)
         columns, known_items = _places(self.items_, items)
         known = known_users & known_items
         found = np.full(len(users), self.mean_)
-        found[known] = table[rows[known], columns[known]]
+        found[known] = np.clip(table[rows[known], columns[known]], *self.scale)
         return found, known_users, known_items
 
     # --- checks -------------------------------------------------------------------------------------
