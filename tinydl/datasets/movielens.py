@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -108,7 +109,7 @@ def _in_archive(path: Path) -> Files:
                         raise ValueError(f"{where}: {member.file_size:,} bytes are more than any MovieLens file has")
                     files[name] = where, archive.read(member).decode("latin-1")
             return files
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{path}: not a zip archive, or a damaged one ({error}): get it again") from error
 
 

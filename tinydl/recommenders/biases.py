@@ -21,8 +21,8 @@ class UserItemBias(Recommender):
     Fitting    minimizes  sum over rated entries (y_rj - p_rj)^2 + regularization (sum_r b_r^2 + sum_j c_j^2)
                Its derivative in b_r is 0 where
                    b_r = sum_j (y_rj - mu - c_j) / (n_r + regularization)      over the n_r rated entries of row r
-               so few ratings leave a bias near 0. The same holds for c_j. Each of the two formulas lowers the sum, which
-               is convex, so alternating them leads to its minimum; 100 rounds are made
+               so few ratings leave a bias near 0. The same holds for c_j. Each formula lowers the sum, which is convex,
+               so alternating them leads to its minimum; 100 rounds are made
     Reference  Koren 2010, "Factor in the Neighbors", section 2.1
 
     regularization  how many ratings equal to the mean each user and item is given, >= 0
