@@ -87,9 +87,11 @@ class AutoRec(Recommender):
         )
         steps = self.epochs * -(-rows // self.batch_size)
         self.model_.compile(Adam(CosineDecay(self.learning_rate, steps)), MaskedMeanSquaredError())
-        self.model_.fit(
+        history = self.model_.fit(
             self._x, y, batch_size=self.batch_size, epochs=self.epochs, verbose=verbose, callbacks=[_Recording(self)]
         )
+        if history.interrupted:
+            raise KeyboardInterrupt  # fit returns at Ctrl-C, but a half-trained recommender is no result
 
     def _predict_table(self) -> NDArray[np.floating[Any]]:
         return self._baseline + self.model_.predict(self._x)

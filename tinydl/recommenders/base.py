@@ -85,7 +85,7 @@ class Recommender(arguments.Configured):
 
         Raises ValueError or TypeError, before anything changes, unless ids are integers in 1-D arrays of one length,
         ratings are finite numbers within the scale, and each user rated each item at most once. A recommender whose
-        fit fails stays as it was.
+        fit fails, or is interrupted by Ctrl-C, stays as it was.
         """
         learned = self._checked("fit", users, items, ratings)
         watched = None
