@@ -43,7 +43,8 @@ MODELS: dict[str, tuple[str, Maker]] = {
 
 
 def autorec(based_on: str, seed: int, quick: bool) -> AutoRec:
-    return AutoRec(based_on=based_on, random_state=seed, **({"epochs": 5} if quick else {}))
+    model = AutoRec(based_on=based_on, random_state=seed)
+    return AutoRec(**{**model.get_config(), "epochs": 5}) if quick else model
 
 
 class MostRated:
@@ -254,7 +255,7 @@ def main() -> None:
     if args.out.exists() and not args.out.is_dir():
         parser.error(f"--out {args.out} is a file, not a folder")
     if args.data is None:
-        data = synthetic_ratings.load(*((150, 80) if args.quick else ()), seed=args.seed)
+        data = synthetic_ratings.load(150, 80, args.seed) if args.quick else synthetic_ratings.load(seed=args.seed)
     else:
         try:
             data = movielens.load(args.data or None, download=args.download)

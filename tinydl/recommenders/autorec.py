@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..callbacks import Callback, Logs
+from ..kernels import ACTIVATIONS
 from ..layers import Dense, Dropout
 from ..losses import MaskedMeanSquaredError
 from ..model import Model
@@ -26,7 +27,7 @@ class AutoRec(Recommender):
     Forward    A row r of the table has a rating y_rj in the columns j where it is rated. With the baseline
                p0_rj = mu + b_r + c_j (biases.py), the input and the target are what the baseline leaves over:
                    x_rj = y_rj - p0_rj  where rated, else 0
-                   h    = sigmoid(x W + b), some of it dropped in training;  the output o = h V + c
+                   h    = tanh(x W + b), some of it dropped in training;  the output o = h V
                    prediction  p_rj = p0_rj + o_rj,  for all columns, rated or not
     Loss       1/N sum over rated entries (o_rj - x_rj)^2 + l2 (sum W^2 + sum V^2)    MaskedMeanSquaredError and L2
                An entry that is not rated adds nothing, so nothing pulls its output to 0: the net fills the gap with
@@ -34,9 +35,13 @@ class AutoRec(Recommender):
     Backward   those of Dense, Dropout and MaskedMeanSquaredError; there are no others
     Training   Adam, with a rate that falls to 0 along a cosine
     Shapes     x (batch, columns), W (columns, units), V (units, columns)
+    No bias    in the output: the baseline has one for each column, and is careful with columns of few ratings. For the
+               same reason h is tanh, which is 0 on average, and not the paper's sigmoid, which is 1/2: then
+               sum_k V_kj / 2 would be a bias of column j that l2 hardly notices, being spread over all units. The
+               error is the same, but a user-based net would recommend films with one rating of 5 to everybody
     Edge       the net sees the rating that it is to reproduce, and could copy it. Three things keep it from that: few
                units, dropout and l2. The loss on the learned ratings therefore says little: use `validation`
-    Reference  Sedhain et al. 2015, without the baseline, dropout and Adam
+    Reference  Sedhain et al. 2015, with a sigmoid and without the baseline, dropout and Adam
 
     units           of the hidden layer
     epochs          passes over the rows, and the length of the cosine
@@ -45,6 +50,7 @@ class AutoRec(Recommender):
     l2              the factor of the penalty. Its size goes with that of the loss, which is small in a table with few
                     ratings, as N counts all entries
     dropout         the probability of dropping a hidden unit
+    activation      of the hidden layer, "tanh", "sigmoid", "relu" or None
     regularization  of the baseline's biases
     The other arguments are those of Recommender. The defaults are chosen for the items of MovieLens 100K
     (benchmarks/movielens.py).
@@ -58,8 +64,8 @@ class AutoRec(Recommender):
     model_: Model
 
     def __init__(
-        self, units: int = 500, epochs: int = 60, batch_size: int = 64, learning_rate: float = 1e-3, l2: float = 3e-5,
-        dropout: float = 0.5, regularization: float = 5.0, *, scale: Sequence[float] = (1.0, 5.0),
+        self, units: int = 500, epochs: int = 50, batch_size: int = 128, learning_rate: float = 1e-3, l2: float = 1e-4,
+        dropout: float = 0.7, activation: str | None = "tanh", regularization: float = 5.0, *, scale: Sequence[float] = (1.0, 5.0),
         based_on: str = "item", random_state: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(scale=scale, based_on=based_on, random_state=random_state)
@@ -69,6 +75,7 @@ class AutoRec(Recommender):
         self.learning_rate = arguments.positive("AutoRec", "learning_rate", learning_rate)
         self.l2 = arguments.number("AutoRec", "l2", l2, 0)
         self.dropout = arguments.number("AutoRec", "dropout", dropout, 0, 1)
+        self.activation = arguments.one_of("AutoRec", "activation", activation, ACTIVATIONS)
         self.regularization = arguments.number("AutoRec", "regularization", regularization, 0)
 
     def _fit(self, table: NDArray[np.float32], rated: NDArray[np.bool_], verbose: int | str) -> None:
@@ -78,9 +85,9 @@ class AutoRec(Recommender):
         y = np.where(rated, self._x, np.float32(np.nan))
         self.model_ = Model(
             [
-                Dense(self.units, "sigmoid", kernel_regularizer=L2(self.l2)),
+                Dense(self.units, self.activation, kernel_regularizer=L2(self.l2)),
                 Dropout(self.dropout),
-                Dense(columns, kernel_regularizer=L2(self.l2)),
+                Dense(columns, use_bias=False, kernel_regularizer=L2(self.l2)),
             ],
             input_shape=columns,
             seed=self.random_state,
