@@ -33,7 +33,7 @@ def autorec(based_on: str) -> Callable[[int, Settings], Recommender]:
 
 
 # name -> how the model is made from a seed and settings, and the settings to choose from, "epochs and decay"
-NETS: Sequence[Settings] = [{"epochs": epochs, "l2": l2} for epochs, l2 in product((50, 70), (2e-5, 3e-5, 4e-5))]
+NETS: Sequence[Settings] = [{"epochs": epochs, "l2": l2} for epochs, l2 in product((40, 60), (150.0, 250.0))]
 MODELS: dict[str, tuple[Callable[[int, Settings], Recommender], Sequence[Settings]]] = {
     "user and item bias": (
         lambda seed, settings: UserItemBias(**settings), [{"regularization": many} for many in (1, 2, 3, 5, 8, 13)],

@@ -16,7 +16,7 @@ from tinydl.datasets.film_ratings import FilmRatings
 from tinydl.gradcheck import check_model
 from tinydl.recommenders import AutoRec, UserItemBias
 
-DATA = synthetic_ratings.load(n_users=150, n_items=80, seed=1)
+DATA = synthetic_ratings.load(n_users=250, n_items=100, seed=1)
 ROWS = np.random.default_rng(0).permutation(DATA.n_ratings)
 TRAIN, TEST = ROWS[len(ROWS) // 5 :], ROWS[: len(ROWS) // 5]
 SMALL: dict[str, Any] = {"units": 20, "epochs": 4, "batch_size": 16}
@@ -66,10 +66,10 @@ def test_an_entry_that_is_not_rated_pulls_at_no_weight() -> None:
 
 
 def test_it_beats_the_baseline_on_generated_ratings() -> None:
-    model = AutoRec(units=100, epochs=40, batch_size=16).fit(*parts(TRAIN), validation=parts(TEST), verbose=0)
+    model = AutoRec(units=100, batch_size=16, based_on="user").fit(*parts(TRAIN), validation=parts(TEST), verbose=0)
     plain = UserItemBias().fit(*parts(TRAIN), validation=parts(TEST))
     assert model.history_["val_rmse"][-1] < plain.history_["val_rmse"][-1] - 0.01
-    assert [len(values) for values in model.history_.values()] == [40, 40, 40]
+    assert [len(values) for values in model.history_.values()] == [50, 50, 50]
     assert list(model.history_) == ["loss", "rmse", "val_rmse"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

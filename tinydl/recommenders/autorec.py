@@ -29,7 +29,8 @@ class AutoRec(Recommender):
                    x_rj = y_rj - p0_rj  where rated, else 0
                    h    = tanh(x W + b), some of it dropped in training;  the output o = h V
                    prediction  p_rj = p0_rj + o_rj,  for all columns, rated or not
-    Loss       1/N sum over rated entries (o_rj - x_rj)^2 + l2 (sum W^2 + sum V^2)    MaskedMeanSquaredError and L2
+    Loss       sum over rated entries (o_rj - x_rj)^2 + l2 (sum W^2 + sum V^2), divided by the number of all entries:
+               MaskedMeanSquaredError, and L2 with the factor l2 / (rows columns)
                An entry that is not rated adds nothing, so nothing pulls its output to 0: the net fills the gap with
                what other rows taught it. A 0 in the input of an unrated entry means "as the baseline says"
     Backward   those of Dense, Dropout and MaskedMeanSquaredError; there are no others
@@ -47,8 +48,7 @@ class AutoRec(Recommender):
     epochs          passes over the rows, and the length of the cosine
     batch_size      rows per step
     learning_rate   Adam's, at the start
-    l2              the factor of the penalty. Its size goes with that of the loss, which is small in a table with few
-                    ratings, as N counts all entries
+    l2              the weight of the penalty, against squared stars
     dropout         the probability of dropping a hidden unit
     activation      of the hidden layer, "tanh", "sigmoid", "relu" or None
     regularization  of the baseline's biases
@@ -64,9 +64,9 @@ class AutoRec(Recommender):
     model_: Model
 
     def __init__(
-        self, units: int = 500, epochs: int = 50, batch_size: int = 128, learning_rate: float = 1e-3, l2: float = 1e-4,
-        dropout: float = 0.7, activation: str | None = "tanh", regularization: float = 5.0, *, scale: Sequence[float] = (1.0, 5.0),
-        based_on: str = "item", random_state: int = 0,
+        self, units: int = 500, epochs: int = 50, batch_size: int = 128, learning_rate: float = 1e-3, l2: float = 200.0,
+        dropout: float = 0.7, activation: str | None = "tanh", regularization: float = 5.0, *,
+        scale: Sequence[float] = (1.0, 5.0), based_on: str = "item", random_state: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(scale=scale, based_on=based_on, random_state=random_state)
         self.units = arguments.positive_int("AutoRec", "units", units)
@@ -83,11 +83,12 @@ class AutoRec(Recommender):
         self._baseline = baseline(table, rated, self.regularization)
         self._x = np.where(rated, table - self._baseline, np.float32(0))
         y = np.where(rated, self._x, np.float32(np.nan))
+        penalty = L2(self.l2 / table.size)
         self.model_ = Model(
             [
-                Dense(self.units, self.activation, kernel_regularizer=L2(self.l2)),
+                Dense(self.units, self.activation, kernel_regularizer=penalty),
                 Dropout(self.dropout),
-                Dense(columns, use_bias=False, kernel_regularizer=L2(self.l2)),
+                Dense(columns, use_bias=False, kernel_regularizer=penalty),
             ],
             input_shape=columns,
             seed=self.random_state,
