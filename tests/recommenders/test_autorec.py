@@ -128,6 +128,8 @@ def test_bad_arguments_are_refused() -> None:
             AutoRec(**{name: value})
     with pytest.raises(TypeError, match=r"AutoRec: the arguments are units, .*, got 'lr': write learning_rate"):
         AutoRec(lr=1e-3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"AutoRec: the arguments are units, .*, got 'seed': write random_state"):
+        AutoRec(seed=1)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="verbose must be one of"):
         AutoRec().fit([1], [2], [3], verbose="loud")
 
