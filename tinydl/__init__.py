@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         models,
         optimizers,
         plots,
+        recommenders,
         regularizers,
         schedules,
     )  # fmt: skip
@@ -30,7 +31,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "callbacks", "datasets", "detection", "gradcheck", "initializers", "kernels", "layers", "losses", "metrics",
-    "models", "optimizers", "plots", "regularizers", "schedules",
+    "models", "optimizers", "plots", "recommenders", "regularizers", "schedules",
 )  # fmt: skip
 _HOME = {
     "Model": "model", "show_config": "config",
@@ -38,8 +39,8 @@ _HOME = {
 }  # fmt: skip
 __all__ = [
     "Model", "callbacks", "datasets", "detection", "gradcheck", "initializers", "kernels", "layers", "losses",
-    "metrics", "models", "num_threads", "optimizers", "plots", "regularizers", "schedules", "set_num_threads",
-    "show_config",
+    "metrics", "models", "num_threads", "optimizers", "plots", "recommenders", "regularizers", "schedules",
+    "set_num_threads", "show_config",
 ]  # fmt: skip
 
 
