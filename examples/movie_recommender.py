@@ -189,30 +189,35 @@ def errors_by_popularity(
     return finish(figure, source, path)
 
 
-def film_map(run: Run, data: FilmRatings, film: int, source: str, path: PathLike, shown: int = 45) -> Figure:
-    """The most rated films on a plane: the two directions in which predictions differ most between users."""
+def film_map(run: Run, data: FilmRatings, film: int, source: str, path: PathLike, shown: int = 70) -> Figure:
+    """Frequently rated films on a plane: the two directions in which predictions differ most between users.
+
+    A film whose title would cover another one's is a dot without a title.
+    """
     known, counts = np.unique(data.items, return_counts=True)
-    frequent = known[np.argsort(-counts, kind="stable")]
-    frequent = frequent[np.isin(frequent, run.model.items_)]
-    near = run.model.similar(film, 5)
-    items = np.unique(np.concatenate([frequent[:shown], near, [film]]))
+    frequent = [item for item in known[np.argsort(-counts, kind="stable")].tolist() if item in run.model.items_]
+    near = run.model.similar(film, 5).tolist()
+    items = list(dict.fromkeys([film, *near, *frequent[:shown]]))  # the first titles are surely written
     users = run.model.users_
     grid = run.model.predict(np.repeat(users, len(items)), np.tile(items, len(users))).reshape(len(users), len(items))
     grid -= grid.mean(axis=1, keepdims=True)
     grid -= grid.mean(axis=0)
     _, sizes, directions = np.linalg.svd(grid, full_matrices=False)
-    places = (sizes[:2, np.newaxis] * directions[:2]).T
+    x, y = sizes[:2, np.newaxis] * directions[:2]
     figure, ax = panel(width=12, height=9)
-    for item, (x, y) in zip(items.tolist(), places, strict=True):
+    ax.scatter(x, y, 14, [VERMILION, *[BLUE] * len(near), *[GREY] * (len(items) - 1 - len(near))])
+    title = f"Films that please the same users are near each other ({run.name})"
+    dress(ax, title, "first direction", "second direction")
+    taken: list[Any] = []
+    for item, *place in zip(items, x, y, strict=True):
+        title = data.titles[item].rpartition(" (")[0] or data.titles[item]
         colour = VERMILION if item == film else BLUE if item in near else GREY
-        ax.plot(x, y, "o", color=colour, ms=4)
-        ax.annotate(
-            data.titles[item].rpartition(" (")[0] or data.titles[item], (x, y), xytext=(4, 2),
-            textcoords="offset points", fontsize=8, color=colour,
-        )  # fmt: skip
-    dress(
-        ax, f"Films that please the same users lie close together ({run.name})", "first direction", "second direction"
-    )
+        text = ax.annotate(title, place, (4, 2), textcoords="offset points", fontsize=8, color=colour)
+        box = text.get_window_extent()
+        if any(box.overlaps(other) for other in taken):
+            text.remove()
+        else:
+            taken.append(box)
     return finish(figure, source, path)
 
 
@@ -301,7 +306,7 @@ def main() -> None:
     print("    learning_curves.png       where the dashed curve no longer falls, more epochs only learn by heart")
     print("    errors_by_popularity.png  the fewer ratings a film has, the less is known about it")
     print("    predictions.png           predictions are cautious: low ratings are overrated, high ones underrated")
-    print("    film_map.png              films near each other please the same users; --film and the nearest in color")
+    print("    film_map.png              films near each other please the same users; in color --film and the nearest")
 
 
 if __name__ == "__main__":
