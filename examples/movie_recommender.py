@@ -192,12 +192,12 @@ def errors_by_popularity(
 def film_map(run: Run, data: FilmRatings, film: int, source: str, path: PathLike, shown: int = 70) -> Figure:
     """Frequently rated films on a plane: the two directions in which predictions differ most between users.
 
-    A film whose title would cover another one's is a dot without a title.
+    Of two gray films whose titles would cover each other, one is a dot without a title.
     """
     known, counts = np.unique(data.items, return_counts=True)
     frequent = [item for item in known[np.argsort(-counts, kind="stable")].tolist() if item in run.model.items_]
     near = run.model.similar(film, 5).tolist()
-    items = list(dict.fromkeys([film, *near, *frequent[:shown]]))  # the first titles are surely written
+    items = list(dict.fromkeys([film, *near, *frequent[:shown]]))
     users = run.model.users_
     grid = run.model.predict(np.repeat(users, len(items)), np.tile(items, len(users))).reshape(len(users), len(items))
     grid -= grid.mean(axis=1, keepdims=True)
@@ -208,13 +208,14 @@ def film_map(run: Run, data: FilmRatings, film: int, source: str, path: PathLike
     ax.scatter(x, y, 14, [VERMILION, *[BLUE] * len(near), *[GREY] * (len(items) - 1 - len(near))])
     title = f"Films that please the same users are near each other ({run.name})"
     dress(ax, title, "first direction", "second direction")
+    figure.draw_without_rendering()  # only then is it known where the titles lie
     taken: list[Any] = []
-    for item, *place in zip(items, x, y, strict=True):
+    for item, place in zip(items, zip(x, y, strict=True), strict=True):
         title = data.titles[item].rpartition(" (")[0] or data.titles[item]
         colour = VERMILION if item == film else BLUE if item in near else GREY
         text = ax.annotate(title, place, (4, 2), textcoords="offset points", fontsize=8, color=colour)
         box = text.get_window_extent()
-        if any(box.overlaps(other) for other in taken):
+        if colour == GREY and any(box.overlaps(other) for other in taken):
             text.remove()
         else:
             taken.append(box)
