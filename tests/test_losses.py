@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tinydl import losses
+from tinydl.gradcheck import GradientCheckError, check_loss
 from tinydl.losses import (
     BinaryCrossEntropy,
     Hinge,
@@ -241,6 +242,17 @@ def test_targets_with_gaps_are_checked() -> None:
     ]:
         with pytest.raises(ValueError, match=f"^MaskedMeanSquaredError: {message}"):
             loss.check_targets(y, (2,), np.float32)
+
+
+def test_a_gradient_check_takes_targets_with_gaps() -> None:
+    y = np.array([[1.0, np.nan], [2.0, 0.5]])
+    assert check_loss(MaskedMeanSquaredError(), (2, 2), y).passed
+    with pytest.raises(GradientCheckError, match="forward gives NaN or infinity for this input"):
+        check_loss(MeanSquaredError(), (2, 2), y)
+    with pytest.raises(ValueError, match=r"y_true has 1 NaN or infinite entries, the first at \[0, 1\]"):
+        check_loss(MaskedMeanSquaredError(), (2, 2), np.where(np.isnan(y), np.inf, y))
+    with pytest.raises(ValueError, match="y_pred has 1 NaN or infinite entries"):
+        check_loss(MaskedMeanSquaredError(), y, np.ones((2, 2)))
 
 
 def test_hinge_refuses_targets_that_are_not_two_classes() -> None:
