@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from tinydl import losses
+from tinydl.gradcheck import GradientCheckError, check_loss
 from tinydl.losses import (
     BinaryCrossEntropy,
     Hinge,
     Huber,
     KLDivergence,
     Loss,
+    MaskedMeanSquaredError,
     MeanAbsoluteError,
     MeanSquaredError,
     SoftmaxCrossEntropy,
@@ -27,8 +29,8 @@ FOLDER = Path(__file__).parent / "golden"
 GOLDEN = json.loads((FOLDER / "losses.json").read_text())
 WEIGHTED = json.loads((FOLDER / "losses_weighted.json").read_text())  # with and without weights, by Keras and PyTorch
 EVERY = [
-    BinaryCrossEntropy(), Hinge(), Huber(), KLDivergence(), MeanAbsoluteError(), MeanSquaredError(),
-    SoftmaxCrossEntropy(),
+    BinaryCrossEntropy(), Hinge(), Huber(), KLDivergence(), MaskedMeanSquaredError(), MeanAbsoluteError(),
+    MeanSquaredError(), SoftmaxCrossEntropy(),
 ]  # fmt: skip
 LOSSES: dict[str, Any] = {"mse": MeanSquaredError, "bce": BinaryCrossEntropy, "ce": SoftmaxCrossEntropy}
 
@@ -61,7 +63,10 @@ def weighted_case(name: str) -> tuple[Loss, np.ndarray, np.ndarray, np.ndarray |
     case = WEIGHTED[name]
     weights = case["sample_weight"]
     loss = getattr(losses, case["class"])(**case["arguments"])
-    return loss, np.array(case["y_pred"]), np.array(case["y_true"]), None if weights is None else np.array(weights)
+    y_true = np.array(case["y_true"])
+    if y_true.dtype == object:  # null marks a gap
+        y_true = y_true.astype(float)
+    return loss, np.array(case["y_pred"]), y_true, None if weights is None else np.array(weights)
 
 
 @pytest.mark.parametrize("name", WEIGHTED)
@@ -182,7 +187,7 @@ def test_whether_a_loss_takes_sample_weights() -> None:
         def forward(self, y_pred: Any, y_true: Any, **more: Any) -> float:
             return 0.0
 
-    assert [takes_sample_weight(loss) for loss in (*EVERY, Keywords(), Old())] == [True] * 8 + [False]
+    assert [takes_sample_weight(loss) for loss in (*EVERY, Keywords(), Old())] == [True] * 9 + [False]
 
 
 def test_slopes_at_the_kinks() -> None:
@@ -198,6 +203,56 @@ def test_nan_is_not_hidden() -> None:
     """`fit` stops at a loss that is not finite, so no loss may turn NaN into a number."""
     for loss in EVERY:
         assert math.isnan(loss.forward(np.array([[np.nan, 0.5], [0.5, 0.5]]), np.eye(2)))
+
+
+def test_entries_without_targets_do_not_count() -> None:
+    loss, gap = MaskedMeanSquaredError(), np.nan
+    p, y = np.array([[1.0, 7.0], [2.0, 3.0]]), np.array([[3.0, gap], [2.0, 4.0]])
+    assert loss.forward(p, y) == (4 + 0 + 1) / 4  # all four entries count in N
+    assert loss.backward().tolist() == [[-1, 0], [0, -0.5]]
+    assert loss.forward(p, np.array([[gap, gap], [2.0, 4.0]])) == 1 / 4
+    assert loss.forward(p, np.full((2, 2), gap)) == 0
+    assert loss.backward().tolist() == [[0, 0], [0, 0]]
+    full = p[::-1]
+    assert loss.forward(p, full) == MeanSquaredError().forward(p, full)
+    assert math.isnan(loss.forward(np.array([[np.nan, 7.0], [2.0, 3.0]]), y))
+
+
+def test_batches_of_a_table_with_gaps_add_up_to_the_table() -> None:
+    rng = np.random.default_rng(0)
+    p, y = rng.normal(size=(6, 5)), np.where(rng.uniform(size=(6, 5)) < 0.6, np.nan, rng.normal(size=(6, 5)))
+    loss = MaskedMeanSquaredError()
+    whole = loss.forward(p, y)
+    gradient = loss.backward()
+    parts = [(loss.forward(p[rows], y[rows]), loss.backward()) for rows in (slice(2), slice(2, 4), slice(4, 6))]
+    assert np.mean([value for value, _ in parts]) == pytest.approx(whole, rel=1e-14)
+    np.testing.assert_allclose(np.concatenate([part for _, part in parts]) / 3, gradient, rtol=1e-14)
+
+
+def test_targets_with_gaps_are_checked() -> None:
+    loss, gap = MaskedMeanSquaredError(), np.nan
+    assert np.isnan(loss.check_targets([[1, gap]], (2,), np.float32)).tolist() == [[False, True]]
+    for y, message in [
+        ([[1.0, gap], [np.inf, 2.0]], "targets must be finite, or NaN for gaps, got infinity in row 1"),
+        ([[gap, gap]], "targets must hold numbers, got only NaN"),
+        (
+            [[1.0, 2.0, 3.0]],
+            r"targets must have the shape of the output, \(n, 2\), got \(1, 3\): give the last layer 3",
+        ),
+    ]:
+        with pytest.raises(ValueError, match=f"^MaskedMeanSquaredError: {message}"):
+            loss.check_targets(y, (2,), np.float32)
+
+
+def test_a_gradient_check_takes_targets_with_gaps() -> None:
+    y = np.array([[1.0, np.nan], [2.0, 0.5]])
+    assert check_loss(MaskedMeanSquaredError(), (2, 2), y).passed
+    with pytest.raises(GradientCheckError, match="forward gives NaN or infinity for this input"):
+        check_loss(MeanSquaredError(), (2, 2), y)
+    with pytest.raises(ValueError, match=r"y_true has 1 NaN or infinite entries, the first at \[0, 1\]"):
+        check_loss(MaskedMeanSquaredError(), (2, 2), np.where(np.isnan(y), np.inf, y))
+    with pytest.raises(ValueError, match="y_pred has 1 NaN or infinite entries"):
+        check_loss(MaskedMeanSquaredError(), y, np.ones((2, 2)))
 
 
 def test_hinge_refuses_targets_that_are_not_two_classes() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         models,
         optimizers,
         plots,
+        recommenders,
         regularizers,
         schedules,
         unsupervised,
@@ -31,7 +32,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "callbacks", "datasets", "detection", "gradcheck", "initializers", "kernels", "layers", "losses", "metrics",
-    "models", "optimizers", "plots", "regularizers", "schedules", "unsupervised",
+    "models", "optimizers", "plots", "recommenders", "regularizers", "schedules", "unsupervised",
 )  # fmt: skip
 _HOME = {
     "Model": "model", "show_config": "config",
@@ -39,8 +40,8 @@ _HOME = {
 }  # fmt: skip
 __all__ = [
     "Model", "callbacks", "datasets", "detection", "gradcheck", "initializers", "kernels", "layers", "losses",
-    "metrics", "models", "num_threads", "optimizers", "plots", "regularizers", "schedules", "set_num_threads",
-    "show_config", "unsupervised",
+    "metrics", "models", "num_threads", "optimizers", "plots", "recommenders", "regularizers", "schedules",
+    "set_num_threads", "show_config", "unsupervised",
 ]  # fmt: skip
 
 

@@ -20,8 +20,9 @@ OTHER_NAMES = {  # names that other libraries, or their older versions, give to 
     "learning_rate_init": "learning_rate", "lr": "learning_rate", "max_grad_norm": "global_clipnorm",
     "min_learning_rate": "min_lr", "n_epochs": "epochs", "nb_epoch": "epochs", "nb_filter": "filters",
     "num_epochs": "epochs", "opt": "optimizer", "out_channels": "filters", "out_features": "units",
-    "output_dim": "units", "p": "rate", "pad": "padding", "prob": "rate", "random_state": "seed", "sigma": "stddev",
-    "std": "stddev", "stride": "strides", "validation": "validation_data", "weight_init": "kernel_initializer",
+    "output_dim": "units", "p": "rate", "pad": "padding", "prob": "rate", "random_state": "seed",
+    "seed": "random_state", "sigma": "stddev", "std": "stddev", "stride": "strides", "validation": "validation_data",
+    "weight_init": "kernel_initializer",
 }  # fmt: skip
 
 NO_BUILD_ARGUMENT = "give the shape of one sample to the model: Model([...], input_shape=...)"

@@ -68,7 +68,8 @@ def losses(rng: np.random.Generator) -> dict[str, Any]:
         name: str, loss: str, arguments: dict[str, Any], p: np.ndarray, y: np.ndarray, keras_loss: Any, terms: Any
     ) -> None:
         for kind, w in (("", None), (", weighted", weights[: len(p)])):
-            case = {"class": loss, "arguments": arguments, "y_pred": p.tolist(), "y_true": y.tolist()}
+            gaps_as_null = np.where(np.isnan(y), None, y) if y.dtype == np.float64 else y
+            case = {"class": loss, "arguments": arguments, "y_pred": p.tolist(), "y_true": gaps_as_null.tolist()}
             case["sample_weight"] = None if w is None else w.tolist()
             for source, function in (
                 ("keras", keras_loss and of_keras(keras_loss)),
@@ -132,7 +133,24 @@ def losses(rng: np.random.Generator) -> dict[str, Any]:
         "ce, labels", "SoftmaxCrossEntropy", {}, p, classes, L.SparseCategoricalCrossentropy(from_logits=True),
         each(F.cross_entropy),
     )  # fmt: skip
+
+    # Keras has no loss that leaves out entries of a row, but weights of entries, each of which then is a row of one.
+    for suffix, (a, b) in {"": (p, y), ", images": images}.items():
+        table = np.where(np.arange(b.size).reshape(b.shape) % 3 == 1, np.nan, b)
+        record(f"masked mse{suffix}", "MaskedMeanSquaredError", {}, a, table, entries_of_keras, entries_of_torch)
     return cases
+
+
+def entries_of_keras(y: torch.Tensor, p: torch.Tensor, sample_weight: torch.Tensor | None = None) -> torch.Tensor:
+    rated = (~torch.isnan(y)).double()
+    if sample_weight is not None:
+        rated = rated * sample_weight.reshape(-1, *[1] * (y.ndim - 1))
+    return L.MeanSquaredError()(torch.nan_to_num(y)[..., None], p[..., None], sample_weight=rated)
+
+
+def entries_of_torch(p: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    rated = ~torch.isnan(y)
+    return torch.zeros_like(p).masked_scatter(rated, F.mse_loss(p[rated], y[rated], reduction="none"))
 
 
 # --- training with regularizers: six steps of gradient descent ------------------------------------------------------

@@ -3,6 +3,7 @@
     creditcard.py    card payments, a few of them fraudulent: a table of numbers
     cifar10.py       photographs in ten classes
     digits.py        handwritten digits, included in scikit-learn
+    movielens.py     ratings of films by users; synthetic_ratings.py generates such ratings, without files
 
 To add a data set, write one new module in this folder. The module lists the data set's files and where they are
 published; locate.py finds and downloads the files in the same way for all data sets:
@@ -13,7 +14,8 @@ published; locate.py finds and downloads the files in the same way for all data 
         file = FILES.locate(path, download=download)
         ...
 
-Labeled images are returned as `Images` (images.py), which the functions in augmentation.py can change. tests/datasets
+Labeled images are returned as `Images` (images.py), which the functions in augmentation.py can change, and ratings as
+`FilmRatings` (film_ratings.py). tests/datasets
 shows how to test a data set without its files.
 """
 
@@ -24,9 +26,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import augmentation, cifar10, creditcard, digits, images
+    from . import augmentation, cifar10, creditcard, digits, film_ratings, images, movielens, synthetic_ratings
 
-__all__ = ["augmentation", "cifar10", "creditcard", "digits", "images"]
+__all__ = [
+    "augmentation", "cifar10", "creditcard", "digits", "film_ratings", "images", "movielens", "synthetic_ratings",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -17,11 +17,12 @@ from .binary_cross_entropy import BinaryCrossEntropy
 from .hinge import Hinge
 from .huber import Huber
 from .kl_divergence import KLDivergence
+from .masked_mean_squared_error import MaskedMeanSquaredError
 from .mean_absolute_error import MeanAbsoluteError
 from .mean_squared_error import MeanSquaredError
 from .softmax_cross_entropy import SoftmaxCrossEntropy
 
 __all__ = [
-    "BinaryCrossEntropy", "Hinge", "Huber", "KLDivergence", "Loss", "MeanAbsoluteError", "MeanSquaredError",
-    "SoftmaxCrossEntropy", "takes_sample_weight",
+    "BinaryCrossEntropy", "Hinge", "Huber", "KLDivergence", "Loss", "MaskedMeanSquaredError", "MeanAbsoluteError",
+    "MeanSquaredError", "SoftmaxCrossEntropy", "takes_sample_weight",
 ]  # fmt: skip

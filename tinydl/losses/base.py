@@ -45,6 +45,10 @@ class Loss(arguments.Configured):
 
     def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
         """Check that the targets have the output's shape, and return them as an array; (n,) is read as (n, 1)."""
+        return finite(type(self).__name__, "targets", self._of_output_shape(y, output_shape, dtype))
+
+    def _of_output_shape(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
+        """As `check_targets`, but entries may be NaN or infinite."""
         owner = type(self).__name__
         y = real_numbers(owner, "targets", y)
         if y.ndim == 1 and output_shape == (1,):
@@ -52,7 +56,7 @@ class Loss(arguments.Configured):
         if y.shape[1:] != output_shape:
             expected = f"targets must have the shape of the output, {shown(output_shape)}"
             raise ValueError(f"{owner}: {expected}, got {y.shape}: {other_shape(y, output_shape)}")
-        return finite(owner, "targets", np.ascontiguousarray(y, dtype=dtype))
+        return np.ascontiguousarray(y, dtype=dtype)
 
     def _remember(
         self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None

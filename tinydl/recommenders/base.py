@@ -1,0 +1,278 @@
+"""Recommender, the base class of all recommenders: checks, ids and their rows, predictions, and what is recommended."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import NotFittedError
+
+from .. import arguments
+from ..losses.base import real_numbers
+
+LARGEST_TABLE = 2**29  # entries: 2 GB in float32, and training needs several arrays of this size
+SHRINKAGE = 50  # users who must have rated two items before half of their correlation counts
+Triple = tuple[ArrayLike, ArrayLike, ArrayLike]  # users, items, ratings
+
+
+class Ratings(NamedTuple):
+    """Checked ratings: value k was given by users[k] to items[k]."""
+
+    users: NDArray[np.int64]
+    items: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+class Recommender(arguments.Configured):
+    """Base class of all recommenders: learn ratings that users gave to items, and predict the others.
+
+        model = AutoRec(random_state=0).fit(users, items, ratings)
+        model.predict([196, 186], [242, 302])       the ratings that these users would give to these items
+        model.recommend(196, 10)                    the ids of the ten items with the best predictions
+        model.similar(242, 10)                      the ids of the ten items nearest to an item
+
+    Ids are integers of any size, in 1-D arrays of one length; rating k belongs to users[k] and items[k].
+
+    scale         the lowest and the highest rating
+    based_on      "item": each item is a row of the table, the ratings that it got from all users; "user": each user is
+                  a row, the ratings given to all items
+    random_state  an integer that determines all random numbers: the same seed gives the same bits
+
+    After fit: users_, items_ (the known ids, sorted), mean_ (of all ratings) and history_, {name: [a figure per
+    epoch]}, with "rmse" and "val_rmse" if `validation` was given. A copy or a pickle holds which items each user rated.
+
+    Subclasses define two methods for a table (rows, columns), oriented by based_on:
+        _fit(table, rated, verbose)    learn from a float32 table, 0 where the mask `rated` is False; append the
+                                       figures of each epoch to the history with _record
+        _predict_table()               predictions for all entries, (rows, columns)
+    """
+
+    users_: NDArray[np.int64]
+    items_: NDArray[np.int64]
+    mean_: float
+    history_: dict[str, list[float]]
+
+    def __init__(self, *, scale: Sequence[float] = (1.0, 5.0), based_on: str = "item", random_state: int = 0) -> None:
+        owner = type(self).__name__
+        if not isinstance(scale, tuple | list) or len(scale) != 2:
+            raise ValueError(f"{owner}: scale must be (lowest, highest), got {arguments.brief(scale)}")
+        low, high = (arguments.number(owner, "an end of scale", end) for end in scale)
+        if not low < high:
+            raise ValueError(f"{owner}: scale must be (lowest, highest), got ({low:g}, {high:g}): exchange them")
+        self.scale = (low, high)
+        self.based_on = arguments.one_of(owner, "based_on", based_on, ("item", "user"))
+        self.random_state = arguments.whole(owner, "random_state", random_state)
+
+    def _fit(self, table: NDArray[np.float32], rated: NDArray[np.bool_], verbose: int | str) -> None:
+        raise NotImplementedError(f"{type(self).__name__} has no _fit")
+
+    def _predict_table(self) -> NDArray[np.floating[Any]]:
+        raise NotImplementedError(f"{type(self).__name__} has no _predict_table")
+
+    # --- learning -----------------------------------------------------------------------------------
+
+    def fit(
+        self, users: ArrayLike, items: ArrayLike, ratings: ArrayLike, *, validation: Triple | None = None,
+        verbose: int | str = "auto",
+    ) -> Any:  # fmt: skip
+        """Learn ratings, and forget any that were learned before. Returns the recommender itself.
+
+        validation  (users, items, ratings) to watch: history_["val_rmse"] is the RMSE on them after each epoch, and
+                    history_["rmse"] that on the ratings learned. Unknown users and items count with the mean
+        verbose     0 is silent, 1 and "auto" show a bar (lines without a terminal), 2 shows lines
+
+        Raises ValueError or TypeError, before anything changes, unless ids are integers in 1-D arrays of one length,
+        ratings are finite numbers within the scale, and each user rated each item at most once. A recommender whose
+        fit fails, or is interrupted by Ctrl-C, stays as it was.
+        """
+        learned = self._checked("fit", users, items, ratings)
+        watched = None
+        if validation is not None:
+            if not isinstance(validation, tuple | list) or len(validation) != 3:
+                got = arguments.brief(validation)
+                raise ValueError(f"fit: validation must be (users, items, ratings), got {got}")
+            watched = self._checked("fit: validation", *validation)
+        new = type(self)(**self.get_config())  # so that a failure leaves self as it was
+        new._learn(learned, watched, verbose)
+        vars(self).clear()
+        vars(self).update(vars(new))
+        return self
+
+    def _learn(self, learned: Ratings, watched: Ratings | None, verbose: int | str) -> None:
+        self.users_, user_rows = np.unique(learned.users, return_inverse=True)
+        self.items_, item_rows = np.unique(learned.items, return_inverse=True)
+        shape = (len(self.users_), len(self.items_))
+        if shape[0] * shape[1] > LARGEST_TABLE:
+            got = f"{shape[0]:,} users times {shape[1]:,} items"
+            mend = "leave out users or items with few ratings"
+            raise ValueError(f"fit: the table must have at most {LARGEST_TABLE:,} entries, got {got}: {mend}")
+        self.mean_ = float(learned.values.mean())
+        self.history_ = {}
+        table, rated = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
+        table[user_rows, item_rows] = learned.values
+        rated[user_rows, item_rows] = True
+        self._rated = rated
+        self._learned, self._watched = learned, watched
+        if self.based_on == "item":
+            self._fit(np.ascontiguousarray(table.T), np.ascontiguousarray(rated.T), verbose)
+        else:
+            self._fit(table, rated, verbose)
+        del self._learned, self._watched
+        self._predictions = self._user_by_item()
+
+    def _record(self, **figures: float) -> dict[str, float]:
+        """Append the figures of one epoch to history_, and "rmse" and "val_rmse" if there are validation ratings."""
+        if self._watched is not None:
+            table = self._user_by_item()
+            figures["rmse"] = self._rmse(table, self._learned)
+            figures["val_rmse"] = self._rmse(table, self._watched)
+        for name, value in figures.items():
+            self.history_.setdefault(name, []).append(value)
+        return figures
+
+    def _rmse(self, table: NDArray[np.float32], ratings: Ratings) -> float:
+        predicted = self._look_up(table, ratings.users, ratings.items)[0]
+        return float(np.sqrt(np.mean((predicted - ratings.values) ** 2)))
+
+    def _user_by_item(self) -> NDArray[np.float32]:
+        """The predictions (users, items), which may lie outside the scale."""
+        table = self._predict_table()
+        return (table.T if self.based_on == "item" else table).astype(np.float32, order="C")
+
+    # --- using what was learned ---------------------------------------------------------------------
+
+    def predict(self, users: ArrayLike, items: ArrayLike) -> NDArray[np.float64]:
+        """The predicted rating, within the scale, of items[k] by users[k], for each k.
+
+        Pairs with a user or an item that fit has not seen get mean_, and one warning says how many there are.
+
+        Raises NotFittedError before fit; ValueError or TypeError unless both are 1-D arrays of integer ids of one
+        length.
+        """
+        self._check_fitted("predict")
+        users, items = _ids("predict", "users", users), _ids("predict", "items", items)
+        if len(users) != len(items):
+            raise ValueError(f"predict: users and items must have one length, got {len(users)} and {len(items)}")
+        predicted, known_users, known_items = self._look_up(self._predictions, users, items)
+        unknown = ~(known_users & known_items)
+        if unknown.any():
+            new_users, new_items = len(np.unique(users[~known_users])), len(np.unique(items[~known_items]))
+            of = f"{unknown.sum():,} of {len(unknown):,} pairs hold an unknown user or item"
+            counts = f"{new_users:,} users and {new_items:,} items were not in fit"
+            warnings.warn(f"predict: {of} ({counts}): they get the mean rating, {self.mean_:.3g}", stacklevel=2)
+        return predicted
+
+    def recommend(self, user: int, n: int = 10) -> NDArray[np.int64]:
+        """The ids of the n items with the highest predictions for a user among those that the user has not rated, best
+        first; fewer if fewer are left. Predictions above the scale count as they are.
+
+        Raises NotFittedError before fit; ValueError for a user that fit has not seen, who has no ratings to go by.
+        """
+        self._check_fitted("recommend")
+        row = _row("recommend", "user", user, self.users_)
+        n = arguments.positive_int("recommend", "n", n)
+        unrated = np.flatnonzero(~self._rated[row])
+        best = np.argsort(-self._predictions[row, unrated], kind="stable")[:n]
+        return self.items_[unrated[best]]
+
+    def similar(self, item: int, n: int = 10) -> NDArray[np.int64]:
+        """The ids of the n items nearest to an item, nearest first.
+
+        With p_ui the predicted rating and d_ui = p_ui - mean_i p_ui, which leaves out how generous user u is,
+            similarity of i and j = n_ij / (n_ij + 50) times the correlation of d_ui and d_uj over all users
+        n_ij is the number of users who rated both: if few did, a correlation of predictions means little.
+
+        Reference  Koren 2010, "Factor in the Neighbors", section 2.2
+        Raises NotFittedError before fit; ValueError for an item that fit has not seen.
+        """
+        self._check_fitted("similar")
+        row = _row("similar", "item", item, self.items_)
+        n = arguments.positive_int("similar", "n", n)
+        d = self._predictions - self._predictions.mean(axis=1, keepdims=True)
+        d -= d.mean(axis=0)
+        lengths = np.sqrt(np.einsum("ui,ui->i", d, d))
+        products = d.T @ d[:, row]
+        scale = lengths * lengths[row]
+        correlation = np.divide(products, scale, out=np.zeros_like(products), where=scale > 0)
+        both = self._rated[self._rated[:, row]].sum(axis=0)
+        nearest = np.argsort(-correlation * both / (both + SHRINKAGE), kind="stable")
+        return self.items_[nearest[nearest != row][:n]]
+
+    def _look_up(
+        self, table: NDArray[np.float32], users: NDArray[np.int64], items: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+        """The entries of a table (users, items), within the scale, or the mean; which users and items are known."""
+        rows, known_users = _places(self.users_, users)
+        columns, known_items = _places(self.items_, items)
+        known = known_users & known_items
+        found = np.full(len(users), self.mean_)
+        found[known] = np.clip(table[rows[known], columns[known]], *self.scale)
+        return found, known_users, known_items
+
+    # --- checks -------------------------------------------------------------------------------------
+
+    def _check_fitted(self, method: str) -> None:
+        if not hasattr(self, "_predictions"):
+            mend = "call fit(users, items, ratings) first"
+            raise NotFittedError(f"{method}: the recommender must be fitted, got a new {type(self).__name__}: {mend}")
+
+    def _checked(self, owner: str, users: ArrayLike, items: ArrayLike, ratings: ArrayLike) -> Ratings:
+        users, items = _ids(owner, "users", users), _ids(owner, "items", items)
+        values = real_numbers(owner, "ratings", ratings).astype(np.float64)
+        if values.ndim != 1 or not len(users) == len(items) == len(values):
+            got = f"{len(users)} users, {len(items)} items and ratings of shape {values.shape}"
+            raise ValueError(f"{owner}: users, items and ratings must be 1-D and of one length, got {got}")
+        if len(values) == 0:
+            raise ValueError(f"{owner}: ratings must hold at least one rating, got none")
+        low, high = self.scale
+        bad = np.flatnonzero(~((low <= values) & (values <= high)))  # NaN is bad, too
+        if len(bad):
+            got = f"{values[bad[0]]:g} at position {bad[0]}" + f", and {len(bad) - 1:,} others" * (len(bad) > 1)
+            mend = "leave out what was not rated" if np.isnan(values[bad]).all() else "give the scale: scale=(0.5, 5)"
+            raise ValueError(f"{owner}: ratings must lie within the scale, {low:g} to {high:g}, got {got}: {mend}")
+        order = np.lexsort((items, users))
+        again = (np.diff(users[order]) == 0) & (np.diff(items[order]) == 0)
+        if again.any():
+            place = order[1:][again][0]
+            got = f"user {users[place]} and item {items[place]} more than once"
+            others = int(again.sum()) - 1
+            got += f", and {others:,} other repetitions" * (others > 0)
+            raise ValueError(f"{owner}: each user may rate an item once, got {got}: keep one rating, such as the last")
+        return Ratings(users, items, values)
+
+
+def _ids(owner: str, name: str, values: ArrayLike) -> NDArray[np.int64]:
+    """Return ids as int64; raise unless they are integers in one dimension."""
+    ids = np.asarray(values)
+    if ids.ndim != 1:
+        mend = "write [id] for one" if ids.ndim == 0 else "pass one column, without others"
+        raise ValueError(f"{owner}: {name} must be 1-D, one id per rating, got shape {ids.shape}: {mend}")
+    if ids.size == 0:
+        return np.empty(0, np.int64)
+    if ids.dtype.kind not in "iu":
+        mend = f"number them: names, {name} = np.unique({name}, return_inverse=True)"
+        if ids.dtype.kind == "f":
+            mend = f"write {name}.astype(int)" if np.array_equal(ids, np.rint(ids)) else mend
+        raise TypeError(f"{owner}: {name} must be integer ids, got dtype {ids.dtype}: {mend}")
+    if ids.dtype.kind == "u" and ids.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{owner}: {name} must be at most 2**63 - 1, got {ids.max()}: number them with np.unique")
+    return ids.astype(np.int64)
+
+
+def _places(known: NDArray[np.int64], ids: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """The place of each id in the sorted known ids, and whether it is there at all."""
+    places = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+    return places, known[places] == ids
+
+
+def _row(owner: str, name: str, value: int, known: NDArray[np.int64]) -> int:
+    """The place of one id; raise unless fit has seen it."""
+    identity = arguments.whole(owner, name, value, -(2**63))
+    places, found = _places(known, np.array([identity]))
+    if not found[0]:
+        got = f"{identity}, which fit has not seen"
+        raise ValueError(f"{owner}: {name} must be one of {len(known):,} ids, {known[0]} to {known[-1]}, got {got}")
+    return int(places[0])
