@@ -11,7 +11,8 @@ import pytest
 
 import tinydl.layers
 import tinydl.losses
-import tinydl.optimizers  # noqa: F401  (importing these three modules binds the definitions to their twins)
+import tinydl.optimizers
+import tinydl.recommenders  # noqa: F401  (importing these modules binds the definitions to their twins)
 from tinydl import kernels
 from tinydl.kernels import LINEAR, RELU, SIGMOID, TANH
 
