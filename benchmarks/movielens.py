@@ -42,7 +42,7 @@ RBMS: Sequence[Settings] = [
     {"epochs": epochs, "weight_decay": decay} for epochs, decay in product((30, 40), (3e-3, 5e-3, 7e-3))
 ]
 BOOK_RBMS: Sequence[Settings] = [
-    {"epochs": epochs, "weight_decay": decay} for epochs, decay in product((20, 40), (0, 1e-3))
+    {"epochs": epochs, "weight_decay": decay} for epochs, decay in product((40, 80), (0, 1e-3))
 ]
 BOOK: dict[str, Any] = {"visible": "bernoulli", "units": 80, "k": 5}
 MODELS: dict[str, tuple[Callable[[int, Settings], Recommender], Sequence[Settings]]] = {
