@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.movielens_surprise import folds
 from tinydl.datasets import movielens
 from tinydl.datasets.film_ratings import FilmRatings
-from tinydl.recommenders import AutoRec, Recommender, UserItemBias
+from tinydl.recommenders import AutoRec, RBMRecommender, Recommender, UserItemBias
 
 Settings = dict[str, Any]
 
@@ -32,14 +32,30 @@ def autorec(based_on: str) -> Callable[[int, Settings], Recommender]:
     return lambda seed, settings: AutoRec(based_on=based_on, random_state=seed, **settings)
 
 
+def rbm(**fixed: Any) -> Callable[[int, Settings], Recommender]:
+    return lambda seed, settings: RBMRecommender(**fixed, random_state=seed, **settings)
+
+
 # name -> how the model is made from a seed and settings, and the settings to choose from, "epochs and decay"
 NETS: Sequence[Settings] = [{"epochs": epochs, "l2": l2} for epochs, l2 in product((40, 60), (150.0, 250.0))]
+RBMS: Sequence[Settings] = [
+    {"epochs": epochs, "weight_decay": decay} for epochs, decay in product((30, 40), (3e-3, 5e-3, 7e-3))
+]
+BOOK_RBMS: Sequence[Settings] = [
+    {"epochs": epochs, "weight_decay": decay} for epochs, decay in product((40, 80), (0, 1e-3))
+]
+BOOK: dict[str, Any] = {"visible": "bernoulli", "units": 80, "k": 5}
 MODELS: dict[str, tuple[Callable[[int, Settings], Recommender], Sequence[Settings]]] = {
     "user and item bias": (
         lambda seed, settings: UserItemBias(**settings), [{"regularization": many} for many in (1, 2, 3, 5, 8, 13)],
     ),
     "AutoRec, items": (autorec("item"), NETS),
     "AutoRec, users": (autorec("user"), NETS),
+    "RBM, items": (rbm(based_on="item"), RBMS),
+    "RBM, users": (rbm(based_on="user", learning_rate=0.01), RBMS),
+    "RBM, items, a weight per star": (rbm(based_on="item", linear=False), RBMS),
+    "RBM of the book, items": (rbm(based_on="item", **BOOK), BOOK_RBMS),
+    "RBM of the book, users": (rbm(based_on="user", **BOOK), BOOK_RBMS),
 }  # fmt: skip
 
 
@@ -71,7 +87,7 @@ def main() -> None:
     means = []
     for train, test in folds(data.n_ratings, args.seed):
         means.append(float(np.sqrt(np.mean((data.ratings[train].mean() - data.ratings[test]) ** 2))))
-    print(f"{'the mean rating':<20} RMSE {np.mean(means):.4f}   folds {' '.join(f'{each:.4f}' for each in means)}")
+    print(f"{'the mean rating':<30} RMSE {np.mean(means):.4f}   folds {' '.join(f'{each:.4f}' for each in means)}")
     for name in args.models:
         make, choices = MODELS[name]
         figures, chosen, seconds = [], [], []
@@ -86,7 +102,7 @@ def main() -> None:
             chosen.append(", ".join(f"{key} {value:g}" for key, value in best.items()))
             print(f"    {name}, fold {len(figures)}: {figures[-1]:.4f} with {chosen[-1]}", flush=True)
         shown = " ".join(f"{figure:.4f}" for figure in figures)
-        print(f"{name:<20} RMSE {np.mean(figures):.4f}   folds {shown}   {np.mean(seconds):.1f} s a fit", flush=True)
+        print(f"{name:<30} RMSE {np.mean(figures):.4f}   folds {shown}   {np.mean(seconds):.1f} s a fit", flush=True)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from tinydl.datasets import movielens, synthetic_ratings
 from tinydl.datasets.film_ratings import FilmRatings
 from tinydl.files import PathLike, markdown_table, write_json, write_whole
 from tinydl.plots.style import BLUE, GREY, VERMILION, add_legend, cycle, dress, finish, panel
-from tinydl.recommenders import AutoRec, Recommender, UserItemBias, ranking_figures
+from tinydl.recommenders import AutoRec, RBMRecommender, Recommender, UserItemBias, ranking_figures
 
 Maker = Callable[[int, bool], Recommender]  # from the seed, and whether this is only a trial
 
@@ -39,12 +39,18 @@ MODELS: dict[str, tuple[str, Maker]] = {
     "bias": ("user and item bias", lambda seed, quick: UserItemBias(random_state=seed)),
     "autorec": ("AutoRec, items", lambda seed, quick: autorec("item", seed, quick)),
     "autorec-user": ("AutoRec, users", lambda seed, quick: autorec("user", seed, quick)),
+    "rbm": ("RBM, items", lambda seed, quick: rbm("item", seed, quick)),
+    "rbm-user": ("RBM, users", lambda seed, quick: rbm("user", seed, quick)),
 }
 
 
 def autorec(based_on: str, seed: int, quick: bool) -> AutoRec:
     model = AutoRec(based_on=based_on, random_state=seed)
     return AutoRec(**{**model.get_config(), "epochs": 5}) if quick else model
+
+
+def rbm(based_on: str, seed: int, quick: bool) -> RBMRecommender:
+    return RBMRecommender(epochs=5 if quick else 40, based_on=based_on, random_state=seed)
 
 
 class MostRated:

@@ -12,6 +12,7 @@ import pytest
 import tinydl.layers
 import tinydl.losses
 import tinydl.optimizers
+import tinydl.recommenders
 import tinydl.unsupervised  # noqa: F401  (importing these modules binds the definitions to their twins)
 from tinydl import kernels
 from tinydl.kernels import LINEAR, RELU, SIGMOID, TANH

@@ -1,8 +1,8 @@
-"""Compiled twins of the definitions in layers/, losses/, optimizers.py and unsupervised/: functions on arrays.
+"""Compiled twins of the definitions in layers/, losses/, optimizers.py, unsupervised/ and recommenders/, on arrays.
 
     twins.py             binds each definition to its twin; `using` switches the whole library between the two
     dense.py, activations.py, pooling.py, batch_norm.py, local_response_norm.py, merging.py, losses.py, optimizers.py,
-    rbm.py, sums.py      one twin per definition, named forward or backward, or after its definition
+    rating_machine.py, rbm.py, sums.py    one twin per definition, named forward or backward, or after its definition
     convolution/         the twins for Conv2D: four algorithms, and a table that chooses among them by shape
     machine/             code that twins share: compilation and its cache, BLAS, vector instructions, threads, memory
 
@@ -21,6 +21,7 @@ from . import (
     merging,
     optimizers,
     pooling,
+    rating_machine,
     rbm,
     sums,
 )  # fmt: skip
@@ -31,5 +32,5 @@ from .twins import PAIRS, compiled_as, definition_of, using
 __all__ = [
     "ACTIVATIONS", "LINEAR", "PAIRS", "Padding", "RELU", "SIGMOID", "TANH", "Window", "activations", "batch_norm",
     "compiled_as", "convolution", "definition_of", "dense", "local_response_norm", "losses", "merging", "optimizers",
-    "output_size", "pooling", "rbm", "sums", "using",
+    "output_size", "pooling", "rating_machine", "rbm", "sums", "using",
 ]  # fmt: skip

@@ -13,5 +13,6 @@ from .autorec import AutoRec
 from .base import Recommender
 from .biases import UserItemBias
 from .ranking import ranking_figures
+from .rbm_recommender import RBMRecommender
 
-__all__ = ["AutoRec", "Recommender", "UserItemBias", "ranking_figures"]
+__all__ = ["AutoRec", "RBMRecommender", "Recommender", "UserItemBias", "ranking_figures"]
