@@ -15,8 +15,9 @@ from words import chosen
 from tinydl import plots
 
 MEANINGS = {
-    "overview.png": "start here: losses, scores by class, curves of all detectors, and errors by column",
+    "overview.png": "start here: losses, scores by class, precision and recall, and errors by column",
     "precision_recall.png": "a higher curve means fewer false alarms for the same share of frauds found",
+    "autoencoders.png": "the same curves of all autoencoders",
     "kinds.png": "the share of each group of frauds that three detectors find at their thresholds",
     "roc.png": "frauds found against normal rows flagged; where frauds are rare, all detectors look good here",
     "loss.png": "a validation loss that rises or stays above the training loss means overfitting",
@@ -28,7 +29,10 @@ MEANINGS = {
 
 
 def draw(runs: Mapping[str, Run], protocol: str, source: str, folder: Path) -> list[str]:
-    """Draw comparisons of all detectors, and a folder for each autoencoder; returns a line about each picture."""
+    """Draw comparisons and a folder for each autoencoder; returns a line about each picture.
+
+    Where detectors are compared, the curves are those of the chosen autoencoder, PCA and the forest: nine would tangle.
+    """
     shutil.rmtree(folder, ignore_errors=True)  # remove the pictures of an earlier run
     best = chosen(runs)
     y = runs[best].split.y_test
@@ -36,20 +40,18 @@ def draw(runs: Mapping[str, Run], protocol: str, source: str, folder: Path) -> l
     together = {name: run for name, run in runs.items() if np.array_equal(run.split.y_test, y)}
     autoencoders = {name: run for name, run in runs.items() if name in RECIPES}
     histories = {name: run.history for name, run in autoencoders.items()}
-    scores = {name: run.scores for name, run in together.items()}
+    rivals = {name: run.scores for name, run in together.items() if name == best or name not in RECIPES}
+    scores = {name: run.scores for name, run in together.items() if name in RECIPES}
     label = f"{source}; {protocol} protocol"
     plots.loss_curves(histories, loss=pictures.LOSS, source=label, path=folder / "loss.png")
-    pictures.pr_curves(y, scores, source=label, path=folder / "precision_recall.png")
-    pictures.roc_curves(y, scores, source=label, path=folder / "roc.png")
-    groups = {
-        name: run.report["found_by_group"]
-        for name, run in runs.items()
-        if "found_by_group" in run.report and (name == best or name not in RECIPES)
-    }
+    pictures.pr_curves(y, rivals, source=label, path=folder / "precision_recall.png")
+    pictures.pr_curves(y, scores, source=label, path=folder / "autoencoders.png")
+    pictures.roc_curves(y, rivals, source=label, path=folder / "roc.png")
+    groups = {name: runs[name].report["found_by_group"] for name in rivals if "found_by_group" in runs[name].report}
     if groups:
         pictures.found_by_group(groups, source=label, path=folder / "kinds.png")
     pictures.fraud_overview(
-        histories, y, scores, *_rows(runs[best]), runs[best].threshold,
+        histories, y, rivals, *_rows(runs[best]), runs[best].threshold,
         source=f"{label}; right side: {best}", path=folder / "overview.png",
     )  # fmt: skip
     for name, run in autoencoders.items():

@@ -16,7 +16,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from tinydl.files import PathLike
 from tinydl.plots import History, loss_curves
-from tinydl.plots.style import BLUE, COLOURS, GREY, VERMILION, add_legend, cycle, dress, finish, panel
+from tinydl.plots.style import BLUE, GREY, VERMILION, add_legend, cycle, dress, finish, panel
 
 NORMAL, FRAUD = BLUE, VERMILION
 LOSS = "mean squared error plus penalties"
@@ -37,11 +37,11 @@ def pr_curves(
     """
     figure, ax = panel(ax)
     y = _labels(y_true)
-    for (colour, dashes), (name, s) in zip(_styles(scores), scores.items(), strict=True):
+    for colour, (name, s) in zip(cycle(scores), scores.items(), strict=True):
         s = _scores(y, s, name)
         precision, recall, _ = precision_recall_curve(y, s)
         label = f"{name} (AP {average_precision_score(y, s):.3f})"
-        ax.plot(recall, precision, color=colour, ls=dashes, lw=2, drawstyle="steps-post", label=label)
+        ax.plot(recall, precision, color=colour, lw=2, drawstyle="steps-post", label=label)
     prevalence = y.mean()
     ax.axhline(prevalence, color=GREY, ls=":", label=f"chance: prevalence {prevalence:.2%}")
     dress(ax, "Precision against recall", "recall (share of frauds found)", "precision (share of correct alarms)")
@@ -64,11 +64,11 @@ def roc_curves(
     """
     figure, ax = panel(ax)
     y = _labels(y_true)
-    for (colour, dashes), (name, s) in zip(_styles(scores), scores.items(), strict=True):
+    for colour, (name, s) in zip(cycle(scores), scores.items(), strict=True):
         s = _scores(y, s, name)
         false_positive_rate, recall, _ = roc_curve(y, s)
         label = f"{name} (AUC {roc_auc_score(y, s):.3f})"
-        ax.plot(false_positive_rate, recall, color=colour, ls=dashes, lw=2, label=label)
+        ax.plot(false_positive_rate, recall, color=colour, lw=2, label=label)
     ax.plot([0, 1], [0, 1], color=GREY, ls=":", label="chance (AUC 0.5)")
     dress(ax, "ROC: frauds found against false alarms", "false positive rate", "recall (true positive rate)")
     ax.set(xlim=SHARES, ylim=SHARES)
@@ -164,10 +164,11 @@ def found_by_group(
     for i, (colour, (name, found)) in enumerate(zip(colours, counts.items(), strict=True)):
         share = [group["found"] / group["frauds"] if group["frauds"] else 0.0 for group in found.values()]
         at = np.arange(len(groups)) + (i - (len(counts) - 1) / 2) * width
-        ax.bar(at, share, 0.9 * width, color=colour, label=name)
+        bars = ax.bar(at, share, 0.9 * width, color=colour, label=name)
+        ax.bar_label(bars, [f"{each:.0%}" for each in share], fontsize=9)
     dress(ax, "Frauds found at the threshold, by group", "", "share of the group's frauds")
     ax.set_xticks(np.arange(len(groups)), [f"{name}\n({group['frauds']} frauds)" for name, group in groups.items()])
-    ax.set_ylim(0, SHARES[1])
+    ax.set_ylim(0, 1.05)
     add_legend(ax)
     return finish(figure, source, path)
 
@@ -269,11 +270,6 @@ def fraud_overview(
     feature_errors(y, x, reconstruction, feature_names, ax=axes[1, 1])
     figure.suptitle("Fraud detection by reconstruction error")
     return finish(figure, source, path)
-
-
-def _styles(scores: Mapping[str, object]) -> list[tuple[str, str]]:
-    """A color and a line style for each curve: dashed once the colors are used up."""
-    return [(colour, "--" if i >= len(COLOURS) else "-") for i, colour in enumerate(cycle(scores))]
 
 
 def _mark_threshold(ax: Axes, threshold: float, remark: str = "") -> None:
