@@ -24,7 +24,7 @@ MEANINGS = {
     "threshold.png": "moving the threshold to the right trades frauds found for fewer false alarms",
     "errors.png": "rows right of the line are flagged: normal rows there are false alarms, frauds on the left missed",
     "feature_errors.png": "a tall orange bar beside a short blue one is a column that gives frauds away",
-    "reconstructions.png": "six payments and what the autoencoder makes of them: it follows normal rows, not frauds",
+    "reconstructions.png": "six payments and what the autoencoder makes of them: wide gaps are suspicious",
 }
 
 

@@ -81,5 +81,9 @@ def _by_group(best: str, rivals: Mapping[str, Run]) -> list[str]:
         lines.append(f"    {name:{width}}  of {counts['frauds']:3}: {found}{meaning}")
     shares = {name: counts["found"] / counts["frauds"] for name, counts in groups.items() if counts["frauds"]}
     most, least = max(shares, key=lambda name: shares[name]), min(shares, key=lambda name: shares[name])
-    lines.append(f"{best} finds {most} best ({shares[most]:.0%}) and {least} worst ({shares[least]:.0%}).")
+    what = "amounts " if by_amount else ""
+    lines.append(
+        f"{best} finds the largest share of {what}{most} ({shares[most]:.0%}) and the smallest of {what}{least} "
+        f"({shares[least]:.0%})."
+    )
     return lines
