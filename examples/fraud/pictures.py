@@ -67,7 +67,8 @@ def roc_curves(
     for colour, (name, s) in zip(cycle(scores), scores.items(), strict=True):
         s = _scores(y, s, name)
         false_positive_rate, recall, _ = roc_curve(y, s)
-        ax.plot(false_positive_rate, recall, color=colour, lw=2, label=f"{name} (AUC {roc_auc_score(y, s):.3f})")
+        label = f"{name} (AUC {roc_auc_score(y, s):.3f})"
+        ax.plot(false_positive_rate, recall, color=colour, lw=2, label=label)
     ax.plot([0, 1], [0, 1], color=GREY, ls=":", label="chance (AUC 0.5)")
     dress(ax, "ROC: frauds found against false alarms", "false positive rate", "recall (true positive rate)")
     ax.set(xlim=SHARES, ylim=SHARES)
@@ -139,6 +140,35 @@ def error_histogram(
         frauds, normal = ((e[y == label] >= threshold).mean() for label in (1, 0))
         _mark_threshold(ax, threshold, f"\n{frauds:.1%} of frauds flagged,\n{normal:.2%} of normal rows")
     dress(ax, "Reconstruction errors by class", "mean squared error of a row", "share of the class's rows")
+    add_legend(ax)
+    return finish(figure, source, path)
+
+
+def found_by_group(
+    counts: Mapping[str, Mapping[str, Mapping[str, int]]],
+    *,
+    ax: Axes | None = None,
+    source: str | None = None,
+    path: PathLike | None = None,
+) -> Figure:
+    """The share of each group's frauds that are found, one bar per detector.
+
+    counts: {detector: {group: {"frauds": ..., "found": ...}}}; groups without frauds get no bar.
+
+    ValueError: no detectors.
+    """
+    figure, ax = panel(ax)
+    colours = cycle(counts)
+    groups = next(iter(counts.values()))
+    width = 0.8 / len(counts)
+    for i, (colour, (name, found)) in enumerate(zip(colours, counts.items(), strict=True)):
+        share = [group["found"] / group["frauds"] if group["frauds"] else 0.0 for group in found.values()]
+        at = np.arange(len(groups)) + (i - (len(counts) - 1) / 2) * width
+        bars = ax.bar(at, share, 0.9 * width, color=colour, label=name)
+        ax.bar_label(bars, [f"{each:.0%}" for each in share], fontsize=9)
+    dress(ax, "Frauds found at the threshold, by group", "", "share of the group's frauds")
+    ax.set_xticks(np.arange(len(groups)), [f"{name}\n({group['frauds']} frauds)" for name, group in groups.items()])
+    ax.set_ylim(0, 1.05)
     add_legend(ax)
     return finish(figure, source, path)
 

@@ -31,9 +31,10 @@ def fraud_report(
 ) -> dict[str, Any]:
     """All figures for one model's scores, as a dict ready for JSON.
 
-    "test": `detection_metrics` of the test rows. With calibration rows, also "threshold": the policy and the
-    threshold that it picks on these rows, and "at_threshold": the result of this threshold on the test rows
-    (`confusion_at`), as counted and, under `at_prevalence`, with precision and F1 at the stated prevalences.
+    "test": `detection_metrics` of the test rows. With calibration rows, also "calibration": the same of these rows,
+    "threshold": the policy and the threshold that it picks on them, and "at_threshold": the result of this threshold on
+    the test rows (`confusion_at`), as counted and, under `at_prevalence`, with precision and F1 at the stated
+    prevalences.
     Without calibration rows, as in the book's split, there is no threshold, since one chosen on the test rows
     would flatter the figures.
 
@@ -55,7 +56,9 @@ def fraud_report(
         cost_false_positive=cost_false_positive,
         prevalence=prevalence,
     )
+    report["calibration"] = detection_metrics(y_calibration, calibration_scores, prevalences)
     at_threshold = confusion_at(y_test, test_scores, threshold)
+    (_, at_threshold["false_alarms"]), (_, at_threshold["found"]) = at_threshold["matrix"]
     at_threshold["at_prevalence"] = {}
     for p in prevalences:
         weighted = confusion_at(y_test, test_scores, threshold, prevalence=p)

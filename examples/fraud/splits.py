@@ -29,6 +29,7 @@ class Split:
         Their normal rows are those of x_val, so a score fitted to x_val (such as a covariance of residuals)
         looks too good on them; fit it to x_train instead.
     x_test, y_test: labeled rows for the final figures.
+    rows_test: their positions in the data, for what no model sees, such as the kind of fraud.
     scaler_mean, scaler_scale (features,): scaled = (raw - mean) / scale; 0 and 1 for columns left unscaled.
     """
 
@@ -41,6 +42,7 @@ class Split:
     y_calibration: NDArray[np.int64] | None
     x_test: NDArray[np.float32]
     y_test: NDArray[np.int64]
+    rows_test: Rows
     scaler_mean: NDArray[np.float64]
     scaler_scale: NDArray[np.float64]
 
@@ -105,6 +107,7 @@ def book_split(data: Transactions, seed: int, train_fraction: float = 0.8) -> Sp
         y_calibration=None,
         x_test=x_test,
         y_test=data.labels[test],
+        rows_test=test,
         scaler_mean=mean,
         scaler_scale=scale,
     )
@@ -166,6 +169,7 @@ def honest_split(
         y_calibration=data.labels[calibration],
         x_test=_scale(data.features[test], mean, spread),
         y_test=data.labels[test],
+        rows_test=test,
         scaler_mean=mean,
         scaler_scale=spread,
     )

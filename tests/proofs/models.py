@@ -124,6 +124,7 @@ MODELS: dict[str, ModelCase] = {
     "denoising_autoencoder": _autoencoder(lambda: models.denoising_autoencoder(5, rate=0.4, hidden=4)),
     "contractive_autoencoder": _autoencoder(lambda: models.contractive_autoencoder(5, factor=0.1, hidden=4)),
     "contractive_autoencoder(sigmoid)": _autoencoder(lambda: models.contractive_autoencoder(5, 0.1, "sigmoid", 4)),
+    "bottleneck_autoencoder": _autoencoder(lambda: models.bottleneck_autoencoder(5, code=2, hidden=7)),
     "contractive_autoencoder(tanh)": _autoencoder(lambda: models.contractive_autoencoder(5, 0.1, "tanh", 4)),
     "cifar_cnn(small)": _images(small(models.cifar_cnn, 16, (8, 8, 3)), 3),
     "digits_cnn": _images(models.digits_cnn, 1),

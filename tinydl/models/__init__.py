@@ -2,6 +2,7 @@
 
 from .alexnet import alexnet
 from .autoencoders import (
+    bottleneck_autoencoder,
     contractive_autoencoder,
     deep_autoencoder,
     denoising_autoencoder,
@@ -15,7 +16,7 @@ from .small_cnns import cifar_cnn, digits_cnn
 from .vgg import vgg, vgg_cifar
 
 __all__ = [
-    "alexnet", "cifar_cnn", "contractive_autoencoder", "deep_autoencoder", "denoising_autoencoder", "digits_cnn",
-    "googlenet", "inception_cifar", "lenet5", "resnet", "resnet_cifar", "sparse_autoencoder", "vanilla_autoencoder",
-    "vgg", "vgg_cifar",
+    "alexnet", "bottleneck_autoencoder", "cifar_cnn", "contractive_autoencoder", "deep_autoencoder",
+    "denoising_autoencoder", "digits_cnn", "googlenet", "inception_cifar", "lenet5", "resnet", "resnet_cifar",
+    "sparse_autoencoder", "vanilla_autoencoder", "vgg", "vgg_cifar",
 ]  # fmt: skip

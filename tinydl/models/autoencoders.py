@@ -1,12 +1,17 @@
-"""Five autoencoders for anomaly detection: trained to reproduce normal rows, they reproduce unusual rows badly.
+"""Six autoencoders for anomaly detection: trained to reproduce normal rows, they reproduce unusual rows badly.
 
 Train each with MeanSquaredError and the row itself as the target, `fit(x, x)`; a row's score is its mean squared
 reconstruction error. The outputs are linear, since standardized features have both signs.
 
-With `hidden=40`, a model of 29 features can represent the identity: it detects anomalies only because training stops
-early and its relu units specialize in common rows. For a real bottleneck, choose `hidden` well below n_features.
+A hidden layer as wide as the row can represent the identity. With c above every |x_j| of interest,
 
-Reference: Liu & Mehta 2019, Hands-On Deep Learning Architectures with Python, chapter 3.
+    relu(x I + c) I - c = x
+
+so n units copy every row, anomalies included. The book's models have 40 or 80 units for 29 features: they detect
+anomalies only because training stops early and their units specialize in common rows. `bottleneck_autoencoder` cannot
+copy.
+
+Reference: Liu & Mehta 2019, Hands-On Deep Learning Architectures with Python, chapter 3, for the first five.
 """
 
 from __future__ import annotations
@@ -72,3 +77,23 @@ def contractive_autoencoder(
     """
     layers = [ContractivePenalty(Dense(hidden, activation), factor), Dense(n_features)]
     return Model(layers, n_features, seed, dtype, "contractive_autoencoder")
+
+
+def bottleneck_autoencoder(
+    n_features: int, code: int = 10, hidden: int = 128, activation: str = "tanh", seed: int = 0,
+    dtype: DTypeLike = "float32",
+) -> Model:  # fmt: skip
+    """A narrow linear code between hidden layers, n - 128 - 10 - 128 - n with tanh: 10,279 parameters for 29 features.
+
+    All outputs lie on a surface with at most `code` dimensions, so for code < n_features the model cannot learn the
+    identity: it reproduces the rows near that surface, which training puts where normal rows are dense. Without the
+    hidden layers the surface is flat, and the best one is spanned by the first principal components (Baldi & Hornik
+    1989). The hidden layers bend it.
+
+    activation: tanh also bounds the outputs, |y_j| <= |b_j| + sum_i |W_ij|, so rows far outside the range of the normal
+        rows are reproduced badly even if they lie in the surface's direction; relu units follow them.
+
+    Check   check_model(bottleneck_autoencoder(5, 2), x=(6, 5), y=np.ones((6, 5)), loss=MeanSquaredError())
+    """
+    layers = [Dense(hidden, activation), Dense(code), Dense(hidden, activation), Dense(n_features)]
+    return Model(layers, n_features, seed, dtype, "bottleneck_autoencoder")

@@ -14,7 +14,7 @@ from ..files import PathLike, write_whole
 
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#767676"
-COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY)  # for models; blue and vermilion are reserved for two classes
+COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY, "#882255")  # for models; blue and vermilion are for two classes
 
 
 class Picture(Figure):

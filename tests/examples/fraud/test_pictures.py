@@ -19,6 +19,18 @@ X = RNG.normal(size=(400, 5)).astype(np.float32)
 REBUILT = X + (RNG.normal(size=(400, 5)) * np.where(Y == 1, 1.0, 0.2)[:, None]).astype(np.float32)
 ERRORS = np.square(X - REBUILT).mean(axis=1)
 SCORES = {"deep": ERRORS, "chance": RNG.random(400)}
+COUNTS = {
+    "deep": {
+        "takeover": {"frauds": 30, "found": 20},
+        "mimicry": {"frauds": 10, "found": 1},
+        "none": {"frauds": 0, "found": 0},
+    },
+    "PCA": {
+        "takeover": {"frauds": 30, "found": 15},
+        "mimicry": {"frauds": 10, "found": 0},
+        "none": {"frauds": 0, "found": 0},
+    },
+}
 HISTORIES = {"deep": {"loss": [3.0, 2.0, 1.0], "val_loss": [4.0, 3.0, 2.5]}, "flat": {"loss": [2.0, 1.5]}}
 
 
@@ -27,6 +39,7 @@ DRAWINGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "roc_curves": (pictures.roc_curves, (Y, SCORES)),
     "thresholds": (pictures.precision_recall_against_threshold, (Y, ERRORS, 0.2)),
     "histogram": (pictures.error_histogram, (Y, ERRORS, 0.2)),
+    "groups": (pictures.found_by_group, (COUNTS,)),
     "features": (pictures.feature_errors, (Y, X, REBUILT, NAMES)),
     "rows": (pictures.reconstructions, (Y, X, REBUILT, NAMES)),
     "overview": (pictures.fraud_overview, (HISTORIES, Y, SCORES, X, REBUILT, NAMES, 0.2)),
@@ -146,6 +159,15 @@ def test_histogram_shows_each_class_and_the_threshold(name: str, panel: int) -> 
     assert np.asarray(line(figure, "threshold 0.2").get_xdata()).tolist() == [0.2, 0.2]
 
 
+def test_bars_of_groups_are_shares_of_the_groups_frauds() -> None:
+    figure = pictures.found_by_group(COUNTS)
+    ax = figure.axes[0]
+    assert [[bar.get_height() for bar in bars] for bars in ax.containers] == [[20 / 30, 1 / 10, 0], [15 / 30, 0, 0]]
+    assert [bars.get_label() for bars in ax.containers] == ["deep", "PCA"]
+    assert ax.get_xticklabels()[0].get_text() == "takeover\n(30 frauds)"
+    assert [text.get_text() for text in ax.texts] == ["67%", "10%", "0%", "50%", "0%", "0%"]
+
+
 def test_feature_error_bars() -> None:
     figure = pictures.feature_errors(Y, X, REBUILT, NAMES)
     for container, label in zip(figure.axes[0].containers, (0, 1), strict=True):
@@ -175,6 +197,7 @@ def test_rows_shown_stand_at_their_percentiles() -> None:
     [
         (lambda: pictures.pr_curves(Y, {"a": ERRORS[:-1]}), "a: expected 400 finite scores"),
         (lambda: pictures.pr_curves(Y, {"a": ERRORS * np.nan}), "a: expected 400 finite scores"),
+        (lambda: pictures.found_by_group({}), "at least one named curve"),
         (lambda: pictures.roc_curves(0 * Y, SCORES), "hold both"),
         (lambda: pictures.error_histogram(Y, 0 * ERRORS), "values above 0"),
         (lambda: pictures.feature_errors(Y, X, REBUILT[:, :4], NAMES), r"must have shape \(400, 5\)"),

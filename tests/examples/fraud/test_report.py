@@ -27,7 +27,11 @@ def test_report_goes_to_json() -> None:
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     t = choose_threshold(y_cal, s_cal, "precision", 0.5)
     assert report["threshold"]["threshold"] == t, "the threshold must come from the calibration rows"
+    (_, false), (_, found) = report["at_threshold"]["matrix"]
     assert report["at_threshold"]["matrix"] == confusion_at(y, s, t)["matrix"]
+    assert (false, found) == (report["at_threshold"]["false_alarms"], report["at_threshold"]["found"])
+    assert found == (s[y == 1] >= t).sum()
+    assert report["calibration"] == detection_metrics(y_cal, s_cal, PREVALENCES)
     assert report["test"] == detection_metrics(y, s, PREVALENCES)
     natural = report["at_threshold"]["at_prevalence"]["0.00173"]
     assert natural["precision"] < report["at_threshold"]["precision"]

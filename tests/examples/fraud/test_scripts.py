@@ -9,7 +9,9 @@ from subprocess import CompletedProcess as Done
 
 import numpy as np
 import pytest
+from baselines import BASELINES
 from generator import generate
+from recipes import RECIPES
 from report import PREVALENCES
 from splits import honest_split
 
@@ -20,8 +22,9 @@ from tinydl.detection import choose_threshold, confusion_at, detection_metrics, 
 @pytest.fixture(scope="module")
 def finished(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     out = tmp_path_factory.mktemp("fraud")
-    done = run("fraud/autoencoders.py", "--quick", "--model", "contractive", "--epochs", 3, "--out", out)
-    return out, done.stdout
+    options = ["--quick", "--model", "contractive", "--protocol", "both", "--epochs", 3]
+    done = run("fraud/autoencoders.py", *options, "--out", out)
+    return out, done.stderr + done.stdout
 
 
 @pytest.mark.slow
@@ -43,17 +46,32 @@ def test_the_report_is_of_the_model_that_was_saved(finished: tuple[Path, str]) -
 @pytest.mark.slow
 def test_what_it_prints_and_where_it_writes(finished: tuple[Path, str]) -> None:
     out, printed = finished
-    assert printed.startswith("SYNTHETIC: ")
+    assert "SYNTHETIC: " in printed
     assert "Generated data: these figures say nothing about real fraud." in printed
     assert "book's area" not in printed
     assert (out / "table.md").read_text().strip() in printed
-    assert f"Written to {out.resolve()}: report.json, table.md, models/" in printed
+    assert (out / "words.txt").read_text().strip() in printed
+    assert f"Written to {out.resolve()}: report.json, table.md, words.txt, models/" in printed
     pictures = {path.relative_to(out / "pictures").as_posix() for path in (out / "pictures").rglob("*.png")}
     assert pictures == {
-        "overview.png", "loss.png", "precision_recall.png", "roc.png",
+        "overview.png", "loss.png", "precision_recall.png", "autoencoders.png", "roc.png", "kinds.png",
         *(f"contractive/{name}.png" for name in ("threshold", "errors", "feature_errors", "reconstructions")),
     }  # fmt: skip
+    assert all(f"    {name} " in printed for name in pictures)
     assert {path.name for path in (out / "logs").iterdir()} == {"book-contractive-seed0", "honest-contractive-seed0"}
+
+
+@pytest.mark.slow
+def test_off_a_terminal_the_table_comes_within_forty_lines(finished: tuple[Path, str]) -> None:
+    """Without arguments all detectors run, under one protocol; here three of them do, under two."""
+    lines = finished[1].split("| detector ")[0].splitlines()
+    progress = [line for line in lines if " protocol, " in line]
+    assert [line.split(":")[0] for line in progress] == [
+        f"{protocol} protocol, {name}, seed 0"
+        for protocol in ("book", "honest")
+        for name in ("contractive", "PCA", "isolation forest")
+    ]
+    assert len(lines) - len(progress) + len(RECIPES) + len(BASELINES) <= 40
 
 
 @pytest.mark.parametrize(
@@ -74,7 +92,7 @@ def test_bad_options_give_one_clear_line(refused: Callable[..., None], arguments
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_says_so(interrupt: Callable[..., Done], tmp_path: Path) -> None:
     script, quick = "fraud/autoencoders.py", ["--quick", "--model", "vanilla"]
-    done = interrupt(script, tmp_path, *quick, "--epochs", 30, after="honest protocol, vanilla")
+    done = interrupt(script, tmp_path, *quick, "--protocol", "both", "--epochs", 30, after="honest protocol, vanilla")
     assert done.returncode == 130
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["interrupted"]
@@ -82,7 +100,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_so(interrupt: Callable[..., Done
     assert "INTERRUPTED" in done.stdout
     assert "Traceback" not in done.stderr
     before = (tmp_path / "report.json").read_bytes()
-    done = interrupt(script, tmp_path, *quick, "--epochs", 1000, after="book protocol, vanilla")
+    done = interrupt(script, tmp_path, *quick, "--epochs", 1000, after="honest protocol, vanilla")
     assert done.returncode == 1
     assert "no report was written" in done.stderr
     assert (tmp_path / "report.json").read_bytes() == before

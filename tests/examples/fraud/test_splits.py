@@ -61,6 +61,7 @@ def test_book_split_keeps_the_books_protocol() -> None:
     normal, fraud = members(everything[data.labels == 0]), members(everything[data.labels == 1])
     assert members(split.x_train) <= normal
     assert members(split.x_test[split.y_test == 1]) == fraud
+    np.testing.assert_array_equal(everything[split.rows_test], split.x_test)
     assert members(split.x_train) | members(split.x_test) == normal | fraud
     assert "the test rows, frauds included" in split.describe()
     assert "none: no rows are left" in split.describe()
@@ -101,6 +102,7 @@ def test_honest_parts_are_disjoint_and_sized() -> None:
     assert [len(split.y_test), split.y_test.sum()] == [412, 20]
     scaled = split.scale(data.features)
     normal, fraud = members(scaled[data.labels == 0]), members(scaled[data.labels == 1])
+    np.testing.assert_array_equal(scaled[split.rows_test], split.x_test)
     train, val, test = members(split.x_train), members(split.x_val), members(split.x_test)
     assert train | val <= normal
     assert not train & val
