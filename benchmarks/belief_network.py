@@ -1,7 +1,7 @@
 """Does pre-training help? Digits, read by a deep belief network and by its rivals, with all labels and with few.
 
-    python -m benchmarks.belief_network [--seeds 5]      # about five minutes
-    python -m benchmarks.belief_network --choose         # how the settings were chosen; about five minutes
+    python -m benchmarks.belief_network [--seeds 5]          # about three minutes
+    python -m benchmarks.belief_network --choose --seeds 3   # how the settings were chosen; likewise
 
 Each seed splits scikit-learn's digits anew (datasets.digits.load) into 1,437 rows for training and 360 for the test,
 and keeps the labels of 100, 10 or 3 % of the training rows, with all classes in proportion. Stacks of 64-256-512 units
