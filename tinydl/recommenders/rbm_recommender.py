@@ -47,11 +47,12 @@ class RBMRecommender(Recommender):
                     is linear in the rating; False gives each value a weight of its own
     k               Gibbs steps per contrastive divergence
     epochs          passes over all rows
-    The defaults were chosen on MovieLens 100K for softmax units and based_on="item" (docs/recommenders.md).
+    The other arguments are those of Recommender. The defaults were chosen for the items of MovieLens 100K
+    (benchmarks/rbm_recommender.py).
 
-    After fit, values_ (values,) holds the ratings that the units of a column stand for, components_ (units,
-    columns, values) the weights of these units, and intercept_visible_ (columns, values) and intercept_hidden_
-    (units,) the biases. history_["loss"] holds, for each pass, the mean of -log p(rating | h) over all ratings, with h
+    After fit, values_ (values,) holds the ratings that the units of a column stand for, components_ (units, columns,
+    values) the weights of these units, and intercept_visible_ (columns, values) and intercept_hidden_ (units,) the
+    biases. history_["loss"] holds, for each pass, the mean of -log p(rating | h) over all ratings, with h
     drawn given the row. The steps do not minimize this number, but it shows whether the machine learns.
 
     Raises     ValueError for invalid hyper-parameters, and in fit for more than 100 different ratings with softmax
