@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .caches import without_caches
-from .keywords import Checked
+from .keywords import Checked, parameters_of
 
 
 def whole(owner: str, name: str, value: Any, least: int = 0) -> int:
@@ -142,7 +142,7 @@ class Configured(Checked):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments: `type(thing)(**thing.get_config())` recreates the object, but for its name."""
-        parameters = list(inspect.signature(type(self).__init__).parameters.values())[1:]
+        parameters = parameters_of(type(self).__init__)[1:]
         several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         names = [each.name for each in parameters if each.kind not in several and each.name != "name"]
         for name in names:

@@ -133,9 +133,15 @@ INSTEAD: dict[str, dict[str, str]] = {
 }
 
 
+@functools.lru_cache(maxsize=1024)
+def parameters_of(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    """The function's parameters in order. They are remembered: every `fit` asks for those of all its layers."""
+    return tuple(inspect.signature(function).parameters.values())
+
+
 def check(owners: Sequence[str], function: Callable[..., Any], given: Iterable[str]) -> None:
     """Raise TypeError if `function` does not take a keyword in `given`. The message begins with the first owner."""
-    parameters = list(inspect.signature(function).parameters.values())
+    parameters = parameters_of(function)
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
         return
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -185,7 +191,7 @@ class Checked:
 
 def check_positions(owner: str, function: Callable[..., Any], given: int) -> None:
     """Refuse values without keywords beyond the arguments that allow it: their order differs between libraries."""
-    parameters = list(inspect.signature(function).parameters.values())[1:]
+    parameters = parameters_of(function)[1:]
     free = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
     if given > len(free) and not any(each.kind is each.VAR_POSITIONAL for each in parameters):
         by_name = [f"{each.name}=..." for each in parameters if each.kind is each.KEYWORD_ONLY][:2]
@@ -199,9 +205,9 @@ def checked(*methods: str) -> Callable[[Class], Class]:
     """A class decorator: the named methods refuse unknown keywords, and calls without a needed one, with advice."""
 
     def wrap(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = parameters_of(function)
         positional = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
-        needed = [each for each in positional[1:] if inspect.signature(function).parameters[each].default is _NONE]
+        needed = [each.name for each in parameters[1:] if each.name in positional and each.default is _NONE]
 
         @functools.wraps(function)
         def checking(*args: Any, **keywords: Any) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pictures
 from recipes import RECIPES, slug
-from runs import Run
+from run import Run
 from words import chosen
 
 from tinydl import plots

@@ -35,7 +35,7 @@ from generator import generate
 from pretraining import pretrain
 from recipes import RECIPES
 from report import summarise
-from runs import Run, divide
+from run import Run, divide
 from splits import honest_split
 from table import table
 from training import Options, train

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from recipes import BATCH_SIZE, RECIPES, slug
-from runs import Run, divide, evaluate
+from run import Run, divide, evaluate
 
 from tinydl.callbacks import Callback, ModelCheckpoint, TensorBoard
 from tinydl.datasets.creditcard import Transactions

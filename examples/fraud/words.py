@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from kinds import AMOUNTS, MEANINGS
 from recipes import RECIPES
-from runs import Run
+from run import Run
 
 
 def chosen(runs: Mapping[str, Run]) -> str:

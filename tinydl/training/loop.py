@@ -42,6 +42,7 @@ class Step:
         self.learners = [layer for layer in owners(root) if layer.params]
         self.plan: Plan | None = None  # made by the first step
         self.planned_at = -1  # Layer.flags_set at that time
+        self.optimizer: Optimizer | None = None  # the one that knows the plan
         self.checked = False  # whether a step has succeeded, so that own layers need no more checks
 
     def take(
@@ -54,7 +55,7 @@ class Step:
         If the loss is NaN or infinite, raises FloatingPointError and leaves parameters and state unchanged. Raises
         ValueError if all layers are frozen.
         """
-        plan = self._plan()
+        plan = self._plan(optimizer)
         before = [{key: array.copy() for key, array in state.items()} for state in self.stateful]
         for head in self.heads:
             head.targets, head.sample_weight = y, weights
@@ -78,17 +79,16 @@ class Step:
         finally:
             for head in self.heads:  # a user's own forward pass, on other rows, must not use these targets
                 head.targets = head.sample_weight = None
-        if optimizer.frozen != plan.frozen:
-            optimizer.frozen = plan.frozen
         optimizer.step(self.parameters, self.gradients)
         return value, y_pred
 
-    def _plan(self) -> Plan:
-        """The present plan, or a new one if flags have changed."""
-        if self.plan is None or self.planned_at != Layer.flags_set:
+    def _plan(self, optimizer: Optimizer) -> Plan:
+        """The present plan, or a new one if flags have changed. The optimizer is told which parameters are frozen."""
+        if self.plan is None or self.planned_at != Layer.flags_set or self.optimizer is not optimizer:
             if self.plan is None or self.plan.flags != [layer.trainable for layer in self.learners]:
                 self.plan = Plan(self.root, self.chain, self.gradients)
-            self.planned_at = Layer.flags_set
+            optimizer.frozen = self.plan.frozen
+            self.planned_at, self.optimizer = Layer.flags_set, optimizer
         return self.plan
 
     def _backward_from_zero(self, dy: NDArray, plan: Plan) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from baselines import ROWS_PER_TREE, isolation_forest, pca
 from generator import generate
-from runs import Run, divide
+from run import Run, divide
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score

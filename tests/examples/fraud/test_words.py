@@ -8,7 +8,7 @@ import pytest
 from generator import generate
 from kinds import AMOUNTS
 from recipes import RECIPES
-from runs import Run, divide, evaluate
+from run import Run, divide, evaluate
 from words import chosen, in_words
 
 from tinydl.datasets.creditcard import Transactions
