@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import arguments, caches, keywords
+from . import arguments, caches, interrupts, keywords
 from .callbacks import Callback, History
 from .kernels.machine import memory
 from .kernels.machine.threads import one_blas_thread
@@ -237,7 +237,9 @@ class Model(keywords.Checked):
             raise RuntimeError(f"{method}: the optimizer must be this model's, got one compiled into another: {mend}")
         return self.optimizer, self.loss
 
+    @interrupts.held
     @UNDERFLOW_IS_HARMLESS
+    @one_blas_thread()
     def train_on_batch(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None, return_dict: bool = False,
@@ -248,15 +250,17 @@ class Model(keywords.Checked):
         """
         optimizer, loss = self._compiled("train_on_batch")
         data = inputs.check_data("train_on_batch", self, loss, x, y, sample_weight, class_weight)
-        with one_blas_thread():
-            ((batch_x, batch_y, weights),) = sources.Rows(data, len(data)).one_pass(None)
-            value, y_pred = self._step.take(batch_x, batch_y, weights, loss, optimizer)
+        ((batch_x, batch_y, weights),) = sources.Rows(data, len(data)).one_pass(None)
+        value, y_pred = self._step.take(batch_x, batch_y, weights, loss, optimizer)
         if not return_dict:
             return value
         seen = loop.Seen()
         seen.add(batch_y, self.as_outputs(y_pred))
         return {"loss": value, **seen.figures("train_on_batch", self)}
 
+    @interrupts.held
+    @UNDERFLOW_IS_HARMLESS
+    @one_blas_thread()
     def test_on_batch(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, return_dict: bool = False
     ) -> Any:
@@ -264,8 +268,7 @@ class Model(keywords.Checked):
         _, loss = self._compiled("test_on_batch")
         data = inputs.check_data("test_on_batch", self, loss, x, y, sample_weight)
         feed = sources.Feed("test_on_batch", sources.Rows(data, len(data)), None, "steps")
-        with np.errstate(under="ignore"), one_blas_thread():
-            return self._returned(loop.figures("test_on_batch", self, self._step, feed), return_dict)
+        return self._returned(loop.figures("test_on_batch", self, self._step, feed), return_dict)
 
     def predict_on_batch(self, x: ArrayLike) -> NDArray:
         """`predict` on one batch, in one pass."""
@@ -280,6 +283,7 @@ class Model(keywords.Checked):
             if head.targets is None:
                 head.expect(copy.copy(loss), targets)
 
+    @interrupts.held
     @UNDERFLOW_IS_HARMLESS
     @one_blas_thread()
     def fit(
@@ -308,8 +312,9 @@ class Model(keywords.Checked):
         An epoch is one pass over the rows, including a last short batch. Its "loss" is the mean over rows of the loss
         (penalties included) before the step on each row's batch; "val_loss" is the loss of `evaluate` after the epoch.
 
-        Ctrl-C ends training cleanly: callbacks finish (the best model stays saved), and `fit` returns the History so
-        far, with `interrupted` set to True.
+        Ctrl-C ends training cleanly after the batch: callbacks finish (the best model stays saved), and `fit` returns
+        the History so far, with `interrupted` set to True. In a callback or a source of your own, Ctrl-C acts at once,
+        as a second Ctrl-C does everywhere (see tinydl/interrupts.py).
 
         Before changing anything, raises RuntimeError if the model is not compiled, or ValueError if data do not fit; a
         batch from a source is checked when it comes. Warns about a learning rate of 0, raw pixels 0 .. 255 or numbers
@@ -335,10 +340,10 @@ class Model(keywords.Checked):
         history = History()
         bar = inputs.progress_bar(verbose)
         own = inputs.check_callbacks(callbacks)
-        job = loop.Run(data, epochs, initial_epoch, [history, *own, *bar], validation, validates_after)
+        job = loop.Run(data, epochs, initial_epoch, [history, *own, *bar], history.notes, validation, validates_after)
         if initial_epoch >= epochs:
             trouble = f"initial_epoch is {initial_epoch} and epochs {epochs}, which counts from the first epoch of all"
-            warnings.warn(f"fit: nothing to train: {trouble}", stacklevel=5)  # the line that calls fit
+            warnings.warn(f"fit: nothing to train: {trouble}", stacklevel=6)  # the line that calls fit
         doubts.of_rate(optimizer, own)
         if isinstance(data.source, sources.Rows):
             doubts.of_scale(self.root, data.source.data)
@@ -354,6 +359,7 @@ class Model(keywords.Checked):
 
     # --- inference --------------------------------------------------------------------------------
 
+    @interrupts.held
     @UNDERFLOW_IS_HARMLESS
     @one_blas_thread()
     def evaluate(
@@ -378,6 +384,7 @@ class Model(keywords.Checked):
             return figures
         return list(figures.values()) if self.metrics else figures["loss"]
 
+    @interrupts.held
     @UNDERFLOW_IS_HARMLESS
     @one_blas_thread()
     def predict(
@@ -407,6 +414,7 @@ class Model(keywords.Checked):
         return y
 
     def _forward(self, method: str, x: NDArray) -> NDArray:
+        interrupts.check()
         y = self.root.forward(x)
         if y.shape[1:] != self.output_shape:
             expected = f"the shape that its build returned, {('n', *self.output_shape)}"
@@ -425,12 +433,13 @@ class Model(keywords.Checked):
         y = self.predict(x, batch_size)
         return y if probabilities is None else probabilities(y)
 
+    @interrupts.held
     @UNDERFLOW_IS_HARMLESS
+    @one_blas_thread()
     def __call__(self, x: ArrayLike, training: bool = False) -> NDArray:
         """The outputs of one batch, as an array of their own; training=True computes them as a training step does."""
         data = inputs.check_x(f"{self.name}(x)", self, x)
-        with one_blas_thread():
-            return self.root.forward(data.batch(slice(None))[0], arguments.flag(self.name, "training", training)).copy()
+        return self.root.forward(data.batch(slice(None))[0], arguments.flag(self.name, "training", training)).copy()
 
     # --- weights and files ------------------------------------------------------------------------
 
@@ -438,6 +447,7 @@ class Model(keywords.Checked):
         """Copies of all arrays in Keras's order: by layer (see keras_order), then W, b or gamma, beta, mean, var."""
         return [array.copy() for array in arrays_in_order(self.root)]
 
+    @interrupts.held
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """The inverse of get_weights. Raises ValueError, before changing anything, if the number or a shape differs."""
         arrays = arrays_in_order(self.root)
@@ -465,6 +475,7 @@ class Model(keywords.Checked):
         other._lay_out()
         return other
 
+    @interrupts.held
     def save(self, path: str | os.PathLike[str], *, include_optimizer: bool = True) -> None:
         """Write the architecture, the weights and how the model was compiled to one safetensors file, atomically.
 
@@ -493,6 +504,7 @@ class Model(keywords.Checked):
         """
         return checkpoint.load_model(cls, path, custom_layers, arguments.flag("load", "compile", compile))
 
+    @interrupts.held
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Load the weights of a saved model with the same layers; what is frozen here stays frozen.
 
@@ -501,12 +513,14 @@ class Model(keywords.Checked):
         """
         checkpoint.load_weights(self, path)
 
+    @interrupts.held
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Save the model and the state for exact resumption: the optimizer, the epoch and all random generators."""
         optimizer, _ = self._compiled("save_checkpoint")
         attributes.check_layers("save_checkpoint", self.root)
         checkpoint.save_training(self, optimizer, path)
 
+    @interrupts.held
     def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Load a checkpoint into a model built and compiled the same way; resumed training gives the same bits.
 

@@ -1,9 +1,9 @@
 """Callbacks: actions between batches and epochs, such as logging, checkpoints and early stopping.
 
-A run first sets each callback's `model` and `params` ({"epochs", "initial_epoch", "steps", "metrics", "batch_size"};
-"steps" is None if the number of batches is unknown), then calls its method for each event. `logs` maps the names of
-figures ("loss", "val_loss", metrics) to their values; an epoch without validation has no "val_" figures. Setting
-`model.stop_training = True` ends the run after the current epoch.
+A run first sets each callback's `model`, `params` ({"epochs", "initial_epoch", "steps", "metrics", "batch_size"};
+"steps" is None if the number of batches is unknown) and `notes` (the list in History), then calls its method for each
+event. `logs` maps the names of figures ("loss", "val_loss", metrics) to their values; an epoch without validation has
+no "val_" figures. Setting `model.stop_training = True` ends the run after the current epoch.
 """
 
 from .base import Callback, Logs

@@ -24,6 +24,7 @@ class Callback(Checked):
 
     model: NetworkInTraining
     params: dict[str, Any]
+    notes: list[str]  # those of the run's History: a callback adds what went wrong without ending the run
 
     @property
     def _optimizer(self) -> Optimizer:

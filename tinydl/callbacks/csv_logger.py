@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 from .. import arguments
-from .base import Callback, Logs
+from .base import Logs
+from .file_log import FileLog, append
 from .paths import check_file
 
 
-class CSVLogger(Callback):
+class CSVLogger(FileLog):
     """Write each epoch's figures to a CSV file when the epoch ends; `append=True` continues an existing file.
 
     The columns are epoch, this run's figures and learning_rate. In a file that is continued they keep the order of its
     header. An epoch without validation (fit's validation_freq) leaves the cells of its "val_" figures empty.
+    If writing fails during the run, a warning and History's `notes` say so, and training goes on without this log.
     Raises ValueError, before training, if `path` cannot be written, or if the header names other columns.
     """
 
@@ -47,23 +51,27 @@ class CSVLogger(Callback):
         return header
 
     def on_train_begin(self) -> None:
-        self._file_path.parent.mkdir(parents=True, exist_ok=True)
-        cut = self._continues and self._file_path.read_bytes()[-1:] != b"\n"  # a kill may have cut the last row
-        self._file = self._file_path.open("a" if self.append else "w", newline="", encoding="utf-8")
-        self._writer = csv.DictWriter(self._file, self._columns, delimiter=self.separator, extrasaction="ignore")
-        if cut:
-            self._file.write("\r\n")
-        if not self._continues:
-            self._writer.writeheader()
+        super().on_train_begin()
         self._told = False
+        self._try(self._begin)
+
+    def _begin(self) -> None:
+        self._file_path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._continues:
+            self._file_path.write_bytes(b"")
+            self._append(dict(zip(self._columns, self._columns, strict=True)))
+        elif self._file_path.read_bytes()[-1:] != b"\n":  # a kill may have cut the last row
+            append(self._file_path, b"\r\n")
+
+    def _append(self, row: dict[str, Any]) -> None:
+        text = io.StringIO(newline="")
+        csv.DictWriter(text, self._columns, delimiter=self.separator, extrasaction="ignore").writerow(row)
+        append(self._file_path, text.getvalue().encode())
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if (others := [name for name in logs if name not in self._columns]) and not self._told:
             self._told = True
             mend = "only the loss and the metrics passed to compile have one"
             warnings.warn(f"CSVLogger: {', '.join(others)} in logs has no column in {self.path}: {mend}", stacklevel=2)
-        self._writer.writerow({"epoch": epoch, **logs, "learning_rate": self._optimizer.current_learning_rate})
-        self._file.flush()
-
-    def on_train_end(self) -> None:
-        self._file.close()
+        row = {"epoch": epoch, **logs, "learning_rate": self._optimizer.current_learning_rate}
+        self._try(lambda: self._append(row))

@@ -10,7 +10,8 @@ from .base import Callback, Logs
 class History(Callback):
     """The record that `fit` returns: `history.history` maps the name of each figure to a list of its values by epoch.
 
-    `seconds` holds each epoch's duration; `interrupted` is true if Ctrl-C ended the run.
+    `seconds` holds each epoch's duration; `interrupted` is true if Ctrl-C ended the run. `notes` holds a line for each
+    thing that went wrong without ending the run, such as a log on a full disk.
     """
 
     def __init__(self) -> None:
@@ -18,6 +19,7 @@ class History(Callback):
         self.epoch: list[int] = []
         self.seconds: list[float] = []
         self.interrupted = False
+        self.notes = []
 
     def on_epoch_begin(self, epoch: int) -> None:
         self._start = time.perf_counter()
@@ -31,7 +33,8 @@ class History(Callback):
     def __repr__(self) -> str:
         last = "".join(f", {name} {values[-1]:.4g}" for name, values in self.history.items() if values)
         count = len(self.epoch)
-        return f"History({count} epoch{'s' * (count != 1)}{last})"
+        notes = "".join(f", {note}" for note in self.notes)
+        return f"History({count} epoch{'s' * (count != 1)}{last}{notes})"
 
     def _repr_html_(self) -> str:
         """The curves and a table of the figures, as notebooks show them."""

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from .. import interrupts
 from .base import Callback
 
 Function = Callable[..., Any]
@@ -59,7 +60,7 @@ def _check(event: str, function: Function) -> None:
 def _with_logs(event: str, function: Function) -> Function:
     """The function that a run calls for the event: it adds the `logs` that only Keras passes."""
     if event in ("on_train_begin", "on_train_end"):
-        return lambda: function({})
+        return lambda: interrupts.openly(function, {})
     if event in ("on_epoch_begin", "on_train_batch_begin"):
-        return lambda number: function(number, {})
+        return lambda number: interrupts.openly(function, number, {})
     return function

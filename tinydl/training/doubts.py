@@ -17,7 +17,7 @@ from .attributes import is_ours
 
 LARGE = 1e4  # unscaled data: the weights of a first layer begin near 0.1, so that its outputs would be as large
 KEEP_SCALE = (Flatten, Dropout, GaussianNoise, Pool2D)
-STACK = 6  # the frames from a warning here to the line that calls fit
+STACK = 7  # the frames from a warning here to the line that calls fit
 
 
 def of_scale(root: Layer, data: Batches) -> None:

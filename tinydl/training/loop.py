@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import interrupts
 from ..callbacks import Callback, History, Logs, ProgressBar
 from ..callbacks.base import overrides
 from ..layer import Layer
@@ -26,6 +29,7 @@ from .vector import owners
 
 BatchListener = Callable[[int, Logs], None]
 OWN_CALLBACKS = (History, ProgressBar)  # which fit adds itself
+PACKAGE = f"{__name__.partition('.')[0]}."
 MEND = "Try a smaller learning rate, or global_clipnorm in the optimizer"
 
 
@@ -52,35 +56,56 @@ class Step:
 
         weights: how much each row counts in the loss, or None.
 
-        If the loss is NaN or infinite, raises FloatingPointError and leaves parameters and state unchanged. Raises
-        ValueError if all layers are frozen.
+        If the loss is NaN or infinite, raises FloatingPointError. Raises ValueError if all layers are frozen. After
+        any error, parameters and state are those before the step.
         """
         plan = self._plan(optimizer)
         before = [{key: array.copy() for key, array in state.items()} for state in self.stateful]
-        for head in self.heads:
-            head.targets, head.sample_weight = y, weights
+        steps = optimizer.iterations
         try:
+            value, y_pred = self._differentiate(x, y, weights, loss, plan)
+            optimizer.step(self.parameters, self.gradients)
+        except BaseException:  # also Ctrl-C: the forward pass has changed the running statistics
+            if optimizer.iterations == steps:
+                self._put_back(before)
+            raise
+        return value, y_pred
+
+    def _differentiate(
+        self, x: NDArray, y: NDArray, weights: NDArray | None, loss: Loss, plan: Plan
+    ) -> tuple[float, NDArray]:
+        """Compute the gradients; return the loss and the predictions."""
+        try:
+            for head in self.heads:
+                head.targets, head.sample_weight = y, weights
             y_pred = self.chain.forward(x, True)
             value = value_of(loss, y_pred, y, weights) + self.chain.penalty()
             if not math.isfinite(value):
-                explanation = self._explain_non_finite(value, x)
-                for state, old in zip(self.stateful, before, strict=True):  # the forward passes changed the state
-                    for key, array in old.items():
-                        state[key][...] = array
-                raise FloatingPointError(explanation)
+                raise FloatingPointError(self._explain_non_finite(value, x))
             self._backward_from_zero(loss.backward(), plan)
             if not self.checked:
                 own_layers.check_step(self.root, self.parameters, self.gradients, len(x))
                 self.checked = True
-        except (ValueError, TypeError) as error:
-            if not self.checked:
+            self._forget_targets()
+        except BaseException as error:
+            self._forget_targets()
+            if not self.checked and isinstance(error, ValueError | TypeError):
                 own_layers.explain_shape(self.root, error)
             raise
-        finally:
-            for head in self.heads:  # a user's own forward pass, on other rows, must not use these targets
-                head.targets = head.sample_weight = None
-        optimizer.step(self.parameters, self.gradients)
         return value, y_pred
+
+    @interrupts.sealed
+    def _put_back(self, before: list[dict[str, NDArray]]) -> None:
+        """Set the running statistics to what they were before the step."""
+        for state, old in zip(self.stateful, before, strict=True):
+            for key, array in old.items():
+                state[key][...] = array
+
+    @interrupts.sealed
+    def _forget_targets(self) -> None:
+        """Clear the heads' targets: a user's own forward pass, on other rows, must not use them."""
+        for head in self.heads:
+            head.targets = head.sample_weight = None
 
     def _plan(self, optimizer: Optimizer) -> Plan:
         """The present plan, or a new one if flags have changed. The optimizer is told which parameters are frozen."""
@@ -104,13 +129,21 @@ class Step:
             for layer in plan.without_dx:
                 layer.input_gradient = False
             self.chain.backward(dy)
-        finally:
-            for dense in plan.writers:
-                dense.accumulate = True
-            for chain, _ in plan.chains:
-                chain.lowest = 0
-            for layer in plan.without_dx:
-                layer.input_gradient = True
+            self._complete_again(plan)
+        except BaseException:
+            self._complete_again(plan)  # again, as the exception may have come in the line above
+            raise
+
+    @staticmethod
+    @interrupts.sealed
+    def _complete_again(plan: Plan) -> None:
+        """Let `backward` add all gradients and return dL/dx, as outside training."""
+        for dense in plan.writers:
+            dense.accumulate = True
+        for chain, _ in plan.chains:
+            chain.lowest = 0
+        for layer in plan.without_dx:
+            layer.input_gradient = True
 
     def _explain_non_finite(self, value: float, x: NDArray) -> str:
         if not np.isfinite(x).all():
@@ -144,12 +177,13 @@ class Run:
     epochs: int
     initial_epoch: int
     callbacks: Sequence[Callback]
+    notes: list[str]
     validation: Feed | None
     validates_after: Callable[[int], bool]  # of an epoch, counted from 0
 
 
 def run(model: NetworkInTraining, step: Step, job: Run) -> None:
-    """Run the epochs, or until `model.stop_training` is set. Ctrl-C sets `model.interrupted`.
+    """Run the epochs, or until `model.stop_training` is set. Ctrl-C sets `model.interrupted`; it acts between batches.
 
     A callback's `check_run` may raise before the run begins. For every callback whose `on_train_begin` succeeds,
     `on_train_end` is called, even if other callbacks raise errors.
@@ -157,7 +191,7 @@ def run(model: NetworkInTraining, step: Step, job: Run) -> None:
     names = ["loss", *model.metrics]
     metrics = names + [f"val_{name}" for name in names if job.validation is not None]
     for callback in job.callbacks:
-        callback.model = model
+        callback.model, callback.notes = model, job.notes
         callback.params = {
             "epochs": job.epochs, "initial_epoch": job.initial_epoch, "steps": job.data.steps,
             "metrics": list(metrics), "batch_size": getattr(job.data.source, "batch_size", None),
@@ -168,23 +202,46 @@ def run(model: NetworkInTraining, step: Step, job: Run) -> None:
     try:
         with ExitStack() as endings:
             for callback in job.callbacks:
-                callback.on_train_begin()
-                endings.callback(callback.on_train_end)
+                _method(callback, "on_train_begin")()
+                endings.callback(_method(callback, "on_train_end"))
             try:
                 _epochs(model, step, job)
             except KeyboardInterrupt:
                 model.interrupted = True
+        interrupts.check()
     except KeyboardInterrupt:  # raised while callbacks began or ended
         model.interrupted = True
 
 
+def _method(callback: Callback, event: str) -> Callable[..., None]:
+    """A callback's method for an event. Ctrl-C waits for the end of tinydl's own methods, so that all of them see the
+    same epochs; methods written elsewhere may wait for something, so there it acts at once."""
+    method = getattr(callback, event)
+    own = str(getattr(method, "__module__", "")).startswith(PACKAGE)
+    return method if own else partial(interrupts.openly, method)
+
+
+def _tell(methods: Iterable[Callable[..., None]], *arguments: Any) -> None:
+    """Call all methods; a Ctrl-C in one is raised again when the others have been called."""
+    interrupt = None
+    for method in methods:
+        try:
+            method(*arguments)
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
+
+
 def _epochs(model: NetworkInTraining, step: Step, job: Run) -> None:
-    before = [each.on_train_batch_begin for each in job.callbacks if overrides(each, "on_train_batch_begin")]
-    after = [each.on_train_batch_end for each in job.callbacks if overrides(each, "on_train_batch_end")]
+    before, after = (
+        [_method(each, event) for each in job.callbacks if overrides(each, event)]
+        for event in ("on_train_batch_begin", "on_train_batch_end")
+    )
     foreign = any(type(each) not in OWN_CALLBACKS for each in job.callbacks)
     for epoch in range(job.initial_epoch, job.epochs):
-        for callback in job.callbacks:
-            callback.on_epoch_begin(epoch)
+        interrupts.check()
+        _tell((_method(each, "on_epoch_begin") for each in job.callbacks), epoch)
         if foreign:  # what a callback sets, and nothing reads, is refused as before fit
             attributes.check_layers("fit", model.root)
             attributes.check_settings("fit", model.optimizer, model.loss)
@@ -193,8 +250,7 @@ def _epochs(model: NetworkInTraining, step: Step, job: Run) -> None:
             logs |= {f"val_{name}": value for name, value in figures("fit", model, step, job.validation).items()}
         _check_finite(model, epoch, logs)
         model.epoch = epoch + 1
-        for callback in job.callbacks:
-            callback.on_epoch_end(epoch, logs)
+        _tell((_method(each, "on_epoch_end") for each in job.callbacks), epoch, logs)
         if model.stop_training:
             break
 
@@ -209,8 +265,8 @@ def _epoch(
     assert optimizer is not None
     total, rows, seen = 0.0, 0, Seen()
     for batch, (x, y, weights) in enumerate(data.epoch(model.rng)):
-        for notify in before:
-            notify(batch)
+        if before:
+            _tell(before, batch)
         try:
             value, y_pred = step.take(x, y, weights, loss, optimizer)
         except FloatingPointError as error:
@@ -221,6 +277,7 @@ def _epoch(
             seen.add(y, model.as_outputs(y_pred))
         for hand_over in after:
             hand_over(batch, {"loss": value})
+        interrupts.check()
     return {"loss": total / rows, **seen.figures("fit", model)}
 
 
@@ -269,6 +326,7 @@ def figures(method: str, model: NetworkInTraining, step: Step, data: Feed) -> Lo
     total, rows, seen = 0.0, 0, Seen()
     data.restart()
     for x, y, weights in data.epoch():
+        interrupts.check()
         y_pred = step.chain.forward(x)
         total += (value_of(loss, y_pred, y, weights) + step.chain.penalty()) * len(x)
         rows += len(x)

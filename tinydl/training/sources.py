@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import arguments
+from .. import arguments, interrupts
 from ..batches import Batches
 from ..losses import Loss
 from ..network import Network
@@ -40,7 +40,15 @@ class Rows:
     def one_pass(self, rng: np.random.Generator | None) -> Iterator[Drawn]:
         if type(self.data).draw is Batches.draw:
             return self.data.triples(self.batch_size, rng, self.shuffle)
-        return ((*batch, None)[:3] for batch in self.data.draw(self.batch_size, rng, self.shuffle))  # a user's own draw
+        drawn = interruptible(self.data.draw(self.batch_size, rng, self.shuffle))  # a user's own draw
+        return ((*batch, None)[:3] for batch in drawn)
+
+
+def interruptible(items: Iterable[Any]) -> Iterator[Any]:
+    """The items of a user's source, which may wait for its data: meanwhile Ctrl-C acts at once."""
+    source, end = iter(items), object()
+    while (item := interrupts.openly(next, source, end)) is not end:
+        yield item
 
 
 class Stream:
@@ -61,14 +69,14 @@ class Stream:
             self.steps = None
 
     def one_pass(self, rng: np.random.Generator | None) -> Iterator[Drawn]:
-        for place, item in enumerate(self._items(rng)):
+        for place, item in enumerate(interruptible(self._items(rng))):
             yield self._checked(place, item)
         if callable(ended := getattr(self.given, "on_epoch_end", None)):  # Keras's Sequence shuffles its rows there
-            ended()
+            interrupts.openly(ended)
 
     def _items(self, rng: np.random.Generator | None) -> Iterable[Any]:
         if not self.indexed:
-            return iter(self.given)
+            return interrupts.openly(iter, self.given)
         count = len(self.given)
         order = rng.permutation(count) if self.shuffle and rng is not None else range(count)
         return (self.given[int(k)] for k in order)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import interrupts
 from ..activations import gradient as activation_gradient
 from ..machine.codes import RELU
 from ..machine.loops import finish
@@ -31,6 +32,7 @@ from .patches import col2im, im2col
 __all__ = ["backward", "col2im", "forward", "im2col"]
 
 
+@interrupts.held
 @one_blas_thread()
 def forward(
     x: NDArray, W: NDArray, b: NDArray | None, window: Window, activation: int, way: str | None = None
@@ -47,6 +49,7 @@ def forward(
     return y
 
 
+@interrupts.held
 @one_blas_thread()
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,

@@ -20,15 +20,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import ContextDecorator, suppress
-from functools import cache
+from contextlib import suppress
+from functools import cache, wraps
 from numbers import Integral
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
+from ... import interrupts
 from . import processor
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 WORTH_SHARING = 2e6  # multiply-adds; handing work to another thread costs about 30 us
 
@@ -53,8 +57,7 @@ def _is_number(text: str) -> bool:
 _threads = _wanted()
 _lock = threading.RLock()  # reentrant: a signal handler may fork while its thread holds the lock
 _queue: SimpleQueue[_Piece | None] | None = None  # the pieces for the workers
-_users = 0  # the number of open one_blas_thread blocks; _own.depth counts those of the current thread
-_own = threading.local()
+_users: dict[int, int] = {}  # the number of open one_blas_thread blocks of each thread that has any
 _threads_before: list[int] = []  # the setting of each BLAS library outside one_blas_thread
 
 
@@ -85,6 +88,85 @@ def parts_for(count: int, work: float) -> int:
     return max(1, min(_threads, count, int(2 * work / WORTH_SHARING)))
 
 
+@cache
+def _blas() -> list[Any]:
+    """All BLAS libraries of the process. The search takes milliseconds and runs only once, before the first kernel."""
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    processor.say_if_old(getattr(library, "architecture", None) for library in libraries)
+    return libraries
+
+
+def _set_blas(threads: list[int]) -> None:
+    """Set the number of threads of each BLAS library; an empty list sets all to 1.
+
+    In threadpoolctl, the first thread that sets OpenBLAS's number of threads becomes the controlling thread, and calls
+    from other threads have no effect. This function, called under a lock, clears that thread before and after a change.
+    """
+    libraries = _blas()
+    for library, number in zip(libraries, threads or [1] * len(libraries), strict=True):
+        disown = getattr(library, "clear_controlling_thread", None)
+        if disown is not None:
+            disown(force=True)
+        library.set_num_threads(number)
+        if disown is not None:
+            disown(force=True)
+
+
+class one_blas_thread:
+    """Limit BLAS to one thread in a block, or in a function that this decorates.
+
+    Blocks may nest and overlap; the last to end restores the old setting. (This is a class because every kernel call
+    enters it, and a @contextmanager function takes four times as long.)
+    """
+
+    def __enter__(self) -> None:
+        _enter(_users.get(threading.get_ident(), 0))
+
+    def __exit__(self, *error: object) -> None:
+        _leave(_users.get(threading.get_ident(), 1) - 1)
+
+    def __call__(self, function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        @wraps(function)
+        def limited(*args: Arguments.args, **keywords: Arguments.kwargs) -> Result:
+            before = _users.get(threading.get_ident(), 0)
+            try:
+                _enter(before)
+                result = function(*args, **keywords)
+                _leave(before)
+            except BaseException:
+                _leave(before)  # again, as the exception may have come in the line above
+                raise
+            return result
+
+        return limited
+
+
+@interrupts.sealed
+def _enter(depth: int) -> None:
+    """Open a block of this thread, in which `depth` blocks are open."""
+    global _threads_before
+    with _lock:
+        first = not _users
+        if first:
+            _threads_before = [library.get_num_threads() for library in _blas()]
+        _users[threading.get_ident()] = depth + 1
+        if first:
+            _set_blas([])
+
+
+@interrupts.sealed
+def _leave(depth: int) -> None:
+    """Close the blocks of this thread except for the first `depth`; a block that was cut while it closed is mended."""
+    me = threading.get_ident()
+    with _lock:
+        if depth:
+            _users[me] = depth
+        elif me in _users:
+            if len(_users) == 1:
+                _set_blas(_threads_before)
+            del _users[me]
+
+
 class Part(NamedTuple):
     """A range of units of work, start .. stop - 1, and its number among the ranges."""
 
@@ -93,32 +175,33 @@ class Part(NamedTuple):
     stop: int
 
 
+@interrupts.held
+@one_blas_thread()
 def share(parts: int, count: int, task: Callable[..., object], *arguments: Any) -> None:
     """Call task(Part, *arguments) for `parts` even ranges of range(count), in parallel; return when all are done.
 
-    An exception in any range (Ctrl-C included) is raised only after all other ranges have ended. No thread then still
-    writes into arrays that the caller may drop.
+    Ctrl-C waits until then. An exception in any range (a second Ctrl-C included) is raised only after all other ranges
+    have ended. No thread then still writes into arrays that the caller may drop.
     """
     ranges = [Part(part, count * part // parts, count * (part + 1) // parts) for part in range(parts)]
     pieces = [_Piece(task, part, *arguments) for part in ranges]
-    with one_blas_thread():
-        trouble: BaseException | None = None
-        try:
-            _offer(pieces[1:])
-        except BaseException as error:  # Ctrl-C
-            trouble = error
-        for piece in pieces:  # do the first and all unclaimed pieces; wait for the others
-            while not piece.ended:
-                try:
-                    if piece.claim():
-                        piece.do()
-                    else:
-                        piece.done.acquire()  # its worker releases this lock
-                except BaseException as error:  # Ctrl-C
-                    trouble = error
-            trouble = trouble or piece.error
-        if trouble is not None:
-            raise trouble
+    trouble: BaseException | None = None
+    try:
+        _offer(pieces[1:])
+    except BaseException as error:  # Ctrl-C
+        trouble = error
+    for piece in pieces:  # do the first and all unclaimed pieces; wait for the others
+        while not piece.ended:
+            try:
+                if piece.claim():
+                    piece.do()
+                else:
+                    piece.done.acquire()  # its worker releases this lock
+            except BaseException as error:  # Ctrl-C
+                trouble = error
+        trouble = trouble or piece.error
+    if trouble is not None:
+        raise trouble
 
 
 class _Piece:
@@ -177,60 +260,13 @@ def _work(queue: SimpleQueue[_Piece | None]) -> None:
         del piece  # otherwise its arrays would stay alive until the next piece
 
 
-@cache
-def _blas() -> list[Any]:
-    """All BLAS libraries of the process. The search takes milliseconds and runs only once, before the first kernel."""
-    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-    processor.say_if_old(getattr(library, "architecture", None) for library in libraries)
-    return libraries
-
-
-def _set_blas(threads: list[int]) -> None:
-    """Set the number of threads of each BLAS library; an empty list sets all to 1.
-
-    In threadpoolctl, the first thread that sets OpenBLAS's number of threads becomes the controlling thread, and calls
-    from other threads have no effect. This function, called under a lock, clears that thread before and after a change.
-    """
-    libraries = _blas()
-    for library, number in zip(libraries, threads or [1] * len(libraries), strict=True):
-        disown = getattr(library, "clear_controlling_thread", None)
-        if disown is not None:
-            disown(force=True)
-        library.set_num_threads(number)
-        if disown is not None:
-            disown(force=True)
-
-
-class one_blas_thread(ContextDecorator):
-    """Limit BLAS to one thread in a block. Blocks may nest and overlap; the last to end restores the old setting.
-
-    (This is a class because every kernel call enters it, and a @contextmanager function takes four times as long.)
-    """
-
-    def __enter__(self) -> None:
-        global _users, _threads_before
-        with _lock:
-            if _users == 0:
-                _threads_before = [library.get_num_threads() for library in _blas()]
-                _set_blas([])
-            _users += 1
-            _own.depth = getattr(_own, "depth", 0) + 1
-
-    def __exit__(self, *error: object) -> None:
-        global _users
-        with _lock:
-            _users -= 1
-            _own.depth -= 1
-            if _users == 0:
-                _set_blas(_threads_before)
-
-
 def _after_fork() -> None:
     """Reset the state in a forked process. It has only the thread that forked, so there are no workers, and no other
     thread will release a lock or leave one_blas_thread."""
     global _lock, _queue, _users
     _lock, _queue = threading.RLock(), None
-    others, _users = _users, getattr(_own, "depth", 0)
+    me, others = threading.get_ident(), _users
+    _users = {me: others[me]} if me in others else {}
     if others and not _users:
         _set_blas(_threads_before)
 
