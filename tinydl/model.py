@@ -6,6 +6,7 @@ import copy
 import os
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -354,7 +355,8 @@ class Model(keywords.Checked):
             memory.release()
         history.interrupted = self.interrupted
         if self.interrupted and bar:
-            print(f"Interrupted after {len(history.epoch)} finished epochs", flush=True)
+            with suppress(OSError):  # of a full disk or a closed pipe
+                print(f"Interrupted after {len(history.epoch)} finished epochs", flush=True)
         return history
 
     # --- inference --------------------------------------------------------------------------------
@@ -373,8 +375,10 @@ class Model(keywords.Checked):
         """
         _, loss = self._compiled("evaluate")
         feed = sources.figures_feed("evaluate", self, loss, x, y, sample_weight, batch_size, steps)
-        figures = loop.figures("evaluate", self, self._step, feed)
-        memory.release()
+        try:
+            figures = loop.figures("evaluate", self, self._step, feed)
+        finally:
+            memory.release()
         if inputs.progress_bar(verbose, "evaluate"):
             print(" - ".join(f"{name}: {value:.4g}" for name, value in figures.items()), flush=True)
         return self._returned(figures, return_dict)
@@ -399,18 +403,22 @@ class Model(keywords.Checked):
         x: rows, Batches, or a source of batches as in `fit`, whose targets are left out. batch_size: as in `evaluate`.
         """
         inputs.progress_bar(verbose, "predict")
+        try:
+            return self._predict(x, batch_size, steps)
+        finally:
+            memory.release()
+
+    def _predict(self, x: Any, batch_size: int | None, steps: int | None) -> NDArray:
         if sources.is_stream(x):
             sources.refuse_beside_a_stream("predict", x, batch_size=batch_size)
-            chunks = [self._forward("predict", batch).copy() for batch in sources.inputs_of("predict", self, x, steps)]
-            memory.release()
-            return np.concatenate(chunks)
+            chunks = (self._forward("predict", batch).copy() for batch in sources.inputs_of("predict", self, x, steps))
+            return np.concatenate(list(chunks))
         data = inputs.check_x("predict", self, x)
         batch_size = inputs.rows_at_a_time("predict", self, batch_size)
         rows = len(data) if steps is None else min(len(data), steps * batch_size)
         y = np.empty((rows, *self.output_shape), self.dtype)
         for start in range(0, rows, batch_size):
             y[start : start + batch_size] = self._forward("predict", data.batch(slice(start, start + batch_size))[0])
-        memory.release()
         return y
 
     def _forward(self, method: str, x: NDArray) -> NDArray:

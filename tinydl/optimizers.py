@@ -22,7 +22,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from . import arguments, kernels
+from . import arguments, interrupts, kernels
 from .kernels import compiled_as
 from .schedules import Schedule, as_schedule
 
@@ -143,6 +143,7 @@ class Optimizer(arguments.Configured):
                 expected, got = f"the {slot.size} {slot.dtype} parameters it trains", f"{params.size} {params.dtype}"
                 raise ValueError(f"{self._owner}: expected {expected}, got {got}: give each model its own optimizer")
 
+    @interrupts.sealed
     def step(self, params: NDArray, grads: NDArray) -> None:
         """Update params once, in place."""
         if params.shape != grads.shape:

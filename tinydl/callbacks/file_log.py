@@ -1,4 +1,4 @@
-"""FileLog: what CSVLogger and TensorBoard share. A log on a failing disk ends, but not the run."""
+"""FileLog: what CSVLogger, TensorBoard and ProgressBar share. A log on a failing disk ends, but not the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .base import Callback
 
 
 class FileLog(Callback):
-    """The base class of callbacks that write a log.
+    """The base class of callbacks that write a log, to a file of their own or to the standard output.
 
     If writing fails, for example on a full disk, a warning says so, the rest of this run goes unlogged, and training
     goes on. The warning's text is also in History's `notes`.
@@ -30,11 +30,13 @@ class FileLog(Callback):
         try:
             write()
         except Exception as error:  # whatever the cause, a log is not worth a run
-            self._ended = True
-            got = f"{type(error).__name__}: {error}"
-            note = f"{type(self).__name__}: the log could not be written, and ends here: {got}"
-            self.notes.append(note)
-            warnings.warn(f"{note}. Training goes on", stacklevel=2)
+            self._end(error)
+
+    def _end(self, error: Exception) -> None:
+        self._ended = True
+        note = f"{type(self).__name__}: the log could not be written and ends here: {type(error).__name__}: {error}"
+        self.notes.append(note)
+        warnings.warn(f"{note}. Training goes on", stacklevel=2)
 
 
 def append(path: Path, content: bytes) -> None:

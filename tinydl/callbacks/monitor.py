@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from difflib import get_close_matches
 
 from numpy.typing import NDArray
@@ -68,4 +69,5 @@ class Monitor(Callback):
 
     def say(self, epoch: int, text: str) -> None:
         if self.verbose:
-            tqdm.write(f"Epoch {epoch + 1:05d}: {text}")  # above the progress bar, if any
+            with suppress(OSError):  # of a full disk or a closed pipe
+                tqdm.write(f"Epoch {epoch + 1:05d}: {text}")  # above the progress bar, if any

@@ -10,14 +10,16 @@ from typing import Any
 from tqdm import tqdm
 
 from .. import arguments
-from .base import Callback, Logs
+from .base import Logs
+from .file_log import FileLog
 
 
-class ProgressBar(Callback):
+class ProgressBar(FileLog):
     """The output of `fit(verbose=1)`: on a terminal or in a notebook, a bar with losses and time left.
 
     Elsewhere, and in a notebook without ipywidgets, one line per epoch, and within a long epoch a line every
-    `line_seconds` with the batch, its loss and the time left in the epoch. bar=False shows these lines everywhere.
+    `line_seconds` with the batch, its loss and the time left in the epoch. bar=False shows these lines everywhere. If
+    the output cannot be written, for example to a full disk, training goes on without it.
     """
 
     bar_format = "{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}"
@@ -30,12 +32,17 @@ class ProgressBar(Callback):
         self._bar: tqdm[Any] | None = None
 
     def on_train_begin(self) -> None:
+        super().on_train_begin()
         self._figures: Logs = {}
         self._shown = 0.0
         steps = self.params["steps"]
         total = None if steps is None else max(self.params["epochs"] - self.params["initial_epoch"], 0) * steps
+        self._bar = None
         if self.bar:
-            self._bar = _bar(total, self.bar_format if total is not None else self.count_format)
+            self._try(lambda: self._open(total))
+
+    def _open(self, total: int | None) -> None:
+        self._bar = _bar(total, self.bar_format if total is not None else self.count_format)
 
     def on_epoch_begin(self, epoch: int) -> None:
         self._start = self._shown = time.perf_counter()
@@ -50,10 +57,13 @@ class ProgressBar(Callback):
             if now - self._shown > self.refresh_seconds:
                 self._shown = now
                 self._show(self._bar, {**self._figures, "loss": logs["loss"]})  # val_loss is from the previous epoch
-            self._bar.update()
+            try:
+                self._bar.update()
+            except Exception as error:  # as in _try, which a step of a small network would notice
+                self._end(error)
         elif now - self._shown > self.line_seconds:
             self._shown = now
-            self._line(batch + 1, now - self._start, logs["loss"])
+            self._try(lambda: self._line(batch + 1, now - self._start, logs["loss"]))
 
     def _line(self, done: int, seconds: float, loss: float) -> None:
         steps = self.params["steps"]
@@ -71,11 +81,18 @@ class ProgressBar(Callback):
             self._show(self._bar, logs)
             return
         figures = "".join(f" - {name}: {value:.4g}" for name, value in logs.items())
-        print(f"{self._heading} - {time.perf_counter() - self._start:.1f}s{figures}", flush=True)
+        line = f"{self._heading} - {time.perf_counter() - self._start:.1f}s{figures}"
+        self._try(lambda: print(line, flush=True))
 
     def on_train_end(self) -> None:
         if self._bar is not None:
-            self._bar.close()
+            self._try(self._bar.close)
+
+    def _end(self, error: Exception) -> None:
+        super()._end(error)
+        if self._bar is not None:
+            self._bar.disable = True  # else it would try again when it is deleted
+            self._bar = None
 
 
 def _bar(total: int | None, bar_format: str) -> tqdm[Any] | None:

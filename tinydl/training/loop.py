@@ -221,6 +221,7 @@ def _method(callback: Callback, event: str) -> Callable[..., None]:
     return method if own else partial(interrupts.openly, method)
 
 
+@interrupts.sealed
 def _tell(methods: Iterable[Callable[..., None]], *arguments: Any) -> None:
     """Call all methods; a Ctrl-C in one is raised again when the others have been called."""
     interrupt = None
@@ -230,7 +231,10 @@ def _tell(methods: Iterable[Callable[..., None]], *arguments: Any) -> None:
         except KeyboardInterrupt as error:
             interrupt = error
     if interrupt is not None:
-        raise interrupt
+        try:
+            raise interrupt
+        finally:
+            del interrupt  # its traceback refers to this frame: a circle would keep open files alive
 
 
 def _epochs(model: NetworkInTraining, step: Step, job: Run) -> None:

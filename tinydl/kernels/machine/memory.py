@@ -24,14 +24,14 @@ KEPT = 2 << 30  # bytes in all blocks; above this limit, free blocks are returne
 SLACK = 1.25  # the largest ratio of a block's size to the size requested
 LINE = 64  # bytes in a cache line, to which arrays are aligned
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _blocks: list[NDArray] = []
 
 
 def _after_fork() -> None:
     """Replace the lock: if another thread held it, the forked process would never see it released."""
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -135,6 +135,8 @@ class one_blas_thread:
                 _leave(before)
             except BaseException:
                 _leave(before)  # again, as the exception may have come in the line above
+                if not before:
+                    _unlock()
                 raise
             return result
 
@@ -165,6 +167,13 @@ def _leave(depth: int) -> None:
             if len(_users) == 1:
                 _set_blas(_threads_before)
             del _users[me]
+
+
+def _unlock() -> None:
+    """Release the lock if this thread still holds it: an exception may come between a block and its release."""
+    with suppress(RuntimeError):  # not held
+        while True:
+            _lock.release()
 
 
 class Part(NamedTuple):
