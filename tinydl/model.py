@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import arguments, caches, interrupts, keywords
-from .callbacks import Callback, History
+from .callbacks import Callback, Checkpoint, History
 from .kernels.machine import memory
 from .kernels.machine.threads import one_blas_thread
 from .layer import Layer, Shape
@@ -38,6 +38,8 @@ from .training import (
     vector,
 )  # fmt: skip
 from .training.keras_order import arrays_in_order
+from .training.place import Place, Seen
+from .training.resume import saved_run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -255,7 +257,7 @@ class Model(keywords.Checked):
         value, y_pred = self._step.take(batch_x, batch_y, weights, loss, optimizer)
         if not return_dict:
             return value
-        seen = loop.Seen()
+        seen = Seen()
         seen.add(batch_y, self.as_outputs(y_pred))
         return {"loss": value, **seen.figures("train_on_batch", self)}
 
@@ -293,7 +295,7 @@ class Model(keywords.Checked):
         validation_data: Any = None, shuffle: bool = True, class_weight: Mapping[int, float] | None = None,
         sample_weight: ArrayLike | None = None, initial_epoch: int = 0, steps_per_epoch: int | None = None,
         validation_steps: int | None = None, validation_batch_size: int | None = None,
-        validation_freq: int | Collection[int] = 1,
+        validation_freq: int | Collection[int] = 1, resume: str | os.PathLike[str] | None = None,
     ) -> History:  # fmt: skip
         """Train for epochs initial_epoch .. epochs - 1 and return a History of their figures (loss and metrics).
 
@@ -309,6 +311,10 @@ class Model(keywords.Checked):
         steps_per_epoch   batches in an epoch, which goes on where the last one stopped; needed for more than one epoch
                           from a generator. validation_steps likewise; validation begins anew where the source can
         verbose           0 is silent, 1 and "auto" show a bar (lines without a terminal), 2 shows lines
+        resume            the file of a Checkpoint: continue that run to the bit, up to `epochs`, which counts from its
+                          first epoch. The model must be compiled, and fit called, as before. Callbacks go on as if
+                          nothing had happened, and the History is that of the whole run. Without a file of this name,
+                          training starts at the beginning, and a line says so
 
         An epoch is one pass over the rows, including a last short batch. Its "loss" is the mean over rows of the loss
         (penalties included) before the step on each row's batch; "val_loss" is the loss of `evaluate` after the epoch.
@@ -329,6 +335,9 @@ class Model(keywords.Checked):
         initial_epoch = arguments.whole("fit", "initial_epoch", initial_epoch)
         shuffle = arguments.flag("fit", "shuffle", shuffle)
         validates_after = inputs.check_frequency(validation_freq)
+        saved = saved_run(self, optimizer, resume, initial_epoch)
+        place = Place(initial_epoch) if saved is None else saved.place
+        initial_epoch = place.epoch
         if validation_data is None:
             (x, y, sample_weight), validation_data = sources.split("fit", validation_split, x, y, sample_weight)
         data = sources.training_feed(
@@ -341,8 +350,12 @@ class Model(keywords.Checked):
         history = History()
         bar = inputs.progress_bar(verbose)
         own = inputs.check_callbacks(callbacks)
-        job = loop.Run(data, epochs, initial_epoch, [history, *own, *bar], history.notes, validation, validates_after)
-        if initial_epoch >= epochs:
+        listeners = sorted([history, *own, *bar], key=lambda each: isinstance(each, Checkpoint))  # these come last
+        job = loop.Run(data, epochs, listeners, history.notes, validation, validates_after, place, saved)
+        if saved is not None:
+            saved.match(listeners)
+            saved.say_if_finished(epochs)
+        elif initial_epoch >= epochs:
             trouble = f"initial_epoch is {initial_epoch} and epochs {epochs}, which counts from the first epoch of all"
             warnings.warn(f"fit: nothing to train: {trouble}", stacklevel=6)  # the line that calls fit
         doubts.of_rate(optimizer, own)
@@ -536,8 +549,8 @@ class Model(keywords.Checked):
             model.fit(x, y, epochs=30, initial_epoch=model.epoch)
 
         A learning rate that is a number is restored, since a LearningRateScheduler may have set it, and so are the
-        `trainable` flags of the layers; all other settings of the optimizer must match. A checkpoint does not hold the
-        state of callbacks.
+        `trainable` flags of the layers; all other settings of the optimizer must match. The state of callbacks, the
+        history and the place inside an epoch are left out: for these use Checkpoint and fit(..., resume=path).
 
         Raises ValueError, before changing anything, if the file is not a checkpoint of such a model.
         """

@@ -48,6 +48,22 @@ class Callback(Checked):
     def on_train_end(self) -> None:
         """Called at the end of a run, even after Ctrl-C or an error."""
 
+    def get_state(self) -> dict[str, Any]:
+        """What this callback needs to go on after a restart: numbers, strings, arrays, and lists and dicts of these.
+
+        A Checkpoint saves it. What the constructor sets need not be in it.
+        """
+        return {}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Raise if `set_state(state)` cannot succeed; called after `check_run`, before anything changes."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take up what `get_state` returned: called after `on_train_begin` in a run that continues from a file.
+
+        If the file was made inside an epoch, it is called after that epoch's `on_epoch_begin`.
+        """
+
     def _refuse_schedule(self) -> None:
         """Raise if the optimizer's rate is a schedule, which a callback that sets a number would switch off."""
         if isinstance(rate := self._optimizer.learning_rate, Schedule):
@@ -82,6 +98,9 @@ def overrides(callback: Callback, event: str) -> bool:
 def check_methods(callback: Callback) -> None:
     """Raise TypeError for a method that no run calls, or that cannot be called with its event's arguments."""
     owner = type(callback).__name__
+    if overrides(callback, "get_state") != overrides(callback, "set_state"):
+        has, lacks = ("get_state", "set_state") if overrides(callback, "get_state") else ("set_state", "get_state")
+        raise TypeError(f"{owner}: get_state and set_state must come together, got only {has}: define {lacks}, too")
     for name in dir(callback):
         if name in EVENTS:
             _check_arguments(owner, name, getattr(callback, name))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import arguments
+from ..files import write_whole
 from .base import Logs
 from .file_log import FileLog, append
 from .paths import check_file
@@ -38,7 +39,7 @@ class CSVLogger(FileLog):
         check_file("CSVLogger", str(self.path))
         self._columns = ["epoch", *self.params["metrics"], "learning_rate"]
         self._continues = self.append and self._file_path.exists() and self._file_path.stat().st_size > 0
-        if self._continues:
+        if self._continues and not self.params["resumed"]:
             self._columns = self._columns_of_the_file(self._columns)
 
     def _columns_of_the_file(self, columns: list[str]) -> list[str]:
@@ -53,20 +54,29 @@ class CSVLogger(FileLog):
     def on_train_begin(self) -> None:
         super().on_train_begin()
         self._told = False
-        self._try(self._begin)
+        self._before, self._text = 0, ""  # the length of what earlier runs wrote; what this run has written
+        if not self.params["resumed"]:  # else set_state writes the file
+            self._try(self._begin)
 
     def _begin(self) -> None:
         self._file_path.parent.mkdir(parents=True, exist_ok=True)
         if not self._continues:
             self._file_path.write_bytes(b"")
             self._append(dict(zip(self._columns, self._columns, strict=True)))
-        elif self._file_path.read_bytes()[-1:] != b"\n":  # a kill may have cut the last row
-            append(self._file_path, b"\r\n")
+            return
+        content = self._file_path.read_bytes()
+        self._before = len(content)
+        if content[-1:] != b"\n":  # a kill may have cut the last row
+            self._write("\r\n")
 
     def _append(self, row: dict[str, Any]) -> None:
         text = io.StringIO(newline="")
         csv.DictWriter(text, self._columns, delimiter=self.separator, extrasaction="ignore").writerow(row)
-        append(self._file_path, text.getvalue().encode())
+        self._write(text.getvalue())
+
+    def _write(self, text: str) -> None:
+        append(self._file_path, text.encode())
+        self._text += text
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if (others := [name for name in logs if name not in self._columns]) and not self._told:
@@ -75,3 +85,30 @@ class CSVLogger(FileLog):
             warnings.warn(f"CSVLogger: {', '.join(others)} in logs has no column in {self.path}: {mend}", stacklevel=2)
         row = {"epoch": epoch, **logs, "learning_rate": self._optimizer.current_learning_rate}
         self._try(lambda: self._append(row))
+
+    def get_state(self) -> dict[str, Any]:
+        return {"columns": self._columns, "before": self._before, "text": self._text}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        if sorted(state["columns"]) != sorted(self._columns) or not isinstance(state["text"], str):
+            raise ValueError(f"CSVLogger: the columns must be {state['columns']}, as in the file, got {self._columns}")
+        before = arguments.whole("CSVLogger", "before", state["before"])
+        size = self._file_path.stat().st_size if self._file_path.exists() else 0
+        if size < before:
+            expected, mend = (
+                f"the {before} bytes that earlier runs wrote",
+                "bring the file back, or leave this callback",
+            )
+            raise ValueError(f"CSVLogger: {self.path} must hold {expected}, got {size}: {mend}")
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._columns, self._before, self._text = state["columns"], state["before"], state["text"]
+        self._try(self._put_back)
+
+    def _put_back(self) -> None:
+        """Write the file as it was: rows of later epochs go, and rows that a power cut has taken come back."""
+        earlier = b""
+        if self._before:
+            with self._file_path.open("rb") as file:
+                earlier = file.read(self._before)
+        write_whole(self.path, earlier + self._text.encode())

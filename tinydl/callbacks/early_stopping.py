@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import arguments
 from .base import Logs
 from .monitor import Monitor
@@ -50,3 +52,15 @@ class EarlyStopping(Monitor):
         if not better and self._waited >= self.patience:
             self.stopped_epoch, self.model.stop_training = epoch, True
             self.say(epoch, f"early stopping, best {self.monitor} {self.best:.5f}")
+
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), "waited": self._waited, "stopped_epoch": self.stopped_epoch}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        super().check_state(state)
+        arguments.whole("EarlyStopping", "waited", state["waited"])
+        arguments.whole("EarlyStopping", "stopped_epoch", state["stopped_epoch"] or 0)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self._waited, self.stopped_epoch = state["waited"], state["stopped_epoch"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from .base import Callback, Logs
 
@@ -29,6 +30,21 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
+
+    def get_state(self) -> dict[str, Any]:
+        begun = getattr(self, "_start", None)
+        elapsed = None if begun is None else time.perf_counter() - begun  # used only inside an epoch
+        return {"history": self.history, "epoch": self.epoch, "seconds": self.seconds, "elapsed": elapsed}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        columns = [state["epoch"], state["seconds"], *state["history"].values()]
+        if not all(isinstance(column, list) for column in columns) or len(state["seconds"]) != len(state["epoch"]):
+            raise ValueError("History: the file must hold lists of figures")
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.history, self.epoch, self.seconds = state["history"], state["epoch"], state["seconds"]
+        if state["elapsed"] is not None:
+            self._start = time.perf_counter() - state["elapsed"]
 
     def __repr__(self) -> str:
         last = "".join(f", {name} {values[-1]:.4g}" for name, values in self.history.items() if values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from typing import Any
 
 from .. import arguments
 from ..files import destination
@@ -19,8 +20,9 @@ class ModelCheckpoint(Monitor):
     restore_best_weights  at the end of training, even after Ctrl-C, set the model's weights to those of its best epoch
                           (kept in memory)
 
-    If Ctrl-C comes before the first save or during a save, the model is saved as it is. In a fit with `initial_epoch`
-    above 0, a reused object continues from its best value so far; a new object starts without a best value. An epoch
+    If Ctrl-C comes before the first save or during a save, the model is saved as it is. In a fit with `resume`, the
+    best value so far comes from the file. In a fit with `initial_epoch` above 0, a reused object continues from its
+    best value so far; a new object starts without a best value. An epoch
     without a figure that `path` contains, or without `monitor` if only the best is saved, saves nothing.
     Raises ValueError, before training, if `path` cannot be written or has a field other than epoch and the figures.
     """
@@ -76,3 +78,14 @@ class ModelCheckpoint(Monitor):
         if self._unsaved and self.model.interrupted:  # Ctrl-C came during a save or before the first save
             self.model.save(self._unsaved)
         super().on_train_end()
+
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), "unsaved": self._unsaved is not None}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        super().check_state(state)
+        arguments.flag("ModelCheckpoint", "unsaved", state["unsaved"])
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self._unsaved = self._path_before_training() if state["unsaved"] else None

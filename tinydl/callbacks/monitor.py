@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from difflib import get_close_matches
+from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -66,6 +68,25 @@ class Monitor(Callback):
     def on_train_end(self) -> None:
         if self._best_weights is not None:
             self.model.set_weights(self._best_weights)
+
+    def get_state(self) -> dict[str, Any]:
+        return {"monitor": self.monitor, "best": self.best, "best_weights": self._best_weights}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        owner, weights = type(self).__name__, state["best_weights"]
+        if state["monitor"] != self.monitor:
+            mend = "list the callbacks in the same order"
+            raise ValueError(
+                f"{owner}: monitor must be {state['monitor']!r}, as in the file, got {self.monitor!r}: {mend}"
+            )
+        if not isinstance(state["best"], float):
+            raise ValueError(f"{owner}: best must be a float, got {arguments.brief(state['best'])}")
+        shapes = [array.shape for array in self.model.get_weights()]
+        if weights is not None and [np.shape(array) for array in weights] != shapes:
+            raise ValueError(f"{owner}: best_weights must have this model's shapes")
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.best, self._best_weights = state["best"], state["best_weights"]
 
     def say(self, epoch: int, text: str) -> None:
         if self.verbose:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import arguments
 from .base import Logs
 from .monitor import Monitor
@@ -53,3 +55,15 @@ class ReduceLROnPlateau(Monitor):
                 self._optimizer.learning_rate = max(rate * self.factor, self.min_lr)
                 self._waited, self._cooling = 0, self.cooldown
                 self.say(epoch, f"reducing the learning rate to {self._optimizer.current_learning_rate:g}")
+
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), "waited": self._waited, "cooling": self._cooling}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        super().check_state(state)
+        for name in ("waited", "cooling"):
+            arguments.whole("ReduceLROnPlateau", name, state[name])
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self._waited, self._cooling = state["waited"], state["cooling"]

@@ -44,17 +44,45 @@ class TensorBoard(FileLog):
 
     def on_train_begin(self) -> None:
         super().on_train_begin()
-        self._try(self._begin)
+        own_name = f"{int(time.time())}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+        self._name, self._size = f"events.out.tfevents.{own_name}", 0
+        if not self.params["resumed"]:  # else set_state chooses the file
+            self._try(self._begin)
+
+    @property
+    def _file(self) -> Path:
+        return Path(self.log_dir).expanduser() / self._name
 
     def _begin(self) -> None:
-        folder = Path(self.log_dir).expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
-        own_name = f"{os.getpid()}.{secrets.token_hex(4)}"
-        self._file = folder / f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{own_name}"
-        append(self._file, _record(file_version="brain.Event:2"))
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._append(_record(file_version="brain.Event:2"))
+
+    def _append(self, content: bytes) -> None:
+        append(self._file, content)
+        self._size += len(content)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        self._try(lambda: append(self._file, self._events(epoch, logs)))
+        self._try(lambda: self._append(self._events(epoch, logs)))
+
+    def get_state(self) -> dict[str, Any]:
+        return {"name": self._name, "size": self._size}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        name, _ = state["name"], arguments.whole("TensorBoard", "size", state["size"])
+        if not isinstance(name, str) or Path(name).name != name or "tfevents" not in name:
+            raise ValueError(f"TensorBoard: the file of events must be in log_dir, got {arguments.brief(name)}")
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._try(lambda: self._put_back(state["name"], state["size"]))
+
+    def _put_back(self, name: str, size: int) -> None:
+        """Go on in the file as it was: events of later epochs go. If it is no longer whole, a new file begins."""
+        old = self._file.with_name(name)
+        if not old.is_file() or old.stat().st_size < size:
+            self._begin()
+            return
+        os.truncate(old, size)
+        self._name, self._size = name, size
 
     def _events(self, epoch: int, logs: Logs) -> bytes:
         """The records of an epoch. (They are written here, not by tensorboardX's SummaryWriter: its thread dies when a

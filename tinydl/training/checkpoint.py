@@ -34,6 +34,7 @@ from .configs import arguments_of, create, object_to_config
 AnyModel = TypeVar("AnyModel", bound=NetworkInTraining)
 FORMAT = 1
 SLOT = "optimizer/"  # prefix for an optimizer's vectors; layers' arrays have dotted names
+RUN = "run/"  # prefix for the arrays of a run: what callbacks keep, what metrics have seen
 REGISTRY: dict[str, type[Layer] | type[Regularizer]] = {
     **{name: getattr(_layers, name) for name in _layers.__all__ if name not in ("Layer", "Container")},
     **REGULARIZERS,
@@ -158,7 +159,7 @@ def _check_storable(path: PathLike, key: str, array: NDArray) -> None:
         raise ValueError(f"{path}: the name {key!r} holds half of a surrogate pair, which files cannot: rename it")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{path}: {key!r} must hold real numbers, got {array.dtype}")
-    if not _is_slot(key):
+    if not _is_slot(key) and not is_of_run(key):
         _check_finite(path, key, array)
 
 
@@ -173,6 +174,11 @@ def _check_finite(path: PathLike, key: str, array: NDArray) -> None:
 def _is_slot(key: str) -> bool:
     """Whether the name is that of an optimizer's vector, not of an array of a layer called "optimizer/..."."""
     return key.startswith(SLOT) and "." not in key
+
+
+def is_of_run(key: str) -> bool:
+    """Whether the name is that of an array of a run, not of an array of a layer called "run/..."."""
+    return key.startswith(RUN) and "." not in key
 
 
 def save_model(model: NetworkInTraining, path: PathLike, include_optimizer: bool) -> None:
@@ -224,13 +230,21 @@ def load_weights(model: NetworkInTraining, path: PathLike) -> None:
     _set_tensors(model, path, tensors)
 
 
-def save_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike) -> None:
-    """Write the model, the optimizer's vectors and step number, the epoch, and the state of every generator."""
+def save_training(
+    model: NetworkInTraining, optimizer: Optimizer, path: PathLike, run: Mapping[str, Any] | None = None,
+    arrays: Mapping[str, NDArray] | None = None,
+) -> None:  # fmt: skip
+    """Write the model, the optimizer's vectors and step number, the epoch, and the state of every generator.
+
+    run, arrays: the rest of a run in `fit`, see resume.py; the names of the arrays begin with RUN.
+    """
     training = {
         "optimizer": object_to_config(optimizer), "iterations": optimizer.iterations, "epoch": model.epoch,
         "generators": [generator.bit_generator.state for generator in _generators(model)],
     }  # fmt: skip
-    write(path, {**_tensors(model), **_slots(optimizer)}, {**_architecture(model), "training": training})
+    rest = {} if run is None else {"run": run}
+    tensors = {**_tensors(model), **_slots(optimizer), **(arrays or {})}
+    write(path, tensors, {**_architecture(model), "training": training, **rest})
 
 
 def _slots(optimizer: Optimizer) -> dict[str, NDArray]:
@@ -239,7 +253,14 @@ def _slots(optimizer: Optimizer) -> dict[str, NDArray]:
 
 def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike) -> None:
     """Load a file of `save_training` into a model and an optimizer created the same way, after checking the file."""
-    tensors, metadata = read(path)
+    prepare_training(model, optimizer, path, *read(path))()
+
+
+def prepare_training(
+    model: NetworkInTraining, optimizer: Optimizer, path: PathLike, tensors: dict[str, NDArray],
+    metadata: dict[str, Any],
+) -> Callable[[], None]:  # fmt: skip
+    """Check the content of a file of `save_training`; return the function that loads it, which cannot fail."""
     training = metadata.get("training")
     if not isinstance(training, dict):
         raise ValueError(f"{path}: expected a checkpoint, got a saved model without training state: use Model.load")
@@ -264,16 +285,21 @@ def load_training(model: NetworkInTraining, optimizer: Optimizer, path: PathLike
             generator.bit_generator.state = state
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path}: this checkpoint cannot continue this model's training: {error}") from error
-    _set_tensors(model, path, tensors)  # checks all arrays before writing; the lines below cannot fail
-    for name, slot in slots.items():
-        optimizer.slots[name][...] = slot
-    optimizer.iterations, model.epoch = iterations, epoch
-    for layer, trainable in flags:
-        layer.trainable = trainable
-    if numbers:
-        optimizer.learning_rate = rate
-    for generator, loaded in zip(generators, restored, strict=True):
-        generator.bit_generator.state = loaded.bit_generator.state
+    arrays = _checked_tensors(model, path, tensors)
+
+    def load() -> None:
+        _copy_tensors(model, arrays)
+        for name, slot in slots.items():
+            optimizer.slots[name][...] = slot
+        optimizer.iterations, model.epoch = iterations, epoch
+        for layer, trainable in flags:
+            layer.trainable = trainable
+        if numbers:
+            optimizer.learning_rate = rate
+        for generator, loaded in zip(generators, restored, strict=True):
+            generator.bit_generator.state = loaded.bit_generator.state
+
+    return load
 
 
 def _check_dtype(path: PathLike, key: str, found: np.dtype, wanted: np.dtype) -> None:
@@ -349,8 +375,13 @@ def _check_same_layers(model: Network, path: PathLike, metadata: dict[str, Any])
 
 
 def _set_tensors(model: Network, path: PathLike, tensors: dict[str, NDArray]) -> None:
+    _copy_tensors(model, _checked_tensors(model, path, tensors))
+
+
+def _checked_tensors(model: Network, path: PathLike, tensors: dict[str, NDArray]) -> dict[str, NDArray]:
+    """The arrays of the model's layers; raise unless they fit."""
     own = _tensors(model)
-    tensors = {key: tensor for key, tensor in tensors.items() if not _is_slot(key)}
+    tensors = {key: tensor for key, tensor in tensors.items() if not _is_slot(key) and not is_of_run(key)}
     wanted, found = ({key: array.shape for key, array in arrays.items()} for arrays in (own, tensors))
     if wanted != found:
         first = min(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
@@ -359,5 +390,9 @@ def _set_tensors(model: Network, path: PathLike, tensors: dict[str, NDArray]) ->
     for key, tensor in tensors.items():
         _check_dtype(path, key, tensor.dtype, own[key].dtype)
         _check_finite(path, key, tensor)
-    for key, array in own.items():
+    return tensors
+
+
+def _copy_tensors(model: Network, tensors: Mapping[str, NDArray]) -> None:
+    for key, array in _tensors(model).items():
         array[...] = tensors[key]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -14,17 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import interrupts
-from ..callbacks import Callback, History, Logs, ProgressBar
+from ..callbacks import Callback, Checkpoint, History, Logs, ProgressBar
 from ..callbacks.base import overrides
 from ..layer import Layer
 from ..layers import AuxiliaryHead
 from ..losses import Loss
-from ..metrics import Metric
 from ..network import NetworkInTraining
 from ..optimizers import Optimizer
-from . import attributes, own_layers
+from . import attributes, own_layers, resume
 from .freezing import Plan
-from .sources import Feed
+from .place import Place, Seen
+from .resume import Saved
+from .sources import Drawn, Feed
 from .vector import owners
 
 BatchListener = Callable[[int, Logs], None]
@@ -171,41 +171,55 @@ def value_of(loss: Loss, y_pred: NDArray, y: NDArray, weights: NDArray | None) -
 
 @dataclass(frozen=True)
 class Run:
-    """What one call of `fit` does: epochs initial_epoch .. epochs - 1, each a pass of `data`."""
+    """What one call of `fit` does: the epochs up to epochs - 1, each a pass of `data`."""
 
     data: Feed
     epochs: int
-    initial_epoch: int
     callbacks: Sequence[Callback]
     notes: list[str]
     validation: Feed | None
     validates_after: Callable[[int], bool]  # of an epoch, counted from 0
+    place: Place
+    saved: Saved | None = None  # the run that this one continues
 
 
 def run(model: NetworkInTraining, step: Step, job: Run) -> None:
     """Run the epochs, or until `model.stop_training` is set. Ctrl-C sets `model.interrupted`; it acts between batches.
 
-    A callback's `check_run` may raise before the run begins. For every callback whose `on_train_begin` succeeds,
-    `on_train_end` is called, even if other callbacks raise errors.
+    A callback's `check_run` may raise before the run begins, as may reading the run to continue. For every callback
+    whose `on_train_begin` succeeds, `on_train_end` is called, even if other callbacks raise errors.
     """
     names = ["loss", *model.metrics]
-    metrics = names + [f"val_{name}" for name in names if job.validation is not None]
+    params: dict[str, Any] = {
+        "epochs": job.epochs, "initial_epoch": job.place.epoch, "steps": job.data.steps,
+        "metrics": names + [f"val_{name}" for name in names if job.validation is not None],
+        "batch_size": getattr(job.data.source, "batch_size", None),
+    }  # fmt: skip
+    settings = resume.settings_of(model, params)
+
+    def save(path: str) -> None:
+        validation = None if job.validation is None else job.validation.place()
+        resume.save(model, path, job.place, job.callbacks, settings, validation)
+
     for callback in job.callbacks:
+        resumed = job.saved is not None and job.saved.holds(callback)
         callback.model, callback.notes = model, job.notes
-        callback.params = {
-            "epochs": job.epochs, "initial_epoch": job.initial_epoch, "steps": job.data.steps,
-            "metrics": list(metrics), "batch_size": getattr(job.data.source, "batch_size", None),
-        }  # fmt: skip
+        callback.params = {**params, "metrics": list(params["metrics"]), "resumed": resumed}
+        if isinstance(callback, Checkpoint):
+            callback.write = save
     for callback in job.callbacks:
         callback.check_run()
+    left = None if job.saved is None else job.saved.take_up(job.data, job.validation, settings, job.epochs)
     model.stop_training = model.interrupted = False
     try:
         with ExitStack() as endings:
             for callback in job.callbacks:
                 _method(callback, "on_train_begin")()
                 endings.callback(_method(callback, "on_train_end"))
+            if job.saved is None and any(isinstance(callback, Checkpoint) for callback in job.callbacks):
+                resume.states_of(job.callbacks)  # raises for a state that no file can hold
             try:
-                _epochs(model, step, job)
+                _epochs(model, step, job, left)
             except KeyboardInterrupt:
                 model.interrupted = True
         interrupts.check()
@@ -237,90 +251,66 @@ def _tell(methods: Iterable[Callable[..., None]], *arguments: Any) -> None:
             del interrupt  # its traceback refers to this frame: a circle would keep open files alive
 
 
-def _epochs(model: NetworkInTraining, step: Step, job: Run) -> None:
+def _epochs(model: NetworkInTraining, step: Step, job: Run, left: Iterator[Drawn] | None) -> None:
+    """Train; `left` are the remaining batches of an epoch that the run to continue has begun."""
     before, after = (
         [_method(each, event) for each in job.callbacks if overrides(each, event)]
         for event in ("on_train_batch_begin", "on_train_batch_end")
     )
+    checkpoints = [each for each in job.callbacks if isinstance(each, Checkpoint)]
+    others = [each for each in job.callbacks if not isinstance(each, Checkpoint)]
     foreign = any(type(each) not in OWN_CALLBACKS for each in job.callbacks)
-    for epoch in range(job.initial_epoch, job.epochs):
+    if job.saved is not None and left is None:
+        job.saved.restore()
+        if job.saved.stopped:
+            return
+    for epoch in range(job.place.epoch, job.epochs):
         interrupts.check()
         _tell((_method(each, "on_epoch_begin") for each in job.callbacks), epoch)
+        if job.saved is not None and left is not None:
+            job.saved.restore()  # undoes what on_epoch_begin, called a second time for this epoch, has changed
         if foreign:  # what a callback sets, and nothing reads, is refused as before fit
             attributes.check_layers("fit", model.root)
             attributes.check_settings("fit", model.optimizer, model.loss)
-        logs = _epoch(model, step, epoch, job.data, before, after)
+        if left is None:
+            job.place.begun, job.place.feed = model.rng.bit_generator.state, job.data.place()
+        logs = _epoch(model, step, job.place, job.data.epoch(model.rng) if left is None else left, before, after)
+        left = None
         if job.validation is not None and job.validates_after(epoch):
             logs |= {f"val_{name}": value for name, value in figures("fit", model, step, job.validation).items()}
         _check_finite(model, epoch, logs)
         model.epoch = epoch + 1
-        _tell((_method(each, "on_epoch_end") for each in job.callbacks), epoch, logs)
+        job.place.next_epoch(job.data.place())
+        for group in (others, checkpoints):  # no checkpoint is made if Ctrl-C comes in another callback
+            _tell((_method(each, "on_epoch_end") for each in group), epoch, logs)
         if model.stop_training:
             break
 
 
 def _epoch(
-    model: NetworkInTraining, step: Step, epoch: int, data: Feed, before: Sequence[Callable[[int], None]],
-    after: Sequence[BatchListener],
+    model: NetworkInTraining, step: Step, place: Place, batches: Iterator[Drawn],
+    before: Sequence[Callable[[int], None]], after: Sequence[BatchListener],
 ) -> Logs:  # fmt: skip
     """Train on the batches of one epoch; return the loss as a mean over rows, and the metrics of all rows at once."""
     loss, optimizer = model.loss, model.optimizer
     assert loss is not None
     assert optimizer is not None
-    total, rows, seen = 0.0, 0, Seen()
-    for batch, (x, y, weights) in enumerate(data.epoch(model.rng)):
+    for batch, (x, y, weights) in enumerate(batches, place.batches):
         if before:
             _tell(before, batch)
         try:
             value, y_pred = step.take(x, y, weights, loss, optimizer)
         except FloatingPointError as error:
-            raise FloatingPointError(f"fit: epoch {epoch + 1}, batch {batch + 1}: {error}") from None
-        total += value * len(x)
-        rows += len(x)
+            raise FloatingPointError(f"fit: epoch {place.epoch + 1}, batch {batch + 1}: {error}") from None
+        place.total += value * len(x)
+        place.rows += len(x)
+        place.batches = batch + 1
         if model.metrics:
-            seen.add(y, model.as_outputs(y_pred))
+            place.seen.add(y, model.as_outputs(y_pred))
         for hand_over in after:
             hand_over(batch, {"loss": value})
         interrupts.check()
-    return {"loss": total / rows, **seen.figures("fit", model)}
-
-
-class Seen:
-    """The targets and the predictions of one pass. A metric such as average precision needs them all: its mean over
-    batches is another number."""
-
-    def __init__(self) -> None:
-        self.targets: list[NDArray] = []
-        self.predictions: list[NDArray] = []
-
-    def add(self, y_true: NDArray, y_pred: NDArray) -> None:
-        self.targets.append(np.array(y_true))  # a source may reuse its arrays
-        self.predictions.append(y_pred.copy())  # a view would keep the batch's large block of memory in use
-
-    def figures(self, method: str, model: NetworkInTraining) -> Logs:
-        """The metrics by name. One that raises or is not a number is named in a warning, and its value is NaN; with
-        compile(strict_metrics=True), it is named in an error."""
-        if not model.metrics:
-            return {}
-        y_true, y_pred = np.concatenate(self.targets), np.concatenate(self.predictions)
-        y_true.flags.writeable = y_pred.flags.writeable = False  # for the metrics that come after one that writes
-        found = {}
-        for name, metric in model.metrics.items():
-            found[name], trouble = _value(metric, y_true, y_pred)
-            if trouble and model.strict_metrics:
-                raise ValueError(f"{method}: the metric {name!r} {trouble}")
-            if trouble:
-                warnings.warn(f"{method}: the metric {name!r} {trouble}; training is not affected", stacklevel=2)
-        return found
-
-
-def _value(metric: Metric, y_true: NDArray, y_pred: NDArray) -> tuple[float, str]:
-    """A metric's value, and what is wrong with it."""
-    try:
-        value = float(metric(y_true, y_pred))
-    except Exception as error:
-        return math.nan, f"failed: {type(error).__name__}: {error}"
-    return value, "" if math.isfinite(value) else f"is {value}"
+    return {"loss": place.total / place.rows, **place.seen.figures("fit", model)}
 
 
 def figures(method: str, model: NetworkInTraining, step: Step, data: Feed) -> Logs:

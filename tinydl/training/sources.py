@@ -119,7 +119,23 @@ class Feed:
         self.method, self.source, self.argument, self.rounds = method, source, argument, rounds
         self.limit = steps
         self.steps = steps if steps is not None else source.steps
-        self._running: Iterator[Drawn] | None = None
+        self._running: Iterator[Drawn] | None = None  # a pass that goes on in the next epoch
+        self._begun: Mapping[str, Any] | None = None  # the generator when that pass began
+        self._drawn = 0  # batches of that pass
+
+    def place(self) -> dict[str, Any] | None:
+        """Where the next epoch begins: in which pass, and how many of its batches are drawn; None for a new pass."""
+        return None if self._running is None else {"begun": self._begun, "drawn": self._drawn}
+
+    def go_to(self, place: dict[str, Any] | None, rng: np.random.Generator | None = None) -> None:
+        """Go to the place of an earlier run: the batches before it are drawn, from a new generator too, and dropped."""
+        self._running = None
+        if place is not None:
+            if rng is not None:
+                rng.bit_generator.state = place["begun"]
+            self._begun, self._drawn = place["begun"], place["drawn"]
+            self._running = self.source.one_pass(rng)
+            leave_out(self.method, self.source.name, self._running, self._drawn)
 
     def epoch(self, rng: np.random.Generator | None = None) -> Iterator[Drawn]:
         """The batches of the next epoch. Raises ValueError if the source ends before it has given them."""
@@ -140,10 +156,12 @@ class Feed:
         count, empty = 0, False
         while count < limit:
             if self._running is None:
+                self._begun, self._drawn = None if rng is None else rng.bit_generator.state, 0
                 self._running, empty = self.source.one_pass(rng), True
             drawn = next(self._running, None)
             if drawn is not None:
                 count, empty = count + 1, False
+                self._drawn += 1
                 yield drawn
                 continue
             self._running = None
@@ -158,6 +176,18 @@ class Feed:
         """Begin the next epoch at the source's first batch, if it can start again: validation sees the same rows."""
         if self.source.again:
             self._running = None
+
+
+def leave_out(method: str, name: str, batches: Iterator[Drawn], count: int) -> list[Any]:
+    """Draw `count` batches that an earlier run was trained on; return their targets, if any."""
+    targets = []
+    for k in range(count):
+        drawn = next(batches, None)
+        if drawn is None:
+            expected = f"give the {count} batches that the run to continue has used"
+            raise ValueError(f"{method}: the {name} must {expected}, got {k} and its end: pass the same data")
+        targets.append(drawn[1])
+    return targets
 
 
 def is_stream(x: Any, y: Any = None) -> bool:
