@@ -13,8 +13,9 @@ seeds.) The digits come with scikit-learn: nothing is downloaded.
     python examples/digits_belief_network.py             # less than a minute
     python examples/digits_belief_network.py --seeds 5   # five splits and networks: the mean, and its spread
     python examples/digits_belief_network.py --quick     # few rows and epochs, to see that it runs
+    python examples/digits_belief_network.py --seeds 5 --resume   # only the seeds that a stopped run lacks
 
-Written to --out: results.json, table.md and three pictures of the first seed's network:
+Written to --out: results.json (after every seed), table.md and three pictures of the first seed's network:
 
     filters.png     what the hidden units look for
     samples.png     what the stack generates, by Gibbs chains in its top machine
@@ -26,6 +27,7 @@ The same seed gives the same figures, given the same number of threads.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -212,6 +214,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rows and epochs, to see that it runs")
     parser.add_argument("--seed", type=int, default=0, help="first seed (default: 0)")
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds (default: 1)")
+    parser.add_argument("--resume", action="store_true", help="keep the finished seeds of the run in --out, if any")
     parser.add_argument("--out", type=Path, default=Path("runs", "digits"), help="default: runs/digits")
     args = parser.parse_args()
     for name, least in (("seed", 0), ("seeds", 1)):
@@ -225,8 +228,16 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     args.out.mkdir(parents=True, exist_ok=True)
-    results: dict[str, Any] = {"quick": args.quick, "runs": []}
+    results: dict[str, Any] = {"quick": args.quick, "seed": args.seed, "runs": []}
+    if args.resume and (args.out / RESULTS).exists():
+        saved = json.loads((args.out / RESULTS).read_text())
+        if any(saved.get(name) != results[name] for name in ("quick", "seed")):
+            sys.exit(f"--resume: the run in {args.out} was made with another --quick or --seed")
+        results = saved
+    done = {run["seed"] for run in results["runs"]}
     for seed in range(args.seed, args.seed + args.seeds):
+        if seed in done:
+            continue
         dbn, model, test = run_seed(seed, QUICK if args.quick else FULL, results)
         if seed == args.seed:
             found = spreads(dbn, test[0])
@@ -238,8 +249,8 @@ def main() -> None:
             answers = model.predict(test[0]).argmax(axis=1)
             names = [str(digit) for digit in range(10)]
             plots.confusion_matrix(test[1], answers, names, source=SOURCE, path=args.out / "confusion.png")
+        write_json(args.out / RESULTS, results)  # the seed is finished
     text = f"Accuracy on 360 test images\n\n{table(results)}\n"
-    write_json(args.out / RESULTS, results)
     write_whole(args.out / TABLE, text.encode())
     print(f"\n{text}\nPictures in {args.out.resolve()}:")
     for name, meaning in PICTURES.items():

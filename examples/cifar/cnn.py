@@ -11,8 +11,9 @@ Without --data the script trains a small network on the 1,797 handwritten digits
 accuracy on them (digits: the lowest loss) are restored at the end. Only then is the model evaluated on the test images,
 once. With --all-rows the script trains on all 50,000, as in the book, and tests the model of the last epoch.
 
-Written to --out: report.json, table.md, pictures, model.safetensors (the model that was tested), and after every epoch
-history.json and checkpoint.safetensors, from which --resume continues. Ctrl-C ends a run cleanly.
+Written to --out: report.json, table.md, pictures, model.safetensors (the model that was tested), history.json after
+every epoch, and checkpoint.safetensors, from which --resume continues, after every epoch and every minute. Ctrl-C ends
+a run cleanly.
 """
 
 from __future__ import annotations

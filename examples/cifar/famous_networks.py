@@ -19,8 +19,8 @@ mirrored (digits are not mirrored), and weight decay on the weights alone, not o
 accuracy on them are restored at the end. Only then is the model evaluated on the test images, once.
 
 Written to --out: model.png (the network's block diagram), report.json, table.md, pictures, model.safetensors (the model
-that was tested), and after every epoch history.json and checkpoint.safetensors, from which --resume continues. Ctrl-C
-ends a run cleanly.
+that was tested), history.json after every epoch, and checkpoint.safetensors, from which --resume continues, after every
+epoch and every minute. Ctrl-C ends a run cleanly.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def main() -> None:
         args.out.mkdir(parents=True, exist_ok=True)
         data = prepare(load_data(args, VALIDATION_ROWS if args.data is not None else 180), args)
         epochs = args.epochs or (2 if args.quick else EPOCHS[args.recipe])
-        if args.resume:  # the schedule depends on the number of epochs
+        if args.resume and (args.out / HISTORY).exists():  # the schedule depends on the number of epochs
             epochs = args.epochs or json.loads((args.out / HISTORY).read_text())["settings"]["epochs"]
         elif args.minutes is not None:
             epochs = epochs_in(args.minutes, args, data)

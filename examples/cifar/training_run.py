@@ -1,7 +1,8 @@
 """A training run on labeled images, from loading to report: code shared by the CIFAR-10 examples.
 
 A run may be stopped anywhere and resumed bit for bit. Files written to its folder: report.json, table.md, pictures,
-model.safetensors (the model that was tested), and after every epoch history.json and checkpoint.safetensors.
+model.safetensors (the model that was tested), history.json after every epoch, and checkpoint.safetensors after every
+epoch and every minute.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from tinydl import Model, plots
-from tinydl.callbacks import Callback, Logs, ModelCheckpoint
+from tinydl.callbacks import Callback, Checkpoint, Logs, ModelCheckpoint
 from tinydl.datasets import cifar10, digits
 from tinydl.datasets.images import Images
 from tinydl.files import markdown_table, write_json, write_whole
@@ -28,6 +29,7 @@ from tinydl.losses import SoftmaxCrossEntropy
 
 HISTORY, CHECKPOINT, MODEL = "history.json", "checkpoint.safetensors", "model.safetensors"
 REPORT, TABLE = "report.json", "table.md"
+SECONDS = 60.0  # between checkpoints inside an epoch
 
 
 class Data(NamedTuple):
@@ -58,7 +60,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--download", action="store_true", help="with --data: download CIFAR-10 (163 MB) if missing")
     parser.add_argument("--all-rows", action="store_true", help="no validation images; test the last epoch's model")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --out, bit for bit")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if any, bit for bit")
     parser.add_argument("--quick", action="store_true", help="a trial, not a result: 2 epochs; CIFAR-10: 5,000 images")
     parser.add_argument("--seed", type=int, default=0, help="for weights, shuffling and validation images (default: 0)")
 
@@ -72,8 +74,6 @@ def check_data_options(parser: argparse.ArgumentParser, args: argparse.Namespace
         parser.error("--download needs --data")
     if args.out.exists() and not args.out.is_dir():
         parser.error(f"--out {args.out} is a file, not a folder")
-    if args.resume and not ((args.out / CHECKPOINT).is_file() and (args.out / HISTORY).is_file()):
-        parser.error(f"--resume: {args.out} holds no run to continue")
     if not args.resume and is_unfinished(args.out):
         parser.error(f"{args.out} holds an unfinished run: continue with --resume, delete it, or give another --out")
 
@@ -103,10 +103,15 @@ def standardised(data: Data) -> Data:
 
 
 class Log(Callback):
-    """Save history.json after every epoch, then the checkpoint from which --resume continues."""
+    """Write history.json after every epoch: the settings and all figures so far, with each epoch's seconds."""
 
-    def __init__(self, out: Path, settings: dict[str, Any], history: dict[str, list[float]]) -> None:
-        self.out, self.settings, self.history = out, settings, history
+    def __init__(self, out: Path, settings: dict[str, Any]) -> None:
+        self.out, self.settings = out, settings
+        self.history: dict[str, list[float]] = {}
+
+    def on_train_begin(self) -> None:
+        if not self.params["resumed"]:
+            write_json(self.out / HISTORY, {"settings": self.settings, "history": {}})
 
     def on_epoch_begin(self, epoch: int) -> None:
         self._start = time.perf_counter()
@@ -115,8 +120,13 @@ class Log(Callback):
         figures = {**logs, "seconds": time.perf_counter() - self._start}
         longer = {name: [*self.history.get(name, []), value] for name, value in figures.items()}
         write_json(self.out / HISTORY, {"settings": self.settings, "history": longer})
-        self.model.save_checkpoint(self.out / CHECKPOINT)
         self.history.update(longer)  # last and in one call, because Ctrl-C may come at any point
+
+    def get_state(self) -> dict[str, Any]:
+        return {"history": self.history}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.history = state["history"]
 
 
 def best_epoch(history: dict[str, list[float]], monitor: str) -> int:
@@ -127,26 +137,14 @@ def best_epoch(history: dict[str, list[float]], monitor: str) -> int:
     return int(values.argmax() if monitor.endswith("accuracy") else values.argmin()) + 1
 
 
-def take_up(model: Model, out: Path, settings: dict[str, Any], keep: ModelCheckpoint) -> dict[str, list[float]]:
-    """Load the last checkpoint; return the history up to it, and give `keep` the best figure so far.
-
-    ValueError: the run was made with other settings.
-
-    A run may have been stopped anywhere, even between two files of one epoch. An epoch's files are written in this
-    order: history, checkpoint, model.
-    """
-    saved = json.loads((out / HISTORY).read_text())
+def check_settings(out: Path, settings: dict[str, Any]) -> None:
+    """Raise ValueError if the run in the folder, if there is one, was made with other settings."""
+    if not (out / HISTORY).exists():
+        return
+    saved = json.loads((out / HISTORY).read_text())["settings"]
     for name, value in settings.items():
-        if saved["settings"].get(name) != value:
-            raise ValueError(f"the run in {out} was made with {name} = {saved['settings'].get(name)!r}, got {value!r}")
-    model.load_checkpoint(out / CHECKPOINT)
-    history = {name: values[: model.epoch] for name, values in saved["history"].items()}
-    best = best_epoch(history, keep.monitor)
-    if best == model.epoch:  # the run may have stopped before writing this file
-        model.save(out / MODEL)
-    if keep.save_best_only:
-        keep.best = history[keep.monitor][best - 1]
-    return history
+        if saved.get(name) != value:
+            raise ValueError(f"the run in {out} was made with {name} = {saved.get(name)!r}, got {value!r}")
 
 
 def is_unfinished(out: Path) -> bool:
@@ -159,22 +157,20 @@ def is_unfinished(out: Path) -> bool:
 def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run, resume: bool) -> None:
     """Train the compiled model, from the start or from the checkpoint, and report; exit if interrupted."""
     keep = ModelCheckpoint(run.out / MODEL, run.monitor, save_best_only=data.validation is not None)
-    history: dict[str, list[float]] = {}
+    log, path = Log(run.out, run.settings), run.out / CHECKPOINT
     if resume:
         try:
-            history = take_up(model, run.out, run.settings, keep)
+            check_settings(run.out, run.settings)
         except (OSError, ValueError, LookupError) as error:
             parser.error(f"--resume: {error}")
-        if model.epoch > run.epochs:
-            parser.error(f"--resume: the run in {run.out} already has {model.epoch} epochs: give a larger --epochs")
-    outdated = [REPORT, TABLE] if resume else [REPORT, TABLE, HISTORY, CHECKPOINT, MODEL]
+    outdated = [REPORT, TABLE] if resume and path.exists() else [REPORT, TABLE, HISTORY, CHECKPOINT, MODEL]
     for name in outdated:
         (run.out / name).unlink(missing_ok=True)
     shutil.rmtree(run.out / "pictures", ignore_errors=True)
 
     held_back = "" if data.validation is None else f", {len(data.validation):,} validation"
     print(f"{data.source}: {len(data.train):,} training{held_back}, {len(data.test):,} test images")
-    epochs = f"epochs {model.epoch + 1} to {run.epochs}" if resume else f"{run.epochs} epoch{'s'[: run.epochs > 1]}"
+    epochs = f"{run.epochs} epoch{'s'[: run.epochs > 1]}"
     print(f"{run.name}: {model.parameters.size:,} parameters; {epochs}, batches of {run.batch_size}", flush=True)
     try:
         interrupted = model.fit(
@@ -182,11 +178,16 @@ def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run,
             epochs=run.epochs,
             batch_size=run.batch_size,
             validation_data=data.validation,
-            callbacks=[Log(run.out, run.settings, history), keep],
-            initial_epoch=model.epoch,
+            callbacks=[log, keep, Checkpoint(path, every_epochs=1, every_seconds=SECONDS)],
+            resume=path if resume else None,
         ).interrupted
     except FloatingPointError as error:
         sys.exit(f"{error}\nEarlier epochs are kept in {run.out.resolve()}")
+    except (OSError, ValueError) as error:
+        if not resume:
+            raise
+        parser.error(f"--resume: {error}")
+    history = log.history
     if not history:
         sys.exit("\nInterrupted before any epoch was finished: nothing to report.")
     finish(model, data, run, history, interrupted)

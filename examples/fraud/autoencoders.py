@@ -8,6 +8,7 @@ same rows:
     python examples/fraud/autoencoders.py
     python examples/fraud/autoencoders.py --data creditcard.csv --seeds 5      # the real data
     python examples/fraud/autoencoders.py --model vanilla --quick              # a trial in a few seconds
+    python examples/fraud/autoencoders.py --resume                             # continue a run that was stopped
 
 --protocol selects how the rows are divided:
     honest   separate training, validation and test rows, the scaler fitted to training rows, the best epoch by
@@ -17,7 +18,7 @@ same rows:
     both     one after the other
 
 Written to --out: report.json, table.md, words.txt, pictures (of the honest protocol, if it is run), models as
-safetensors, and TensorBoard logs if tensorboardX is installed.
+safetensors, checkpoints, from which --resume continues, and TensorBoard logs if tensorboardX is installed.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/fraud"), help="output folder (default: runs/fraud)")
     parser.add_argument("--quick", action="store_true", help="a trial, not a result: 40,000 generated rows, 5 epochs")
     parser.add_argument("--pretrain", action="store_true", help="also train a classifier from the denoising encoder")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if any, bit for bit")
     parser.add_argument("--quiet", action="store_true", help="no progress bars (off a terminal there are none)")
     args = parser.parse_args()
     for option in ("epochs", "seeds"):
@@ -107,7 +109,12 @@ def main() -> None:
     print(f"{data.source}: {data.n_rows:,} rows, {data.n_frauds} frauds, prevalence {data.prevalence:.3%}")
 
     options = Options(
-        args.out, args.epochs, args.book_steps, args.drop_duplicates, bar=sys.stderr.isatty() and not args.quiet
+        args.out,
+        args.epochs,
+        args.book_steps,
+        args.drop_duplicates,
+        sys.stderr.isatty() and not args.quiet,
+        args.resume,
     )
     names = [*(name for name in RECIPES if args.model in ("all", name.split(",")[0])), *BASELINES]
     protocols = ["book", "honest"] if args.protocol == "both" else [args.protocol]
@@ -127,7 +134,7 @@ def main() -> None:
             write(result, args.out)
         if args.pretrain:
             print("A supervised classifier, from scratch and from the denoising encoder")
-            result["pretraining"] = pretrain(data, args.seeds, args.epochs)
+            result["pretraining"] = pretrain(data, args.seeds, options)
     except KeyboardInterrupt:
         result["interrupted"] = True
         if not runs:

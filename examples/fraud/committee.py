@@ -1,6 +1,7 @@
 """Can a committee of autoencoders beat 0.831, the score of the book's best single autoencoder?
 
     python examples/fraud/committee.py --data creditcard.csv --seeds 5
+    python examples/fraud/committee.py --data creditcard.csv --seeds 5 --resume     # continue a run that was stopped
 
 Eight wide autoencoders (100 relu units, long training, clipped gradients) learn to copy normal rows almost exactly: the
 kinks of their units end up just outside the cloud of normal rows, and rows beyond the kinks are copied badly. Five
@@ -15,9 +16,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pictures
+from continued import continued
 from generator import generate
 from report import PREVALENCES, summarise
 from splits import book_split, honest_split
@@ -33,12 +36,17 @@ from tinydl.schedules import CosineDecay
 BATCH_SIZE = 64
 
 
-def member(x: np.ndarray, seed: int, hidden: int, epochs: int, clipnorm: float | None) -> Model:
+def member(
+    x: np.ndarray, seed: int, hidden: int, epochs: int, clipnorm: float | None, args: argparse.Namespace, protocol: str
+) -> Model:
     features = x.shape[1]
     model = Model([Dense(hidden, "relu"), Dense(features)], features, seed)
     steps = epochs * -(-len(x) // BATCH_SIZE)
     model.compile(Adam(CosineDecay(1e-3, steps), epsilon=1e-7, global_clipnorm=clipnorm), MeanSquaredError())
-    if model.fit(x, x, epochs=epochs, batch_size=BATCH_SIZE, verbose=0).interrupted:
+    settings = {"data": args.data, "rows": len(x), "epochs": epochs}
+    checkpoint, path = continued(args.out, f"{protocol}-{hidden}-seed{seed}", settings, args.resume)
+    how: dict[str, Any] = {"epochs": epochs, "batch_size": BATCH_SIZE, "verbose": 0}
+    if model.fit(x, x, callbacks=[checkpoint], resume=path, **how).interrupted:
         raise KeyboardInterrupt  # fit returns at Ctrl-C, but half a committee is no result
     return model
 
@@ -58,7 +66,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="splits and committees, with seeds 0, 1, ... (default: 1)")
     parser.add_argument("--members", type=int, nargs=2, default=(8, 5), metavar=("WIDE", "NARROW"))
     parser.add_argument("--epochs", type=int, default=60, help="of wide members; narrow ones train for half as many")
-    parser.add_argument("--out", type=Path, default=Path("runs/committee"), help="folder for the pictures")
+    parser.add_argument("--out", type=Path, default=Path("runs/committee"), help="folder for pictures and checkpoints")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if any, bit for bit")
     args = parser.parse_args()
     if min(args.seeds, args.epochs, *args.members) < 1:
         parser.error("--seeds, --epochs and --members must be >= 1")
@@ -77,8 +86,9 @@ def main() -> None:
         for seed in range(args.seeds):
             split = divide(data, seed)
             x, test = split.x_train, split.x_test
-            wide = [member(x, 1000 * k + seed, 100, args.epochs, 0.3) for k in range(args.members[0])]
-            narrow = [member(x, 1000 * k + seed, 10, max(1, args.epochs // 2), None) for k in range(args.members[1])]
+            wide = [member(x, 1000 * k + seed, 100, args.epochs, 0.3, args, protocol) for k in range(args.members[0])]
+            half = max(1, args.epochs // 2)
+            narrow = [member(x, 1000 * k + seed, 10, half, None, args, protocol) for k in range(args.members[1])]
             scores = {
                 "one wide": log_error(wide[:1], test),
                 "committee": log_error(wide, test) + log_error(narrow, test),

@@ -6,10 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
+from continued import continued
 from recipes import BATCH_SIZE
 from report import PREVALENCES, summarise
 from sklearn.model_selection import train_test_split
 from splits import honest_split
+from training import Options
 
 from tinydl import Model, models
 from tinydl.callbacks import EarlyStopping
@@ -20,13 +22,15 @@ from tinydl.losses import BinaryCrossEntropy, MeanSquaredError
 from tinydl.optimizers import Adam
 
 
-def pretrain(data: Transactions, seeds: int, epochs: int | None) -> dict[str, Any]:
+def pretrain(data: Transactions, seeds: int, options: Options) -> dict[str, Any]:
     """Compare a classifier that starts from a denoising encoder with one that starts from random weights.
 
     Both classifiers are 29 - 40 relu - 1; one starts with random weights, the other with the denoising encoder. They
     train on normal rows and the honest split's calibration frauds (all, or a tenth), and are tested on its test rows.
     """
     results: dict[str, list[dict[str, Any]]] = {}
+    settings = options.settings(data)
+    how: dict[str, Any] = {"epochs": options.epochs or 30, "batch_size": BATCH_SIZE, "verbose": 0}
     for seed in range(seeds):
         split = honest_split(data, seed)
         assert split.x_calibration is not None
@@ -34,7 +38,8 @@ def pretrain(data: Transactions, seeds: int, epochs: int | None) -> dict[str, An
         autoencoder = models.denoising_autoencoder(split.x_train.shape[1], seed=seed)
         autoencoder.compile(Adam(1e-3), MeanSquaredError())
         x = split.x_train
-        if autoencoder.fit(x, x, epochs=epochs or 30, batch_size=BATCH_SIZE, verbose=0).interrupted:
+        checkpoint, path = continued(options.out, f"pretraining-seed{seed}", settings, options.resume)
+        if autoencoder.fit(x, x, callbacks=[checkpoint], resume=path, **how).interrupted:
             raise KeyboardInterrupt
         encoder = autoencoder.get_weights()[:2]
         for share in (1.0, 0.1):
@@ -50,11 +55,10 @@ def pretrain(data: Transactions, seeds: int, epochs: int | None) -> dict[str, An
                     model.set_weights(encoder + model.get_weights()[2:])
                 model.compile(Adam(1e-3), BinaryCrossEntropy())
                 best = EarlyStopping(patience=5, restore_best_weights=True)
-                history = model.fit(
-                    x, y, epochs=epochs or 30, batch_size=BATCH_SIZE, validation_data=(x_val, y_val), callbacks=[best],
-                    verbose=0,
-                )  # fmt: skip
-                if history.interrupted:
+                run_name = f"classifier-{start}-{len(frauds)}-seed{seed}"
+                checkpoint, path = continued(options.out, run_name, settings, options.resume)
+                callbacks = [best, checkpoint]
+                if model.fit(x, y, validation_data=(x_val, y_val), callbacks=callbacks, resume=path, **how).interrupted:
                     raise KeyboardInterrupt
                 metrics = detection_metrics(split.y_test, model.predict(split.x_test)[:, 0], PREVALENCES)
                 name = f"classifier ({start}), {len(frauds)} training frauds"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+from continued import continued
 from recipes import BATCH_SIZE, RECIPES, slug
 from run import Run, divide, evaluate
 
@@ -32,6 +33,14 @@ class Options:
     book_steps: bool = False
     drop_duplicates: bool = False
     bar: bool = False
+    resume: bool = False
+
+    def settings(self, data: Transactions) -> dict[str, Any]:
+        """What decides the results, apart from the recipes."""
+        return {
+            "data": data.source, "rows": data.n_rows, "frauds": data.n_frauds, "epochs": self.epochs,
+            "book_steps": self.book_steps, "drop_duplicates": self.drop_duplicates,
+        }  # fmt: skip
 
 
 def train(name: str, protocol: str, seed: int, data: Transactions, options: Options) -> Run:
@@ -49,14 +58,16 @@ def train(name: str, protocol: str, seed: int, data: Transactions, options: Opti
     model.compile(Adam(recipe.learning_rate, epsilon=1e-7), MeanSquaredError())  # Keras's default epsilon
     run_name = f"{protocol}-{slug(name)}-seed{seed}"
     file = options.out / "models" / f"{run_name}.safetensors"
-    callbacks: list[Callback] = [ModelCheckpoint(file, monitor, save_best_only=True, restore_best_weights=restore)]
+    checkpoint, path = continued(options.out, run_name, options.settings(data), options.resume)
+    best = ModelCheckpoint(file, monitor, save_best_only=True, restore_best_weights=restore)
+    callbacks: list[Callback] = [best, checkpoint]
     if find_spec("tensorboardX"):
         logs = options.out / "logs" / run_name
-        shutil.rmtree(logs, ignore_errors=True)  # TensorBoard would draw an older run's curves as well
+        if path is None or not path.exists():
+            shutil.rmtree(logs, ignore_errors=True)  # TensorBoard would draw an older run's curves as well
         callbacks.append(TensorBoard(logs, histogram_freq=5))
     epochs = options.epochs or (recipe.epochs_for(len(x)) if options.book_steps else recipe.epochs)
     print(f"{protocol} protocol, {name}, seed {seed}: {len(x):,} training rows, {epochs} epochs", flush=True)
-    start = time.perf_counter()
     history = model.fit(
         x,
         x,
@@ -65,8 +76,9 @@ def train(name: str, protocol: str, seed: int, data: Transactions, options: Opti
         validation_data=(split.x_val, split.x_val),
         callbacks=callbacks,
         verbose=int(options.bar),
+        resume=path,
     )
-    seconds = time.perf_counter() - start
+    seconds = sum(history.seconds)
     if history.interrupted:
         raise KeyboardInterrupt  # fit returns at Ctrl-C, but a half-trained model is no result
     run = evaluate(data, split, lambda rows: reconstruction_error(model, rows))

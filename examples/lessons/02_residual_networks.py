@@ -31,8 +31,9 @@ from the figures of the run, and states where the results differ from the paper'
 Both kinds have 6 n + 2 layers, like resnet_cifar: a convolution, 3 n pairs of convolutions on maps of three sizes, and
 a dense layer. Where maps are halved and channels doubled, shortcuts take every other pixel and add channels of zeros.
 
-Written to --out: results.json (after every network), table.md, lesson.png. Ctrl-C stops the run and keeps finished
-results. The same seed gives the same numbers, given the same number of threads.
+Written to --out: results.json (after every network), table.md, lesson.png, and checkpoints of the networks, from which
+--resume continues. Ctrl-C stops the run and keeps finished results. The same seed gives the same numbers, given the
+same number of threads.
 
 References: He, Zhang, Ren & Sun 2015, Deep residual learning for image recognition; Yang, Pennington, Rao,
 Sohl-Dickstein & Schoenholz 2019, A mean field theory of batch normalization.
@@ -44,7 +45,7 @@ import argparse
 import math
 import sys
 import textwrap
-import time
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,6 +57,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from tinydl import Model, num_threads
+from tinydl.callbacks import Checkpoint
 from tinydl.datasets import cifar10, digits
 from tinydl.datasets.images import Images
 from tinydl.files import markdown_table, write_json, write_whole
@@ -127,9 +129,14 @@ def train(kind: str, depth: int, seed: int, data: Images, args: argparse.Namespa
     steps = args.epochs * math.ceil(len(data) / args.batch_size)
     sgd = SGD(OneCycle(args.learning_rate, steps), momentum=0.9, weight_decay=1e-4)
     model.compile(sgd, SoftmaxCrossEntropy(), metrics=["accuracy"])
-    begin = time.perf_counter()
+    path = checkpoint_of(kind, depth, seed, args)
+    if not args.resume:
+        path.unlink(missing_ok=True)
     try:
-        fitted = model.fit(data, epochs=args.epochs, batch_size=args.batch_size, verbose=0)
+        fitted = model.fit(
+            data, epochs=args.epochs, batch_size=args.batch_size, verbose=0,
+            callbacks=[Checkpoint(path, every_epochs=1, every_seconds=60)], resume=path if args.resume else None,
+        )  # fmt: skip
     except FloatingPointError as error:
         raise FloatingPointError(f"{kind}, {depth} layers, seed {seed}: {error}") from None
     if fitted.interrupted:
@@ -137,10 +144,17 @@ def train(kind: str, depth: int, seed: int, data: Images, args: argparse.Namespa
     loss, accuracy = model.evaluate(data)
     return {
         "kind": kind, "depth": depth, "seed": seed, "parameters": model.parameters.size,
-        "seconds": time.perf_counter() - begin, "loss": fitted.history["loss"],
+        "seconds": sum(fitted.seconds), "loss": fitted.history["loss"],
         "error": [1 - value for value in fitted.history["accuracy"]], "final_loss": loss, "final_error": 1 - accuracy,
         "responses": responses(model, data.take(slice(0, MEASURED_ROWS))[0]),
     }  # fmt: skip
+
+
+def checkpoint_of(kind: str, depth: int, seed: int, args: argparse.Namespace) -> Path:
+    """A network's checkpoint. The settings are part of its name: a training with others starts at its beginning."""
+    names = ("data", "full_size", "rows", "filters", "epochs", "batch_size", "learning_rate")
+    mark = zlib.crc32(repr([getattr(args, name) for name in names]).encode())
+    return args.out / "checkpoints" / f"{kind}-{depth}-seed{seed}-{mark:08x}.safetensors"
 
 
 def responses(model: Model, x: NDArray) -> list[float]:
@@ -490,6 +504,7 @@ def arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--seed", type=int, default=0, help="first seed, for weights, shuffling, images (default: 0)")
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds, one after the other (default: 1)")
     parser.add_argument("--quick", action="store_true", help="a trial, not a result: 8 and 20 layers, 2 epochs")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if any, bit for bit")
     parser.add_argument("--out", type=Path, help="default: runs/residual_cifar or runs/residual_digits")
     args = parser.parse_args()
     recipe = DIGITS if args.data is None else CIFAR

@@ -14,6 +14,7 @@ Each task is learned in three ways, in the same number of steps and from the sam
 
     python examples/lessons/03_fine_tuning.py              # about half a minute
     python examples/lessons/03_fine_tuning.py --seeds 10   # ten seeds instead of five
+    python examples/lessons/03_fine_tuning.py --resume     # continue a run that was stopped
 
 Freezing is one line, `layer.trainable = False`. A frozen layer gets no gradient and no update, and the backward pass
 ends at the lowest layer that learns, so a step of the frozen network costs little more than its forward pass. The
@@ -22,8 +23,8 @@ script shows this first: frozen weights keep all their bits, few parameters lear
 The errors are those on images that no network was trained on. The text below the tables is computed from the figures of
 the run: what was learned before can also be in the way.
 
-Written to --out: results.json, table.md, lesson.png. Ctrl-C stops the run and keeps finished results. The same seed
-gives the same errors, given the same number of threads.
+Written to --out: results.json (after every row of the tables), table.md, lesson.png. Ctrl-C stops the run and keeps
+finished results; --resume adds the missing ones. The same seed gives the same errors, given the same number of threads.
 
 Reference: Yosinski, Clune, Bengio & Lipson 2014, How transferable are features in deep neural networks?
 """
@@ -32,6 +33,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import math
 import statistics
 import sys
@@ -147,8 +149,11 @@ def show_freezing(learned: Model, rows: Rows, seed: int) -> dict[str, Any] | Non
 def run_all(args: argparse.Namespace, results: dict[str, Any]) -> None:
     """Train all networks, printing a line after each, and put their figures into `results`."""
     data = digits.load()
+    done = {(run["seed"], run["task"], run["rows"]) for run in results["runs"]}
     train_rows, test_rows = (images.take(np.arange(len(images))) for images in data)
     for seed in range(args.seed, args.seed + args.seeds):
+        if all((seed, task, each) in done for task in TASKS for each in args.rows):
+            continue
         learned = network(seed, 10)
         if learned.fit(*train_rows, epochs=args.epochs, batch_size=2 * BATCH, verbose=0).interrupted:
             return
@@ -157,6 +162,8 @@ def run_all(args: argparse.Namespace, results: dict[str, Any]) -> None:
             results["freezing"] = show_freezing(learned, train_rows, seed)
         for task, (change, classes) in TASKS.items():
             for each in args.rows:
+                if (seed, task, each) in done:
+                    continue
                 few = change(*few_of(train_rows, each, np.random.default_rng([seed, each])))
                 errors = {}
                 for way in WAYS:
@@ -253,6 +260,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=15, help="epochs of the first network (default: 15)")
     parser.add_argument("--seed", type=int, default=0, help="first seed (default: 0)")
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds (default: 5)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if any")
     parser.add_argument("--out", type=Path, default=Path("runs", "fine_tuning"), help="default: runs/fine_tuning")
     args = parser.parse_args()
     for name, least in (("rows", 1), ("steps", 2), ("epochs", 1), ("seeds", 1), ("seed", 0)):
@@ -270,10 +278,15 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     args.out.mkdir(parents=True, exist_ok=True)
-    for name in (RESULTS, TABLE, PICTURE):
-        (args.out / name).unlink(missing_ok=True)
-    settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+    settings = {name: value for name, value in vars(args).items() if name not in ("out", "resume")}
     results: dict[str, Any] = {"settings": settings, "interrupted": True, "freezing": None, "runs": []}
+    if args.resume and (args.out / RESULTS).exists():
+        saved = json.loads((args.out / RESULTS).read_text())
+        if saved["settings"] != settings:
+            sys.exit(f"--resume: the run in {args.out} was made with other settings: {saved['settings']}")
+        results |= {"freezing": saved["freezing"], "runs": saved["runs"]}
+    for name in (RESULTS, TABLE, PICTURE) if not results["runs"] else (TABLE, PICTURE):
+        (args.out / name).unlink(missing_ok=True)
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C between two networks
         run_all(args, results)
     if not results["runs"]:

@@ -13,6 +13,7 @@ from typing import Any
 import famous_networks
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from tinydl import Model
 from tinydl.datasets import digits
@@ -33,8 +34,13 @@ def report_of(out: Path) -> dict[str, Any]:
 
 def same_run(one: Path, other: Path) -> None:
     """Assert that two runs have the same weights, optimizer, generators and figures, to the bit."""
-    for name in ("checkpoint.safetensors", "model.safetensors"):
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+    states = []
+    for out in (one, other):
+        with safe_open(out / "checkpoint.safetensors", framework="numpy") as file:
+            training = json.loads(file.metadata()["tinydl"])["training"]
+            states.append((training, {key: file.get_tensor(key) for key in file.keys()}))  # noqa: SIM118
+    np.testing.assert_equal(*states)
     ours, theirs = report_of(one), report_of(other)
     for report in (ours, theirs):
         for timing in ("seconds_per_epoch", "images_per_second"):
@@ -81,19 +87,17 @@ def test_resume_is_exact(run: Callable[..., Done], digits_run: tuple[Path, str],
 def test_resume_after_a_stop_between_an_epochs_files(
     run: Callable[..., Done], digits_run: tuple[Path, str], tmp_path: Path
 ) -> None:
-    """The history is written before the checkpoint and the best model, so a stop can leave these missing or old."""
+    """The history and the best model are written before the checkpoint, so a stop can leave those of a later epoch."""
     whole = digits_run[0]
     run("cifar/cnn.py", "--epochs", 2, "--out", tmp_path)
-    assert report_of(tmp_path)["best_epoch"] == 2, "the best model must be the one that is not written"
-    (tmp_path / "model.safetensors").unlink()
     (tmp_path / "report.json").unlink()
     shutil.copy(whole / "history.json", tmp_path)
+    shutil.copy(whole / "model.safetensors", tmp_path)
     refused = run("cifar/cnn.py", "--epochs", 4, "--out", tmp_path, check=False)
     assert "holds an unfinished run: continue with --resume" in refused.stderr.splitlines()[-1]
     run("cifar/cnn.py", "--epochs", 4, "--out", tmp_path, "--resume")
     same_run(whole, tmp_path)
     for options, message in (
-        (["--epochs", 3], "already has 4 epochs"),
         (["--epochs", 5, "--batch-size", 7], "was made with batch_size = 32, got 7"),
         (["--epochs", 5, "--seed", 1], "was made with seed = 0, got 1"),
     ):
@@ -155,7 +159,6 @@ def test_cifar_cnn_reads_cifar(run: Callable[..., Done], tmp_path: Path) -> None
         (["--batch-size", -1], "--batch-size must be >= 1"),
         (["--download"], "--download needs --data"),
         (["--augment"], "--augment needs --data"),
-        (["--resume", "--out", "nowhere"], "--resume: nowhere holds no run to continue"),
         (["--out", __file__], "is a file, not a folder"),
     ],
 )
@@ -208,7 +211,7 @@ def test_cifar_architectures_resumes_exactly_and_remembers_its_budget(
         done = run("cifar/famous_networks.py", *options, "--out", tmp_path, "--resume", check=False)
         assert done.returncode == 2
         assert message in done.stderr.splitlines()[-1]
-    assert "to 8, batches of 128" in run("cifar/famous_networks.py", *LENET, "--out", tmp_path, "--resume").stdout
+    assert "8 epochs, batches of 128" in run("cifar/famous_networks.py", *LENET, "--out", tmp_path, "--resume").stdout
     same_run(lenet_run[0], tmp_path)
 
 

@@ -58,7 +58,7 @@ def lesson_results(out: Path) -> dict[str, Any]:
 
 def test_the_residual_lesson_reports_what_it_measured(lesson_run: tuple[Path, str]) -> None:
     out, printed = lesson_run
-    assert {path.name for path in out.iterdir()} == {"results.json", "table.md", "lesson.png"}
+    assert {path.name for path in out.iterdir()} == {"results.json", "table.md", "lesson.png", "checkpoints"}
     assert (out / "table.md").read_text().strip() in printed
     results = lesson_results(out)
     assert not results["interrupted"]

@@ -109,4 +109,6 @@ def test_ctrl_c_keeps_what_is_finished_and_says_so(interrupt: Callable[..., Done
 def test_the_committee(run: Callable[..., Done], tmp_path: Path) -> None:
     done = run("fraud/committee.py", "--epochs", 2, "--members", 2, 1, "--out", tmp_path)
     assert "honest protocol, committee: ROC-AUC 0.9" in done.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {"precision_recall-honest.png", "precision_recall-book.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "precision_recall-honest.png", "precision_recall-book.png", "checkpoints",
+    }  # fmt: skip
