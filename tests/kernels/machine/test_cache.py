@@ -255,7 +255,7 @@ def test_a_disk_that_takes_nothing_stops_nothing_and_one_line_says_so(
     code: int, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("one", "another"):
-        monkeypatch.setattr(Path, "write_bytes", refuses(OSError(code, os.strerror(code), f"{kept}/{name}")))
+        monkeypatch.setattr(os, "replace", refuses(OSError(code, os.strerror(code), f"{kept}/{name}")))
         assert compiles(new_kernel())  # also the second time, because it was not stored
     assert list(kept.iterdir()) == []
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "compiling kernels" not in line]

@@ -124,7 +124,7 @@ class _Files:
             if not old.name.startswith(f"{self.name}.{self.stamp}."):
                 old.unlink(missing_ok=True)
         content = dumps(data)
-        write_whole(self._path(key), hashlib.sha256(content).digest() + content)
+        write_whole(self._path(key), hashlib.sha256(content).digest() + content, durable=False)  # its hash protects it
 
 
 class _Place(_CacheLocator):
