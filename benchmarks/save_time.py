@@ -55,11 +55,12 @@ def main() -> None:
             },
             args.rounds,
         )
-    baseline, ours = (statistics.median(seconds[name]) for name in ("write and sync the same bytes", "model.save"))
     print(machine())
     print(f"{len(content) / 1e6:.1f} MB in {args.folder.resolve()}, {args.rounds} rounds")
     print(table(seconds, "ms", 1e3, "write and sync the same bytes"))
-    print(f"a save costs {ours / baseline:.2f} times writing and syncing the same bytes (target: at most 1.5)")
+    plain_seconds, our_seconds = seconds["write and sync the same bytes"], seconds["model.save"]
+    for words, of in (("medians", statistics.median), ("fastest rounds", min)):  # other processes slow the median
+        print(f"{words}: a save costs {of(our_seconds) / of(plain_seconds):.2f} times as much (target: at most 1.5)")
 
 
 if __name__ == "__main__":

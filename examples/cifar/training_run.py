@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ from tinydl.losses import SoftmaxCrossEntropy
 
 HISTORY, CHECKPOINT, MODEL = "history.json", "checkpoint.safetensors", "model.safetensors"
 REPORT, TABLE = "report.json", "table.md"
+PICTURES = ("curves.png", "filters.png", "feature_maps.png", "confusion_matrix.png", "confident_mistakes.png")
 
 
 class Data(NamedTuple):
@@ -167,10 +167,9 @@ def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run,
             parser.error(f"--resume: {error}")
         if model.epoch > run.epochs:
             parser.error(f"--resume: the run in {run.out} already has {model.epoch} epochs: give a larger --epochs")
-    outdated = [REPORT, TABLE] if resume else [REPORT, TABLE, HISTORY, CHECKPOINT, MODEL]
-    for name in outdated:
+    outdated = [REPORT, TABLE, *(f"pictures/{name}" for name in PICTURES)]
+    for name in outdated if resume else [*outdated, HISTORY, CHECKPOINT, MODEL]:
         (run.out / name).unlink(missing_ok=True)
-    shutil.rmtree(run.out / "pictures", ignore_errors=True)
 
     held_back = "" if data.validation is None else f", {len(data.validation):,} validation"
     print(f"{data.source}: {len(data.train):,} training{held_back}, {len(data.test):,} test images")

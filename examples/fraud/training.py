@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -52,7 +51,8 @@ def train(name: str, protocol: str, seed: int, data: Transactions, options: Opti
     callbacks: list[Callback] = [ModelCheckpoint(file, monitor, save_best_only=True, restore_best_weights=restore)]
     if find_spec("tensorboardX"):
         logs = options.out / "logs" / run_name
-        shutil.rmtree(logs, ignore_errors=True)  # TensorBoard would draw an older run's curves as well
+        for older in logs.glob("events.out.tfevents.*"):
+            older.unlink()  # TensorBoard would draw an older run's curves as well
         callbacks.append(TensorBoard(logs, histogram_freq=5))
     epochs = options.epochs or (recipe.epochs_for(len(x)) if options.book_steps else recipe.epochs)
     print(f"{protocol} protocol, {name}, seed {seed}: {len(x):,} training rows, {epochs} epochs", flush=True)

@@ -22,7 +22,7 @@ NAMES = {  # of the dtypes that a file can hold
     "f8": "F64", "f4": "F32", "f2": "F16", "i8": "I64", "i4": "I32", "i2": "I16", "i1": "I8",
     "u8": "U64", "u4": "U32", "u2": "U16", "u1": "U8", "b1": "BOOL",
 }  # fmt: skip
-BLOCK = 1 << 18  # bytes
+BLOCK = 1 << 20  # bytes
 LONGEST_HEADER = 100_000_000  # bytes; safetensors refuses longer ones
 
 
