@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any, BinaryIO
 
 import pytest
@@ -35,7 +36,7 @@ def full(out: BinaryIO) -> None:
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file"
     write_whole(path, b"old")
-    with pytest.raises(OSError, match=re.escape(f"No space left on device: '{path}'")):
+    with pytest.raises(OSError, match=re.escape(f"No space left on device: '{path}'") + "$"):
         write_whole(path, full)
     assert path.read_bytes() == b"old"
     assert list(path.parent.iterdir()) == [path]
@@ -65,6 +66,49 @@ def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_whole(path, interrupted)
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # a file that Ctrl-C keeps from being closed closes itself
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no locks that end with a process")
+def test_ctrl_c_at_any_line_leaves_a_whole_file_and_nothing_else(tmp_path: Path) -> None:
+    path, left = tmp_path / "file", f"{tmp_path}/.file.01234567.part"
+    lines = 0
+
+    def interrupt_at(line: int) -> bool:
+        """Write a file and raise KeyboardInterrupt at a line of files.py; return whether so many lines ran."""
+        remaining = line
+
+        def trace(frame: FrameType, event: str, argument: object) -> Any:
+            nonlocal remaining
+            if frame.f_code.co_filename != files.__file__:
+                return None
+            if event == "line":
+                remaining -= 1
+                if remaining == 0:
+                    raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            write_whole(path, b"new")
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        return remaining <= 0
+
+    reached = True
+    while reached:
+        lines += 1
+        path.write_bytes(b"old")
+        Path(left).write_bytes(b"of a killed process")
+        reached = interrupt_at(lines)
+        assert path.read_bytes() in (b"old", b"new")
+        assert {each.name for each in tmp_path.iterdir()} <= {"file", Path(left).name}
+    assert lines > 50
     assert list(tmp_path.iterdir()) == [path]
 
 

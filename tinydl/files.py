@@ -56,9 +56,9 @@ def write_whole(path: PathLike, content: bytes | Callable[[BinaryIO], None], dur
                 out.close()  # Windows does not rename an open file
             os.replace(temporary, file)
     except OSError as error:
-        if error.errno is not None:
-            error.filename, error.filename2 = str(file), None  # not the temporary file's name, or none
-        raise
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(file)) from error  # with the name that the caller knows
     finally:
         temporary.unlink(missing_ok=True)  # the temporary file still exists only after an error
     if durable:
@@ -68,17 +68,18 @@ def write_whole(path: PathLike, content: bytes | Callable[[BinaryIO], None], dur
 
 def sync_folder(folder: Path) -> None:
     """Wait until the folder's list of names is on the disk. Systems that cannot do so, such as Windows, do it later."""
+    descriptor = None
     try:
         descriptor = os.open(folder, os.O_RDONLY)
+        os.fsync(descriptor)
     except PermissionError:  # Windows opens no folder; elsewhere, a folder may be writable but not readable
         return
-    try:
-        os.fsync(descriptor)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # some network file systems cannot
             raise
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _temporary_start(file: Path) -> str:
@@ -113,16 +114,17 @@ def _delete_left_overs(file: Path) -> None:
     Only the owner of a file's lock renames or deletes it, so that no process deletes what another one still writes.
     """
     pattern = re.compile(rf"{re.escape(_temporary_start(file))}[0-9a-f]{{8}}\.part")
+    no_link = getattr(os, "O_NOFOLLOW", 0)
     with suppress(OSError):  # such as a folder that may not be listed: left-overs do no harm
         for name in filter(pattern.fullmatch, os.listdir(file.parent)):
-            with suppress(OSError):  # such as a file that has just been renamed, or is another user's
-                descriptor = os.open(file.parent / name, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-                try:
-                    found = os.fstat(descriptor)
-                    if stat.S_ISREG(found.st_mode) and _lock(descriptor, wait=False) and os.fstat(descriptor).st_nlink:
-                        (file.parent / name).unlink()
-                finally:
-                    os.close(descriptor)
+            path = file.parent / name
+            with (
+                suppress(OSError),  # such as a file that has just been renamed, or is another user's
+                open(path, "r+b", buffering=0, opener=lambda name, flags: os.open(name, flags | no_link)) as left,
+            ):
+                regular = stat.S_ISREG(os.fstat(left.fileno()).st_mode)
+                if regular and _lock(left.fileno(), wait=False) and os.fstat(left.fileno()).st_nlink:
+                    path.unlink()
 
 
 def destination(path: PathLike) -> Path:
