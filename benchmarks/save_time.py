@@ -5,7 +5,8 @@
 A save checks that all numbers are finite, computes checksums, writes a temporary file, syncs it, renames it over the
 old file and syncs the folder. The baseline writes the bytes of the saved file to a new file, syncs it and renames it
 over an old one. Both take turns in the same folder (default: the current one). A save without the syncs, and a load,
-are timed beside them.
+are timed beside them. On a busy machine other processes slow the save more than the baseline, which mostly waits for
+the disk; real-time priority keeps them away (chrt -f 10 python -m benchmarks.save_time, as root).
 """
 
 from __future__ import annotations

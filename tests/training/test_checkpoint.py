@@ -568,7 +568,9 @@ def test_checksums_that_are_none_are_one_clear_error(tmp_path: Path, checksums: 
     models.vanilla_autoencoder(6, hidden=4).save(tmp_path / "m")
     _, tensors, metadata = parts_of(tmp_path / "m")
     save_file(tensors, tmp_path / "m", {**metadata, "tinydl_checksums": checksums})
-    with pytest.raises(ValueError, match=r"m: its checksums must be those of 4 arrays, got .*: the file is damaged, so"):
+    with pytest.raises(
+        ValueError, match=r"m: its checksums must be those of 4 arrays, got .*: the file is damaged, so"
+    ):
         Model.load(tmp_path / "m")
 
 
