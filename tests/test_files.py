@@ -1,30 +1,257 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
+from typing import Any, BinaryIO
 
 import pytest
 
-from tinydl.files import markdown_table, write_json, write_whole
+from tinydl import files
+from tinydl.files import markdown_table, sync_folder, write_json, write_whole
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def fails(error: OSError) -> Callable[..., Any]:
+    def call(*_: Any) -> None:
+        raise error
+
+    return call
+
+
+def full(out: BinaryIO) -> None:
+    out.write(b"n")
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file"
     write_whole(path, b"old")
-
-    def full(self: Path, content: bytes) -> None:
-        with self.open("wb") as file:
-            file.write(content[:1])
-        raise OSError("disk full")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="disk full"):
-        write_whole(path, b"new")
+    with pytest.raises(OSError, match=re.escape(f"No space left on device: '{path}'") + "$"):
+        write_whole(path, full)
     assert path.read_bytes() == b"old"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace", "fstat", "chown"])
+def test_no_failing_system_call_loses_the_old_file(
+    function: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, function, fails(OSError(errno.EIO, os.strerror(errno.EIO), "a temporary name")))
+        with suppress(OSError):  # the owner need not be kept
+            write_whole(path, b"new")
+    assert path.read_bytes() == (b"new" if function in ("chown", "fstat") else b"old")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    def interrupted(out: BinaryIO) -> None:
+        out.write(b"n")
+        raise KeyboardInterrupt
+
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, interrupted)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # a file that Ctrl-C keeps from being closed closes itself
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no locks that end with a process")
+def test_ctrl_c_at_any_line_leaves_a_whole_file_and_nothing_else(tmp_path: Path) -> None:
+    path, left = tmp_path / "file", f"{tmp_path}/.file.01234567.part"
+    lines = 0
+
+    def interrupt_at(line: int) -> bool:
+        """Write a file and raise KeyboardInterrupt at a line of files.py; return whether so many lines ran."""
+        remaining = line
+
+        def trace(frame: FrameType, event: str, argument: object) -> Any:
+            nonlocal remaining
+            if frame.f_code.co_filename != files.__file__:
+                return None
+            if event == "line":
+                remaining -= 1
+                if remaining == 0:
+                    raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            write_whole(path, b"new")
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        return remaining <= 0
+
+    reached = True
+    while reached:
+        lines += 1
+        path.write_bytes(b"old")
+        Path(left).write_bytes(b"of a killed process")
+        reached = interrupt_at(lines)
+        assert path.read_bytes() in (b"old", b"new")
+        assert {each.name for each in tmp_path.iterdir()} <= {"file", Path(left).name}
+    assert lines > 50
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# --- power cuts -------------------------------------------------------------------------------------------------------
+
+
+def test_the_content_is_on_the_disk_before_the_name_and_the_name_before_the_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, ...]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def name_of(descriptor: int) -> str:
+        at = os.fstat(descriptor)
+        return next(str(path) for path in (tmp_path, *tmp_path.rglob("*")) if os.path.samestat(path.stat(), at))
+
+    def synced(descriptor: int) -> None:
+        path = Path(name_of(descriptor))
+        calls.append(("sync", "folder" if path.is_dir() else path.read_text(), path.name))
+        fsync(descriptor)
+
+    def renamed(old: Path, new: Path) -> None:
+        calls.append(("rename", new.name))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    write_whole(tmp_path / "a" / "b" / "file", b"new")
+    content, rename, *folders = calls
+    assert content[:2] == ("sync", "new")
+    assert rename == ("rename", "file")
+    # each new folder's own name stands in the folder above
+    assert sorted(folders) == [("sync", "folder", name) for name in sorted(["a", "b", tmp_path.name])]
+
+    calls.clear()
+    write_whole(tmp_path / "a" / "b" / "file", b"newer")
+    assert [call[:2] for call in calls] == [("sync", "newer"), ("rename", "file"), ("sync", "folder")]
+    calls.clear()
+    write_whole(tmp_path / "a" / "b" / "file", b"newest", durable=False)
+    assert calls == [("rename", "file")]
+
+
+def test_a_folder_that_cannot_be_synced_is_no_error_and_a_failing_disk_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for code in (errno.EINVAL, errno.ENOTSUP):
+        monkeypatch.setattr(os, "fsync", fails(OSError(code, os.strerror(code))))
+        sync_folder(tmp_path)
+    monkeypatch.setattr(os, "fsync", fails(OSError(errno.EIO, os.strerror(errno.EIO))))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        sync_folder(tmp_path)
+    monkeypatch.setattr(os, "open", fails(PermissionError()))
+    sync_folder(tmp_path)
+
+
+# --- what killed processes leave --------------------------------------------------------------------------------------
+
+KILLED = """
+    import os, sys
+    from tinydl.files import write_whole
+
+    def write(out):
+        out.write(b"half")
+        out.flush()
+        print("writing", flush=True)
+        sys.stdin.read() or os.abort()
+
+    write_whole(sys.argv[1], write)
+"""
+
+
+def writing(path: Path) -> subprocess.Popen[bytes]:
+    """A process in the middle of a write to `path`."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"writing\n"
+    return process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no locks that end with a process")
+def test_the_next_write_clears_what_a_killed_process_left_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    write_whole(path, b"old")
+    others = [".model.0123456.part", ".model.01234567.parts", "model.01234567.part", ".other.01234567.part"]
+    for name in others:
+        (tmp_path / name).write_bytes(b"somebody's")
+    os.mkfifo(tmp_path / ".model.00000000.part")  # opening it to read would wait for a writer
+    (tmp_path / ".model.11111111.part").symlink_to(path)
+    kept = {each.name for each in tmp_path.iterdir()}
+    with writing(path) as process:
+        process.kill()
+    assert {each.name for each in tmp_path.iterdir()} > kept
+    assert path.read_bytes() == b"old"
+    write_whole(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert {each.name for each in tmp_path.iterdir()} == kept
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no locks that end with a process")
+def test_a_write_in_progress_is_not_cleared(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    with writing(path) as process:
+        for content in (b"one", b"two"):
+            write_whole(path, content)
+        assert len(list(tmp_path.iterdir())) == 2
+        process.communicate(b"go on")
+    assert process.returncode == 0
+    assert path.read_bytes() == b"half"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_many_threads_may_write_the_same_file(tmp_path: Path) -> None:
+    contents = [bytes([k]) * 10_000 for k in range(8)]
+
+    def write(content: bytes) -> None:
+        for _ in range(20):
+            write_whole(tmp_path / "file", content, durable=False)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(write, contents))
+    assert (tmp_path / "file").read_bytes() in contents
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_taken_for_a_left_over_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, times = files._lock, []
+
+    def delete_first(descriptor: int, wait: bool) -> bool:
+        if wait and not times:
+            times.append(1)
+            (temporary,) = tmp_path.glob(".file.*.part")
+            temporary.unlink()
+        return lock(descriptor, wait)
+
+    monkeypatch.setattr(files, "_lock", delete_first)
+    write_whole(tmp_path / "file", b"new")
+    assert times
+    assert (tmp_path / "file").read_bytes() == b"new"
 
 
 def test_json_is_read_back(tmp_path: Path) -> None:
@@ -61,16 +288,17 @@ def test_a_link_is_kept_and_its_target_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bits", [0o600, 0o640, 0o666, 0o755])
-def test_permissions_are_kept_and_the_temporary_file_is_private(
-    bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_permissions_are_kept_and_the_temporary_file_is_private(bits: int, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     path.chmod(bits)
     modes = []
-    write = Path.write_bytes
-    monkeypatch.setattr(Path, "write_bytes", lambda self, content: modes.append(mode(self)) or write(self, content))
-    write_whole(path, b"new")
+
+    def write(out: BinaryIO) -> None:
+        modes.append(stat.S_IMODE(os.fstat(out.fileno()).st_mode))
+        out.write(b"new")
+
+    write_whole(path, write)
     assert mode(path) == bits
     assert modes == [0o600]
     assert path.read_bytes() == b"new"

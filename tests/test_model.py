@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -766,6 +767,33 @@ def test_parameters_that_blow_up_in_an_epochs_last_step_are_not_saved(tmp_path: 
     with pytest.raises(FloatingPointError, match=r"after epoch 1, dense_1.W.* are not finite"):
         model.fit(rows(), rows(), callbacks=[ModelCheckpoint(path, "loss")], verbose=0)
     assert path.read_bytes() == good
+
+
+class Product(Layer):
+    """A layer whose state overflows while its output stays 1."""
+
+    def build(self, *given: Any) -> tuple[int, ...]:
+        shape = super().build(*given)
+        self.add_state("product", np.ones(1, np.float32))
+        return shape
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            self.state["product"] *= np.float32(1e30)
+            self.state["product"] *= np.float32(1e30)
+        return x
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        return dy
+
+
+def test_state_that_is_not_finite_is_named_before_a_callback_saves_it(tmp_path: Path) -> None:
+    model = Model([Product(), Dense(3)], 3)
+    model.compile(SGD(0.01), MeanSquaredError())
+    (tmp_path / "m").write_bytes(b"good")
+    with pytest.raises(FloatingPointError, match=r"fit: after epoch 1, product_1.product are not finite"):
+        model.fit(rows(), rows(), callbacks=[ModelCheckpoint(tmp_path / "m", "loss")], verbose=0)
+    assert (tmp_path / "m").read_bytes() == b"good"
 
 
 @pytest.mark.filterwarnings("ignore:fit. x should hold numbers near")

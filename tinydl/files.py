@@ -2,42 +2,129 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import secrets
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+if sys.platform != "win32":
+    import fcntl
 
 PathLike = str | os.PathLike[str]
 SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
-def write_whole(path: PathLike, content: bytes) -> None:
+def write_whole(path: PathLike, content: bytes | Callable[[BinaryIO], None], durable: bool = True) -> None:
     """Write a temporary file, then rename it to `path`: an interruption leaves either the old or the new file intact.
+
+    content  or a function that writes it to the open file
+    durable  also survive a power cut: the file is on the disk before it is renamed, and the new name is on the disk
+             when this function returns. (macOS may still hold both in the drive's own cache.)
 
     Missing folders are created. A symbolic link is kept and its target replaced; a file that is replaced keeps its
     permissions, and its owner if the system allows that. (A hard link is not kept: its other names keep the old file.)
+    Temporary files that killed processes left of earlier writes to `path` are deleted.
 
-    Raises as `destination` does, before anything is written.
+    Raises as `destination` does, before anything is written; OSError if the disk is full or fails.
     """
     file = destination(path)
     before = file.stat() if file.exists() else None
+    created = [folder for folder in file.parents if not folder.exists()]
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name[:50]}.{secrets.token_hex(4)}.part")  # a long name has no room for more
+    _delete_left_overs(file)
+    temporary = file.with_name(f"{_temporary_start(file)}{secrets.token_hex(4)}.part")
     try:
-        if before is not None:
-            temporary.touch(0o600)  # a private file must not be readable by others while it is written
-        temporary.write_bytes(content)
-        if before is not None:
-            _keep_owner(temporary, before)
-            temporary.chmod(stat.S_IMODE(before.st_mode))
-        os.replace(temporary, file)
+        with _locked(temporary, 0o666 if before is None else 0o600) as out:  # a private file stays private meanwhile
+            if callable(content):
+                content(out)
+            else:
+                out.write(content)
+            out.flush()
+            if before is not None:
+                _keep_owner(temporary, before)
+                temporary.chmod(stat.S_IMODE(before.st_mode))
+            if durable:
+                os.fsync(out.fileno())
+            if sys.platform == "win32":
+                out.close()  # Windows does not rename an open file
+            os.replace(temporary, file)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(file)) from error  # with the name that the caller knows
     finally:
         temporary.unlink(missing_ok=True)  # the temporary file still exists only after an error
+    if durable:
+        for folder in {file.parent, *(each.parent for each in created)}:
+            sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the folder's list of names is on the disk. Systems that cannot do so, such as Windows, do it later."""
+    descriptor = None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        os.fsync(descriptor)
+    except PermissionError:  # Windows opens no folder; elsewhere, a folder may be writable but not readable
+        return
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # some network file systems cannot
+            raise
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _temporary_start(file: Path) -> str:
+    """The first part of the names of the temporary files for `file`; a long name has no room for more."""
+    return f".{file.name[:50]}."
+
+
+def _locked(path: Path, mode: int) -> BinaryIO:
+    """Create and open a file, locked until it is closed or the process dies: see `_delete_left_overs`."""
+    while True:
+        out = open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: SIM115
+        _lock(out.fileno(), wait=True)
+        if path.exists():
+            return out
+        out.close()  # another process took the file for a left-over before it was locked
+
+
+def _lock(descriptor: int, wait: bool) -> bool:
+    """Lock an open file; return whether that succeeded. Windows and some network file systems have no such locks."""
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+def _delete_left_overs(file: Path) -> None:
+    """Delete the temporary files of killed processes: those for `file` that nobody holds locked.
+
+    Only the owner of a file's lock renames or deletes it, so that no process deletes what another one still writes.
+    """
+    pattern = re.compile(rf"{re.escape(_temporary_start(file))}[0-9a-f]{{8}}\.part")
+    no_link = getattr(os, "O_NOFOLLOW", 0)
+    with suppress(OSError):  # such as a folder that may not be listed: left-overs do no harm
+        for name in filter(pattern.fullmatch, os.listdir(file.parent)):
+            path = file.parent / name
+            with (
+                suppress(OSError),  # such as a file that has just been renamed, or is another user's
+                open(path, "r+b", buffering=0, opener=lambda name, flags: os.open(name, flags | no_link)) as left,
+            ):
+                regular = stat.S_ISREG(os.fstat(left.fileno()).st_mode)
+                if regular and _lock(left.fileno(), wait=False) and os.fstat(left.fileno()).st_nlink:
+                    path.unlink()
 
 
 def destination(path: PathLike) -> Path:

@@ -502,10 +502,12 @@ class Model(keywords.Checked):
 
         include_optimizer: also write the optimizer's vectors, so that a loaded model trains on as this one would. They
         make the file larger, with Adam three times as large.
-        A symbolic link stays a link, to a new file; a file that is replaced keeps its permissions.
+        A symbolic link stays a link, to a new file; a file that is replaced keeps its permissions. When this method
+        returns, the file would survive a power cut.
 
-        Raises OSError for a folder, a pipe, a device, a read-only file or a path that cannot be used; TypeError or
-        ValueError if the file could not be loaded again, for example with NaN among the weights. The old file stays.
+        Raises OSError for a folder, a pipe, a device, a read-only file, a path that cannot be used or a full disk;
+        TypeError or ValueError if the file could not be loaded again, for example with NaN among the weights, or if a
+        layer's constructor changes its arguments. The old file stays.
         """
         attributes.check_layers("save", self.root)
         checkpoint.save_model(self, path, arguments.flag("save", "include_optimizer", include_optimizer))
@@ -521,7 +523,8 @@ class Model(keywords.Checked):
         compile        False leaves it without optimizer and loss. An own optimizer or loss class, whose code no file
                        holds, does so too, with a warning; an own metric is left out with a warning
 
-        Raises FileNotFoundError; ValueError if the file is truncated or not tinydl's, or if its arrays do not fit.
+        Raises FileNotFoundError; ValueError if the file is truncated, damaged (a checksum differs) or not tinydl's, or
+        if its arrays do not fit.
         """
         return checkpoint.load_model(cls, path, custom_layers, arguments.flag("load", "compile", compile))
 

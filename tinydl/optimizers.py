@@ -31,6 +31,7 @@ class Optimizer(arguments.Configured):
     """Base class of all optimizers. `slots` holds vectors as long as the parameters; `iterations` counts steps."""
 
     slot_names: tuple[str, ...] = ()
+    squares: tuple[str, ...] = ()  # the slots that are never negative, whose roots are taken
     slots: dict[str, NDArray]
     iterations: int
     model_mark: object = None  # the model that was compiled with this optimizer holds the same object
@@ -242,7 +243,7 @@ class RMSprop(Optimizer):
     Reference  Tieleman & Hinton 2012, lecture 6.5; the same update as PyTorch's RMSprop with alpha = rho
     """
 
-    slot_names = ("v",)
+    slot_names = squares = ("v",)
 
     def __init__(
         self, learning_rate: float | Schedule = 1e-3, rho: float = 0.9, *, epsilon: float = 1e-8,
@@ -289,7 +290,7 @@ class Adam(Optimizer):
     Reference  Kingma & Ba 2015; decoupled decay: Loshchilov & Hutter 2019; the same update as PyTorch's Adam and AdamW
     """
 
-    slot_names = ("m", "v")
+    slot_names, squares = ("m", "v"), ("v",)
 
     def __init__(
         self, learning_rate: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -30,6 +29,7 @@ from tinydl.losses import SoftmaxCrossEntropy
 HISTORY, CHECKPOINT, MODEL = "history.json", "checkpoint.safetensors", "model.safetensors"
 REPORT, TABLE = "report.json", "table.md"
 SECONDS = 60.0  # between checkpoints inside an epoch
+PICTURES = ("curves.png", "filters.png", "feature_maps.png", "confusion_matrix.png", "confident_mistakes.png")
 
 
 class Data(NamedTuple):
@@ -163,10 +163,9 @@ def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run,
             check_settings(run.out, run.settings)
         except (OSError, ValueError, LookupError) as error:
             parser.error(f"--resume: {error}")
-    outdated = [REPORT, TABLE] if resume and path.exists() else [REPORT, TABLE, HISTORY, CHECKPOINT, MODEL]
-    for name in outdated:
+    outdated = [REPORT, TABLE, *(f"pictures/{name}" for name in PICTURES)]
+    for name in outdated if resume and path.exists() else [*outdated, HISTORY, CHECKPOINT, MODEL]:
         (run.out / name).unlink(missing_ok=True)
-    shutil.rmtree(run.out / "pictures", ignore_errors=True)
 
     held_back = "" if data.validation is None else f", {len(data.validation):,} validation"
     print(f"{data.source}: {len(data.train):,} training{held_back}, {len(data.test):,} test images")

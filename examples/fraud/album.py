@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,7 +32,9 @@ def draw(runs: Mapping[str, Run], protocol: str, source: str, folder: Path) -> l
 
     Where detectors are compared, the curves are those of the chosen autoencoder, PCA and the forest: nine would tangle.
     """
-    shutil.rmtree(folder, ignore_errors=True)  # remove the pictures of an earlier run
+    for place in (folder, *(folder / slug(name) for name in RECIPES)):
+        for name in MEANINGS:
+            (place / name).unlink(missing_ok=True)  # an earlier run's picture; other files in the folder stay
     best = chosen(runs)
     y = runs[best].split.y_test
     # Models share a picture only if they have the same test rows; the book's 5 % pair has its own test rows.
@@ -63,11 +64,11 @@ def draw(runs: Mapping[str, Run], protocol: str, source: str, folder: Path) -> l
         pictures.error_histogram(y, run.scores, run.threshold, source=label, path=own / "errors.png")
         pictures.feature_errors(y, *_rows(run), source=label, path=own / "feature_errors.png")
         pictures.reconstructions(y, *_rows(run), source=label, path=own / "reconstructions.png")
-    places = {path.name: path.parent == folder for path in folder.rglob("*.png")}
     return [
-        f"    {name if places[name] else f'{slug(best)}/{name}':32}{meaning}"
+        f"    {place:32}{meaning}"
         for name, meaning in MEANINGS.items()
-        if name in places
+        for place in (name, f"{slug(best)}/{name}")
+        if (folder / place).is_file()
     ]
 
 

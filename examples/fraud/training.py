@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,7 +63,8 @@ def train(name: str, protocol: str, seed: int, data: Transactions, options: Opti
     if find_spec("tensorboardX"):
         logs = options.out / "logs" / run_name
         if path is None or not path.exists():
-            shutil.rmtree(logs, ignore_errors=True)  # TensorBoard would draw an older run's curves as well
+            for older in logs.glob("events.out.tfevents.*"):
+                older.unlink()  # TensorBoard would draw an older run's curves as well
         callbacks.append(TensorBoard(logs, histogram_freq=5))
     epochs = options.epochs or (recipe.epochs_for(len(x)) if options.book_steps else recipe.epochs)
     print(f"{protocol} protocol, {name}, seed {seed}: {len(x):,} training rows, {epochs} epochs", flush=True)

@@ -125,12 +125,21 @@ def test_ctrl_c_keeps_the_epochs_and_resume_goes_on(
 
 
 def test_the_books_own_recipe_has_no_validation(run: Callable[..., Done], tmp_path: Path) -> None:
+    theirs = [
+        tmp_path / "notes.txt",
+        tmp_path / "pictures" / "holiday.png",
+        tmp_path / "pictures" / "2019" / "curves.png",
+    ]
+    for path in theirs:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("somebody's")
     done = run("cifar/cnn.py", "--quick", "--all-rows", "--out", tmp_path)
     assert "1,437 training, 360 test images" in done.stdout
     report = report_of(tmp_path)
     assert "val_loss" not in report["history"]
     assert report["best_epoch"] == report["epochs"] == 2
     assert "epoch 2 of 2, the last" in done.stdout
+    assert [path.read_text() for path in theirs] == ["somebody's"] * 3  # --out may hold other files
 
 
 @pytest.mark.slow

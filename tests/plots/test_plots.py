@@ -105,12 +105,10 @@ def test_a_failed_save_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "picture.png"
     path.write_bytes(b"old")
 
-    def full(self: Path, content: bytes) -> None:
-        with self.open("wb") as file:
-            file.write(content[: len(content) // 2])
+    def full(descriptor: int) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="disk full"):
         plots.loss_curves(HISTORIES, path=path)
     assert path.read_bytes() == b"old"

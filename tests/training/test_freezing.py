@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.training.rewriting import rewritten
 from tinydl import Model, kernels
 from tinydl.callbacks import Callback
 from tinydl.gradcheck import check_layer, check_model
@@ -436,9 +437,9 @@ def test_files_of_models_without_frozen_layers_do_not_mention_it(tmp_path: Path)
     model.save(tmp_path / "frozen.safetensors")
     content = (tmp_path / "frozen.safetensors").read_bytes()
     assert content.count(b'\\"trainable\\": false') == 1
-    (tmp_path / "bad.safetensors").write_bytes(content.replace(b'\\"trainable\\": false', b'\\"trainable\\": 12345'))
+    path = rewritten(tmp_path / "frozen.safetensors", lambda metadata, _: metadata["layers"][0].update(trainable=12345))
     with pytest.raises(ValueError, match=r"its architecture cannot be built: .*trainable must be True or False"):
-        Model.load(tmp_path / "bad.safetensors")
+        Model.load(path)
 
 
 def test_a_checkpoint_restores_what_is_frozen_and_training_goes_on_to_the_bit(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from .. import __version__
+from ..files import write_whole
 from ..gradcheck.grading.formats import FORMATS, as_gradescope, as_json, as_junit
 from ..gradcheck.grading.judge import grade
 from ..gradcheck.grading.process import adopt_orphans
@@ -109,13 +110,7 @@ def _write(arguments: argparse.Namespace, assignment: Assignment, results: list[
     output: Path = arguments.output
     if arguments.format == "gradescope" and len(arguments.submissions) > 1:
         for number, result in enumerate(results, start=1):
-            _replace(output / f"{number:03d}-{Path(result.name).stem}.json", as_gradescope(result))
+            path = output / f"{number:03d}-{Path(result.name).stem}.json"
+            write_whole(path, as_gradescope(result).encode())
     else:
-        _replace(output, _text(arguments.format, assignment, results))
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+        write_whole(output, _text(arguments.format, assignment, results).encode())

@@ -184,8 +184,11 @@ class Records:
             passed = bool(self.checks) and not failed
             document = {"passed": passed, "checks": len(self.checks), "failed": failed, "cases": self.checks}
             temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-            temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-            os.replace(temporary, self.path)
+            try:
+                temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+                os.replace(temporary, self.path)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.table:

@@ -2,7 +2,8 @@
 
 A safetensors file holds only numbers and text, so reading one cannot run code; layers are created from a fixed registry
 of classes. Each file is written under a temporary name and then renamed: a save that is interrupted leaves the old file
-or the new one, never a partial file.
+or the new one, never a partial file. What could not be loaded again is not written, and a checksum of every array shows
+damage when a file is loaded.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_bytes
 
 from .. import arguments
 from .. import layers as _layers
@@ -28,11 +28,13 @@ from ..layer import Layer
 from ..network import Network, NetworkInTraining
 from ..optimizers import Optimizer
 from ..regularizers import REGULARIZERS, Regularizer
-from . import compiled
+from . import arrays_on_disk, compiled
 from .configs import arguments_of, create, object_to_config
 
 AnyModel = TypeVar("AnyModel", bound=NetworkInTraining)
 FORMAT = 1
+MOST_STEPS = 2**53
+BLOCK = 1 << 16  # entries that a check takes at a time, because these stay in the processor's cache
 SLOT = "optimizer/"  # prefix for an optimizer's vectors; layers' arrays have dotted names
 RUN = "run/"  # prefix for the arrays of a run: what callbacks keep, what metrics have seen
 REGISTRY: dict[str, type[Layer] | type[Regularizer]] = {
@@ -99,23 +101,21 @@ def write(path: PathLike, tensors: Mapping[str, NDArray], metadata: Mapping[str,
 
     Raises an OSError if the path cannot be written, TypeError or ValueError if the file could not be loaded again.
     """
-    destination(path)  # raises before the arrays are copied
+    destination(path)  # raises before the arrays are looked at
     for key, array in tensors.items():
         _check_storable(path, key, array)
     try:
         text = json.dumps({"format": FORMAT, **metadata})
     except TypeError as error:
         raise TypeError(f"{Path(path).name}: the model cannot be written as JSON: {error}") from error
-    # safetensors silently scrambles arrays that are not C-contiguous
-    content = to_bytes({key: np.asarray(value, order="C") for key, value in tensors.items()}, {"tinydl": text})
-    write_whole(path, content)
+    write_whole(path, lambda out: arrays_on_disk.write(out, tensors, text))
 
 
 def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """Return (tensors, metadata) from a file that `write` made.
 
-    Raises FileNotFoundError; IsADirectoryError; ValueError if the file is truncated, of another kind, or from a newer
-    tinydl.
+    Raises FileNotFoundError; IsADirectoryError; ValueError if the file is truncated, damaged, of another kind, or from
+    a newer tinydl.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -127,9 +127,14 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
         raise FileNotFoundError(f"{path}: expected a file that save wrote, got {got}: {mend}")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = (file.metadata() or {}).get("tinydl")
+            metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
-        content = json.loads(metadata) if metadata is not None else None
+        text = metadata.get(arrays_on_disk.TEXT)
+        if text is not None and arrays_on_disk.CHECKSUMS in metadata:
+            arrays_on_disk.check(tensors, text, metadata[arrays_on_disk.CHECKSUMS])
+        content = json.loads(text) if text is not None else None
+    except arrays_on_disk.DamagedError as error:
+        raise ValueError(f"{path}: {error}") from None
     except (SafetensorError, ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
         reason = arguments.shown(str(error))  # it may quote the file; a chained error would show the text as it is
         got, mend = f"{_kind(path)}: {reason}", "write it with model.save(path)"
@@ -157,14 +162,17 @@ def _check_storable(path: PathLike, key: str, array: NDArray) -> None:
     """Raise if an array, or its name, would make a file that cannot be loaded again."""
     if not key.isascii() and any(0xD800 <= ord(one) < 0xE000 for one in key):
         raise ValueError(f"{path}: the name {key!r} holds half of a surrogate pair, which files cannot: rename it")
-    if array.dtype.kind not in "fiub":
+    if array.dtype.str[1:] not in arrays_on_disk.NAMES:
         raise TypeError(f"{path}: {key!r} must hold real numbers, got {array.dtype}")
-    if not _is_slot(key) and not is_of_run(key):
+    if not is_of_run(key):
         _check_finite(path, key, array)
 
 
 def _check_finite(path: PathLike, key: str, array: NDArray) -> None:
-    if bad := int(array.size - np.isfinite(array).sum()):
+    flat = array.reshape(-1)
+    blocks = (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
+    if not all(np.isfinite(block).all() for block in blocks):
+        bad = array.size - int(np.isfinite(array).sum())
         kind = "NaN" if np.isnan(array).any() else "infinity"
         got = f"{kind} ({bad} of {array.size} entries)"
         mend = "load the last good file, or train again with a smaller learning rate"
@@ -205,9 +213,15 @@ def load_model(
     _set_tensors(model, path, tensors)
     how = metadata.get("compiled")
     if restore and how is not None:
-        slots = {key.removeprefix(SLOT): tensor for key, tensor in tensors.items() if _is_slot(key)}
+        slots = _slots_in(tensors)
         try:
-            compiled.restore(model, how, slots)
+            compiled.restore(model, how)
+            optimizer = model.optimizer
+            if optimizer is not None and slots:
+                _check_slots(path, slots, optimizer)
+                optimizer.iterations = _count("iterations", how["iterations"])
+                for name, slot in slots.items():
+                    optimizer.slots[name][...] = slot
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"{path}: it cannot be compiled as it was: {error}: load it with compile=False") from error
     return model
@@ -273,11 +287,9 @@ def prepare_training(
             own["arguments"]["learning_rate"] = arguments.number("checkpoint", "learning_rate", rate, 0)
         if saved != own:
             raise ValueError(f"the optimizer must be {saved}, as in the file, got {own}: compile with the saved one")
-        slots = {name: tensors[f"{SLOT}{name}"] for name in optimizer.slots}
-        if any(slot.shape != model.parameters.shape for slot in slots.values()):
-            raise ValueError("the optimizer's vectors must have this model's size")
-        iterations = arguments.whole("checkpoint", "iterations", training["iterations"])
-        epoch = arguments.whole("checkpoint", "epoch", training["epoch"])
+        slots = _slots_in(tensors)
+        _check_slots(path, slots, optimizer)
+        iterations, epoch = (_count(name, training[name]) for name in ("iterations", "epoch"))
         flags = _flags(model, metadata["layers"])
         generators = _generators(model)
         restored = [copy.deepcopy(generator) for generator in generators]
@@ -302,6 +314,32 @@ def prepare_training(
     return load
 
 
+def _slots_in(tensors: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    return {key.removeprefix(SLOT): tensor for key, tensor in tensors.items() if _is_slot(key)}
+
+
+def _check_slots(path: PathLike, slots: Mapping[str, NDArray], optimizer: Optimizer) -> None:
+    """Raise unless a file's vectors are those of this optimizer: names, shapes, dtypes, finite, no negative squares."""
+    if slots.keys() != optimizer.slots.keys():
+        expected, got = list(optimizer.slots), arguments.brief(list(slots))
+        raise ValueError(f"{path}: the vectors of {type(optimizer).__name__} must be {expected}, got {got}")
+    for name, slot in slots.items():
+        key, own = f"{SLOT}{name}", optimizer.slots[name]
+        if slot.shape != own.shape:
+            raise ValueError(f"{path}: {key!r} must have this model's {own.size} numbers, got shape {slot.shape}")
+        _check_dtype(path, key, slot.dtype, own.dtype)
+        _check_finite(path, key, slot)
+        if name in optimizer.squares and slot.size and slot.min() < 0:
+            raise ValueError(f"{path}: {key!r} must hold means of squares, got the negative number {slot.min()}")
+
+
+def _count(name: str, value: Any) -> int:
+    """A number of steps or epochs from a file; kernels and schedules compute with numbers of this size exactly."""
+    if arguments.whole("checkpoint", name, value) > MOST_STEPS:
+        raise ValueError(f"checkpoint: {name} must be at most 2**53, got {arguments.brief(value)}")
+    return int(value)
+
+
 def _check_dtype(path: PathLike, key: str, found: np.dtype, wanted: np.dtype) -> None:
     """Raise if numbers would change: float32 becomes float64 exactly, but not the other way round."""
     if found.kind != wanted.kind or not np.can_cast(found, wanted):
@@ -312,21 +350,48 @@ def _check_dtype(path: PathLike, key: str, found: np.dtype, wanted: np.dtype) ->
 
 
 def _architecture(model: NetworkInTraining) -> dict[str, Any]:
-    _check_classes(model)
+    layers = layer_to_config(model.layers)
+    _check_recreated(model, layers)
     return {
         "model": model.name, "input_shape": list(model.input_shape), "seed": model.seed, "dtype": model.dtype.name,
-        "layers": layer_to_config(model.layers), "compiled": compiled.to_config(model),
+        "layers": layers, "compiled": compiled.to_config(model),
     }  # fmt: skip
 
 
-def _check_classes(model: Network) -> None:
-    """Raise if a file, which knows classes by name, would be loaded with another class of the same name."""
+def _check_recreated(model: Network, configs: Sequence[Any]) -> None:
+    """Raise TypeError if a file with these configs would not be loaded as this model's layers: a user's constructor may
+    change an argument before it stores it, or not accept the stored one."""
+    classes = _classes(model)
+    made: list[Layer] = []
+    described: list[Layer] = []
+    for layer, config in zip(model.layers, configs, strict=True):
+        try:
+            text = json.dumps(config)
+        except TypeError:
+            return  # `write` says so
+        mend = "its constructor must store each argument as it is, under the argument's name"
+        try:
+            again = layer_to_config(layer_from_config(config, classes, made), described)
+        except Exception as error:  # of a user's constructor
+            raise TypeError(f"{layer.label}: {config['arguments']} cannot be loaded again: {error}: {mend}") from error
+        if json.dumps(again) != text:
+            got = f"got {again['arguments']} after {config['arguments']}"
+            raise TypeError(f"{layer.label}: a loaded layer must have the saved one's arguments, {got}: {mend}")
+
+
+def _classes(model: Network) -> dict[str, type[Layer] | type[Regularizer]]:
+    """The classes of layers and regularizers by name; raise if a file would be loaded with another of the same name."""
     classes = dict(REGISTRY)
     for layer in model.root.walk():
-        known = classes.setdefault(type(layer).__name__, type(layer))
-        if known is not type(layer):
-            other = f"another is {known.__module__}.{known.__qualname__}"
-            raise TypeError(f"{layer.label}: a saved layer's class needs a name of its own, but {other}: rename yours")
+        kinds: list[type[Layer] | type[Regularizer]] = [type(layer)]
+        kinds += [type(each) for each in vars(layer).values() if isinstance(each, Regularizer)]
+        for kind in kinds:
+            known = classes.setdefault(kind.__name__, kind)
+            if known is not kind:
+                expected = f"a saved {'layer' if kind is kinds[0] else 'regularizer'}'s class needs a name of its own"
+                got = f"another is {known.__module__}.{known.__qualname__}"
+                raise TypeError(f"{layer.label}: {expected}, but {got}: rename yours")
+    return classes
 
 
 def _tensors(model: Network) -> dict[str, NDArray]:

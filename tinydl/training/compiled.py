@@ -9,10 +9,8 @@ import functools
 import warnings
 from typing import Any
 
-from numpy.typing import NDArray
-
 from .. import losses, optimizers, schedules
-from ..arguments import Configured, whole
+from ..arguments import Configured
 from ..losses import Loss
 from ..metrics import ALIASES, METRICS, Metric
 from ..network import NetworkInTraining
@@ -70,8 +68,8 @@ def _parts(metric: Any) -> tuple[Any, ...]:
     return (metric.func, metric.args, metric.keywords) if isinstance(metric, functools.partial) else (metric,)
 
 
-def restore(model: Any, config: dict[str, Any], slots: dict[str, NDArray]) -> None:
-    """Compile the model as it was, with the optimizer's vectors. Raises as the constructors and `compile` do."""
+def restore(model: Any, config: dict[str, Any]) -> None:
+    """Compile the model as it was, with a new optimizer. Raises as the constructors and `compile` do."""
     if config["lost"] or config["lost_metrics"]:
         things = ", ".join(map(str, [*config["lost"], *config["lost_metrics"]]))
         state = "not compiled" if config["lost"] else "compiled without them"
@@ -85,13 +83,6 @@ def restore(model: Any, config: dict[str, Any], slots: dict[str, NDArray]) -> No
     optimizer = _from_config(config["optimizer"])
     loss = config["loss"] if isinstance(config["loss"], str) else _from_config(config["loss"])
     model.compile(optimizer, loss, config["metrics"], strict_metrics=config["strict_metrics"])
-    if slots and set(slots) == set(optimizer.slots):
-        for name, slot in slots.items():
-            if slot.shape != optimizer.slots[name].shape:
-                expected = optimizer.slots[name].shape
-                raise ValueError(f"the optimizer's {name} must have shape {expected}, got {slot.shape}")
-            optimizer.slots[name][...] = slot
-        optimizer.iterations = whole("file", "iterations", config["iterations"])
 
 
 def _from_config(config: Any) -> Any:

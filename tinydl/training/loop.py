@@ -333,7 +333,7 @@ def _check_finite(model: NetworkInTraining, epoch: int, logs: Logs) -> None:
     """Raise if the model is not finite, before callbacks save it: the last loss was computed before the last step."""
     losses = [name for name in ("loss", "val_loss") if name in logs]
     bad: list[str] = [name for name in losses if not math.isfinite(logs[name])]  # a metric may have none
-    bad += [name for name, array in model.params.items() if not np.isfinite(array).all()]
+    bad += [name for name, array in (model.params | model.state).items() if not np.isfinite(array).all()]
     assert model.optimizer is not None
     kind = type(model.optimizer).__name__  # a square that overflows stays infinite, so Adam's steps would all be 0
     bad += [f"{kind}'s {name}" for name, slot in model.optimizer.slots.items() if not np.isfinite(slot).all()]

@@ -18,10 +18,17 @@ from splits import honest_split
 from tinydl import Model
 from tinydl.detection import choose_threshold, confusion_at, detection_metrics, reconstruction_error
 
+LOG = "logs/honest-contractive-seed0"
+THEIRS = ("notes.txt", "pictures/holiday.jpg", "pictures/2019/roc.png", f"{LOG}/notes.txt")  # a user's own files
+OLDER = ("pictures/vanilla/threshold.png", f"{LOG}/events.out.tfevents.1.host.2.0123abcd")  # an earlier run's
+
 
 @pytest.fixture(scope="module")
 def finished(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     out = tmp_path_factory.mktemp("fraud")
+    for name in (*THEIRS, *OLDER):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("older")
     options = ["--quick", "--model", "contractive", "--protocol", "both", "--epochs", 3]
     done = run("fraud/autoencoders.py", *options, "--out", out)
     return out, done.stderr + done.stdout
@@ -52,13 +59,21 @@ def test_what_it_prints_and_where_it_writes(finished: tuple[Path, str]) -> None:
     assert (out / "table.md").read_text().strip() in printed
     assert (out / "words.txt").read_text().strip() in printed
     assert f"Written to {out.resolve()}: report.json, table.md, words.txt, models/" in printed
-    pictures = {path.relative_to(out / "pictures").as_posix() for path in (out / "pictures").rglob("*.png")}
+    pictures = {path.relative_to(out).as_posix() for path in (out / "pictures").rglob("*.png")} - set(THEIRS)
+    pictures = {path.removeprefix("pictures/") for path in pictures}
     assert pictures == {
         "overview.png", "loss.png", "precision_recall.png", "autoencoders.png", "roc.png", "kinds.png",
         *(f"contractive/{name}.png" for name in ("threshold", "errors", "feature_errors", "reconstructions")),
     }  # fmt: skip
     assert all(f"    {name} " in printed for name in pictures)
     assert {path.name for path in (out / "logs").iterdir()} == {"book-contractive-seed0", "honest-contractive-seed0"}
+
+
+@pytest.mark.slow
+def test_it_removes_an_earlier_runs_files_and_no_others(finished: tuple[Path, str]) -> None:
+    out, _ = finished
+    assert [(out / name).read_text() for name in THEIRS] == ["older"] * len(THEIRS)
+    assert not any((out / name).exists() for name in OLDER)
 
 
 @pytest.mark.slow

@@ -255,12 +255,31 @@ def test_a_disk_that_takes_nothing_stops_nothing_and_one_line_says_so(
     code: int, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("one", "another"):
-        monkeypatch.setattr(Path, "write_bytes", refuses(OSError(code, os.strerror(code), f"{kept}/{name}")))
+        monkeypatch.setattr(os, "replace", refuses(OSError(code, os.strerror(code), f"{kept}/{name}")))
         assert compiles(new_kernel())  # also the second time, because it was not stored
     assert list(kept.iterdir()) == []
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "compiling kernels" not in line]
     assert line.startswith(f"tinydl: compiled kernels cannot be kept in {kept}; each process compiles its own: ")
     assert line.endswith(f": {os.strerror(code)}: set NUMBA_CACHE_DIR to a writable folder")
+
+
+def test_folders_in_the_place_of_files_stop_nothing_and_one_line_says_so(
+    kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for dtype in (np.float64, np.float32):
+        compiles(new_kernel(), dtype)
+    assert cache.content()[0] == 2
+    for file in kept.iterdir():
+        file.unlink()
+        file.mkdir()
+    (kept / "deleted meanwhile.nbc").symlink_to("nothing")
+    assert cache.content()[0] == 2
+    capsys.readouterr()
+    for dtype in (np.float64, np.float32):
+        assert compiles(new_kernel(), dtype)
+    (again, nothing_kept) = capsys.readouterr().err.splitlines()
+    assert again.endswith("is compiled again: IsADirectoryError: Is a directory")
+    assert "each process compiles its own: IsADirectoryError: expected the path of a file, got a folder" in nothing_kept
 
 
 def test_a_file_that_cannot_be_read_is_compiled_again(

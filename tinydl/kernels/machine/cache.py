@@ -18,6 +18,7 @@ import pickle
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def say_once(text: str) -> None:
 
 def described(error: Exception) -> str:
     """The error on one line, without its file name, which would make `say_once` print a line for every file."""
-    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    reason = getattr(error, "strerror", None) or re.sub(r"'[^']*\.nbc': ", "", " ".join(str(error).split()))
     return f"{type(error).__name__}: {reason}"
 
 
@@ -60,8 +61,11 @@ def folder() -> Path:
 
 def content() -> tuple[int, int]:
     """The number of compiled kernels in the folder, and their size in bytes."""
-    files = list(folder().glob("*.nbc"))
-    return len(files), sum(file.stat().st_size for file in files)
+    sizes = []
+    for file in folder().glob("*.nbc"):
+        with suppress(OSError):  # another process may have deleted it
+            sizes.append(file.stat().st_size)
+    return len(sizes), sum(sizes)
 
 
 @cache
@@ -124,7 +128,7 @@ class _Files:
             if not old.name.startswith(f"{self.name}.{self.stamp}."):
                 old.unlink(missing_ok=True)
         content = dumps(data)
-        write_whole(self._path(key), hashlib.sha256(content).digest() + content)
+        write_whole(self._path(key), hashlib.sha256(content).digest() + content, durable=False)  # its hash protects it
 
 
 class _Place(_CacheLocator):
