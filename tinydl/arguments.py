@@ -18,10 +18,11 @@ from .caches import without_caches
 from .keywords import Checked, parameters_of
 
 
-def whole(owner: str, name: str, value: Any, least: int = 0) -> int:
-    """Return `value` as an int; raise unless it is an integer >= `least`."""
+def whole(owner: str, name: str, value: Any, least: float = 0) -> int:
+    """Return `value` as an int; raise unless it is an integer >= `least`, which may be -inf."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{owner}: {name} must be an integer >= {least}, got {brief(value)}{_whole_meant(value)}")
+        bound = f" >= {least}" if least > -math.inf else ""
+        raise ValueError(f"{owner}: {name} must be an integer{bound}, got {brief(value)}{_whole_meant(value)}")
     return int(value)
 
 

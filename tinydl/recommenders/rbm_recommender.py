@@ -13,14 +13,13 @@ from ..optimizers import SGD
 from ..schedules import CosineDecay
 from ..training.inputs import progress_bar
 from . import rating_machine
-from .base import Recommender
+from .base import MOST_WEIGHTS, Recommender, check_units
 from .rating_machine import Entries, Weights
 
 MOST_VALUES = 100  # softmax units per column
 SPREAD = 0.03  # standard deviation of the first weights
 PRIOR_RATINGS = 15.0  # distributed like all ratings, and added to those of a column for its first biases
 LARGEST_WEIGHT = 20.0  # weights that learn well stay below 2
-MOST_WEIGHTS = 2**28  # 1 GB in float32; their gradients and velocities take as much again
 
 
 class RBMRecommender(Recommender):
@@ -93,9 +92,10 @@ class RBMRecommender(Recommender):
         rng = np.random.default_rng(self.random_state)
         entries = self._entries = self._as_entries(table[rated], rated)
         sizes = (table.shape[1], *self._features.shape, self.units)
-        most = MOST_WEIGHTS // (table.shape[1] * self._features.shape[1])
-        if self.units > most:
-            raise ValueError(f"fit: units must be <= {most:,} for {table.shape[1]:,} columns, got {self.units:,}")
+        check_units(self.units, table.shape[1] * self._features.shape[1], table.shape[1])
+        most = MOST_WEIGHTS // (min(self.batch_size, len(table)) * max(self.units, table.shape[1]))
+        if self.k > most:  # all random numbers of a batch are drawn at once
+            raise ValueError(f"fit: k must be <= {most:,} for batches and units of this number, got {self.k:,}")
         weights, gradients = Weights.zeros(*sizes), Weights.zeros(*sizes)
         weights.W[...] = SPREAD * rng.standard_normal(weights.W.shape, np.float32)
         weights.b[...] = _first_biases(entries, len(weights.b), self.visible == "softmax")
