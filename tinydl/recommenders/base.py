@@ -65,8 +65,7 @@ class Recommender(arguments.Configured):
     def __init__(self, *, scale: Sequence[float] = (1.0, 5.0), based_on: str = "item", random_state: int = 0) -> None:
         owner = type(self).__name__
         if not isinstance(scale, tuple | list) or len(scale) != 2:
-            pair = isinstance(scale, np.ndarray) and scale.shape == (2,)
-            mend = f": write {tuple(scale.tolist())}" if pair else ""
+            mend = f": write {tuple(scale.tolist())}" if isinstance(scale, np.ndarray) and scale.shape == (2,) else ""
             raise ValueError(f"{owner}: scale must be (lowest, highest), got {arguments.brief(scale)}{mend}")
         low, high = (arguments.number(owner, "an end of scale", end) for end in scale)
         if not low < high:

@@ -246,7 +246,7 @@ def check_verbose(method: str, verbose: Any) -> int | str:
     """Return `verbose`; raise unless it is 0, 1, 2 or "auto". True and False count as 1 and 0."""
     if isinstance(verbose, bool | np.bool_ | np.integer):
         verbose = int(verbose)
-    return arguments.one_of(method, "verbose", verbose, (0, 1, 2, "auto"))  # type: ignore[no-any-return]
+    return arguments.one_of(method, "verbose", verbose, (0, 1, 2, "auto"))
 
 
 def progress_bar(verbose: Any, method: str = "fit") -> list[Callback]:
