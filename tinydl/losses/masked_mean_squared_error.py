@@ -41,12 +41,8 @@ class MaskedMeanSquaredError(Loss):
         return y
 
     def forward(self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None = None) -> float:
-        self._refuse_mask(y_true)
         p, y, w = self._remember(y_pred, y_true, sample_weight)
-        loss = np.mean(weighted(self._error(p, y) ** 2, w)).item()
-        if abs(loss) == np.inf or loss != loss:  # looking at the targets only then costs nothing
-            self._refuse_infinity(y)
-        return loss
+        return np.mean(weighted(self._error(p, y) ** 2, w)).item()
 
     def backward(self) -> NDArray:
         p, y, w = self._recall()
@@ -55,6 +51,14 @@ class MaskedMeanSquaredError(Loss):
     def _error(self, p: NDArray, y: NDArray) -> NDArray:
         """r (p - y)."""
         return np.where(np.isnan(y), 0, p - y)  # NaN in p passes through
+
+    def _remember(
+        self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None
+    ) -> tuple[NDArray, NDArray, NDArray | None]:
+        self._refuse_mask(y_true)
+        p, y, w = super()._remember(y_pred, y_true, sample_weight)
+        self._refuse_infinity(y)
+        return p, y, w
 
     def _refuse_mask(self, y: ArrayLike) -> None:
         if isinstance(y, np.ma.MaskedArray):
