@@ -327,6 +327,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         W, b, c = self._fitted()
         n_chains = arguments.whole(OWNER, "n_chains", n_chains, 2)
+        checks.affordable(OWNER, "n_chains", n_chains, max(W.shape), "units of a layer")
         n_temperatures = arguments.positive_int(OWNER, "n_temperatures", n_temperatures)
         rng = self.random_state_ if random_state is None else checks.generator(OWNER, random_state)
         means = self._base_means()
