@@ -298,6 +298,7 @@ def test_estimator_checks_pass() -> None:
     ({"n_components": 0}, "n_components must be an integer >= 1, got 0"),
     ({"n_components": 2.0}, "n_components must be an integer >= 1, got 2.0: write 2, or // for a division"),
     ({"learning_rate": 0}, "learning_rate must be above 0, got 0"),
+    ({"learning_rate": -1}, "learning_rate must be above 0, got -1"),
     ({"batch_size": "10"}, "batch_size must be an integer >= 1, got '10': write 10 without quotes"),
     ({"n_iter": -1}, "n_iter must be an integer >= 0, got -1"),
     ({"k": 0}, "k must be an integer >= 1, got 0"),

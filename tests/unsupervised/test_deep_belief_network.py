@@ -419,7 +419,7 @@ def test_estimator_checks_pass() -> None:
     ({"k": 0}, "k must be an integer >= 1, got 0"),
     ({"momentum": 1}, "momentum must be a finite number with 0 <= momentum < 1, got 1"),
     ({"finetune": "yes"}, "finetune must be True or False, got 'yes'"),
-    ({"finetune_learning_rate": -1}, "finetune_learning_rate must be a finite number with 0 <= "),
+    ({"finetune_learning_rate": -1}, "finetune_learning_rate must be above 0, got -1"),
     ({"finetune_batch_size": 0}, "finetune_batch_size must be an integer >= 1, got 0"),
     ({"finetune_epochs": 0}, "finetune_epochs must be an integer >= 1, got 0"),
     ({"C": 0}, "C must be above 0, got 0"),

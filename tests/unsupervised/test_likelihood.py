@@ -48,7 +48,7 @@ def test_log_likelihoods_are_those_of_the_states() -> None:
     assert rbm.log_likelihood(data, rbm.log_partition_function()) == found
     assert rbm.log_likelihood(data, np.float64(5)) == rbm.log_likelihood(data, Estimate(5.0, 0.0))
     for wrong in ("5", (5.0, 0.1), np.nan, Estimate(np.inf, 0.0), True):
-        with pytest.raises(ValueError, match="^BernoulliRBM: log_partition must be "):
+        with pytest.raises(ValueError, match=r"^BernoulliRBM: log_partition must be "):
             rbm.log_likelihood(data, wrong)  # type: ignore[arg-type]
 
 
