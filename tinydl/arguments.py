@@ -65,7 +65,8 @@ def number(owner: str, name: str, value: Any, low: float = -math.inf, high: floa
 
 def positive(owner: str, name: str, value: Any, high: float = math.inf) -> float:
     """Return `value` as a float; raise unless it is finite and 0 < value < high."""
-    if number(owner, name, value, 0, high) == 0:
+    negative = isinstance(value, int | float | np.integer | np.floating) and -math.inf < value < 0
+    if negative or number(owner, name, value, 0, high) == 0:
         raise ValueError(f"{owner}: {name} must be above 0, got {value!r}")
     return float(value)
 
