@@ -51,6 +51,9 @@ class Layer(arguments.Configured):
     in_model: bool = False
     gradcheck_rules = "fail"  # Model relies on the layer contract, so a gradient check fails where a rule is broken
     original: Layer | None = None  # if this layer is a copy for a second place: the layer whose arrays it shares
+    stored: dict[str, Shape] | None = (
+        None  # while a file is loaded: the shapes of the arrays that it holds for this layer
+    )
     live: tuple[str, ...] = ()  # the constructor's arguments that each pass reads, so that they may change after build
     flags_set = 0  # how often any layer was frozen or unfrozen, so that a training step sees when to plan anew
     _trainable: bool = True
@@ -132,6 +135,16 @@ class Layer(arguments.Configured):
         """This layer's name in messages: "dense_1 (Dense)", or only "Dense" outside a model."""
         kind = type(self).__name__
         return f"{arguments.shown(str(self.name))} ({kind})" if self.name else self._called or kind
+
+    def check_stored(self, **shapes: Shape) -> None:
+        """In a model that is loaded from a file, raise ValueError unless the file holds arrays of these shapes.
+
+        `build` calls it before it creates the arrays, because a file of 400 bytes may ask for a billion units.
+        """
+        for name, shape in shapes.items() if self.stored is not None else ():
+            if (found := (self.stored or {}).get(name)) != shape:
+                got = "no such array" if found is None else found
+                raise ValueError(f"{self.label}: {name} must have shape {shape} in the file, got {got}")
 
     def add_parameter(self, name: str, value: NDArray) -> None:
         if not self._shares(self.params, name, value):

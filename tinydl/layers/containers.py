@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any
@@ -15,6 +15,7 @@ from .. import arguments
 from ..layer import Layer, Shape
 from .sharing import share
 
+LONGEST_NAME = 128  # characters
 RETURNS = {"forward": "an array", "backward": "dL/dx"}
 
 
@@ -69,14 +70,18 @@ class Container(Layer):
     def name_sublayers(self) -> None:
         """Name the layers in order, as Keras does: dense_1, dense_2, dropout_1, ...; keep the names that are set."""
         taken = {layer.name for layer in self.sublayers() if layer.name}
+        numbers: defaultdict[str, count[int]] = defaultdict(lambda: count(1))
         for layer in self.sublayers():
             kind = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
             if not layer.name:
-                free = next(numbered for k in count(1) if (numbered := f"{kind}_{k}") not in taken)
+                free = next(numbered for k in numbers[kind] if (numbered := f"{kind}_{k}") not in taken)
                 layer.name = free
                 taken.add(free)
             if not isinstance(layer.name, str):
                 raise TypeError(f"{self.label}: a layer's name must be a string, got {layer.name!r}")
+            if len(layer.name) > LONGEST_NAME:
+                got = f"{len(layer.name):,}: {arguments.brief(layer.name)}"
+                raise ValueError(f"{self.label}: a layer's name must have at most {LONGEST_NAME} characters, got {got}")
             if "." in layer.name:
                 mend = f"write {layer.name.replace('.', '_')!r}"
                 raise ValueError(f"{self.label}: a layer's name must not contain a dot, got {layer.name!r}: {mend}")
@@ -176,7 +181,11 @@ class Sequential(Container):
                 rows = ""
                 if before == "the input" and len(shape) > 1:
                     rows = f"; if {shape} is the shape of all rows, X.shape, write input_shape=X.shape[1:]"
-                raise ValueError(f"{error} (it follows {before}, which gives {shape}{rows})") from error
+                named = layer.sublayers() or type(layer).__name__ in str(error)
+                trouble = str(error) if named else f"{layer.label}: {error}"  # some errors are NumPy's
+                raise ValueError(f"{trouble} (it follows {before}, which gives {shape}{rows})") from error
+            except MemoryError as error:
+                raise MemoryError(f"{layer.label}: {error}") from None
             if not isinstance(shape_after, tuple):
                 mend = "end build with a return statement"
                 raise TypeError(

@@ -87,6 +87,7 @@ class Conv2D(Regularized):
         check_image(self.label, input_shape)
         self._window = window_over(self.label, input_shape, self.kernel_size, self.strides, self.padding)
         shape = (*self.kernel_size, input_shape[2], self.filters)
+        self.check_stored(W=shape)
         self.add_parameter("W", INITIALIZERS[self.kernel_initializer](shape, rng, dtype))
         if self.use_bias:
             self.add_parameter("b", np.zeros(self.filters, dtype))

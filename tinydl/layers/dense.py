@@ -73,7 +73,9 @@ class Dense(Regularized):
         if len(input_shape) != 1:
             got = f"{tuple(input_shape)}: put a Flatten() before it"
             raise ValueError(f"{self.label}: expected rows of numbers, input shape (width,), got {got}")
-        self.add_parameter("W", INITIALIZERS[self.kernel_initializer]((input_shape[0], self.units), rng, dtype))
+        shape = (input_shape[0], self.units)
+        self.check_stored(W=shape)
+        self.add_parameter("W", INITIALIZERS[self.kernel_initializer](shape, rng, dtype))
         if self.use_bias:
             self.add_parameter("b", np.zeros(self.units, dtype))
         self.output_shape = (self.units,)

@@ -53,6 +53,7 @@ class LayerNorm(Layer):
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         shape = super().build(input_shape, rng, dtype)
+        self.check_stored(gamma=shape[-1:])
         self.add_parameter("gamma", np.ones(shape[-1:], dtype))
         self.add_parameter("beta", np.zeros(shape[-1:], dtype))
         return shape

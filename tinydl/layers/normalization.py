@@ -64,6 +64,7 @@ class BatchNorm(Layer):
         shape = super().build(input_shape, rng, dtype)
         self._code = kernels.ACTIVATIONS[self.activation]
         channels = shape[-1:]
+        self.check_stored(gamma=channels)
         self.add_parameter("gamma", np.ones(channels, dtype))
         self.add_parameter("beta", np.zeros(channels, dtype))
         self.add_state("mean", np.zeros(channels, dtype))

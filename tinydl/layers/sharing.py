@@ -15,11 +15,14 @@ container, even a user's, would have to pop in exactly the reverse order. With c
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import Any
 
 from ..layer import Layer
 
 SHARED = ("params", "grads", "state")
+MOST_PLACES = 10_000
+DEEPEST = 64
 
 
 def place_again(layer: Layer) -> Layer:
@@ -32,6 +35,29 @@ def place_again(layer: Layer) -> Layer:
     again.original, again.name = layer.original or layer, None
     _install(again, [place_again(below) for below in layer.sublayers()])
     return again
+
+
+def check_size(root: Layer) -> None:
+    """Raise ValueError for more than MOST_PLACES layers, or layers nested more than DEEPEST deep.
+
+    A layer counts once for each of its places. There may be too many of them to visit: a composite that holds another
+    one four times, and so on for 30 levels, has 4^30.
+    """
+    sizes: dict[int, tuple[Layer, int, int]] = {}  # by id: the layer (which keeps its id), its places, its depth
+
+    def size(layer: Layer, above: int) -> tuple[Layer, int, int]:
+        found = sizes.get(id(layer))
+        if found is None and above < DEEPEST:
+            below = [size(each, above + 1) for each in layer.sublayers()]
+            found = layer, 1 + sum(each[1] for each in below), 1 + max((each[2] for each in below), default=0)
+            sizes[id(layer)] = found
+        if found is None or above + found[2] > DEEPEST:
+            raise ValueError(f"Model: layers must be nested at most {DEEPEST} deep, got {layer.label} below that")
+        return found
+
+    if (places := size(root, 0)[1] - 1) > MOST_PLACES:
+        mend = "a layer in several places counts once for each of them"
+        raise ValueError(f"Model: a model must have at most {MOST_PLACES:,} layers, got {places:.10g}: {mend}")
 
 
 def share(container: Layer, seen: set[int] | None = None) -> None:
@@ -82,8 +108,9 @@ def _next(places: dict[int, list[Layer]], value: Any) -> Any:
 def check_places(root: Layer) -> None:
     """Check, after `build`, that a layer in a second place shares the arrays of its original; raise if it does not."""
     layers = list(root.walk())
+    places = Counter(map(id, layers))
     for layer in layers:
-        if sum(other is layer for other in layers) > 1:
+        if places[id(layer)] > 1:
             raise TypeError(
                 f"Model: {layer.label} appears in two places, one of which did not get a copy: the containers that "
                 "hold it must call super().build() first, and keep their layers as attributes or in lists"
@@ -91,7 +118,7 @@ def check_places(root: Layer) -> None:
         first = layer.original
         if first is None or layer.sublayers():
             continue
-        if not any(other is first for other in layers):
+        if id(first) not in places:
             trouble = "is a copy of a layer that is not in this model"
             raise ValueError(f"Model: {layer.label} {trouble}: pass the original layer")
         if any(array is not first.params.get(key) for key, array in layer.params.items()):

@@ -86,7 +86,7 @@ def feature_maps(
         if isinstance(layer, Conv2D | MaxPool2D | AveragePool2D | Container) and after.ndim == 4:
             maps.append((layer, after[0]))
     if not maps:
-        raise ValueError(f"feature_maps: {model.name} has no convolution or pooling layer whose maps can be shown")
+        raise ValueError(f"feature_maps: {model.name!r} has no convolution or pooling layer whose maps can be shown")
     widest = max(min(channels, output.shape[-1]) for _, output in maps)
     label_room, pitch = 1.9, 1.14  # in cells: the width of the labels and the distance between rows
     figure, ax = panel(ax, max(0.85 * (widest + label_room), 9), 0.85 * pitch * (len(maps) + 1) + 0.65)

@@ -28,7 +28,7 @@ from ..layer import Layer
 from ..network import Network, NetworkInTraining
 from ..optimizers import Optimizer
 from ..regularizers import REGULARIZERS, Regularizer
-from . import arrays_on_disk, compiled
+from . import arrays_on_disk, compiled, file_limits
 from .configs import arguments_of, create, object_to_config
 
 AnyModel = TypeVar("AnyModel", bound=NetworkInTraining)
@@ -125,6 +125,7 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
         near = get_close_matches(path.name, map(str, os.listdir(path.parent) if path.parent.is_dir() else []), n=1)
         mend = f"did you mean {near[0]!r}?" if near and not path.is_dir() else f"look in {path.absolute().parent}"
         raise FileNotFoundError(f"{path}: expected a file that save wrote, got {got}: {mend}")
+    file_limits.check_file(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -132,7 +133,7 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
         text = metadata.get(arrays_on_disk.TEXT)
         if text is not None and arrays_on_disk.CHECKSUMS in metadata:
             arrays_on_disk.check(tensors, text, metadata[arrays_on_disk.CHECKSUMS])
-        content = json.loads(text) if text is not None else None
+        content = file_limits.from_json(text) if text is not None else None
     except arrays_on_disk.DamagedError as error:
         raise ValueError(f"{path}: {error}") from None
     except (SafetensorError, ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
@@ -207,9 +208,11 @@ def load_model(
     registry = {**REGISTRY, **_by_name(custom_layers)}
     try:
         layers = layer_from_config(metadata["layers"], registry)
+        file_limits.expect(layers, {key: tensor.shape for key, tensor in tensors.items()})
         model = kind(layers, tuple(metadata["input_shape"]), metadata["seed"], metadata["dtype"], metadata["model"])
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError) as error:
         raise ValueError(f"{path}: its architecture cannot be built: {error}") from error
+    file_limits.forget(model.root)
     _set_tensors(model, path, tensors)
     how = metadata.get("compiled")
     if restore and how is not None:
@@ -431,7 +434,12 @@ def _flags(model: Network, config: Any) -> list[tuple[Layer, bool]]:
 
 
 def _check_same_layers(model: Network, path: PathLike, metadata: dict[str, Any]) -> None:
-    own, theirs = _without_flags(layer_to_config(model.layers)), _without_flags(metadata.get("layers"))
+    own = _without_flags(layer_to_config(model.layers))
+    try:
+        theirs = _without_flags(metadata.get("layers"))
+    except RecursionError:
+        got = "a description nested too deep"
+        raise ValueError(f"{path}: expected a file with this model's layers, got {got}") from None
     if own != theirs:
         pairs = zip_longest(own, theirs if isinstance(theirs, list) else [])
         mine, other = next((pair for pair in pairs if pair[0] != pair[1]), (own, theirs))

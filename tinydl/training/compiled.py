@@ -10,7 +10,7 @@ import warnings
 from typing import Any
 
 from .. import losses, optimizers, schedules
-from ..arguments import Configured
+from ..arguments import Configured, shown
 from ..losses import Loss
 from ..metrics import ALIASES, METRICS, Metric
 from ..network import NetworkInTraining
@@ -71,7 +71,7 @@ def _parts(metric: Any) -> tuple[Any, ...]:
 def restore(model: Any, config: dict[str, Any]) -> None:
     """Compile the model as it was, with a new optimizer. Raises as the constructors and `compile` do."""
     if config["lost"] or config["lost_metrics"]:
-        things = ", ".join(map(str, [*config["lost"], *config["lost_metrics"]]))
+        things = shown(", ".join(map(str, [*config["lost"], *config["lost_metrics"]])))
         state = "not compiled" if config["lost"] else "compiled without them"
         warnings.warn(
             f"Model.load: a file holds no code, so {things} could not be restored and the model is {state}: "
