@@ -16,6 +16,7 @@ import sys
 import tarfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -629,7 +630,7 @@ def test_an_archive_that_declares_an_endless_file_is_refused_at_once(tmp_path: P
     """Skipping a file in a compressed archive means reading it; 10 TiB of zeros would take an hour."""
     member = tarfile.TarInfo("readme.html")
     member.size = 10 * 2**40
-    packed = io.BytesIO(member.tobuf())
+    packed = io.BytesIO(member.tobuf(tarfile.GNU_FORMAT))
     path = tmp_path / "cifar-10-python.tar"
     path.write_bytes(packed.getvalue())
     start = time.perf_counter()
@@ -645,3 +646,103 @@ def test_a_pickle_of_seven_bytes_takes_no_gigabytes(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="data_batch_2"):
         cifar10.load(tmp_path)
     assert time.perf_counter() - start < 2
+
+
+# -- files that ask for much
+
+
+def header(kind: bytes, size: int, name: str = "name") -> bytes:
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def refused(path: Path, message: str) -> None:
+    """Check that loading is refused in a second and 100 MB."""
+    tracemalloc.start()
+    start = time.perf_counter()
+    try:
+        with pytest.raises(ValueError, match=message) as caught:
+            load(path)
+        assert tracemalloc.get_traced_memory()[1] < 1e8
+        assert time.perf_counter() - start < 5
+        assert str(caught.value).startswith(str(path))
+    finally:
+        tracemalloc.stop()
+
+
+TUPLES = b"K\x01" + b"2\x86" * 40  # t = (t, t), 40 times: its hash takes 2^40 steps
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x80\x02}" + TUPLES + b"K\x01s.", "a key must be text, bytes or a whole number, got a tuple"),
+        (b"\x80\x02}(" + TUPLES + b"K\x01u.", "a key must be text, bytes or a whole number, got a tuple"),
+        (b"\x80\x02(" + TUPLES + b"K\x01d.", "a key must be text, bytes or a whole number, got a tuple"),
+        (b"\x80\x02}K\x01NNsNNs.", "a key must be text, bytes or a whole number, got a NoneType"),
+        (b"\x80\x04\x8f(" + TUPLES + b"\x90.", "it makes a set, or uses a buffer from elsewhere"),
+        (b"\x80\x04(" + TUPLES + b"\x91.", "it makes a set, or uses a buffer from elsewhere"),
+        (b"\x80\x05\x97.", "it makes a set, or uses a buffer from elsewhere"),
+        (b"\x80\x05\x96" + (3 * 2**30).to_bytes(8, "little") + b"abc.", "ends within an array"),
+        (b"\x80\x04\x8e" + (3 * 2**30).to_bytes(8, "little") + b"abc.", "not a CIFAR-10 file"),
+        (b"\x80\x02" + b"(" * 30_000 + b".", "more than 500,000 steps"),
+        (b"\x80\x02](" + b"K\x01" * 30_000 + b"e.", "more than 500,000 steps"),
+        (
+            b"\x80\x02X" + (10**6).to_bytes(4, "little") + b"a" * 10**6 + b"q\x00c_codecs\nencode\nq\x01"
+            + string(b"latin1") + b"q\x02(" + b"h\x01h\x00h\x02\x86R" * 1000 + b"l.",
+            "it makes more bytes than it holds",
+        ),
+    ],
+)  # fmt: skip
+def test_a_pickle_that_asks_for_much_is_refused_at_once(
+    content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cifar10._Steps, "left", 20_000)
+    write(tmp_path, {**files(), "data_batch_2": content})
+    refused(tmp_path, message)
+
+
+@pytest.mark.parametrize("name", ["data_batch_1.bin", "batches.meta.txt"])
+def test_sparse_files_of_3_gb_are_not_read(name: str, tmp_path: Path) -> None:
+    write(tmp_path, files("bin", OTHER_NAMES))
+    with (tmp_path / name).open("r+b") as file:
+        file.truncate(3073 * 10**6)
+    refused(tmp_path, f"{name}: 3,073,000,000 bytes are more than any CIFAR-10 file has")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("kind", [b"L", b"K", b"x", b"g", b"X", b"S", b"0", b"?"])
+def test_headers_of_2_gb_in_an_archive_are_refused(kind: bytes, zipped: bool, tmp_path: Path) -> None:
+    content = header(kind, 2**31) + bytes(10_000)
+    path = tmp_path / "a.tar"
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    refused(path, r"name: 2,147,483,648 bytes are more than any CIFAR-10 file has")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (header(tarfile.REGTYPE, -256), "-256 bytes are more than any CIFAR-10 file has"),
+        (header(tarfile.DIRTYPE, 0) * 2000, "more than 1,000 files, not 9"),
+        ((header(tarfile.GNUTYPE_LONGNAME, 512) + bytes(512)) * 2000, "more than 1,000 files, not 9"),
+        (header(tarfile.REGTYPE, 1, "a\x1b[31m") + b"a", "it ends within a\\\\x1b"),
+    ],
+)
+def test_other_archives_that_never_end_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(content)
+    refused(tmp_path / "a.tar", message)
+
+
+def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cifar10, "_LARGEST_ARCHIVE", 10**6)
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(tar(files()) + bytes(10**7)))
+    refused(tmp_path / "a.tar.gz", "it unpacks to more than 1,000,000 bytes")
+
+
+def test_long_names_and_links_in_an_archive_are_passed_over(tmp_path: Path) -> None:
+    """A link's header may claim a size, but no data follow it."""
+    long_name = header(tarfile.GNUTYPE_LONGNAME, 600) + b"a" * 600 + bytes(424) + header(tarfile.REGTYPE, 3) + b"abc"
+    content = long_name + bytes(509) + header(tarfile.SYMTYPE, 10**6, "data_batch_1") + tar(files())
+    (tmp_path / "a.tar").write_bytes(content)
+    assert len(load(tmp_path / "a.tar").train) == 5 * ROWS

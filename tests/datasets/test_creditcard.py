@@ -239,3 +239,64 @@ def test_transactions_refuse_what_does_not_fit() -> None:
         Transactions(features, labels, np.zeros(49), "x")
     with pytest.raises(ValueError, match="labels must be 0"):
         Transactions(features, labels + 1, time, "x")
+
+
+# -- files that ask for much
+
+LONG = "1" * 70_000
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (LONG, "line 1: expected less than 65,536 characters, got more"),
+        (text(rows()) + LONG, "line 8: expected less than 65,536 characters, got more"),
+        (text(rows()) + '"open', "line 8: expected cells that end on their line, got an open quotation mark"),
+        (text(rows()) + "\n" * 700_000, "expected at most 600,000 lines, got more"),
+        (
+            text([["x", *rows()[0][1:]]]).replace("x", "x" * 60_000),
+            "line 2, column Time: expected a number, got 'xxx.*x[.]",
+        ),
+        (text(rows(), ["a" * 30_000]), "no column Time, .*, got the header .*aaa[.]{3}$"),
+    ],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_lines_and_their_number_are_limited(content: str, message: str, zipped: bool, tmp_path: Path) -> None:
+    given = gzip.compress(content.encode()) if zipped else content
+    with pytest.raises(ValueError, match=message) as caught:
+        load(write(tmp_path, given))
+    assert len(str(caught.value)) < 700 + len(str(tmp_path))
+
+
+def test_the_whole_text_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(creditcard, "_LONGEST_FILE", 1000)
+    with pytest.raises(ValueError, match=r"creditcard.csv: expected at most 1,000 characters, got more"):
+        load(write(tmp_path, text(rows())))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"garbage", gzip.compress(b"{}" * 100)[:20], *map(gzip.compress, (b"{x", b"{}", b"[]", b"[" * 10**5, b"7"))],
+)
+def test_a_damaged_cache_of_openml_is_named(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
+    monkeypatch.setenv("TINYDL_CACHE", str(tmp_path / "empty"))
+    monkeypatch.delenv("TINYDL_DATA", raising=False)
+    file = tmp_path / "openml/openml.org/api/v1/json/data/1597.gz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"1597.gz: expected OpenML's description .*, got a damaged file \(\w+\): delete"
+    ):
+        load()
+
+
+def test_damaged_data_in_the_cache_of_openml_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(**keywords: Any) -> Any:
+        raise KeyError("status")
+
+    monkeypatch.setattr(creditcard, "fetch_openml", damaged)
+    with pytest.raises(
+        ValueError, match=r"expected files that scikit-learn can read, got damaged files in .*\(KeyError\)"
+    ):
+        creditcard._read_openml()

@@ -4,7 +4,8 @@
 
 Both published versions can be read, unpacked or as archives. The files of the Python version are pickles, and a pickle
 can call any function of any package while it is read. This module imports nothing that a pickle names: the names that
-NumPy arrays need map to small classes that collect the parts of an array, and all other names are rejected.
+NumPy arrays need map to small classes that collect the parts of an array, and all other names are rejected. A file of a
+few bytes can also ask for gigabytes or hours, so sizes, the number of a pickle's steps, and its keys are limited.
 
 Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009;
 https://www.cs.toronto.edu/~kriz/cifar.html
@@ -26,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import arguments
 from ..files import PathLike
 from .images import Images
 from .locate import DataFiles, open_unzipped
@@ -45,7 +47,14 @@ FILES = DataFiles(
 )
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
-_LARGEST = 2**27  # bytes of one file in an archive; the original files are 31 MB each
+_LARGEST = 2**26  # bytes of one file; the original files are 31 MB each
+_LARGEST_ARCHIVE = 2**29  # bytes of an unpacked archive; the original ones have 186 MB
+_MOST_MEMBERS = 1000  # in an archive; the original ones have 9
+_MOST_STEPS = 500_000  # of a pickle; the original files have 40,000 to 60,000
+
+_WITHOUT_DATA = (  # in an archive
+    tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE,
+)  # fmt: skip
 
 File = tuple[str, bytes]  # the location of a file, for messages, and its content
 
@@ -108,6 +117,7 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, File]]:
     for name in (*(f"{batch}{end}" for batch in _BATCHES), _META[end]):
         path = folder / name
         if path.is_file():
+            _check_size(str(path), path.stat().st_size)
             yield name, (str(path), path.read_bytes())
 
 
@@ -115,21 +125,58 @@ def _in_archive(archive: Path) -> Iterator[tuple[str, File]]:
     """Yield (name, file) from a tar archive, gzip or plain, in its order, ignoring links, folders and other files."""
     wanted = {*_META.values(), *FILES.parts}
     try:
-        with open_unzipped(archive) as file, tarfile.open(fileobj=file, mode="r|") as tar:
-            for member in tar:
-                name = member.name.rpartition("/")[2]
-                where = f"{archive}: {name}"
-                if member.size > _LARGEST:  # a member of any kind, since skipping a member means reading it
-                    raise ValueError(f"{where}: {member.size:,} bytes are more than any CIFAR-10 file has")
-                stream = tar.extractfile(member) if member.isreg() and name in wanted else None
-                if stream is not None:
+        with open_unzipped(archive) as unzipped:
+            file = _AtMost(unzipped)
+            for header in _headers(file):
+                name = header.name.rpartition("/")[2]
+                where = f"{archive}: {arguments.shown(name)}"
+                _check_size(where, header.size)
+                content = file.read(header.size)
+                padding = -header.size % tarfile.BLOCKSIZE
+                if len(content) < header.size or len(file.read(padding)) < padding:
+                    raise EOFError(f"it ends within {arguments.shown(name)}")
+                if name in wanted and header.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
                     wanted.remove(name)  # a second file of this name is not read
-                    yield name, (where, stream.read())
+                    yield name, (where, content)
             while file.read(2**20):  # read to the end, where gzip's checksum is
                 pass
     except (EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError) as error:
         trouble = f"not a tar archive, or a truncated or damaged one ({error})"
         raise ValueError(f"{archive}: {trouble}: get it again") from error
+
+
+class _AtMost:
+    """A stream of at most _LARGEST_ARCHIVE bytes: a gzip file may unpack to a thousand times its size."""
+
+    def __init__(self, file: gzip.GzipFile | io.BufferedReader) -> None:
+        self.file, self.left = file, _LARGEST_ARCHIVE
+
+    def read(self, size: int) -> bytes:
+        content = self.file.read(size)
+        self.left -= len(content)
+        if self.left < 0:
+            raise tarfile.ReadError(f"it unpacks to more than {_LARGEST_ARCHIVE:,} bytes")
+        return content
+
+
+def _headers(file: _AtMost) -> Iterator[tarfile.TarInfo]:
+    """Yield the header of each member of a tar archive that has data, which the caller reads.
+
+    (tarfile itself reads some headers' data at once, whatever size they claim, and keeps every header in memory.)
+    """
+    for _ in range(_MOST_MEMBERS):
+        try:
+            header = tarfile.TarInfo.frombuf(file.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # a block of zeros
+            return
+        if header.type not in _WITHOUT_DATA:
+            yield header
+    raise tarfile.ReadError(f"it has more than {_MOST_MEMBERS:,} files, not 9")
+
+
+def _check_size(where: str, size: int) -> None:
+    if not 0 <= size <= _LARGEST:
+        raise ValueError(f"{where}: {size:,} bytes are more than any CIFAR-10 file has")
 
 
 def _checked(where: str, planes: NDArray[np.uint8], labels: list[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -185,11 +232,11 @@ def _text(value: Any) -> Any:
 
 def _unpickled(where: str, content: bytes) -> Any:
     try:
-        return _Unpickler(io.BytesIO(content), encoding="bytes").load()
+        return _Unpickler(content).load()
     except _Refused as error:
-        raise ValueError(f"{where}: rejected before any of it was run: {error}") from error
+        raise ValueError(f"{where}: rejected before any of it was run: {arguments.shown(str(error))}") from error
     except Exception as error:  # a damaged pickle can raise almost anything: EOFError, KeyError, MemoryError, TypeError
-        trouble = f"{type(error).__name__}: {error}"
+        trouble = arguments.shown(f"{type(error).__name__}: {error}")
         raise ValueError(f"{where}: not a CIFAR-10 file, or a truncated or damaged one ({trouble})") from error
 
 
@@ -281,10 +328,76 @@ _ADMITTED: dict[tuple[str, str], type[_StandIn]] = {
 }
 
 
-class _Unpickler(pickle._Unpickler):  # 7 bytes can make the C version allocate gigabytes
-    """An unpickler for plain containers, numbers, text and arrays of numbers; it rejects every other name."""
+class _Steps(dict[int, Any]):
+    """The methods of an unpickler by opcode, for a limited number of look-ups: one per step of the pickle."""
+
+    left = _MOST_STEPS
+
+    def __getitem__(self, opcode: int) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise _Refused(f"it has more than {_MOST_STEPS:,} steps")
+        return super().__getitem__(opcode)
+
+
+# 7 bytes can make the version in C allocate gigabytes. (Any: its annotations lack its methods.)
+_Python: Any = pickle._Unpickler
+
+
+class _Unpickler(_Python):
+    """An unpickler for plain containers, numbers, text and arrays of numbers; it rejects every other name.
+
+    Keys must be text, bytes or whole numbers: the hash of a tuple of two equal tuples of ... takes 2^40 steps.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="bytes")
+        self.left = len(content)
+        self.dispatch = _Steps(_STEPS)
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
             raise _Refused(f"it asks for {module}.{name}, but only NumPy arrays and plain containers are allowed")
         return _ADMITTED[module, name]
+
+    def load_set_or_buffer(self) -> None:
+        raise _Refused("it makes a set, or uses a buffer from elsewhere")
+
+    def load_bytearray8(self) -> None:  # the original makes an array of the size that the file claims, then fills it
+        size = int.from_bytes(self.read(8), "little")
+        if len(content := self.read(min(size, self.left))) < size:
+            raise EOFError("it ends within an array")
+        self.append(bytearray(content))
+
+    def load_reduce(self) -> None:
+        super().load_reduce()
+        if isinstance(self.stack[-1], bytes):  # from a text of the file, which may be used again and again
+            self.left -= len(self.stack[-1])
+            if self.left < 0:
+                raise _Refused("it makes more bytes than it holds")
+
+    def load_setitem(self) -> None:
+        self._check_keys(self.stack[-2:])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        self._check_keys(self.stack)
+        super().load_setitems()
+
+    def load_dict(self) -> None:
+        self._check_keys(self.stack)
+        super().load_dict()
+
+    def _check_keys(self, items: list[Any]) -> None:
+        for key in items[::2]:
+            if type(key) not in (str, bytes, int):
+                raise _Refused(f"a key must be text, bytes or a whole number, got a {type(key).__name__}")
+
+
+_SETS_AND_BUFFERS = (
+    pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER,
+)  # fmt: skip
+_STEPS = {
+    **{opcode: getattr(_Unpickler, method.__name__) for opcode, method in _Python.dispatch.items()},
+    **{ord(code): _Unpickler.load_set_or_buffer for code in _SETS_AND_BUFFERS},
+}

@@ -16,6 +16,7 @@ import json
 import math
 import warnings
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import fetch_openml, get_data_home
 
+from .. import arguments
 from ..files import PathLike
 from .locate import DataFiles, open_unzipped
 
@@ -39,6 +41,10 @@ FILES = DataFiles(
     instead="examples/fraud/generator.py generates a stand-in and needs no files",
 )
 _COLUMNS = ("Time", *FEATURE_NAMES, "Class")
+_LONGEST_LINE = 2**16  # characters; the lines of the data have about 500
+_MOST_LINES = 600_000  # the data have 284,808
+_LONGEST_DESCRIPTION = 2**20  # bytes
+_LONGEST_FILE = 2**29  # characters; the data have 151 million
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +120,16 @@ def _open(path: Path) -> TextIO:
 def _read_csv(path: Path) -> Transactions:
     try:
         with _open(path) as file:
-            header = next(csv.reader([file.readline()]), [])
+            lines = _lines(path, file)
+            header = next(csv.reader([next(lines, "")]), [])
             if missing := [name for name in _COLUMNS if name not in header]:
-                raise ValueError(f"{path}: line 1: no column {', '.join(missing)}, got the header {header}")
-            table = _parse(path, file, [header.index(name) for name in _COLUMNS])
+                got = arguments.brief(header)
+                raise ValueError(f"{path}: line 1: no column {', '.join(missing)}, got the header {got}")
+            table = _parse(path, lines, [header.index(name) for name in _COLUMNS])
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: the gzip file is truncated or damaged ({error}): get it again") from error
+    except csv.Error as error:
+        raise ValueError(f"{path}: not CSV ({error})") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a text file ({error}): expected CSV, plain or gzip") from error
     return Transactions(
@@ -130,15 +140,37 @@ def _read_csv(path: Path) -> Transactions:
     )
 
 
-def _parse(path: Path, file: TextIO, columns: list[int]) -> NDArray[np.float64]:
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    """The lines of a file that may be of any kind or size: a gzip file of 3 MB may hold one line of 3 GB."""
+    left = _LONGEST_FILE
+    for number in range(1, _MOST_LINES + 1):
+        if not (line := file.readline(_LONGEST_LINE)):
+            return
+        left -= len(line)
+        if left < 0:
+            raise ValueError(f"{path}: expected at most {_LONGEST_FILE:,} characters, got more")
+        if len(line) == _LONGEST_LINE and line[-1] not in "\r\n":
+            raise ValueError(f"{path}: line {number}: expected less than {_LONGEST_LINE:,} characters, got more")
+        if line.count('"') % 2:
+            raise ValueError(
+                f"{path}: line {number}: expected cells that end on their line, got an open quotation mark"
+            )
+        yield line
+    if file.read(1):
+        raise ValueError(f"{path}: expected at most {_MOST_LINES:,} lines, got more")
+
+
+def _parse(path: Path, lines: Iterator[str], columns: list[int]) -> NDArray[np.float64]:
     """The rows after the header as numbers, (n, 31) in the order of _COLUMNS."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # "input contained no data": raised as an error below
         try:
-            table = np.loadtxt(file, delimiter=",", quotechar='"', comments=None, usecols=columns, ndmin=2)
+            table = np.loadtxt(lines, delimiter=",", quotechar='"', comments=None, usecols=columns, ndmin=2)
         except UnicodeDecodeError:
             raise
         except ValueError as error:
+            if str(error).startswith(f"{path}: "):  # from _lines
+                raise
             raise ValueError(_first_fault(path, columns) or f"{path}: {error}") from None
     if len(table) == 0:
         raise ValueError(f"{path}: no rows below the header")
@@ -150,7 +182,7 @@ def _parse(path: Path, file: TextIO, columns: list[int]) -> NDArray[np.float64]:
 def _first_fault(path: Path, columns: list[int]) -> str | None:
     """Describe the first invalid cell, found by reading the file again, slowly; None if all cells are valid."""
     with _open(path) as file:
-        reader = csv.reader(file)
+        reader = csv.reader(_lines(path, file))
         next(reader)
         for cells in filter(None, reader):
             where = f"{path}: line {reader.line_num}"
@@ -161,7 +193,7 @@ def _first_fault(path: Path, columns: list[int]) -> str | None:
                 try:
                     value = float(cell)
                 except ValueError:
-                    return f"{where}, column {name}: expected a number, got {cell!r}"
+                    return f"{where}, column {name}: expected a number, got {arguments.brief(cell)}"
                 if not math.isfinite(value):
                     return f"{where}, column {name}: expected a finite number, got {cell!r}"
                 if name == "Class" and value not in (0, 1):
@@ -175,9 +207,14 @@ def _is_in_openml_cache() -> bool:
     description = cache / f"api/v1/json/data/{OPENML_ID}.gz"
     if not description.is_file():
         return False
-    with gzip.open(description) as file:
-        url = json.load(file)["data_set_description"]["url"]
-    return (cache / f"{urlparse(url).path.lstrip('/')}.gz").is_file()
+    try:
+        with gzip.open(description) as file:
+            url = json.loads(file.read(_LONGEST_DESCRIPTION))["data_set_description"]["url"]
+        return (cache / f"{urlparse(str(url)).path.lstrip('/')}.gz").is_file()
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, RecursionError) as error:
+        expected = "expected OpenML's description of the data, in scikit-learn's cache"
+        got = f"a damaged file ({type(error).__name__}): delete it, or use load(path=...)"
+        raise ValueError(f"{description}: {expected}, got {got}") from None
 
 
 def _read_openml() -> Transactions:
@@ -187,6 +224,11 @@ def _read_openml() -> Transactions:
     except OSError as error:
         trouble = f"OpenML data set {OPENML_ID} could not be fetched ({error})"
         raise OSError(f"{trouble}: use load(path=...) with the CSV file") from error
+    except Exception as error:  # scikit-learn does not expect damaged files in its cache
+        got = f"damaged files in {get_data_home()} ({type(error).__name__}): delete its folder openml"
+        raise ValueError(
+            f"OpenML data set {OPENML_ID}: expected files that scikit-learn can read, got {got}"
+        ) from error
     names = list(bunch.feature_names)
     if missing := [name for name in FEATURE_NAMES if name not in names]:
         raise ValueError(f"OpenML data set {OPENML_ID}: no column {', '.join(missing)}, got {names}")

@@ -283,7 +283,8 @@ def _images(images: NDArray[Any]) -> NDArray[Any]:
         return images
     if images.dtype.kind != "f":
         raise ValueError(f"Images: images must be uint8 in 0..255 or floats in [0, 1], got {images.dtype}")
-    floats = images.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite
+        floats = images.astype(np.float32, copy=False)
     if not np.isfinite(floats).all():
         raise ValueError("Images: images must be finite in float32, got NaN or infinity")
     return floats
