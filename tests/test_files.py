@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from tinydl import files
-from tinydl.files import markdown_table, sync_folder, write_json, write_whole
+from tinydl.files import markdown_table, read_json, sync_folder, write_json, write_whole
 
 
 def fails(error: OSError) -> Callable[..., Any]:
@@ -257,6 +257,7 @@ def test_a_file_taken_for_a_left_over_before_it_is_locked_is_made_again(
 def test_json_is_read_back(tmp_path: Path) -> None:
     content = {"a": [1, 2.5], "b": {"c": None}}
     write_json(tmp_path / "file.json", content)
+    assert read_json(tmp_path / "file.json") == content
     text = (tmp_path / "file.json").read_text()
     assert json.loads(text) == content
     assert text.endswith("}\n")
@@ -386,3 +387,15 @@ def test_what_is_no_file_is_refused_and_nothing_changes(
 def test_a_path_is_a_string_or_a_path(path: object) -> None:
     with pytest.raises(TypeError, match=re.escape(f"path must be a string or a pathlib.Path, got {path!r}")):
         write_whole(path, b"new")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"7", b"\xff\xfe\xfa", b"[" * 100_000, b"{" + b" " * 2000 + b"}", b"9" * 5000]
+)
+def test_damaged_json_is_named(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LONGEST_JSON", 1000 if b" " in content else 10**6)
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"a.json: expected a file with a JSON object, got a damaged or different one: "
+    ):
+        read_json(tmp_path / "a.json")

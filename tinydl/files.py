@@ -18,6 +18,7 @@ if sys.platform != "win32":
     import fcntl
 
 PathLike = str | os.PathLike[str]
+LONGEST_JSON = 1 << 24
 SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
@@ -173,6 +174,26 @@ def _keep_owner(file: Path, before: os.stat_result) -> None:
 def write_json(path: PathLike, content: dict[str, Any]) -> None:
     """Write `content` as indented JSON, with `write_whole`."""
     write_whole(path, f"{json.dumps(content, indent=1)}\n".encode())
+
+
+def read_json(path: PathLike) -> dict[str, Any]:
+    """Read a file that `write_json` wrote.
+
+    Raises OSError if it cannot be read, ValueError if it is damaged, longer than LONGEST_JSON bytes, or not an object.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read(LONGEST_JSON + 1)
+        if len(text) > LONGEST_JSON:
+            raise ValueError(f"it is longer than {LONGEST_JSON:,} bytes")
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds a {type(content).__name__}")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{path}: expected a file with a JSON object, got a damaged or different one: {error}"
+        ) from None
+    return content
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:

@@ -26,7 +26,6 @@ epoch and every minute. Ctrl-C ends a run cleanly.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 import sys
@@ -37,7 +36,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from training_run import HISTORY, Data, Run, add_data_options, check_data_options, load_data, perform, standardised
+from training_run import (
+    HISTORY,
+    Data,
+    Run,
+    add_data_options,
+    check_data_options,
+    load_data,
+    perform,
+    saved_run,
+    standardised,
+)
 
 from tinydl import Model, models
 from tinydl.datasets.augmentation import crop_and_flip, cutout, random_crop
@@ -158,7 +167,7 @@ def main() -> None:
         data = prepare(load_data(args, VALIDATION_ROWS if args.data is not None else 180), args)
         epochs = args.epochs or (2 if args.quick else EPOCHS[args.recipe])
         if args.resume and (args.out / HISTORY).exists():  # the schedule depends on the number of epochs
-            epochs = args.epochs or json.loads((args.out / HISTORY).read_text())["settings"]["epochs"]
+            epochs = args.epochs or saved_run(args.out)["settings"]["epochs"]
         elif args.minutes is not None:
             epochs = epochs_in(args.minutes, args, data)
         model = compiled(args, data, epochs)

@@ -8,7 +8,6 @@ epoch and every minute.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ from tinydl import Model, plots
 from tinydl.callbacks import Callback, Checkpoint, Logs, ModelCheckpoint
 from tinydl.datasets import cifar10, digits
 from tinydl.datasets.images import Images
-from tinydl.files import markdown_table, write_json, write_whole
+from tinydl.files import markdown_table, read_json, write_json, write_whole
 from tinydl.layers import Dropout
 from tinydl.losses import SoftmaxCrossEntropy
 
@@ -137,11 +136,19 @@ def best_epoch(history: dict[str, list[float]], monitor: str) -> int:
     return int(values.argmax() if monitor.endswith("accuracy") else values.argmin()) + 1
 
 
+def saved_run(out: Path) -> dict[str, Any]:
+    """The content of history.json. Raises OSError or ValueError if it cannot be used."""
+    saved = read_json(out / HISTORY)
+    if not all(isinstance(saved.get(part), dict) for part in ("settings", "history")):
+        raise ValueError(f"{out / HISTORY}: expected settings and a history, got {list(saved)!r:.100}")
+    return saved
+
+
 def check_settings(out: Path, settings: dict[str, Any]) -> None:
     """Raise ValueError if the run in the folder, if there is one, was made with other settings."""
     if not (out / HISTORY).exists():
         return
-    saved = json.loads((out / HISTORY).read_text())["settings"]
+    saved = saved_run(out)["settings"]
     for name, value in settings.items():
         if saved.get(name) != value:
             raise ValueError(f"the run in {out} was made with {name} = {saved.get(name)!r}, got {value!r}")
@@ -151,7 +158,10 @@ def is_unfinished(out: Path) -> bool:
     """Whether --out holds a run that --resume could continue and that a new run would destroy."""
     if not (out / CHECKPOINT).exists():
         return False
-    return not (out / REPORT).exists() or json.loads((out / REPORT).read_text()).get("interrupted", True)
+    try:
+        return not (out / REPORT).exists() or read_json(out / REPORT).get("interrupted", True)
+    except ValueError:
+        return True
 
 
 def perform(parser: argparse.ArgumentParser, model: Model, data: Data, run: Run, resume: bool) -> None:

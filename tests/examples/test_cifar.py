@@ -105,6 +105,11 @@ def test_resume_after_a_stop_between_an_epochs_files(
         assert done.returncode == 2
         assert message in done.stderr.splitlines()[-1]
     same_run(whole, tmp_path)
+    for damaged in ("{", "[]", '{"settings": 7}'):
+        (tmp_path / "history.json").write_text(damaged)
+        done = run("cifar/cnn.py", "--epochs", 5, "--out", tmp_path, "--resume", check=False)
+        assert done.returncode == 2
+        assert "history.json: expected" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.slow

@@ -34,6 +34,7 @@ from . import processor
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+MOST_THREADS = 1024  # more would only take up memory, and the system may end a process that starts too many
 WORTH_SHARING = 2e6  # multiply-adds; handing work to another thread costs about 30 us
 
 
@@ -42,7 +43,7 @@ def _wanted() -> int:
     text = os.environ.get("TINYDL_NUM_THREADS", "").strip()
     if text:
         if not _is_number(text):
-            raise ValueError(f"TINYDL_NUM_THREADS: expected an integer >= 1, got {text!r}")
+            raise ValueError(f"TINYDL_NUM_THREADS: expected an integer from 1 to {MOST_THREADS}, got {text!r:.100}")
         return int(text)
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if _is_number(first):
@@ -51,7 +52,7 @@ def _wanted() -> int:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and int(text) >= 1
+    return text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= MOST_THREADS
 
 
 _threads = _wanted()
@@ -69,11 +70,11 @@ def num_threads() -> int:
 def set_num_threads(threads: int) -> None:
     """Set the number of threads that models use from now on.
 
-    Raises ValueError unless `threads` is an integer >= 1.
+    Raises ValueError unless `threads` is an integer from 1 to MOST_THREADS.
     """
     global _threads, _queue
-    if isinstance(threads, bool) or not isinstance(threads, Integral) or threads < 1:
-        raise ValueError(f"set_num_threads: expected an integer >= 1, got {threads!r}")
+    if isinstance(threads, bool) or not isinstance(threads, Integral) or not 1 <= threads <= MOST_THREADS:
+        raise ValueError(f"set_num_threads: expected an integer from 1 to {MOST_THREADS}, got {threads!r:.100}")
     with _lock:
         if _queue is not None:
             for _ in range(_threads - 1):
