@@ -488,9 +488,9 @@ WITH_NAN[2, 1], WITH_INF[4, 0] = np.nan, np.inf
         (np.zeros((5, 4)), X, r"fit: x must be of shape \(n, 3\), got \(5, 4\)"),
         (np.zeros(3), X, r"fit: x must be of shape \(n, 3\), got \(3,\): for a single sample use x\[None\]"),
         (np.zeros((5, 1, 3)), X, r"fit: x must be of shape \(n, 3\), got \(5, 1, 3\): flatten the samples"),
-        (WITH_NAN, X, r"fit: x must be finite, got NaN or infinity .as float32., first at \(2, 1\)"),
-        (WITH_INF, X, r"fit: x must be finite, got NaN or infinity .as float32., first at \(4, 0\)"),
-        (np.full((5, 3), 1e300), X, r"fit: x must be finite, got NaN or infinity .as float32., first at \(0, 0\)"),
+        (WITH_NAN, X, r"fit: x must be finite, got NaN or infinity, first at \(2, 1\)"),
+        (WITH_INF, X, r"fit: x must be finite, got NaN or infinity, first at \(4, 0\)"),
+        (np.full((5, 3), 1e300), X, r"fit: x must be finite as float32, got 1e\+300 at \(0, 0\)"),
         ([["a", "b", "c"]], X, r"fit: x must be an array of numbers of shape \(n, 3\)"),
         (
             X,

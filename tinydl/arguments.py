@@ -18,11 +18,10 @@ from .caches import without_caches
 from .keywords import Checked, parameters_of
 
 
-def whole(owner: str, name: str, value: Any, least: float = 0) -> int:
-    """Return `value` as an int; raise unless it is an integer >= `least`, which may be -inf."""
+def whole(owner: str, name: str, value: Any, least: int = 0) -> int:
+    """Return `value` as an int; raise unless it is an integer >= `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        bound = f" >= {least}" if least > -math.inf else ""
-        raise ValueError(f"{owner}: {name} must be an integer{bound}, got {brief(value)}{_whole_meant(value)}")
+        raise ValueError(f"{owner}: {name} must be an integer >= {least}, got {brief(value)}{_whole_meant(value)}")
     return int(value)
 
 
@@ -65,8 +64,7 @@ def number(owner: str, name: str, value: Any, low: float = -math.inf, high: floa
 
 def positive(owner: str, name: str, value: Any, high: float = math.inf) -> float:
     """Return `value` as a float; raise unless it is finite and 0 < value < high."""
-    negative = isinstance(value, int | float | np.integer | np.floating) and -math.inf < value < 0
-    if negative or number(owner, name, value, 0, high) == 0:
+    if number(owner, name, value, 0, high) == 0:
         raise ValueError(f"{owner}: {name} must be above 0, got {value!r}")
     return float(value)
 
@@ -112,7 +110,10 @@ def _whole_meant(value: Any) -> str:
 
 def brief(value: Any) -> str:
     """The value as messages show it: on one line, and not longer than a line."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python does not write out such numbers
+        return "a whole number of more than 4,300 digits"
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 

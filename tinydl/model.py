@@ -343,7 +343,8 @@ class Model(keywords.Checked):
         data = sources.training_feed(
             self, loss, x, y, sample_weight, class_weight, batch_size, shuffle, steps_per_epoch, epochs - initial_epoch
         )
-        times = sum(map(validates_after, range(initial_epoch, epochs)))
+        counted = range(initial_epoch, min(epochs, initial_epoch + 10_000))  # epochs=10**12 means "until it stops"
+        times = sum(map(validates_after, counted))
         validation = sources.validation_feed(
             self, loss, validation_data, validation_batch_size or batch_size, validation_steps, times
         )
@@ -459,7 +460,7 @@ class Model(keywords.Checked):
     @one_blas_thread()
     def __call__(self, x: ArrayLike, training: bool = False) -> NDArray:
         """The outputs of one batch, as an array of their own; training=True computes them as a training step does."""
-        data = inputs.check_x(f"{self.name}(x)", self, x)
+        data = inputs.check_x(f"{arguments.shown(self.name)}(x)", self, x)
         return self.root.forward(data.batch(slice(None))[0], arguments.flag(self.name, "training", training)).copy()
 
     # --- weights and files ------------------------------------------------------------------------
@@ -481,9 +482,15 @@ class Model(keywords.Checked):
                 mend = "transpose each matrix, W.T: PyTorch keeps (outputs, inputs)"
             raise ValueError(f"set_weights: expected {expected}, got {got}: {mend}")
         held = (self.parameters, *self.state.values())  # `weights` may be views of these arrays, in another order
-        converted = [  # convert all arrays before writing the first
-            weight.astype(self.dtype, copy=any(np.may_share_memory(weight, array) for array in held)) for weight in new
-        ]
+        with np.errstate(over="ignore"):
+            converted = [  # convert all arrays before writing the first
+                weight.astype(self.dtype, copy=any(np.may_share_memory(weight, array) for array in held))
+                for weight in new
+            ]
+        for weight, given in zip(converted, new, strict=True):
+            if not np.isfinite(weight).all() and np.isfinite(given).all():
+                got = f"{np.abs(given).max():g}"
+                raise ValueError(f"set_weights: weights must fit into {self.dtype}, got {got}: use dtype='float64'")
         for array, weight in zip(arrays, converted, strict=True):
             array[...] = weight
 

@@ -73,7 +73,7 @@ TYPES = [
     ),
     Mistake(
         "infinity in x", "x[3, 1] = np.inf\nclassifier.predict(x)",
-        ValueError, "predict: x", "must be finite", r"got NaN or infinity .* at \(3, 1\)", "clean or impute",
+        ValueError, "predict: x", "must be finite", r"got NaN or infinity, first at \(3, 1\)", "clean or impute",
     ),
     Mistake(
         "a missing entry in a list", "classifier.fit([[1, 2, 3, None]], [0], verbose=0)",
@@ -81,7 +81,7 @@ TYPES = [
     ),
     Mistake(
         "numbers too large for float32", "classifier.predict(np.full((2, 4), 1e300))",
-        ValueError, "predict: x", "must be finite", r"got NaN or infinity \(as float32\)", "clean",
+        ValueError, "predict: x", "must be finite as float32", r"got 1e\+300 at \(0, 0\)", "scale the data",
     ),
     Mistake(
         "a column of words", "classifier.fit(np.array([[1, 2, 3, 'red'], [4, 5, 6, 'blue']], dtype=object), [0, 1], verbose=0)",

@@ -45,10 +45,10 @@ class Loss(arguments.Configured):
 
     def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
         """Check that the targets have the output's shape, and return them as an array; (n,) is read as (n, 1)."""
-        return finite(type(self).__name__, "targets", self._of_output_shape(y, output_shape, dtype))
+        return as_finite(type(self).__name__, "targets", self._of_output_shape(y, output_shape), dtype)
 
-    def _of_output_shape(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
-        """As `check_targets`, but entries may be NaN or infinite."""
+    def _of_output_shape(self, y: ArrayLike, output_shape: Shape) -> NDArray:
+        """As `check_targets`, but in their own dtype, and entries may be NaN or infinite."""
         owner = type(self).__name__
         y = real_numbers(owner, "targets", y)
         if y.ndim == 1 and output_shape == (1,):
@@ -56,7 +56,7 @@ class Loss(arguments.Configured):
         if y.shape[1:] != output_shape:
             expected = f"targets must have the shape of the output, {shown(output_shape)}"
             raise ValueError(f"{owner}: {expected}, got {y.shape}: {other_shape(y, output_shape)}")
-        return np.ascontiguousarray(y, dtype=dtype)
+        return y
 
     def _remember(
         self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None
@@ -104,8 +104,7 @@ def check_sample_weight(owner: str, sample_weight: ArrayLike, rows: int, dtype: 
     if w.shape != (rows,):
         mend = "pass sample_weight[:, 0]" if w.shape == (rows, 1) else "give each row of x one weight"
         raise ValueError(f"{owner}: sample_weight must be one number per row, shape ({rows},), got {w.shape}: {mend}")
-    with np.errstate(over="ignore"):  # a weight too large for the dtype becomes infinite and is rejected
-        w = finite(owner, "sample_weight", np.ascontiguousarray(w, dtype=np.finfo(np.dtype(dtype)).dtype))
+    w = as_finite(owner, "sample_weight", w, np.finfo(np.dtype(dtype)).dtype)
     if rows and w.min() < 0:
         row = int(w.argmin())
         raise ValueError(f"{owner}: sample_weight must be >= 0, got {w[row]:g} in row {row}")
@@ -142,15 +141,27 @@ def real_numbers(owner: str, name: str, values: ArrayLike) -> NDArray:
         if y.dtype.kind == "c":
             raise TypeError("they are complex")
         return y.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{owner}: {name} must fit into float64, got a larger whole number: scale them") from None
     except (TypeError, ValueError) as error:
         mend = str(error)
         if y.dtype.kind == "c":
             mend = "take the real part or the absolute value"
-        elif any(type(each).__name__ == "NAType" for each in y.ravel()):
-            mend = f"pandas.NA marks gaps: leave such rows out, or write {name}.to_numpy(float, na_value=numpy.nan)"
         elif name == "targets" and any(isinstance(label, str) for label in y.ravel()[:1]):
             mend = f"number the words, such as {str(y.ravel()[0])!r}: names, y = np.unique(y, return_inverse=True)"
         raise ValueError(f"{owner}: {name} must be real numbers, got dtype {y.dtype}: {mend}") from None
+
+
+def as_finite(owner: str, name: str, values: NDArray, dtype: DTypeLike) -> NDArray:
+    """Return `values` as a contiguous array of `dtype`; raise for NaN, infinity, and numbers too large for it."""
+    with np.errstate(over="ignore"):  # such a number becomes infinite
+        array = np.ascontiguousarray(values, dtype=dtype)
+    if not np.isfinite(array).all():
+        finite(owner, name, values)
+        place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+        got = f"{values[place]:g} in row {place[0]}"
+        raise ValueError(f"{owner}: {name} must be finite as {array.dtype}, got {got}: scale them")
+    return array
 
 
 def finite(owner: str, name: str, values: NDArray) -> NDArray:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import arguments
-from .base import Loss, Shape, as_floats, check_sample_weight, finite, real_numbers, shown, weighted
+from .base import Loss, Shape, as_finite, as_floats, check_sample_weight, finite, real_numbers, shown, weighted
 
 
 class SoftmaxCrossEntropy(Loss):
@@ -44,10 +44,14 @@ class SoftmaxCrossEntropy(Loss):
         if y.ndim == 2 and y.shape[1] == 1 and classes > 1:
             y = y[:, 0]
         if y.ndim == 1:
-            labels = y if y.dtype == np.int64 else finite(owner, "targets", y).astype(np.int64)
+            with np.errstate(invalid="ignore"):  # a number too large for int64 becomes another number
+                labels = y if y.dtype == np.int64 else finite(owner, "targets", y).astype(np.int64)
             if labels is not y and not np.array_equal(labels, y):
-                mend = "for numbers to predict, use MeanSquaredError"
-                raise ValueError(f"{owner}: labels must be integers, got {y[labels != y][0]}: {mend}")
+                bad = y[labels != y][0]
+                expected, mend = "integers", "for numbers to predict, use MeanSquaredError"
+                if bad == np.floor(bad):
+                    expected, mend = "integers below 2**63", "number the classes 0, 1, ..."
+                raise ValueError(f"{owner}: labels must be {expected}, got {bad}: {mend}")
             if labels.size and (labels.min() < 0 or labels.max() >= classes):
                 expected, got = f"0 .. {classes - 1} for {classes} classes", f"{labels.min()} .. {labels.max()}"
                 raise ValueError(f"{owner}: labels must lie in {expected}, got {got}: {_renumber(labels, classes)}")
@@ -57,7 +61,7 @@ class SoftmaxCrossEntropy(Loss):
             if y.ndim == 2:
                 mend = "transpose them, y.T" if y.shape[0] == classes else f"give the last layer {y.shape[1]} units"
             raise ValueError(f"{owner}: targets must be labels (n,) or rows (n, {classes}), got {y.shape}: {mend}")
-        rows = finite(owner, "targets", np.ascontiguousarray(y, dtype=dtype))
+        rows = as_finite(owner, "targets", y, dtype)
         if rows.size and (rows.min() < 0 or np.abs(rows.sum(axis=1) - 1).max() > 1e-3):
             sums = rows.sum(axis=1)
             got = f"entries from {rows.min():g} to {rows.max():g}, sums from {sums.min():g} to {sums.max():g}"

@@ -22,6 +22,7 @@ from ..callbacks.base import check_methods
 from ..layer import Layer, Shape
 from ..layers import AuxiliaryHead, Container, Conv2D
 from ..layers.pooling import Pool2D
+from ..layers.sharing import check_size
 from ..losses import BinaryCrossEntropy, Huber, Loss, MeanAbsoluteError, MeanSquaredError
 from ..metrics import METRICS, OF_QUESTIONS, Metric, named, of_questions
 from ..network import Network
@@ -49,6 +50,7 @@ def shape_of(input_shape: int | Shape) -> Shape:
 
 def check_layers(root: Layer) -> None:
     """Reject what would silently train wrongly: layers of another model, layers missing from sublayers()."""
+    check_size(root)
     for layer in root.walk():
         if layer.in_model:
             mend = "give each model its own layers, and copy the weights with set_weights(get_weights())"
@@ -115,7 +117,13 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
         total = float(array.sum())  # finite only if every entry is; isfinite(x) would allocate an array as large as x
     if not math.isfinite(total) and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        found = f"NaN or infinity (as {network.dtype}), first at {place}"
+        given = np.asarray(x, np.float64)[place]
+        if np.isfinite(given):
+            got = f"{given:g} at {place}"
+            raise ValueError(
+                f"{method}: x must be finite as {network.dtype}, got {got}: scale the data, or use float64"
+            )
+        found = f"NaN or infinity, first at {place}"
         raise ValueError(f"{method}: x must be finite, got {found}: clean or impute the data first")
     return Batches(array)
 
@@ -242,16 +250,9 @@ def check_frequency(validation_freq: Any) -> Callable[[int], bool]:
     return lambda epoch: (epoch + 1) % every == 0
 
 
-def check_verbose(method: str, verbose: Any) -> int | str:
-    """Return `verbose`; raise unless it is 0, 1, 2 or "auto". True and False count as 1 and 0."""
-    if isinstance(verbose, bool | np.bool_ | np.integer):
-        verbose = int(verbose)
-    return arguments.one_of(method, "verbose", verbose, (0, 1, 2, "auto"))
-
-
 def progress_bar(verbose: Any, method: str = "fit") -> list[Callback]:
     """The callback that shows progress, for `verbose`; [] if it is silent."""
-    verbose = check_verbose(method, verbose)
+    arguments.one_of(method, "verbose", int(verbose) if isinstance(verbose, bool) else verbose, (0, 1, 2, "auto"))
     return [ProgressBar(bar=verbose != 2)] if verbose else []
 
 

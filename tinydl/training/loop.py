@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from .. import interrupts
 from ..callbacks import Callback, Checkpoint, History, Logs, ProgressBar
 from ..callbacks.base import overrides
 from ..layer import Layer
-from ..layers import AuxiliaryHead
+from ..layers import AuxiliaryHead, Sequential
 from ..losses import Loss
 from ..network import NetworkInTraining
 from ..optimizers import Optimizer
@@ -43,6 +44,7 @@ class Step:
         self.chain = root if chain is None else chain
         self.heads = [layer for layer in root.walk() if isinstance(layer, AuxiliaryHead)]
         self.stateful = [layer.state for layer in owners(root) if layer.state]
+        self.own_stateful = [layer for layer in owners(root) if layer.state and not attributes.is_ours(layer)]
         self.learners = [layer for layer in owners(root) if layer.params]
         self.plan: Plan | None = None  # made by the first step
         self.planned_at = -1  # Layer.flags_set at that time
@@ -80,8 +82,8 @@ class Step:
                 head.targets, head.sample_weight = y, weights
             y_pred = self.chain.forward(x, True)
             value = value_of(loss, y_pred, y, weights) + self.chain.penalty()
-            if not math.isfinite(value):
-                raise FloatingPointError(self._explain_non_finite(value, x))
+            if not math.isfinite(value) or (self.own_stateful and self._bad_statistics()):
+                raise FloatingPointError(f"{self.explain_non_finite(value, x, True)}. The model is unchanged")
             self._backward_from_zero(loss.backward(), plan)
             if not self.checked:
                 own_layers.check_step(self.root, self.parameters, self.gradients, len(x))
@@ -145,23 +147,42 @@ class Step:
         for layer in plan.without_dx:
             layer.input_gradient = True
 
-    def _explain_non_finite(self, value: float, x: NDArray) -> str:
+    def _bad_statistics(self) -> list[str]:
+        """The arrays in `state` of users' layers that are not finite (BatchNorm looks at its own)."""
+        return [
+            f"{layer.label}'s {name}"
+            for layer in self.own_stateful
+            for name, array in layer.state.items()
+            if not np.isfinite(array).all()
+        ]
+
+    def explain_non_finite(self, value: float, x: NDArray, training: bool) -> str:
+        """Why the loss of this batch, or a running statistic, is not finite: the first layer, and what to do."""
+        if math.isfinite(value):
+            return f"{', '.join(self._bad_statistics())} became NaN or infinite, but not the loss"
         if not np.isfinite(x).all():
-            return f"the loss became {value}: the batch itself holds NaN or infinity. The model is unchanged"
+            return f"the loss became {value}: the batch itself holds NaN or infinity"
         batch = x
         bad = [name for name, array in self.root.params.items() if not np.isfinite(array).all()]
         where = f"the parameters {', '.join(bad)} are not finite" if bad else "all outputs are finite, the loss is not"
         if not bad and (head := next((head for head in self.heads if not math.isfinite(head.penalty())), None)):
             where = f"{where}; the loss of {head.label} is {head.penalty()}"
-        for layer in self.chain.sublayers() if not bad else ():
-            x = layer.forward(x, True)
-            if not np.isfinite(x).all():
-                where = f"the first output that is not finite comes from {layer.label}"
-                break
+        if not bad and (first := _first_non_finite(self.chain, x, training)):
+            where = f"the first output that is not finite comes from {first.label}"
         mend = MEND
         if (largest := float(np.abs(batch).max())) >= 1e3:
             mend = f"Scale the data first: this batch holds numbers up to {largest:.1e}. Otherwise: {MEND.lower()}"
-        return f"the loss became {value}: {where}. The model is unchanged. {mend}"
+        return f"the loss became {value}: {where}. {mend}"
+
+
+def _first_non_finite(chain: Layer, x: NDArray, training: bool) -> Layer | None:
+    """The first layer, also in a Sequential below, whose output for the finite x is not finite."""
+    for layer in chain.sublayers():
+        y = layer.forward(x, training)
+        if not np.isfinite(y).all():
+            return (_first_non_finite(layer, x, training) if isinstance(layer, Sequential) else None) or layer
+        x = y
+    return None
 
 
 def value_of(loss: Loss, y_pred: NDArray, y: NDArray, weights: NDArray | None) -> float:
@@ -277,7 +298,11 @@ def _epochs(model: NetworkInTraining, step: Step, job: Run, left: Iterator[Drawn
         logs = _epoch(model, step, job.place, job.data.epoch(model.rng) if left is None else left, before, after)
         left = None
         if job.validation is not None and job.validates_after(epoch):
-            logs |= {f"val_{name}": value for name, value in figures("fit", model, step, job.validation).items()}
+            try:
+                found = figures("fit", model, step, job.validation)
+            except FloatingPointError as error:
+                raise FloatingPointError(f"fit: epoch {epoch + 1}, validation {error}") from None
+            logs |= {f"val_{name}": value for name, value in found.items()}
         _check_finite(model, epoch, logs)
         model.epoch = epoch + 1
         job.place.next_epoch(job.data.place())
@@ -314,15 +339,24 @@ def _epoch(
 
 
 def figures(method: str, model: NetworkInTraining, step: Step, data: Feed) -> Logs:
-    """The loss (penalties included) as a mean over rows, and the metrics of all rows, without noise."""
+    """The loss (penalties included) as a mean over rows, and the metrics of all rows, without noise.
+
+    If the loss is NaN or infinite, `fit` raises FloatingPointError, and other methods warn, naming batch and layer.
+    """
     loss = model.loss
     assert loss is not None
     total, rows, seen = 0.0, 0, Seen()
     data.restart()
-    for x, y, weights in data.epoch():
+    for batch, (x, y, weights) in enumerate(data.epoch()):
         interrupts.check()
         y_pred = step.chain.forward(x)
-        total += (value_of(loss, y_pred, y, weights) + step.chain.penalty()) * len(x)
+        value = value_of(loss, y_pred, y, weights) + step.chain.penalty()
+        if not math.isfinite(value) and math.isfinite(total):  # the first such batch
+            trouble = f"batch {batch + 1}: {step.explain_non_finite(value, x, False)}"
+            if method == "fit":
+                raise FloatingPointError(trouble)
+            warnings.warn(f"{method}: {trouble}", stacklevel=2)
+        total += value * len(x)
         rows += len(x)
         if model.metrics:
             seen.add(y, model.as_outputs(y_pred))

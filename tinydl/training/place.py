@@ -38,11 +38,18 @@ class Seen:
         found = {}
         for name, metric in model.metrics.items():
             found[name], trouble = _value(metric, y_true, y_pred)
+            if trouble:
+                trouble += self._non_finite()
             if trouble and model.strict_metrics:
                 raise ValueError(f"{method}: the metric {name!r} {trouble}")
             if trouble:
                 warnings.warn(f"{method}: the metric {name!r} {trouble}; training is not affected", stacklevel=2)
         return found
+
+    def _non_finite(self) -> str:
+        """The end of a message: which batch has predictions that are not finite; "" if none has."""
+        bad = next((k for k, y in enumerate(self.predictions, 1) if not np.isfinite(y).all()), None)
+        return "" if bad is None else f" (the model's outputs are not finite, first in batch {bad})"
 
 
 def _value(metric: Metric, y_true: NDArray, y_pred: NDArray) -> tuple[float, str]:

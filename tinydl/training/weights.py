@@ -34,7 +34,12 @@ def weights_of_rows(
     if class_weight is not None:
         assert data.y is not None
         of_classes = _weights_of_classes(method, check_class_weight(class_weight), data.y, network)
-        weights = of_classes if weights is None else weights * of_classes
+        with np.errstate(over="ignore"):
+            weights = of_classes if weights is None else weights * of_classes
+        if not np.isfinite(weights).all():
+            row = int(np.argmin(np.isfinite(weights)))
+            expected = f"the products of class_weight and sample_weight must fit into {weights.dtype}"
+            raise ValueError(f"{method}: {expected}, got a larger one in row {row}: scale the weights")
     return weights
 
 
@@ -73,7 +78,8 @@ def _weights_of_classes(method: str, weights: dict[int, float], y: NDArray, netw
     if unknown := sorted(label for label in weights if not 0 <= label < classes):
         got = f"{unknown[0]}: classes count from 0"
         raise ValueError(f"{method}: the classes of class_weight must be among 0 .. {classes - 1}, got {got}")
-    table = np.array([weights.get(label, 1.0) for label in range(classes)], dtype=network.dtype)
+    with np.errstate(over="ignore"):  # the caller rejects a weight too large for the dtype
+        table = np.array([weights.get(label, 1.0) for label in range(classes)], dtype=network.dtype)
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(
             f"{method}: class_weight needs classes 0 .. {classes - 1}, got {labels.min():g} to {labels.max():g}"
