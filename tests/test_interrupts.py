@@ -24,7 +24,9 @@ from tinydl.interrupts import check, held, openly, sealed
 from tinydl.kernels.machine import threads
 from tinydl.layers import BatchNorm, Dense, Dropout
 from tinydl.losses import MeanSquaredError
-from tinydl.optimizers import Adam
+from tinydl.optimizers import SGD, Adam
+from tinydl.recommenders import RBMRecommender
+from tinydl.unsupervised import BernoulliRBM
 
 PACKAGE = str(Path(tinydl.__file__).parent)
 
@@ -264,7 +266,7 @@ def attacked(folder: Path, *numbers: int) -> tuple[Model, History | None, int]:
 def test_ctrl_c_at_any_line_of_fit_leaves_everything_whole(
     gap: int, tmp_path: Path, steps: dict[int, tuple[str, str]]
 ) -> None:
-    """A sample of the lines; `python -m benchmarks.interrupts` goes through all."""
+    """A sample of the lines."""
     threads_before, errors_before = blas_threads(), np.geterr()
     with threadpool_limits(2, "blas"):
         files = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
@@ -332,7 +334,8 @@ def test_a_source_that_waits_is_interrupted_at_once(tmp_path: Path) -> None:
 
 
 def test_predict_and_evaluate_are_interrupted_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, rows = network(), []
+    model = network()
+    rows: list[int] = []
     forward = model.root.forward
 
     def pressed(x: np.ndarray, training: bool = False) -> np.ndarray:
@@ -362,3 +365,36 @@ def test_a_step_that_fails_moves_no_running_statistic() -> None:
 
 def _fails(*_: Any) -> None:
     raise RuntimeError("failed")
+
+
+# --- machines and recommenders ----------------------------------------------------------------------------------------
+
+
+def test_a_machine_is_interrupted_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(0).integers(0, 2, (12, 4)).astype(np.float32)
+    machine = BernoulliRBM(3, batch_size=4, n_iter=2, random_state=0)
+    updates: list[int] = []
+    update = machine._update
+
+    def pressed(batch: np.ndarray) -> None:
+        press()
+        update(batch)
+        updates.append(len(batch))
+
+    monkeypatch.setattr(machine, "_update", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        machine.fit(rows)
+    assert updates == [4]
+
+
+def test_a_recommender_whose_fit_is_interrupted_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    users, items = np.divmod(np.arange(12), 4)
+    ratings = 1.0 + np.arange(12) % 5
+    recommender = RBMRecommender(units=2, epochs=2, batch_size=2, random_state=0)
+    recommender.fit(users, items, ratings, verbose=0)
+    before = recommender.predict(users, items)
+    step = SGD.step
+    monkeypatch.setattr(SGD, "step", lambda *given: [press(), step(*given)])
+    with pytest.raises(KeyboardInterrupt):
+        recommender.fit(users, items, ratings[::-1], verbose=0)
+    np.testing.assert_array_equal(recommender.predict(users, items), before)

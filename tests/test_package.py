@@ -19,6 +19,7 @@ INTERNAL = {
     "commands",
     "config",
     "files",
+    "interrupts",
     "keywords",
     "layer",
     "model",

@@ -18,6 +18,7 @@ other threads are never interrupted.
 
 from __future__ import annotations
 
+import _signal  # signal.signal converts to enums in Python: with it, a predict of one row takes half as long again
 import functools
 import signal
 import sys
@@ -31,10 +32,7 @@ Result = TypeVar("Result")
 Handler = Callable[[int, FrameType | None], Any]
 
 PATIENCE = {"held": 1, "sealed": 2}  # how often Ctrl-C may be pressed before it acts at once
-# Converting handlers to enums makes signal.signal take ten times as long, more than a small predict should pay.
 SIGINT = int(signal.SIGINT)
-_set_handler = getattr(signal.signal, "__wrapped__", signal.signal)
-_get_handler = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
 
 _kinds: dict[CodeType, str] = {}  # of the functions that the handler looks for on the stack
 _pressed = 0  # how often Ctrl-C was pressed since it last acted
@@ -45,7 +43,7 @@ def held(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Decorate a function so that a Ctrl-C that comes while it runs waits for a safe moment."""
 
     def holding(*args: Arguments.args, **keywords: Arguments.kwargs) -> Result:
-        outer = _get_handler(SIGINT)
+        outer = _signal.getsignal(SIGINT)
         if outer is _handle or not callable(outer) or threading.get_ident() != threading.main_thread().ident:
             result = function(*args, **keywords)
             if _pressed:
@@ -95,13 +93,13 @@ def _check_outside(frame: FrameType | None) -> None:
 def _install(outer: Handler) -> None:
     global _outer, _pressed
     _outer, _pressed = outer, 0
-    if _get_handler(SIGINT) is outer:
-        _set_handler(SIGINT, _handle)
+    if _signal.getsignal(SIGINT) is outer:
+        _signal.signal(SIGINT, _handle)
 
 
 def _remove(outer: Handler) -> None:
-    if _get_handler(SIGINT) is _handle:  # a callback may have set a handler of its own
-        _set_handler(SIGINT, outer)
+    if _signal.getsignal(SIGINT) is _handle:  # a callback may have set a handler of its own
+        _signal.signal(SIGINT, outer)
 
 
 def _handle(number: int, frame: FrameType | None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
-from .. import arguments
+from .. import arguments, interrupts
 from ..losses.base import real_numbers
 
 LARGEST_TABLE = 2**29  # entries: 2 GB in float32, and training needs several arrays of this size
@@ -74,6 +74,7 @@ class Recommender(arguments.Configured):
 
     # --- learning -----------------------------------------------------------------------------------
 
+    @interrupts.held
     def fit(
         self, users: ArrayLike, items: ArrayLike, ratings: ArrayLike, *, validation: Triple | None = None,
         verbose: int | str = "auto",
@@ -97,9 +98,13 @@ class Recommender(arguments.Configured):
             watched = self._checked("fit: validation", *validation)
         new = type(self)(**self.get_config())  # so that a failure leaves self as it was
         new._learn(learned, watched, verbose)
-        vars(self).clear()
-        vars(self).update(vars(new))
+        self._become(new)
         return self
+
+    @interrupts.sealed
+    def _become(self, other: Recommender) -> None:
+        vars(self).clear()
+        vars(self).update(vars(other))
 
     def _learn(self, learned: Ratings, watched: Ratings | None, verbose: int | str) -> None:
         self.users_, user_rows = np.unique(learned.users, return_inverse=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import arguments
+from .. import arguments, interrupts
 from ..kernels.machine.threads import one_blas_thread
 from ..optimizers import SGD
 from ..schedules import CosineDecay
@@ -116,6 +116,7 @@ class RBMRecommender(Recommender):
                     optimizer.step(weights.flat, gradients.flat)
                     progress.batch(surprise / count)
                     total += surprise
+                    interrupts.check()
                 if not np.abs(weights.W).max() < LARGEST_WEIGHT:  # also if it is NaN
                     expected, got = f"weights must stay below {LARGEST_WEIGHT:g}", f"larger ones in epoch {epoch + 1}"
                     raise FloatingPointError(f"fit: {expected}, got {got}: lower the learning_rate")

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .. import arguments, kernels
+from .. import arguments, interrupts, kernels
 from ..kernels import compiled_as
 from ..kernels.machine.threads import one_blas_thread
 from . import energy, likelihood
@@ -125,6 +125,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     # --- training -----------------------------------------------------------------------------------------------------
 
+    @interrupts.held
     @one_blas_thread()
     def fit(self, X: ArrayLike, y: Any = None) -> BernoulliRBM:
         """Train on the rows of X (n, visible), from new weights. y is ignored."""
@@ -141,6 +142,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             order = rng.permutation(len(rows))
             for at in range(0, len(rows), self.batch_size):
                 self._update(rows[order[at : at + self.batch_size]])
+                interrupts.check()
             self._check_weights()
             if self.verbose:
                 seconds, figure = time.perf_counter() - start, self._estimated_score(rows)
@@ -150,6 +152,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 )
         return self
 
+    @interrupts.held
     @one_blas_thread()
     def partial_fit(self, X: ArrayLike, y: Any = None) -> BernoulliRBM:
         """Update once, with the rows of X as one batch; the first call makes the weights. y is ignored."""
@@ -209,12 +212,14 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     # --- features, samples, scores ------------------------------------------------------------------------------------
 
+    @interrupts.held
     @one_blas_thread()
     def transform(self, X: ArrayLike) -> NDArray:
         """P(h = 1 | v) for each row v of X: (n, hidden)."""
         W, _, c = self._fitted()
         return energy.hidden_probabilities(self._rows(X), W, c)
 
+    @interrupts.held
     @one_blas_thread()
     def gibbs(self, v: ArrayLike, n_steps: int = 1) -> NDArray:
         """Visible units after n_steps of Gibbs chains that start at the rows of v: (n, visible), zeros and ones."""
@@ -258,6 +263,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     # --- gradients and likelihoods ------------------------------------------------------------------------------------
 
+    @interrupts.held
     @one_blas_thread()
     def gradient(self, v: ArrayLike) -> dict[str, NDArray]:
         """What contrastive divergence adds to the parameters for a batch, before the learning rate.
@@ -291,6 +297,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         return likelihood.log_partition_function(*self._enumerable())
 
+    @interrupts.held
     @one_blas_thread()
     def annealed_log_partition_function(
         self, n_chains: int = 100, n_temperatures: int = 1000, random_state: int | np.random.Generator | None = None
