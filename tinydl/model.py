@@ -360,6 +360,8 @@ class Model(keywords.Checked):
             trouble = f"initial_epoch is {initial_epoch} and epochs {epochs}, which counts from the first epoch of all"
             warnings.warn(f"fit: nothing to train: {trouble}", stacklevel=6)  # the line that calls fit
         doubts.of_rate(optimizer, own)
+        if resume is None:
+            doubts.of_checkpoints(own)
         if isinstance(data.source, sources.Rows):
             doubts.of_scale(self.root, data.source.data)
             doubts.of_single_rows(self.root, min(data.source.batch_size, len(data.source.data)))

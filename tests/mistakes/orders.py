@@ -36,6 +36,24 @@ ORDERS = [
         ValueError, "compile: loss", "one of 'mean_squared_error'", "got 'accuracy'", r"metrics=\['accuracy'\]",
     ),
     Mistake(
+        "a new run over the file of an old one",
+        "new.compile('sgd', 'mse'); new.save_checkpoint('run'); new.fit(x, x[:, :3], callbacks=[Checkpoint('run')], verbose=0)",
+        UserWarning, "Checkpoint: path", "a new file in a new run", "got run, which exists and will be replaced",
+        "pass resume=path to continue that run",
+    ),
+    Mistake(
+        "resume and the epoch", "classifier.fit(x, labels, initial_epoch=3, resume='run')",
+        ValueError, "fit: initial_epoch", "left out beside resume", "got both resume and initial_epoch=3", "the file knows its epoch",
+    ),
+    Mistake(
+        "resume as a flag", "classifier.fit(x, labels, resume=True)",
+        TypeError, "fit: resume", "a path or None", "got True", "pass the path of a Checkpoint",
+    ),
+    Mistake(
+        "resume from a saved model", "classifier.save('model'); classifier.fit(x, labels, resume='model')",
+        ValueError, "model", "expected a checkpoint", "got a saved model without training state", "use Model.load",
+    ),
+    Mistake(
         "batch size and epochs by position", "classifier.fit(x, labels, 32, 10)",
         TypeError, "fit", "only x, y may be given without a keyword", "got 4 values", "write batch_size=",
     ),

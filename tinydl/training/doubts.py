@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable
 
 import numpy as np
 
 from ..batches import Batches
-from ..callbacks import Callback, LearningRateScheduler
+from ..callbacks import Callback, Checkpoint, LearningRateScheduler
 from ..layer import Layer
 from ..layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, GaussianNoise
 from ..layers.pooling import Pool2D
@@ -60,3 +61,12 @@ def of_single_rows(root: Layer, rows: int | None) -> None:
             got = "batches of 1, in which every row is its own mean"
             mend = "choose a larger batch_size, use LayerNorm, or freeze the layer"
             warnings.warn(f"fit: {layer.label} needs batches of 2 rows or more, got {got}: {mend}", stacklevel=STACK)
+
+
+def of_checkpoints(callbacks: Iterable[Callback]) -> None:
+    """Warn about a Checkpoint whose file holds an earlier run, which a new run is about to replace."""
+    for each in callbacks:
+        if isinstance(each, Checkpoint) and os.path.isfile(os.path.expanduser(each.path)):
+            got = f"{each.path}, which exists and will be replaced"
+            mend = "pass resume=path to continue that run, or remove the file"
+            warnings.warn(f"Checkpoint: path should be a new file in a new run, got {got}: {mend}", stacklevel=STACK)
