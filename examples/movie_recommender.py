@@ -126,10 +126,8 @@ def described(data: FilmRatings, item: int) -> str:
     return f"{data.titles[item]} [{item}; {', '.join(data.genres[item])}]"
 
 
-def recommendations(
-    run: Run, data: FilmRatings, train: NDArray[np.intp], test: NDArray[np.intp], user: int, film: int
-) -> str:
-    """What the model says about one user and one film."""
+def recommendations(run: Run, data: FilmRatings, train: NDArray[np.intp], test: NDArray[np.intp], user: int) -> str:
+    """What the model says about one user."""
     mine, held = train[data.users[train] == user], test[data.users[test] == user]
     liked = mine[np.argsort(-data.ratings[mine], kind="stable")][:5]
     lines = [f"{run.name} for user {user}, who rated {len(mine)} films, for example", ""]
@@ -141,8 +139,12 @@ def recommendations(
     for item, stars in zip(chosen.tolist(), predictions, strict=True):
         known = f", in truth {truth[item]:.0f}" if item in truth else ""
         lines.append(f"- {stars:.1f}{known}: {described(data, item)}")
+    return "\n".join(lines)
+
+
+def nearest_films(run: Run, data: FilmRatings, film: int) -> str:
     near = run.model.similar(film, 10).tolist()
-    lines += ["", f"The films nearest to {described(data, film)}, those that please the same users", ""]
+    lines = [f"The films nearest to {described(data, film)}, those that please the same users ({run.name})", ""]
     return "\n".join([*lines, *(f"- {described(data, item)}" for item in near)])
 
 
@@ -295,7 +297,11 @@ def main() -> None:
         sys.exit("\nInterrupted: nothing was written.")
 
     best = min(runs, key=lambda run: run.rmse)
-    comparison, text = table(runs, data, train, test), recommendations(best, data, train, test, user, film)
+    with_tastes = [run for run in runs if not isinstance(run.model, UserItemBias)]  # only these know similar films
+    nearest = min(with_tastes, key=lambda run: run.rmse, default=None)
+    comparison, text = table(runs, data, train, test), recommendations(best, data, train, test, user)
+    if nearest:
+        text += f"\n\n{nearest_films(nearest, data, film)}"
     print(f"\n{comparison}\n\n{in_words(runs)}\n\n{text}\n")
     write_whole(args.out / "table.md", f"{data.source}\n\n{comparison}\n".encode())
     write_whole(args.out / "recommendations.md", f"{text}\n".encode())
@@ -308,12 +314,16 @@ def main() -> None:
     learning_curves(runs, data.source, pictures / "learning_curves.png")
     errors_by_popularity(runs, data, train, test, data.source, pictures / "errors_by_popularity.png")
     predictions_by_stars(best, data.ratings[test], data.source, pictures / "predictions.png")
-    film_map(best, data, film, data.source, pictures / "film_map.png")
+    if nearest:
+        film_map(nearest, data, film, data.source, pictures / "film_map.png")
     print(f"Written to {args.out.resolve()}: report.json, table.md, recommendations.md and pictures")
     print("    learning_curves.png       where the dashed curve no longer falls, more epochs only learn by heart")
     print("    errors_by_popularity.png  the fewer ratings a film has, the less is known about it")
     print("    predictions.png           predictions are cautious: low ratings are overrated, high ones underrated")
-    print("    film_map.png              films near each other please the same users; in color --film and the nearest")
+    if nearest:
+        print(
+            "    film_map.png              films near each other please the same users; in color --film and the nearest"
+        )
 
 
 if __name__ == "__main__":

@@ -242,6 +242,22 @@ def test_targets_with_gaps_are_checked() -> None:
     ]:
         with pytest.raises(ValueError, match=f"^MaskedMeanSquaredError: {message}"):
             loss.check_targets(y, (2,), np.float32)
+    infinite = np.array([[1.0, gap], [np.inf, 2.0]])
+    for p in (np.zeros((2, 2)), infinite):
+        with (
+            np.errstate(invalid="ignore"),
+            pytest.raises(ValueError, match=r"targets must be finite, .* in row 1: rem"),
+        ):
+            loss.forward(p, infinite)
+    masked = np.ma.masked_array([[1, 2]], [[False, True]])
+    message = r"a masked array, whose mask would be lost: write targets.astype\(float\).filled\(numpy.nan\)"
+    for call in (lambda y: loss.check_targets(y, (2,), np.float32), lambda y: loss.forward(np.ones((1, 2)), y)):
+        with pytest.raises(ValueError, match=f"^MaskedMeanSquaredError: targets must be plain numbers, got {message}"):
+            call(masked)
+        with pytest.raises(
+            ValueError, match=r"got dtype object: pandas.NA marks gaps: .*targets.to_numpy\(float, na_va"
+        ):
+            call(np.array([[1.0, type("NAType", (), {})()]], object))
 
 
 def test_a_gradient_check_takes_targets_with_gaps() -> None:

@@ -18,10 +18,11 @@ from .caches import without_caches
 from .keywords import Checked, parameters_of
 
 
-def whole(owner: str, name: str, value: Any, least: int = 0) -> int:
-    """Return `value` as an int; raise unless it is an integer >= `least`."""
+def whole(owner: str, name: str, value: Any, least: float = 0) -> int:
+    """Return `value` as an int; raise unless it is an integer >= `least`, which may be -inf."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{owner}: {name} must be an integer >= {least}, got {brief(value)}{_whole_meant(value)}")
+        bound = f" >= {least}" if least > -math.inf else ""
+        raise ValueError(f"{owner}: {name} must be an integer{bound}, got {brief(value)}{_whole_meant(value)}")
     return int(value)
 
 
@@ -64,7 +65,8 @@ def number(owner: str, name: str, value: Any, low: float = -math.inf, high: floa
 
 def positive(owner: str, name: str, value: Any, high: float = math.inf) -> float:
     """Return `value` as a float; raise unless it is finite and 0 < value < high."""
-    if number(owner, name, value, 0, high) == 0:
+    negative = isinstance(value, int | float | np.integer | np.floating) and -math.inf < value < 0
+    if negative or number(owner, name, value, 0, high) == 0:
         raise ValueError(f"{owner}: {name} must be above 0, got {value!r}")
     return float(value)
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,23 @@ def write(result: dict[str, Any], out: Path) -> None:
     write_whole(out / "table.md", f"{table(result)}\n".encode())
 
 
+def named(text: str) -> str:
+    """The path in an option; an empty one, as from an unset variable, would mean the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a path, got ''")
+    return text
+
+
+def folder(text: str) -> Path:
+    return Path(named(text))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = sorted({name.split(",")[0] for name in RECIPES})
     parser.add_argument("--model", choices=[*kinds, "all"], default="all", help="which autoencoder (default: all)")
     parser.add_argument(
-        "--data", nargs="?", const="", metavar="PATH",
+        "--data", nargs="?", const=True, type=named, metavar="PATH",
         help="the real creditcard.csv, plain or gzip, or its folder; without PATH, the folder that TINYDL_DATA names "
         "(default: generated transactions)",
     )  # fmt: skip
@@ -80,7 +92,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--drop-duplicates", action="store_true", help="honest protocol: keep the first of equal rows")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each model, with seeds 0, 1, ... (default: 1)")
-    parser.add_argument("--out", type=Path, default=Path("runs/fraud"), help="output folder (default: runs/fraud)")
+    parser.add_argument("--out", type=folder, default=Path("runs/fraud"), help="output folder (default: runs/fraud)")
     parser.add_argument("--quick", action="store_true", help="a trial, not a result: 40,000 generated rows, 5 epochs")
     parser.add_argument("--pretrain", action="store_true", help="also train a classifier from the denoising encoder")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, if any, bit for bit")
@@ -98,7 +110,7 @@ def main() -> None:
 
     if args.data is not None:
         try:
-            data = creditcard.load(args.data or None, download=args.download)
+            data = creditcard.load(None if args.data is True else args.data, download=args.download)
             honest_split(data, 0)  # raises if there are too few frauds
         except (OSError, ValueError) as error:
             parser.error(str(error))
@@ -106,6 +118,11 @@ def main() -> None:
         data = generate(40_000, 400) if args.quick else generate()
     if args.out.exists() and not args.out.is_dir():
         parser.error(f"--out {args.out} is a file, not a folder")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=args.out).close()
+    except OSError as error:
+        parser.error(f"--out {args.out}: no file can be written there ({error.strerror})")
     print(f"{data.source}: {data.n_rows:,} rows, {data.n_frauds} frauds, prevalence {data.prevalence:.3%}")
 
     options = Options(

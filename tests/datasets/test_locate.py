@@ -52,6 +52,12 @@ def test_a_folder_with_a_part_is_the_data_set_itself(tmp_path: Path) -> None:
     assert SEVERAL.find(tmp_path) == SEVERAL.find(part.parent) == part.parent
 
 
+def test_a_path_is_a_path() -> None:
+    for path in (5, ["rows.csv"], b"rows.csv"):
+        with pytest.raises(TypeError, match=r"one file: path must be a file or a folder, got .*: write it as a string"):
+            SINGLE.find(path)  # type: ignore[arg-type]
+
+
 def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     found = write(tmp_path / "rows.csv")

@@ -110,6 +110,25 @@ def test_characters_that_end_lines_elsewhere_do_not_in_titles(tmp_path: Path) ->
     assert load(write(tmp_path / "ml-1m", files)).titles[661].startswith("James and the Gi")
 
 
+@pytest.mark.parametrize(("name", "films"), [("ml-100k", "u.item"), ("ml-1m", "movies.dat")])
+def test_titles_in_utf_8_are_read_as_such(tmp_path: Path, name: str, films: str) -> None:
+    files = SMALL_100K if name == "ml-100k" else SMALL_1M
+    expected = load(write(tmp_path / name, files)).titles
+    for encoding in ("utf-8", "utf-8-sig"):
+        for each, content in files.items():
+            (tmp_path / name / each).write_bytes(content.encode(encoding))
+        assert load(tmp_path / name).titles == expected
+
+
+def test_the_stated_number_of_ratings_must_be_there(tmp_path: Path) -> None:
+    files = {**SMALL_100K, "u.info": "2 users\n4 items\n3 ratings\n"}
+    assert load(write(tmp_path / "ml-100k", files)).n_ratings == 3
+    files["u.data"] = SMALL_100K["u.data"].split("\n")[0]
+    for place in (write(tmp_path / "cut", files), zipped(tmp_path / "ml-100k.zip", files)):
+        with pytest.raises(ValueError, match=r"u\.data: expected 3 lines, as stated in .*u\.info, got 1: get it again"):
+            load(place)
+
+
 def test_search_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError, match=r"MovieLens was not found: .*synthetic_ratings.load\(\) generates"):
         load()
@@ -137,9 +156,11 @@ def test_search_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("-196\t242\t3\t881250949", "line 2: expected a user"),
         ("196\t242\t3\t9999999999999999999", "line 2: expected a user"),
         ("196\t\u00b2\t3\t881250949", "line 2: expected a user"),
-        ("196\t242\t6\t881250949", "line 2: expected a rating of 1 to 5, got user 196, item 242, rating 6"),
+        ("196\t242\t6\t881250949", "line 2: expected a rating of 1 to 5, got user 196, item 242, rating 6, t"),
         ("196\t242\t0\t881250949", "line 2: expected a rating of 1 to 5"),
         ("0\t242\t3\t881250949", "line 2: expected a user from 1"),
+        ("196\t242\t3\t881250949", "line 2: expected one rating per user and item, got user 196, item 242 a second"),
+        ("7\t242\t3\t8812509", "line 2: expected a time, in seconds since 1970, from 852076800 .*, time 8812509"),
         ("196\t243\t3\t881250949", "line 2: expected an item that is in u.item, got user 196, item 243"),
     ],
 )
@@ -209,6 +230,10 @@ def test_a_file_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_film_ratings_check_their_arrays() -> None:
     one = np.array([1])
+    with pytest.raises(
+        TypeError, match=r"FilmRatings: users must be a NumPy array, got \[1\]: write np.asarray\(users\)"
+    ):
+        FilmRatings([1], one, one, one, {1: "A"}, {1: ()}, {1: None}, "here")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="must be 1-D and of one length"):
         FilmRatings(one, one, np.array([3.0, 4.0]), one, {1: "A"}, {1: ()}, {1: None}, "here")
     with pytest.raises(ValueError, match="titles must hold every item, got none for item 1"):

@@ -44,7 +44,8 @@ def test_users_see_what_they_like() -> None:
 
 def test_bad_sizes_are_refused() -> None:
     for sizes, message in [
-        ((0, 50), "n_users must be an integer >= 1"), ((5, 29), "n_items must be an integer >= 30"),
+        ((0, 50), "n_users must be an integer >= 1"), ((10**12, 50), "n_users must be at most 100,000, got 1,000,000,0"),
+        ((5, 29), "n_items must be an integer >= 30"),
         ((5, 501), "n_items must be at most 500, the number of titles, got 501"), ((5, 50, -1), "seed must be"),
     ]:  # fmt: skip
         with pytest.raises(ValueError, match=f"^synthetic_ratings.load: {message}"):

@@ -65,7 +65,14 @@ def test_bad_options_get_one_line(refused: Callable[..., None], tmp_path: Path) 
 
 
 def test_one_model_and_a_film_by_its_title(run: Callable[..., Done], tmp_path: Path) -> None:
-    printed = run(SCRIPT, "--quick", "--out", tmp_path, "--model", "bias", "--film", "RIVER").stdout
+    printed = run(SCRIPT, "--quick", "--out", tmp_path, "--model", "autorec", "--film", "RIVER").stdout
     nearest = next(line for line in printed.splitlines() if line.startswith("The films nearest to "))
     assert "River (" in nearest
-    assert "AutoRec" not in (tmp_path / "table.md").read_text()
+    assert "bias" not in (tmp_path / "table.md").read_text()
+
+
+def test_biases_know_no_similar_films(run: Callable[..., Done], tmp_path: Path) -> None:
+    printed = run(SCRIPT, "--quick", "--out", tmp_path, "--model", "bias").stdout
+    assert "recommends, of the films" in printed
+    assert "The films nearest to " not in printed
+    assert "film_map.png" not in {path.name for path in (tmp_path / "pictures").iterdir()}

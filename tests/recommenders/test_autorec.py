@@ -132,6 +132,8 @@ def test_bad_arguments_are_refused() -> None:
         AutoRec(seed=1)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="verbose must be one of"):
         AutoRec().fit([1], [2], [3], verbose="loud")
+    with pytest.raises(ValueError, match=r"^fit: units must be <= 1,335,499 for 100 columns, got 1,000,000,000,000$"):
+        AutoRec(units=10**12, based_on="user").fit(np.arange(100), np.arange(100), np.full(100, 3), verbose=0)
 
 
 @pytest.mark.slow

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from tinydl.recommenders import Recommender
+from tinydl.recommenders import AutoRec, Recommender, UserItemBias
 
 USERS = np.array([7, 7, 7, 3, 3, 9])
 ITEMS = np.array([50, 20, 40, 20, 30, 50])
@@ -84,8 +85,11 @@ def test_recommendations_leave_out_what_was_rated() -> None:
     for n in (0, 1.5, True):
         with pytest.raises(ValueError, match="recommend: n must be an integer >= 1"):
             model.recommend(3, n)
-    with pytest.raises(ValueError, match="recommend: user must be an integer"):
+    with pytest.raises(ValueError, match="recommend: user must be an integer, got '3': write 3 without quotes"):
         model.recommend("3")  # type: ignore[arg-type]
+    for huge in (2**63, -(2**70)):
+        with pytest.raises(ValueError, match="recommend: user must be one of 3 ids, 3 to 9, got"):
+            model.recommend(huge)
     everything = Scripted().fit([1, 1], [5, 6], [1, 2])
     assert everything.recommend(1).tolist() == []
 
@@ -108,6 +112,31 @@ def test_similar_items_are_those_whose_predictions_correlate() -> None:
         model.similar(14)
 
 
+def test_similarity_needs_more_than_biases() -> None:
+    rng = np.random.default_rng(0)
+    users, items = np.nonzero(rng.uniform(size=(2000, 40)) < 0.5)
+    ratings = rng.integers(1, 6, len(users))
+    message = "similar: item must be predicted for some users as better, .*, got the same for all users: use AutoRec"
+    for model in (fitted(), UserItemBias().fit(users, items, ratings), Scripted().fit([1, 1], [20, 30], [2, 4])):
+        for item in model.items_:
+            with pytest.raises(ValueError, match=message):
+                model.similar(item)
+
+
+def test_scikit_learn_copies_and_changes_recommenders() -> None:
+    model = fitted(scale=[0, 6], random_state=3)
+    new = clone(model)
+    assert new.get_params() == model.get_params() == {"scale": (0.0, 6.0), "based_on": "item", "random_state": 3}
+    assert not hasattr(new, "users_")
+    assert new.set_params(based_on="user") is new
+    assert new.based_on == "user"
+    for params, message in (({"based_on": "x"}, "based_on must be one of"), ({"colour": 1}, "colour")):
+        with pytest.raises((ValueError, TypeError), match=message):
+            new.set_params(random_state=7, **params)
+    assert new.random_state == 3
+    assert clone([AutoRec(units=5)])[0].units == 5
+
+
 def test_history_has_the_figures_of_every_epoch() -> None:
     assert fitted().history_ == {"loss": [0, 1, 2, 3]}
     model = Scripted(based_on="user").fit(USERS, ITEMS, RATINGS, validation=([3, 8], [40, 20], [4, 2]))
@@ -118,12 +147,32 @@ def test_history_has_the_figures_of_every_epoch() -> None:
     assert not hasattr(model, "_watched")
 
 
+class NAType:
+    """As pandas.NA: it is neither a number nor true."""
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+
 ONE = np.ones(1, int)
 WRONG: dict[str, tuple[tuple[Any, Any, Any], str]] = {
-    "above the scale": (([1], [2], [5.5]), "ratings must lie within the scale, 1 to 5, got 5.5 at position 0: give"),
-    "below": ((USERS, ITEMS, RATINGS - 1), "got 0 at position 1, and 1 others: give the scale"),
-    "NaN": (([1, 2], [2, 2], [3, np.nan]), "got nan at position 1: leave out what was not rated"),
-    "infinite": (([1], [2], [np.inf]), "within the scale, 1 to 5, got inf"),
+    "above the scale": (
+        ([1], [2], [5.5]),
+        "ratings must lie within the scale, 1 to 5, got 5.5 at position 0: give .*scale=\\(1, 5.5\\)",
+    ),
+    "below": ((USERS, ITEMS, RATINGS - 1), "got 0 at position 1, and 1 others: leave them out if 0 .*scale=\\(0, 5\\)"),
+    "half stars": (
+        ([1, 1], [2, 3], [0.5, 0]),
+        "got 0.5 at .*: give the scale that holds all ratings, scale=\\(0, 5\\)",
+    ),
+    "NaN": (([1, 2], [2, 2], [3, np.nan]), "got nan at position 1: leave such ratings out"),
+    "infinite": (([1], [2], [np.inf]), "within the scale, 1 to 5, got inf at position 0: leave such ratings out"),
+    "masked": (
+        ([1], [2], np.ma.masked_array([3.0])),
+        "ratings must be a plain array, got a masked .*: leave the masked",
+    ),
+    "masked ids": (([1], np.ma.masked_array([2], [True]), [3]), "items must be a plain array, got a masked array"),
+    "pandas gaps": (([1], [2], np.array([NAType()], object)), "ratings must be real .*: pandas.NA marks gaps: leave"),
     "words": (([1], [2], ["good"]), "ratings must be real numbers"),
     "no ratings": (([], [], []), "ratings must hold at least one rating, got none"),
     "lengths": (([1, 2], [2], [3, 3]), "of one length, got 2 users, 1 items and ratings of shape \\(2,\\)"),
@@ -135,6 +184,10 @@ WRONG: dict[str, tuple[tuple[Any, Any, Any], str]] = {
         ([1], [2.5], [3]),
         "items must be integer ids, got dtype float64: number them: names, items = np.uni",
     ),
+    "NaN id": (([1.0, np.nan], [2, 2], [3, 3]), "users must be integer ids, got dtype float64: leave rows without an"),
+    "infinite id": (([np.inf], [2], [3]), "users must be integer ids, got dtype float64: leave rows without an id"),
+    "no id": (([1, None], [2, 2], [3, 3]), "users must be integer ids, got dtype object: leave rows without an id"),
+    "objects": ((np.array([1], object), [2], [3]), "users must be integer ids, got dtype object: write users.astype"),
     "names": (([1], ["Fargo"], [3]), "items must be integer ids, got dtype <U5: number them"),
     "truths": (([True], [1], [3]), "users must be integer ids, got dtype bool"),
     "huge": ((np.array([2**63], np.uint64), [1], [3]), "users must be at most 2\\*\\*63 - 1, got 9223372036854775808"),
@@ -178,6 +231,12 @@ def test_bad_arguments_are_refused() -> None:
             Scripted(scale=scale)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"scale must be \(lowest, highest\), got \(5, 1\): exchange them"):
         Scripted(scale=(5, 1))
+    with pytest.raises(ValueError, match=r"scale must be \(lowest, highest\), got array\(\[1, 5\]\): write \(1, 5\)"):
+        Scripted(scale=np.array([1, 5]))  # type: ignore[arg-type]
+    for verbose in ("x", -1, 3, None):
+        with pytest.raises(ValueError, match="fit: verbose must be one of 0, 1, 2, 'auto'"):
+            Scripted().fit(USERS, ITEMS, RATINGS, verbose=verbose)  # type: ignore[arg-type]
+    Scripted().fit(USERS, ITEMS, RATINGS, verbose=np.int64(0))
     with pytest.raises(ValueError, match="Scripted: based_on must be one of 'item', 'user', got 'users': did you mean"):
         Scripted(based_on="users")
     with pytest.raises(ValueError, match="Scripted: random_state must be an integer >= 0"):

@@ -191,6 +191,10 @@ def test_a_fit_that_fails_changes_nothing() -> None:
         model.fit(users, items, many, verbose=0)
     with pytest.raises(ValueError, match=r"^fit: units must be <= 671,088 for 200 columns, got 1,000,000,000$"):
         RBMRecommender(10**9).fit(users, items, ratings, verbose=0)
+    with pytest.raises(
+        ValueError, match=r"^fit: a batch must need at most 536,870,912 random numbers, got .*: lower k, "
+    ):
+        RBMRecommender(k=10**12).fit(users, items, ratings, verbose=0)
     model.learning_rate = 100.0
     with pytest.raises(
         FloatingPointError, match=r"^fit: weights must stay below 20, got larger ones in epoch 1: lower"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse
@@ -296,6 +298,7 @@ def test_estimator_checks_pass() -> None:
     ({"n_components": 0}, "n_components must be an integer >= 1, got 0"),
     ({"n_components": 2.0}, "n_components must be an integer >= 1, got 2.0: write 2, or // for a division"),
     ({"learning_rate": 0}, "learning_rate must be above 0, got 0"),
+    ({"learning_rate": -1}, "learning_rate must be above 0, got -1"),
     ({"batch_size": "10"}, "batch_size must be an integer >= 1, got '10': write 10 without quotes"),
     ({"n_iter": -1}, "n_iter must be an integer >= 0, got -1"),
     ({"k": 0}, "k must be an integer >= 1, got 0"),
@@ -315,8 +318,6 @@ def test_invalid_settings_are_refused_before_anything_changes(settings: dict[str
     old = getattr(rbm, name)
     for train in (rbm.fit, rbm.partial_fit):
         rbm.set_params(**settings)
-        if name == "random_state" and train == rbm.partial_fit:
-            continue  # only the first partial_fit uses it
         with pytest.raises(ValueError, match=re.escape(f"BernoulliRBM: {message}")):
             train(bars())
         assert pickle.dumps(rbm.set_params(**{name: old})) == before
@@ -359,11 +360,122 @@ def test_values_outside_0_to_1_get_one_warning() -> None:
     assert [each.filename for each in caught] == [__file__]
 
 
-def test_weights_that_overflow_stop_training() -> None:
-    data = np.full((20, 3), 1e30, np.float32)
-    with pytest.warns(UserWarning, match="0 .. 1"), np.errstate(all="ignore"), \
-         pytest.raises(FloatingPointError, match="BernoulliRBM: weights must stay finite, got NaN or infinity: lower"):  # fmt: skip
-        BernoulliRBM(3, learning_rate=1e30, random_state=0).fit(data)
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("dtype", "rate"), [(np.float32, 1e38), (np.float64, 1e300), (np.float64, 1e6)])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_too_large_weights_stop_training_and_leave_the_machine(dtype: Any, rate: float, momentum: float) -> None:
+    data = bars().astype(dtype)
+    rbm = BernoulliRBM(**SMALL, momentum=momentum).fit(data)
+    for train in (rbm.fit, rbm.partial_fit):
+        before = fitted_state(rbm)
+        rbm.set_params(learning_rate=rate)
+        message = (
+            r"^BernoulliRBM: weights must stay below 10000, got (nan|inf|\d\S*): lower learning_rate, or scale the rows"
+        )
+        with pytest.raises(FloatingPointError, match=message):
+            train(data)
+        assert fitted_state(rbm) == before
+        rbm.set_params(learning_rate=0.1).partial_fit(data)
+
+
+def test_rows_that_overflow_leave_the_machine() -> None:
+    rbm = BernoulliRBM(**SMALL).fit(bars())
+    before = fitted_state(rbm)
+    for train in (rbm.fit, rbm.partial_fit):
+        with pytest.warns(UserWarning, match="0 .. 1"), pytest.raises(FloatingPointError, match="scale the rows"):
+            train(bars() * 1e9)
+        assert fitted_state(rbm) == before
+
+
+def fitted_state(rbm: BernoulliRBM) -> bytes:
+    """All attributes but the hyper-parameters."""
+    return pickle.dumps({name: value for name, value in vars(rbm).items() if name not in rbm.get_params()})
+
+
+@pytest.mark.parametrize("random_state", [0, np.random.default_rng(0)])
+def test_ctrl_c_changes_nothing(random_state: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm = BernoulliRBM(**SMALL | {"random_state": random_state}, persistent=True, momentum=0.5).fit(bars())
+    before, calls = pickle.dumps(rbm), iter(range(100))
+    real = bernoulli_rbm.update
+
+    def interrupted(*args: Any) -> None:
+        real(*args)
+        if next(calls) >= 50:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(bernoulli_rbm, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        rbm.fit(np.hstack([bars(), bars()]))
+    assert next(calls) == 51
+    assert pickle.dumps(rbm) == before
+    with pytest.raises(KeyboardInterrupt):
+        rbm.partial_fit(bars())
+    assert pickle.dumps(rbm) == before
+
+
+def test_a_failing_first_partial_fit_leaves_an_unfitted_machine() -> None:
+    rbm = BernoulliRBM(**SMALL | {"random_state": np.random.default_rng(0)}, learning_rate=1e300)
+    before = pickle.dumps(rbm)
+    with pytest.raises(FloatingPointError):
+        rbm.partial_fit(bars())
+    assert pickle.dumps(rbm) == before
+
+
+def test_machines_too_large_for_memory_are_refused_before_anything_changes() -> None:
+    rbm = BernoulliRBM(**SMALL).fit(bars())
+    before = fitted_state(rbm)
+    for settings, message in (
+        ({"n_components": 10**12}, "n_components must be <= 14,913,080 for 18 visible units, got 1,000,000,000,000"),
+        ({"batch_size": 10**12}, "batch_size must be <= 44,739,242 for 6 hidden units, got 1,000,000,000,000"),
+    ):
+        rbm.set_params(**SMALL | settings)
+        with pytest.raises(ValueError, match=re.escape(f"BernoulliRBM: {message}")):
+            rbm.fit(np.hstack([bars(), bars()]))
+        assert fitted_state(rbm) == before
+    assert rbm.transform(bars()).shape == (200, 6)
+
+
+def test_sizes_stay_in_partial_fit() -> None:
+    rbm = BernoulliRBM(**SMALL, persistent=True).fit(bars())
+    before = fitted_state(rbm)
+    for settings, message in (
+        ({"n_components": 9}, "n_components must stay 6 in partial_fit, got 9: set it back, or call fit to begin anew"),
+        ({"batch_size": 9}, "batch_size must stay 5 in partial_fit, got 9: set it back, or call fit to begin anew"),
+    ):
+        rbm.set_params(**SMALL | settings)
+        with pytest.raises(ValueError, match=re.escape(f"BernoulliRBM: {message}")):
+            rbm.partial_fit(bars())
+        assert fitted_state(rbm) == before
+    rbm.set_params(persistent=False).partial_fit(bars())  # batch_size counts persistent chains only
+    assert rbm.set_params(n_components=9).fit(bars()).components_.shape == (9, 9)
+
+
+def test_a_machine_mapped_from_a_file_learns_on_a_copy(tmp_path: Path) -> None:
+    rbm = BernoulliRBM(**SMALL, persistent=True, momentum=0.5).fit(bars())
+    joblib.dump(rbm, tmp_path / "rbm")
+    mapped = joblib.load(tmp_path / "rbm", mmap_mode="r")
+    assert not mapped.components_.flags.writeable
+    np.testing.assert_array_equal(mapped.transform(bars()), rbm.transform(bars()))
+    np.testing.assert_array_equal(mapped.gibbs(bars()), rbm.gibbs(bars()))
+    for _ in range(2):
+        mapped.partial_fit(bars())
+        rbm.partial_fit(bars())
+        for name, array in arrays(mapped).items():
+            np.testing.assert_array_equal(array, arrays(rbm)[name])
+
+
+@pytest.mark.parametrize(("data", "message"), [
+    (np.ma.masked_equal(np.eye(9), 1), "X must be a plain array, got a masked array, whose mask would be lost: write X.filled(0)"),
+    (np.zeros((3, 9), "M8[s]"), "X must not hold times: turn them into numbers"),
+    ([[np.timedelta64(1, "s")] * 9] * 3, "X must not hold times: turn them into numbers"),
+])  # fmt: skip
+def test_masks_and_times_are_refused(data: Any, message: str) -> None:
+    rbm = BernoulliRBM(**SMALL).fit(bars())
+    before = pickle.dumps(rbm)
+    for method in (rbm.fit, rbm.partial_fit, rbm.transform, rbm.gibbs, rbm.log_likelihood):
+        with pytest.raises(ValueError, match=re.escape(f"BernoulliRBM: {message}")):
+            method(data)
+        assert pickle.dumps(rbm) == before
 
 
 def test_an_unfitted_machine_says_so() -> None:

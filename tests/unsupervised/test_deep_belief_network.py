@@ -290,6 +290,42 @@ def test_the_stack_learns_from_rows_without_labels_and_the_network_does_not(fine
     np.testing.assert_array_equal(DeepBeliefNetwork(**settings).fit(x, words).model_.parameters, dbn.model_.parameters)
 
 
+class Series:
+    """Stands in for a pandas Series of an extension dtype, such as Int64 and boolean."""
+
+    iloc, dtype = None, "Int64"
+
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __array__(self, dtype: Any = object, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.values, dtype or object)
+
+
+@pytest.mark.parametrize("wrapped", [Series, lambda values: values, lambda values: np.array(values, object)])
+def test_objects_are_booleans_or_integers(wrapped: Any) -> None:
+    x, y = rows()
+    for labels in (y == 1, y):
+        dbn = DeepBeliefNetwork(**SMALL).fit(x, wrapped(labels.tolist()))
+        assert dbn.classes_.dtype == dbn.predict(x).dtype == labels.dtype
+        expected = DeepBeliefNetwork(**SMALL).fit(x, labels)
+        np.testing.assert_array_equal(dbn.predict_proba(x), expected.predict_proba(x))
+
+
+@pytest.mark.parametrize("finetune", [True, False])
+def test_booleans_with_unlabeled_rows(finetune: bool) -> None:
+    x, y = rows()
+    part = np.array([bool(label == 1) for label in y], object)
+    part[20:] = -1
+    dbn = DeepBeliefNetwork(**SMALL | {"finetune": finetune}).fit(x, part)
+    expected = DeepBeliefNetwork(**SMALL | {"finetune": finetune}).fit(x, np.where(part == -1, -1, part == 1))
+    assert dbn.classes_.dtype == bool
+    np.testing.assert_array_equal(dbn.predict_proba(x), expected.predict_proba(x))
+
+
 # --- randomness, copies, files ----------------------------------------------------------------------------------------
 
 
@@ -338,7 +374,7 @@ def test_ctrl_c_changes_nothing(fitted: DeepBeliefNetwork, monkeypatch: pytest.M
     def interrupted(self: Model, *args: Any, **options: Any) -> Any:
         return type("History", (), {"interrupted": True})
 
-    dbn = copy.deepcopy(fitted)
+    dbn = copy.deepcopy(fitted).set_params(random_state=np.random.default_rng(0))
     before = pickle.dumps(dbn)
     monkeypatch.setattr(Model, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -371,6 +407,11 @@ def test_estimator_checks_pass() -> None:
 @pytest.mark.parametrize(("settings", "message"), [
     ({"hidden_layer_sizes": ()}, "hidden_layer_sizes must be numbers of units, from the bottom up, such as (256, 512), got ()"),
     ({"hidden_layer_sizes": 64}, "hidden_layer_sizes must be numbers of units, from the bottom up, such as (256, 512), got 64: write (64,)"),
+    ({"hidden_layer_sizes": np.int64(64)}, "hidden_layer_sizes must be numbers of units, from the bottom up, such as (256, 512), got np.int64(64): write (64,)"),
+    ({"hidden_layer_sizes": np.array([3, 2])}, "hidden_layer_sizes must be numbers of units, from the bottom up, such as (256, 512), got array([3, 2]): write (3, 2)"),
+    ({"hidden_layer_sizes": range(3, 1, -1)}, "hidden_layer_sizes must be numbers of units, from the bottom up, such as (256, 512), got range(3, 1, -1): write (3, 2)"),
+    ({"hidden_layer_sizes": (8, 10**12)}, "each of hidden_layer_sizes must be <= 33,554,432 for 8 units below, got 1,000,000,000,000"),
+    ({"batch_size": 10**12}, "batch_size must be <= 38,347,922 for 7 hidden units, got 1,000,000,000,000"),
     ({"hidden_layer_sizes": (8, 0)}, "each of hidden_layer_sizes must be an integer >= 1, got 0"),
     ({"learning_rate": 0}, "learning_rate must be above 0, got 0"),
     ({"batch_size": 2.0}, "batch_size must be an integer >= 1, got 2.0: write 2"),
@@ -378,12 +419,12 @@ def test_estimator_checks_pass() -> None:
     ({"k": 0}, "k must be an integer >= 1, got 0"),
     ({"momentum": 1}, "momentum must be a finite number with 0 <= momentum < 1, got 1"),
     ({"finetune": "yes"}, "finetune must be True or False, got 'yes'"),
-    ({"finetune_learning_rate": -1}, "finetune_learning_rate must be a finite number with 0 <= "),
+    ({"finetune_learning_rate": -1}, "finetune_learning_rate must be above 0, got -1"),
     ({"finetune_batch_size": 0}, "finetune_batch_size must be an integer >= 1, got 0"),
     ({"finetune_epochs": 0}, "finetune_epochs must be an integer >= 1, got 0"),
     ({"C": 0}, "C must be above 0, got 0"),
     ({"verbose": "no"}, "verbose must be an integer >= 0, got 'no'"),
-    ({"random_state": -1}, "random_state must be an integer >= 0, got -1"),
+    ({"random_state": -1}, "random_state must be None, an integer >= 0 or a numpy.random.Generator, got -1: write"),
 ])  # fmt: skip
 def test_invalid_settings_are_refused_before_anything_changes(
     settings: dict[str, Any], message: str, fitted: DeepBeliefNetwork
@@ -403,6 +444,22 @@ def refused(dbn: DeepBeliefNetwork, data: tuple[Any, Any], message: str) -> None
     assert pickle.dumps(dbn) == before
 
 
+class NAType:
+    """Stands in for pandas.NA, whose comparisons have no truth value."""
+
+    def __repr__(self) -> str:
+        return "<NA>"
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __ne__ = __eq__
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+
 @pytest.mark.parametrize(("x", "y", "message"), [
     (np.full_like(X, np.nan), Y, "Input X contains NaN"),
     (np.full_like(X, np.inf), Y, "Input X contains infinity"),
@@ -415,16 +472,46 @@ def refused(dbn: DeepBeliefNetwork, data: tuple[Any, Any], message: str) -> None
     (X, np.full(60, -1), "DeepBeliefNetwork: y must have labels of at least two classes, got -1 (unlabeled) in all rows"),
     (X, np.zeros(60, int), "DeepBeliefNetwork: y must have at least two classes, got one class, 0"),
     (X, np.where(Y == 0, -1, 1), "got one class, 1 beside -1, which marks rows without a label: rename -1 if it is a class"),
-    (X, Y + 0.5, "Unknown label type: continuous"),
-    (X, np.where(Y == 0, np.nan, Y), "DeepBeliefNetwork: y must hold labels, got NaN or infinity: mark rows without a label with -1"),
+    (X, Y + 0.5, "DeepBeliefNetwork: y must hold whole numbers, got 0.5 (Unknown label type: continuous): turn measurements into classes"),
+    (X, np.where(Y == 0, np.nan, Y), "DeepBeliefNetwork: y must hold labels, got nan: mark rows without a label with -1"),
+    (X, [None, *Y[1:].tolist()], "DeepBeliefNetwork: y must hold labels, got None: mark rows without a label with -1"),
+    (X, np.array([NAType(), *Y[1:]], object), "DeepBeliefNetwork: y must hold labels, got <NA>: mark rows without a label with -1"),
+    (X, np.array([NAType(), *(["a", "b"] * 30)[1:]], object), "DeepBeliefNetwork: y must hold labels, got <NA>: mark"),
+    (X, np.ma.masked_equal(Y, 2), "DeepBeliefNetwork: y must be a plain array, got a masked array, whose mask would be lost: write y.filled(-1)"),
+    (np.ma.masked_less(X, 0.2), Y, "DeepBeliefNetwork: X must be a plain array, got a masked array, whose mask would be lost: write X.filled(0)"),
+    (X.astype("M8[s]"), Y, "DeepBeliefNetwork: X must not hold times"),
+    (X, Y.astype("M8[s]"), "DeepBeliefNetwork: y must not hold times"),
+    (X, np.array([True, 1, 0] * 20, object), "DeepBeliefNetwork: y must hold only strings, only booleans or only numbers, got True and 1: write all classes alike"),
+    (X, np.array([b"a", b"b"] * 30), "DeepBeliefNetwork: y must hold strings, booleans or numbers, got b'a'"),
     (X, np.where(Y == 0, "-1", "spam"), "DeepBeliefNetwork: y must mark rows without a label with the number -1, got the string '-1': use an array of dtype object"),
-    (X, np.where(Y == 0, None, np.array(["a", "b", "c"], object)[Y]), "DeepBeliefNetwork: y must hold only strings or only numbers, got 'b' and None: mark rows without a label with -1"),
+    (X, np.where(Y == 0, None, np.array(["a", "b", "c"], object)[Y]), "DeepBeliefNetwork: y must hold labels, got None: mark rows without a label with -1"),
+    (X, np.array(["a", 3, "b"] * 20, object), "DeepBeliefNetwork: y must hold only strings, only booleans or only numbers, got 'a' and 3: write all classes alike"),
     (X, np.eye(3)[Y], "y should be a 1d array, got an array of shape (60, 3) instead"),
 ])  # fmt: skip
 def test_invalid_data_are_refused_before_anything_changes(
     x: Any, y: Any, message: str, fitted: DeepBeliefNetwork
 ) -> None:
     refused(copy.deepcopy(fitted), (x, y), message)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["learning_rate", "finetune_learning_rate"])
+@pytest.mark.parametrize("rate", [1e6, 1e30])
+def test_too_large_weights_leave_the_network(dtype: Any, name: str, rate: float) -> None:
+    x, y = rows(dtype=dtype)
+    dbn = DeepBeliefNetwork(**SMALL | {"random_state": np.random.default_rng(0)}).fit(x, y)
+    before = pickle.dumps(dbn.set_params(**{name: rate}))
+    message = rf"weights must stay below 10000, got \S+: lower {name}"
+    with pytest.raises(FloatingPointError, match=message):
+        dbn.fit(x, y)
+    assert pickle.dumps(dbn) == before
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "transform", "gibbs"])
+def test_masks_are_refused_in_new_rows(method: str, fitted: DeepBeliefNetwork) -> None:
+    with pytest.raises(ValueError, match="DeepBeliefNetwork: X must be a plain array, got a masked array"):
+        getattr(fitted, method)(np.ma.masked_less(X, 0.2))
 
 
 def test_rounding_of_a_scaler_is_no_mistake(fitted: DeepBeliefNetwork) -> None:

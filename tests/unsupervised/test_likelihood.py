@@ -45,6 +45,11 @@ def test_log_likelihoods_are_those_of_the_states() -> None:
     found = rbm.log_likelihood(data)
     assert found == Estimate(pytest.approx(expected, rel=1e-12), 0.0)
     assert rbm.log_likelihood(data, Estimate(5.0, 0.1)) == (pytest.approx(-rbm.free_energy(data).mean() - 5), 0.1)
+    assert rbm.log_likelihood(data, rbm.log_partition_function()) == found
+    assert rbm.log_likelihood(data, np.float64(5)) == rbm.log_likelihood(data, Estimate(5.0, 0.0))
+    for wrong in ("5", (5.0, 0.1), np.nan, Estimate(np.inf, 0.0), True):
+        with pytest.raises(ValueError, match=r"^BernoulliRBM: log_partition must be "):
+            rbm.log_likelihood(data, wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -95,6 +100,7 @@ def test_what_is_too_large_to_enumerate_is_refused_and_estimated() -> None:
 
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"n_chains": 1}, "n_chains must be an integer >= 2, got 1"),
+    ({"n_chains": 10**12}, "n_chains must be <= 89,478,485 for 3 units of a layer, got 1,000,000,000,000"),
     ({"n_temperatures": 0}, "n_temperatures must be an integer >= 1, got 0"),
     ({"random_state": "a"}, "random_state must be None, an integer >= 0 or a numpy.random.Generator, got 'a'"),
 ])  # fmt: skip

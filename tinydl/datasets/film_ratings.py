@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FilmRatings"]
+from .. import arguments
+
+__all__ = ["FilmRatings", "repeated_pairs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +23,7 @@ class FilmRatings:
     titles, genres, years: by film id; the year is None if the source omits it.
     source: the origin of the ratings; for generated data it begins with "SYNTHETIC".
 
-    ValueError: arrays of unequal length, or an item without a title.
+    TypeError: a column that is no array. ValueError: arrays of unequal length, or an item without a title.
     """
 
     users: NDArray[np.int64]
@@ -34,12 +36,17 @@ class FilmRatings:
     source: str
 
     def __post_init__(self) -> None:
+        for name in ("users", "items", "ratings", "times"):
+            if not isinstance(column := getattr(self, name), np.ndarray):
+                got = f"got {arguments.brief(column)}: write np.asarray({name})"
+                raise TypeError(f"FilmRatings: {name} must be a NumPy array, {got}")
         shapes = [each.shape for each in (self.users, self.items, self.ratings, self.times)]
         if len(set(shapes)) > 1 or len(shapes[0]) != 1:
-            raise ValueError(f"users, items, ratings and times must be 1-D and of one length, got shapes {shapes}")
+            expected = "users, items, ratings and times must be 1-D and of one length"
+            raise ValueError(f"FilmRatings: {expected}, got shapes {shapes}")
         without = next((item for item in np.unique(self.items).tolist() if item not in self.titles), None)
         if without is not None:
-            raise ValueError(f"titles must hold every item, got none for item {without}")
+            raise ValueError(f"FilmRatings: titles must hold every item, got none for item {without}")
 
     @property
     def n_ratings(self) -> int:
@@ -57,3 +64,10 @@ class FilmRatings:
     @property
     def is_synthetic(self) -> bool:
         return self.source.startswith("SYNTHETIC")
+
+
+def repeated_pairs(users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The places where a user and an item occur together that also do so earlier, in order."""
+    order = np.lexsort((items, users))  # stable, so that the first of equal pairs comes first
+    again = (np.diff(users[order]) == 0) & (np.diff(items[order]) == 0)
+    return np.sort(order[1:][again])

@@ -54,12 +54,14 @@ class DataFiles:
     def find(self, path: PathLike | None = None) -> Path | None:
         """The data's file or folder: in `path` if given, else in TINYDL_DATA or the cache; None if not found.
 
-        FileNotFoundError: the given path does not exist, or holds none of the names.
+        FileNotFoundError: the given path does not exist, or holds none of the names. TypeError: it is no path.
         """
         if path is None:
             folder = os.environ.get("TINYDL_DATA")
             places = [*([Path(folder).expanduser()] if folder else []), cache()]
             return next(filter(None, map(self._find_in, places)), None)
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"{self.title}: path must be a file or a folder, got {path!r:.100}: write it as a string")
         given = Path(path).expanduser()
         found = self._find_in(given)
         if found is None:

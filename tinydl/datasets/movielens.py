@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import PathLike
-from .film_ratings import FilmRatings
+from .film_ratings import FilmRatings, repeated_pairs
 from .locate import DataFiles
 
 __all__ = ["GENRES", "load"]
@@ -54,6 +54,9 @@ class _Layout(NamedTuple):
     separator: str
 
 
+_COUNTS = "u.info"  # optional; 100K's numbers of users, items and ratings
+_OPENING = 852_076_800  # seconds since 1970 at the start of 1997, the year in which the site opened
+
 _LAYOUTS = (_Layout("u.data", "u.item", "\t"), _Layout("ratings.dat", "movies.dat", "::"))
 
 
@@ -67,7 +70,8 @@ def load(path: PathLike | None = None, *, download: bool = False) -> FilmRatings
     """Read the data from `path`, else from the folder in TINYDL_DATA, else from the cache (see locate.py).
 
     path: the folder ml-100k or ml-1m, its zip archive, or a folder that contains one of these, 100K's first. Archives
-        are read in place; nothing is unpacked.
+        are read in place; nothing is unpacked. Text is read as UTF-8 if it is valid UTF-8, else as Latin-1, as
+        published.
     download: if the data are not found, fetch 100K's archive (5 MB) into the cache, once, and check it; this needs
         pooch.
 
@@ -83,6 +87,8 @@ def load(path: PathLike | None = None, *, download: bool = False) -> FilmRatings
         raise FileNotFoundError(f"{place}: expected {wanted}, got {', '.join(files) or 'neither'}: get it again")
     films = (_read_u_item if layout.films == "u.item" else _read_movies_dat)(*files[layout.films])
     users, items, ratings, times = _read_ratings(*files[layout.ratings], layout, films)
+    if layout.ratings == "u.data" and _COUNTS in files:
+        _check_count(*files[_COUNTS], files["u.data"][0], len(ratings))
     source = f"{place.name} ({len(ratings):,} ratings)"
     return FilmRatings(users, items, ratings.astype(np.float64), times, *films, source)
 
@@ -91,17 +97,16 @@ def load(path: PathLike | None = None, *, download: bool = False) -> FilmRatings
 
 
 Files = dict[str, tuple[str, str]]  # by name: the location of a file, for messages, and its content
-_NAMES = {name for layout in _LAYOUTS for name in layout[:2]}
+_NAMES = (*(name for layout in _LAYOUTS for name in layout[:2]), _COUNTS)
 
 
 def _in_folder(folder: Path) -> Files:
     # Only \n ends a line: other characters that end lines elsewhere may occur in titles.
-    found = ((name, folder / name) for layout in _LAYOUTS for name in layout[:2])
     files: Files = {}
-    for name, path in found:
+    for name, path in ((name, folder / name) for name in _NAMES):
         if path.is_file():
             _check_size(str(path), name, path.stat().st_size)
-            files[name] = str(path), path.read_bytes().decode("latin-1")
+            files[name] = str(path), _decoded(path.read_bytes())
     return files
 
 
@@ -116,7 +121,7 @@ def _in_archive(path: Path) -> Files:
                 if name in _NAMES and name not in files:
                     where = f"{path}: {name}"
                     _check_size(where, name, member.file_size)
-                    files[name] = where, archive.read(member).decode("latin-1")
+                    files[name] = where, _decoded(archive.read(member))
             return files
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{path}: not a zip archive, or a damaged one ({error}): get it again") from error
@@ -125,6 +130,14 @@ def _in_archive(path: Path) -> Files:
 def _check_size(where: str, name: str, size: int) -> None:
     if size > (_LARGEST_RATINGS if any(name == layout.ratings for layout in _LAYOUTS) else _LARGEST_FILMS):
         raise ValueError(f"{where}: {size:,} bytes are more than any MovieLens file of this name has")
+
+
+def _decoded(content: bytes) -> str:
+    """The text of a file. Titles in Latin-1 with a letter beyond ASCII are not valid UTF-8, but for rare exceptions."""
+    try:
+        return content.decode("utf-8-sig")  # without the mark that some editors put at the beginning
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _lines(content: str) -> Iterator[tuple[int, str]]:
@@ -146,17 +159,28 @@ def _read_ratings(where: str, content: str, layout: _Layout, films: _Films) -> N
             expected = f"a user, an item, a rating and a time, whole numbers between {layout.separator!r}"
             raise ValueError(f"{where}: line {number}: expected {expected}, got {line!r:.100}")
     numbers = np.fromstring(content.replace(layout.separator, " "), np.int64, sep=" ")
-    users, items, ratings, _ = columns = np.ascontiguousarray(numbers.reshape(-1, 4).T)
+    users, items, ratings, times = columns = np.ascontiguousarray(numbers.reshape(-1, 4).T)
     for wrong, expected in [
         (users < 1, "a user from 1"),
         ((ratings < 1) | (ratings > 5), "a rating of 1 to 5"),
         (~np.isin(items, list(films.titles)), f"an item that is in {layout.films}"),
+        (times < _OPENING, f"a time, in seconds since 1970, from {_OPENING} (1997)"),
     ]:
         if wrong.any():
             row = int(wrong.argmax())
-            got = f"user {users[row]}, item {items[row]}, rating {ratings[row]}"
+            got = f"user {users[row]}, item {items[row]}, rating {ratings[row]}, time {times[row]}"
             raise ValueError(f"{where}: line {row + 1}: expected {expected}, got {got}")
+    if len(again := repeated_pairs(users, items)):
+        got = f"user {users[again[0]]}, item {items[again[0]]} a second time"
+        raise ValueError(f"{where}: line {again[0] + 1}: expected one rating per user and item, got {got}")
     return columns
+
+
+def _check_count(where: str, content: str, ratings: str, count: int) -> None:
+    """Raise if u.info has a line such as "100000 ratings" with another number than u.data has lines."""
+    stated = re.search(r"^(\d+) ratings\s*$", content, re.ASCII | re.MULTILINE)
+    if stated and int(stated[1]) != count:
+        raise ValueError(f"{ratings}: expected {stated[1]} lines, as stated in {where}, got {count}: get it again")
 
 
 # --- films --------------------------------------------------------------------------------------------

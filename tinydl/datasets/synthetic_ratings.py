@@ -37,6 +37,7 @@ SECOND_WORDS = (
     "Tower", "Voyage", "Waltz", "Witness",
 )  # fmt: skip
 LARGEST = len(FIRST_WORDS) * len(SECOND_WORDS)
+MOST_USERS = 100_000  # 400 MB per array with 500 films
 FEWEST = 15  # ratings of a user
 DIMENSIONS = 6  # of tastes
 
@@ -46,10 +47,12 @@ def load(n_users: int = 500, n_items: int = 300, seed: int = 0) -> FilmRatings:
 
     Films that no user has seen have a title, but no ratings.
 
-    ValueError: unless n_users >= 1, 30 <= n_items <= 500 (there are no more titles) and seed >= 0.
+    ValueError: unless 1 <= n_users <= 100,000, 30 <= n_items <= 500 (there are no more titles) and seed >= 0.
     """
     owner = "synthetic_ratings.load"
     n_users = arguments.positive_int(owner, "n_users", n_users)
+    if n_users > MOST_USERS:
+        raise ValueError(f"{owner}: n_users must be at most {MOST_USERS:,}, got {n_users:,}: generate fewer")
     n_items = arguments.whole(owner, "n_items", n_items, 2 * FEWEST)
     if n_items > LARGEST:
         raise ValueError(f"{owner}: n_items must be at most {LARGEST}, the number of titles, got {n_items}")

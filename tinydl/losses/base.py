@@ -147,6 +147,8 @@ def real_numbers(owner: str, name: str, values: ArrayLike) -> NDArray:
         mend = str(error)
         if y.dtype.kind == "c":
             mend = "take the real part or the absolute value"
+        elif any(type(each).__name__ == "NAType" for each in y.ravel()):
+            mend = f"pandas.NA marks gaps: leave such rows out, or write {name}.to_numpy(float, na_value=numpy.nan)"
         elif name == "targets" and any(isinstance(label, str) for label in y.ravel()[:1]):
             mend = f"number the words, such as {str(y.ravel()[0])!r}: names, y = np.unique(y, return_inverse=True)"
         raise ValueError(f"{owner}: {name} must be real numbers, got dtype {y.dtype}: {mend}") from None

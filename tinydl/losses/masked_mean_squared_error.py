@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .base import Loss, Shape, as_finite, weighted
 
+OWNER = "MaskedMeanSquaredError"
+
 
 class MaskedMeanSquaredError(Loss):
     """The mean squared error for targets with gaps, such as a table of ratings: entries that are NaN do not count.
@@ -31,14 +33,12 @@ class MaskedMeanSquaredError(Loss):
 
     def check_targets(self, y: ArrayLike, output_shape: Shape, dtype: DTypeLike) -> NDArray:
         """As in all losses, but NaN is allowed."""
-        owner = "MaskedMeanSquaredError"
+        self._refuse_mask(y)
         y = self._of_output_shape(y, output_shape)
-        if np.isinf(y).any():
-            row = int(np.argwhere(np.isinf(y))[0][0])
-            raise ValueError(f"{owner}: targets must be finite, or NaN for gaps, got infinity in row {row}: remove it")
+        self._refuse_infinity(y)
         if y.size and np.isnan(y).all():
-            raise ValueError(f"{owner}: targets must hold numbers, got only NaN, which marks gaps: check their origin")
-        as_finite(owner, "targets", np.where(np.isnan(y), 0, y), dtype)
+            raise ValueError(f"{OWNER}: targets must hold numbers, got only NaN, which marks gaps: check their origin")
+        as_finite(OWNER, "targets", np.where(np.isnan(y), 0, y), dtype)
         return np.ascontiguousarray(y, dtype=dtype)
 
     def forward(self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None = None) -> float:
@@ -52,3 +52,23 @@ class MaskedMeanSquaredError(Loss):
     def _error(self, p: NDArray, y: NDArray) -> NDArray:
         """r (p - y)."""
         return np.where(np.isnan(y), 0, p - y)  # NaN in p passes through
+
+    def _remember(
+        self, y_pred: NDArray, y_true: NDArray, sample_weight: ArrayLike | None
+    ) -> tuple[NDArray, NDArray, NDArray | None]:
+        self._refuse_mask(y_true)
+        p, y, w = super()._remember(y_pred, y_true, sample_weight)
+        self._refuse_infinity(y)
+        return p, y, w
+
+    def _refuse_mask(self, y: ArrayLike) -> None:
+        if isinstance(y, np.ma.MaskedArray):
+            got = "got a masked array, whose mask would be lost"
+            mend = "write targets.astype(float).filled(numpy.nan), in which NaN marks the gaps"
+            raise ValueError(f"{OWNER}: targets must be plain numbers, {got}: {mend}")
+
+    def _refuse_infinity(self, y: NDArray) -> None:
+        infinite = np.isinf(y)
+        if infinite.any():
+            row = int(np.argwhere(infinite)[0][0])
+            raise ValueError(f"{OWNER}: targets must be finite, or NaN for gaps, got infinity in row {row}: remove it")

@@ -17,7 +17,7 @@ from ..model import Model
 from ..optimizers import Adam
 from ..regularizers import L2
 from ..schedules import CosineDecay
-from .base import Recommender
+from .base import Recommender, check_units
 from .biases import baseline
 
 
@@ -58,7 +58,8 @@ class AutoRec(Recommender):
     After fit, model_ is the Model, which has been trained with `fit` like any other. Besides val_rmse, history_ has
     "loss" and, if there are validation ratings, "rmse", that on the learned ratings.
 
-    Raises ValueError for invalid arguments; fit as in Recommender, and FloatingPointError if the loss is not finite.
+    Raises ValueError for invalid arguments; fit as in Recommender, for weights that need more than 1 GB, and
+    FloatingPointError if the loss is not finite.
     """
 
     model_: Model
@@ -80,6 +81,7 @@ class AutoRec(Recommender):
 
     def _fit(self, table: NDArray[np.float32], rated: NDArray[np.bool_], verbose: int | str) -> None:
         rows, columns = table.shape
+        check_units(self.units, 2 * columns + 1, columns)
         self._baseline = baseline(table, rated, self.regularization)
         self._x = np.where(rated, table - self._baseline, np.float32(0))
         y = np.where(rated, self._x, np.float32(np.nan))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
 from .. import arguments, interrupts
+from ..datasets.film_ratings import repeated_pairs
 from ..losses.base import real_numbers
+from ..training.inputs import check_verbose
 
 LARGEST_TABLE = 2**29  # entries: 2 GB in float32, and training needs several arrays of this size
+MOST_WEIGHTS = 2**28  # 1 GB in float32; their gradients, and what the optimizer remembers, take as much again
 SHRINKAGE = 50  # users who must have rated two items before half of their correlation counts
 Triple = tuple[ArrayLike, ArrayLike, ArrayLike]  # users, items, ratings
 
@@ -44,6 +49,8 @@ class Recommender(arguments.Configured):
     After fit: users_, items_ (the known ids, sorted), mean_ (of all ratings) and history_, {name: [a figure per
     epoch]}, with "rmse" and "val_rmse" if `validation` was given. A copy or a pickle holds which items each user rated.
 
+    scikit-learn's clone, get_params and set_params work. GridSearchCV and cross_val_score do not: they call fit(X, y).
+
     Subclasses define two methods for a table (rows, columns), oriented by based_on:
         _fit(table, rated, verbose)    learn from a float32 table, 0 where the mask `rated` is False; append the
                                        figures of each epoch to the history with _record
@@ -58,13 +65,30 @@ class Recommender(arguments.Configured):
     def __init__(self, *, scale: Sequence[float] = (1.0, 5.0), based_on: str = "item", random_state: int = 0) -> None:
         owner = type(self).__name__
         if not isinstance(scale, tuple | list) or len(scale) != 2:
-            raise ValueError(f"{owner}: scale must be (lowest, highest), got {arguments.brief(scale)}")
+            mend = f": write {tuple(scale.tolist())}" if isinstance(scale, np.ndarray) and scale.shape == (2,) else ""
+            raise ValueError(f"{owner}: scale must be (lowest, highest), got {arguments.brief(scale)}{mend}")
         low, high = (arguments.number(owner, "an end of scale", end) for end in scale)
         if not low < high:
             raise ValueError(f"{owner}: scale must be (lowest, highest), got ({low:g}, {high:g}): exchange them")
         self.scale = (low, high)
         self.based_on = arguments.one_of(owner, "based_on", based_on, ("item", "user"))
         self.random_state = arguments.whole(owner, "random_state", random_state)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's arguments, as in scikit-learn; `deep` makes no difference."""
+        return self.get_config()
+
+    def set_params(self, **params: Any) -> Any:
+        """Change some of the constructor's arguments, and return the recommender; raises as the constructor does."""
+        vars(self).update(self._with(**params).get_config())
+        return self
+
+    def __sklearn_clone__(self) -> Any:
+        return self._with()
+
+    def _with(self, **params: Any) -> Any:
+        """A new recommender with the same arguments but for `params`, not fitted."""
+        return type(self)(**{**self.get_config(), **params})
 
     def _fit(self, table: NDArray[np.float32], rated: NDArray[np.bool_], verbose: int | str) -> None:
         raise NotImplementedError(f"{type(self).__name__} has no _fit")
@@ -89,14 +113,15 @@ class Recommender(arguments.Configured):
         ratings are finite numbers within the scale, and each user rated each item at most once. A recommender whose
         fit fails, or is interrupted by Ctrl-C, stays as it was.
         """
-        learned = self._checked("fit", users, items, ratings)
+        learned = checked_ratings("fit", users, items, ratings, self.scale)
         watched = None
         if validation is not None:
             if not isinstance(validation, tuple | list) or len(validation) != 3:
                 got = arguments.brief(validation)
                 raise ValueError(f"fit: validation must be (users, items, ratings), got {got}")
-            watched = self._checked("fit: validation", *validation)
-        new = type(self)(**self.get_config())  # so that a failure leaves self as it was
+            watched = checked_ratings("fit: validation", *validation, self.scale)
+        verbose = check_verbose("fit", verbose)
+        new = self._with()  # so that a failure leaves self as it was
         new._learn(learned, watched, verbose)
         self._become(new)
         return self
@@ -191,17 +216,21 @@ class Recommender(arguments.Configured):
         n_ij is the number of users who rated both: if few did, a correlation of predictions means little.
 
         Reference  Koren 2010, "Factor in the Neighbors", section 2.2
-        Raises NotFittedError before fit; ValueError for an item that fit has not seen.
+        Raises NotFittedError before fit; ValueError for an item that fit has not seen, and if its d_ui are 0 but for
+        rounding, as they always are in UserItemBias: it predicts the same differences between items for all users.
         """
         self._check_fitted("similar")
         row = _row("similar", "item", item, self.items_)
         n = arguments.positive_int("similar", "n", n)
-        d = self._predictions - self._predictions.mean(axis=1, keepdims=True)
+        d = self._predictions - self._predictions.mean(axis=1, keepdims=True, dtype=np.float64)
         d -= d.mean(axis=0)
         lengths = np.sqrt(np.einsum("ui,ui->i", d, d))
+        rounding = 4 * np.finfo(np.float32).eps * np.abs(self._predictions).max() * np.sqrt(len(d))
+        if lengths[row] <= rounding:
+            expected, got = "be predicted for some users as better, for others as worse", "the same for all users"
+            raise ValueError(f"similar: item must {expected}, got {got}: use AutoRec or RBMRecommender")
         products = d.T @ d[:, row]
-        scale = lengths * lengths[row]
-        correlation = np.divide(products, scale, out=np.zeros_like(products), where=scale > 0)
+        correlation = np.divide(products, lengths * lengths[row], out=np.zeros(len(d.T)), where=lengths > rounding)
         both = self._rated[self._rated[:, row]].sum(axis=0)
         nearest = np.argsort(-correlation * both / (both + SHRINKAGE), kind="stable")
         return self.items_[nearest[nearest != row][:n]]
@@ -224,33 +253,58 @@ class Recommender(arguments.Configured):
             mend = "call fit(users, items, ratings) first"
             raise NotFittedError(f"{method}: the recommender must be fitted, got a new {type(self).__name__}: {mend}")
 
-    def _checked(self, owner: str, users: ArrayLike, items: ArrayLike, ratings: ArrayLike) -> Ratings:
-        users, items = _ids(owner, "users", users), _ids(owner, "items", items)
-        values = real_numbers(owner, "ratings", ratings).astype(np.float64)
-        if values.ndim != 1 or not len(users) == len(items) == len(values):
-            got = f"{len(users)} users, {len(items)} items and ratings of shape {values.shape}"
-            raise ValueError(f"{owner}: users, items and ratings must be 1-D and of one length, got {got}")
-        if len(values) == 0:
-            raise ValueError(f"{owner}: ratings must hold at least one rating, got none")
-        low, high = self.scale
-        bad = np.flatnonzero(~((low <= values) & (values <= high)))  # NaN is bad, too
-        if len(bad):
-            got = f"{values[bad[0]]:g} at position {bad[0]}" + f", and {len(bad) - 1:,} others" * (len(bad) > 1)
-            mend = "leave out what was not rated" if np.isnan(values[bad]).all() else "give the scale: scale=(0.5, 5)"
-            raise ValueError(f"{owner}: ratings must lie within the scale, {low:g} to {high:g}, got {got}: {mend}")
-        order = np.lexsort((items, users))
-        again = (np.diff(users[order]) == 0) & (np.diff(items[order]) == 0)
-        if again.any():
-            place = order[1:][again][0]
-            got = f"user {users[place]} and item {items[place]} more than once"
-            others = int(again.sum()) - 1
-            got += f", and {others:,} other repetitions" * (others > 0)
-            raise ValueError(f"{owner}: each user may rate an item once, got {got}: keep one rating, such as the last")
-        return Ratings(users, items, values)
+
+def checked_ratings(
+    owner: str, users: ArrayLike, items: ArrayLike, ratings: ArrayLike, scale: tuple[float, float] | None
+) -> Ratings:
+    """Return ratings as arrays; raise unless all are as fit expects. Without a scale, any finite number is a rating."""
+    users, items = _ids(owner, "users", users), _ids(owner, "items", items)
+    _refuse_mask(owner, "ratings", ratings)
+    values = real_numbers(owner, "ratings", ratings).astype(np.float64)
+    if values.ndim != 1 or not len(users) == len(items) == len(values):
+        got = f"{len(users)} users, {len(items)} items and ratings of shape {values.shape}"
+        raise ValueError(f"{owner}: users, items and ratings must be 1-D and of one length, got {got}")
+    if len(values) == 0:
+        raise ValueError(f"{owner}: ratings must hold at least one rating, got none")
+    low, high = scale or (-np.inf, np.inf)
+    bad = np.flatnonzero(~(np.isfinite(values) & (low <= values) & (values <= high)))
+    if len(bad):
+        expected = "be finite" if scale is None else f"lie within the scale, {low:g} to {high:g}"
+        got = f"{values[bad[0]]:g} at position {bad[0]}" + f", and {len(bad) - 1:,} others" * (len(bad) > 1)
+        raise ValueError(f"{owner}: ratings must {expected}, got {got}: {_mend_of_ratings(values[bad], low, high)}")
+    again = repeated_pairs(users, items)
+    if len(again):
+        got = f"user {users[again[0]]} and item {items[again[0]]} more than once"
+        got += f", and {len(again) - 1:,} other repetitions" * (len(again) > 1)
+        raise ValueError(f"{owner}: each user may rate an item once, got {got}: keep one rating, such as the last")
+    return Ratings(users, items, values)
+
+
+def _mend_of_ratings(bad: NDArray[np.float64], low: float, high: float) -> str:
+    """What to do about ratings that are not finite, or outside the scale."""
+    if not np.isfinite(bad).all():
+        return "leave such ratings out"
+    mend = f"give the scale that holds all ratings, scale=({min(low, bad.min()):g}, {max(high, bad.max()):g})"
+    return f"leave them out if 0 marks what was not rated, or {mend}" if not bad.any() else mend
+
+
+def check_units(units: int, weights: int, columns: int) -> None:
+    """Raise if `units` hidden units, with this many weights each, need too much memory."""
+    most = MOST_WEIGHTS // weights
+    if units > most:
+        raise ValueError(f"fit: units must be <= {most:,} for {columns:,} columns, got {units:,}")
+
+
+def _refuse_mask(owner: str, name: str, values: ArrayLike) -> None:
+    if isinstance(values, np.ma.MaskedArray):
+        got = "got a masked array, whose mask would be lost"
+        mend = "leave the masked entries out of users, items and ratings"
+        raise ValueError(f"{owner}: {name} must be a plain array, {got}: {mend}")
 
 
 def _ids(owner: str, name: str, values: ArrayLike) -> NDArray[np.int64]:
     """Return ids as int64; raise unless they are integers in one dimension."""
+    _refuse_mask(owner, name, values)
     ids = np.asarray(values)
     if ids.ndim != 1:
         mend = "write [id] for one" if ids.ndim == 0 else "pass one column, without others"
@@ -258,13 +312,21 @@ def _ids(owner: str, name: str, values: ArrayLike) -> NDArray[np.int64]:
     if ids.size == 0:
         return np.empty(0, np.int64)
     if ids.dtype.kind not in "iu":
-        mend = f"number them: names, {name} = np.unique({name}, return_inverse=True)"
-        if ids.dtype.kind == "f":
-            mend = f"write {name}.astype(int)" if np.array_equal(ids, np.rint(ids)) else mend
-        raise TypeError(f"{owner}: {name} must be integer ids, got dtype {ids.dtype}: {mend}")
+        raise TypeError(f"{owner}: {name} must be integer ids, got dtype {ids.dtype}: {_mend_of_ids(name, ids)}")
     if ids.dtype.kind == "u" and ids.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{owner}: {name} must be at most 2**63 - 1, got {ids.max()}: number them with np.unique")
     return ids.astype(np.int64)
+
+
+def _mend_of_ids(name: str, ids: NDArray[Any]) -> str:
+    """What to do about ids that are no integers: gaps, integers in other types, names."""
+    kind = ids.dtype.kind
+    gaps = kind == "f" and not np.isfinite(ids).all()
+    if gaps or (kind == "O" and not all(isinstance(each, str | Integral) for each in ids)):
+        return "leave rows without an id out"
+    if np.array_equal(ids, np.rint(ids)) if kind == "f" else all(isinstance(each, Integral) for each in ids):
+        return f"write {name}.astype(int)"
+    return f"number them: names, {name} = np.unique({name}, return_inverse=True)"
 
 
 def _places(known: NDArray[np.int64], ids: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
@@ -275,7 +337,7 @@ def _places(known: NDArray[np.int64], ids: NDArray[np.int64]) -> tuple[NDArray[n
 
 def _row(owner: str, name: str, value: int, known: NDArray[np.int64]) -> int:
     """The place of one id; raise unless fit has seen it."""
-    identity = arguments.whole(owner, name, value, -(2**63))
+    identity = arguments.whole(owner, name, value, -math.inf)
     places, found = _places(known, np.array([identity]))
     if not found[0]:
         got = f"{identity}, which fit has not seen"

@@ -13,14 +13,13 @@ from ..optimizers import SGD
 from ..schedules import CosineDecay
 from ..training.inputs import progress_bar
 from . import rating_machine
-from .base import Recommender
+from .base import LARGEST_TABLE, Recommender, check_units
 from .rating_machine import Entries, Weights
 
 MOST_VALUES = 100  # softmax units per column
 SPREAD = 0.03  # standard deviation of the first weights
 PRIOR_RATINGS = 15.0  # distributed like all ratings, and added to those of a column for its first biases
 LARGEST_WEIGHT = 20.0  # weights that learn well stay below 2
-MOST_WEIGHTS = 2**28  # 1 GB in float32; their gradients and velocities take as much again
 
 
 class RBMRecommender(Recommender):
@@ -56,7 +55,7 @@ class RBMRecommender(Recommender):
     drawn given the row. The steps do not minimize this number, but it shows whether the machine learns.
 
     Raises     ValueError for invalid hyper-parameters, and in fit for more than 100 different ratings with softmax
-               units and for weights that need more than 1 GB; FloatingPointError if a weight exceeds 20 in training.
+               units and for sizes that need more than 1 GB; FloatingPointError if a weight exceeds 20 in training.
                The recommender then stays as it was
     Reference  Salakhutdinov, Mnih & Hinton 2007; Bernoulli units: the recommender of Liu & Mehta 2019
     """
@@ -93,9 +92,11 @@ class RBMRecommender(Recommender):
         rng = np.random.default_rng(self.random_state)
         entries = self._entries = self._as_entries(table[rated], rated)
         sizes = (table.shape[1], *self._features.shape, self.units)
-        most = MOST_WEIGHTS // (table.shape[1] * self._features.shape[1])
-        if self.units > most:
-            raise ValueError(f"fit: units must be <= {most:,} for {table.shape[1]:,} columns, got {self.units:,}")
+        check_units(self.units, table.shape[1] * self._features.shape[1], table.shape[1])
+        draws = self.k * max(min(self.batch_size, len(table)) * self.units, len(entries.columns))
+        if draws > LARGEST_TABLE:
+            expected, mend = f"need at most {LARGEST_TABLE:,} random numbers", "lower k, units or batch_size"
+            raise ValueError(f"fit: a batch must {expected}, got {draws:,}: {mend}")
         weights, gradients = Weights.zeros(*sizes), Weights.zeros(*sizes)
         weights.W[...] = SPREAD * rng.standard_normal(weights.W.shape, np.float32)
         weights.b[...] = _first_biases(entries, len(weights.b), self.visible == "softmax")

@@ -250,9 +250,16 @@ def check_frequency(validation_freq: Any) -> Callable[[int], bool]:
     return lambda epoch: (epoch + 1) % every == 0
 
 
+def check_verbose(method: str, verbose: Any) -> int | str:
+    """Return `verbose`; raise unless it is 0, 1, 2 or "auto". True and False count as 1 and 0."""
+    if isinstance(verbose, bool | np.bool_ | np.integer):
+        verbose = int(verbose)
+    return arguments.one_of(method, "verbose", verbose, (0, 1, 2, "auto"))
+
+
 def progress_bar(verbose: Any, method: str = "fit") -> list[Callback]:
     """The callback that shows progress, for `verbose`; [] if it is silent."""
-    arguments.one_of(method, "verbose", int(verbose) if isinstance(verbose, bool) else verbose, (0, 1, 2, "auto"))
+    verbose = check_verbose(method, verbose)
     return [ProgressBar(bar=verbose != 2)] if verbose else []
 
 

@@ -5,6 +5,7 @@ The functions at the end are the NumPy definitions; `compiled_as` binds one of t
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 import warnings
@@ -18,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import arguments, interrupts, kernels
 from ..kernels import compiled_as
 from ..kernels.machine.threads import one_blas_thread
-from . import energy, likelihood
+from . import checks, energy, likelihood
 from .likelihood import Estimate
 
 OWNER = "BernoulliRBM"
@@ -87,9 +88,10 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                    (batch_size, hidden); visible_mean_ (visible,), the means of the rows seen, the base of
                    `annealed_log_partition_function`; random_state_, the Generator of all draws since `fit`
     dtype          float32 rows make a float32 machine, all others a float64 machine
-    Raises         ValueError for invalid hyper-parameters (in fit and partial_fit, as in scikit-learn, before
-                   anything changes), for NaN, infinity, empty data and other widths; TypeError for sparse matrices.
-                   FloatingPointError if the weights overflow.
+    Raises         ValueError for invalid hyper-parameters (in fit and partial_fit, as in scikit-learn), for weights
+                   of more than 2 GB, and for NaN, infinity, masks, times, empty data and other widths; TypeError for
+                   sparse matrices; FloatingPointError if a weight or bias exceeds 10,000. A machine whose fit or
+                   partial_fit fails, or is interrupted by Ctrl-C, stays as it was
     Warns          once, if values lie outside 0 .. 1: they are no probabilities
     Reference      Smolensky 1986; Hinton 2002, 2010; Tieleman 2008; Bengio & Delalleau 2009; Sutskever & Tieleman 2010
     """
@@ -130,16 +132,23 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def fit(self, X: ArrayLike, y: Any = None) -> BernoulliRBM:
         """Train on the rows of X (n, visible), from new weights. y is ignored."""
         self._check_settings()
-        rng = _generator(self.random_state)
-        rows = validate_data(self, X, dtype=(np.float64, np.float32))
-        self._start(rows, rng)
+        new, rng = copy.copy(self), checks.generator(OWNER, self.random_state)
+        rows = new._validated(X, (np.float64, np.float32), reset=True)
+        with checks.draws_undone_by_errors(rng):
+            new._start(rows, rng)
+            new._train(rows)
+        self.__dict__.update(new.__dict__)  # at the end, so that a failure leaves self as it was
+        return self
+
+    def _train(self, rows: NDArray) -> None:
+        """All passes over the rows, from new weights."""
         self._warn(rows)
         self.visible_mean_ = rows.mean(axis=0, dtype=np.float64)
         self._rows_seen = len(rows)
         self.intercept_visible_[...] = likelihood.log_odds(self._base_means())
         for epoch in range(self.n_iter):
             start = time.perf_counter()
-            order = rng.permutation(len(rows))
+            order = self.random_state_.permutation(len(rows))
             for at in range(0, len(rows), self.batch_size):
                 self._update(rows[order[at : at + self.batch_size]])
                 interrupts.check()
@@ -150,32 +159,41 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                     f"Epoch {epoch + 1}/{self.n_iter} - {seconds:.1f}s - pseudo_log_likelihood: {figure:.4g}",
                     flush=True,
                 )
-        return self
 
     @interrupts.held
     @one_blas_thread()
     def partial_fit(self, X: ArrayLike, y: Any = None) -> BernoulliRBM:
         """Update once, with the rows of X as one batch; the first call makes the weights. y is ignored."""
         self._check_settings()
-        first = not hasattr(self, "components_")
-        rng = _generator(self.random_state) if first else self.random_state_
-        rows = validate_data(self, X, dtype=(np.float64, np.float32) if first else self.components_.dtype, reset=first)
+        new, first = copy.copy(self), not hasattr(self, "components_")
+        rng = checks.generator(OWNER, self.random_state)
         if first:
-            self._start(rows, rng)
-            self.visible_mean_, self._rows_seen = np.zeros(rows.shape[1]), 0
-        self._warn(rows)
-        self._rows_seen += len(rows)
-        change = rows.mean(axis=0, dtype=np.float64) - self.visible_mean_
-        self.visible_mean_ += change * (len(rows) / self._rows_seen)
-        if first:
-            self.intercept_visible_[...] = likelihood.log_odds(self._base_means())
-        self._update(rows)
-        self._check_weights()
+            rows = new._validated(X, (np.float64, np.float32), reset=True)
+        else:
+            self._check_sizes()
+            rng, rows = self.random_state_, new._validated(X, self.components_.dtype)
+        with checks.draws_undone_by_errors(rng):
+            if first:
+                new._start(rows, rng)
+                new.visible_mean_, new._rows_seen = np.zeros(rows.shape[1]), 0
+            else:
+                new._own_parameters()
+            new._warn(rows)
+            new._rows_seen += len(rows)
+            change = rows.mean(axis=0, dtype=np.float64) - new.visible_mean_
+            new.visible_mean_ = new.visible_mean_ + change * (len(rows) / new._rows_seen)
+            if first:
+                new.intercept_visible_[...] = likelihood.log_odds(new._base_means())
+            new._update(rows)
+            new._check_weights()
+        self.__dict__.update(new.__dict__)
         return self
 
     def _start(self, X: NDArray, rng: np.random.Generator) -> None:
         """Make the weights for rows like X."""
         visible, hidden, dtype = X.shape[1], self.n_components, X.dtype
+        checks.affordable(OWNER, "n_components", hidden, visible, "visible units")
+        checks.affordable(OWNER, "batch_size", self.batch_size, hidden, "hidden units")
         self.components_ = rng.normal(0, 0.01, (hidden, visible)).astype(dtype)
         self.intercept_hidden_, self.intercept_visible_ = np.zeros(hidden, dtype), np.zeros(visible, dtype)
         self.h_samples_ = np.zeros((self.batch_size, hidden), dtype)
@@ -183,6 +201,11 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._velocity = _Gradient(*map(np.zeros_like, self._parameters()))
         self._n_features_out = hidden
         self._warned = False
+
+    def _own_parameters(self) -> None:
+        """Copy what updates change in place, which this copy of a machine shares with the machine itself."""
+        self.components_, self.intercept_visible_, self.intercept_hidden_ = map(np.array, self._parameters())
+        self._velocity = _Gradient(*map(np.array, self._velocity))
 
     def _update(self, v: NDArray) -> None:
         """One step of contrastive divergence with a batch."""
@@ -311,26 +334,29 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         W, b, c = self._fitted()
         n_chains = arguments.whole(OWNER, "n_chains", n_chains, 2)
+        checks.affordable(OWNER, "n_chains", n_chains, max(W.shape), "units of a layer")
         n_temperatures = arguments.positive_int(OWNER, "n_temperatures", n_temperatures)
-        rng = self.random_state_ if random_state is None else _generator(random_state)
+        rng = self.random_state_ if random_state is None else checks.generator(OWNER, random_state)
         means = self._base_means()
         return likelihood.annealed_log_partition_function(W, b, c, means, n_chains, n_temperatures, rng)
 
-    def log_likelihood(self, v: ArrayLike, log_partition: Estimate | None = None) -> Estimate:
+    def log_likelihood(self, v: ArrayLike, log_partition: Estimate | float | None = None) -> Estimate:
         """The mean of log p(v) over the rows, in nats, with the standard error that comes from log Z.
 
-        log_partition: an estimate of log Z for the present weights. None computes it: exactly (standard error 0) if
-        the smaller layer has up to 20 units, else by `annealed_log_partition_function` with its defaults.
+        log_partition: log Z for the present weights: an Estimate, or a number if it is exact (standard error 0). None
+        computes it: exactly if the smaller layer has up to 20 units, else by `annealed_log_partition_function` with its
+        defaults.
+
+        ValueError: log_partition is neither, or is not finite.
         """
         W, b, c = (x.astype(np.float64) for x in self._fitted())
         rows = self._rows(v).astype(np.float64)
         if log_partition is None:
             small = min(W.shape) <= likelihood.MOST_UNITS
-            log_partition = (
-                Estimate(self.log_partition_function(), 0.0) if small else self.annealed_log_partition_function()
-            )
-        mean = float(-energy.free_energy(rows, W, b, c).mean()) - log_partition.value
-        return Estimate(mean, log_partition.standard_error)
+            log_partition = self.log_partition_function() if small else self.annealed_log_partition_function()
+        log_Z, error = log_partition if isinstance(log_partition, Estimate) else (log_partition, 0.0)
+        log_Z = arguments.number(OWNER, "log_partition", log_Z)
+        return Estimate(float(-energy.free_energy(rows, W, b, c).mean()) - log_Z, error)
 
     def _base_means(self) -> NDArray[np.float64]:
         return np.clip(self.visible_mean_, LEAST_MEAN, 1 - LEAST_MEAN)
@@ -351,6 +377,16 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if not isinstance(self.verbose, bool):
             arguments.whole(OWNER, "verbose", self.verbose)
 
+    def _check_sizes(self) -> None:
+        """Check that settings which determine shapes are still those of the weights and chains."""
+        sizes = {"n_components": len(self.components_)}
+        if self.persistent:
+            sizes["batch_size"] = len(self.h_samples_)
+        for name, size in sizes.items():
+            if getattr(self, name) != size:
+                mend = "set it back, or call fit to begin anew"
+                raise ValueError(f"{OWNER}: {name} must stay {size} in partial_fit, got {getattr(self, name)}: {mend}")
+
     def _fitted(self) -> tuple[NDArray, NDArray, NDArray]:
         """W, b, c of a fitted machine."""
         check_is_fitted(self)
@@ -368,9 +404,14 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _rows(self, X: ArrayLike) -> NDArray:
         """Rows for a fitted machine, in its dtype."""
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=self.components_.dtype, reset=False)
+        rows = self._validated(X, self.components_.dtype)
         self._warn(rows)
         return rows
+
+    def _validated(self, X: ArrayLike, dtype: Any, reset: bool = False) -> NDArray:
+        """The rows of X after all checks; reset=True records their width."""
+        checks.plain(OWNER, "X", X, "0")
+        return validate_data(self, X, dtype=dtype, reset=reset)
 
     def _warn(self, X: NDArray) -> None:
         """Warn once if values are no probabilities."""
@@ -382,9 +423,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             warnings.warn(f"{OWNER}: {expected}, got {low:.4g} to {high:.4g}: {mend}", stacklevel=_users_line())
 
     def _check_weights(self) -> None:
-        if not all(np.isfinite(each).all() for each in self._parameters()):
-            mend = "lower learning_rate, or scale the rows to 0 .. 1"
-            raise FloatingPointError(f"{OWNER}: weights must stay finite, got NaN or infinity: {mend}")
+        checks.bounded(OWNER, "lower learning_rate, or scale the rows to 0 .. 1", *self._parameters())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -484,15 +523,3 @@ def _users_line() -> int:
     while frame.f_back and frame.f_globals["__name__"].split(".")[0] in ("tinydl", "contextlib", "sklearn"):
         frame, level = frame.f_back, level + 1
     return level
-
-
-def _generator(random_state: Any) -> np.random.Generator:
-    """The generator for a random_state."""
-    if random_state is None or isinstance(random_state, np.random.Generator):
-        return np.random.default_rng(random_state)
-    expected = "random_state must be None, an integer >= 0 or a numpy.random.Generator"
-    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
-        raise ValueError(
-            f"{OWNER}: {expected}, got {arguments.brief(random_state)}: write numpy.random.default_rng(seed)"
-        )
-    return np.random.default_rng(random_state)

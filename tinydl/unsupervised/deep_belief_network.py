@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from .. import arguments
@@ -18,11 +21,12 @@ from ..layers.activations import sigmoid
 from ..losses import SoftmaxCrossEntropy
 from ..model import Model
 from ..optimizers import Adam
-from . import energy
+from . import checks, energy
 from .bernoulli_rbm import BernoulliRBM
 
 OWNER = "DeepBeliefNetwork"
 UNLABELED = -1  # scikit-learn's mark for a row without a label
+KINDS: tuple[Any, ...] = (str, (bool, np.bool_), Real)  # of labels
 ROUNDING = 1e-6  # values this far outside 0 .. 1 are rounding errors of a scaler, and are clipped
 
 
@@ -66,15 +70,17 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
     verbose               1 prints the progress of each RBM and of the fine-tuning
 
     Labels are numbers, strings or booleans. Rows labeled -1 are unlabeled, as in sklearn.semi_supervised: the stack
-    learns from them, and the second step does not. To use -1 as a class, rename it. With strings, use an array of dtype
-    object, in which -1 stays a number.
+    learns from them, and the second step does not. To use -1 as a class, rename it. With strings or booleans, use an
+    array of dtype object, in which -1 stays a number. score counts rows labeled -1 as wrong, as in scikit-learn: leave
+    them out there.
 
     Attributes     classes_, the sorted labels; rbms_, the stack, which fine-tuning does not change; model_, the network
                    that classifies, a Model: model_.save(path) writes it, and pickle writes the whole estimator
     dtype          float32 rows make a float32 network, all others a float64 network
-    Raises         ValueError for invalid hyper-parameters (in fit, as in scikit-learn), for NaN, infinity, empty data,
-                   values outside 0 .. 1, missing labels and a single class; nothing is changed then.
-                   KeyboardInterrupt, likewise, for Ctrl-C
+    Raises         ValueError for invalid hyper-parameters (in fit, as in scikit-learn), for weights of more than 2 GB
+                   in a layer, for NaN, infinity, masks, times, empty data, values outside 0 .. 1, missing labels,
+                   labels that are no whole numbers, and a single class; FloatingPointError if a weight or bias exceeds
+                   10,000. A network whose fit fails, or is interrupted by Ctrl-C, stays as it was
     Reference      Hinton, Osindero & Teh 2006, A fast learning algorithm for deep belief nets; Bengio, Lamblin,
                    Popovici & Larochelle 2006, Greedy layer-wise training of deep networks
     """
@@ -117,6 +123,21 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
         rng = self._check_settings()
         rows = self._check_rows(X)
         labeled, classes, numbers = _check_labels(y, rows)
+        new = copy.copy(self)
+        validate_data(new, X, skip_check_array=True)  # sets n_features_in_ and feature_names_in_
+        for below, units in pairwise((rows.shape[1], *self.hidden_layer_sizes)):
+            checks.affordable(OWNER, "each of hidden_layer_sizes", units, below, "units below")
+            checks.affordable(OWNER, "batch_size", self.batch_size, units, "hidden units")
+        with checks.draws_undone_by_errors(rng):
+            new._train(rows, labeled, classes, numbers, rng)
+        self.__dict__.update(new.__dict__)  # at the end, so that a failure leaves self as it was
+        return self
+
+    def _train(
+        self, rows: NDArray, labeled: NDArray[np.bool_], classes: NDArray, numbers: NDArray[np.intp],
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        """Both steps: the stack, and the network that starts at it."""
         machines, features = self._machines(rng), rows
         for level, machine in enumerate(machines, start=1):
             if self.verbose:
@@ -132,12 +153,11 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
             )  # fmt: skip
             if history.interrupted:
                 raise KeyboardInterrupt
+            checks.bounded(OWNER, "lower finetune_learning_rate", model.parameters)
         else:
             _learn_last_layer(model.layers[-1].params, features[labeled], numbers, self.C)
-        validate_data(self, X, skip_check_array=True)  # sets n_features_in_ and feature_names_in_
         self.classes_, self.rbms_, self.model_ = classes, machines, model
         self._n_features_out = machines[-1].n_components
-        return self
 
     def _machines(self, rng: np.random.Generator) -> list[BernoulliRBM]:
         """The stack, untrained. Each machine has a seed of its own."""
@@ -170,8 +190,8 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
         return self.classes_[logits.argmax(axis=1)]
 
     def _logits(self, X: ArrayLike) -> NDArray:
-        check_is_fitted(self)
-        return self.model_.predict(validate_data(self, X, dtype=self.model_.dtype, reset=False))
+        rows = self._rows(X)
+        return self.model_.predict(rows)
 
     def transform(self, X: ArrayLike) -> NDArray:
         """The features from which the last layer decides: the outputs of the highest hidden layer of model_.
@@ -179,8 +199,7 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
         (n, hidden_layer_sizes[-1]), fine-tuned unless finetune=False. Those of the stack itself are
         rbms_[1].transform(rbms_[0].transform(X)).
         """
-        check_is_fitted(self)
-        h = validate_data(self, X, dtype=self.model_.dtype, reset=False)
+        h = self._rows(X)
         for layer in self.model_.layers[:-1]:
             h = sigmoid(h @ layer.params["W"] + layer.params["b"])
         return h
@@ -194,7 +213,7 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
         """
         check_is_fitted(self)
         n_steps = arguments.positive_int(OWNER, "n_steps", n_steps)
-        h = validate_data(self, v, dtype=self.model_.dtype, reset=False)
+        h = self._rows(v)
         top = self.rbms_[-1]
         for machine in self.rbms_[:-1]:
             h = energy.sample(machine.transform(h), machine.random_state_)
@@ -219,7 +238,9 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
         """Check the hyper-parameters; return the generator of all random numbers of a fit."""
         sizes = self.hidden_layer_sizes
         if not isinstance(sizes, list | tuple) or not sizes:
-            mend = f": write ({sizes},)" if isinstance(sizes, int) else ""
+            mend = ""
+            if isinstance(sizes, Integral | np.ndarray | range):
+                mend = f": write {tuple(np.ravel(sizes[:9] if isinstance(sizes, range) else sizes).tolist())}"
             expected = "hidden_layer_sizes must be numbers of units, from the bottom up, such as (256, 512)"
             raise ValueError(f"{OWNER}: {expected}, got {arguments.brief(sizes)}{mend}")
         for units in sizes:
@@ -234,13 +255,11 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
         arguments.positive(OWNER, "C", self.C)
         if not isinstance(self.verbose, bool):
             arguments.whole(OWNER, "verbose", self.verbose)
-        seed = self.random_state
-        if seed is not None and not isinstance(seed, np.random.Generator):
-            seed = arguments.whole(OWNER, "random_state", seed)
-        return np.random.default_rng(seed)
+        return checks.generator(OWNER, self.random_state)
 
     def _check_rows(self, X: ArrayLike) -> NDArray:
         """The rows of X, clipped to 0 .. 1, after a check that they lie there but for rounding."""
+        checks.plain(OWNER, "X", X, "0")
         rows = check_array(X, dtype=(np.float64, np.float32), estimator=self, input_name="X")
         low, high = float(rows.min()), float(rows.max())
         if low < -ROUNDING or high > 1 + ROUNDING:
@@ -249,34 +268,64 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transf
             raise ValueError(f"{OWNER}: {expected}, got {low:.4g} to {high:.4g}: {mend}")
         return rows.clip(0, 1)
 
+    def _rows(self, X: ArrayLike) -> NDArray:
+        """Rows for a fitted network, in its dtype."""
+        check_is_fitted(self)
+        checks.plain(OWNER, "X", X, "0")
+        return validate_data(self, X, dtype=self.model_.dtype, reset=False)
+
 
 def _check_labels(y: ArrayLike, rows: NDArray) -> tuple[NDArray[np.bool_], NDArray, NDArray[np.intp]]:
     """Which rows have a label; the sorted labels; and the class number of each labeled row."""
     if y is None:
         mend = "pass labels, or use BernoulliRBM to learn without any"
         raise ValueError(f"{OWNER}: fit requires y to be passed, but the target y is None: {mend}")
+    checks.plain(OWNER, "y", y, str(UNLABELED))
+    if hasattr(y, "iloc"):  # scikit-learn would turn pandas' own integers and booleans into floats
+        y = np.asarray(y)
     labels = column_or_1d(y, warn=True)
     check_consistent_length(rows, labels)
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError(f"{OWNER}: y must hold labels, got NaN or infinity: mark rows without a label with -1")
+    if missing := [label for label in labels.tolist() if _is_missing(label)]:
+        raise ValueError(f"{OWNER}: y must hold labels, got {missing[0]}: mark rows without a label with -1")
     if labels.dtype.kind in "US" and (labels == str(UNLABELED)).any():
         mend = "use an array of dtype object, in which -1 stays a number"
         raise ValueError(f"{OWNER}: y must mark rows without a label with the number -1, got the string '-1': {mend}")
     labeled = np.asarray(labels != UNLABELED)
     if not labeled.any():
         raise ValueError(f"{OWNER}: y must have labels of at least two classes, got -1 (unlabeled) in all rows")
-    labels = labels[labeled]
-    strings = [label for label in labels.tolist() if isinstance(label, str)]
-    if 0 < len(strings) < len(labels):
-        other = next(label for label in labels.tolist() if not isinstance(label, str))
-        mend = "mark rows without a label with -1, and write all classes alike"
-        raise ValueError(f"{OWNER}: y must hold only strings or only numbers, got {strings[0]!r} and {other!r}: {mend}")
-    check_classification_targets(labels)
+    labels = _of_one_kind(labels[labeled])
     classes, numbers = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         apart = " beside -1, which marks rows without a label: rename -1 if it is a class" * (not labeled.all())
         raise ValueError(f"{OWNER}: y must have at least two classes, got one class, {classes.tolist()[0]!r}{apart}")
     return labeled, classes, numbers
+
+
+def _is_missing(label: Any) -> bool:
+    """Whether a label is None, NaN, infinity, or pandas' NA or NaT, which have no truth value or no equal."""
+    if isinstance(label, float | np.floating):
+        return not np.isfinite(label)
+    return label is None or type(label).__name__ in ("NAType", "NaTType")
+
+
+def _of_one_kind(labels: NDArray) -> NDArray:
+    """The labels; booleans and numbers in an array of dtype object get a dtype of their own."""
+    firsts: dict[Any, Any] = {}
+    for label in labels.tolist():
+        kind = next((each for each in KINDS if isinstance(label, each)), None)
+        if kind is None:
+            raise ValueError(f"{OWNER}: y must hold strings, booleans or numbers, got {arguments.brief(label)}")
+        firsts.setdefault(kind, label)
+    if len(firsts) > 1:
+        one, other = [firsts[kind] for kind in KINDS if kind in firsts][:2]
+        expected, mend = "y must hold only strings, only booleans or only numbers", "write all classes alike"
+        raise ValueError(f"{OWNER}: {expected}, got {one!r} and {other!r}: {mend}")
+    if labels.dtype == object and str not in firsts:
+        labels = np.array(labels.tolist())
+    if labels.dtype.kind == "f" and (parts := labels[labels % 1 != 0]).size:
+        got, mend = "Unknown label type: continuous", "turn measurements into classes, for example with numpy.digitize"
+        raise ValueError(f"{OWNER}: y must hold whole numbers, got {parts[0]:g} ({got}): {mend}")
+    return labels
 
 
 def _learn_last_layer(params: dict[str, NDArray], features: NDArray, numbers: NDArray[np.intp], C: float) -> None:

@@ -98,6 +98,9 @@ def test_off_a_terminal_the_table_comes_within_forty_lines(finished: tuple[Path,
         (["--download"], "--download needs --data"),
         (["--quick", "--data", "x"], "--quick needs generated data"),
         (["--quick", "--out", __file__], "is a file, not a folder"),
+        (["--quick", "--out", f"{__file__}/x"], "no file can be written there"),
+        (["--quick", "--out", ""], "argument --out: expected a path, got ''"),
+        (["--data", ""], "argument --data: expected a path, got ''"),
     ],
 )
 def test_bad_options_give_one_clear_line(refused: Callable[..., None], arguments: list[object], message: str) -> None:
