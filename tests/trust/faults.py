@@ -242,7 +242,9 @@ def with_layer(layer: Layer, number: int, seed: int, actions: tuple[Action, ...]
         chosen = rng.sample(pairs, min(part, len(pairs))) + rng.choices(pairs, k=max(0, part - len(pairs)))
         for at, action in chosen:
             error = rng.choice(ERRORS)
-            what = f"{type(layer).__name__}: {name}, operation {at} of {operations}, {action.name}, {os.strerror(error)}"
+            what = (
+                f"{type(layer).__name__}: {name}, operation {at} of {operations}, {action.name}, {os.strerror(error)}"
+            )
             tally.count(what, attack(layer, name, at, action, error))
     return tally
 
