@@ -12,6 +12,7 @@ is being dealt with. Afterwards:
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import random
@@ -148,11 +149,8 @@ def interrupted(task: str, at: int, again: int, states: set[str]) -> str:
     model, threads, filters = network(), blas_threads(), np.geterr()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(os.path.realpath(temporary))
-        with Interrupter(at, again) as interrupter:
-            try:
-                TASKS[task](model, folder)
-            except KeyboardInterrupt:
-                pass
+        with Interrupter(at, again) as interrupter, contextlib.suppress(KeyboardInterrupt):
+            TASKS[task](model, folder)
         wrong = _left_over(model, folder, states, threads, again > 0)
         if np.geterr() != filters:
             wrong.append("NumPy's error state is changed")
@@ -224,8 +222,9 @@ def _loads(path: Path) -> bool:
 def _lines(task: str) -> int:
     with tempfile.TemporaryDirectory() as folder:
         TASKS[task](network(), Path(folder))  # loads what is loaded once
+        model = network()
         with Interrupter(0) as counter:
-            TASKS[task](network(), Path(folder))
+            TASKS[task](model, Path(folder))
         return counter.lines
 
 

@@ -293,7 +293,7 @@ def unclear(error: Exception, folder: Path) -> str:
         return f"the error does not begin with the path: {type(error).__name__}: {shown(text)}"
     if type(error) not in (ValueError, FileNotFoundError, IsADirectoryError):
         return f"the error is a {type(error).__name__}: {shown(text)}"
-    if any(ord(character) < 32 and character != "\n" or 127 <= ord(character) < 160 for character in text):
+    if any((ord(character) < 32 and character != "\n") or 127 <= ord(character) < 160 for character in text):
         return f"the error has control characters: {shown(text)}"
     return "the error is too long" if len(text) > 4000 else ""
 
