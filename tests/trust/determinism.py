@@ -23,7 +23,7 @@ import tinydl
 from tinydl import Model
 from tinydl.callbacks import Callback, CSVLogger, ModelCheckpoint
 
-from .subjects import data, fingerprint, network
+from .subjects import data, fingerprint, network, warm_up
 from .trial import Tally, in_child
 
 ROOT = Path(__file__).parents[2]
@@ -193,6 +193,7 @@ def _hash(run: Variation) -> str:
 
 def same_bits(number: int, seed: int) -> Tally:
     """`number` variations in turn, each in a process of its own."""
+    warm_up()
     tally = Tally()
     expected = in_child(lambda: _hash(plain)).answer
     names = [*VARIATIONS, *PROCESSES]

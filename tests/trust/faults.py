@@ -26,7 +26,7 @@ from tinydl.files import write_json
 
 from .failing_disk import ERRORS, Action, Layer, Patched, Preloaded, build
 from .kills import finished, train, uninterrupted
-from .subjects import BEST, EVENTS, LOG, RUN, content_of, data, fingerprint, network
+from .subjects import BEST, EVENTS, LOG, RUN, content_of, data, fingerprint, network, warm_up
 from .trial import Tally, in_child, shares
 
 FILE = "model.safetensors"
@@ -227,6 +227,7 @@ def attack(layer: Layer, name: str, at: int, action: Action, error: int) -> str:
 
 def with_layer(layer: Layer, number: int, seed: int, actions: tuple[Action, ...] = FAULTS + KILLS) -> Tally:
     """`number` attacks with one layer, spread over the scenarios, their operations and the actions."""
+    warm_up()
     tally, rng = Tally(), random.Random(f"faults {seed}")
     for name, part in zip(SCENARIOS, shares(number, len(SCENARIOS)), strict=True):
         if not part:
@@ -251,6 +252,7 @@ def with_layer(layer: Layer, number: int, seed: int, actions: tuple[Action, ...]
 
 def every_operation(layer: Layer, number: int, seed: int) -> Tally:
     """A training run is killed at its file operations, each before, in the middle and after, and resumed."""
+    warm_up()
     tally, rng = Tally(), random.Random(f"operations {seed}")
     pace: dict[str, Any] = {"every_batches": 20}
     expected, _ = uninterrupted(pace)

@@ -31,7 +31,7 @@ import tinydl
 from tinydl import Model
 from tinydl.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint, TensorBoard
 
-from .subjects import BEST, EVENTS, LOG, data, fingerprint, network, rows_of
+from .subjects import BEST, EVENTS, LOG, data, fingerprint, network, rows_of, warm_up
 from .trial import Tally, in_child, shares, spread
 
 EACH = 20  # attacks made by one process
@@ -230,6 +230,7 @@ def _lines(task: str) -> int:
 
 def at_lines(number: int, seed: int, twice: bool = False) -> Tally:
     """Ctrl-C at about `number` lines, evenly spread over each task; `twice`: and another some calls later."""
+    warm_up()
     tally, rng = Tally(), random.Random(f"interrupts {seed}")
     ready = in_child(lambda: {task: _lines(task) for task in TASKS})
     states = in_child(lambda: sorted(states_of_a_fit()))

@@ -17,7 +17,7 @@ from typing import Any
 
 from tinydl.callbacks import Checkpoint
 
-from .subjects import RUN, data, differences, listeners, network, results
+from .subjects import RUN, data, differences, listeners, network, results, warm_up
 from .trial import Child, Tally, in_child
 
 EPOCHS = 14
@@ -62,6 +62,7 @@ def finished(folder: Path, again: Callable[[], Any], expected: dict[str, Any]) -
 
 def at_random(number: int, seed: int) -> Tally:
     """`number` runs, each killed at one, two or three random moments."""
+    warm_up()
     tally, rng = Tally(), random.Random(f"kills {seed}")
     runs = {}
     killed = 0

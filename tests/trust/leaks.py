@@ -20,7 +20,7 @@ from tinydl.callbacks import CSVLogger, EarlyStopping, ModelCheckpoint
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
 
-from .subjects import data, network
+from .subjects import data, network, warm_up
 from .trial import Tally, in_child, shares
 
 ALLOWED = 3e6  # bytes that the process may grow by while it repeats something, as allocators do
@@ -102,6 +102,7 @@ def cycles(number: int, seed: int) -> Tally:
     """`number` repetitions, spread over everything that is repeated."""
     if not os.path.exists("/proc/self/statm"):
         return Tally(skipped="needs /proc")
+    warm_up()
     tally = Tally()
     for name, times in zip(CYCLES, shares(number, len(CYCLES)), strict=True):
         ending = in_child(partial(_repeated, name, times), 600.0)

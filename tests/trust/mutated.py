@@ -27,7 +27,7 @@ import numpy as np
 from tinydl import Model
 from tinydl.datasets import cifar10, creditcard
 
-from .subjects import data, fingerprint, network
+from .subjects import data, fingerprint, network, warm_up
 from .trial import GIGABYTES, SECONDS, Tally, in_child, peak_gigabytes, shares, shown
 
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
@@ -321,6 +321,7 @@ def _some(name: str, number: int, seed: str) -> list[tuple[str, str]]:
 
 def files(number: int, seed: int) -> Tally:
     """`number` damaged files, of all kinds in turn."""
+    warm_up()
     tally = Tally()
     for name, part in zip(KINDS, shares(number, len(KINDS)), strict=True):
         for start in range(0, part, EACH):
@@ -335,6 +336,7 @@ def files(number: int, seed: int) -> Tally:
 
 def flips_in_arrays(number: int, seed: int) -> Tally:
     """Single bits flipped in the arrays of models and checkpoints: every one must be noticed, and its array named."""
+    warm_up()
     tally, rng = Tally(), random.Random(f"flips {seed}")
     for name, part in zip(("model", "checkpoint"), shares(number, 2), strict=True):
         kind = KINDS[name]()

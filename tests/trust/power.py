@@ -24,7 +24,7 @@ from tinydl.callbacks import Checkpoint
 from tinydl.files import write_json
 
 from .faults import _fitted
-from .subjects import RUN, data, network
+from .subjects import RUN, data, network, warm_up
 from .trial import Tally, in_child
 
 SHUT_DOWN, WITHOUT_LOG = 0x8004587D, 2  # _IOR('X', 125, __u32): EXT4_IOC_SHUTDOWN, XFS_IOC_GOINGDOWN and others
@@ -122,6 +122,7 @@ def unavailable() -> str:
 
 def cuts(number: int, seed: int) -> Tally:
     """`number` power cuts, on every file system whose tools are installed, 0 to 3 seconds after a save."""
+    warm_up()
     tally, rng = Tally(skipped=unavailable()), random.Random(f"power {seed}")
     if tally.skipped:
         return tally

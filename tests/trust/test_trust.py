@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import pickle
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
