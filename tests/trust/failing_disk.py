@@ -86,8 +86,8 @@ class Patched:
                                 ("mkdir", True), ("fsync", True), ("fdatasync", True)):  # fmt: skip
                 self._patch(os, name, grows)
             self.os_open, self.real_open = os.open, io.open
-            os.open = self._os_open  # type: ignore[assignment]
-            builtins.open = io.open = self._open  # type: ignore[assignment]
+            os.open = self._os_open
+            builtins.open = io.open = self._open
 
     def disarm(self) -> int:
         self.folder = ""

@@ -149,7 +149,8 @@ def interrupted(task: str, at: int, again: int, states: set[str]) -> str:
     model, threads, filters = network(), blas_threads(), np.geterr()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(os.path.realpath(temporary))
-        with Interrupter(at, again) as interrupter, contextlib.suppress(KeyboardInterrupt):
+        interrupter = Interrupter(at, again)
+        with contextlib.suppress(KeyboardInterrupt), interrupter:
             TASKS[task](model, folder)
         wrong = _left_over(model, folder, states, threads, again > 0)
         if np.geterr() != filters:
