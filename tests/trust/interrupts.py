@@ -32,7 +32,7 @@ from tinydl import Model
 from tinydl.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint, TensorBoard
 
 from .subjects import BEST, EVENTS, LOG, data, fingerprint, network, rows_of, warm_up
-from .trial import Tally, in_child, shares, spread
+from .trial import Tally, in_child, spread
 
 EACH = 20  # attacks made by one process
 STEPS = 2  # in an epoch
@@ -102,7 +102,6 @@ def blas_threads() -> list[int]:
 
 def open_files(folder: Path) -> list[str]:
     """The names of the files beneath the folder that this process has open."""
-    gc.collect()
     found = []
     for descriptor in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd") else []:
         try:
@@ -169,7 +168,9 @@ def _left_over(model: Model, folder: Path, states: set[str], threads: list[int],
     if twice:  # files must be whole, and the process must go on
         return wrong
     wrong += [f"{path.name} is left" for path in folder.rglob("*.part")]
-    wrong += [f"{name} is still open" for name in open_files(folder)]
+    if open_files(folder):
+        gc.collect()
+        wrong += [f"{name} is still open" for name in open_files(folder)]
     if whole(model) not in states:
         wrong.append("the state is not that after a whole number of steps")
     fresh = _as_new(model)
@@ -230,7 +231,7 @@ def _lines(task: str) -> int:
 
 
 def at_lines(number: int, seed: int, twice: bool = False) -> Tally:
-    """Ctrl-C at about `number` lines, evenly spread over each task; `twice`: and another some calls later."""
+    """Ctrl-C at `number` lines, evenly spread over all tasks; `twice`: and another some calls later."""
     warm_up()
     tally, rng = Tally(), random.Random(f"interrupts {seed}")
     ready = in_child(lambda: {task: _lines(task) for task in TASKS})
@@ -240,10 +241,12 @@ def at_lines(number: int, seed: int, twice: bool = False) -> Tally:
         return tally
     total = sum(ready.answer.values())
     tally.note = f"of {total:,} lines"
-    parts = shares(number, len(TASKS)) if number < total else [ready.answer[task] for task in TASKS]
-    for task, part in zip(TASKS, parts, strict=True):
-        lines = ready.answer[task]
-        attacks = [(at, rng.randrange(1, 60) if twice else 0) for at in spread(lines, part)]
+    chosen = list(spread(total, number))
+    before = 0  # the lines of the tasks so far
+    for task, lines in ready.answer.items():
+        ours = [at - before for at in chosen if before < at <= before + lines]
+        before += lines
+        attacks = [(at, rng.randrange(1, 60) if twice else 0) for at in ours]
         for start in range(0, len(attacks), EACH):
             some = attacks[start : start + EACH]
             run = partial(_several, task, states=set(states.answer))

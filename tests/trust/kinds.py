@@ -24,12 +24,12 @@ KINDS: dict[str, Attacks] = {
     "kills": Attacks(
         "training killed at random moments", "resumes to the bits of the uninterrupted run", 200, 6, kills.at_random),
     "operations": Attacks(
-        "training killed at its file operations", "resumes to the same bits", 300, 8, faults.killed),
+        "training killed at its file operations", "resumes to the same bits", 300, 6, faults.killed),
     "examples": Attacks(
         "examples killed at random moments", "--resume gives the same files", 60, 0, killed_examples),
     "faults": Attacks(
         "failing writes, full disks, kills while saving", "the former file or the new one loads; no log ends a run",
-        500, 24, faults.injected),
+        500, 18, faults.injected),
     "power": Attacks(
         "power cuts after a save", "what was saved loads", 12, 0, power.cuts),
     "files": Attacks(
@@ -52,5 +52,5 @@ KINDS: dict[str, Attacks] = {
     "determinism": Attacks(
         "variations of one training run", "the same bits", 36, 8, determinism.same_bits),
     "leaks": Attacks(
-        "repetitions", "no more memory, open files, threads or files on disk", 37_000, 400, leaks.cycles),
+        "repetitions", "no more memory, open files, threads or files on disk", 37_000, 260, leaks.cycles),
 }  # fmt: skip
