@@ -136,8 +136,7 @@ class one_blas_thread:
                 _leave(before)
             except BaseException:
                 _leave(before)  # again, as the exception may have come in the line above
-                if not before:
-                    _unlock()
+                _unlock()
                 raise
             return result
 
