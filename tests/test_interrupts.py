@@ -374,17 +374,18 @@ def test_a_machine_is_interrupted_between_batches(monkeypatch: pytest.MonkeyPatc
     rows = np.random.default_rng(0).integers(0, 2, (12, 4)).astype(np.float32)
     machine = BernoulliRBM(3, batch_size=4, n_iter=2, random_state=0)
     updates: list[int] = []
-    update = machine._update
+    update = BernoulliRBM._update
 
-    def pressed(batch: np.ndarray) -> None:
+    def pressed(self: BernoulliRBM, batch: np.ndarray) -> None:
         press()
-        update(batch)
+        update(self, batch)
         updates.append(len(batch))
 
-    monkeypatch.setattr(machine, "_update", pressed)
+    monkeypatch.setattr(BernoulliRBM, "_update", pressed)
     with pytest.raises(KeyboardInterrupt):
         machine.fit(rows)
     assert updates == [4]
+    assert not hasattr(machine, "components_")
 
 
 def test_a_recommender_whose_fit_is_interrupted_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
