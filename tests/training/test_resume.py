@@ -90,7 +90,7 @@ def fit(
     callbacks = [
         checkpoint or Checkpoint(folder / "run", every_batches=3), stop, ReduceLROnPlateau("loss", patience=1),
         ModelCheckpoint(folder / "best", save_best_only=True), CSVLogger(folder / "log.csv"), own,
-        LearningRateScheduler(lambda epoch, lr: 0.99 * lr), TensorBoard(folder / "events"), Killer(batches),
+        LearningRateScheduler(lambda epoch, lr: 0.99 * lr), TensorBoard(folder / "events", 4), Killer(batches),
     ]  # fmt: skip
     model = compiled()
     if (folder / "run").exists():
@@ -367,8 +367,9 @@ def test_a_disk_that_fails_does_not_end_the_run(tmp_path: Path, monkeypatch: pyt
             monkeypatch.setattr(checkpoint, "write", failing)
 
     with pytest.warns(UserWarning, match="run could not be written: no space left on device: training goes on") as said:
-        compiled().fit(X, Y, epochs=4, callbacks=[checkpoint, Full()], verbose=0)
-    assert len(said) == 2
+        history = compiled().fit(X, Y, epochs=4, callbacks=[checkpoint, Full()], verbose=0)
+    assert len(said) == len(history.notes) == 2
+    assert compiled().fit(X, Y, epochs=4, verbose=0, resume=path).notes == history.notes
     assert (loads(path), loads(tmp_path / "run.1")) == (4, 1)
 
 

@@ -97,8 +97,9 @@ class Checkpoint(Callback):
                         os.replace(self._older(age - 1), self._older(age))
                 os.replace(before, self._older(1))
         except OSError as error:
-            told = "training goes on, and the last good file stays"
-            warnings.warn(f"Checkpoint: {self.path} could not be written: {error}: {told}", stacklevel=2)
+            note = f"Checkpoint: {self.path} could not be written: {error}"
+            self.notes.append(note)
+            warnings.warn(f"{note}: training goes on, and the last good file stays", stacklevel=2)
 
     def _older(self, age: int) -> str:
         return os.path.expanduser(f"{self.path}.{age}" if age else self.path)

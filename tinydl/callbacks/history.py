@@ -34,15 +34,17 @@ class History(Callback):
     def get_state(self) -> dict[str, Any]:
         begun = getattr(self, "_start", None)
         elapsed = None if begun is None else time.perf_counter() - begun  # used only inside an epoch
-        return {"history": self.history, "epoch": self.epoch, "seconds": self.seconds, "elapsed": elapsed}
+        figures = {"history": self.history, "epoch": self.epoch, "seconds": self.seconds}
+        return {**figures, "elapsed": elapsed, "notes": self.notes}
 
     def check_state(self, state: dict[str, Any]) -> None:
-        columns = [state["epoch"], state["seconds"], *state["history"].values()]
+        columns = [state["epoch"], state["seconds"], state["notes"], *state["history"].values()]
         if not all(isinstance(column, list) for column in columns) or len(state["seconds"]) != len(state["epoch"]):
             raise ValueError("History: the file must hold lists of figures")
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.history, self.epoch, self.seconds = state["history"], state["epoch"], state["seconds"]
+        self.notes[:0] = state["notes"]  # this run's own may hold some already
         if state["elapsed"] is not None:
             self._start = time.perf_counter() - state["elapsed"]
 
