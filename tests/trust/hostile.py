@@ -19,7 +19,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +243,13 @@ def _tuples(depth: int, use: bytes) -> bytes:
     return b"}" + b"K\x01" + b"2\x86" * depth + use
 
 
+@cache
+def _tar_header(kind: bytes, size: int) -> bytes:
+    member = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
 def _archive(members: list[tuple[bytes, int]], zipped: bool = False) -> Bomb:
     """A tar archive of members given by type and claimed size, whose content is a hole."""
 
@@ -250,9 +257,7 @@ def _archive(members: list[tuple[bytes, int]], zipped: bool = False) -> Bomb:
         file = folder / "cifar-10-python.tar.gz"
         with gzip.open(file, "wb", 1) if zipped else file.open("wb") as archive:
             for kind, size in members:
-                member = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
-                member.type, member.size = kind, size
-                archive.write(member.tobuf(tarfile.GNU_FORMAT))
+                archive.write(_tar_header(kind, size))
                 if zipped:
                     for _ in range(size >> 24):
                         archive.write(bytes(1 << 24))
