@@ -276,7 +276,11 @@ def test_the_whole_text_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     "content",
-    [b"garbage", gzip.compress(b"{}" * 100)[:20], *map(gzip.compress, (b"{x", b"{}", b"[]", b"[" * 10**5, b"7"))],
+    [
+        b"garbage",
+        gzip.compress(b"{}" * 100, mtime=0)[:20],
+        *(gzip.compress(text, mtime=0) for text in (b"{x", b"{}", b"[]", b"[" * 10**5, b"7")),
+    ],  # without the time of day, which would give the tests other names in each process
 )
 def test_a_damaged_cache_of_openml_is_named(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))

@@ -103,7 +103,8 @@ _NAMES = (*(name for layout in _LAYOUTS for name in layout[:2]), _COUNTS)
 def _in_folder(folder: Path) -> Files:
     # Only \n ends a line: other characters that end lines elsewhere may occur in titles.
     files: Files = {}
-    for name, path in ((name, folder / name) for name in _NAMES):
+    for name in _NAMES:
+        path = folder / name
         if path.is_file():
             _check_size(str(path), name, path.stat().st_size)
             files[name] = str(path), _decoded(path.read_bytes())
@@ -127,17 +128,17 @@ def _in_archive(path: Path) -> Files:
         raise ValueError(f"{path}: not a zip archive, or a damaged one ({error}): get it again") from error
 
 
-def _check_size(where: str, name: str, size: int) -> None:
-    if size > (_LARGEST_RATINGS if any(name == layout.ratings for layout in _LAYOUTS) else _LARGEST_FILMS):
-        raise ValueError(f"{where}: {size:,} bytes are more than any MovieLens file of this name has")
-
-
 def _decoded(content: bytes) -> str:
     """The text of a file. Titles in Latin-1 with a letter beyond ASCII are not valid UTF-8, but for rare exceptions."""
     try:
         return content.decode("utf-8-sig")  # without the mark that some editors put at the beginning
     except UnicodeDecodeError:
         return content.decode("latin-1")
+
+
+def _check_size(where: str, name: str, size: int) -> None:
+    if size > (_LARGEST_RATINGS if any(name == layout.ratings for layout in _LAYOUTS) else _LARGEST_FILMS):
+        raise ValueError(f"{where}: {size:,} bytes are more than any MovieLens file of this name has")
 
 
 def _lines(content: str) -> Iterator[tuple[int, str]]:
@@ -178,7 +179,7 @@ def _read_ratings(where: str, content: str, layout: _Layout, films: _Films) -> N
 
 def _check_count(where: str, content: str, ratings: str, count: int) -> None:
     """Raise if u.info has a line such as "100000 ratings" with another number than u.data has lines."""
-    stated = re.search(r"^(\d+) ratings\s*$", content, re.ASCII | re.MULTILINE)
+    stated = re.search(r"^(\d{1,18}) ratings\s*$", content, re.ASCII | re.MULTILINE)
     if stated and int(stated[1]) != count:
         raise ValueError(f"{ratings}: expected {stated[1]} lines, as stated in {where}, got {count}: get it again")
 

@@ -292,6 +292,15 @@ def test_a_file_that_cannot_be_read_is_compiled_again(
     assert "cannot be used and is compiled again: PermissionError: Permission denied" in capsys.readouterr().err
 
 
+def test_a_file_of_any_size_is_not_read(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compiles(new_kernel())
+    for file in kept.rglob("*.nbc"):
+        with file.open("r+b") as content:
+            content.truncate(3 * 10**9)
+    assert compiles(new_kernel())
+    assert "is compiled again: ValueError: it is larger than 67,108,864 bytes" in capsys.readouterr().err
+
+
 def test_a_user_without_a_home_folder_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache.config, "CACHE_DIR", "")
     monkeypatch.setattr(cache, "user_cache_folder", refuses(RuntimeError("Could not determine home directory.")))  # type: ignore[arg-type]

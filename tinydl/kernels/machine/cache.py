@@ -117,12 +117,11 @@ class _Files:
 
     def load(self, key: Any) -> Any:
         try:
-            with self._path(key).open("rb") as file:
-                content = file.read(LARGEST + 1)
+            if self._path(key).stat().st_size > LARGEST:
+                raise ValueError(f"it is larger than {LARGEST:,} bytes")
+            content = self._path(key).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        if len(content) > LARGEST:
-            raise ValueError(f"it is larger than {LARGEST:,} bytes")
         if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
             raise ValueError("its content does not match its hash")
         return pickle.loads(content[DIGEST:])
