@@ -426,7 +426,8 @@ def bombs(number: int, seed: int) -> Tally:
             trouble = written.trouble or ending.trouble or ending.answer
             if not trouble and ending.seconds > SECONDS:
                 trouble = f"takes {ending.seconds:.0f} s"
-            if ending.gigabytes > GIGABYTES:
+            # a child has its parent's memory, of which a long test run alone may have filled more than the limit
+            if ending.gigabytes > max(GIGABYTES, idle + 0.8):
                 trouble += f" takes {ending.gigabytes:.1f} GB (of which {idle:.1f} are the process itself)"
             tally.count(name, trouble)
     for threads in itertools.islice(THREADS, max(1, number // 10)):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import arguments
+from .file_limits import LONGEST_HEADER
 
 TEXT, CHECKSUMS = "tinydl", "tinydl_checksums"  # keys in the metadata
 NAMES = {  # of the dtypes that a file can hold
@@ -24,7 +25,6 @@ NAMES = {  # of the dtypes that a file can hold
     "u8": "U64", "u4": "U32", "u2": "U16", "u1": "U8", "b1": "BOOL",
 }  # fmt: skip
 BLOCK = 1 << 20  # bytes
-LONGEST_HEADER = 100_000_000  # bytes; safetensors refuses longer ones
 
 
 def write(out: BinaryIO, arrays: Mapping[str, NDArray], text: str) -> None:
