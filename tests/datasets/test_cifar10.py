@@ -445,6 +445,13 @@ def test_the_attacks_would_work(tmp_path: Path, attack: str) -> None:
     assert mark.exists()
 
 
+def test_a_message_does_not_quote_the_whole_file(tmp_path: Path) -> None:
+    write(tmp_path, {**files(), "data_batch_1": b"\x80\x02c" + b"\0" * 5000 + b"\nname\n."})
+    with pytest.raises(ValueError, match="data_batch_1: rejected") as caught:
+        load(tmp_path)
+    assert len(str(caught.value)) < 2000
+
+
 @pytest.mark.parametrize(
     "target", ["numpy\nndarray", "numpy\ndtype", "_codecs\nencode", "numpy.core.numeric\n_frombuffer"]
 )

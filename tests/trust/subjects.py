@@ -24,6 +24,7 @@ ROWS, FEATURES, CLASSES = 72, 10, 3
 BEST, LOG, EVENTS, RUN = "best.safetensors", "log.csv", "events", "run.checkpoint"
 
 
+@cache
 def data(seed: int = 0, rows: int = ROWS) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Rows of which a network can learn something, but never all."""
     rng = np.random.default_rng(seed)

@@ -234,10 +234,15 @@ def _unpickled(where: str, content: bytes) -> Any:
     try:
         return _Unpickler(content).load()
     except _Refused as error:
-        raise ValueError(f"{where}: rejected before any of it was run: {arguments.shown(str(error))}") from error
+        raise ValueError(f"{where}: rejected before any of it was run: {_short(error)}") from error
     except Exception as error:  # a damaged pickle can raise almost anything: EOFError, KeyError, MemoryError, TypeError
-        trouble = arguments.shown(f"{type(error).__name__}: {error}")
+        trouble = f"{type(error).__name__}: {_short(error)}"
         raise ValueError(f"{where}: not a CIFAR-10 file, or a truncated or damaged one ({trouble})") from error
+
+
+def _short(error: Exception) -> str:
+    """An error's text, which may quote much of the file."""
+    return arguments.shown(f"{error!s:.300}")
 
 
 class _Refused(Exception):
