@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import gradcheck, grade, info, mutants, warmup
+from .commands import draw, gradcheck, grade, info, mutants, warmup
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,6 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gradcheck.add_to(commands)
     mutants.add_to(commands)
     grade.add_to(commands)
+    draw.add_to(commands)
     info.add_to(commands)
     warmup.add_to(commands)
     arguments = line.parse_args(argv)

@@ -1,4 +1,5 @@
-"""Pictures of models, training and images: each function returns a Figure and, if `path` is given, saves a PNG.
+"""Pictures of models, training and images: each function returns a Figure and, if `path` is given, saves a PNG,
+SVG or PDF.
 
 A picture with one panel is drawn on the axes `ax` if given. `source`, the name of the data, is added to the title.
 Figures are made without pyplot and its global state, so they work without a display and in threads; notebooks show
@@ -7,11 +8,16 @@ them. The colors are those of Okabe & Ito (2008), which color-blind readers can 
 
 from .diagram import model_diagram
 from .images import confusion_matrix, feature_maps, filters, most_confident_mistakes
+from .lowering import im2col_diagram
+from .pooling import pooling_diagram
+from .receptive import receptive_field, receptive_field_diagram
 from .style import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Picture
+from .tiles import tiles_diagram
 from .training import History, accuracy_curves, loss_curves, training_curves
 
 __all__ = [
     "BLUE", "COLOURS", "GREEN", "GREY", "History", "ORANGE", "PURPLE", "Picture", "SKY", "VERMILION", "accuracy_curves",
-    "confusion_matrix", "feature_maps", "filters", "loss_curves", "model_diagram", "most_confident_mistakes",
+    "confusion_matrix", "feature_maps", "filters", "im2col_diagram", "loss_curves", "model_diagram",
+    "most_confident_mistakes", "pooling_diagram", "receptive_field", "receptive_field_diagram", "tiles_diagram",
     "training_curves",
 ]  # fmt: skip

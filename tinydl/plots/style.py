@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,7 +17,13 @@ from ..files import PathLike, write_whole
 
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#767676"
+INK = "#333333"  # text and outlines
 COLOURS = (GREEN, PURPLE, ORANGE, SKY, "#000000", GREY, "#882255")  # for models; blue and vermilion are for two classes
+FORMATS = (".png", ".svg", ".pdf")
+TITLE, LABEL, TICK = 13, 12, 10  # text sizes in points, on a figure 10 inches wide
+# Text in a PDF stays text, and text in an SVG becomes outlines, since a browser may lack the font. The salt makes names
+# in an SVG the same in every run.
+WRITING: Any = {"svg.fonttype": "path", "svg.hashsalt": "tinydl", "pdf.fonttype": 42}
 
 
 class Picture(Figure):
@@ -32,12 +41,17 @@ def panel(ax: Axes | None = None, width: float = 10, height: float = 5) -> tuple
     return ax.figure.figure, ax
 
 
+def points(ax: Axes, size: float) -> float:
+    """The size of a text in points: `size` on a figure 10 inches wide, and smaller on one as narrow as a column."""
+    return size * min(max(ax.figure.figure.get_figwidth() / 10, 0.6), 1)
+
+
 def dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
     """Set the title, axis labels, grid and spines as in all pictures."""
-    ax.set_title(title, fontsize=13)
-    ax.set_xlabel(xlabel, fontsize=12)
-    ax.set_ylabel(ylabel, fontsize=12)
-    ax.tick_params(labelsize=10)
+    ax.set_title(title, fontsize=points(ax, TITLE))
+    ax.set_xlabel(xlabel, fontsize=points(ax, LABEL))
+    ax.set_ylabel(ylabel, fontsize=points(ax, LABEL))
+    ax.tick_params(labelsize=points(ax, TICK))
     ax.grid(alpha=0.25)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
@@ -52,7 +66,7 @@ def add_legend(ax: Axes, *entries: Sequence[object], title: str | None = None) -
     """
     room = ax.figure.figure.get_layout_engine() is not None
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0} if room else {}
-    ax.legend(*entries, title=title, fontsize=10, **place)
+    ax.legend(*entries, title=title, title_fontsize=points(ax, TICK), fontsize=points(ax, TICK), **place)
 
 
 def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
@@ -71,15 +85,27 @@ def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
 
 
 def save(figure: Figure, path: PathLike) -> None:
-    """Write the picture as a PNG, completely or not at all."""
-    write_whole(path, png(figure, 120))
+    """Write the picture, completely or not at all, in the format of its suffix: .png (also without one), .svg or .pdf.
+
+    ValueError: another suffix.
+    """
+    suffix = Path(os.fspath(path)).suffix.lower() or ".png"
+    if suffix not in FORMATS:
+        raise ValueError(f"path must end in {', '.join(FORMATS)}, got {os.fspath(path)!r}")
+    write_whole(path, png(figure, 120) if suffix == ".png" else _drawn(figure, suffix[1:]))
 
 
 def png(figure: Figure, dpi: int = 80) -> bytes:
     """The picture as the content of a PNG file."""
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=dpi)
-    return picture.getvalue()
+    return _drawn(figure, "png", dpi=dpi)
+
+
+def _drawn(figure: Figure, form: str, **how: Any) -> bytes:
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)  # the same picture gives the same bytes
+    content = io.BytesIO()
+    with matplotlib.rc_context(WRITING):
+        figure.savefig(content, format=form, metadata=undated, **how)
+    return content.getvalue()
 
 
 def cycle(named: Mapping[str, object]) -> list[str]:
