@@ -42,6 +42,7 @@ from .training.place import Place, Seen
 from .training.resume import saved_run
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Numbers too small for the dtype are 0, as they should be, even for users who let NumPy raise on underflow.
@@ -569,11 +570,11 @@ class Model(keywords.Checked):
         optimizer, _ = self._compiled("load_checkpoint")
         checkpoint.load_training(self, optimizer, path)
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
-        """The block diagram, with branches, shapes and parameter counts; also saved as a PNG if `path` is given."""
+    def plot(self, path: str | os.PathLike[str] | None = None, *, ax: Axes | None = None) -> Figure:
+        """The block diagram, with branches, shapes and parameter counts; also saved if `path` is given."""
         from .plots.diagram import model_diagram
 
-        return model_diagram(self, path)
+        return model_diagram(self, path, ax=ax)
 
     @property
     def trainable(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from tinydl import Model
 from tinydl.datasets import augmentation
@@ -559,6 +560,15 @@ def test_show_draws_a_grid(tmp_path: Path, channels: int, as_float: bool) -> Non
             assert (picture.get_cmap().name, picture.get_clim()) == ("gray", (0, 1 if as_float else 255))
     assert (tmp_path / "new" / "grid.png").read_bytes().startswith(b"\x89PNG")
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["grid.png"]
+
+
+def test_show_draws_on_given_axes() -> None:
+    figure = Figure()
+    axes = figure.subplots(1, 3)
+    assert make().show([1, 2], axes=axes) is figure
+    assert [(ax.get_title(), len(ax.images)) for ax in axes] == [("bee", 1), ("cow", 1), ("", 0)]
+    with pytest.raises(ValueError, match="axes must be 4, one for each image, got 3"):
+        make().show(slice(4), axes=axes)
 
 
 def test_what_cannot_be_shown() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.lines import Line2D
@@ -39,6 +41,15 @@ DRAWINGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "feature_maps": (lambda *a, **k: plots.feature_maps(network(), *a, **k), (IMAGES[0] / 255,)),
     "confusion": (plots.confusion_matrix, (LABELS, PROBABILITIES.argmax(axis=1), CLASSES)),
     "mistakes": (plots.most_confident_mistakes, (IMAGES, LABELS, PROBABILITIES, CLASSES)),
+    "diagram": (lambda *a, **k: plots.model_diagram(network(), *a, **k), ()),
+    "im2col": (plots.im2col_diagram, ()),
+    "pooling": (plots.pooling_diagram, ()),
+    "tiles": (plots.tiles_diagram, ()),
+    "receptive field": (plots.receptive_field_diagram, ([Conv2D(1, 3), Conv2D(1, 3)],)),
+    "saliency": (lambda *a, **k: plots.saliency_map(network(), *a, **k), (IMAGES[0] / 255,)),
+    "occlusion": (lambda *a, **k: plots.occlusion_map(network(), *a, **k), (IMAGES[0] / 255,)),
+    "latent space": (lambda *a, **k: plots.latent_space(network(), *a, **k), (IMAGES / 255, LABELS)),
+    "optimizers": (plots.optimizer_paths, ()),
 }
 
 
@@ -97,8 +108,66 @@ def test_draws_on_given_axes(name: str) -> None:
     assert figure.get_size_inches().tolist() == [10, 4]
     assert figure.get_suptitle() == left.get_title() == ""
     assert right.get_title()
-    assert right.has_data()
+    assert right.has_data() or right.patches
     assert not left.has_data()
+    assert not left.patches
+
+
+def test_every_picture_takes_axes() -> None:
+    """A function that returns a Figure has ax=, or axes= if it has several panels, and is among DRAWINGS."""
+    public = {name: getattr(plots, name) for name in plots.__all__}
+    draws = {name for name, thing in public.items() if inspect.isroutine(thing) and "-> Figure" in signature(thing)}
+    with_panels = {name for name in draws if "axes:" in signature(public[name])}
+    assert with_panels == {"training_curves"}
+    assert all("ax:" in signature(public[name]) for name in draws - with_panels)
+    assert len(draws) == len(DRAWINGS)
+
+
+def signature(function: Any) -> str:
+    return str(inspect.signature(function)).replace("'", "")
+
+
+@pytest.mark.parametrize("name", sorted(DRAWINGS.keys() - {"training_curves", "diagram"}))
+def test_texts_on_a_narrow_column_are_legible_and_inside(name: str) -> None:
+    """On 3.4 inches; the texts of a diagram shrink with its boxes."""
+    draw, arguments = DRAWINGS[name]
+    figure = Figure(figsize=(3.4, 3.4), layout="constrained")
+    draw(*arguments, ax=figure.subplots())
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (ax,) = figure.axes
+    legend = ax.get_legend()
+    labels = [ax.xaxis.label, ax.yaxis.label] if ax.axison else []
+    for text in [ax.title, *ax.texts, *labels, *(legend.get_texts() if legend else ())]:
+        extent = text.get_window_extent()
+        assert text.get_fontsize() >= 4.2, text
+        assert min(extent.x0, extent.y0) >= -1, text
+        assert extent.x1 <= figure.bbox.width + 1, text
+        assert extent.y1 <= figure.bbox.height + 1, text
+
+
+def test_training_curves_on_given_axes() -> None:
+    figure = Figure(figsize=(9, 3))
+    left, middle, right = figure.subplots(1, 3)
+    assert plots.training_curves(RUN, axes=[middle, right]) is figure
+    assert [ax.get_title() for ax in (left, middle, right)] == ["", "Loss", "Accuracy"]
+    assert figure.get_suptitle() == ""
+    with pytest.raises(ValueError, match="axes must be 2, one for each panel, got 3"):
+        plots.training_curves(RUN, axes=[left, middle, right])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".PDF", b"%PDF"), ("", b"\x89PNG")]
+)
+def test_the_suffix_of_the_path_gives_the_format(suffix: str, start: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"picture{suffix}"
+    plots.loss_curves(HISTORIES, path=path)
+    first = path.read_bytes()
+    assert first.startswith(start)
+    plots.loss_curves(HISTORIES, path=path)
+    assert path.read_bytes() == first, "the same picture must give the same bytes"
+    with pytest.raises(ValueError, match=r"path must end in .png, .svg, .pdf, got '.*picture.jpg'"):
+        plots.loss_curves(HISTORIES, path=tmp_path / "picture.jpg")
 
 
 def test_a_failed_save_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from ..files import PathLike
 from .augmentation import mixup
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["Augmentation", "Images"]
@@ -221,20 +222,30 @@ class Images(Batches):
         """The number of a class, given its name. ValueError: no such class."""
         return self.class_names.index(arguments.one_of("Images", "name", name, self.class_names))
 
-    def show(self, rows: ArrayLike | slice, path: PathLike | None = None) -> Figure:
-        """Draw the chosen images, as stored, in a grid with their class names; save it as a PNG if `path` is given.
+    def show(
+        self, rows: ArrayLike | slice, path: PathLike | None = None, *, axes: Sequence[Axes] | None = None
+    ) -> Figure:
+        """Draw the chosen images, as stored, in a grid with their class names; save the picture if `path` is given.
 
-        ValueError: as for `subset`, or a number of channels other than 1, 3 or 4.
+        axes: one for each image or more, all in one figure; by default a new figure
+
+        ValueError: as for `subset`, a number of channels other than 1, 3 or 4, or too few axes.
         """
         from ..plots.style import Picture, save
 
         chosen = self.subset(rows)
         if chosen.sample_shape[-1] not in (1, 3, 4):
             raise ValueError(f"Images: only 1, 3 or 4 channels can be shown, got images {self.sample_shape}")
-        columns = math.ceil(math.sqrt(len(chosen)))
-        lines = math.ceil(len(chosen) / columns)
-        figure = Picture(figsize=(1.2 * columns + 0.2, 1.4 * lines + 0.2), layout="tight")
-        axes = figure.subplots(lines, columns, squeeze=False).ravel()
+        if axes is None:
+            columns = math.ceil(math.sqrt(len(chosen)))
+            lines = math.ceil(len(chosen) / columns)
+            figure: Figure = Picture(figsize=(1.2 * columns + 0.2, 1.4 * lines + 0.2), layout="tight")
+            axes = figure.subplots(lines, columns, squeeze=False).ravel()
+        else:
+            axes = list(np.ravel(np.asarray(axes, object)))
+            if len(axes) < len(chosen):
+                raise ValueError(f"Images: axes must be {len(chosen)}, one for each image, got {len(axes)}")
+            figure = axes[0].figure.figure
         highest = _unit(chosen.x)
         for ax in axes:
             ax.axis("off")

@@ -6,18 +6,23 @@ Figures are made without pyplot and its global state, so they work without a dis
 them. The colors are those of Okabe & Ito (2008), which color-blind readers can tell apart.
 """
 
+from .attribution import occlusion, occlusion_map, saliency, saliency_map
 from .diagram import model_diagram
 from .images import confusion_matrix, feature_maps, filters, most_confident_mistakes
+from .latent import codes, latent_space, principal_components
 from .lowering import im2col_diagram
 from .pooling import pooling_diagram
 from .receptive import receptive_field, receptive_field_diagram
 from .style import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Picture
 from .tiles import tiles_diagram
 from .training import History, accuracy_curves, loss_curves, training_curves
+from .valleys import VALLEYS, Valley, optimizer_animation, optimizer_path, optimizer_paths, rivals
 
 __all__ = [
-    "BLUE", "COLOURS", "GREEN", "GREY", "History", "ORANGE", "PURPLE", "Picture", "SKY", "VERMILION", "accuracy_curves",
-    "confusion_matrix", "feature_maps", "filters", "im2col_diagram", "loss_curves", "model_diagram",
-    "most_confident_mistakes", "pooling_diagram", "receptive_field", "receptive_field_diagram", "tiles_diagram",
+    "BLUE", "COLOURS", "GREEN", "GREY", "History", "ORANGE", "PURPLE", "Picture", "SKY", "VALLEYS", "VERMILION",
+    "Valley", "accuracy_curves", "codes", "confusion_matrix", "feature_maps", "filters", "im2col_diagram",
+    "latent_space", "loss_curves", "model_diagram", "most_confident_mistakes", "occlusion", "occlusion_map",
+    "optimizer_animation", "optimizer_path", "optimizer_paths", "pooling_diagram", "principal_components",
+    "receptive_field", "receptive_field_diagram", "rivals", "saliency", "saliency_map", "tiles_diagram",
     "training_curves",
 ]  # fmt: skip

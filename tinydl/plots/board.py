@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from .. import arguments
 from ..layer import Shape
-from .style import BLUE, GREEN, INK, LABEL, VERMILION, Picture, points
+from .style import BLUE, GREEN, INK, VERMILION, Picture, headline
 
 WINDOWS = (BLUE, VERMILION, GREEN)  # the colors of windows picked out
 LINES, PADDED = "#b8b8b8", "#e4e4e4"  # lines between cells; cells of padding
@@ -37,7 +37,7 @@ def board(ax: Axes | None, width: float, height: float, title: str, columns: flo
         ax = figure.subplots()
     ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal", anchor="N")
     ax.axis("off")
-    ax.set_title(title, fontsize=points(ax, LABEL))
+    headline(ax, title)
     return ax.figure.figure, ax
 
 

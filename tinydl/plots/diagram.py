@@ -9,7 +9,6 @@ from itertools import chain, groupby
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyBboxPatch, PathPatch
@@ -21,8 +20,9 @@ from tinydl.files import PathLike
 from tinydl.layer import Layer, Shape
 from tinydl.network import Network, chained
 
+from .board import cell_points, tint
 from .layout import Box, Chain, Detour, Fork, Frame, Line, Part, Placed, Plan, SideExit, Size, page
-from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Picture, finish
+from .style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, Picture, finish, points
 
 NAME, SMALL, TITLE, FACTS = 8.0, 7.0, 14.0, 12.0  # text sizes in points (the last is that of axes titles)
 LINE, LAST, MARGIN = 0.145, 0.14, 0.055  # heights in inches: a line, the last line, the space above and below
@@ -30,7 +30,6 @@ EDGE = 0.25  # inches around the page
 TOP = 0.16  # inches between the title and the drawing
 KEY = "in each box: output shape, parameters"
 LARGEST = (18.0, 14.0)  # inches: on a larger page, equal blocks are collapsed
-INK = "#333333"
 
 COLOURS = {  # by a layer's module in tinydl.layers, or by the kind of another box
     "conv": BLUE, "dense": VERMILION, "pooling": ORANGE, "normalization": GREEN, "activations": SKY,
@@ -41,8 +40,9 @@ TELLING = ("filters", "units", "channels", "size", "rate", "stddev", "negative_s
 
 
 def model_diagram(
-    model: Network, path: PathLike | None = None, source: str | None = None, *, collapse: bool | None = None
-) -> Figure:
+    model: Network, path: PathLike | None = None, source: str | None = None, *, collapse: bool | None = None,
+    ax: Axes | None = None,
+) -> Figure:  # fmt: skip
     """Draw a model's layers as boxes and the flow between them as arrows, from top to bottom, then column by column.
 
     A box names the layer, its main hyper-parameters ("Conv2D 64, 3x3 / 2": filters, kernel, stride) and any built-in
@@ -54,6 +54,7 @@ def model_diagram(
     collapse  draw a run of equal blocks (the same layers, hyper-parameters and shapes) once, with "x 17" on a frame;
               by default only if the page would otherwise not fit on a screen
     source    the name of the data, added to the title
+    ax        axes to draw on, with the texts as small as the drawing then is; by default a figure of the needed size
 
     TypeError: model is not a Model (wrap a layer as Model(layer, input_shape)).
     """
@@ -68,21 +69,27 @@ def model_diagram(
     name = arguments.shown(model.name)  # fonts have no control characters
     widths = (plan.right, _width(name, TITLE, "bold"), _width(facts, FACTS), _width(key, SMALL))
     width = max(widths) + 2 * EDGE
+    foot = plan.height + 0.22  # the key's position
+    left = (width - plan.right) / 2
+    limits: dict[str, Any] = {"xlim": (-left, width - left), "ylim": (foot + EDGE, -TOP)}
+    if ax is not None:
+        ax.set(**limits, aspect="equal", anchor="N")
+        ax.set_axis_off()
+        ax.set_title(f"{name}: {facts}", fontsize=points(ax, FACTS), parse_math=False)
+        _draw(ax, plan, key, foot, shrink=cell_points(ax) / 72)
+        return finish(ax.figure.figure, source, path)
     figure = Picture(figsize=(width, 1))
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     ax.set_title(facts, pad=0)
     finish(figure, source, None)  # may add lines to the title
     titles = 0.36 + 0.21 * (ax.get_title().count("\n") + 1)
-    foot = plan.height + 0.22  # the key's position
     height = titles + TOP + foot + EDGE
     figure.set_size_inches(width, height)
     figure.suptitle(name, fontsize=TITLE, fontweight="bold", y=1 - 0.14 / height, va="top", parse_math=False)
     ax.set_position((0, 0, 1, 1 - titles / height))
-    left = (width - plan.right) / 2
-    ax.set(xlim=(-left, width - left), ylim=(foot + EDGE, -TOP))
-    ax.text(plan.right / 2, foot, key, fontsize=SMALL, color=GREY, ha="center", va="center_baseline")
-    _draw(ax, plan)
+    ax.set(**limits)
+    _draw(ax, plan, key, foot)
     return finish(figure, None, path)
 
 
@@ -249,7 +256,11 @@ def _sizes(part: Part) -> Size:
     return size
 
 
-def _draw(ax: Axes, plan: Plan) -> None:
+def _draw(ax: Axes, plan: Plan, key: str, foot: float, shrink: float = 1.0) -> None:
+    """Draw the plan, and the key below it; `shrink`: inches on the page for each inch of the plan."""
+    ax.text(
+        plan.right / 2, foot, key, fontsize=SMALL * shrink, color=GREY, ha="center", va="center_baseline"
+    )  # fmt: skip
     for frame in plan.frames:
         _outline(ax, frame, 0.1, fc="#f5f5f5", ec="#b0b0b0", lw=0.8, ls=(0, (4, 2)), zorder=0.5)
     pieces = [_rounded(line) for line in plan.lines]
@@ -257,25 +268,25 @@ def _draw(ax: Axes, plan: Plan) -> None:
     ax.add_patch(PathPatch(Path.make_compound_path(*pieces), fill=False, ec=INK, lw=0.9, zorder=1))
     ax.add_patch(PathPatch(Path.make_compound_path(*heads), fc=INK, lw=0, zorder=1.5))
     for placed in plan.boxes:
-        _draw_box(ax, placed)
+        _draw_box(ax, placed, shrink)
 
 
-def _draw_box(ax: Axes, placed: Placed) -> None:
+def _draw_box(ax: Axes, placed: Placed, shrink: float) -> None:
     box, x, y = placed.box, placed.x, placed.y
     assert box is not None
     middle = x + placed.width / 2
-    style: dict[str, Any] = {"va": "center_baseline", "fontsize": NAME, "ha": "center"}
+    style: dict[str, Any] = {"va": "center_baseline", "fontsize": NAME * shrink, "ha": "center"}
     colour = COLOURS.get(box.kind, GREY)
     if box.kind in PLAIN:
         if box.kind != "label":
-            _outline(ax, placed, 0.09, fc=_tint(colour, 0.1), ec=colour, lw=0.9, zorder=2)
+            _outline(ax, placed, 0.09, fc=tint(colour, 0.1), ec=colour, lw=0.9, zorder=2)
         ax.text(middle, y + placed.height / 2, box.lines[0], weight=_weight(box), color=INK, **style)
         return
-    _outline(ax, placed, 0.045, fc=_tint(colour, 0.17), ec=colour, lw=0.9, zorder=2)
+    _outline(ax, placed, 0.045, fc=tint(colour, 0.17), ec=colour, lw=0.9, zorder=2)
     for number, line in enumerate(box.lines):
         ax.text(middle, y + MARGIN + LINE * (number + 0.5), line, color="black", **style)
     at = y + placed.height - MARGIN - LAST / 2
-    style |= {"fontsize": SMALL, "color": INK}
+    style |= {"fontsize": SMALL * shrink, "color": INK}
     ax.text(x + 0.08, at, box.shape, **style | {"ha": "left"})
     ax.text(x + placed.width - 0.08, at, _parameters(box), **style | {"ha": "right"})
 
@@ -283,11 +294,6 @@ def _draw_box(ax: Axes, placed: Placed) -> None:
 def _outline(ax: Axes, placed: Placed, radius: float, **style: Any) -> None:
     corners = f"round,pad=0,rounding_size={min(radius, placed.height / 2)}"
     ax.add_patch(FancyBboxPatch((placed.x, placed.y), placed.width, placed.height, boxstyle=corners, **style))
-
-
-def _tint(colour: str, share: float) -> tuple[float, ...]:
-    """A color blended with white."""
-    return tuple(1 - share * (1 - part) for part in to_rgb(colour))
 
 
 def _rounded(line: Line, radius: float = 0.07) -> Path:

@@ -15,10 +15,11 @@ from .. import arguments
 from ..files import PathLike
 from ..layers import AveragePool2D, Container, Conv2D, MaxPool2D
 from ..network import Network, chained
-from .style import VERMILION, finish, panel
+from .board import cell_points
+from .mosaic import displayable, finite, lay_out, one_sample, tile
+from .style import INK, VERMILION, finish, headline, panel, points
 
-ROOM = 0.88  # the fraction of a cell that a tile fills
-CALM, DARK = "#333333", 0.55  # text color; the share of the color scale above which text is white
+DARK = 0.55  # the share of the color scale above which text is white
 
 
 def filters(
@@ -33,7 +34,7 @@ def filters(
 
     ValueError: another shape, or weights that are not finite.
     """
-    w = _finite("filters: W", W)
+    w = finite("filters: W", W)
     if w.ndim != 4 or w.size == 0:
         raise ValueError(f"filters: W must have shape (kh, kw, in, out), such as conv.params['W'], got {w.shape}")
     columns = arguments.positive_int("filters", "columns", columns)
@@ -46,14 +47,14 @@ def filters(
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     figure, ax = panel(ax, max(0.8 * columns, 6), 0.8 * rows + 0.85)
-    _lay_out(ax, columns, rows)
+    lay_out(ax, columns, rows)
     for k, picture in enumerate(pictures):
-        _tile(ax, picture, k % columns, k // columns)
+        tile(ax, picture, k % columns, k // columns)
     count = f"{n_out} filters" if len(pictures) == n_out else f"the first {len(pictures)} of {n_out} filters"
-    ax.set_title(
+    headline(
+        ax,
         f"{count[0].upper()}{count[1:]}, {height} x {width} x {n_in}{meaning}\n"
         f"one scale for all: black -{scale:.3g}, mid-gray 0, white +{scale:.3g}",
-        fontsize=12,
     )
     return finish(figure, source, path)
 
@@ -69,17 +70,14 @@ def feature_maps(
     order     "active": the channels with the largest mean |activation|, largest first; "first": the first channels
 
     Each row has its own scale, from the layer's smallest to its largest activation, printed beside the row. The small
-    number above a map is its channel's index. Residual and Branches layers are represented by their outputs.
+    number above a map is its channel's index. Both are left out on axes too narrow for them. Residual and Branches
+    layers are represented by their outputs.
 
     ValueError: an image that does not fit the model, or a model without convolution and pooling layers.
     """
     channels = arguments.positive_int("feature_maps", "channels", channels)
     order = arguments.one_of("feature_maps", "order", order, ("active", "first"))
-    x = _finite("feature_maps: image", image)
-    x = x[None] if x.ndim == len(model.input_shape) else x
-    if x.shape != (1, *model.input_shape):
-        expected = f"one sample of the model's shape {model.input_shape}"
-        raise ValueError(f"feature_maps: image must be {expected}, got {np.shape(image)}")
+    x = one_sample("feature_maps", image, model.input_shape)
     maps, after = [], x.astype(model.dtype)
     for layer in chained(model.root):
         after = layer.forward(after)
@@ -90,21 +88,24 @@ def feature_maps(
     widest = max(min(channels, output.shape[-1]) for _, output in maps)
     label_room, pitch = 1.9, 1.14  # in cells: the width of the labels and the distance between rows
     figure, ax = panel(ax, max(0.85 * (widest + label_room), 9), 0.85 * pitch * (len(maps) + 1) + 0.65)
-    _lay_out(ax, widest, len(maps) + 1, left=label_room, row_height=pitch)
-    _tile(ax, _displayable(x)[0], 0, 0)
-    _row_label(ax, 0, "input", x.shape[1:], float(x.min()), float(x.max()))
+    lay_out(ax, widest, len(maps) + 1, left=label_room, row_height=pitch)
+    tile(ax, displayable(x)[0], 0, 0)
+    side = cell_points(ax)
+    _row_label(ax, 0, "input", x.shape[1:], float(x.min()), float(x.max()), side)
     for number, (layer, output) in enumerate(maps, start=1):
         row = pitch * number
         low, high = min(float(output.min()), 0.0), float(output.max())
         activity = np.abs(output).mean(axis=(0, 1))
         chosen = np.argsort(-activity, kind="stable") if order == "active" else np.arange(len(activity))
         for column, k in enumerate(chosen[:channels].tolist()):
-            _tile(ax, output[..., k], column, row, cmap="viridis", vmin=low, vmax=max(high, low + 1e-12))
-            ax.text(column + 0.5, row + 0.05, str(k), ha="center", va="bottom", fontsize=7, color=CALM)
-        _row_label(ax, row, layer.name or type(layer).__name__, output.shape, low, high)
+            tile(ax, output[..., k], column, row, cmap="viridis", vmin=low, vmax=max(high, low + 1e-12))
+            if side >= 22:
+                ax.text(column + 0.5, row + 0.05, str(k), ha="center", va="bottom", fontsize=points(ax, 7), color=INK)
+        _row_label(ax, row, layer.name or type(layer).__name__, output.shape, low, high, side)
     which = "most active" if order == "active" else "first"
-    ax.set_title(
-        f"Each layer's response to one image: its {which} channels, bright where active; one scale per row", fontsize=12
+    headline(
+        ax,
+        f"Each layer's response to one image: its {which} channels, bright where active; one scale per row",
     )
     return finish(figure, source, path)
 
@@ -136,26 +137,26 @@ def confusion_matrix(
             colour = "white" if norm(shares[i, j]) > DARK else "black"
             weight = "bold" if i == j else "normal"
             how: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
-            ax.text(j, i - 0.13, f"{counts[i, j]:,}", fontsize=11, weight=weight, **how)
+            ax.text(j, i - 0.13, f"{counts[i, j]:,}", fontsize=points(ax, 11), weight=weight, **how)
             percent = "<1 %" if shares[i, j] < 0.01 else f"{100 * shares[i, j]:.0f} %"
-            ax.text(j, i + 0.24, percent, fontsize=8, **how)
+            ax.text(j, i + 0.24, percent, fontsize=points(ax, 8), **how)
     if max(map(len, names)) > 3:
-        ax.set_xticks(range(classes), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=11)
+        ax.set_xticks(range(classes), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=points(ax, 11))
     else:
-        ax.set_xticks(range(classes), names, fontsize=11)
-    ax.set_yticks(range(classes), [f"{n} ({t:,})" for n, t in zip(names, totals, strict=True)], fontsize=11)
+        ax.set_xticks(range(classes), names, fontsize=points(ax, 11))
+    ax.set_yticks(range(classes), [f"{n} ({t:,})" for n, t in zip(names, totals, strict=True)], fontsize=points(ax, 11))
     ax.set_xticks(np.arange(0.5, classes - 1), minor=True)
     ax.set_yticks(np.arange(0.5, classes - 1), minor=True)
     ax.grid(which="minor", color="white", lw=1.5)
     ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
-    ax.set_xlabel("predicted class", fontsize=12)
-    ax.set_ylabel("true class (number of rows)", fontsize=12)
+    ax.set_xlabel("predicted class", fontsize=points(ax, 12))
+    ax.set_ylabel("true class (number of rows)", fontsize=points(ax, 12))
     right = int(np.trace(counts))
-    ax.set_title(
+    headline(
+        ax,
         f"Confusion matrix: {right:,} of {counts.sum():,} right ({right / counts.sum():.2%})\n"
         "counts, and shares of the row",
-        fontsize=12,
     )
     return finish(figure, source, path)
 
@@ -185,62 +186,30 @@ def most_confident_mistakes(
     columns = min(columns, max(len(worst), 3))  # no narrower than the title
     rows = max(-(-len(worst) // columns), 1)
     figure, ax = panel(ax, 1.75 * columns, 2.2 * rows + 0.7)
-    _lay_out(ax, columns, rows, row_height=1.28)
-    for place, (i, picture) in enumerate(zip(worst, _displayable(x[worst]), strict=True)):
+    lay_out(ax, columns, rows, row_height=1.28)
+    longest = len('says "" 0.00') + max(map(len, names))
+    size = min(points(ax, 10), 0.98 * cell_points(ax) / (0.55 * longest))
+    for place, (i, picture) in enumerate(zip(worst, displayable(x[worst]), strict=True)):
         column, row = place % columns, 1.28 * (place // columns)
-        _tile(ax, picture, column, row + 0.28, interpolation="nearest")
+        tile(ax, picture, column, row + 0.28, interpolation="nearest")
         for offset, verb, k, colour in ((0.17, "says", says[i], VERMILION), (0.31, "is", y[i], "black")):
             name = f'"{names[k]}"' if names[k][-1].isdigit() else names[k]  # a number follows
             text = f"{verb} {name} {p[i, k]:.2f}"
-            ax.text(column + 0.5, row + offset, text, ha="center", va="bottom", fontsize=10, color=colour)
+            ax.text(column + 0.5, row + offset, text, ha="center", va="bottom", fontsize=size, color=colour)
     if len(worst) == 0:
-        ax.text(columns / 2, 0.6, "no mistakes", ha="center", va="center", fontsize=14)
-    ax.set_title(f"The most confident mistakes ({len(wrong):,} of {len(y):,} are wrong)", fontsize=12)
+        ax.text(columns / 2, 0.6, "no mistakes", ha="center", va="center", fontsize=points(ax, 14))
+    headline(ax, f"The most confident mistakes ({len(wrong):,} of {len(y):,} are wrong)")
     return finish(figure, source, path)
 
 
-def _lay_out(ax: Axes, columns: int, rows: int, left: float = 0, row_height: float = 1) -> None:
-    """Turn the axes into a grid: no frame, one unit per cell, rows from the top; `left`: room for labels, in cells."""
-    ax.set(xlim=(-left, columns), ylim=(rows * row_height, 0), aspect="equal", anchor="N")
-    ax.axis("off")
-
-
-def _tile(ax: Axes, picture: NDArray[Any], x: float, y: float, **how: Any) -> None:
-    """Draw one picture into the cell whose upper left corner is (x, y), as large as possible, with square pixels."""
-    height, width = (ROOM * side / max(picture.shape[:2]) for side in picture.shape[:2])
-    if picture.ndim == 2:
-        how = {"cmap": "gray", "vmin": 0, "vmax": 1, **how}
-    limits = ax.get_xlim(), ax.get_ylim()
-    right, bottom = x + 0.5 + width / 2, y + 0.56 + height / 2
-    extent = (right - width, right, bottom, bottom - height)
-    ax.imshow(picture, extent=extent, **{"interpolation": "nearest", **how})
-    ax.set(xlim=limits[0], ylim=limits[1])
-
-
-def _row_label(ax: Axes, row: float, name: str, shape: tuple[int, ...], low: float, high: float) -> None:
-    ax.text(-0.15, row + 0.4, name, ha="right", va="bottom", fontsize=10, weight="bold")
-    details = f"{' x '.join(map(str, shape))}\n{low:.3g} to {high:.3g}"
-    ax.text(-0.15, row + 0.44, details, ha="right", va="top", fontsize=8.5, color=CALM)
-
-
-def _displayable(images: NDArray[Any]) -> NDArray[Any]:
-    """Convert images for imshow: floats in [0, 1], without a channel axis if there is only one channel.
-
-    If any float is outside [0, 1] (as in standardized inputs), the range of all is rescaled to [0, 1].
-    """
-    x = images / 255 if images.dtype == np.uint8 else images.astype(np.float64)
-    if x.size and not (x.min() >= 0 and x.max() <= 1):
-        x = (x - x.min()) / max(x.max() - x.min(), 1e-12)
-    if x.ndim == 4 and x.shape[-1] not in (3, 4):
-        return x[..., 0] if x.shape[-1] == 1 else x.mean(axis=-1)
-    return x
-
-
-def _finite(what: str, values: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{what} must be finite, got NaN or infinity")
-    return array
+def _row_label(ax: Axes, row: float, name: str, shape: tuple[int, ...], low: float, high: float, side: float) -> None:
+    """The layer's name beside its row, and its shape and range if a row, `side` points high, has room for them."""
+    room = side >= 38
+    at, align = (row + 0.4, "bottom") if room else (row + 0.56, "center")
+    ax.text(-0.15, at, name, ha="right", va=align, fontsize=points(ax, 10) if room else 5.5, weight="bold")
+    if room:
+        details = f"{' x '.join(map(str, shape))}\n{low:.3g} to {high:.3g}"
+        ax.text(-0.15, row + 0.44, details, ha="right", va="top", fontsize=points(ax, 8.5), color=INK)
 
 
 def _class_numbers(name: str, labels: ArrayLike, classes: int) -> NDArray[np.int64]:

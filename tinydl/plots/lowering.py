@@ -78,7 +78,7 @@ def im2col_diagram(
             outline(ax, j * sw, y + i * sh, kw, kh, color, side)
 
     _draw_matrix(ax, at, first, cols, rows, columns, side, (kh, kw, c))
-    caption(ax, y_left, y_top - 0.25, "y, numbered by row of cols", side, weight="bold")
+    caption(ax, y_left, y_top - 0.25, "y, by row of cols", side, weight="bold")
     marks: Any = [[None] * ow for _ in range(oh)]
     for color, k in zip(WINDOWS, picked, strict=False):
         outline(ax, at, first + rows.index(k), len(columns), 1, color, side)

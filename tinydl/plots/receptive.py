@@ -44,7 +44,7 @@ from ..layers.pooling import AveragePool2D, MaxPool2D, Pool2D
 from ..layers.sliding_window import window_over
 from ..network import Network, chained
 from .board import LINES, MOST, sizes
-from .style import BLUE, GREY, INK, LABEL, VERMILION, Picture, finish, points
+from .style import BLUE, GREY, INK, LABEL, VERMILION, Picture, finish, headline
 
 OWNER = "receptive_field"
 # In inference, every pixel of the output of these layers depends on the same pixel of the input alone.
@@ -118,7 +118,7 @@ def receptive_field_diagram(
         ax = figure.subplots()
     ax.set(xlim=(left - names, right + values), ylim=(foot, top - 0.3 * bar), aspect="equal", anchor="N")
     ax.axis("off")
-    ax.set_title(title, fontsize=points(ax, LABEL + 1))
+    headline(ax, title, LABEL + 1)
     _draw_image(ax, weights, stages)
     for place_of, stage in enumerate(shown):
         y = bottom + bar * (place_of + 1.4)

@@ -46,12 +46,21 @@ def points(ax: Axes, size: float) -> float:
     return size * min(max(ax.figure.figure.get_figwidth() / 10, 0.6), 1)
 
 
+def headline(ax: Axes, text: str, size: float = LABEL) -> None:
+    """Set the title, its lines wrapped to the width of the figure, or of the axes if there are several."""
+    size, figure = points(ax, size), ax.figure.figure
+    room = figure.get_figwidth() * (1 if len(figure.axes) == 1 else 1.1 * ax.get_position().width)  # inches
+    together = text.replace(" x ", "\0x\0")  # a line must not end within "3 x 3"
+    lines = [textwrap.fill(line, max(int(room * 72 / (0.56 * size)), 12)) for line in together.splitlines()]
+    ax.set_title("\n".join(lines).replace("\0x\0", " x "), fontsize=size)
+
+
 def dress(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
     """Set the title, axis labels, grid and spines as in all pictures."""
-    ax.set_title(title, fontsize=points(ax, TITLE))
+    headline(ax, title, TITLE)
     ax.set_xlabel(xlabel, fontsize=points(ax, LABEL))
     ax.set_ylabel(ylabel, fontsize=points(ax, LABEL))
-    ax.tick_params(labelsize=points(ax, TICK))
+    ax.tick_params(which="both", labelsize=points(ax, TICK))
     ax.grid(alpha=0.25)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
@@ -72,11 +81,12 @@ def add_legend(ax: Axes, *entries: Sequence[object], title: str | None = None) -
 def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
     """Name the data in the title if `source` is given; save the picture if `path` is given."""
     beside = len(figure.axes) == 1 and figure.axes[0].get_legend() is not None  # the legend shifts the title left
-    characters = round((7 if beside else 9) * figure.get_figwidth())  # per line of the title
+    size = figure.axes[0].title.get_fontsize() if len(figure.axes) == 1 else LABEL
+    characters = round((7 if beside else 9) * figure.get_figwidth() * LABEL / size)  # per line of the title
     lines = [] if not source else [source] if len(source) <= characters else source.split("; ")
     named = "".join(f"\n{textwrap.fill(line, characters)}" for line in lines)
     if len(figure.axes) == 1:
-        figure.axes[0].set_title(figure.axes[0].get_title() + named)
+        figure.axes[0].title.set_text(figure.axes[0].get_title() + named)  # set_title would reset its size
     elif figure.get_suptitle() or named:
         figure.suptitle(figure.get_suptitle() + named, fontsize=15, fontweight="bold")
     if path is not None:

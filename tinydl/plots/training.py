@@ -19,7 +19,7 @@ from .. import arguments
 from ..files import PathLike
 from ..layer import Layer
 from ..layers import Container
-from .style import BLUE, VERMILION, Picture, add_legend, cycle, dress, finish, panel
+from .style import BLUE, TICK, VERMILION, Picture, add_legend, cycle, dress, finish, panel, points
 
 History = Mapping[str, Sequence[float]]
 
@@ -71,28 +71,30 @@ def accuracy_curves(
 
 
 def training_curves(
-    history: History | Recorded, *, best: int | None = None, source: str | None = None, path: PathLike | None = None
-) -> Figure:
+    history: History | Recorded, *, best: int | None = None, axes: Sequence[Axes] | None = None,
+    source: str | None = None, path: PathLike | None = None,
+) -> Figure:  # fmt: skip
     """One run, with a panel for the loss and one for each metric, training solid, validation dashed.
 
     history  the result of `fit`, or its `history`: {"loss": [...], "accuracy": [...], "val_loss": [...], ...}
     best     the epoch to mark, counted from 1; by default the first epoch with the highest val_accuracy, the one that
              ModelCheckpoint(monitor="val_accuracy") would keep. Without val_accuracy, no epoch is marked by default
+    axes     one for each panel, all in one figure; by default a new figure
 
-    ValueError: no losses, figures of unequal length, or a best epoch out of range.
+    ValueError: no losses, figures of unequal length, a best epoch out of range, or another number of axes.
     """
     label = _loss_label(_loss_name(history), "mean over rows")
     figures = _check_history(history)
     count = len(figures["loss"])
     epochs = np.arange(1, count + 1)
     keys = [key for key in figures if not key.startswith("val_") or key.removeprefix("val_") not in figures]
-    columns = min(len(keys), 3)
-    lines = -(-len(keys) // columns)
-    figure = Picture(figsize=(max(6 * columns, 8), 5 * lines), layout="constrained")
-    panels: list[Axes] = list(figure.subplots(lines, columns, squeeze=False).ravel())
-    for ax in panels[len(keys) :]:
-        ax.remove()
-    panels = panels[: len(keys)]
+    if axes is None:
+        figure, panels = _panels(len(keys))
+    else:
+        panels = list(np.ravel(np.asarray(axes, object)))
+        if len(panels) != len(keys):
+            raise ValueError(f"training_curves: axes must be {len(keys)}, one for each panel, got {len(panels)}")
+        figure = panels[0].figure.figure
     marker = "o" if count < 3 else ""
     for ax, key in zip(panels, keys, strict=True):
         ax.plot(epochs, figures[key], "-", marker=marker, color=BLUE, lw=2, label="training")
@@ -119,9 +121,21 @@ def training_curves(
             dot = VERMILION if validated else BLUE
             ax.plot(best, value, "o", color=dot, ms=9, mec="black", clip_on=False, zorder=3, label="_best")
     for ax in panels:
-        ax.legend(loc="best", fontsize=10)
-    figure.suptitle("Training, epoch by epoch")
+        ax.legend(loc="best", fontsize=points(ax, TICK))
+    if axes is None:
+        figure.suptitle("Training, epoch by epoch")
     return finish(figure, source, path)
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """A new figure with so many axes, at most three side by side."""
+    columns = min(count, 3)
+    lines = -(-count // columns)
+    figure = Picture(figsize=(max(6 * columns, 8), 5 * lines), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(lines, columns, squeeze=False).ravel())
+    for ax in panels[count:]:
+        ax.remove()
+    return figure, panels[:count]
 
 
 def _figures(history: Any) -> Any:
