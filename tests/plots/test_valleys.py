@@ -83,7 +83,7 @@ def test_the_picture_has_the_paths_and_where_they_end() -> None:
     figure = plots.optimizer_paths({"a": SGD(0.04), "b": RMSprop(0.1)}, steps=9)
     path = plots.optimizer_path(SGD(0.04), steps=9)
     drawn = curves(figure)
-    np.testing.assert_array_equal(drawn[f"a: ends at {(path[-1, 0] ** 2 + 40 * path[-1, 1] ** 2) / 2:.2g}"], path)
+    np.testing.assert_array_equal(drawn[f"a: f = {(path[-1, 0] ** 2 + 40 * path[-1, 1] ** 2) / 2:.2g}"], path)
     assert len(drawn) == 2
     assert "9 steps" in figure.axes[0].get_title()
 

@@ -240,16 +240,16 @@ class Images(Batches):
             columns = math.ceil(math.sqrt(len(chosen)))
             lines = math.ceil(len(chosen) / columns)
             figure: Figure = Picture(figsize=(1.2 * columns + 0.2, 1.4 * lines + 0.2), layout="tight")
-            axes = figure.subplots(lines, columns, squeeze=False).ravel()
+            places: list[Axes] = list(figure.subplots(lines, columns, squeeze=False).ravel())
         else:
-            axes = list(np.ravel(np.asarray(axes, object)))
-            if len(axes) < len(chosen):
-                raise ValueError(f"Images: axes must be {len(chosen)}, one for each image, got {len(axes)}")
-            figure = axes[0].figure.figure
+            places = list(np.ravel(np.asarray(axes, object)))
+            if len(places) < len(chosen):
+                raise ValueError(f"Images: axes must be {len(chosen)}, one for each image, got {len(places)}")
+            figure = places[0].figure.figure
         highest = _unit(chosen.x)
-        for ax in axes:
+        for ax in places:
             ax.axis("off")
-        for ax, image, label in zip(axes, chosen.x, chosen.labels, strict=False):  # the last row may be incomplete
+        for ax, image, label in zip(places, chosen.x, chosen.labels, strict=False):  # the last row may be incomplete
             pixels = image[..., 0] if image.shape[-1] == 1 else image
             ax.imshow(pixels.clip(0, highest), cmap="gray", vmin=0, vmax=highest, interpolation="nearest")
             ax.set_title(self.class_names[label], fontsize=9)

@@ -131,7 +131,7 @@ def occlusion_map(
     patch = Rectangle((left, top), pw * pixel, ph * pixel, fill=False, ec=INK, lw=0.9, ls=(0, (2, 1.5)))
     ax.add_patch(patch)
     colors = f"orange +{largest:.3g}, violet \N{MINUS SIGN}{largest:.3g}"
-    _captions(ax, "image", f"drop if a patch is covered\n{colors}\ndashed: a patch, {ph} x {pw}")
+    _captions(ax, "image", f"fall of the score\n{colors}\ndashed: a patch, {ph} x {pw} pixels")
     return finish(figure, source, path)
 
 

@@ -50,6 +50,10 @@ def pooling_diagram(
     x = rng.permutation(h * w).astype(np.float64).reshape(1, h, w, 1) + 1
     dy = rng.integers(1, 10, (1, oh, ow, 1)) * rng.choice([-1.0, 1.0], (1, oh, ow, 1))
     y, dx = layer.forward(x), layer.backward(dy)
+    wins = (
+        layer.backward(np.ones_like(dy))[0, ..., 0] if kind == "max" else np.zeros((h, w))
+    )  # windows it is largest of
+    note = "orange: the largest entry of several windows, whose dy are added" if (wins > 1).any() else ""
 
     kh, kw = layer.pool_size
     sh, sw = layer.strides
@@ -61,14 +65,13 @@ def pooling_diagram(
         f"\nforward: {told}; backward: {goes}"
     )
     right, lower = w + GAP, 1.4 + h + 1.8
-    figure, ax = board(ax, right + max(ow, 3) + 0.1, lower + h + 1.2, title)
+    figure, ax = board(ax, right + max(ow, 3) + 0.1, lower + h + (1.2 if note else 0.2), title)
     side = cell_points(ax)
     window = window_over(OWNER, (h, w, 1), layer.pool_size, layer.strides, layer.padding)
     apart = sh >= kh and sw >= kw  # no two windows overlap
     parity = _parity(window, (h, w), (oh, ow)) if apart else np.full((h, w), -1)
     chessboard = np.add.outer(range(oh), range(ow)) % 2 if apart else np.full((oh, ow), -1)
     of_window = _fills(chessboard, np.full((oh, ow), apart))
-    wins = layer.backward(np.ones_like(dy))[0, ..., 0] if kind == "max" else np.zeros((h, w))
     heavy = np.where(wins > 0, "bold", "normal").tolist()
     for top, left, name, values, fills, weights in (
         (1.4, 0.0, "x", x, _fills(parity, wins), heavy),
@@ -84,9 +87,7 @@ def pooling_diagram(
         for top in (1.4, lower):
             place = j * sw - window.padding[1][0], top + i * sh - window.padding[0][0]
             _frame(ax, place, (kh, kw), (0, top, w, top + h), side)
-    if (wins > 1).any():
-        text = "orange: the largest entry of several windows, whose dy are added"
-        caption(ax, 0, lower + h + 0.3, text, side, va="top")
+    caption(ax, 0, lower + h + 0.3, note, side, va="top")
     return finish(figure, source, path)
 
 

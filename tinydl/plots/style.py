@@ -81,7 +81,7 @@ def add_legend(ax: Axes, *entries: Sequence[object], title: str | None = None) -
 def finish(figure: Figure, source: str | None, path: PathLike | None) -> Figure:
     """Name the data in the title if `source` is given; save the picture if `path` is given."""
     beside = len(figure.axes) == 1 and figure.axes[0].get_legend() is not None  # the legend shifts the title left
-    size = figure.axes[0].title.get_fontsize() if len(figure.axes) == 1 else LABEL
+    size = float(figure.axes[0].title.get_fontsize()) if len(figure.axes) == 1 else LABEL
     characters = round((7 if beside else 9) * figure.get_figwidth() * LABEL / size)  # per line of the title
     lines = [] if not source else [source] if len(source) <= characters else source.split("; ")
     named = "".join(f"\n{textwrap.fill(line, characters)}" for line in lines)

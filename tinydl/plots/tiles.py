@@ -67,10 +67,10 @@ def tiles_diagram(
         thin = {} if number in picked else {"lw": 0.9, "zorder": 1.5}
         outline(ax, right + j * m, TOP + i * m, m, m, color, side, fill=number in picked, **thin)
         caption(ax, right + (j + 0.5) * m, TOP + (i + 0.5) * m, str(number), side, ha="center", va="center_baseline",
-                color=color)  # fmt: skip
+                color=color, weight="bold" if number in picked else "normal")  # fmt: skip
         if number in picked:
             inset = 0.12 * picked.index(number)
             outline(ax, j * m, TOP + i * m, SIZE, SIZE, color, side, inset=inset)
             caption(ax, j * m + SIZE / 2, TOP + i * m + SIZE / 2, str(number), side, ha="center", va="center_baseline",
-                    color=color)  # fmt: skip
+                    color=color, weight="bold")  # fmt: skip
     return finish(figure, source, path)

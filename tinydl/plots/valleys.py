@@ -89,7 +89,7 @@ def optimizer_paths(
     optimizers: Mapping[str, Optimizer] | None = None, valley: str | Valley = "ravine", steps: int = 40, *,
     ax: Axes | None = None, source: str | None = None, path: PathLike | None = None,
 ) -> Figure:  # fmt: skip
-    """The paths of several optimizers on the contours of a valley; the legend has the function's value at their ends.
+    """The paths of several optimizers on the contours of a valley; the legend has the value f at their ends.
 
     optimizers  new ones by name; by default those of `rivals`: SGD, SGD with momentum, RMSprop and Adam
     valley      "ravine": (u^2 + 40 v^2) / 2, 40 times as steep across as along;
@@ -130,7 +130,7 @@ def optimizer_animation(
     def draw(frame: int) -> list[Line2D]:
         for line, places in zip(lines, paths.values(), strict=True):
             line.set_data(*places[: frame + 1].T)
-        ax.set_title(f"{title}: step {frame}")
+        ax.title.set_text(f"{title}: step {frame}")
         return lines
 
     draw(0)
@@ -158,7 +158,7 @@ def _draw_valley(ax: Axes, valley: Valley, steps: int) -> None:
     ax.contourf(u, v, height, levels=levels, cmap="Greys", alpha=0.35, zorder=0)
     ax.contour(u, v, height, levels=levels[1:], colors="#8a8a8a", linewidths=0.5, zorder=0.5)
     ax.plot(*valley.minimum, marker="*", ms=11, color="white", mec=INK, mew=1, ls="", zorder=4)
-    dress(ax, f"{steps} steps on {valley.name}", "u", "v")
+    dress(ax, f"{steps} steps on f = {valley.name}", "u", "v")
     ax.grid(False)
     ax.set(xlim=(u0, u1), ylim=(v0, v1))
     ax.annotate("start", valley.start, (0, 6), textcoords="offset points", ha="center", fontsize=points(ax, TICK + 2),
@@ -180,4 +180,4 @@ def _legend(ax: Axes) -> None:
 
 
 def _told(valley: Valley, places: NDArray[np.float64]) -> str:
-    return "diverges" if np.isnan(places[-1]).any() else f"ends at {valley.value(*places[-1]):.2g}"
+    return "diverges" if np.isnan(places[-1]).any() else f"f = {valley.value(*places[-1]):.2g}"
