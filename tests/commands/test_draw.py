@@ -96,6 +96,7 @@ def test_refusals_say_what_to_do_and_write_nothing(
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_without_a_display(folder: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "MPLBACKEND")}
     environment["PYTHONPATH"] = str(ROOT)

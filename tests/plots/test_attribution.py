@@ -81,7 +81,8 @@ def test_a_network_in_training_stays_as_it_was() -> None:
     model.zero_grad()
     expected = model.backward(dy)
     kept = [array.copy() for array in (model.parameters, model.gradients, *model.state.values())]
-    plots.saliency(model, IMAGE, 0)
+    plots.saliency_map(model, IMAGE, 0)
+    plots.occlusion_map(model, IMAGE, 0)
     for array, before in zip((model.parameters, model.gradients, *model.state.values()), kept, strict=True):
         np.testing.assert_array_equal(array, before)
     np.testing.assert_array_equal(model.backward(dy), expected, "the caches of the last forward pass must stay too")

@@ -387,6 +387,7 @@ def test_no_mistakes_and_grey_images() -> None:
 def test_works_without_pyplot_and_display() -> None:
     code = (
         "import sys; from tinydl import plots; plots.loss_curves({'a': {'loss': [2.0, 1.0]}}); "
+        "plots.optimizer_animation(steps=2)._draw_frame(1); "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -159,7 +159,12 @@ class Own(Layer):
     [
         (lambda: plots.receptive_field([Conv2D(1, 3), Own()]), TypeError, "tinydl's layers for images, got own_1"),
         (lambda: plots.receptive_field(Conv2D(1, 3)), TypeError, "a Model or a list of layers"),  # type: ignore[arg-type]
-        (lambda: plots.receptive_field(Model(Dense(2), 3)), ValueError, "must have layers for images"),
+        (lambda: plots.receptive_field(Model(Dense(2), 3)), ValueError, r"must have images as its input, got \(3,\)"),
+        (
+            lambda: plots.receptive_field(Model([Flatten()], SHAPE)),
+            ValueError,
+            "must have layers for images, got 'model'",
+        ),
         (lambda: plots.receptive_field(positive("plain"), "dense_1"), ValueError, "layer must be one of"),
         (
             lambda: plots.receptive_field(Model([Conv2D(1, 3), Flatten()], SHAPE), "flatten_1"),

@@ -16,13 +16,13 @@ from .receptive import receptive_field, receptive_field_diagram
 from .style import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Picture
 from .tiles import tiles_diagram
 from .training import History, accuracy_curves, loss_curves, training_curves
-from .valleys import VALLEYS, Valley, optimizer_animation, optimizer_path, optimizer_paths, rivals
+from .valleys import VALLEYS, Valley, default_optimizers, optimizer_animation, optimizer_path, optimizer_paths
 
 __all__ = [
     "BLUE", "COLOURS", "GREEN", "GREY", "History", "ORANGE", "PURPLE", "Picture", "SKY", "VALLEYS", "VERMILION",
-    "Valley", "accuracy_curves", "codes", "confusion_matrix", "feature_maps", "filters", "im2col_diagram",
-    "latent_space", "loss_curves", "model_diagram", "most_confident_mistakes", "occlusion", "occlusion_map",
-    "optimizer_animation", "optimizer_path", "optimizer_paths", "pooling_diagram", "principal_components",
-    "receptive_field", "receptive_field_diagram", "rivals", "saliency", "saliency_map", "tiles_diagram",
+    "Valley", "accuracy_curves", "codes", "confusion_matrix", "default_optimizers", "feature_maps", "filters",
+    "im2col_diagram", "latent_space", "loss_curves", "model_diagram", "most_confident_mistakes", "occlusion",
+    "occlusion_map", "optimizer_animation", "optimizer_path", "optimizer_paths", "pooling_diagram",
+    "principal_components", "receptive_field", "receptive_field_diagram", "saliency", "saliency_map", "tiles_diagram",
     "training_curves",
 ]  # fmt: skip

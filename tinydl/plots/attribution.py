@@ -28,8 +28,8 @@ def saliency(network: Network, image: ArrayLike, target: int | None = None) -> N
 
         g[i, j, c] = d score[target] / d image[i, j, c]
 
-    One backward pass from dy = 1 for the target and 0 for all other classes, in inference mode. It runs on a copy of
-    the network, which therefore stays as it was, gradients and caches included.
+    One backward pass from dy = 1 for the target and 0 for all other classes, in inference mode. This and the other
+    functions here run a copy of the network, which therefore stays as it was, gradients and caches included.
 
     network  a Model whose output is a row of scores: the logits of a classifier
     image    one sample of the network's input: (height, width, channels), or with a batch axis of 1
@@ -91,7 +91,8 @@ def occlusion(
     (ph, pw), (sh, sw) = _patch((h, w), patch_size, strides)
     cover = x.mean(axis=(1, 2)) if fill is None else arguments.number("occlusion", "fill", fill)
     places = [(i, j) for i in range(0, h - ph + 1, sh) for j in range(0, w - pw + 1, sw)]
-    before = network.forward(x.astype(network.dtype))
+    root = copy.deepcopy(network.root)
+    before = root.forward(x.astype(network.dtype))
     k = _target("occlusion", before, target)
     after = []
     for start in range(0, len(places), AT_ONCE):
@@ -99,7 +100,7 @@ def occlusion(
         covered = np.repeat(x, len(some), axis=0)
         for n, (i, j) in enumerate(some):
             covered[n, i : i + ph, j : j + pw] = cover
-        after.append(network.forward(covered.astype(network.dtype))[:, k])
+        after.append(root.forward(covered.astype(network.dtype))[:, k])
     drops = before[0, k] - np.concatenate(after)
     return drops.reshape((h - ph) // sh + 1, (w - pw) // sw + 1)
 
@@ -168,7 +169,7 @@ def _draw_image(
 ) -> NDArray[np.float64]:  # fmt: skip
     """Draw the image on the left, and the title; return the image, (h, w, c)."""
     x = one_sample(owner, image, network.input_shape)
-    scores = network.forward(x.astype(network.dtype))
+    scores = copy.deepcopy(network.root).forward(x.astype(network.dtype))
     k = _target(owner, scores, target)
     if names is not None and len(names) != scores.shape[1]:
         raise ValueError(f"{owner}: names must be {scores.shape[1]}, one per class, got {len(names)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ def codes(network: Network, x: ArrayLike, layer: str | None = None) -> NDArray:
     if rows.shape[1:] != network.input_shape or len(rows) == 0:
         expected = ", ".join(["samples", *map(str, network.input_shape)])
         raise ValueError(f"codes: x must have shape ({expected}), got {rows.shape}")
-    chain = list(chained(network.root))
+    chain = list(chained(copy.deepcopy(network.root)))  # forward would replace the caches of the last pass
     names = [each.name or type(each).__name__ for each in chain]
     if layer is None:
         widths = [int(np.prod(each.output_shape or ())) for each in chain[:-1]] or [0]

@@ -43,7 +43,7 @@ from ..layers import (
 from ..layers.pooling import AveragePool2D, MaxPool2D, Pool2D
 from ..layers.sliding_window import window_over
 from ..network import Network, chained
-from .board import LINES, MOST, sizes
+from .board import LINES, MOST, cell_points, sizes
 from .style import BLUE, GREY, INK, LABEL, VERMILION, Picture, finish, headline
 
 OWNER = "receptive_field"
@@ -76,7 +76,7 @@ def receptive_field(
     image_shape  for a list of layers; by default the smallest square image with a border around the unit's field
 
     ValueError: a layer whose output is not an image, a unit outside the output, no such layer.
-    TypeError: a layer that is not tinydl's, so that it is unknown which pixels it reads.
+    TypeError: a layer from outside tinydl, which may read any pixel.
     Reference: Luo, Li, Urtasun & Zemel 2016
     """
     chain = _chain(network, layer, image_shape)
@@ -90,9 +90,9 @@ def receptive_field_diagram(
 ) -> Figure:  # fmt: skip
     """The pixels that one unit sees, darker for more paths to it (see `receptive_field`), and how the field grows.
 
-    Below the image is a bar for each layer with a window, and for each block: the width of the field of a unit of that
-    layer which the last unit sees. Beside a bar is the field's height x width, which counts pixels of padding too. The
-    outlines in the image are the fields of the same units.
+    Below the image, each layer with a window and each block has a bar: the field of one of its units, the middle one of
+    those that the last unit depends on. Beside the bar is the field's height x width, pixels of padding included. The
+    image has the outlines of the same fields.
 
     Arguments and errors are those of `receptive_field`.
     """
@@ -106,30 +106,33 @@ def receptive_field_diagram(
     top, bottom = min(0, *(s.down[0] for s in stages)), max(h, *(s.down[1] for s in stages))
     pixel = 3.0 / max(right - left, bottom - top)  # inches
     bar = 0.17 / pixel  # the distance between bars, in pixels
-    name = getattr(network, "name", f"{len(chain)} layers")
-    last = stages[-1]
-    cut = (h, w) if (last.down[0] < 0 or last.across[0] < 0 or last.down[1] > h or last.across[1] > w) else ()
-    seen = f"{int(np.count_nonzero(weights)):,} of {h * w:,} pixels"
-    title = f"{name}: one unit of {last.name}\nsees {last.size}{', cut off by the image' if cut else ''}: {seen}"
-    names, values = 1.45 / pixel, 0.8 / pixel  # room for texts
+    names = 0.15 + 0.057 * max(len(stage.name) for stage in stages)  # inches for the texts on the left
+    values = 0.15 + 0.057 * max(len(stage.size) for stage in stages)  # and on the right
     foot = bottom + bar * (len(shown) + 1.4)
     if ax is None:
-        figure = Picture(figsize=(5.3, (foot - top) * pixel + 0.6), layout="constrained")
+        figure = Picture(figsize=(3.0 + names + values, (foot - top) * pixel + 0.6), layout="constrained")
         ax = figure.subplots()
-    ax.set(xlim=(left - names, right + values), ylim=(foot, top - 0.3 * bar), aspect="equal", anchor="N")
+    x_range, y_range = (left - names / pixel, right + values / pixel), (foot, top - 0.3 * bar)
+    ax.set(xlim=x_range, ylim=y_range, aspect="equal", anchor="N")
     ax.axis("off")
+    last = stages[-1]
+    cut = last.down[0] < 0 or last.across[0] < 0 or last.down[1] > h or last.across[1] > w
+    seen = f"{int(np.count_nonzero(weights)):,} of {h * w:,} pixels"
+    name = getattr(network, "name", f"{len(chain)} layers")
+    title = f"{name}: one unit of {last.name}\nsees {last.size}{', cut off by the image' if cut else ''}: {seen}"
     headline(ax, title, LABEL + 1)
     _draw_image(ax, weights, stages)
-    for place_of, stage in enumerate(shown):
-        y = bottom + bar * (place_of + 1.4)
+    size = min(7.0, 0.57 * bar * cell_points(ax))
+    for number, stage in enumerate(shown):
+        y = bottom + bar * (number + 1.4)
         if stage is None:
-            ax.text((left + right) / 2, y, "\N{VERTICAL ELLIPSIS}", ha="center", va="center", fontsize=8, color=INK)
+            ax.text((left + right) / 2, y, "\N{VERTICAL ELLIPSIS}", ha="center", va="center", fontsize=size, color=INK)
             continue
         x0, x1 = stage.across
         color = VERMILION if stage is last else BLUE
         ax.add_patch(Rectangle((x0, y - 0.31 * bar), x1 - x0, 0.62 * bar, fc=color, lw=0, alpha=0.85))
-        ax.text(left - 0.35 * bar, y, stage.name, ha="right", va="center_baseline", fontsize=7, color=INK)
-        ax.text(right + 0.35 * bar, y, stage.size, ha="left", va="center_baseline", fontsize=7, color=INK)
+        ax.text(left - 0.35 * bar, y, stage.name, ha="right", va="center_baseline", fontsize=size, color=INK)
+        ax.text(right + 0.35 * bar, y, stage.size, ha="left", va="center_baseline", fontsize=size, color=INK)
     ends = [[(x, bottom + 0.4 * bar), (x, foot - 0.3 * bar)] for x in (0, w)]
     ax.add_collection(LineCollection(ends, colors=GREY, linewidths=0.7, linestyles=(0, (3, 2)), zorder=0.5))
     return finish(ax.figure.figure, source, path)
@@ -176,9 +179,11 @@ def _chain(network: Chain, name: str | None, image_shape: Iterable[int] | None) 
             f"{OWNER}: image_shape must be left out for a Model, which has the input {network.input_shape}"
         )
     chain = list(chained(network.root))
+    if len(network.input_shape) != 3:
+        raise ValueError(f"{OWNER}: network must have images as its input, got {network.input_shape}")
     if name is None:
         images = [k for k, layer in enumerate(chain) if layer.output_shape and len(layer.output_shape) == 3]
-        if not images or len(network.input_shape) != 3:
+        if not images:
             raise ValueError(f"{OWNER}: network must have layers for images, got {network.name!r}, which has none")
         return chain[: images[-1] + 1]
     names = [layer.name or type(layer).__name__ for layer in chain]

@@ -53,7 +53,7 @@ VALLEYS = {
 }  # fmt: skip
 
 
-def rivals() -> dict[str, Optimizer]:
+def default_optimizers() -> dict[str, Optimizer]:
     """New optimizers for the paths, by name, with rates that suit the ravine."""
     return {
         "SGD": SGD(0.045), "SGD with momentum": SGD(0.012, momentum=0.9), "RMSprop": RMSprop(0.2), "Adam": Adam(0.4),
@@ -91,7 +91,7 @@ def optimizer_paths(
 ) -> Figure:  # fmt: skip
     """The paths of several optimizers on the contours of a valley; the legend has the value f at their ends.
 
-    optimizers  new ones by name; by default those of `rivals`: SGD, SGD with momentum, RMSprop and Adam
+    optimizers  new ones by name; by default those of `default_optimizers`: SGD, SGD with momentum, RMSprop and Adam
     valley      "ravine": (u^2 + 40 v^2) / 2, 40 times as steep across as along;
                 "rosenbrock": (1 - u)^2 + 10 (v - u^2)^2, a curved one; or a Valley
 
@@ -142,7 +142,7 @@ def _valley(owner: str, valley: str | Valley) -> Valley:
 
 
 def _paths(optimizers: Mapping[str, Optimizer] | None, valley: Valley, steps: int) -> dict[str, NDArray[np.float64]]:
-    given = rivals() if optimizers is None else optimizers
+    given = default_optimizers() if optimizers is None else optimizers
     if not given or len(given) > len(COLORS):
         raise ValueError(f"optimizer_paths: expected 1 to {len(COLORS)} optimizers by name, got {len(given)}")
     return {name: optimizer_path(each, valley, steps) for name, each in given.items()}
