@@ -91,7 +91,7 @@ def write(figure: Figure, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Draw all pictures of the manual's page on drawing.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/gallery"), help="the folder; default runs/gallery")
     parser.add_argument("--film", action="store_true", help="also write optimizers.gif: the optimizers, step by step")
     args = parser.parse_args()
