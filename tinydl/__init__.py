@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         recommenders,
         regularizers,
         schedules,
+        study,
         unsupervised,
     )  # fmt: skip
     from .config import show_config
@@ -32,7 +33,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "callbacks", "datasets", "detection", "gradcheck", "initializers", "kernels", "layers", "losses", "metrics",
-    "models", "optimizers", "plots", "recommenders", "regularizers", "schedules", "unsupervised",
+    "models", "optimizers", "plots", "recommenders", "regularizers", "schedules", "study", "unsupervised",
 )  # fmt: skip
 _HOME = {
     "Model": "model", "show_config": "config",
@@ -41,7 +42,7 @@ _HOME = {
 __all__ = [
     "Model", "callbacks", "datasets", "detection", "gradcheck", "initializers", "kernels", "layers", "losses",
     "metrics", "models", "num_threads", "optimizers", "plots", "recommenders", "regularizers", "schedules",
-    "set_num_threads", "show_config", "unsupervised",
+    "set_num_threads", "show_config", "study", "unsupervised",
 ]  # fmt: skip
 
 

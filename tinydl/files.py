@@ -176,16 +176,16 @@ def write_json(path: PathLike, content: dict[str, Any]) -> None:
     write_whole(path, f"{json.dumps(content, indent=1)}\n".encode())
 
 
-def read_json(path: PathLike) -> dict[str, Any]:
+def read_json(path: PathLike, longest: int = LONGEST_JSON) -> dict[str, Any]:
     """Read a file that `write_json` wrote.
 
-    Raises OSError if it cannot be read, ValueError if it is damaged, longer than LONGEST_JSON bytes, or not an object.
+    Raises OSError if it cannot be read, ValueError if it is damaged, longer than `longest` bytes, or not an object.
     """
     try:
         with open(path, "rb") as file:
-            text = file.read(LONGEST_JSON + 1)
-        if len(text) > LONGEST_JSON:
-            raise ValueError(f"it is longer than {LONGEST_JSON:,} bytes")
+            text = file.read(longest + 1)
+        if len(text) > longest:
+            raise ValueError(f"it is longer than {longest:,} bytes")
         content = json.loads(text)
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}")

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .study import Trace
+
 # Numbers too small for the dtype are 0, as they should be, even for users who let NumPy raise on underflow.
 UNDERFLOW_IS_HARMLESS = np.errstate(under="ignore")
 
@@ -52,7 +54,7 @@ UNDERFLOW_IS_HARMLESS = np.errstate(under="ignore")
 @keywords.checked(
     "__init__", "compile", "fit", "evaluate", "predict", "predict_proba", "predict_on_batch", "test_on_batch",
     "get_layer", "get_weights", "set_weights", "astype", "save", "load", "load_weights", "save_checkpoint",
-    "load_checkpoint", "plot", "summary",
+    "load_checkpoint", "plot", "summary", "trace",
 )  # fmt: skip
 class Model(keywords.Checked):
     """Layers in a chain, built for one input shape, with Keras's compile / fit / evaluate / predict.
@@ -575,6 +577,15 @@ class Model(keywords.Checked):
         from .plots.diagram import model_diagram
 
         return model_diagram(self, path, ax=ax)
+
+    # --- study ------------------------------------------------------------------------------------
+
+    @interrupts.held
+    def trace(self, x: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Trace:
+        """All arrays, norms and gradients of the next training step, which is taken on a copy (see study/trace.py)."""
+        from .study import trace
+
+        return trace(self, x, y, sample_weight)
 
     @property
     def trainable(self) -> bool:

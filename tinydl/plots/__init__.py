@@ -13,6 +13,7 @@ from .latent import codes, latent_space, principal_components
 from .lowering import im2col_diagram
 from .pooling import pooling_diagram
 from .receptive import receptive_field, receptive_field_diagram
+from .step import activations, gradient_flow
 from .style import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Picture
 from .tiles import tiles_diagram
 from .training import History, accuracy_curves, loss_curves, training_curves
@@ -20,9 +21,9 @@ from .valleys import VALLEYS, Valley, default_optimizers, optimizer_animation, o
 
 __all__ = [
     "BLUE", "COLOURS", "GREEN", "GREY", "History", "ORANGE", "PURPLE", "Picture", "SKY", "VALLEYS", "VERMILION",
-    "Valley", "accuracy_curves", "codes", "confusion_matrix", "default_optimizers", "feature_maps", "filters",
-    "im2col_diagram", "latent_space", "loss_curves", "model_diagram", "most_confident_mistakes", "occlusion",
-    "occlusion_map", "optimizer_animation", "optimizer_path", "optimizer_paths", "pooling_diagram",
-    "principal_components", "receptive_field", "receptive_field_diagram", "saliency", "saliency_map", "tiles_diagram",
-    "training_curves",
+    "Valley", "accuracy_curves", "activations", "codes", "confusion_matrix", "default_optimizers", "feature_maps",
+    "filters", "gradient_flow", "im2col_diagram", "latent_space", "loss_curves", "model_diagram",
+    "most_confident_mistakes", "occlusion", "occlusion_map", "optimizer_animation", "optimizer_path",
+    "optimizer_paths", "pooling_diagram", "principal_components", "receptive_field", "receptive_field_diagram",
+    "saliency", "saliency_map", "tiles_diagram", "training_curves",
 ]  # fmt: skip
