@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..files import PathLike
 from .style import BLUE, GREY, ORANGE, VERMILION, dress, finish, panel
 
-MOST_NAMES = 30  # along the axis; of more layers, only some are named
+TALLEST = 12.0  # inches; of layers that do not fit, only some are named
 
 
 class Parameter(Protocol):
@@ -47,22 +48,28 @@ class Step(Protocol):
 def gradient_flow(
     step: Step, *, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None
 ) -> Figure:
-    """The root mean square of dL/dy and of each layer's weight gradients, from the first layer to the last.
+    """The root mean square of dL/dy and of each layer's weight gradients, from the first layer down to the last.
 
-    Lines that fall towards the first layer show gradients that vanish; lines that rise, gradients that explode. Zero
-    and infinity have no place on the axis, so a layer with such a gradient is marked at the lower or upper edge.
+    Points that move to the left towards the first layer show gradients that vanish; to the right, gradients that
+    explode. The axis is logarithmic, so a gradient of zero or infinity is marked by a triangle at the edge.
     """
     layers = _leaves(step)
-    figure, ax = panel(ax, max(5.0, min(12.0, 2.5 + 0.32 * len(layers))), 4)
-    places = list(range(len(layers)))
+    room = ax is None  # below the axes, where a legend covers no points
+    figure, ax = panel(ax, 7, _height(layers))
     upstream = [float(layer.figures.get("dy.rms", math.nan)) for layer in layers]
     weights = [_rms_of_gradients(layer) for layer in layers]
-    _curve(ax, places, upstream, BLUE, "o-", "dL/dy, entering the layer from above")
-    _curve(ax, places, weights, VERMILION, "s", "dL/dW, all parameters of the layer")
-    ax.set_yscale("log")
+    _curve(ax, upstream, BLUE, "o-", "dL/dy, which enters the layer")
+    _curve(ax, weights, VERMILION, "s", "dL/dW of its parameters")
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    dress(ax, f"Gradient flow, {step.model}, {step.rows} rows", "root mean square", "")
     _name_layers(ax, layers)
-    dress(ax, f"Gradient flow in {step.model}", "", "root mean square")
-    ax.legend(fontsize=9, frameon=False)
+    if room:
+        figure.legend(fontsize=9, frameon=False, ncols=2, loc="outside lower center")
+    else:
+        ax.legend(fontsize=9)
     return finish(figure, source, path)
 
 
@@ -71,28 +78,26 @@ def activations(
 ) -> Figure:
     """The outputs of each layer: smallest to largest as a thin line, mean -/+ standard deviation as a thick one.
 
-    Layers with dead relu units, or with more than 5 % of their outputs on the flat part of a sigmoid or tanh, are
-    marked, with the share.
+    Layers with dead relu units, or with more than 5 % of their outputs on the flat part of a sigmoid or tanh, have
+    another color, and their share stands at the right.
     """
     layers = _leaves(step)
-    figure, ax = panel(ax, max(5.0, min(12.0, 2.5 + 0.32 * len(layers))), 4)
+    figure, ax = panel(ax, 7, _height(layers))
     for place, layer in enumerate(layers):
         mean, std, low, high = (
-            float(layer.figures.get(f"y.{name}", math.nan)) for name in ("mean", "std", "min", "max")
+            float(layer.figures.get(f"y.{part}", math.nan)) for part in ("mean", "std", "min", "max")
         )
         ill = _illness(layer)
         colour = VERMILION if ill else BLUE
-        ax.plot([place, place], [low, high], color=GREY, linewidth=1)
-        ax.plot([place, place], [mean - std, mean + std], color=colour, linewidth=6, solid_capstyle="butt")
-        ax.plot([place], [mean], "o", color="white", markeredgecolor=colour, markersize=5)
+        ax.plot([low, high], [place, place], color=GREY, linewidth=1)
+        ax.plot([mean - std, mean + std], [place, place], color=colour, linewidth=6, solid_capstyle="butt")
+        ax.plot([mean], [place], "o", color="white", markeredgecolor=colour, markersize=5)
         if ill and math.isfinite(high):
-            ax.annotate(
-                ill, (place, high), xytext=(0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=8
-            )
-    ax.axhline(0, color=GREY, linewidth=0.8)
-    ax.margins(y=0.12)
+            ax.annotate(ill, (high, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9)
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.margins(x=0.12)
+    dress(ax, f"Outputs by layer, {step.model}, {step.rows} rows", "output: smallest, mean -/+ std, largest", "")
     _name_layers(ax, layers)
-    dress(ax, f"Outputs by layer, {step.model}, {step.rows} rows", "", "output")
     return finish(figure, source, path)
 
 
@@ -115,25 +120,33 @@ def _size(layer: Any, name: str, parameter: Any) -> int:
     return math.prod(cropped.get(f"params.{name}", parameter.gradient.shape))
 
 
-def _curve(ax: Axes, places: Sequence[int], values: Sequence[float], colour: str, marker: str, name: str) -> None:
-    """Points and lines; where the value is 0 or infinite, a triangle at the lower or upper edge."""
-    shown = [value if 0 < value < math.inf else math.nan for value in values]
-    ax.plot(places, shown, marker, color=colour, markersize=5, linewidth=1.2, label=name)
-    for edge, number, triangle, word in ((0, 0.0, "v", "0"), (1, math.inf, "^", "infinite")):
+def _curve(ax: Axes, values: Sequence[float], colour: str, marker: str, name: str) -> None:
+    """Points and lines; where the value is 0 or infinite, a triangle at the left or right edge."""
+    places = range(len(values))
+    ax.plot(
+        [v if 0 < v < math.inf else math.nan for v in values], places, marker, color=colour, ms=5, lw=1.2, label=name
+    )
+    for edge, number, triangle, word in ((0, 0.0, "<", "0"), (1, math.inf, ">", "infinite")):
         at = [place for place, value in zip(places, values, strict=True) if value == number]
         if at:
-            label = f"{name.split(',')[0]} is {word}"
-            place = ax.get_xaxis_transform()
+            label, beside = f"{name.split()[0].rstrip(',')} is {word}", ax.get_yaxis_transform()
             ax.plot(
-                at, [edge] * len(at), triangle, color=ORANGE, mec=colour, transform=place, clip_on=False, label=label
+                [edge] * len(at), at, triangle, color=ORANGE, mec=colour, transform=beside, clip_on=False, label=label
             )
 
 
+def _height(layers: Sequence[TracedLayer]) -> float:
+    return min(TALLEST, 1.6 + 0.24 * len(layers))
+
+
 def _name_layers(ax: Axes, layers: Sequence[TracedLayer]) -> None:
-    every = math.ceil(len(layers) / MOST_NAMES)
-    ax.set_xticks(range(0, len(layers), every))
-    ax.set_xticklabels([layer.path for layer in layers[::every]], rotation=60, ha="right", rotation_mode="anchor")
-    ax.set_xlim(-0.6, len(layers) - 0.4)
+    """Name the layers at the left, the first one at the top. The names of chains inside composites are left out."""
+    every = math.ceil(len(layers) * 0.2 / TALLEST)
+    inner = ("sequential",)
+    names = [" / ".join(p for p in layer.path.split(".") if not p.startswith(inner)) for layer in layers]
+    ax.set_yticks(range(0, len(layers), every))
+    ax.set_yticklabels(names[::every], fontsize=9)
+    ax.set_ylim(len(layers) - 0.4, -0.6)
 
 
 def _illness(layer: TracedLayer) -> str:

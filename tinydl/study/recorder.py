@@ -32,6 +32,7 @@ class Passage:
     dy: NDArray | None = None
     dx: NDArray | None = None
     kept: dict[str, NDArray] = field(default_factory=dict)  # what forward left in the layer for backward
+    penalty: float = 0.0  # the term that this layer alone adds to the loss
     forward_seconds: float = 0.0  # with the layers inside
     backward_seconds: float = 0.0
     forward_calls: int = 0

@@ -118,8 +118,6 @@ def trace(model: Trained, x: ArrayLike, y: ArrayLike | None = None, sample_weigh
     if model.optimizer is None or model.loss is None:
         raise RuntimeError("trace: the model must be compiled, got one without optimizer and loss: call compile first")
     data = inputs.check_data("trace", model, model.loss, x, y, sample_weight)
-    if len(data) == 0:
-        raise ValueError("trace: expected at least one row, got none")
     ((rows, targets, weights),) = sources.Rows(data, len(data)).one_pass(None)
     with one_blas_thread(), np.errstate(all="ignore"):
         first = _step(copy.deepcopy(model), rows, targets, weights)  # may include the time of compiling kernels
@@ -144,6 +142,8 @@ def _step(model: Any, x: NDArray, y: NDArray, weights: NDArray | None) -> Trace:
     y_pred = chain.forward(x, True)
     value = loop.value_of(loss, y_pred, y, weights)
     penalty = float(chain.penalty())
+    for each in passages:  # now, as the optimizer changes the weights that a term may be made of
+        each.penalty = each.layer.penalty() - sum(inner.penalty() for inner in each.layer.sublayers())
     model.zero_grad()
     dy = loss.backward()
     chain.backward(dy)
@@ -200,11 +200,10 @@ def _layer(passage: Passage, model: Any, before: NDArray, taken: bool) -> LayerT
         "forward_seconds": passage.forward_seconds,
         "backward_seconds": passage.backward_seconds,
     }
-    own_penalty = layer.penalty() - sum(each.penalty() for each in layer.sublayers())
     return LayerTrace(
         passage.path, type(layer).__name__, passage.depth, settings, section(layer, "Forward"),
         section(layer, "Backward"), section(layer, "Term"), x, y, passage.dy, passage.dx, passage.kept, params,
-        dict(layer.state) if leaf else {}, trainable, float(own_penalty), numbers, notes,
+        dict(layer.state) if leaf else {}, trainable, float(passage.penalty), numbers, notes,
     )  # fmt: skip
 
 
