@@ -61,8 +61,10 @@ def gradient_flow(
     _curve(ax, upstream, BLUE, "o-", "dL/dy, which enters the layer")
     _curve(ax, weights, VERMILION, "s", "dL/dW of its parameters")
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    low, high = ax.get_xlim()
+    if high / low < 100:  # powers of 10 alone would be one label or none
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     dress(ax, f"Gradient flow, {step.model}, {step.rows} rows", "root mean square", "")
     _name_layers(ax, layers)
