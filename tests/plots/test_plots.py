@@ -18,6 +18,7 @@ from tinydl.callbacks import History
 from tinydl.layers import ActivityL1, AveragePool2D, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
 from tinydl.losses import MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
+from tinydl.study import Trace
 
 RNG = np.random.default_rng(0)
 CLASSES = ("cat", "dog", "frog")
@@ -50,7 +51,15 @@ DRAWINGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "occlusion": (lambda *a, **k: plots.occlusion_map(network(), *a, **k), (IMAGES[0] / 255,)),
     "latent space": (lambda *a, **k: plots.latent_space(network(), *a, **k), (IMAGES / 255, LABELS)),
     "optimizers": (plots.optimizer_paths, ()),
+    "gradient flow": (lambda *a, **k: plots.gradient_flow(one_step(), *a, **k), ()),
+    "activations": (lambda *a, **k: plots.activations(one_step(), *a, **k), ()),
 }
+
+
+def one_step() -> Trace:
+    model = network()
+    model.compile("sgd", SoftmaxCrossEntropy())
+    return model.trace(IMAGES[:4] / 255, LABELS[:4])
 
 
 class Block(Sequential):
