@@ -319,6 +319,7 @@ def test_a_damaged_reference_is_one_clear_error(number: Any, tmp_path: Path) -> 
         metadata = json.loads(file.metadata()["tinydl"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     metadata["layers"][1]["same_as"] = number
+    del metadata["checksums"]  # as in a file of an older version
     save_file(tensors, tmp_path / "m", {"tinydl": json.dumps(metadata)})
     with pytest.raises(ValueError, match="m: its architecture cannot be built: "):
         Model.load(tmp_path / "m")

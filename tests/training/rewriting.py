@@ -22,6 +22,7 @@ def rewritten(path: Path, change: Callable[[Any, Any], object]) -> Path:
     """The file with its JSON, or its tensors, changed by `change(metadata, tensors)`, and without checksums, as older
     versions wrote it."""
     metadata, tensors, _ = parts_of(path)
+    metadata.pop("checksums", None)
     change(metadata, tensors)
     save_file(tensors, path, {"tinydl": json.dumps(metadata)})
     return path

@@ -531,28 +531,20 @@ def test_every_flipped_bit_in_an_array_is_noticed_and_the_array_named(tmp_path: 
 
 
 def test_a_flipped_bit_in_the_header_is_noticed(tmp_path: Path) -> None:
-    """Except in the key of the checksums: without it the file is one of an older version, and loaded as it is."""
+    """A sample of the bits, and all those of the checksums' key: a file without it would be one of an older version."""
     model = compiled("adam")
     model.fit(X, X, verbose=0)
     path = tmp_path / "c"
     model.save_checkpoint(path)
     whole = path.read_bytes()
-    expected = {**model.params, **model.optimizer.slots} if model.optimizer else {}
     key = whole.index(b"tinydl_checksums")
-    for at in range(0, 8 + int.from_bytes(whole[:8], "little"), 11):
+    some = [(at, at % 7) for at in range(0, 8 + int.from_bytes(whole[:8], "little"), 11)]
+    for at, bit in some + [(at, bit) for at in range(key - 1, key + len(b"tinydl_checksums") + 1) for bit in range(8)]:
         damaged = bytearray(whole)
-        damaged[at] ^= 1 << at % 7
+        damaged[at] ^= 1 << bit
         path.write_bytes(damaged)
-        other = compiled("adam", seed=1)
-        try:
-            other.load_checkpoint(path)
-        except ValueError as error:
-            assert str(error).startswith(f"{path}: ")  # noqa: PT017
-            continue
-        assert key <= at < key + len(b"tinydl_checksums")
-        assert other.optimizer is not None
-        for name, array in {**other.params, **other.optimizer.slots}.items():
-            np.testing.assert_array_equal(array, expected[name])
+        with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: "):
+            model.load_checkpoint(path)
 
 
 def test_a_damaged_description_is_called_so(tmp_path: Path) -> None:
@@ -574,7 +566,7 @@ def test_checksums_that_are_none_are_one_clear_error(tmp_path: Path, checksums: 
         Model.load(tmp_path / "m")
 
 
-def test_files_without_checksums_are_loaded(tmp_path: Path) -> None:
+def test_files_without_checksums_of_older_versions_are_loaded(tmp_path: Path) -> None:
     model = compiled("adam")
     model.fit(X, X, verbose=0)
     model.save_checkpoint(tmp_path / "c")

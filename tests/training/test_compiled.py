@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,16 @@ from tinydl.layers import Dense, Softmax
 from tinydl.losses import BinaryCrossEntropy, Huber, Loss, MeanSquaredError
 from tinydl.metrics import accuracy
 from tinydl.optimizers import SGD, Adam, Lion, Optimizer, RMSprop
-from tinydl.schedules import CosineDecay, LinearWarmup
+from tinydl.schedules import (
+    Constant,
+    CosineDecay,
+    ExponentialDecay,
+    LinearWarmup,
+    OneCycle,
+    PiecewiseConstant,
+    Schedule,
+    StepDecay,
+)
 
 RNG = np.random.default_rng(0)
 X, Y, CLASSES = RNG.normal(size=(40, 4)), RNG.uniform(size=(40, 3)), np.arange(40) % 3
@@ -47,6 +57,46 @@ def test_a_loaded_model_trains_on_to_the_same_bits(optimizer: Any, loss: Any, en
     assert repr(loaded.optimizer) == repr(model.optimizer)
     assert repr(loaded.loss) == repr(model.loss)
     assert loaded.predict_proba(X).shape == (40, 3) if end or isinstance(loss, BinaryCrossEntropy) else True
+
+
+OPTIMIZERS: dict[str, Callable[[float | Schedule], Optimizer]] = {
+    "SGD": SGD, "SGD with momentum": partial(SGD, momentum=0.9), "SGD, Nesterov": partial(SGD, momentum=0.9, nesterov=True),
+    "RMSprop": RMSprop, "Adam": Adam, "AdamW": partial(Adam, weight_decay=0.1), "Lion": Lion,
+}  # fmt: skip
+RATES: list[float | Schedule] = [  # all change, or may change, between the steps before and after the save
+    0.01, Constant(0.01), StepDecay(0.01, 5), PiecewiseConstant([3, 7], [0.01, 0.02, 0.005]),
+    ExponentialDecay(0.01, 3, 0.5), CosineDecay(0.01, 12), LinearWarmup(CosineDecay(0.01, 9), 6), OneCycle(0.01, 12),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rate", RATES, ids=lambda rate: str(rate).partition("(")[0])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_and_schedule_goes_on_at_its_step(name: str, rate: float | Schedule, tmp_path: Path) -> None:
+    whole, first = (Model([Dense(5, "tanh"), Dense(3)], input_shape=4) for _ in range(2))
+    for model in (whole, first):
+        model.compile(OPTIMIZERS[name](rate), "mse")
+    fit(whole, Y, epochs=6)
+    fit(first, Y, epochs=2)
+    first.save(tmp_path / "m")
+    loaded = Model.load(tmp_path / "m")
+    assert loaded.optimizer is not None
+    assert first.optimizer is not None
+    assert loaded.optimizer.iterations == first.optimizer.iterations == 4
+    assert loaded.optimizer.current_learning_rate == first.optimizer.current_learning_rate
+    fit(loaded, Y, epochs=4)
+    np.testing.assert_array_equal(loaded.parameters, whole.parameters)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_without_the_optimizers_state_every_schedule_begins_anew(name: str, tmp_path: Path) -> None:
+    model = Model([Dense(3)], input_shape=4)
+    model.compile(OPTIMIZERS[name](CosineDecay(0.01, 12)), "mse")
+    fit(model, Y)
+    model.save(tmp_path / "m", include_optimizer=False)
+    loaded = Model.load(tmp_path / "m")
+    assert loaded.optimizer is not None
+    assert loaded.optimizer.iterations == 0
+    assert loaded.optimizer.current_learning_rate == 0.01
 
 
 def test_without_the_optimizers_vectors_the_file_is_small_and_training_begins_anew(tmp_path: Path) -> None:

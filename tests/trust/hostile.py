@@ -318,6 +318,7 @@ def _checkpoint(**changes: Any) -> Bomb:
         header = json.loads(content[8 : 8 + size])
         metadata = json.loads(header["__metadata__"]["tinydl"])
         metadata["training"] |= changes
+        del metadata["checksums"]  # as in a file of an older version
         header["__metadata__"] = {"tinydl": json.dumps(metadata)}
         text = json.dumps(header).encode()
         file.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + size :])

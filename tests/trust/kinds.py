@@ -37,6 +37,8 @@ KINDS: dict[str, Attacks] = {
         mutated.files),
     "flips": Attacks(
         "single bits flipped in arrays", "noticed, and the array named", 1_000, 40, mutated.flips_in_arrays),
+    "headers": Attacks(
+        "single bits flipped before the arrays", "noticed", 50_000, 100, mutated.flips_in_headers),  # all bits
     "pickles": Attacks("hostile pickles", "refused, and nothing runs", 1_640, 200, hostile.pickles),
     "bombs": Attacks(
         "small files that claim to be huge", "a correct load or one clear error, within 1 GB and 10 s", 1_000, 10,

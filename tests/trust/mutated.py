@@ -368,3 +368,37 @@ def flips_in_arrays(number: int, seed: int) -> Tally:
         for (at, bit), trouble in zip(flips, ending.answer or [ending.trouble] * part, strict=True):
             tally.count(f"{name}, byte {at}, bit {bit}", trouble)
     return tally
+
+
+def flips_in_headers(number: int, seed: int) -> Tally:
+    """Single bits flipped before the arrays of models and checkpoints: every one must be noticed, in one clear error."""
+    warm_up()
+    tally, rng = Tally(), random.Random(f"header flips {seed}")
+    for name, part in zip(("model", "checkpoint"), shares(number, 2), strict=True):
+        kind = KINDS[name]()
+        bits = range(8 * (8 + int.from_bytes(kind.content[:8], "little")))
+        chosen = sorted(rng.sample(bits, min(part, len(bits))))
+        for start in range(0, len(chosen), 20 * EACH):
+            some = chosen[start : start + 20 * EACH]
+            ending = in_child(partial(_unnoticed, kind, some))
+            for bit, trouble in zip(some, ending.answer or [ending.trouble] * len(some), strict=True):
+                tally.count(f"{name}, byte {bit // 8}, bit {bit % 8}", trouble)
+    return tally
+
+
+def _unnoticed(kind: Kind, bits: list[int]) -> list[str]:
+    """Flip each bit in turn; return what is wrong each time."""
+    found = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for bit in bits:
+            content = bytearray(kind.content)
+            content[bit // 8] ^= 1 << bit % 8
+            (folder / kind.name).write_bytes(content)
+            try:
+                kind.read(folder, folder / kind.name)
+            except (ValueError, OSError) as error:
+                found.append(unclear(error, folder))
+            else:
+                found.append("not noticed")
+    return found

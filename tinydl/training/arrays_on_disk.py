@@ -1,8 +1,9 @@
 """The content of a safetensors file, with a checksum (CRC-32) of every array and of the JSON text.
 
 One flipped bit in a weight gives another valid number, so only a checksum shows it. The checksums stand in the file's
-metadata beside the text, where other readers of safetensors ignore them; files of older versions have none and are
-loaded unchecked. They show damage, not manipulation: anyone can write a file with the right checksums.
+metadata beside the text, where other readers of safetensors ignore them. The text says that they exist, so that damage
+to their key is not taken for a file of an older version: such files have no checksums and are loaded unchecked.
+Checksums show damage, not manipulation: anyone can write a file with the right ones.
 """
 
 from __future__ import annotations

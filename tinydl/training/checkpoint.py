@@ -105,7 +105,7 @@ def write(path: PathLike, tensors: Mapping[str, NDArray], metadata: Mapping[str,
     for key, array in tensors.items():
         _check_storable(path, key, array)
     try:
-        text = json.dumps({"format": FORMAT, **metadata})
+        text = json.dumps({"format": FORMAT, "checksums": True, **metadata})
     except TypeError as error:
         raise TypeError(f"{Path(path).name}: the model cannot be written as JSON: {error}") from error
     write_whole(path, lambda out: arrays_on_disk.write(out, tensors, text))
@@ -134,6 +134,8 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
         if text is not None and arrays_on_disk.CHECKSUMS in metadata:
             arrays_on_disk.check(tensors, text, metadata[arrays_on_disk.CHECKSUMS])
         content = file_limits.from_json(text) if text is not None else None
+        if isinstance(content, dict) and content.get("checksums") and arrays_on_disk.CHECKSUMS not in metadata:
+            raise arrays_on_disk.DamagedError("its checksums must stand beside the description of its layers, got none")
     except arrays_on_disk.DamagedError as error:
         raise ValueError(f"{path}: {error}") from None
     except (SafetensorError, ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
@@ -194,7 +196,10 @@ def save_model(model: NetworkInTraining, path: PathLike, include_optimizer: bool
     """Write the architecture, the weights and how the model was compiled, if wanted with the optimizer's vectors."""
     optimizer = model.optimizer if include_optimizer else None
     slots = _slots(optimizer) if optimizer is not None and optimizer.iterations else {}
-    write(path, {**_tensors(model), **slots}, _architecture(model))
+    metadata = _architecture(model)
+    if optimizer is None and metadata["compiled"] is not None:
+        metadata["compiled"]["iterations"] = 0
+    write(path, {**_tensors(model), **slots}, metadata)
 
 
 def load_model(
@@ -220,7 +225,7 @@ def load_model(
         try:
             compiled.restore(model, how)
             optimizer = model.optimizer
-            if optimizer is not None and slots:
+            if optimizer is not None and (slots or not optimizer.slots):  # SGD without momentum has only a step number
                 _check_slots(path, slots, optimizer)
                 optimizer.iterations = _count("iterations", how["iterations"])
                 for name, slot in slots.items():
