@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -313,6 +315,25 @@ def test_the_log_is_cut_and_completed(tmp_path: Path) -> None:
     ):
         compiled().fit(X, Y, epochs=4, callbacks=[CSVLogger(log, append=True)], verbose=0, resume=path)
     assert log.read_bytes() == earlier[:5]
+
+
+def test_a_long_log_of_earlier_runs_is_not_read(tmp_path: Path) -> None:
+    path, log = tmp_path / "run", tmp_path / "log.csv"
+    header = b"epoch,loss,mae,learning_rate\r\n"
+    log.write_bytes(header)
+    os.truncate(log, size := 300_000_000)  # a hole, which needs no room on the disk
+    tracemalloc.start()
+    for epochs in (2, 3):
+        compiled().fit(
+            X, Y, epochs=epochs, callbacks=[CSVLogger(log, append=True), Checkpoint(path)], verbose=0, resume=path
+        )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6
+    with log.open("rb") as file:
+        assert file.read(len(header)) == header
+        file.seek(size)
+        assert [line[:2] for line in file.read().split(b"\r\n")] == [b"", b"0,", b"1,", b"2,", b""]
 
 
 # --- the files --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from .. import arguments
-from ..files import write_whole
 from .base import Logs
 from .file_log import FileLog, append
 from .paths import check_file
@@ -64,9 +63,10 @@ class CSVLogger(FileLog):
             self._file_path.write_bytes(b"")
             self._append(dict(zip(self._columns, self._columns, strict=True)))
             return
-        content = self._file_path.read_bytes()
-        self._before = len(content)
-        if content[-1:] != b"\n":  # a kill may have cut the last row
+        with self._file_path.open("rb") as file:
+            self._before = file.seek(-1, os.SEEK_END) + 1
+            last = file.read()
+        if last != b"\n":  # a kill may have cut the last row
             self._write("\r\n")
 
     def _append(self, row: dict[str, Any]) -> None:
@@ -106,9 +106,12 @@ class CSVLogger(FileLog):
         self._try(self._put_back)
 
     def _put_back(self) -> None:
-        """Write the file as it was: rows of later epochs go, and rows that a power cut has taken come back."""
-        earlier = b""
-        if self._before:
-            with self._file_path.open("rb") as file:
-                earlier = file.read(self._before)
-        write_whole(self.path, earlier + self._text.encode())
+        """Let the file end as it did: rows of later epochs go, and rows that a power cut has taken come back.
+
+        What earlier runs wrote may be long and is not read. After a kill in here, the next restart writes all again.
+        """
+        self._file_path.parent.mkdir(parents=True, exist_ok=True)
+        with self._file_path.open("r+b" if self._file_path.exists() else "wb") as file:
+            file.seek(self._before)
+            file.write(self._text.encode())
+            file.truncate()
