@@ -6,11 +6,13 @@ Without arguments the script generates ratings, fits all models, compares them a
     python examples/movie_recommender.py --data ml-100k            # MovieLens 100K, about three minutes
     python examples/movie_recommender.py --data --download         # get it first (5 MB)
     python examples/movie_recommender.py --data ml-100k --model autorec --user 7 --film "Star Wars"
+    python examples/movie_recommender.py --data ml-100k --resume   # continue a run that was stopped, bit for bit
 
 A fifth of the ratings is held out for the comparison. Nothing is chosen by these: the settings of all models are their
 defaults, which benchmarks/movielens.py explains.
 
-Written to --out: report.json, table.md, recommendations.md and pictures.
+Written to --out: report.json, table.md, recommendations.md, pictures, and after each epoch the checkpoints from which
+--resume continues.
 """
 
 from __future__ import annotations
@@ -67,12 +69,14 @@ class MostRated:
 
 
 class Run:
-    """A fitted model and its figures on the ratings held out."""
+    """A fitted model and its figures on the ratings held out. If the checkpoint exists, its run is continued."""
 
-    def __init__(self, name: str, model: Recommender, data: FilmRatings, train: Any, test: Any, shown: bool) -> None:
-        self.name, self.model = name, model
-        start = time.perf_counter()
-        model.fit(*rows(data, train), validation=rows(data, test), verbose="auto" if shown else 0)
+    def __init__(
+        self, name: str, model: Recommender, data: FilmRatings, train: Any, test: Any, checkpoint: Path, shown: bool
+    ) -> None:
+        self.name, self.model, self.resumed = name, model, checkpoint.exists()
+        start, verbose = time.perf_counter(), "auto" if shown else 0
+        model.fit(*rows(data, train), validation=rows(data, test), verbose=verbose, checkpoint=checkpoint)
         self.seconds = time.perf_counter() - start
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # some films have all their ratings in the test part
@@ -102,7 +106,8 @@ def table(runs: list[Run], data: FilmRatings, train: NDArray[np.intp], test: NDA
     ]
     for run in runs:
         figures = [f"{run.model.history_[name][-1]:.4f}" for name in ("rmse", "val_rmse")]
-        lines.append([run.name, *figures, *shares(run.ranking), f"{run.seconds:.1f}"])
+        seconds = f"{run.seconds:.1f}{', resumed' if run.resumed else ''}"
+        lines.append([run.name, *figures, *shares(run.ranking), seconds])
     return markdown_table(lines)
 
 
@@ -260,6 +265,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="for the split, the weights and the generator (default: 0)")
     parser.add_argument("--quick", action="store_true", help="a trial, not a result: 5 epochs, fewer generated ratings")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, if any, bit for bit")
     parser.add_argument("--out", type=Path, default=Path("runs/movies"), help="output folder (default: runs/movies)")
     args = parser.parse_args()
     if args.seed < 0:
@@ -292,9 +298,16 @@ def main() -> None:
         for key in chosen:
             name, make = MODELS[key]
             print(f"fitting {name} ...", flush=True)
-            runs.append(Run(name, make(args.seed, args.quick), data, train, test, sys.stderr.isatty()))
+            checkpoint = args.out / "checkpoints" / f"{key}.safetensors"
+            if not args.resume:
+                checkpoint.unlink(missing_ok=True)
+            runs.append(Run(name, make(args.seed, args.quick), data, train, test, checkpoint, sys.stderr.isatty()))
     except KeyboardInterrupt:
-        sys.exit("\nInterrupted: nothing was written.")
+        sys.exit("\nInterrupted. --resume continues the run.")
+    except ValueError as error:
+        if not args.resume:
+            raise
+        parser.error(f"--resume: {error}")
 
     best = min(runs, key=lambda run: run.rmse)
     with_tastes = [run for run in runs if not isinstance(run.model, UserItemBias)]  # only these know similar films

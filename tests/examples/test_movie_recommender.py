@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess as Done
 
 import numpy as np
 import pytest
+
+from tinydl.recommenders import RBMRecommender
 
 SCRIPT = "movie_recommender.py"
 
@@ -49,6 +53,36 @@ def test_pictures_are_drawn(quick: tuple[Path, str]) -> None:
     pictures = {path.name for path in (out / "pictures").iterdir()}
     assert pictures == {"learning_curves.png", "errors_by_popularity.png", "predictions.png", "film_map.png"}
     assert all(name in printed for name in pictures)
+
+
+def test_a_run_that_was_stopped_is_resumed(
+    quick: tuple[Path, str], run: Callable[..., Done], refused: Callable[..., None], tmp_path: Path
+) -> None:
+    """Some models are finished, one has begun, and one is missing: the figures are those of a run without a stop."""
+    shutil.copytree(quick[0] / "checkpoints", tmp_path / "checkpoints")
+    for name in ("rbm", "rbm-user"):
+        (tmp_path / "checkpoints" / f"{name}.safetensors").unlink()
+    stop, record = itertools.count(), RBMRecommender._record
+
+    def stopped(self: RBMRecommender, **figures: float) -> dict[str, float]:
+        if next(stop) == 2:
+            raise KeyboardInterrupt
+        return record(self, **figures)
+
+    arguments = ("--quick", "--out", tmp_path, "--user", 7, "--film", 5, "--resume")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RBMRecommender, "_record", stopped)
+        assert run(SCRIPT, *arguments, check=False).returncode == 1
+    assert not (tmp_path / "report.json").exists()
+    printed = run(SCRIPT, *arguments).stdout
+    assert printed.count(", resumed |") == 3
+    reports = [json.loads((out / "report.json").read_text())["models"] for out in (quick[0], tmp_path)]
+    for figures in (each for report in reports for each in report.values()):
+        del figures["seconds"]
+    assert reports[0] == reports[1]
+    assert (tmp_path / "recommendations.md").read_text() == (quick[0] / "recommendations.md").read_text()
+    refused(SCRIPT, [*arguments, "--seed", 1], "error: --resume: ")
+    assert ", resumed" not in run(SCRIPT, "--quick", "--out", tmp_path, "--model", "autorec").stdout
 
 
 def test_bad_options_get_one_line(refused: Callable[..., None], tmp_path: Path) -> None:

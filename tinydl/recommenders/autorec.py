@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import arguments
-from ..callbacks import Callback, Logs
+from ..callbacks import Callback, Checkpoint, Logs
 from ..kernels import ACTIVATIONS
 from ..layers import Dense, Dropout
 from ..losses import MaskedMeanSquaredError
@@ -17,7 +17,7 @@ from ..model import Model
 from ..optimizers import Adam
 from ..regularizers import L2
 from ..schedules import CosineDecay
-from .base import Recommender, check_units
+from .base import Recommender, check_history, check_units
 from .biases import baseline
 
 
@@ -97,9 +97,11 @@ class AutoRec(Recommender):
         )
         steps = self.epochs * -(-rows // self.batch_size)
         self.model_.compile(Adam(CosineDecay(self.learning_rate, steps)), MaskedMeanSquaredError())
+        save = [] if self._checkpoint is None else [Checkpoint(self._checkpoint)]
         history = self.model_.fit(
-            self._x, y, batch_size=self.batch_size, epochs=self.epochs, verbose=verbose, callbacks=[_Recording(self)]
-        )
+            self._x, y, batch_size=self.batch_size, epochs=self.epochs, verbose=verbose,
+            callbacks=[_Recording(self), *save], resume=self._begun(),
+        )  # fmt: skip
         if history.interrupted:
             raise KeyboardInterrupt  # fit returns at Ctrl-C, but a half-trained recommender is no result
 
@@ -115,3 +117,13 @@ class _Recording(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         logs |= self.recommender._record(loss=logs["loss"])
+
+    def get_state(self) -> dict[str, Any]:
+        return {"identity": self.recommender._identity(), "history": self.recommender.history_}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        self.recommender._check_identity(state["identity"])
+        check_history(state["history"], len(state["history"].get("loss", [])))
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.recommender.history_ = state["history"]

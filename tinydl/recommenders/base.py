@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
+import zlib
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -14,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 
 from .. import arguments, interrupts
 from ..datasets.film_ratings import repeated_pairs
+from ..files import PathLike, destination
 from ..losses.base import real_numbers
 from ..training.inputs import check_verbose
 
@@ -53,7 +56,8 @@ class Recommender(arguments.Configured):
 
     Subclasses define two methods for a table (rows, columns), oriented by based_on:
         _fit(table, rated, verbose)    learn from a float32 table, 0 where the mask `rated` is False; append the
-                                       figures of each epoch to the history with _record
+                                       figures of each epoch to the history with _record. If _checkpoint is not None,
+                                       save the run in this file after each epoch, and continue the run that it holds
         _predict_table()               predictions for all entries, (rows, columns)
     """
 
@@ -101,17 +105,20 @@ class Recommender(arguments.Configured):
     @interrupts.held
     def fit(
         self, users: ArrayLike, items: ArrayLike, ratings: ArrayLike, *, validation: Triple | None = None,
-        verbose: int | str = "auto",
+        verbose: int | str = "auto", checkpoint: PathLike | None = None,
     ) -> Any:  # fmt: skip
         """Learn ratings, and forget any that were learned before. Returns the recommender itself.
 
         validation  (users, items, ratings) to watch: history_["val_rmse"] is the RMSE on them after each epoch, and
                     history_["rmse"] that on the ratings learned. Unknown users and items count with the mean
         verbose     0 is silent, 1 and "auto" show a bar (lines without a terminal), 2 shows lines
+        checkpoint  a file in which the run is saved after each epoch. The same call continues a run that was stopped,
+                    to the bit, and takes a finished one from the file. UserItemBias has no epochs and writes no file
 
         Raises ValueError or TypeError, before anything changes, unless ids are integers in 1-D arrays of one length,
-        ratings are finite numbers within the scale, and each user rated each item at most once. A recommender whose
-        fit fails, or is interrupted by Ctrl-C, stays as it was.
+        ratings are finite numbers within the scale, each user rated each item at most once, and the checkpoint, if
+        the file exists, holds a run with the same arguments, ratings and validation. A recommender whose fit fails, or
+        is interrupted by Ctrl-C, stays as it was.
         """
         learned = checked_ratings("fit", users, items, ratings, self.scale)
         watched = None
@@ -121,8 +128,10 @@ class Recommender(arguments.Configured):
                 raise ValueError(f"fit: validation must be (users, items, ratings), got {got}")
             watched = checked_ratings("fit: validation", *validation, self.scale)
         verbose = check_verbose("fit", verbose)
+        if checkpoint is not None:
+            _check_writable(checkpoint)
         new = self._with()  # so that a failure leaves self as it was
-        new._learn(learned, watched, verbose)
+        new._learn(learned, watched, verbose, checkpoint)
         self._become(new)
         return self
 
@@ -131,7 +140,9 @@ class Recommender(arguments.Configured):
         vars(self).clear()
         vars(self).update(vars(other))
 
-    def _learn(self, learned: Ratings, watched: Ratings | None, verbose: int | str) -> None:
+    def _learn(
+        self, learned: Ratings, watched: Ratings | None, verbose: int | str, checkpoint: PathLike | None
+    ) -> None:
         self.users_, user_rows = np.unique(learned.users, return_inverse=True)
         self.items_, item_rows = np.unique(learned.items, return_inverse=True)
         shape = (len(self.users_), len(self.items_))
@@ -145,12 +156,12 @@ class Recommender(arguments.Configured):
         table[user_rows, item_rows] = learned.values
         rated[user_rows, item_rows] = True
         self._rated = rated
-        self._learned, self._watched = learned, watched
+        self._learned, self._watched, self._checkpoint = learned, watched, checkpoint
         if self.based_on == "item":
             self._fit(np.ascontiguousarray(table.T), np.ascontiguousarray(rated.T), verbose)
         else:
             self._fit(table, rated, verbose)
-        del self._learned, self._watched
+        del self._learned, self._watched, self._checkpoint
         self._predictions = self._user_by_item()
 
     def _record(self, **figures: float) -> dict[str, float]:
@@ -162,6 +173,24 @@ class Recommender(arguments.Configured):
         for name, value in figures.items():
             self.history_.setdefault(name, []).append(value)
         return figures
+
+    def _identity(self) -> dict[str, Any]:
+        """What a run must share with the one that it continues, as JSON."""
+        watched = None if self._watched is None else _checksum(self._watched)
+        return {"recommender": repr(self), "ratings": _checksum(self._learned), "validation": watched}
+
+    def _check_identity(self, saved: dict[str, Any]) -> None:
+        for name, own in self._identity().items():
+            if saved[name] != own:
+                both = f"{arguments.shown(str(saved[name])):.400}, as in the file, got {own}"
+                same = both if name == "recommender" else "those of this run, got others"
+                mend = "remove the file, or pass another path, to start a new run"
+                raise ValueError(f"fit: {name} must be {same}: {mend}")
+
+    def _begun(self) -> PathLike | None:
+        """The checkpoint, if there is such a file: it holds a run to continue."""
+        path = self._checkpoint
+        return path if path is not None and os.path.lexists(os.path.expanduser(path)) else None
 
     def _rmse(self, table: NDArray[np.float32], ratings: Ratings) -> float:
         predicted = self._look_up(table, ratings.users, ratings.items)[0]
@@ -252,6 +281,28 @@ class Recommender(arguments.Configured):
         if not hasattr(self, "_predictions"):
             mend = "call fit(users, items, ratings) first"
             raise NotFittedError(f"{method}: the recommender must be fitted, got a new {type(self).__name__}: {mend}")
+
+
+def check_history(history: dict[str, list[float]], epochs: int) -> None:
+    """Raise ValueError or TypeError unless a history from a file holds a number for each epoch."""
+    for name, values in history.items():
+        if not isinstance(values, list) or len(values) != epochs:
+            raise ValueError(f"the history must hold {epochs} epochs, got {arguments.brief(values)} for {name!r:.80}")
+        for value in values:
+            arguments.number("checkpoint", "a figure of the history", value)
+
+
+def _check_writable(path: PathLike) -> None:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"fit: checkpoint must be a path or None, got {arguments.brief(path)}")
+    try:
+        destination(path)
+    except OSError as error:
+        raise ValueError(f"fit: checkpoint must be writable: {error}") from None
+
+
+def _checksum(ratings: Ratings) -> int:
+    return zlib.crc32(b"".join(np.ascontiguousarray(column).tobytes() for column in ratings))
 
 
 def checked_ratings(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +13,11 @@ from .. import arguments, interrupts
 from ..kernels.machine.threads import one_blas_thread
 from ..optimizers import SGD
 from ..schedules import CosineDecay
+from ..training import checkpoint
 from ..training.inputs import progress_bar
+from ..training.resume import UNUSABLE, say
 from . import rating_machine
-from .base import LARGEST_TABLE, Recommender, check_units
+from .base import LARGEST_TABLE, Recommender, check_history, check_units
 from .rating_machine import Entries, Weights
 
 MOST_VALUES = 100  # softmax units per column
@@ -106,9 +110,11 @@ class RBMRecommender(Recommender):
             CosineDecay(self.learning_rate, self.epochs * steps), self.momentum, weight_decay=self.weight_decay
         )
         optimizer.decayed = [slice(0, weights.W.size)]
-        progress = _Progress(verbose, self.epochs, steps)
+        optimizer.build(weights.flat)
+        begin = self._continue(weights, optimizer, rng, steps)
+        progress = _Progress(verbose, self.epochs, steps, begin)
         with progress:
-            for epoch in range(self.epochs):
+            for epoch in range(begin, self.epochs):
                 total = 0.0
                 for rows in np.array_split(rng.permutation(len(table)), steps):
                     gradients.flat[...] = 0
@@ -122,8 +128,54 @@ class RBMRecommender(Recommender):
                     expected, got = f"weights must stay below {LARGEST_WEIGHT:g}", f"larger ones in epoch {epoch + 1}"
                     raise FloatingPointError(f"fit: {expected}, got {got}: lower the learning_rate")
                 progress.epoch(self._record(loss=total / len(entries.columns)))
+                self._save(weights, optimizer, rng, epoch + 1)
         self.components_ = (self._features @ weights.W).transpose(2, 0, 1)
         self.intercept_visible_, self.intercept_hidden_ = weights.b, weights.c
+
+    def _save(self, weights: Weights, optimizer: SGD, rng: np.random.Generator, epoch: int) -> None:
+        """Write the run, after `epoch` epochs, to the checkpoint, if there is one."""
+        if self._checkpoint is None:
+            return
+        run = {"identity": self._identity(), "epoch": epoch, "history": self.history_}
+        try:
+            checkpoint.write(
+                self._checkpoint, {"weights": weights.flat, **optimizer.slots},
+                {"recommender": {**run, "generator": rng.bit_generator.state}},
+            )  # fmt: skip
+        except OSError as error:
+            trouble = f"fit: {self._checkpoint} could not be written: {error}"
+            warnings.warn(f"{trouble}: training goes on, and the last good file stays", stacklevel=2)
+
+    def _continue(self, weights: Weights, optimizer: SGD, rng: np.random.Generator, steps: int) -> int:
+        """Take up the run in the checkpoint, if there is one; return how many epochs are done."""
+        path = self._begun()
+        if path is None:
+            return 0
+        arrays, metadata = checkpoint.read(path)
+        if "recommender" not in metadata:
+            raise ValueError(f"{path}: expected the checkpoint of an RBMRecommender, got another file of tinydl's")
+        run: dict[str, Any] = metadata["recommender"]
+        try:
+            self._check_identity(run["identity"])
+            epoch = arguments.whole("checkpoint", "epoch", run["epoch"])
+            if epoch > self.epochs:
+                raise ValueError(f"epoch must be at most {self.epochs}, got {epoch}")
+            check_history(run["history"], epoch)
+            for name, array in {"weights": weights.flat, **optimizer.slots}.items():
+                if arrays[name].shape != array.shape or arrays[name].dtype != array.dtype:
+                    got = f"{arrays[name].shape} {arrays[name].dtype}"
+                    raise ValueError(f"{name} must be {array.shape} {array.dtype}, got {got}")
+                if not np.isfinite(arrays[name]).all():
+                    raise ValueError(f"{name} must hold finite numbers, got NaN or infinity")
+                array[...] = arrays[name]
+            rng.bit_generator.state = run["generator"]
+        except UNUSABLE as error:
+            trouble = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            raise ValueError(f"{path}: this run cannot be continued: {trouble}") from error
+        self.history_, optimizer.iterations = run["history"], epoch * steps
+        if epoch == self.epochs:
+            say(f"the run in {path} is finished, with {epoch} epochs: nothing is left to train")
+        return epoch
 
     def _add_gradients(self, rows: NDArray[np.int64], rng: np.random.Generator, to: Weights) -> tuple[float, int]:
         """Add the CD-k estimates of some rows; return how badly their ratings are reconstructed, and their number."""
@@ -185,11 +237,11 @@ def _first_biases(entries: Entries, columns: int, softmax: bool) -> NDArray[np.f
 class _Progress:
     """Shows the epochs and batches of a run, as Model.fit does."""
 
-    def __init__(self, verbose: int | str, epochs: int, steps: int) -> None:
+    def __init__(self, verbose: int | str, epochs: int, steps: int, begin: int) -> None:
         self.bars = progress_bar(verbose)
         for bar in self.bars:
-            bar.params = {"epochs": epochs, "initial_epoch": 0, "steps": steps}
-        self.done, self.steps = 0, steps
+            bar.params = {"epochs": epochs, "initial_epoch": begin, "steps": steps}
+        self.done, self.steps = begin * steps, steps
 
     def __enter__(self) -> None:
         for bar in self.bars:
