@@ -222,6 +222,28 @@ def test_nested_uses_of_one_blas_thread_restore_what_was_found() -> None:
         assert blas_threads() == before
 
 
+def test_openblas_is_set_without_detours() -> None:
+    """Every small training step pays for it twice; threadpoolctl's functions take ten times as long."""
+    calls: list[str] = []
+    limited = threads.one_blas_thread()(lambda: None)
+    limited()
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, argument: calls.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        limited()
+    finally:
+        sys.setprofile(before)
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    if any(each.internal_api != "openblas" or each.threading_layer == "openmp" for each in libraries):
+        pytest.skip("threadpoolctl sets this library")
+    assert len(calls) < 10, calls
+    with threadpool_limits(2, "blas"):
+        for own, theirs in zip(threads._blas(), libraries, strict=True):
+            for number in (1, 2):
+                own.set_num_threads(number)
+                assert own.get_num_threads() == theirs.get_num_threads() == number
+
+
 def test_one_blas_thread_holds_in_whichever_thread_it_is_asked_for_until_the_last_has_left() -> None:
     """threadpoolctl 3.8 obeys only the first thread that ever set a limit, and silently ignores the others."""
     process = python(

@@ -89,28 +89,42 @@ def parts_for(count: int, work: float) -> int:
     return max(1, min(_threads, count, int(2 * work / WORTH_SHARING)))
 
 
+class _Library(NamedTuple):
+    """The two functions of a BLAS library that are needed here."""
+
+    get_num_threads: Callable[[], int]
+    set_num_threads: Callable[[int], object]
+
+
 @cache
-def _blas() -> list[Any]:
+def _blas() -> list[_Library]:
     """All BLAS libraries of the process. The search takes milliseconds and runs only once, before the first kernel."""
     libraries = ThreadpoolController().select(user_api="blas").lib_controllers
     processor.say_if_old(getattr(library, "architecture", None) for library in libraries)
-    return libraries
+    return [_Library(_function(each, "get_num_threads"), _function(each, "set_num_threads")) for each in libraries]
+
+
+def _function(library: Any, name: str) -> Callable[..., Any]:
+    """OpenBLAS's own function, or threadpoolctl's for another library.
+
+    threadpoolctl lets only the first thread that has set OpenBLAS's number of threads set it again, and takes ten times
+    as long as OpenBLAS's function, which would be a third of a small training step. If OpenBLAS uses OpenMP, each
+    thread has a number of its own, which threadpoolctl sets.
+    """
+    if library.internal_api == "openblas" and library.threading_layer != "openmp":
+        for prefix in ("", "scipy_"):
+            for suffix in ("", "64_", "_64"):
+                own = getattr(library.dynlib, f"{prefix}openblas_{name}{suffix}", None)
+                if own is not None:
+                    return own
+    return getattr(library, name)
 
 
 def _set_blas(threads: list[int]) -> None:
-    """Set the number of threads of each BLAS library; an empty list sets all to 1.
-
-    In threadpoolctl, the first thread that sets OpenBLAS's number of threads becomes the controlling thread, and calls
-    from other threads have no effect. This function, called under a lock, clears that thread before and after a change.
-    """
+    """Set the number of threads of each BLAS library; an empty list sets all to 1. Called under a lock."""
     libraries = _blas()
     for library, number in zip(libraries, threads or [1] * len(libraries), strict=True):
-        disown = getattr(library, "clear_controlling_thread", None)
-        if disown is not None:
-            disown(force=True)
         library.set_num_threads(number)
-        if disown is not None:
-            disown(force=True)
 
 
 class one_blas_thread:
