@@ -284,6 +284,38 @@ def test_figures_that_are_not_finite_are_kept(tmp_path: Path) -> None:
     np.testing.assert_equal(odd.found, [np.nan, -np.inf, np.inf, 1e300, None, True, "é"])
 
 
+def test_a_long_run_does_not_fill_the_header(tmp_path: Path) -> None:
+    """The header has at most 16 MB: with the figures in it, a run would end after some 140,000 epochs."""
+
+    kept: list[Any] = [
+        "é" * 100, [1] * 99 + [2**62], [2**70] * 100, [0.1] * 100 + [np.nan, np.inf], [1, 0.5] * 50, [True] * 100, [],
+    ]  # fmt: skip
+
+    class Long(Callback):
+        found: Any = None
+
+        def get_state(self) -> dict[str, Any]:
+            return {"kept": kept, "epochs": [0] * self.model.epoch}
+
+        def set_state(self, state: dict[str, Any]) -> None:
+            self.found = state["kept"]
+
+    path, sizes = tmp_path / "run", []
+    for epochs in (100, 200):
+        long = Long()
+        callbacks = [CSVLogger(tmp_path / "log"), long, Checkpoint(path, every_epochs=100)]
+        history = compiled().fit(X, Y, batch_size=70, epochs=epochs, callbacks=callbacks, verbose=0, resume=path)
+        sizes.append(int.from_bytes(path.read_bytes()[:8], "little"))
+    assert sizes[1] - sizes[0] < 100
+    np.testing.assert_equal(long.found, kept)
+    assert [type(each[0]) for each in long.found[:-1]] == [str, int, int, float, int, bool]
+    assert history.epoch == list(range(200))
+    assert len((tmp_path / "log").read_text().splitlines()) == 201
+    whole = compiled().fit(X, Y, batch_size=70, epochs=200, callbacks=[CSVLogger(tmp_path / "whole")], verbose=0)
+    assert history.history == whole.history
+    assert (tmp_path / "log").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
 def test_callbacks_that_come_and_go_are_named(tmp_path: Path) -> None:
     path = tmp_path / "run"
     compiled().fit(X, Y, callbacks=[EarlyStopping("loss"), Checkpoint(path)], verbose=0)
@@ -472,6 +504,8 @@ CHANGES: list[Any] = [
     lambda run: run["callbacks"][0]["state"].clear(), lambda run: run["callbacks"][1]["state"].update(best="x"),
     lambda run: run["callbacks"][1]["state"].update(best_weights=[]), lambda run: run.update(settings=[]),
     lambda run: run["callbacks"][0]["state"].update(history={"__array__": "none"}),
+    lambda run: run["callbacks"][0]["state"].update(epoch={"__list__": 3}),
+    lambda run: run["callbacks"][0]["state"].update(epoch={"__text__": "none"}),
     lambda run: run.update(batches=6), lambda run: run.update(targets=None),
 ]  # fmt: skip
 

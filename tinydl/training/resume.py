@@ -22,6 +22,7 @@ import sys
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ from .place import Place
 from .sources import Drawn, Feed, leave_out
 
 ARRAY, FLOAT = "__array__", "__float__"  # how JSON refers to an array of the file, and names NaN and infinity
+LIST, TEXT = "__list__", "__text__"  # how it refers to a list of numbers and to a text that are kept as arrays, since
+LONG = 64  # from this length on they would fill the header, whose size is limited: a history grows with each epoch
 PREDICTIONS = f"{checkpoint.RUN}predictions"
 UNUSABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError)  # what damaged content causes
 
@@ -91,11 +94,16 @@ def to_json(owner: str, value: Any, arrays: dict[str, NDArray]) -> Any:
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return {FLOAT: repr(value)}
+    if isinstance(value, str) and len(value) >= LONG:
+        return {TEXT: to_json(owner, np.frombuffer(value.encode(), np.uint8), arrays)[ARRAY]}
+    if isinstance(value, list) and len(value) >= LONG and {type(entry) for entry in value} in ({int}, {float}):
+        with suppress(OverflowError):  # of an integer that needs more than 64 bits
+            return {LIST: to_json(owner, np.array(value, "i8" if type(value[0]) is int else "f8"), arrays)[ARRAY]}
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, list | tuple):
         return [to_json(owner, entry, arrays) for entry in value]
-    if isinstance(value, dict) and all(isinstance(key, str) and key not in (ARRAY, FLOAT) for key in value):
+    if isinstance(value, dict) and all(isinstance(key, str) and key not in (ARRAY, FLOAT, LIST, TEXT) for key in value):
         return {key: to_json(owner, entry, arrays) for key, entry in value.items()}
     expected = "numbers, strings, arrays of numbers, and lists and dicts (with strings as keys) of these"
     mend = "return from get_state only what a file can hold"
@@ -109,6 +117,10 @@ def from_json(value: Any, arrays: dict[str, NDArray]) -> Any:
     if isinstance(value, dict):
         if ARRAY in value:
             return arrays[value[ARRAY]]
+        if LIST in value:
+            return arrays[value[LIST]].reshape(-1).tolist()
+        if TEXT in value:
+            return arrays[value[TEXT]].tobytes().decode()
         if FLOAT in value:
             return float(value[FLOAT])
         return {key: from_json(entry, arrays) for key, entry in value.items()}
