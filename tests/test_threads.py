@@ -223,7 +223,7 @@ def test_nested_uses_of_one_blas_thread_restore_what_was_found() -> None:
 
 
 def test_openblas_is_set_without_detours() -> None:
-    """Every small training step pays for it twice; threadpoolctl's functions take ten times as long."""
+    """Every small training step pays for it; threadpoolctl's functions take many times as long."""
     calls: list[str] = []
     limited = threads.one_blas_thread()(lambda: None)
     limited()

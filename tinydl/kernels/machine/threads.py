@@ -107,9 +107,9 @@ def _blas() -> list[_Library]:
 def _function(library: Any, name: str) -> Callable[..., Any]:
     """OpenBLAS's own function, or threadpoolctl's for another library.
 
-    threadpoolctl lets only the first thread that has set OpenBLAS's number of threads set it again, and takes ten times
-    as long as OpenBLAS's function, which would be a third of a small training step. If OpenBLAS uses OpenMP, each
-    thread has a number of its own, which threadpoolctl sets.
+    threadpoolctl lets only the first thread that has set OpenBLAS's number of threads set it again, and takes many
+    times as long as OpenBLAS's function, which small training steps would notice. If OpenBLAS uses OpenMP, each thread
+    has a number of its own, which threadpoolctl sets.
     """
     if library.internal_api == "openblas" and library.threading_layer != "openmp":
         for prefix in ("", "scipy_"):
