@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..files import PathLike
-from .style import BLUE, GREY, ORANGE, VERMILION, dress, finish, panel
+from .style import BLUE, GREY, ORANGE, TICK, VERMILION, dress, finish, panel, points
 
 TALLEST = 12.0  # inches; of layers that do not fit, only some are named
 
@@ -58,20 +58,20 @@ def gradient_flow(
     figure, ax = panel(ax, 7, _height(layers))
     upstream = [float(layer.figures.get("dy.rms", math.nan)) for layer in layers]
     weights = [_rms_of_gradients(layer) for layer in layers]
-    _curve(ax, upstream, BLUE, "o-", "dL/dy, which enters the layer")
-    _curve(ax, weights, VERMILION, "s", "dL/dW of its parameters")
+    _curve(ax, upstream, BLUE, "o-", "dL/dy")
+    _curve(ax, weights, VERMILION, "s", "dL/dW")
     ax.set_xscale("log")
     low, high = ax.get_xlim()
     if high / low < 100:  # powers of 10 alone would be one label or none
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
-    dress(ax, f"Gradient flow, {step.model}, {step.rows} rows", "root mean square", "")
+    dress(ax, f"Gradient flow, {step.model}, {step.rows} rows", "root mean square of dL/dy and of dL/dW", "")
     _name_layers(ax, layers)
     if room:
-        figure.legend(fontsize=9, frameon=False, ncols=2, loc="outside lower center")
+        figure.legend(fontsize=points(ax, TICK), frameon=False, ncols=4, loc="outside lower center")
     else:
-        ax.legend(fontsize=9)
+        ax.legend(fontsize=points(ax, TICK), loc="best", framealpha=0.5)
     return finish(figure, source, path)
 
 
@@ -95,10 +95,12 @@ def activations(
         ax.plot([mean - std, mean + std], [place, place], color=colour, linewidth=6, solid_capstyle="butt")
         ax.plot([mean], [place], "o", color="white", markeredgecolor=colour, markersize=5)
         if ill and math.isfinite(high):
-            ax.annotate(ill, (high, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9)
+            ax.annotate(
+                ill, (high, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=points(ax, TICK)
+            )
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.margins(x=0.12)
-    dress(ax, f"Outputs by layer, {step.model}, {step.rows} rows", "output: smallest, mean -/+ std, largest", "")
+    dress(ax, f"Outputs by layer, {step.model}, {step.rows} rows", "outputs: smallest, mean -/+ std, largest", "")
     _name_layers(ax, layers)
     return finish(figure, source, path)
 
@@ -147,7 +149,7 @@ def _name_layers(ax: Axes, layers: Sequence[TracedLayer]) -> None:
     inner = ("sequential",)
     names = [" / ".join(p for p in layer.path.split(".") if not p.startswith(inner)) for layer in layers]
     ax.set_yticks(range(0, len(layers), every))
-    ax.set_yticklabels(names[::every], fontsize=9)
+    ax.set_yticklabels(names[::every])
     ax.set_ylim(len(layers) - 0.4, -0.6)
 
 
