@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import draw, gradcheck, grade, info, mutants, warmup
+from .commands import draw, gradcheck, grade, info, mutants, see, warmup
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     mutants.add_to(commands)
     grade.add_to(commands)
     draw.add_to(commands)
+    see.add_to(commands)
     info.add_to(commands)
     warmup.add_to(commands)
     arguments = line.parse_args(argv)

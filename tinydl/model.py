@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +55,7 @@ UNDERFLOW_IS_HARMLESS = np.errstate(under="ignore")
 @keywords.checked(
     "__init__", "compile", "fit", "evaluate", "predict", "predict_proba", "predict_on_batch", "test_on_batch",
     "get_layer", "get_weights", "set_weights", "astype", "save", "load", "load_weights", "save_checkpoint",
-    "load_checkpoint", "plot", "summary", "trace",
+    "load_checkpoint", "plot", "summary", "trace", "see",
 )  # fmt: skip
 class Model(keywords.Checked):
     """Layers in a chain, built for one input shape, with Keras's compile / fit / evaluate / predict.
@@ -586,6 +587,16 @@ class Model(keywords.Checked):
         from .study import trace
 
         return trace(self, x, y, sample_weight)
+
+    @interrupts.held
+    def see(
+        self, x: ArrayLike, y: ArrayLike | None = None, path: str | os.PathLike[str] = "step.html",
+        sample_weight: ArrayLike | None = None, *, most_entries: int | None = 4096,
+    ) -> Path:  # fmt: skip
+        """Write the next training step as an HTML page that shows what each number was computed from: study/see.py."""
+        from .study import see
+
+        return see(self, x, y, path, sample_weight, most_entries=most_entries)
 
     @property
     def trainable(self) -> bool:

@@ -63,6 +63,11 @@ def spread(array: NDArray) -> dict[str, float]:
         }
 
 
+def of_tinydl(thing: object) -> bool:
+    """Whether the object's class is one of tinydl's."""
+    return type(thing).__module__.split(".")[0] == __name__.split(".")[0]
+
+
 def activation_of(layer: Layer) -> str:
     """The name of the activation function at the layer's end: "linear" if it has none."""
     kinds = ((ReLU, "relu"), (Sigmoid, "sigmoid"), (Tanh, "tanh"), (Softmax, "softmax"), (LeakyReLU, "leaky_relu"))
@@ -108,7 +113,7 @@ def operations(layer: Layer, x: NDArray, y: NDArray) -> int | None:
         return int(x.size + y.size)
     if isinstance(layer, Branches | Flatten | PadChannels):
         return 0
-    if type(layer).__module__.split(".")[0] != __name__.split(".")[0]:
+    if not of_tinydl(layer):
         return None
     each = next((cost(layer) for kind, cost in PER_ENTRY if isinstance(layer, kind)), 0)
     return int(x.size) * each

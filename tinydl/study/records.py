@@ -29,6 +29,7 @@ class LayerTrace:
 
     path          its name, with the names of the composites around it: "residual_1.sequential_1.conv2d_1"
     kind          its class
+    of_tinydl     whether it is tinydl's own class, not one of the same name
     depth         0 in the model's chain, 1 inside a composite, and so on
     settings      its constructor's arguments; for layers with windows also "window": kernel, strides, padding
     forward, backward, term   the lines of its docstring under these headings
@@ -50,6 +51,7 @@ class LayerTrace:
 
     path: str
     kind: str
+    of_tinydl: bool
     depth: int
     settings: dict[str, Any]
     forward: list[str]
@@ -78,11 +80,13 @@ class LayerTrace:
 class LossTrace:
     """The loss of the step. `value` is the mean over the batch, without the penalties of layers.
 
+    of_tinydl   as in LayerTrace
     y_pred   what the loss got: logits where it applies the softmax or sigmoid itself
     dy       dL/dy_pred, where the backward pass begins
     """
 
     kind: str
+    of_tinydl: bool
     settings: dict[str, Any]
     forward: list[str]
     backward: list[str]

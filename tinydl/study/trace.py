@@ -201,8 +201,9 @@ def _layer(passage: Passage, model: Any, before: NDArray, taken: bool) -> LayerT
         "backward_seconds": passage.backward_seconds,
     }
     return LayerTrace(
-        passage.path, type(layer).__name__, passage.depth, settings, section(layer, "Forward"),
-        section(layer, "Backward"), section(layer, "Term"), x, y, passage.dy, passage.dx, passage.kept, params,
+        passage.path, type(layer).__name__, figures.of_tinydl(layer), passage.depth, settings,
+        section(layer, "Forward"), section(layer, "Backward"), section(layer, "Term"),
+        x, y, passage.dy, passage.dx, passage.kept, params,
         dict(layer.state) if leaf else {}, trainable, float(passage.penalty), numbers, notes,
     )  # fmt: skip
 
@@ -229,7 +230,8 @@ def _loss(
             f"the network's last {ends.applied_by(loss)} and this loss are computed as one: the loss takes the logits"
         )
     return LossTrace(
-        type(loss).__name__, settings, section(loss, "Forward"), section(loss, "Backward"), value, y_pred, y, weights,
+        type(loss).__name__, figures.of_tinydl(loss), settings, section(loss, "Forward"), section(loss, "Backward"),
+        value, y_pred, y, weights,
         dy, notes,
     )  # fmt: skip
 

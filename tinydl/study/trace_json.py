@@ -68,7 +68,7 @@ class _Writer:
     def __init__(self, most_entries: int | None) -> None:
         self.most_entries = most_entries
         self.arrays: list[dict[str, Any]] = []
-        self.numbers: dict[tuple[int, Shape], tuple[int, NDArray]] = {}  # with the array, which keeps its id
+        self.numbers: dict[tuple[Any, ...], tuple[int, NDArray]] = {}  # with the array, which keeps its memory
 
     def layer(self, layer: LayerTrace) -> dict[str, Any]:
         arrays = {name: self.number(getattr(layer, name), layer.cropped.get(name)) for name in OF_LAYER}
@@ -97,7 +97,8 @@ class _Writer:
         if array is None:
             return None
         shape = array.shape if full is None else full
-        key = (id(array), shape)
+        # by memory: a layer may keep a view of its input, which is another object
+        key = (array.__array_interface__["data"][0], array.strides, array.dtype.str, array.shape, shape)
         if key not in self.numbers:
             part = array[tuple(map(slice, cropped(array.shape, self.most_entries)))]
             data = np.ascontiguousarray(part, part.dtype.newbyteorder("<"))

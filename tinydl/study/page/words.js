@@ -1,0 +1,51 @@
+// Numbers and explanations in words.
+
+function number(value) {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  const text = size >= 1e5 || size < 1e-4 ? value.toExponential(2).replace("e+", "e")
+    : Number.isInteger(value) ? String(value) : size >= 1000 ? value.toFixed(0) : value.toPrecision(3);
+  return text.replaceAll("-", "−");
+}
+
+// "x[0,2]", or "loss" for a single number.
+function named({ owner, key, index }) {
+  if (key === "value") return "loss";
+  return index.length ? `${shown(key)}[${index.join(",")}]` : shown(key);
+}
+
+function product_text(term) {
+  return term.factors.map(({ value }) => (value < 0 ? `(${number(value)})` : number(value))).join(" × ");
+}
+
+// The same with names: "x[0,2] × W[2,1]".
+function names_text(term) {
+  return term.factors.map((factor) => (factor.owner ? named(factor) : factor.text.replaceAll("-", "−"))).join(" × ");
+}
+
+// The largest terms first, which may be only a few of many; all if there are not more than `most`.
+function largest_terms(sum, most) {
+  const order = sum.terms.map((term, place) => ({ term, place }));
+  if (order.length <= most) return order.map(({ term }) => term);
+  order.sort((one, other) => Math.abs(other.term.value) - Math.abs(one.term.value) || one.place - other.place);
+  return order.slice(0, most).map(({ term }) => term);
+}
+
+// "dx[0,2,2,0] = 0.0335 = sum of 18: 0.0200 × 0.284 + ..."
+function line(found, most = 4) {
+  const head = `${named(found)} = ${number(found.stored)}`;
+  if (found.why) return `${head}: ${found.why}`;
+  const { sum } = found;
+  const count = sum.terms.length;
+  const shown_terms = largest_terms(sum, most);
+  const rest = count - shown_terms.length;
+  let text = shown_terms.map((term) => (term.road ? `${term.road}: ` : "") + product_text(term)).join(" + ");
+  if (rest) text += ` + ${rest} smaller`;
+  if (count === 0) text = "";
+  else if (count === 1 && sum.terms[0].factors.length === 1) text = names_text(sum.terms[0]);
+  else if (count > 1) text = `sum of ${count}: ${text}`;
+  if (sum.outer) text = `${sum.outer.text}(${number(sum.total)}), where ${number(sum.total)} = ${text}`;
+  const note = sum.note ? (text ? ` (${sum.note})` : sum.note) : "";
+  return text ? `${head} = ${text}${note}` : `${head}: ${note}`;
+}
