@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from sphinx.util.inspect import TypeAliasForwardRef
 
 import tinydl
+from tinydl.commands.small_network import small_network
 
 project = "tinydl"
 author = "The tinydl developers"
@@ -57,7 +59,15 @@ def within_the_manual(app: Any, docname: str, source: list[str]) -> None:
     source[0] = text
 
 
+def live_pages(app: Any, error: Exception | None) -> None:
+    """Write the page that see.md embeds."""
+    if error is None and app.builder.format == "html":
+        model, x, y = small_network(4)
+        model.see(x, y, Path(app.outdir) / "live" / "step.html")
+
+
 def setup(app: Any) -> None:
-    """Connect the two functions to Sphinx, which calls this once."""
+    """Connect the functions to Sphinx, which calls this once."""
     app.connect("autodoc-process-docstring", verbatim)
     app.connect("source-read", within_the_manual)
+    app.connect("build-finished", live_pages)

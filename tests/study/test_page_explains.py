@@ -7,6 +7,7 @@ import base64
 import inspect
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -97,6 +98,13 @@ def test_every_explained_class_has_formulas_that_are_mathml() -> None:
             assert "undefined" not in text
             assert "\\" not in text
             assert '"' not in text
+
+
+def test_the_manual_names_the_figures_of_the_example() -> None:
+    model, x, y = small_network(4)
+    (result,) = node(RECOMPUTE, model.trace(x, y).to_json())
+    manual = Path(__file__).parents[2] / "docs" / "see.md"
+    assert f'"{result["proof"]}"' in manual.read_text(encoding="utf-8")
 
 
 # --- the proof can fail -----------------------------------------------------------------------------------------------

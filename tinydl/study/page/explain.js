@@ -108,7 +108,7 @@ function computed(step) {
 // Goes through all entries, some at a time, and yields the result so far after each portion:
 // {entries, recomputed, wrong: [explanations], reasons: Map(reason -> entries), worst}. `worst` is the largest error as a
 // share of the tolerance.
-function* recomputing(step, portion = 2000) {
+function* recomputing(step, portion = 5000) {
   const result = { entries: 0, recomputed: 0, wrong: [], reasons: new Map(), worst: 0 };
   const done = new Set(); // of arrays: the first place that explains an array counts
   let count = 0;

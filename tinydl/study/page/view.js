@@ -17,8 +17,9 @@ function start() {
     const penalty = Number(step.penalty) ? ` + penalties ${number(Number(step.penalty))}` : "";
     $("title").textContent = `${step.model}: one training step`;
     $("about").textContent = `${step.rows} ${step.rows === 1 ? "row" : "rows"}, ${loss.kind} ${
-      number(loss.array("value").at([]))}${penalty}; ${/^\w+/.exec(step.optimizer)}, learning rate ${Number(Number(step.learning_rate).toPrecision(4))}; ${step.parameters.toLocaleString("en-US")} parameters, ${step.dtype}. `
-      + "Point at a number, or move to it with Tab and the arrow keys, to see what it is made of; click or Enter holds it.";
+      number(loss.array("value").at([]))}${penalty}; ${/^\w+/.exec(step.optimizer)}, learning rate ${Number(Number(step.learning_rate).toPrecision(4))}; ${step.parameters.toLocaleString("en-US")} parameters, ${step.dtype}. `;
+    const how = "Point at a number, or move to it with Tab and the arrow keys, to see what it is made of; click or Enter holds it.";
+    $("about").append(element("span", { class: "how" }, how));
     for (const note of [...step.notes, ...loss.notes]) $("about").after(element("p", { class: "note" }, `Note: ${note}.`));
     for (const m of range(step.rows)) $("row").append(element("option", { value: m }, String(m)));
     $("row").addEventListener("change", () => {
@@ -249,7 +250,7 @@ function start() {
   function pattern(sum) {
     const roads = new Map();
     for (const term of sum.terms) if (!roads.has(term.road)) roads.set(term.road, term);
-    const firsts = [...roads.values()].slice(0, 4);
+    const firsts = sum.terms.length > 2 ? [...roads.values()].slice(0, 4) : sum.terms;
     if (!firsts.length || sum.terms.every((term) => term.factors.length === 1 && term.road)) return "";
     const text = firsts.map(names_text).join(" + ");
     return `: ${text}${sum.terms.length > firsts.length ? " + ..." : ""}`;
