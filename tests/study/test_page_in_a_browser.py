@@ -220,6 +220,7 @@ def test_names_are_shown_as_text(tab: Page, tmp_path: Path) -> None:
     assert len(tab.requests) == 1
 
 
+@pytest.mark.slow
 def test_a_large_network_says_what_is_cropped(tab: Page, tmp_path: Path) -> None:
     model = Model([Dense(300, "relu"), Dense(300, "relu"), Dense(10)], input_shape=400)
     model.compile("sgd", "mse")

@@ -19,9 +19,18 @@ from ..files import PathLike, write_whole
 from .trace import Trace, Trained, trace
 from .trace_json import MOST_ENTRIES
 
-# In this order, as each uses names from those before it.
-EXPLAINING = ("arrays.js", "sums.js", "layers.js", "losses.js", "explain.js", "words.js")
-DRAWING = ("formulas.js", "mathml.js", "heat.js", "figures.js", "view.js")
+# In this order, as the tables of layers and losses need the names before them.
+EXPLAINING = tuple(
+    f"{name}.js"
+    for name in (
+        "arrays", "sums", "windows", "activations", "dense", "conv", "pooling", "normalization", "noise", "shapes",
+        "composites", "penalties", "layers", "losses", "words", "explain",
+    )
+)  # fmt: skip
+DRAWING = tuple(
+    f"{name}.js"
+    for name in ("formulas", "mathml", "heat", "sheet", "pointing", "walk", "figures", "proof", "view")
+)  # fmt: skip
 
 
 def see(

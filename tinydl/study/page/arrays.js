@@ -4,9 +4,18 @@
 class Missing extends Error {}
 
 const READERS = {
-  float32: Float32Array, float64: Float64Array, bool: Uint8Array, int8: Int8Array, uint8: Uint8Array,
-  int16: Int16Array, uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array,
-  int64: BigInt64Array, uint64: BigUint64Array, float16: Uint16Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  bool: Uint8Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  float16: Uint16Array,
 };
 
 // The first entries along each axis of an array. `shape` is that of the whole array, `kept` that of the part.
@@ -105,7 +114,7 @@ function shown(key) {
   const [kind, ...rest] = key.split(".");
   const name = rest.join(".");
   if (!name) return kind;
-  return kind === "grads" ? `d${name}` : kind === "after" ? `new ${name}` : STATISTICS[key] ?? name;
+  return kind === "grads" ? `d${name}` : kind === "after" ? `new ${name}` : (STATISTICS[key] ?? name);
 }
 
 const STATISTICS = { "kept.statistics.0": "mu", "kept.statistics.1": "v" };

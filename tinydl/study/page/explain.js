@@ -94,10 +94,14 @@ function rule_of_composite(layer, name) {
 // The arrays whose entries the page computes anew: [owner, key]. An array that is handed on, the y of one layer that is
 // the x of the next one, is one array, and counts where it was computed.
 function computed(step) {
-  const found = [[step.loss, "value"], [step.loss, "dy"]];
+  const found = [
+    [step.loss, "value"],
+    [step.loss, "dy"],
+  ];
   for (const layer of step.layers) {
     const first = layer.place === 0 && !layer.around;
-    const keys = [...(first ? [] : ["x"]), "y", "dy", "dx", ...Object.keys(layer.numbers).filter((key) => key.startsWith("grads."))];
+    const gradients = Object.keys(layer.numbers).filter((key) => key.startsWith("grads."));
+    const keys = [...(first ? [] : ["x"]), "y", "dy", "dx", ...gradients];
     if (layer.kind === "BatchNorm" && layer.of_tinydl) keys.push("kept.statistics.0", "kept.statistics.1");
     if (Number(layer.penalty) !== 0) found.push([layer, "penalty"]);
     for (const key of keys) if (layer.has(key)) found.push([layer, key]);
@@ -106,8 +110,8 @@ function computed(step) {
 }
 
 // Goes through all entries, some at a time, and yields the result so far after each portion:
-// {entries, recomputed, wrong: [explanations], reasons: Map(reason -> entries), worst}. `worst` is the largest error as a
-// share of the tolerance.
+// {entries, recomputed, wrong: [explanations], reasons: Map(reason -> entries), worst, finished}, where `worst` is the
+// largest error as a share of its tolerance.
 function* recomputing(step, portion = 5000) {
   const result = { entries: 0, recomputed: 0, wrong: [], reasons: new Map(), worst: 0 };
   const done = new Set(); // of arrays: the first place that explains an array counts
@@ -142,8 +146,13 @@ function copies(owner, key, array) {
     terms_of(sum, owner, key, array.index(0));
     const [term] = sum.terms;
     const [factor] = term?.factors ?? [];
-    return sum.terms.length === 1 && term.factors.length === 1 && !sum.outer && factor.owner !== undefined
-      && factor.owner.numbers[factor.key] === array.number;
+    return (
+      sum.terms.length === 1 &&
+      term.factors.length === 1 &&
+      !sum.outer &&
+      factor.owner !== undefined &&
+      factor.owner.numbers[factor.key] === array.number
+    );
   } catch (error) {
     if (error instanceof Missing) return false;
     throw error;
@@ -161,12 +170,23 @@ function recompute(step) {
   return last;
 }
 
+// The result in words, with the most frequent reasons for entries that are not explained.
 function proof(result) {
-  const count = (number) => number.toLocaleString("en-US");
   const unexplained = result.entries - result.recomputed;
+  if (!unexplained) return short_proof(result);
   const reasons = [...result.reasons].sort((one, other) => other[1] - one[1]);
-  const first = reasons.slice(0, 3).map(([reason, entries]) => `${reason} (${count(entries)})`).join("; ");
-  const because = reasons.length > 3 ? `${first}; and ${reasons.length - 3} more reasons` : first;
-  return `${count(result.recomputed - result.wrong.length)} of ${count(result.recomputed)} entries recomputed, `
-    + `${count(result.wrong.length)} wrong` + (unexplained ? `; ${count(unexplained)} not explained because ${because}` : "");
+  const first = reasons
+    .slice(0, 3)
+    .map(([reason, entries]) => `${reason} (${grouped(entries)})`)
+    .join("; ");
+  const more = reasons.length > 3 ? `; and ${reasons.length - 3} more reasons` : "";
+  return `${short_proof(result)} because ${first}${more}`;
+}
+
+function short_proof(result) {
+  const right = result.recomputed - result.wrong.length;
+  const unexplained = result.entries - result.recomputed;
+  const wrong = grouped(result.wrong.length);
+  const counts = `${grouped(right)} of ${grouped(result.recomputed)} entries recomputed, ${wrong} wrong`;
+  return unexplained ? `${counts}; ${grouped(unexplained)} not explained` : counts;
 }

@@ -1,11 +1,29 @@
 // The second tab: sizes of activations and gradients, update-to-weight ratios, dead units and saturation, by layer.
 
-const COLUMNS = ["layer", "class", "output", "mean y", "std y", "rms y", "rms dy", "|W|", "|dW|", "update/W", "dead", "flat",
-  "kept", "operations", "forward", "backward"];
-const KEY = "rms: root mean square, with a bar on a logarithmic scale; |.|: Euclidean norm, W: all parameters of the layer; "
-  + "update/W: the norm of the step's change over the norm of W, by a rule of thumb about 1e−3; dead: relu units that are 0 "
-  + "in every row; flat: sigmoid or tanh outputs where the slope is below 5 % of its steepest; kept: memory that forward keeps for "
-  + "backward; the time of a composite includes its layers. All figures are those of the whole arrays, also where the page keeps a part.";
+const COLUMNS = [
+  "layer",
+  "class",
+  "output",
+  "mean y",
+  "std y",
+  "rms y",
+  "rms dy",
+  "|W|",
+  "|dW|",
+  "update/W",
+  "dead",
+  "flat",
+  "kept",
+  "operations",
+  "forward",
+  "backward",
+];
+const KEY =
+  "rms: root mean square, with a bar on a logarithmic scale; |.|: Euclidean norm, W: all parameters of the layer; " +
+  "update/W: the norm of the step's change over the norm of W, by a rule of thumb about 1e−3; dead: relu units that " +
+  "are 0 in every row; flat: sigmoid or tanh outputs where the slope is below 5 % of its steepest; kept: memory " +
+  "that forward keeps for backward; the time of a composite includes its layers. All figures are those of the whole " +
+  "arrays, also where the page keeps a part.";
 
 function figures_table(holder, step) {
   const bars = ["y.rms", "dy.rms"].map((name) => bar_of(step.layers.map((layer) => Number(layer.figures[name]))));
@@ -36,13 +54,21 @@ function figures_row(layer, [bar_y, bar_dy]) {
   name.style.paddingLeft = `${0.6 + layer.depth}rem`;
   row.append(name);
   const cells = [
-    [layer.kind, "text"], [layer.has("y") ? layer.shape("y").slice(1).join(" × ") : ""], [text(figure("y.mean"))], [text(figure("y.std"))],
-    [text(figure("y.rms")), "", bar_y(figure("y.rms"))], [text(figure("dy.rms")), "", bar_dy(figure("dy.rms"))],
-    [text(weight)], [text(together("gradient_norm"))], [weight && update !== null ? number(update / weight) : ""],
+    [layer.kind, "text"],
+    [layer.has("y") ? layer.shape("y").slice(1).join(" × ") : ""],
+    [text(figure("y.mean"))],
+    [text(figure("y.std"))],
+    [text(figure("y.rms")), "", bar_y(figure("y.rms"))],
+    [text(figure("dy.rms")), "", bar_dy(figure("dy.rms"))],
+    [text(weight)],
+    [text(together("gradient_norm"))],
+    [weight && update !== null ? number(update / weight) : ""],
     [figure("dead_units") == null ? "" : `${figure("dead_units")} of ${units}`],
     [figure("saturated") == null ? "" : `${(100 * figure("saturated")).toFixed(1)} %`],
-    [in_units(figure("kept_bytes"), ["B", "kB", "MB", "GB"])], [figure("operations") == null ? "?" : in_units(figure("operations"), ["", "k", "M", "G"])],
-    [duration(figure("forward_seconds"))], [duration(figure("backward_seconds"))],
+    [in_units(figure("kept_bytes"), ["B", "kB", "MB", "GB"])],
+    [figure("operations") == null ? "?" : in_units(figure("operations"), ["", "k", "M", "G"])],
+    [duration(figure("forward_seconds"))],
+    [duration(figure("backward_seconds"))],
   ];
   for (const [content, kind, bar] of cells) {
     const cell = element("td", kind ? { class: kind } : {}, content);

@@ -8,13 +8,21 @@ const PREDICTED = String.raw`p = "y_pred", y = "y_true"`;
 const FORMULAS = {
   Dense: [
     [String.raw`y_{mj} = f\left(\sum_i x_{mi} W_{ij} + b_j\right)`],
-    [OF_WEIGHTS, String.raw`"dW"_{ij} = \sum_m x_{mi} "da"_{mj}`, String.raw`"db"_j = \sum_m "da"_{mj}`,
-      String.raw`"dx"_{mi} = \sum_j "da"_{mj} W_{ij}`],
+    [
+      OF_WEIGHTS,
+      String.raw`"dW"_{ij} = \sum_m x_{mi} "da"_{mj}`,
+      String.raw`"db"_j = \sum_m "da"_{mj}`,
+      String.raw`"dx"_{mi} = \sum_j "da"_{mj} W_{ij}`,
+    ],
   ],
   Conv2D: [
     [String.raw`y_{mijf} = f\left(\sum_{pqc} x_{m,i s_h + p,j s_w + q,c} W_{pqcf} + b_f\right)`],
-    [OF_WEIGHTS, String.raw`"dW"_{pqcf} = \sum_{mij} x_{m,i s_h + p,j s_w + q,c} "da"_{mijf}`,
-      String.raw`"db"_f = \sum_{mij} "da"_{mijf}`, String.raw`"dx"_{muvc} = \sum_{pqf} "da"_{mijf} W_{pqcf}\, "where"\, u = i s_h + p, v = j s_w + q`],
+    [
+      OF_WEIGHTS,
+      String.raw`"dW"_{pqcf} = \sum_{mij} x_{m,i s_h + p,j s_w + q,c} "da"_{mijf}`,
+      String.raw`"db"_f = \sum_{mij} "da"_{mijf}`,
+      String.raw`"dx"_{muvc} = \sum_{pqf} "da"_{mijf} W_{pqcf}\, "where"\, u = i s_h + p, v = j s_w + q`,
+    ],
   ],
   MaxPool2D: [
     [String.raw`y_{mijc} = \max_{pq} x_{m,i s_h + p,j s_w + q,c}`],
@@ -25,7 +33,8 @@ const FORMULAS = {
     [String.raw`"dx"_{muvc} = \sum \frac{"dy"_{mijc}}{k_{ij}}\, "over the windows that contain pixel"\, (u, v)`],
   ],
   GlobalAveragePool2D: [
-    [String.raw`y_{mc} = \frac{1}{h w} \sum_{ij} x_{mijc}`], [String.raw`"dx"_{mijc} = \frac{"dy"_{mc}}{h w}`],
+    [String.raw`y_{mc} = \frac{1}{h w} \sum_{ij} x_{mijc}`],
+    [String.raw`"dx"_{mijc} = \frac{"dy"_{mc}}{h w}`],
   ],
   ReLU: [[String.raw`y = \max(x, 0)`], [String.raw`"dx" = "dy" \cdot 1[x > 0]`]],
   LeakyReLU: [
@@ -39,16 +48,31 @@ const FORMULAS = {
     [String.raw`"dx"_i = \sum_j "dy"_j y_j (1[i = j] - y_i)`],
   ],
   BatchNorm: [
-    [String.raw`\mu = \frac{1}{N} \sum_i x_i`, String.raw`v = \frac{1}{N} \sum_i (x_i - \mu)^2`,
-      String.raw`s = \frac{1}{\sqrt{v + \epsilon}}`, String.raw`\hat{x}_i = (x_i - \mu) s`,
-      String.raw`y_i = f(\gamma \hat{x}_i + \beta)`],
-    [String.raw`g = \gamma "dy" f'`, String.raw`"dx"_i = s g_i - s\, "mean"(g) - s \hat{x}_i\, "mean"(g \hat{x})`,
-      String.raw`"dgamma" = \sum_i "dy"_i f' \hat{x}_i`, String.raw`"dbeta" = \sum_i "dy"_i f'`],
+    [
+      String.raw`\mu = \frac{1}{N} \sum_i x_i`,
+      String.raw`v = \frac{1}{N} \sum_i (x_i - \mu)^2`,
+      String.raw`s = \frac{1}{\sqrt{v + \epsilon}}`,
+      String.raw`\hat{x}_i = (x_i - \mu) s`,
+      String.raw`y_i = f(\gamma \hat{x}_i + \beta)`,
+    ],
+    [
+      String.raw`g = \gamma "dy" f'`,
+      String.raw`"dx"_i = s g_i - s\, "mean"(g) - s \hat{x}_i\, "mean"(g \hat{x})`,
+      String.raw`"dgamma" = \sum_i "dy"_i f' \hat{x}_i`,
+      String.raw`"dbeta" = \sum_i "dy"_i f'`,
+    ],
   ],
   LayerNorm: [
-    [String.raw`\hat{x}_i = \frac{x_i - \mu}{\sqrt{v + \epsilon}}\, "over the features of a row"`, String.raw`y_i = \gamma_i \hat{x}_i + \beta_i`],
-    [String.raw`g_i = \gamma_i "dy"_i`, String.raw`"dx"_i = s g_i - s\, "mean"(g) - s \hat{x}_i\, "mean"(g \hat{x})`,
-      String.raw`"dgamma"_i = \sum "dy"_i \hat{x}_i`, String.raw`"dbeta"_i = \sum "dy"_i`],
+    [
+      String.raw`\hat{x}_i = \frac{x_i - \mu}{\sqrt{v + \epsilon}}\, "over the features of a row"`,
+      String.raw`y_i = \gamma_i \hat{x}_i + \beta_i`,
+    ],
+    [
+      String.raw`g_i = \gamma_i "dy"_i`,
+      String.raw`"dx"_i = s g_i - s\, "mean"(g) - s \hat{x}_i\, "mean"(g \hat{x})`,
+      String.raw`"dgamma"_i = \sum "dy"_i \hat{x}_i`,
+      String.raw`"dbeta"_i = \sum "dy"_i`,
+    ],
   ],
   LocalResponseNorm: [
     [String.raw`s_j = k + \alpha \sum_{i \in N(j)} x_i^2`, String.raw`y_j = x_j s_j^{-\beta}`],
@@ -62,10 +86,7 @@ const FORMULAS = {
   GaussianNoise: [[String.raw`y = x + "stddev" \cdot e\, "with"\, e ~ N(0, 1)`], [String.raw`"dx" = "dy"`]],
   Flatten: [[String.raw`y_m = x_m\, "read row by row"`], [String.raw`"dx" = "dy"\, "in the shape of"\, x`]],
   PadChannels: [[String.raw`y = [x, 0]`], [String.raw`"dx" = "the first channels of"\, "dy"`]],
-  Sequential: [
-    [String.raw`y = f_k(... f_2(f_1(x)))`],
-    [String.raw`"dx" = J_1^T (... J_{k-1}^T (J_k^T "dy"))`],
-  ],
+  Sequential: [[String.raw`y = f_k(... f_2(f_1(x)))`], [String.raw`"dx" = J_1^T (... J_{k-1}^T (J_k^T "dy"))`]],
   Residual: [
     [String.raw`y = f("body"(x) + "shortcut"(x))`],
     [OF_WEIGHTS, String.raw`"dx" = J_"body"^T "da" + J_"shortcut"^T "da"\, "(without a shortcut: "\, + "da)"`],
@@ -83,38 +104,56 @@ const FORMULAS = {
     [String.raw`"dx" = "dy" + \frac{"factor"}{n} "sign"(x)`],
   ],
   KLSparsity: [
-    [String.raw`y = x`, String.raw`r_j = "mean"_m x_{mj}`,
-      String.raw`P = "factor" \sum_j \left( \rho \log\frac{\rho}{r_j} + (1 - \rho) \log\frac{1 - \rho}{1 - r_j} \right)`],
-    [String.raw`"dx"_{mj} = "dy"_{mj} + \frac{"factor"}{n} \left( -\frac{\rho}{r_j} + \frac{1 - \rho}{1 - r_j} \right)`],
+    [
+      String.raw`y = x`,
+      String.raw`r_j = "mean"_m x_{mj}`,
+      String.raw`P = "factor" \sum_j \left(\rho \log\frac{\rho}{r_j} + (1 - \rho) \log\frac{1 - \rho}{1 - r_j}\right)`,
+    ],
+    [String.raw`"dx"_{mj} = "dy"_{mj} + \frac{"factor"}{n} \left(-\frac{\rho}{r_j} + \frac{1 - \rho}{1 - r_j}\right)`],
   ],
   ContractivePenalty: [
     [String.raw`h = f(x W + b)`, String.raw`P = \frac{"factor"}{n} \sum_{mj} f'(a_{mj})^2 \sum_i W_{ij}^2`],
-    [String.raw`"dh"_{mj} = "dy"_{mj} + \frac{"factor"}{n} 2 f'_{mj} s_j \frac{\partial f'_{mj}}{\partial h_{mj}}`,
-      String.raw`"dW"_{ij} += \frac{"factor"}{n} 2 W_{ij} \sum_m f'(a_{mj})^2`],
+    [
+      String.raw`"dh"_{mj} = "dy"_{mj} + \frac{"factor"}{n} 2 f'_{mj} s_j \frac{\partial f'_{mj}}{\partial h_{mj}}`,
+      String.raw`"dW"_{ij} += \frac{"factor"}{n} 2 W_{ij} \sum_m f'(a_{mj})^2`,
+    ],
   ],
   SoftmaxCrossEntropy: [
     [String.raw`p = "softmax"("y_pred")`, String.raw`L = -\frac{1}{n} \sum_m \sum_j y_{mj} \log p_{mj}`],
     [String.raw`"dy"_{mi} = \frac{1}{n} (p_{mi} - y_{mi})`],
   ],
   BinaryCrossEntropy: [
-    [String.raw`p = "sigmoid"("y_pred")`, String.raw`L = -\frac{1}{N} \sum_k \left( y_k \log p_k + (1 - y_k) \log(1 - p_k) \right)`],
+    [
+      String.raw`p = "sigmoid"("y_pred")`,
+      String.raw`L = -\frac{1}{N} \sum_k \left( y_k \log p_k + (1 - y_k) \log(1 - p_k) \right)`,
+    ],
     [String.raw`"dy"_k = \frac{1}{N} (p_k - y_k)`],
   ],
   MeanSquaredError: [
-    [PREDICTED, String.raw`L = \frac{1}{N} \sum_k (p_k - y_k)^2`], [String.raw`"dy"_k = \frac{2}{N} (p_k - y_k)`],
+    [PREDICTED, String.raw`L = \frac{1}{N} \sum_k (p_k - y_k)^2`],
+    [String.raw`"dy"_k = \frac{2}{N} (p_k - y_k)`],
   ],
   MeanAbsoluteError: [
-    [PREDICTED, String.raw`L = \frac{1}{N} \sum_k |p_k - y_k|`], [String.raw`"dy"_k = \frac{1}{N} "sign"(p_k - y_k)`],
+    [PREDICTED, String.raw`L = \frac{1}{N} \sum_k |p_k - y_k|`],
+    [String.raw`"dy"_k = \frac{1}{N} "sign"(p_k - y_k)`],
   ],
   Huber: [
-    [PREDICTED, String.raw`L = \frac{1}{N} \sum_k h(p_k - y_k)`, String.raw`h(e) = c e - \frac{c^2}{2}\, "with"\, c = "clip"(e, -\delta, \delta)`],
+    [
+      PREDICTED,
+      String.raw`L = \frac{1}{N} \sum_k h(p_k - y_k)`,
+      String.raw`h(e) = c e - \frac{c^2}{2}\, "with"\, c = "clip"(e, -\delta, \delta)`,
+    ],
     [String.raw`"dy"_k = \frac{1}{N} "clip"(p_k - y_k, -\delta, \delta)`],
   ],
   Hinge: [
-    [String.raw`s = "y_pred"`, String.raw`L = \frac{1}{N} \sum_k \max(0, 1 - y_k s_k)`], [String.raw`"dy"_k = -\frac{1}{N} y_k 1[y_k s_k < 1]`],
+    [String.raw`s = "y_pred"`, String.raw`L = \frac{1}{N} \sum_k \max(0, 1 - y_k s_k)`],
+    [String.raw`"dy"_k = -\frac{1}{N} y_k 1[y_k s_k < 1]`],
   ],
   KLDivergence: [
-    [String.raw`p = "y_pred", q = "y_true"`, String.raw`L = \frac{1}{n} \sum_m \sum_j q_{mj} \log\frac{q_{mj}}{p_{mj}}`],
+    [
+      String.raw`p = "y_pred", q = "y_true"`,
+      String.raw`L = \frac{1}{n} \sum_m \sum_j q_{mj} \log\frac{q_{mj}}{p_{mj}}`,
+    ],
     [String.raw`"dy"_{mj} = -\frac{1}{n} \frac{q_{mj}}{p_{mj}}`],
   ],
   MaskedMeanSquaredError: [

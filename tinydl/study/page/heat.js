@@ -6,7 +6,7 @@ const SHADES = {
   dark: { zero: "#23282f", below: ["#1b4260", "#2f7db5", "#8fcdf8"], above: ["#5d2c19", "#bf5a30", "#ffb691"] },
 };
 const WIDEST = 32; // cells of one heat map along each axis
-const MOST_CELLS = 2048; // cells of one array
+const MOST_CELLS = 1024; // cells of one array
 
 function rgb(hex) {
   return [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16));
@@ -22,17 +22,22 @@ function shade({ zero, below, above }, share) {
 
 // Black or white, whichever can be read better on this colour.
 function ink(colour) {
-  const [r, g, b] = colour.map((part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+  const [r, g, b] = colour.map((part) =>
+    part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4,
+  );
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
 }
 
 // The rules .q-10 to .q10 for both themes; print always uses the light one.
 function scale_css() {
-  const rules = (theme) => Array.from({ length: 2 * STEPS + 1 }, (_, k) => {
-    const colour = shade(SHADES[theme], (k - STEPS) / STEPS);
-    return `.q${k - STEPS} { background: rgb(${colour}); color: ${ink(colour)}; }`;
-  });
-  const dark = rules("dark").map((rule) => `:root[data-theme="dark"] ${rule}`).join("\n");
+  const rules = (theme) =>
+    Array.from({ length: 2 * STEPS + 1 }, (_, k) => {
+      const colour = shade(SHADES[theme], (k - STEPS) / STEPS);
+      return `.q${k - STEPS} { background: rgb(${colour}); color: ${ink(colour)}; }`;
+    });
+  const dark = rules("dark")
+    .map((rule) => `:root[data-theme="dark"] ${rule}`)
+    .join("\n");
   return `${rules("light").join("\n")}\n@media screen {\n${dark}\n}`;
 }
 
@@ -56,12 +61,16 @@ function format_of(array) {
 function plain(value, digits) {
   if (value === 0) return "0";
   if (!Number.isFinite(value)) return number(value);
-  const text = Math.abs(value).toFixed(digits).replace(/^0(?=.)/, "");
+  const text = Math.abs(value)
+    .toFixed(digits)
+    .replace(/^0(?=.)/, "");
   return value < 0 && Number(text) ? `−${text}` : text;
 }
 
 function superscript(power) {
-  return String(power).replace("-", "⁻").replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
+  return String(power)
+    .replace("-", "⁻")
+    .replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
 }
 
 // The shade of a number, from -STEPS to STEPS. A page-wide scale is logarithmic over six powers of ten.
@@ -72,10 +81,11 @@ function shade_of(value, largest, logarithmic) {
   return Math.sign(value) * Math.round(share * STEPS);
 }
 
-const OF_BATCH = ["x", "y", "dy", "dx", "y_pred", "y_true", "sample_weight", "kept.mask"]; // their first axis is the batch
+// Keys of arrays whose first axis is the batch.
+const OF_BATCH = ["x", "y", "dy", "dx", "y_pred", "y_true", "sample_weight", "kept.mask"];
 
-// The heat maps of an array as [{title, rows, columns, index: (r, c) -> index}], with the number of columns in which they
-// stand, for one row of the batch where there are images.
+// The heat maps of an array, {title, rows, columns, index: (r, c) -> index}, and how many stand beside one another
+// (0: as many as there is room for). Images are those of row m of the batch.
 function panels_of(key, array, m) {
   const shape = array.kept;
   const batch = OF_BATCH.includes(key);
@@ -84,22 +94,30 @@ function panels_of(key, array, m) {
     return { across: 1, panels: [{ title: "", rows: 1, columns: shape[0], index: (_, c) => [c] }] };
   }
   if (shape.length === 2) {
-    return { across: 1, panels: [{ title: "", rows: shape[0], columns: shape[1], index: (r, c) => [r, c], row: batch ? m : null }] };
+    return { across: 1, panels: [{ title: "", rows: shape[0], columns: shape[1], index: (r, c) => [r, c] }] };
   }
   const [rows, columns] = batch && shape.length === 4 ? shape.slice(1, 3) : batch ? shape.slice(-2) : of_kernel(shape);
   const most = Math.max(1, Math.floor(MOST_CELLS / (Math.min(rows, WIDEST) * Math.min(columns, WIDEST))));
   if (batch && shape.length === 4) {
     const panels = range(Math.min(shape[3], most)).map((c) => ({
-      title: `[${m}, :, :, ${c}]`, rows, columns, index: (i, j) => [m, i, j, c],
+      title: `[${m}, :, :, ${c}]`,
+      rows,
+      columns,
+      index: (i, j) => [m, i, j, c],
     }));
     return { across: 0, panels, left_out: shape[3] - panels.length };
   }
   if (!batch && shape.length === 4) {
     const filters = Math.min(shape[3], most);
     const inputs = Math.min(shape[2], Math.max(1, Math.floor(most / filters)));
-    const panels = range(inputs).flatMap((c) => range(filters).map((f) => ({
-      title: `[:, :, ${c}, ${f}]`, rows, columns, index: (p, q) => [p, q, c, f],
-    })));
+    const panels = range(inputs).flatMap((c) =>
+      range(filters).map((f) => ({
+        title: `[:, :, ${c}, ${f}]`,
+        rows,
+        columns,
+        index: (p, q) => [p, q, c, f],
+      })),
+    );
     return { across: filters, panels, left_out: shape[2] * shape[3] - panels.length };
   }
   // other shapes: the last two axes are a map, the others say which one
@@ -126,7 +144,8 @@ function heat(owner, key, options, cells) {
   heading.append(element("b", {}, key === "value" ? "loss" : shown(key)));
   const size = format.largest ? `up to ±${number(format.largest)}` : "all 0";
   const power = format.power ? [`× 10${superscript(format.power)}`] : [];
-  if (array.shape.length) heading.append(element("span", {}, ` ${[array.shape.join(" × "), ...power, size].join(", ")}`));
+  if (array.shape.length)
+    heading.append(element("span", {}, ` ${[array.shape.join(" × "), ...power, size].join(", ")}`));
   box.append(heading);
   if (!array.size) {
     box.append(element("p", { class: "why" }, "empty: no layer below learns, so it was not computed"));

@@ -159,7 +159,8 @@ const SoftmaxCrossEntropy = {
     sum.add(made("p", p[i], ...z), Math.abs(total - 1) < 1e-12 ? null : made("sum q", total), ...each);
     sum.add(made(`-${q[i].text}`, -q[i].value, ...q[i].from), ...each);
     sum.add_scale(sum.terms[0].value * (Math.abs(shifted[i]) + digits));
-    sum.note = `p = softmax of row ${m}; ${view.loss.settings.label_smoothing ? "q is the smoothed target" : "y is 1 for the right class"}`;
+    const target = view.loss.settings.label_smoothing ? "q is the smoothed target" : "y is 1 for the right class";
+    sum.note = `p = softmax of row ${m}; ${target}`;
   },
   value(sum, view) {
     for (const m of range(view.rows)) {
@@ -196,7 +197,13 @@ const KLDivergence = {
 };
 
 const LOSSES = {
-  SoftmaxCrossEntropy, BinaryCrossEntropy, MeanSquaredError, MeanAbsoluteError, Huber, Hinge, KLDivergence,
+  SoftmaxCrossEntropy,
+  BinaryCrossEntropy,
+  MeanSquaredError,
+  MeanAbsoluteError,
+  Huber,
+  Hinge,
+  KLDivergence,
   MaskedMeanSquaredError,
 };
 

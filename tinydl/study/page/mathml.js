@@ -1,11 +1,21 @@
 // The subset of TeX in formulas.js as MathML, which browsers draw and screen readers read.
 
 const SYMBOLS = {
-  alpha: "α", beta: "β", gamma: "γ", delta: "δ", epsilon: "ε", mu: "μ", rho: "ρ", partial: "∂", sum: "∑", cdot: "·",
-  odot: "⊙", in: "∈",
+  alpha: "α",
+  beta: "β",
+  gamma: "γ",
+  delta: "δ",
+  epsilon: "ε",
+  mu: "μ",
+  rho: "ρ",
+  partial: "∂",
+  sum: "∑",
+  cdot: "·",
+  odot: "⊙",
+  in: "∈",
 };
 const FUNCTIONS = ["max", "exp", "log", "tanh"];
-const OPERATORS = { "-": "−", "~": "∼" };
+const OPERATORS = { "-": "−", "~": "∼", "<": "&lt;", ">": "&gt;" };
 
 function mathml(tex) {
   const tokens = tex.match(/"[^"]*"|\\[a-zA-Z]+|\\,|\d+|\.\.\.|\+=|[^\s]/g);
@@ -48,7 +58,8 @@ function mathml(tex) {
     if (/^[a-zA-Z]$/.test(token)) return `<mi>${token}</mi>`;
     if (token === "'") return "<mo>′</mo>";
     if (token === "|") return '<mo stretchy="false">|</mo>';
-    return `<mo${"()[]".includes(token) ? ' stretchy="false"' : ""}>${(OPERATORS[token] ?? token).replace("<", "&lt;").replace(">", "&gt;")}</mo>`;
+    const stretch = "()[]".includes(token) ? ' stretchy="false"' : "";
+    return `<mo${stretch}>${OPERATORS[token] ?? token}</mo>`;
   }
 
   function symbol(name) {

@@ -96,3 +96,12 @@ function whole(owner, key) {
   if (array.cropped) throw new Missing(`${shown(key)} of ${owner.path ?? "the loss"} is kept only in part`);
   return array;
 }
+
+function range(length) {
+  return Array.from({ length }, (_, k) => k);
+}
+
+// An entry that is another one, handed on.
+function copied(sum, owner, key, index) {
+  sum.add(entry(owner, key, ...index));
+}

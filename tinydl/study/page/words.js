@@ -4,9 +4,20 @@ function number(value) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  const text = size >= 1e5 || size < 1e-4 ? value.toExponential(2).replace("e+", "e")
-    : Number.isInteger(value) ? String(value) : size >= 1000 ? value.toFixed(0) : value.toPrecision(3);
+  const text =
+    size >= 1e5 || size < 1e-4
+      ? value.toExponential(2).replace("e+", "e")
+      : Number.isInteger(value)
+        ? String(value)
+        : size >= 1000
+          ? value.toFixed(0)
+          : value.toPrecision(3);
   return text.replaceAll("-", "−");
+}
+
+// "1,234".
+function grouped(count) {
+  return count.toLocaleString("en-US");
 }
 
 // "x[0,2]", or "loss" for a single number.
