@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .study import Trace
+    from .study import Report, Trace
 
 # Numbers too small for the dtype are 0, as they should be, even for users who let NumPy raise on underflow.
 UNDERFLOW_IS_HARMLESS = np.errstate(under="ignore")
@@ -55,7 +55,7 @@ UNDERFLOW_IS_HARMLESS = np.errstate(under="ignore")
 @keywords.checked(
     "__init__", "compile", "fit", "evaluate", "predict", "predict_proba", "predict_on_batch", "test_on_batch",
     "get_layer", "get_weights", "set_weights", "astype", "save", "load", "load_weights", "save_checkpoint",
-    "load_checkpoint", "plot", "summary", "trace", "see",
+    "load_checkpoint", "plot", "summary", "trace", "see", "doctor",
 )  # fmt: skip
 class Model(keywords.Checked):
     """Layers in a chain, built for one input shape, with Keras's compile / fit / evaluate / predict.
@@ -597,6 +597,16 @@ class Model(keywords.Checked):
         from .study import see
 
         return see(self, x, y, path, sample_weight, most_entries=most_entries)
+
+    @interrupts.held
+    def doctor(
+        self, x: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None, *, batch_size: int = 32,
+        seed: int = 0,
+    ) -> Report:  # fmt: skip
+        """What keeps the model from learning these rows: examined on copies (see study/doctor/examination.py)."""
+        from .study import doctor
+
+        return doctor(self, x, y, sample_weight, batch_size=batch_size, seed=seed)
 
     @property
     def trainable(self) -> bool:

@@ -12,6 +12,7 @@ from .images import confusion_matrix, feature_maps, filters, most_confident_mist
 from .latent import codes, latent_space, principal_components
 from .lowering import im2col_diagram
 from .pooling import pooling_diagram
+from .rates import learning_rate_range
 from .receptive import receptive_field, receptive_field_diagram
 from .step import activations, gradient_flow
 from .style import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Picture
@@ -22,7 +23,7 @@ from .valleys import VALLEYS, Valley, default_optimizers, optimizer_animation, o
 __all__ = [
     "BLUE", "COLOURS", "GREEN", "GREY", "History", "ORANGE", "PURPLE", "Picture", "SKY", "VALLEYS", "VERMILION",
     "Valley", "accuracy_curves", "activations", "codes", "confusion_matrix", "default_optimizers", "feature_maps",
-    "filters", "gradient_flow", "im2col_diagram", "latent_space", "loss_curves", "model_diagram",
+    "filters", "gradient_flow", "im2col_diagram", "latent_space", "learning_rate_range", "loss_curves", "model_diagram",
     "most_confident_mistakes", "occlusion", "occlusion_map", "optimizer_animation", "optimizer_path",
     "optimizer_paths", "pooling_diagram", "principal_components", "receptive_field", "receptive_field_diagram",
     "saliency", "saliency_map", "tiles_diagram", "training_curves",

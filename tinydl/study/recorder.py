@@ -41,17 +41,18 @@ class Passage:
 
 def listen(chain: Layer) -> list[Passage]:
     """Let every layer below `chain` note its passes from now on; return the notes, in forward order."""
-    passages = [Passage(layer, path, depth) for layer, path, depth in _below(chain, "", 0)]
+    passages = [Passage(layer, path, depth) for layer, path, depth in below(chain)]
     for passage in passages:
         _listen_to(passage)
     return passages
 
 
-def _below(layer: Layer, path: str, depth: int) -> Iterator[tuple[Layer, str, int]]:
+def below(layer: Layer, path: str = "", depth: int = 0) -> Iterator[tuple[Layer, str, int]]:
+    """The layers below `layer`, in forward order, with their paths and depths. path: that of `layer`, with a dot."""
     for position, each in enumerate(layer.sublayers()):
         name = f"{path}{each.name or position}"
         yield each, name, depth
-        yield from _below(each, f"{name}.", depth + 1)
+        yield from below(each, f"{name}.", depth + 1)
 
 
 def _listen_to(passage: Passage) -> None:

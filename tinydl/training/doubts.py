@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..batches import Batches
 from ..callbacks import Callback, Checkpoint, LearningRateScheduler
@@ -18,6 +19,8 @@ from .attributes import is_ours
 
 LARGE = 1e4  # unscaled data: the weights of a first layer begin near 0.1, so that its outputs would be as large
 KEEP_SCALE = (Flatten, Dropout, GaussianNoise, Pool2D)
+ONE_ROW = "batches of 1, in which every row is its own mean"
+SEVERAL_ROWS = "choose a larger batch_size, use LayerNorm, or freeze the layer"
 STACK = 7  # the frames from a warning here to the line that calls fit
 
 
@@ -27,20 +30,29 @@ def of_scale(root: Layer, data: Batches) -> None:
     The first 1,000 rows decide. A normalization or a layer of the user's own below it may scale the data, and so may
     the `take` of a subclass of Batches: then there is no warning.
     """
+    if first_weights(root) is None or type(data) is not Batches:
+        return
+    if (doubt := about_scale(data.x[:1000])) is not None:
+        expected, got, mend = doubt
+        warnings.warn(f"fit: x should hold {expected}, got {got}, which hardly trains: {mend}", stacklevel=STACK)
+
+
+def first_weights(root: Layer) -> Layer | None:
+    """The Dense or Conv2D layer that gets the inputs as they are; None if another layer may scale them before."""
     plain = (layer for layer in root.walk() if not layer.sublayers())
     first = next((layer for layer in plain if not isinstance(layer, KEEP_SCALE)), None)
-    if not isinstance(first, Dense | Conv2D) or not is_ours(first) or type(data) is not Batches:
-        return
-    x = data.x[:1000]
+    return first if isinstance(first, Dense | Conv2D) and is_ours(first) else None
+
+
+def about_scale(x: NDArray) -> tuple[str, str, str] | None:
+    """What such inputs should be, what they are, and the mend; None if nothing is odd."""
     low, high = float(x.min()), float(x.max())
     if x.ndim == 4 and low >= 0 and 128 <= high <= 255 and np.array_equal(x, np.floor(x)):
-        expected, got, mend = "pixels near 0 .. 1", f"0 .. {high:g}", "pass x / 255, to predict and evaluate, too"
-    elif max(-low, high) >= LARGE:
-        expected, got = "numbers near -1 .. 1", f"{low:.3g} .. {high:.3g}"
+        return "pixels near 0 .. 1", f"0 .. {high:g}", "pass x / 255, to predict and evaluate, too"
+    if max(-low, high) >= LARGE:
         mend = "scale each column, (x - mean) / std with x.mean(axis=0) and x.std(axis=0) of the training rows"
-    else:
-        return
-    warnings.warn(f"fit: x should hold {expected}, got {got}, which hardly trains: {mend}", stacklevel=STACK)
+        return "numbers near -1 .. 1", f"{low:.3g} .. {high:.3g}", mend
+    return None
 
 
 def of_rate(optimizer: Optimizer, callbacks: Iterable[Callback]) -> None:
@@ -56,11 +68,19 @@ def of_rate(optimizer: Optimizer, callbacks: Iterable[Callback]) -> None:
 
 def of_single_rows(root: Layer, rows: int | None) -> None:
     """Warn about BatchNorm in training on batches of one value for each channel: its outputs are all beta."""
-    for layer in root.walk() if rows == 1 else ():
-        if isinstance(layer, BatchNorm) and layer.trainable and np.prod((layer.input_shape or ())[:-1]) == 1:
-            got = "batches of 1, in which every row is its own mean"
-            mend = "choose a larger batch_size, use LayerNorm, or freeze the layer"
-            warnings.warn(f"fit: {layer.label} needs batches of 2 rows or more, got {got}: {mend}", stacklevel=STACK)
+    for layer in need_several_rows(root) if rows == 1 else ():
+        warnings.warn(
+            f"fit: {layer.label} needs batches of 2 rows or more, got {ONE_ROW}: {SEVERAL_ROWS}", stacklevel=STACK
+        )
+
+
+def need_several_rows(root: Layer) -> list[Layer]:
+    """The BatchNorm layers that get one value of each channel from each row."""
+    return [
+        layer
+        for layer in root.walk()
+        if isinstance(layer, BatchNorm) and layer.trainable and np.prod((layer.input_shape or ())[:-1]) == 1
+    ]
 
 
 def of_checkpoints(callbacks: Iterable[Callback]) -> None:
