@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import draw, gradcheck, grade, info, mutants, see, warmup
+from .commands import doctor, draw, gradcheck, grade, info, mutants, see, warmup
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,6 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     line = argparse.ArgumentParser("python -m tinydl", description="tinydl's command line.")
     line.add_argument("--version", action="version", version=f"tinydl {__version__}")
     commands = line.add_subparsers(title="commands", metavar="COMMAND")
+    doctor.add_to(commands)
     gradcheck.add_to(commands)
     mutants.add_to(commands)
     grade.add_to(commands)
