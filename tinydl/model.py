@@ -339,7 +339,7 @@ class Model(keywords.Checked):
         initial_epoch = arguments.whole("fit", "initial_epoch", initial_epoch)
         shuffle = arguments.flag("fit", "shuffle", shuffle)
         validates_after = inputs.check_frequency(validation_freq)
-        saved = saved_run(self, optimizer, resume, initial_epoch)
+        saved = saved_run(self, optimizer, resume, initial_epoch, epochs)
         place = Place(initial_epoch) if saved is None else saved.place
         initial_epoch = place.epoch
         if validation_data is None:
@@ -364,6 +364,7 @@ class Model(keywords.Checked):
             trouble = f"initial_epoch is {initial_epoch} and epochs {epochs}, which counts from the first epoch of all"
             warnings.warn(f"fit: nothing to train: {trouble}", stacklevel=6)  # the line that calls fit
         doubts.of_rate(optimizer, own)
+        doubts.of_order(data.source, own)
         if resume is None:
             doubts.of_checkpoints(own)
         if isinstance(data.source, sources.Rows):

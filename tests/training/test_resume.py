@@ -30,7 +30,9 @@ from tinydl.callbacks import (
     TensorBoard,
 )
 from tinydl.layers import BatchNorm, Dense, Dropout, MaskingNoise
+from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
+from tinydl.training.fingerprints import of_array
 
 X = np.random.default_rng(0).normal(size=(70, 4)).astype(np.float32)
 Y = X[:, ::-1].copy()
@@ -455,10 +457,14 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"batch_size": 8}, r"fit: batch_size must be 16, as in .*run, got 8: call compile and fit as before"),
         ({"steps_per_epoch": 4}, "fit: steps must be 5, as in .*run, got 4"),
         ({"validation_data": HELD}, r"fit: metrics must be \['loss', 'mae'\], as in .*run, got \['loss', 'mae', 'val_l"),
-        ({"x": X[:66], "y": Y[:66]}, "fit: y must be that of the run in .*run, got other targets: pass the same data"),
+        ({"x": X[:66], "y": Y[:66]}, r"fit: x must be 'float32 \(70, 4\), checksum \w+', as in .*run, got 'float32 \(66, 4"),
+        ({"x": X[::-1]}, "fit: x must be .*, as in .*run, got .*: call compile and fit as before, or give a new run a path"),
         ({"callbacks": [EarlyStopping("mae"), Checkpoint("a")]}, "EarlyStopping: monitor must be 'loss', as in the file, got"),
         ({"initial_epoch": 1}, "fit: initial_epoch must be left out beside resume, got both"),
-        ({"x": Batches(X, -Y), "y": None}, "fit: y must be that of the run in .*run, got other targets: pass the same data"),
+        ({"x": Batches(X, -Y), "y": None}, "fit: y must be .*, as in .*run, got "),
+        ({"shuffle": False}, "fit: shuffle must be True, as in .*run, got False"),
+        ({"sample_weight": np.ones(70)}, "fit: sample_weight times class_weight must be None, as in .*run, got 'float32"),
+        ({"epochs": 1}, "fit: epochs must be >= 2, since .*run was made after batch 3 of epoch 2, got 1: raise it, or"),
     ],
 )  # fmt: skip
 def test_another_run_is_refused_before_anything_changes(
@@ -478,12 +484,109 @@ def test_another_run_is_refused_before_anything_changes(
     assert list(tmp_path.iterdir()) == []
 
 
+OTHERS: dict[str, dict[str, Any]] = {
+    "y": {"y": X}, "y, of a stream's batches": {"x": [(X, Y), (X, Y)], "y": None, "class_weight": {0: 2.0}},
+    "sample_weight": {"sample_weight": np.arange(70)}, "validation x": {"validation_data": (X[:20], Y[:20])},
+    "validation y": {"validation_data": (HELD[0], HELD[0])}, "validation_batch_size": {"validation_batch_size": 7},
+    "validation sample_weight": {"validation_data": (*HELD, np.arange(20))}, "validation_steps": {"validation_steps": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("metrics", [("mae",), ()])
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_data_are_refused_between_epochs(name: str, metrics: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    usual = {"x": X, "y": Y, "epochs": 2, "verbose": 0, "batch_size": 16, "validation_data": HELD}
+    compiled(metrics).fit(**{**usual, "callbacks": [Checkpoint(path)]})
+    for epochs in (2, 4):  # also to read a finished run: it may be another fold's
+        model = compiled(metrics)
+        before = model.parameters.copy()
+        given = {**usual, **OTHERS[name], "epochs": epochs, "resume": path}
+        if given["y"] is None:
+            del given["batch_size"]
+        with pytest.raises(ValueError, match=rf"fit: .* must be .*, as in {path}, got "):
+            model.fit(**given)
+        np.testing.assert_array_equal(model.parameters, before)
+
+
+def test_classes_that_count_otherwise_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    labels = np.arange(70) % 4
+    batches = [(X[:40], labels[:40]), (X[40:], labels[40:])]
+    for given in ({"x": X, "y": labels}, {"x": batches}):
+        path.unlink(missing_ok=True)
+        for weights in ({0: 2.0}, {0: 3.0}, None):
+            model = Model([Dense(4)], 4)
+            model.compile("adam", SoftmaxCrossEntropy())
+            if not path.exists():
+                model.fit(**given, class_weight=weights, callbacks=[Checkpoint(path)], verbose=0)
+                continue
+            with pytest.raises(ValueError, match=r"fit: .*class_weight must be .*, as in .*run, got "):
+                model.fit(**given, class_weight=weights, resume=path, verbose=0)
+
+
+@pytest.mark.parametrize("shape", [(70, 4), (200_000, 29), (1000, 50_000), (300_000,), (1, 10), (0, 4)])
+def test_a_checksum_covers_rows_everywhere(shape: tuple[int, ...]) -> None:
+    """At most a megabyte, but parts of 64 rows or more: the first rows of two folds are often the same."""
+    array = np.zeros(shape, np.float32)
+    known = {of_array(array)}
+    starts = {len(array) * k // 12 for k in range(12)} if len(array) else set()
+    for start in starts:
+        array[start : start + len(array) // 64 + 1] += 1
+        tracemalloc.start()
+        known.add(of_array(array))
+        assert tracemalloc.get_traced_memory()[1] < 1.1 * 2**20
+        tracemalloc.stop()
+    assert len(known) == 1 + len(starts)
+    assert of_array(np.zeros(shape)) not in known
+
+
+class Reshuffled:
+    """Keras's Sequence, which shuffles its rows after each epoch."""
+
+    def __init__(self) -> None:
+        self.rng, self.rows = np.random.default_rng(0), np.arange(70)
+
+    def __len__(self) -> int:
+        return STEPS
+
+    def __getitem__(self, k: int) -> Any:
+        rows = self.rows[k * 14 : (k + 1) * 14]
+        return X[rows], Y[rows]
+
+    def on_epoch_end(self) -> None:
+        self.rng.shuffle(self.rows)
+
+
+class Counted:
+    """An iterable whose order depends on how often it was begun."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.begun += 1
+        return ((X[rows], Y[rows]) for rows in np.random.default_rng(self.begun).permutation(70).reshape(5, 14))
+
+
+@pytest.mark.parametrize("metrics", [("mae",), ()])
+@pytest.mark.parametrize("source", [Reshuffled, Counted])
+def test_a_source_that_reshuffles_itself_is_refused(source: Any, metrics: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    warning = f"Checkpoint: x should give the same batches in the same order after a restart, got a {source.__name__}"
+    with pytest.raises(Killed), pytest.warns(UserWarning, match=warning):
+        compiled(metrics).fit(source(), epochs=4, callbacks=[Killer(13), Checkpoint(path, every_batches=3)], verbose=0)
+    message = f"fit: the {source.__name__} must give the batches that the run in .* was trained on, got others: pass"
+    with pytest.raises(ValueError, match=message):
+        compiled(metrics).fit(source(), epochs=4, verbose=0, resume=path)
+
+
 def test_another_loss_is_refused(begun: Path) -> None:
     model = compiled()
     assert model.optimizer is not None
     model.compile(model.optimizer, "mae", metrics=["mae"])
     with pytest.raises(ValueError, match=r"fit: loss must be .*MeanSquaredError.*, as in .*, got .*MeanAbsoluteError"):
-        model.fit(X, Y, batch_size=BATCH, callbacks=[EarlyStopping("loss")], verbose=0, resume=begun)
+        model.fit(X, Y, batch_size=BATCH, epochs=3, callbacks=[EarlyStopping("loss")], verbose=0, resume=begun)
 
 
 def test_no_checkpoint_at_all_is_refused(tmp_path: Path) -> None:
@@ -494,6 +597,62 @@ def test_no_checkpoint_at_all_is_refused(tmp_path: Path) -> None:
         compiled().fit(X, Y, verbose=0, resume=tmp_path)
     with pytest.raises(TypeError, match="fit: resume must be a path or None, got True: pass the path of a Checkpoint"):
         compiled().fit(X, Y, verbose=0, resume=True)  # type: ignore[arg-type]
+
+
+def test_another_dtype_is_refused(begun: Path) -> None:
+    for dtype in ("float32", "float64"):
+        model = compiled().astype(dtype)
+        model.compile(Adam(0.1), "mse", metrics=["mae"])
+        if dtype == "float64":
+            with pytest.raises(
+                ValueError, match=r"run: this checkpoint needs a model of dtype 'float32', got a float64"
+            ):
+                model.fit(X, Y, batch_size=BATCH, verbose=0, resume=begun)
+            continue
+        with pytest.warns(UserWarning, match="EarlyStopping"):
+            model.fit(X, Y, batch_size=BATCH, epochs=2, verbose=0, resume=begun)
+
+
+def test_a_metric_that_is_added_inside_an_epoch_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(Killed):
+        compiled(()).fit(X, Y, callbacks=[Killer(3), Checkpoint(path, every_batches=1)], verbose=0)
+    with pytest.raises(ValueError, match=r"fit: metrics must be \['loss'\], as in .*run, got \['loss', 'mae'\]"):
+        compiled().fit(X, Y, verbose=0, resume=path)
+
+
+def test_a_scheduler_that_is_added_or_left_out_is_named(tmp_path: Path) -> None:
+    path, scheduler = tmp_path / "run", LearningRateScheduler(lambda epoch: 0.1)
+    for before, after in (([], [scheduler]), ([scheduler], [])):
+        path.unlink(missing_ok=True)
+        compiled().fit(X, Y, callbacks=[*before, Checkpoint(path)], verbose=0)
+        with pytest.warns(UserWarning, match=r"fit: .*run holds (no|the) state of LearningRateScheduler"):
+            compiled().fit(X, Y, epochs=2, callbacks=after, verbose=0, resume=path)
+
+
+def test_files_of_the_former_format_go_on(begun: Path, tmp_path: Path) -> None:
+    """They hold neither checksums of the data nor of the last batch, and nothing of a LearningRateScheduler."""
+    path, ends = tmp_path / "run", []
+    former = ("batch_size", "steps", "metrics", "loss")
+    for change in (
+        lambda run: None,
+        lambda run: run.pop("last") and run.update(settings={name: run["settings"][name] for name in former}),
+    ):
+        rewrite(begun, path, change)
+        model = compiled()
+        model.fit(X, Y, batch_size=BATCH, epochs=3, verbose=0, resume=path, callbacks=[EarlyStopping("loss")])
+        ends.append(model.parameters)
+    np.testing.assert_array_equal(*ends)
+
+
+def rewrite(source: Path, path: Path, change: Any) -> None:
+    """Write a checkpoint anew, with a changed description of the run and without checksums, as an older version did."""
+    with safe_open(source, framework="numpy") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        metadata = json.loads(file.metadata()["tinydl"])
+    change(metadata["run"])
+    del metadata["checksums"]
+    save_file(tensors, path, {"tinydl": json.dumps(metadata)})
 
 
 CHANGES: list[Any] = [
@@ -513,12 +672,7 @@ CHANGES: list[Any] = [
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_damaged_run_is_refused(begun: Path, change: Any, tmp_path: Path) -> None:
     path = tmp_path / "run"
-    with safe_open(begun, framework="numpy") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        metadata = json.loads(file.metadata()["tinydl"])
-    change(metadata["run"])
-    del metadata["checksums"]  # as in a file of an older version
-    save_file(tensors, path, {"tinydl": json.dumps(metadata)})
+    rewrite(begun, path, change)
     model = compiled()
     before = model.parameters.copy()
     with pytest.raises(ValueError, match=r"run"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from tqdm import tqdm
 
@@ -36,6 +37,12 @@ class LearningRateScheduler(Callback):
         self._optimizer.learning_rate = rate
         if self.verbose:
             tqdm.write(f"Epoch {epoch + 1:05d}: learning rate is {rate:g}")
+
+    def get_state(self) -> dict[str, Any]:
+        """Nothing that it needs: a run that continues with this callback added, or left out, then says so."""
+        return {"takes_rate": self.takes_rate}
+
+    def set_state(self, state: dict[str, Any]) -> None: ...
 
 
 def _takes_rate(schedule: Callable[..., float]) -> bool:

@@ -287,6 +287,9 @@ def prepare_training(
     if not isinstance(training, dict):
         raise ValueError(f"{path}: expected a checkpoint, got a saved model without training state: use Model.load")
     _check_same_layers(model, path, metadata)
+    if (dtype := metadata.get("dtype")) != model.dtype.name:
+        got, mend = f"a {model.dtype.name} model", "make it with the file's dtype"
+        raise ValueError(f"{path}: this checkpoint needs a model of dtype {arguments.brief(dtype)}, got {got}: {mend}")
     try:
         saved, own = training["optimizer"], object_to_config(optimizer)
         rate, own_rate = saved["arguments"]["learning_rate"], own["arguments"]["learning_rate"]

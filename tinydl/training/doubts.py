@@ -16,6 +16,7 @@ from ..layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, GaussianNoise
 from ..layers.pooling import Pool2D
 from ..optimizers import Optimizer
 from .attributes import is_ours
+from .sources import Rows, Stream
 
 LARGE = 1e4  # unscaled data: the weights of a first layer begin near 0.1, so that its outputs would be as large
 KEEP_SCALE = (Flatten, Dropout, GaussianNoise, Pool2D)
@@ -81,6 +82,18 @@ def need_several_rows(root: Layer) -> list[Layer]:
         for layer in root.walk()
         if isinstance(layer, BatchNorm) and layer.trainable and np.prod((layer.input_shape or ())[:-1]) == 1
     ]
+
+
+def of_order(source: Rows | Stream, callbacks: Iterable[Callback]) -> None:
+    """Warn about a source that may reshuffle by itself in a run that is to be continued after a crash."""
+    ended = getattr(source.given, "on_epoch_end", None) if isinstance(source, Stream) else None
+    own = callable(ended) and str(getattr(ended, "__module__", "")).partition(".")[0] not in ("keras", "tensorflow")
+    iterable = isinstance(source, Stream) and source.again and not source.indexed
+    if (own or iterable) and any(isinstance(each, Checkpoint) for each in callbacks):
+        got = f"a {source.name}, which may reshuffle by itself{' in on_epoch_end' if own else ''}"
+        mend = "leave the order to fit's shuffle, or let it depend only on what a restart repeats"
+        expected = "give the same batches in the same order after a restart"
+        warnings.warn(f"Checkpoint: x should {expected}, got {got}: {mend}", stacklevel=STACK)
 
 
 def of_checkpoints(callbacks: Iterable[Callback]) -> None:

@@ -216,7 +216,9 @@ def run(model: NetworkInTraining, step: Step, job: Run) -> None:
         "metrics": names + [f"val_{name}" for name in names if job.validation is not None],
         "batch_size": getattr(job.data.source, "batch_size", None),
     }  # fmt: skip
-    settings = resume.settings_of(model, params)
+    settings: dict[str, Any] = {}
+    if job.saved is not None or any(isinstance(callback, Checkpoint) for callback in job.callbacks):
+        settings = resume.settings_of(model, params, job.data, job.validation)
 
     def save(path: str) -> None:
         validation = None if job.validation is None else job.validation.place()
@@ -329,7 +331,7 @@ def _epoch(
             raise FloatingPointError(f"fit: epoch {place.epoch + 1}, batch {batch + 1}: {error}") from None
         place.total += value * len(x)
         place.rows += len(x)
-        place.batches = batch + 1
+        place.batches, place.last = batch + 1, (x, y, weights)
         if model.metrics:
             place.seen.add(y, model.as_outputs(y_pred))
         for hand_over in after:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..callbacks import Logs
 from ..metrics import Metric
 from ..network import NetworkInTraining
+from .sources import Drawn
 
 
 class Seen:
@@ -72,7 +73,8 @@ class Place:
     seen: Seen = field(default_factory=Seen)
     begun: Mapping[str, Any] | None = None  # the model's generator when the epoch began
     feed: dict[str, Any] | None = None  # the place of the training feed when the epoch began
+    last: Drawn | None = None  # the epoch's latest batch
 
     def next_epoch(self, feed: dict[str, Any] | None) -> None:
         self.epoch, self.batches, self.total, self.rows = self.epoch + 1, 0, 0.0, 0
-        self.seen, self.begun, self.feed = Seen(), None, feed
+        self.seen, self.begun, self.feed, self.last = Seen(), None, feed, None

@@ -4,13 +4,13 @@ The file is a checkpoint (see checkpoint.py) that also holds the rest of the run
 
     place       the epoch, the steps taken in it and their loss; how the feed began the epoch; the predictions so far
     callbacks   what each callback's `get_state` returned
-    settings    what must not change: the batch size, the number of steps, the figures, the loss
+    settings    what must not change: the batch size, the number of steps, the figures, the loss, the data
 
 An epoch that was begun is continued as follows. The feed returns to its place at the beginning of the epoch, and the
 model's generator with it, so that it draws the same permutation and the same augmentations. The batches that have been
 trained on are drawn and left out. Then the rest is restored: weights, optimizer, generators, callbacks. Therefore rows
-and targets are not stored, although the metrics need the targets of the whole epoch: a checksum tells whether those
-drawn again are the same.
+and targets are not stored, although the metrics need the targets of the whole epoch: checksums tell whether those drawn
+again, and the last batch of them, are the same.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from numpy.typing import NDArray
 from .. import arguments
 from ..callbacks import Callback
 from ..callbacks.base import overrides
-from ..files import PathLike
+from ..files import PathLike, destination
 from ..network import NetworkInTraining
 from ..optimizers import Optimizer
-from . import checkpoint
+from . import checkpoint, fingerprints
 from .configs import object_to_config
 from .doubts import STACK
 from .place import Place
@@ -48,10 +48,13 @@ PREDICTIONS = f"{checkpoint.RUN}predictions"
 UNUSABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError)  # what damaged content causes
 
 
-def settings_of(model: NetworkInTraining, params: dict[str, Any]) -> dict[str, Any]:
+def settings_of(
+    model: NetworkInTraining, params: dict[str, Any], data: Feed, validation: Feed | None
+) -> dict[str, Any]:
     """What a run must share with the one that it continues; `params` are those of its callbacks."""
     loss = object_to_config(model.loss) if hasattr(model.loss, "get_config") else type(model.loss).__name__
-    return {**{name: params[name] for name in ("batch_size", "steps", "metrics")}, "loss": loss}
+    feeds = fingerprints.of_feed(data) | ({} if validation is None else fingerprints.of_validation(validation))
+    return {**{name: params[name] for name in ("batch_size", "steps", "metrics")}, "loss": loss, **feeds}
 
 
 def save(
@@ -66,8 +69,8 @@ def save(
     run = {
         "epoch": place.epoch, "batches": place.batches, "total": to_json("fit", place.total, arrays),
         "rows": place.rows, "begun": place.begun, "feed": place.feed, "validation": validation,
-        "targets": _checksum(place.seen.targets), "stopped": model.stop_training, "callbacks": states,
-        "settings": settings,
+        "targets": _checksum(place.seen.targets), "last": fingerprints.of_batch(place.last), "callbacks": states,
+        "stopped": model.stop_training, "settings": settings,
     }  # fmt: skip
     checkpoint.save_training(model, model.optimizer, path, run, arrays)
 
@@ -167,12 +170,11 @@ class Saved:
                     arguments.whole("run", "drawn", feed["drawn"])
                     _check_generator(model, feed["begun"])
             _check_generator(model, run["begun"])
-            if self.place.batches and model.metrics and PREDICTIONS not in self._arrays:
-                raise ValueError("there must be predictions")
             if not isinstance(run["settings"], dict):
                 raise TypeError("the settings must be a dict")
             self._run = {
                 **{name: run[name] for name in ("begun", "feed", "validation", "targets", "settings")},
+                "last": run.get("last"),  # older files lack it
                 "callbacks": [(each["class"], from_json(each["state"], self._arrays)) for each in run["callbacks"]],
             }
         except UNUSABLE as error:
@@ -208,11 +210,12 @@ class Saved:
 
         Raises ValueError, before the model changes, if the settings, the callbacks or the data are others.
         """
-        saved = settings if self._run is None else self._run["settings"]
+        saved = {} if self._run is None else self._run["settings"]
         for name, value in settings.items():
-            if saved.get(name) != value:
-                mend = "call compile and fit as before, or start a new run without resume"
-                raise ValueError(f"fit: {name} must be {saved.get(name)!r}, as in {self.path}, got {value!r}: {mend}")
+            if saved.get(name, value) != value:  # older files lack some
+                mend = "call compile and fit as before, or give a new run a path of its own"
+                expected, got = arguments.brief(saved[name]), arguments.brief(value)
+                raise ValueError(f"fit: {name} must be {expected}, as in {self.path}, got {got}: {mend}")
         for callback, state in self._states:
             try:
                 callback.check_state(state)
@@ -240,14 +243,19 @@ class Saved:
             return None
         place.begun = rng.bit_generator.state = run["begun"]
         left = data.epoch(rng)
-        targets = leave_out("fit", data.source.name, left, place.batches)
+        targets, place.last = leave_out("fit", data.source.name, left, place.batches)
+        same = run["last"] is None or run["last"] == fingerprints.of_batch(place.last)
         if self._model.metrics:
+            if PREDICTIONS not in self._arrays:
+                raise ValueError(f"{self.path}: this run cannot be continued: it must hold predictions, got none")
             place.seen.targets = [np.array(each) for each in targets]
             place.seen.predictions = [self._arrays[PREDICTIONS]]
-            same = sum(map(len, targets)) == len(self._arrays[PREDICTIONS])
-            if not same or _checksum(place.seen.targets) != run["targets"]:
-                mend = "pass the same data, in the same order"
-                raise ValueError(f"fit: y must be that of the run in {self.path}, got other targets: {mend}")
+            same &= sum(map(len, targets)) == len(self._arrays[PREDICTIONS])
+            same &= _checksum(place.seen.targets) == run["targets"]
+        if not same:
+            expected = f"give the batches that the run in {self.path} was trained on"
+            mend = "pass the same data, in the same order: a source that reshuffles by itself cannot be continued"
+            raise ValueError(f"fit: the {data.source.name} must {expected}, got others: {mend}")
         return left
 
     def _is_finished(self, epochs: int) -> bool:
@@ -267,7 +275,7 @@ class Saved:
 
 
 def saved_run(
-    model: NetworkInTraining, optimizer: Optimizer, path: PathLike | None, initial_epoch: int
+    model: NetworkInTraining, optimizer: Optimizer, path: PathLike | None, initial_epoch: int, epochs: int
 ) -> Saved | None:
     """The run in the file; None, and a line that says so, if there is no file yet."""
     if path is None:
@@ -279,11 +287,20 @@ def saved_run(
         mend = "pass the path of a Checkpoint"
         raise TypeError(f"fit: resume must be a path or None, got {arguments.brief(path)}: {mend}")
     file = Path(path).expanduser()
-    if os.path.lexists(file):
-        return Saved(model, optimizer, path)
+    if os.path.exists(file):
+        saved = Saved(model, optimizer, path)
+        if saved.place.batches and saved.place.epoch >= epochs:
+            least, at = saved.place.epoch + 1, f"batch {saved.place.batches} of epoch {saved.place.epoch + 1}"
+            mend = "raise it, or resume an older file"
+            raise ValueError(f"fit: epochs must be >= {least}, since {path} was made after {at}, got {epochs}: {mend}")
+        return saved
     if os.path.exists(older := f"{file}.1"):
         got, mend = f"no such file, but an older {older}", f"pass resume={older!r}, or remove it to start anew"
         raise FileNotFoundError(f"fit: resume must be the newest file of a Checkpoint, got {got}: {mend}")
+    try:
+        destination(path)
+    except OSError as error:
+        raise type(error)(f"fit: resume must be the path of a Checkpoint: {error}") from None
     say(f"there is no {path} yet: training starts at the beginning")
     return None
 
@@ -291,4 +308,4 @@ def saved_run(
 def say(text: str) -> None:
     """Print a line to stderr, where verbose=0 does not hide it, unless TINYDL_QUIET is set."""
     if not os.environ.get("TINYDL_QUIET"):
-        print(f"fit: {text}", file=sys.stderr, flush=True)
+        print(f"fit: {arguments.shown(text)}", file=sys.stderr, flush=True)

@@ -178,16 +178,16 @@ class Feed:
             self._running = None
 
 
-def leave_out(method: str, name: str, batches: Iterator[Drawn], count: int) -> list[Any]:
-    """Draw `count` batches that an earlier run was trained on; return their targets, if any."""
-    targets = []
+def leave_out(method: str, name: str, batches: Iterator[Drawn], count: int) -> tuple[list[Any], Drawn | None]:
+    """Draw `count` batches that an earlier run was trained on; return their targets, if any, and the last batch."""
+    targets, drawn = [], None
     for k in range(count):
         drawn = next(batches, None)
         if drawn is None:
             expected = f"give the {count} batches that the run to continue has used"
             raise ValueError(f"{method}: the {name} must {expected}, got {k} and its end: pass the same data")
         targets.append(drawn[1])
-    return targets
+    return targets, drawn
 
 
 def is_stream(x: Any, y: Any = None) -> bool:
