@@ -15,7 +15,7 @@ import pytest
 from threadpoolctl import ThreadpoolController
 
 from tinydl import Model, models
-from tinydl.callbacks import Callback, ModelCheckpoint
+from tinydl.callbacks import Callback, LearningRateScheduler, ModelCheckpoint
 from tinydl.layers import (
     ActivityL1,
     AuxiliaryHead,
@@ -759,13 +759,11 @@ def test_astype_and_build_refuse_what_kernels_cannot_do(dtype: object) -> None:
 @pytest.mark.filterwarnings("ignore:overflow encountered")
 def test_parameters_that_blow_up_in_an_epochs_last_step_are_not_saved(tmp_path: Path) -> None:
     path = tmp_path / "m"
-    model = autoencoder()
+    model = autoencoder(optimizer=SGD(3e38))
     model.save(path)
     good = path.read_bytes()
-    assert model.optimizer is not None
-    model.optimizer.learning_rate = 1e39
     with pytest.raises(FloatingPointError, match=r"after epoch 1, dense_1.W.* are not finite"):
-        model.fit(rows(), rows(), callbacks=[ModelCheckpoint(path, "loss")], verbose=0)
+        model.fit(100 * rows(), 100 * rows(), callbacks=[ModelCheckpoint(path, "loss")], verbose=0)
     assert path.read_bytes() == good
 
 
@@ -806,6 +804,26 @@ def test_an_optimizer_whose_vectors_overflow_is_named() -> None:
         model.fit(np.full((4, 2), 1e25), np.zeros((4, 1)), verbose=0)
 
 
+def test_a_rate_beyond_the_dtype_is_named_where_it_enters() -> None:
+    for kind in (SGD, Adam):
+        with pytest.raises(ValueError, match=rf"{kind.__name__}: expected a rate >= 0, finite as float32, got 1e\+39"):
+            autoencoder(optimizer=kind(1e39))
+        model = autoencoder(optimizer=kind(0.1))
+        model.optimizer.learning_rate = 1e39  # type: ignore[union-attr]
+        before = model.parameters.copy()
+        with pytest.raises(ValueError, match="finite as float32"):
+            model.train_on_batch(rows(), rows())
+        np.testing.assert_array_equal(model.parameters, before)
+    message = r"LearningRateScheduler: schedule\(0\) must be a finite number with 0 <= schedule\(0\) < 3.40282e\+38, got 1e\+300"
+    model = autoencoder()
+    before = model.parameters.copy()
+    with pytest.raises(ValueError, match=message):
+        model.fit(rows(), rows(), callbacks=[LearningRateScheduler(lambda epoch: 1e300)], verbose=0)
+    np.testing.assert_array_equal(model.parameters, before)
+    large = autoencoder().astype("float64")
+    large.compile(SGD(1e39), "mse")
+
+
 def test_a_schedule_that_gives_nonsense_is_named() -> None:
     class Wrong(Schedule):
         def __call__(self, step: int) -> float:
@@ -813,7 +831,7 @@ def test_a_schedule_that_gives_nonsense_is_named() -> None:
 
     model = autoencoder(optimizer=SGD(Wrong()))
     before = model.parameters.copy()
-    with pytest.raises(ValueError, match=r"SGD: expected a finite rate >= 0, got nan from Wrong\(\)"):
+    with pytest.raises(ValueError, match=r"SGD: expected a rate >= 0, finite as float32, got nan from Wrong\(\)"):
         model.train_on_batch(rows(), rows())
     np.testing.assert_array_equal(model.parameters, before)
 

@@ -26,6 +26,8 @@ from . import arguments, interrupts, kernels
 from .kernels import compiled_as
 from .schedules import Schedule, as_schedule
 
+LARGEST = {code: float(np.finfo(code).max) for code in "fd"}
+
 
 class Optimizer(arguments.Configured):
     """Base class of all optimizers. `slots` holds vectors as long as the parameters; `iterations` counts steps."""
@@ -133,9 +135,12 @@ class Optimizer(arguments.Configured):
             yield weight_decay if decays else 0.0, [vector[part] for vector in vectors]
 
     def build(self, params: NDArray) -> None:
-        """Create the slots; raise if this optimizer already trains parameters of a different size or dtype."""
+        """Create the slots; raise if this optimizer already trains parameters of a different size or dtype, or if its
+        rate is a number that does not fit into the dtype."""
         if params.dtype.char not in "fd":  # float32, float64; an integer would be rounded back to where it was
             raise TypeError(f"{self._owner}: parameters must be float32 or float64, got {params.dtype}: use astype")
+        if type(self._learning_rate) is float:
+            self._check_rate(self._learning_rate, params)
         for name in self.slot_names:
             slot = self.slots.get(name)
             if slot is None:
@@ -143,6 +148,11 @@ class Optimizer(arguments.Configured):
             elif slot.shape != params.shape or slot.dtype != params.dtype:
                 expected, got = f"the {slot.size} {slot.dtype} parameters it trains", f"{params.size} {params.dtype}"
                 raise ValueError(f"{self._owner}: expected {expected}, got {got}: give each model its own optimizer")
+
+    def _check_rate(self, learning_rate: float, params: NDArray) -> None:
+        if not 0 <= learning_rate <= LARGEST[params.dtype.char]:
+            got = f"{learning_rate} from {self._schedule!r}"
+            raise ValueError(f"{self._owner}: expected a rate >= 0, finite as {params.dtype}, got {got}")
 
     @interrupts.sealed
     def step(self, params: NDArray, grads: NDArray) -> None:
@@ -160,8 +170,7 @@ class Optimizer(arguments.Configured):
             if norm > self.global_clipnorm:
                 grads = grads * (self.global_clipnorm / norm)
         learning_rate = self.current_learning_rate
-        if not 0 <= learning_rate < math.inf:
-            raise ValueError(f"{self._owner}: expected a finite rate >= 0, got {learning_rate} from {self._schedule!r}")
+        self._check_rate(learning_rate, params)
         self.iterations += 1
         if not self._frozen or type(self).__module__ == __name__:
             self.update(params, grads, learning_rate)

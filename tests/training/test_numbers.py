@@ -154,7 +154,7 @@ def test_a_running_statistic_that_overflows_is_named_with_its_batch() -> None:
     made = model(layers=[Mean(), Dense(2)])
     x = np.ones((8, 4), np.float32)
     x[4:] = 1e9
-    message = r"fit: epoch 1, batch 2: mean_1 \(Mean\)'s mean became NaN or infinite, but not the loss. The model is unchanged"
+    message = r"fit: epoch 1, batch 2: mean_1 \(Mean\)'s mean became NaN or infinite, but not the loss. The model is unchanged by this step"
     with pytest.raises(FloatingPointError, match=message):
         made.fit(x, np.zeros((8, 2)), batch_size=4, shuffle=False, verbose=0)
     np.testing.assert_allclose(made.state["mean_1.mean"], 4e30, rtol=1e-6)

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from .. import arguments
@@ -33,7 +34,8 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int) -> None:
         given = (epoch, self._optimizer.current_learning_rate) if self.takes_rate else (epoch,)
-        rate = arguments.number("LearningRateScheduler", f"schedule({epoch})", self.schedule(*given), 0)
+        largest = float(np.finfo(self.model.dtype).max)
+        rate = arguments.number("LearningRateScheduler", f"schedule({epoch})", self.schedule(*given), 0, largest)
         self._optimizer.learning_rate = rate
         if self.verbose:
             tqdm.write(f"Epoch {epoch + 1:05d}: learning rate is {rate:g}")
