@@ -383,6 +383,19 @@ def test_what_is_no_file_is_refused_and_nothing_changes(
     assert sorted((each.name, each.lstat().st_mode, each.lstat().st_mtime_ns) for each in tmp_path.iterdir()) == before
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system has no links to open files")
+def test_a_link_to_an_open_pipe_is_refused() -> None:
+    ends = os.pipe()
+    try:
+        with pytest.raises(
+            OSError, match="expected the path of a file, got a pipe or a device, which cannot be replaced"
+        ):
+            write_whole(f"/proc/self/fd/{ends[1]}", b"new")
+    finally:
+        for end in ends:
+            os.close(end)
+
+
 @pytest.mark.parametrize("path", [None, 5, b"file"])
 def test_a_path_is_a_string_or_a_path(path: object) -> None:
     with pytest.raises(TypeError, match=re.escape(f"path must be a string or a pathlib.Path, got {path!r}")):

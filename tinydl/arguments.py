@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 import sys
 from collections.abc import Collection
 from difflib import get_close_matches
@@ -36,6 +37,14 @@ def flag(owner: str, name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{owner}: {name} must be True or False, got {value!r}")
     return bool(value)
+
+
+def path(owner: str, name: str, value: Any) -> str:
+    """Return `value` as a string; raise unless it is a string or a pathlib.Path."""
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise TypeError(f"{owner}: {name} must be a string or a pathlib.Path, got {brief(value)}")
+    return text
 
 
 def float_dtype(owner: str, dtype: Any) -> np.dtype:

@@ -139,7 +139,7 @@ def destination(path: PathLike) -> Path:
     given = os.fspath(path)
     try:
         file = Path(os.path.realpath(Path(given).expanduser()))
-        mode = _mode(file)
+        mode = _mode(Path(given).expanduser())  # Linux's links to open files, such as /dev/stdout, have no real path
         folder = next(parent for parent in (*file.parents, file) if _mode(parent) is not None)  # "/" has no parent
         for name in file.relative_to(folder).parts:
             _mode(folder / name)  # raises for a new name that the file system cannot hold

@@ -111,6 +111,7 @@ class Model(keywords.Checked):
         self._as_compiled: Any = (None, None, None)  # the optimizer's mark, the loss and the metrics set by compile
         self.fused = False  # whether the loss takes the logits of a network that ends in probabilities (see compile)
         self.epoch = 0
+        self.history: History | None = None
         self.stop_training = False
         self.interrupted = False
         self._lay_out()
@@ -330,7 +331,8 @@ class Model(keywords.Checked):
         Before changing anything, raises RuntimeError if the model is not compiled, or ValueError if data do not fit; a
         batch from a source is checked when it comes. Warns about a learning rate of 0, raw pixels 0 .. 255 or numbers
         of 10,000 and more (in arrays), and BatchNorm on batches of one row.
-        In training, raises FloatingPointError if the loss is NaN or infinite, naming the epoch, batch and layer.
+        In training, raises FloatingPointError if the loss is NaN or infinite, naming the epoch, batch and layer. After
+        any error, `model.history` holds the figures so far.
         """
         optimizer, loss = self._compiled("fit")
         self._check_attributes("fit", optimizer, loss)
@@ -370,6 +372,7 @@ class Model(keywords.Checked):
         if isinstance(data.source, sources.Rows):
             doubts.of_scale(self.root, data.source.data)
             doubts.of_single_rows(self.root, min(data.source.batch_size, len(data.source.data)))
+        self.history = history  # of which a run that ends in an error returns nothing
         try:
             loop.run(self, self._step, job)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,18 @@ import numpy as np
 import pytest
 
 from tests.callbacks.scripted import X, autoencoder
-from tinydl.callbacks import CSVLogger, History, ProgressBar, TensorBoard, csv_logger, file_log, tensorboard
+from tinydl import Model
+from tinydl.callbacks import (
+    Checkpoint,
+    CSVLogger,
+    History,
+    ModelCheckpoint,
+    ProgressBar,
+    TensorBoard,
+    csv_logger,
+    file_log,
+    tensorboard,
+)
 from tinydl.callbacks.file_log import FileLog
 
 
@@ -118,3 +130,42 @@ def test_half_a_row_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert path.read_bytes() == b"whole\r\n"
     file_log.append(path, b"another\r\n")
     assert path.read_bytes() == b"whole\r\nanother\r\n"
+
+
+@pytest.mark.parametrize("earlier", [b"", b"epoch,loss,learning_rate\r\n7,1,1"])
+@pytest.mark.parametrize("first", range(4))
+def test_rows_that_a_full_disk_has_swallowed_come_back_with_resume(
+    first: int, earlier: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(name: str, epochs: int) -> None:
+        log, run = tmp_path / name, tmp_path / f"{name} run"
+        callbacks = [CSVLogger(log, append=bool(earlier)), Checkpoint(run)]
+        autoencoder().fit(X, X, epochs=epochs, callbacks=callbacks, verbose=0, resume=run)
+
+    for name in ("whole", "cut"):
+        (tmp_path / name).write_bytes(earlier)
+    fit("whole", 4)
+    writes = iter(range(99))
+    monkeypatch.setattr(csv_logger, "append", lambda *row: fails() if next(writes) >= first else file_log.append(*row))
+    with pytest.warns(UserWarning, match="the log could not be written and ends here"):
+        fit("cut", 3)
+    monkeypatch.undo()
+    fit("cut", 4)
+    assert (tmp_path / "cut").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_model_that_cannot_be_saved_ends_the_run_and_its_figures_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, save = autoencoder(), Model.save
+    assert model.history is None
+    monkeypatch.setattr(Model, "save", lambda self, path: fails() if self.epoch == 3 else save(self, path))
+    message = r"ModelCheckpoint: the model could not be saved: .*No space left.*model.history holds the figures so far"
+    with pytest.raises(OSError, match=message):
+        model.fit(X, X, epochs=5, callbacks=[ModelCheckpoint(tmp_path / "model")], verbose=0)
+    assert model.history is not None
+    assert model.history.epoch == [0, 1, 2]
+    assert len(model.history.history["loss"]) == 3
+    seen = weakref.ref(model)
+    del model
+    assert seen() is None  # no circle keeps a model, and its arrays, in memory

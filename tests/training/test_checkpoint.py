@@ -101,6 +101,21 @@ def test_missing_file(tmp_path: Path) -> None:
         Model.load(tmp_path)
 
 
+def test_a_file_that_cannot_be_read_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model"
+    model = compiled("adam")
+    model.save(path)
+
+    def locked(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", locked)
+    for read in (Model.load, model.load_weights):
+        message = r"model: expected a file that save wrote, got one that cannot be read \(Permission denied\): ask for"
+        with pytest.raises(PermissionError, match=message):
+            read(path)
+
+
 @pytest.mark.parametrize("keep", [0, 4, 8, 100, -1])
 def test_truncated_file(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "m"

@@ -421,11 +421,38 @@ def test_a_disk_that_fails_does_not_end_the_run(tmp_path: Path, monkeypatch: pyt
 
             monkeypatch.setattr(checkpoint, "write", failing)
 
-    with pytest.warns(UserWarning, match="run could not be written: no space left on device: training goes on") as said:
+    said_once = "run could not be written: no space left on device: training goes on, and the last good file stays"
+    with pytest.warns(UserWarning, match=said_once) as said:
         history = compiled().fit(X, Y, epochs=4, callbacks=[checkpoint, Full()], verbose=0)
-    assert len(said) == len(history.notes) == 2
+    assert len(said) == 1
+    assert history.notes == [f"Checkpoint: {path} could not be written 2 times, the last time: no space left on device"]
     assert compiled().fit(X, Y, epochs=4, verbose=0, resume=path).notes == history.notes
     assert (loads(path), loads(tmp_path / "run.1")) == (4, 1)
+
+
+def test_no_file_is_promised_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("tinydl.training.resume.save", fails)
+    with pytest.warns(UserWarning, match="could not be written: no space left on device: training goes on$") as said:
+        history = compiled().fit(X, Y, epochs=2, callbacks=[Checkpoint(tmp_path / "run", every_batches=1)], verbose=0)
+    assert len(said) == len(history.notes) == 1
+    assert "could not be written 7 times, the last time" in history.notes[0]
+
+
+def test_weights_that_are_not_finite_are_a_warning_and_then_the_error_of_fit(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+
+    class Wrong(Callback):
+        def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+            if self.model.optimizer.iterations == 5:  # type: ignore[union-attr]
+                self.model.parameters[:] = np.inf
+
+    with pytest.warns(UserWarning, match=r"Checkpoint: .*must hold finite numbers.*the last good file stays"):  # noqa: SIM117
+        with pytest.raises(FloatingPointError, match="fit: epoch 2, batch 3: "):
+            compiled().fit(X, Y, epochs=3, callbacks=[Wrong(), Checkpoint(path, every_batches=1)], verbose=0)
+    assert loads(path) == 1
 
 
 def test_no_rows_are_stored(tmp_path: Path) -> None:
@@ -665,7 +692,9 @@ CHANGES: list[Any] = [
     lambda run: run["callbacks"][0]["state"].update(history={"__array__": "none"}),
     lambda run: run["callbacks"][0]["state"].update(epoch={"__list__": 3}),
     lambda run: run["callbacks"][0]["state"].update(epoch={"__text__": "none"}),
-    lambda run: run.update(batches=6), lambda run: run.update(targets=None),
+    lambda run: run["callbacks"][1].update({"class": 5}), lambda run: run["callbacks"][0]["state"].update(elapsed="x"),
+    lambda run: run["callbacks"][0]["state"].update(seconds=["x"]), lambda run: run.update(last=3),
+    lambda run: run["callbacks"][0]["state"].update(history={"loss": [None]}), lambda run: run.update(batches=6), lambda run: run.update(targets=None),
 ]  # fmt: skip
 
 
@@ -690,6 +719,7 @@ def test_a_damaged_run_is_refused(begun: Path, change: Any, tmp_path: Path) -> N
         ({"every_batches": 1.5}, "Checkpoint: every_batches must be an integer >= 1, got 1.5"),
         ({"every_seconds": 0}, "Checkpoint: every_seconds must be above 0, got 0"),
         ({"keep": 0}, "Checkpoint: keep must be an integer >= 1, got 0"),
+        ({"keep": 1001}, "Checkpoint: keep must be <= 1,000, got 1001: each save renames all older files"),
     ],
 )
 def test_arguments_of_a_checkpoint(arguments: dict[str, Any], message: str) -> None:
@@ -702,3 +732,39 @@ def test_paths_that_cannot_work_are_refused_before_training(tmp_path: Path) -> N
     for checkpoint in (Checkpoint(tmp_path), Checkpoint(tmp_path / ("n" * 256)), Checkpoint(tmp_path / "run", keep=2)):
         with pytest.raises(ValueError, match="Checkpoint: path must be writable"):
             compiled().fit(X, Y, callbacks=[checkpoint], verbose=0)
+
+
+def test_a_path_that_no_file_can_have_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("x\0y", tmp_path / ("n" * 300), tmp_path / "loop"):
+        with pytest.raises(
+            OSError, match=r"fit: resume must be the path of a Checkpoint: .*, got one that cannot be used"
+        ):
+            compiled().fit(X, Y, verbose=0, resume=path)
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(OSError, match=r"expected a file that save wrote, got a pipe or a device"):
+            compiled().fit(X, Y, verbose=0, resume=path)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_link_to_a_file_that_does_not_exist_yet_starts_a_run(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TINYDL_QUIET", raising=False)
+    path = tmp_path / "a\x1b[31m\nb"
+    path.symlink_to(tmp_path / "real")
+    for epochs in (2, 3):
+        compiled().fit(X, Y, epochs=epochs, callbacks=[Checkpoint(path)], verbose=0, resume=path)
+    assert path.is_symlink()
+    assert loads(tmp_path / "real") == 3
+    assert r"a\x1b[31m\nb yet: training starts" in capfd.readouterr().err
+
+
+def test_arguments_that_are_no_paths() -> None:
+    for kind in (Checkpoint, CSVLogger, ModelCheckpoint, TensorBoard):
+        for value in (None, 5, b"run"):
+            with pytest.raises(
+                TypeError, match=rf"{kind.__name__}: \w+ must be a string or a pathlib.Path, got {value}"
+            ):
+                kind(value)

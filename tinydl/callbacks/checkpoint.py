@@ -13,6 +13,8 @@ from .. import arguments
 from ..files import destination
 from .base import Callback, Logs
 
+MOST_KEPT = 1000
+
 
 class Checkpoint(Callback):
     """Save all that a run needs to go on as if it had never stopped: `fit(..., resume=path)` continues it to the bit.
@@ -28,10 +30,11 @@ class Checkpoint(Callback):
     every_epochs   save after every so many epochs; 1 if none of the three is given
     every_batches  save after every so many batches, also inside an epoch
     every_seconds  save after the first batch or epoch that ends so many seconds after the last save
-    keep           the number of files to keep
+    keep           the number of files to keep, at most 1,000. Files that an earlier run with a larger number kept stay
 
     A file made inside an epoch also holds the predictions made so far in this epoch if there are metrics, but no rows
-    and no targets. A file that cannot be written is a warning: training goes on, and the last good file stays.
+    and no targets. If a file cannot be written, or would hold numbers that are not finite, one warning and one line in
+    History's `notes` say so, training goes on, and the last good file stays.
     Raises ValueError, before training, if `path` cannot be written.
     """
 
@@ -43,7 +46,7 @@ class Checkpoint(Callback):
         every_seconds: float | None = None, keep: int = 1,
     ) -> None:  # fmt: skip
         owner = "Checkpoint"
-        self.path = os.fspath(path)
+        self.path = arguments.path(owner, "path", path)
         if every_epochs is None and every_batches is None and every_seconds is None:
             every_epochs = 1
         for name, value in (("every_epochs", every_epochs), ("every_batches", every_batches)):
@@ -53,6 +56,9 @@ class Checkpoint(Callback):
             arguments.positive(owner, "every_seconds", every_seconds)
         self.every_epochs, self.every_batches, self.every_seconds = every_epochs, every_batches, every_seconds
         self.keep = arguments.positive_int(owner, "keep", keep)
+        if keep > MOST_KEPT:
+            mend = "each save renames all older files"
+            raise ValueError(f"Checkpoint: keep must be <= {MOST_KEPT:,}, got {arguments.brief(keep)}: {mend}")
 
     def check_run(self) -> None:
         try:
@@ -64,6 +70,7 @@ class Checkpoint(Callback):
 
     def on_train_begin(self) -> None:
         self._saved = time.monotonic()
+        self._failures, self._note = 0, ""
         if not os.path.lexists(self._older(0)):  # a restart before the next save then knows what the logs must lose
             self._save()
 
@@ -96,10 +103,21 @@ class Checkpoint(Callback):
                     if os.path.exists(self._older(age - 1)):
                         os.replace(self._older(age - 1), self._older(age))
                 os.replace(before, self._older(1))
-        except OSError as error:
-            note = f"Checkpoint: {self.path} could not be written: {error}"
+        except (OSError, FloatingPointError) as error:
+            self._say(error)
+
+    def _say(self, error: Exception) -> None:
+        """Warn of the first failure; keep one note with their number."""
+        self._failures += 1
+        times = f" {self._failures} times, the last time" if self._failures > 1 else ""
+        note = f"Checkpoint: {self.path} could not be written{times}: {error}"
+        if self._note in self.notes:
+            self.notes[self.notes.index(self._note)] = note
+        else:
             self.notes.append(note)
-            warnings.warn(f"{note}: training goes on, and the last good file stays", stacklevel=2)
+            stays = ", and the last good file stays" if os.path.isfile(self._older(0)) else ""
+            warnings.warn(f"{note}: training goes on{stays}", stacklevel=2)
+        self._note = note
 
     def _older(self, age: int) -> str:
         return os.path.expanduser(f"{self.path}.{age}" if age else self.path)

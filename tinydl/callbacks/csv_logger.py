@@ -27,7 +27,7 @@ class CSVLogger(FileLog):
     def __init__(self, path: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
             raise ValueError(f"CSVLogger: separator must be one character, got {separator!r}")
-        self.path, self.separator = Path(path), separator
+        self.path, self.separator = Path(arguments.path("CSVLogger", "path", path)), separator
         self.append = arguments.flag("CSVLogger", "append", append)
 
     @property
@@ -37,8 +37,8 @@ class CSVLogger(FileLog):
     def check_run(self) -> None:
         check_file("CSVLogger", str(self.path))
         self._columns = ["epoch", *self.params["metrics"], "learning_rate"]
-        self._continues = self.append and self._file_path.exists() and self._file_path.stat().st_size > 0
-        if self._continues and not self.params["resumed"]:
+        self._before = self._file_path.stat().st_size if self.append and self._file_path.exists() else 0
+        if self._before and not self.params["resumed"]:
             self._columns = self._columns_of_the_file(self._columns)
 
     def _columns_of_the_file(self, columns: list[str]) -> list[str]:
@@ -53,18 +53,21 @@ class CSVLogger(FileLog):
     def on_train_begin(self) -> None:
         super().on_train_begin()
         self._told = False
-        self._before, self._text = 0, ""  # the length of what earlier runs wrote; what this run has written
+        self._text = (
+            ""  # what this run writes after the `_before` bytes of earlier runs, or would if the log had not ended
+        )
         if not self.params["resumed"]:  # else set_state writes the file
             self._try(self._begin)
+            if not self._before:
+                self._append(dict(zip(self._columns, self._columns, strict=True)))
 
     def _begin(self) -> None:
         self._file_path.parent.mkdir(parents=True, exist_ok=True)
-        if not self._continues:
+        if not self._before:
             self._file_path.write_bytes(b"")
-            self._append(dict(zip(self._columns, self._columns, strict=True)))
             return
         with self._file_path.open("rb") as file:
-            self._before = file.seek(-1, os.SEEK_END) + 1
+            file.seek(self._before - 1)
             last = file.read()
         if last != b"\n":  # a kill may have cut the last row
             self._write("\r\n")
@@ -75,8 +78,8 @@ class CSVLogger(FileLog):
         self._write(text.getvalue())
 
     def _write(self, text: str) -> None:
-        append(self._file_path, text.encode())
         self._text += text
+        self._try(lambda: append(self._file_path, text.encode()))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if (others := [name for name in logs if name not in self._columns]) and not self._told:
@@ -84,7 +87,7 @@ class CSVLogger(FileLog):
             mend = "only the loss and the metrics passed to compile have one"
             warnings.warn(f"CSVLogger: {', '.join(others)} in logs has no column in {self.path}: {mend}", stacklevel=2)
         row = {"epoch": epoch, **logs, "learning_rate": self._optimizer.current_learning_rate}
-        self._try(lambda: self._append(row))
+        self._append(row)
 
     def get_state(self) -> dict[str, Any]:
         return {"columns": self._columns, "before": self._before, "text": self._text}

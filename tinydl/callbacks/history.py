@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from typing import Any
 
 from .base import Callback, Logs
@@ -41,6 +42,9 @@ class History(Callback):
         columns = [state["epoch"], state["seconds"], state["notes"], *state["history"].values()]
         if not all(isinstance(column, list) for column in columns) or len(state["seconds"]) != len(state["epoch"]):
             raise ValueError("History: the file must hold lists of figures")
+        figures = chain([state["elapsed"] or 0], state["epoch"], state["seconds"], *state["history"].values())
+        if not all(isinstance(figure, int | float) for figure in figures):
+            raise ValueError("History: the file's figures must be numbers")
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.history, self.epoch, self.seconds = state["history"], state["epoch"], state["seconds"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from string import Formatter
 from typing import Any
 
 from .. import arguments
@@ -32,7 +33,7 @@ class ModelCheckpoint(Monitor):
         mode: str = "auto", restore_best_weights: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(monitor, mode, 0.0, verbose)
-        self.path = os.fspath(path)
+        self.path = arguments.path("ModelCheckpoint", "path", path)
         self.save_best_only = arguments.flag("ModelCheckpoint", "save_best_only", save_best_only)
         self.restore_best_weights = arguments.flag("ModelCheckpoint", "restore_best_weights", restore_best_weights)
 
@@ -43,6 +44,9 @@ class ModelCheckpoint(Monitor):
         if self.save_best_only or self.restore_best_weights:
             super().check_run()
         try:
+            names = [name for _, name, _, _ in Formatter().parse(self.path) if name is not None]
+            if unknown := [name for name in names if name not in ("epoch", *self.params["metrics"])]:
+                raise KeyError(*unknown)
             path = self._path_before_training()
         except (LookupError, ValueError) as error:
             fields = ", ".join(["epoch", *self.params["metrics"]])
@@ -71,12 +75,19 @@ class ModelCheckpoint(Monitor):
         self.say(epoch, f"{improvement}saving model to {path}")
         weights = self.model.get_weights() if better and self.restore_best_weights else self._best_weights
         self.best, self._best_weights, self._unsaved = value if better else self.best, weights, path
-        self.model.save(path)
+        self._save(path)
         self._unsaved = None
+
+    def _save(self, path: str) -> None:
+        try:
+            self.model.save(path)
+        except OSError as error:
+            mend = "free some space or choose another path; model.history holds the figures so far"
+            raise OSError(f"ModelCheckpoint: the model could not be saved: {error}: {mend}") from error
 
     def on_train_end(self) -> None:
         if self._unsaved and self.model.interrupted:  # Ctrl-C came during a save or before the first save
-            self.model.save(self._unsaved)
+            self._save(self._unsaved)
         super().on_train_end()
 
     def get_state(self) -> dict[str, Any]:

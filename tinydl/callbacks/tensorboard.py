@@ -34,7 +34,7 @@ class TensorBoard(FileLog):
     """
 
     def __init__(self, log_dir: str | os.PathLike[str], histogram_freq: int = 1) -> None:
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = arguments.path("TensorBoard", "log_dir", log_dir)
         self.histogram_freq = arguments.whole("TensorBoard", "histogram_freq", histogram_freq)
 
     def check_run(self) -> None:

@@ -114,18 +114,25 @@ def write(path: PathLike, tensors: Mapping[str, NDArray], metadata: Mapping[str,
 def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """Return (tensors, metadata) from a file that `write` made.
 
-    Raises FileNotFoundError; IsADirectoryError; ValueError if the file is truncated, damaged, of another kind, or from
-    a newer tinydl.
+    Raises OSError if there is no such file or if it cannot be read; ValueError if it is truncated, damaged, of another
+    kind, or from a newer tinydl.
     """
     path = Path(path).expanduser()
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected a model file, got a folder: add a file name")
-    if not path.is_file():
-        got = "a folder" if path.is_dir() else "no file of that name"
-        near = get_close_matches(path.name, map(str, os.listdir(path.parent) if path.parent.is_dir() else []), n=1)
-        mend = f"did you mean {near[0]!r}?" if near and not path.is_dir() else f"look in {path.absolute().parent}"
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path}: expected a file that save wrote, got a pipe or a device: choose another path")
+    if not path.exists():
+        got = "a link to no file" if path.is_symlink() else "no file of that name"
+        names = set(os.listdir(path.parent) if path.parent.is_dir() else []) - {path.name}
+        near = get_close_matches(path.name, sorted(names), n=1)
+        mend = f"did you mean {near[0]!r}?" if near else f"look in {path.absolute().parent}"
         raise FileNotFoundError(f"{path}: expected a file that save wrote, got {got}: {mend}")
-    file_limits.check_file(path)
+    try:
+        file_limits.check_file(path)
+    except OSError as error:
+        got, mend = f"one that cannot be read ({error.strerror})", "ask for the permission, or copy it anew"
+        raise type(error)(f"{path}: expected a file that save wrote, got {got}: {mend}") from None
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -171,6 +178,10 @@ def _check_storable(path: PathLike, key: str, array: NDArray) -> None:
         _check_finite(path, key, array)
 
 
+class NotFiniteError(ValueError, FloatingPointError):
+    """An array to save holds NaN or infinity. After a FloatingPointError, a Checkpoint lets `fit` name the batch."""
+
+
 def _check_finite(path: PathLike, key: str, array: NDArray) -> None:
     flat = array.reshape(-1)
     blocks = (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
@@ -179,7 +190,7 @@ def _check_finite(path: PathLike, key: str, array: NDArray) -> None:
         kind = "NaN" if np.isnan(array).any() else "infinity"
         got = f"{kind} ({bad} of {array.size} entries)"
         mend = "load the last good file, or train again with a smaller learning rate"
-        raise ValueError(f"{path}: {key!r} must hold finite numbers, got {got}: {mend}")
+        raise NotFiniteError(f"{path}: {key!r} must hold finite numbers, got {got}: {mend}")
 
 
 def _is_slot(key: str) -> bool:

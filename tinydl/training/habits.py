@@ -34,7 +34,6 @@ ELSEWHERE = {
     "variables": "use params and state, dicts by name",
     "inputs": "use input_shape",
     "outputs": "use output_shape",
-    "history": "fit returns it: history = model.fit(...)",
     "save_weights": "write save(path); load_weights(path) reads the weights from it",
     "to_json": "write save(path), which holds the layers and the weights",
     "get_config": "write save(path), which holds the layers and the weights",

@@ -83,7 +83,9 @@ class Step:
             y_pred = self.chain.forward(x, True)
             value = value_of(loss, y_pred, y, weights) + self.chain.penalty()
             if not math.isfinite(value) or (self.own_stateful and self._bad_statistics()):
-                raise FloatingPointError(f"{self.explain_non_finite(value, x, True)}. The model is unchanged")
+                raise FloatingPointError(
+                    f"{self.explain_non_finite(value, x, True)}. The model is unchanged by this step"
+                )
             self._backward_from_zero(loss.backward(), plan)
             if not self.checked:
                 own_layers.check_step(self.root, self.parameters, self.gradients, len(x))
@@ -226,7 +228,9 @@ def run(model: NetworkInTraining, step: Step, job: Run) -> None:
 
     for callback in job.callbacks:
         resumed = job.saved is not None and job.saved.holds(callback)
-        callback.model, callback.notes = model, job.notes
+        callback.notes = job.notes
+        if type(callback) is not History:  # the model holds it: a circle would keep the arrays of both in memory
+            callback.model = model
         callback.params = {**params, "metrics": list(params["metrics"]), "resumed": resumed}
         if isinstance(callback, Checkpoint):
             callback.write = save

@@ -177,6 +177,8 @@ class Saved:
                 "last": run.get("last"),  # older files lack it
                 "callbacks": [(each["class"], from_json(each["state"], self._arrays)) for each in run["callbacks"]],
             }
+            if not all(isinstance(name, str) for name, _ in self._run["callbacks"]):
+                raise TypeError("the classes of callbacks must be names")
         except UNUSABLE as error:
             raise ValueError(f"{path}: this run cannot be continued: {type(error).__name__}: {error}") from error
 
