@@ -27,7 +27,6 @@ The same seed gives the same figures, given the same number of threads.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -44,7 +43,7 @@ from sklearn.model_selection import train_test_split
 from tinydl import Model, plots
 from tinydl.datasets import digits
 from tinydl.datasets.images import Images
-from tinydl.files import markdown_table, write_json, write_whole
+from tinydl.files import markdown_table, read_json, write_json, write_whole
 from tinydl.layers import Dense
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
@@ -225,12 +224,29 @@ def arguments() -> argparse.Namespace:
     return args
 
 
+def read_results(path: Path) -> dict[str, Any]:
+    """The results of an earlier run; OSError or ValueError, which name the file, if it cannot be read or is damaged."""
+    saved = read_json(path)
+    try:
+        table(saved)
+        figures = [run[way] for run in saved["runs"] for way in WAYS] + [run["seed"] for run in saved["runs"]]
+        whole = np.isfinite(np.array(figures, float)).all() and {"quick", "seed"} <= saved.keys()
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{path}: expected the results of an earlier run, got damaged ones: remove the file")
+    return saved
+
+
 def main() -> None:
     args = arguments()
     args.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {"quick": args.quick, "seed": args.seed, "runs": []}
     if args.resume and (args.out / RESULTS).exists():
-        saved = json.loads((args.out / RESULTS).read_text())
+        try:
+            saved = read_results(args.out / RESULTS)
+        except (OSError, ValueError) as error:
+            sys.exit(f"--resume: {error}")
         if any(saved.get(name) != results[name] for name in ("quick", "seed")):
             sys.exit(f"--resume: the run in {args.out} was made with another --quick or --seed")
         results = saved

@@ -152,6 +152,10 @@ def main() -> None:
         if args.pretrain:
             print("A supervised classifier, from scratch and from the denoising encoder")
             result["pretraining"] = pretrain(data, args.seeds, options)
+    except (OSError, ValueError) as error:
+        if not args.resume:
+            raise
+        parser.error(f"--resume: {error}")
     except KeyboardInterrupt:
         result["interrupted"] = True
         if not runs:

@@ -15,6 +15,7 @@ over five seeds, before the test rows were used. This script runs it under both 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,16 @@ def main() -> None:
         for seed in range(args.seeds):
             split = divide(data, seed)
             x, test = split.x_train, split.x_test
-            wide = [member(x, 1000 * k + seed, 100, args.epochs, 0.3, args, protocol) for k in range(args.members[0])]
             half = max(1, args.epochs // 2)
-            narrow = [member(x, 1000 * k + seed, 10, half, None, args, protocol) for k in range(args.members[1])]
+            try:
+                wide = [
+                    member(x, 1000 * k + seed, 100, args.epochs, 0.3, args, protocol) for k in range(args.members[0])
+                ]
+                narrow = [member(x, 1000 * k + seed, 10, half, None, args, protocol) for k in range(args.members[1])]
+            except (OSError, ValueError) as error:
+                if not args.resume:
+                    raise
+                parser.error(f"--resume: {error}")
             scores = {
                 "one wide": log_error(wide[:1], test),
                 "committee": log_error(wide, test) + log_error(narrow, test),
@@ -118,4 +126,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted; --resume continues the run.")

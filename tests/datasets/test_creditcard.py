@@ -104,6 +104,11 @@ def spoilt(line: int, column: str, cell: str) -> str:
         (text([r[:3] + r[4:] for r in rows()], HEADER[:3] + HEADER[4:]), r"line 1: no column V3, got"),
         (spoilt(4, "V7", "abc"), "line 4, column V7: expected a number, got 'abc'"),
         (spoilt(2, "Amount", ""), "line 2, column Amount: expected a number, got ''"),
+        (spoilt(5, "V1", "1_000"), "line 5, column V1: expected a number, got '1_000'"),
+        (
+            spoilt(3, "V2", "\N{ARABIC-INDIC DIGIT ONE}"),
+            "line 3, column V2: expected a number, got '\N{ARABIC-INDIC DIGIT ONE}'",
+        ),
         (spoilt(5, "V28", "nan"), "line 5, column V28: expected a finite number, got 'nan'"),
         (spoilt(7, "Time", "-inf"), "line 7, column Time: expected a finite number, got '-inf'"),
         (spoilt(3, "Class", '"2"'), "line 3, column Class: expected 0 .normal. or 1 .fraud., got '2'"),

@@ -100,6 +100,8 @@ def test_the_same_errors_from_every_data_set(module, tmp_path: Path, monkeypatch
             module.load(path, download=True)  # if a path is given, no other place is searched
         trouble = f"holds neither {' nor '.join(files.names)}" if path.is_dir() else "does not exist"
         assert str(caught.value) == f"{files.title}: path={str(path)!r} {trouble}. {what_to_do}"
+    with pytest.raises(FileNotFoundError, match=r"path='/dev/null' is a pipe or a device\. "):
+        module.load("/dev/null")
     for folder, said in ((None, "which is not set"), (tmp_path, str(tmp_path))):
         if folder:
             monkeypatch.setenv("TINYDL_DATA", str(folder))

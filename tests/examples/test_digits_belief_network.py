@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.examples.conftest import EXAMPLES
+from tests.examples.conftest import EXAMPLES, run_script
 from tests.unsupervised.enumeration import rows
 from tinydl.unsupervised import DeepBeliefNetwork
 
@@ -66,6 +66,28 @@ def test_the_spread_of_units(script: dict[str, Any]) -> None:
     found = script["spreads"](dbn, x)
     np.testing.assert_allclose(found[0], [0, on.std()], atol=1e-12)
     np.testing.assert_allclose(found[1], [0, 0, (1 / (1 + np.exp(3 * on))).std()], atol=1e-12)
+
+
+WHOLE = {
+    "quick": True, "seed": 0,
+    "runs": [{"seed": 0, "share": share, "labels": 1, "logistic regression": 0.5, "fine-tuned": 0.5, "from scratch": 0.5}
+             for share in (1.0, 0.1)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "content", ["", "null", "[]", "{}", "[" * 100_000, json.dumps(WHOLE)[:-9], json.dumps(WHOLE).replace("0.5", "1e999"),
+                json.dumps(WHOLE).replace("0.5", '"0.5x"'), json.dumps(WHOLE).replace("runs", "run"), " " * (2**24 + 1)],
+    ids=lambda content: content[:20],
+)  # fmt: skip
+def test_damaged_results_give_one_clear_line(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(content)
+    done = run_script(SCRIPT, "--quick", "--resume", "--out", tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"--resume: {path}: expected ")
+    assert done.stderr.count("\n") == 1
+    assert path.read_text() == content
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -191,7 +191,7 @@ def _first_fault(path: Path, columns: list[int]) -> str | None:
                     return f"{where}: {len(cells)} cells, none for column {name}: is the file truncated?"
                 cell = cells[column]
                 try:
-                    value = float(cell)
+                    value = float(cell if cell.isascii() and "_" not in cell else "")  # Python reads more than NumPy
                 except ValueError:
                     return f"{where}, column {name}: expected a number, got {arguments.brief(cell)}"
                 if not math.isfinite(value):

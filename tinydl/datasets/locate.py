@@ -65,7 +65,8 @@ class DataFiles:
         given = Path(path).expanduser()
         found = self._find_in(given)
         if found is None:
-            trouble = f"holds neither {' nor '.join(self.names)}" if given.is_dir() else "does not exist"
+            trouble = "is a pipe or a device" if given.exists() else "does not exist"
+            trouble = f"holds neither {' nor '.join(self.names)}" if given.is_dir() else trouble
             raise FileNotFoundError(f"{self.title}: path={str(path)!r} {trouble}. {self._what_to_do}")
         return found
 

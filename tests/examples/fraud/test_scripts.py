@@ -130,3 +130,23 @@ def test_the_committee(run: Callable[..., Done], tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {
         "precision_recall-honest.png", "precision_recall-book.png", "checkpoints",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("script", ["fraud/committee.py", "fraud/autoencoders.py"])
+def test_a_damaged_checkpoint_gives_one_clear_line(
+    script: str, run: Callable[..., Done], refused: Callable[..., None], tmp_path: Path
+) -> None:
+    how: list[object] = ["--epochs", 1, "--out", tmp_path]
+    how += ["--members", 1, 1] if "committee" in script else ["--quick", "--model", "vanilla", "--protocol", "book"]
+    run(script, *how)
+    for path in (tmp_path / "checkpoints").iterdir():
+        path.write_bytes(path.read_bytes()[:1000])
+    refused(script, [*how, "--resume"], "--resume: ")
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_committee_with_one_line(interrupt: Callable[..., Done], tmp_path: Path) -> None:
+    done = interrupt("fraud/committee.py", tmp_path, "--epochs", 1000, after="frauds")
+    assert done.returncode == 1
+    assert done.stderr.endswith("\nInterrupted; --resume continues the run.\n")
+    assert "Traceback" not in done.stderr
