@@ -371,6 +371,7 @@ class Model(keywords.Checked):
             doubts.of_checkpoints(own)
         if isinstance(data.source, sources.Rows):
             doubts.of_scale(self.root, data.source.data)
+            doubts.of_weights(data.source.data)
             doubts.of_single_rows(self.root, min(data.source.batch_size, len(data.source.data)))
         self.history = history  # of which a run that ends in an error returns nothing
         try:
@@ -484,6 +485,11 @@ class Model(keywords.Checked):
         """The inverse of get_weights. Raises ValueError, before changing anything, if the number or a shape differs."""
         arrays = arrays_in_order(self.root)
         new = [np.asarray(weight) for weight in weights]
+        if odd := [array for array in new if array.dtype.kind not in "fiub"]:
+            got = f"one of dtype {odd[0].dtype}"
+            raise ValueError(
+                f"set_weights: weights must be arrays of real numbers, got {got}: pass what get_weights gives"
+            )
         if [array.shape for array in arrays] != [array.shape for array in new]:
             expected = f"{len(arrays)} arrays of shapes {[array.shape for array in arrays]}"
             got = f"{len(new)} of shapes {[a.shape for a in new]}"

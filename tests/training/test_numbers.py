@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tinydl import Model
-from tinydl.callbacks import LambdaCallback
+from tinydl.callbacks import LambdaCallback, TensorBoard
 from tinydl.layers import Dense, Layer, Sequential
 from tinydl.losses import BinaryCrossEntropy, Loss, MaskedMeanSquaredError, MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import SGD
@@ -16,6 +17,7 @@ from tinydl.optimizers import SGD
 X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
 Y = X[:, :2].copy()
 LABELS = (X[:, 0] > 0).astype(int)
+HUGE = np.longdouble("1e1000") if np.finfo(np.longdouble).maxexp > 4000 else 1e300
 LARGE = X.copy()
 LARGE[40, 1] = 3e38
 
@@ -40,6 +42,10 @@ def with_entry(value: Any, dtype: Any = np.float64) -> Any:
         (MeanSquaredError(), {"x": [[10**39, 0, 0, 0]], "y": [[0, 0]]}, r"fit: x must be finite as float32, got 1e\+39 at \(0, 0\)"),
         (MeanSquaredError(), {"x": [[10**400, 0, 0, 0]], "y": [[0, 0]]}, "fit: x must be .*int too large to convert to float"),
         (MeanSquaredError(), {"x": with_entry(np.nan), "y": Y}, r"fit: x must be finite, got NaN or infinity, first at \(3, 1\)"),
+        (MeanSquaredError(), {"x": with_entry(HUGE, np.longdouble), "y": Y}, r"fit: x must be finite as float32, got 1e\+\d+ at"),
+        (MeanSquaredError(), {"x": X, "y": with_entry(HUGE, np.longdouble)[:, :2]},
+         r"targets must be finite as float32, got 1e\+\d+ in row 3: scale them"),
+        (SoftmaxCrossEntropy(), {"x": X, "y": np.full(64, 2**63 - 1)}, r"got 9223372036854775807 \.\. \d+: number the classes, names"),
         (MeanSquaredError(), {"x": X, "y": with_entry(-1e300)[:, :2]},
          r"MeanSquaredError: targets must be finite as float32, got -1e\+300 in row 3: scale them"),
         (MeanSquaredError(), {"x": X, "y": [[10**400, 0]] * 64}, "targets must fit into float64, got a larger whole number"),
@@ -158,3 +164,53 @@ def test_a_running_statistic_that_overflows_is_named_with_its_batch() -> None:
     with pytest.raises(FloatingPointError, match=message):
         made.fit(x, np.zeros((8, 2)), batch_size=4, shuffle=False, verbose=0)
     np.testing.assert_allclose(made.state["mean_1.mean"], 4e30, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_of_rows_that_are_too_large_are_the_cause() -> None:
+    for loss, y in ((MeanSquaredError(), Y), (SoftmaxCrossEntropy(), LABELS)):
+        message = (
+            "fit: epoch 1, batch 1: the loss became inf: .*Scale the weights of the rows first: they reach 3.0e.38"
+        )
+        with pytest.raises(FloatingPointError, match=message):
+            model(loss).fit(X, y, sample_weight=np.full(64, 3e38), verbose=0)
+
+
+def test_rows_that_all_weigh_nothing_are_named() -> None:
+    for weights in ({"sample_weight": np.zeros(64)}, {"class_weight": {0: 0.0, 1: 0.0}}):
+        with pytest.warns(
+            UserWarning, match="fit: sample_weight times class_weight should not be 0, got 0 for all rows"
+        ) as said:
+            model(SoftmaxCrossEntropy()).fit(X, LABELS, **weights, verbose=0)
+        assert said[0].filename == __file__
+
+
+def test_weights_must_be_numbers() -> None:
+    made = model()
+    before = made.parameters.copy()
+    for odd in (None, "x", 1j):
+        with pytest.raises(ValueError, match="set_weights: weights must be arrays of real numbers, got one of dtype"):
+            made.set_weights([np.full(array.shape, odd) for array in made.get_weights()])
+    np.testing.assert_array_equal(made.parameters, before)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_evaluate_with_an_infinite_weight_warns_once() -> None:
+    made = model()
+    made.parameters[0] = np.inf
+    with pytest.warns(
+        UserWarning, match="evaluate: batch 1: the loss became .*: the parameters dense_1.W are not finite"
+    ) as said:
+        made.evaluate(X, Y, batch_size=16)
+    assert len(said) == 1
+
+
+def test_a_metric_that_is_no_number_is_said_once_with_tensorboard(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def odd(y_true: Any, y_pred: Any) -> float:
+        return np.nan
+
+    with pytest.warns(UserWarning, match="the metric 'odd' is nan"):
+        model(metrics=[odd]).fit(X, Y, callbacks=[TensorBoard(tmp_path)], verbose=0)
+    assert caplog.records == []

@@ -90,7 +90,9 @@ class TensorBoard(FileLog):
         from tensorboardX import summary  # an optional dependency, slow to import
 
         figures = {**logs, "learning_rate": self._optimizer.current_learning_rate}
-        summaries = [summary.scalar(name, value) for name, value in figures.items()]
+        summaries = [summary.scalar(name, 0.0) for name in figures]
+        for each, value in zip(summaries, figures.values(), strict=True):
+            each.value[0].simple_value = value  # summary.scalar(name, value) would complain of NaN a second time
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             bins = [*-EDGES[::-1], 0.0, *EDGES]
             for kind, arrays in (("weights", self.model.params), ("gradients", self.model.grads)):

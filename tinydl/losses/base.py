@@ -161,7 +161,7 @@ def as_finite(owner: str, name: str, values: NDArray, dtype: DTypeLike) -> NDArr
     if not np.isfinite(array).all():
         finite(owner, name, values)
         place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-        got = f"{values[place]:g} in row {place[0]}"
+        got = f"{values[place]!s} in row {place[0]}"
         raise ValueError(f"{owner}: {name} must be finite as {array.dtype}, got {got}: scale them")
     return array
 

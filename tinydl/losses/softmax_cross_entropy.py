@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from .. import arguments
 from .base import Loss, Shape, as_finite, as_floats, check_sample_weight, finite, real_numbers, shown, weighted
 
+MOST_CLASSES = 1_000_000  # that a message suggests
+
 
 class SoftmaxCrossEntropy(Loss):
     """Cross-entropy for one class out of several, including the softmax.
@@ -107,4 +109,6 @@ def _renumber(labels: NDArray, classes: int) -> str:
     if labels.min() == 1 and labels.max() == classes:
         return "labels count from 0, so pass y - 1"
     number = "number the classes, names, y = np.unique(y, return_inverse=True)"
-    return number if labels.min() < 0 else f"give the last layer {labels.max() + 1} units, or {number}"
+    if labels.min() < 0 or labels.max() > MOST_CLASSES:
+        return number
+    return f"give the last layer {labels.max() + 1} units, or {number}"

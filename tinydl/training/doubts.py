@@ -67,6 +67,14 @@ def of_rate(optimizer: Optimizer, callbacks: Iterable[Callback]) -> None:
         )
 
 
+def of_weights(data: Batches) -> None:
+    """Warn about rows that all weigh nothing."""
+    if data.sample_weight is not None and not data.sample_weight.any():
+        got = "0 for all rows, which trains nothing"
+        mend = "leave out sample_weight, or raise the weights of some rows"
+        warnings.warn(f"fit: sample_weight times class_weight should not be 0, got {got}: {mend}", stacklevel=STACK)
+
+
 def of_single_rows(root: Layer, rows: int | None) -> None:
     """Warn about BatchNorm in training on batches of one value for each channel: its outputs are all beta."""
     for layer in need_several_rows(root) if rows == 1 else ():

@@ -117,9 +117,10 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
         total = float(array.sum())  # finite only if every entry is; isfinite(x) would allocate an array as large as x
     if not math.isfinite(total) and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        given = np.asarray(x, np.float64)[place]
+        given = np.asarray(x, np.longdouble)[place]
         if np.isfinite(given):
-            got = f"{given:g} at {place}"
+            number = f"{given:g}" if abs(given) < 1e308 else str(given)  # a long double is longer than formats know
+            got = f"{number} at {place}"
             raise ValueError(
                 f"{method}: x must be finite as {network.dtype}, got {got}: scale the data, or use float64"
             )

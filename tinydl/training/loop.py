@@ -83,9 +83,8 @@ class Step:
             y_pred = self.chain.forward(x, True)
             value = value_of(loss, y_pred, y, weights) + self.chain.penalty()
             if not math.isfinite(value) or (self.own_stateful and self._bad_statistics()):
-                raise FloatingPointError(
-                    f"{self.explain_non_finite(value, x, True)}. The model is unchanged by this step"
-                )
+                why = self.explain_non_finite(value, x, weights, True)
+                raise FloatingPointError(f"{why}. The model is unchanged by this step")
             self._backward_from_zero(loss.backward(), plan)
             if not self.checked:
                 own_layers.check_step(self.root, self.parameters, self.gradients, len(x))
@@ -158,7 +157,8 @@ class Step:
             if not np.isfinite(array).all()
         ]
 
-    def explain_non_finite(self, value: float, x: NDArray, training: bool) -> str:
+    @np.errstate(invalid="ignore")
+    def explain_non_finite(self, value: float, x: NDArray, weights: NDArray | None, training: bool) -> str:
         """Why the loss of this batch, or a running statistic, is not finite: the first layer, and what to do."""
         if math.isfinite(value):
             return f"{', '.join(self._bad_statistics())} became NaN or infinite, but not the loss"
@@ -172,6 +172,8 @@ class Step:
         if not bad and (first := _first_non_finite(self.chain, x, training)):
             where = f"the first output that is not finite comes from {first.label}"
         mend = MEND
+        if weights is not None and (heaviest := float(weights.max())) >= 1e6:
+            mend = f"Scale the weights of the rows first: they reach {heaviest:.1e}. Otherwise: {MEND.lower()}"
         if (largest := float(np.abs(batch).max())) >= 1e3:
             mend = f"Scale the data first: this batch holds numbers up to {largest:.1e}. Otherwise: {MEND.lower()}"
         return f"the loss became {value}: {where}. {mend}"
@@ -189,7 +191,10 @@ def _first_non_finite(chain: Layer, x: NDArray, training: bool) -> Layer | None:
 
 def value_of(loss: Loss, y_pred: NDArray, y: NDArray, weights: NDArray | None) -> float:
     """The loss of one batch. A user's own loss may be written without the argument sample_weight."""
-    return float(loss.forward(y_pred, y) if weights is None else loss.forward(y_pred, y, sample_weight=weights))
+    if weights is None:
+        return float(loss.forward(y_pred, y))
+    with np.errstate(over="ignore"):  # of weights that are too large, which `explain_non_finite` names
+        return float(loss.forward(y_pred, y, sample_weight=weights))
 
 
 @dataclass(frozen=True)
@@ -355,10 +360,11 @@ def figures(method: str, model: NetworkInTraining, step: Step, data: Feed) -> Lo
     data.restart()
     for batch, (x, y, weights) in enumerate(data.epoch()):
         interrupts.check()
-        y_pred = step.chain.forward(x)
-        value = value_of(loss, y_pred, y, weights) + step.chain.penalty()
+        with np.errstate(invalid="ignore"):  # of numbers that are not finite, which are named below
+            y_pred = step.chain.forward(x)
+            value = value_of(loss, y_pred, y, weights) + step.chain.penalty()
         if not math.isfinite(value) and math.isfinite(total):  # the first such batch
-            trouble = f"batch {batch + 1}: {step.explain_non_finite(value, x, False)}"
+            trouble = f"batch {batch + 1}: {step.explain_non_finite(value, x, weights, False)}"
             if method == "fit":
                 raise FloatingPointError(trouble)
             warnings.warn(f"{method}: {trouble}", stacklevel=2)
