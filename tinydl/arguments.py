@@ -128,6 +128,11 @@ def brief(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
+def cut(text: str) -> str:
+    """`text` without its middle if it is longer than some lines, as one that quotes a damaged file may be."""
+    return text if len(text) <= 600 else f"{text[:400]} ... {text[-150:]}"
+
+
 def shown(text: str) -> str:
     """`text` with characters that do not print, such as a terminal's escape sequences, as in Python's source."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

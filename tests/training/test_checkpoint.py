@@ -283,6 +283,33 @@ def test_damaged_checkpoints_change_nothing(tmp_path: Path, change: Any) -> None
     assert (model.rng.bit_generator.state, model.optimizer.iterations, model.epoch) == (state, 0, 0)
 
 
+FIELDS: list[Any] = [
+    lambda m: (m, "format"), lambda m: (m, "dtype"), lambda m: (m, "input_shape"), lambda m: (m["layers"], 1),
+    lambda m: (m["layers"][1], "arguments"), lambda m: (m["compiled"], "optimizer"), lambda m: (m["training"], "epoch"),
+    lambda m: (m["training"], "optimizer"), lambda m: (m["training"]["optimizer"], "class"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, 10**4000, {"nope": 1}, None])
+@pytest.mark.parametrize("field", FIELDS)
+def test_messages_do_not_quote_all_of_a_damaged_file(tmp_path: Path, field: Any, value: Any) -> None:
+    def change(metadata: Any, _: Any) -> None:
+        thing, key = field(metadata)
+        thing[key] = value
+
+    model = compiled("adam")
+    model.save_checkpoint(tmp_path / "run")
+    path = rewritten(tmp_path / "run", change)
+    messages = []
+    for read in (Model.load, model.load_weights, model.load_checkpoint):
+        try:
+            read(path)
+        except ValueError as error:
+            messages.append(str(error))
+    assert messages
+    assert all(len(message) < 1200 + len(str(path)) and "Error:" not in message for message in messages)
+
+
 @pytest.mark.parametrize(("change", "message"), [
     (lambda m, t: m["compiled"].update(iterations=2**63), r"iterations must be at most 2\*\*53, got 9223372036854775808"),
     (lambda m, t: t["optimizer/m"].fill(np.inf), r"'optimizer/m' must hold finite numbers, got infinity \(110 of 110 entr"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from itertools import chain
 from typing import Any
 
+from .. import arguments
 from .base import Callback, Logs
 
 
@@ -42,9 +42,9 @@ class History(Callback):
         columns = [state["epoch"], state["seconds"], state["notes"], *state["history"].values()]
         if not all(isinstance(column, list) for column in columns) or len(state["seconds"]) != len(state["epoch"]):
             raise ValueError("History: the file must hold lists of figures")
-        figures = chain([state["elapsed"] or 0], state["epoch"], state["seconds"], *state["history"].values())
-        if not all(isinstance(figure, int | float) for figure in figures):
-            raise ValueError("History: the file's figures must be numbers")
+        arguments.number("History", "elapsed", 0 if state["elapsed"] is None else state["elapsed"])
+        if not all(isinstance(figure, int | float) for figure in state["epoch"] + state["seconds"]):
+            raise ValueError("History: the file's epochs and seconds must be numbers")
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.history, self.epoch, self.seconds = state["history"], state["epoch"], state["seconds"]

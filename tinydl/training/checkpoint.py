@@ -153,8 +153,19 @@ def read(path: PathLike) -> tuple[dict[str, NDArray], dict[str, Any]]:
         got, mend = "a safetensors file without an architecture", "write it with model.save(path)"
         raise ValueError(f"{path}: expected a file written by tinydl, got {got}: {mend}")
     if content.get("format") != FORMAT:
-        raise ValueError(f"{path}: expected format {FORMAT}, got {content.get('format')!r}: upgrade tinydl")
+        got = arguments.brief(content.get("format"))
+        raise ValueError(f"{path}: expected format {FORMAT}, got {got}: upgrade tinydl")
     return tensors, content
+
+
+def why(error: Exception) -> str:
+    """What is wrong with the content of a file that caused this error, for a message."""
+    text = arguments.cut(str(error))
+    if isinstance(error, ValueError):
+        return text
+    return (
+        f"it lacks the field {text}" if isinstance(error, KeyError) else f"a field has a value of another kind ({text})"
+    )
 
 
 def _kind(path: Path) -> str:
@@ -227,7 +238,7 @@ def load_model(
         file_limits.expect(layers, {key: tensor.shape for key, tensor in tensors.items()})
         model = kind(layers, tuple(metadata["input_shape"]), metadata["seed"], metadata["dtype"], metadata["model"])
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{path}: its architecture cannot be built: {error}") from error
+        raise ValueError(f"{path}: its architecture cannot be built: {why(error)}") from error
     file_limits.forget(model.root)
     _set_tensors(model, path, tensors)
     how = metadata.get("compiled")
@@ -238,11 +249,12 @@ def load_model(
             optimizer = model.optimizer
             if optimizer is not None and (slots or not optimizer.slots):  # SGD without momentum has only a step number
                 _check_slots(path, slots, optimizer)
-                optimizer.iterations = _count("iterations", how["iterations"])
+                optimizer.iterations = count("iterations", how["iterations"])
                 for name, slot in slots.items():
                     optimizer.slots[name][...] = slot
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-            raise ValueError(f"{path}: it cannot be compiled as it was: {error}: load it with compile=False") from error
+            trouble = f"it cannot be compiled as it was: {why(error)}"
+            raise ValueError(f"{path}: {trouble}: load it with compile=False") from error
     return model
 
 
@@ -308,17 +320,18 @@ def prepare_training(
         if numbers:  # the only setting that may differ, since a callback may have set it
             own["arguments"]["learning_rate"] = arguments.number("checkpoint", "learning_rate", rate, 0)
         if saved != own:
-            raise ValueError(f"the optimizer must be {saved}, as in the file, got {own}: compile with the saved one")
+            expected = arguments.cut(str(saved))
+            raise ValueError(f"the optimizer must be {expected}, as in the file, got {own}: compile with the saved one")
         slots = _slots_in(tensors)
         _check_slots(path, slots, optimizer)
-        iterations, epoch = (_count(name, training[name]) for name in ("iterations", "epoch"))
+        iterations, epoch = (count(name, training[name]) for name in ("iterations", "epoch"))
         flags = _flags(model, metadata["layers"])
         generators = _generators(model)
         restored = [copy.deepcopy(generator) for generator in generators]
         for generator, state in zip(restored, training["generators"], strict=True):
             generator.bit_generator.state = state
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ValueError(f"{path}: this checkpoint cannot continue this model's training: {error}") from error
+        raise ValueError(f"{path}: this checkpoint cannot continue this model's training: {why(error)}") from error
     arrays = _checked_tensors(model, path, tensors)
 
     def load() -> None:
@@ -355,7 +368,7 @@ def _check_slots(path: PathLike, slots: Mapping[str, NDArray], optimizer: Optimi
             raise ValueError(f"{path}: {key!r} must hold means of squares, got the negative number {slot.min()}")
 
 
-def _count(name: str, value: Any) -> int:
+def count(name: str, value: Any) -> int:
     """A number of steps or epochs from a file; kernels and schedules compute with numbers of this size exactly."""
     if arguments.whole("checkpoint", name, value) > MOST_STEPS:
         raise ValueError(f"checkpoint: {name} must be at most 2**53, got {arguments.brief(value)}")
@@ -463,7 +476,8 @@ def _check_same_layers(model: Network, path: PathLike, metadata: dict[str, Any])
         pairs = zip_longest(own, theirs if isinstance(theirs, list) else [])
         mine, other = next((pair for pair in pairs if pair[0] != pair[1]), (own, theirs))
         mend = "make the model as the saved one was, or use Model.load(path)"
-        raise ValueError(f"{path}: expected a file with this model's layers, {mine}, got {other}: {mend}")
+        got = arguments.cut(str(other))
+        raise ValueError(f"{path}: expected a file with this model's layers, {mine}, got {got}: {mend}")
 
 
 def _set_tensors(model: Network, path: PathLike, tensors: dict[str, NDArray]) -> None:

@@ -162,7 +162,7 @@ class Saved:
             if run is None:  # a file of save_checkpoint
                 self.place, self.stopped, self._run = Place(metadata["training"]["epoch"]), False, None
                 return
-            epoch, batches, rows = (arguments.whole("run", name, run[name]) for name in ("epoch", "batches", "rows"))
+            epoch, batches, rows = (checkpoint.count(name, run[name]) for name in ("epoch", "batches", "rows"))
             self.place = Place(epoch, batches, float(from_json(run["total"], {})), rows)
             self.stopped = arguments.flag("run", "stopped", run["stopped"])
             for feed in (run["feed"], run["validation"]):
@@ -170,6 +170,8 @@ class Saved:
                     arguments.whole("run", "drawn", feed["drawn"])
                     _check_generator(model, feed["begun"])
             _check_generator(model, run["begun"])
+            if self.place.batches and run["begun"] is None:
+                raise ValueError("the generator's state must be given, got None")
             if not isinstance(run["settings"], dict):
                 raise TypeError("the settings must be a dict")
             self._run = {
@@ -180,7 +182,7 @@ class Saved:
             if not all(isinstance(name, str) for name, _ in self._run["callbacks"]):
                 raise TypeError("the classes of callbacks must be names")
         except UNUSABLE as error:
-            raise ValueError(f"{path}: this run cannot be continued: {type(error).__name__}: {error}") from error
+            raise ValueError(f"{path}: this run cannot be continued: {checkpoint.why(error)}") from error
 
     def match(self, callbacks: Sequence[Callback]) -> None:
         """Find the saved state of each callback: of several callbacks of a class, the first one's state comes first."""
@@ -223,7 +225,7 @@ class Saved:
                 callback.check_state(state)
             except UNUSABLE as error:
                 own = isinstance(error, ValueError)
-                text = str(error) if own else f"{type(callback).__name__}: {type(error).__name__}: {error}"
+                text = arguments.cut(str(error)) if own else f"{type(callback).__name__}: {checkpoint.why(error)}"
                 raise ValueError(f"{self.path}: {text}") from error
         left = None
         if self._run is not None and not self._is_finished(epochs):
