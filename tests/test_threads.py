@@ -126,8 +126,13 @@ def test_the_environment_is_checked(value: str, monkeypatch: pytest.MonkeyPatch)
 
 
 @BAD_NUMBERS
-def test_a_variable_of_others_that_cannot_be_read_is_left_alone(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_of_others_that_cannot_be_read_is_left_alone_and_named(
+    value: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("TINYDL_QUIET", raising=False)
     assert number_in({"OMP_NUM_THREADS": value}, monkeypatch) == number_in({}, monkeypatch)
+    said = f"tinydl: OMP_NUM_THREADS should be an integer from 1 to 1024, got {value[:90]!r}"[:-1]
+    assert capfd.readouterr().err.startswith(said)
 
 
 def test_openmps_list_of_a_number_a_level_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:

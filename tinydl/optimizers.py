@@ -139,7 +139,7 @@ class Optimizer(arguments.Configured):
         rate is a number that does not fit into the dtype."""
         if params.dtype.char not in "fd":  # float32, float64; an integer would be rounded back to where it was
             raise TypeError(f"{self._owner}: parameters must be float32 or float64, got {params.dtype}: use astype")
-        if type(self._learning_rate) is float:
+        if not self.iterations and type(self._learning_rate) is float:  # later, `step` checks it
             self._check_rate(self._learning_rate, params)
         for name in self.slot_names:
             slot = self.slots.get(name)

@@ -30,6 +30,7 @@ from threadpoolctl import ThreadpoolController
 
 from ... import interrupts
 from . import processor
+from .cache import say_once
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -48,6 +49,8 @@ def _wanted() -> int:
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if _is_number(first):
         return int(first)
+    if first:
+        say_once(f"OMP_NUM_THREADS should be an integer from 1 to {MOST_THREADS}, got {first!r:.100}: it is ignored")
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
