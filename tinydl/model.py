@@ -361,7 +361,6 @@ class Model(keywords.Checked):
         job = loop.Run(data, epochs, listeners, history.notes, validation, validates_after, place, saved)
         if saved is not None:
             saved.match(listeners)
-            saved.say_if_finished(epochs)
         elif initial_epoch >= epochs:
             trouble = f"initial_epoch is {initial_epoch} and epochs {epochs}, which counts from the first epoch of all"
             warnings.warn(f"fit: nothing to train: {trouble}", stacklevel=6)  # the line that calls fit

@@ -522,7 +522,14 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("metrics", [("mae",), ()])
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_data_are_refused_between_epochs(name: str, metrics: tuple[str, ...], tmp_path: Path) -> None:
+def test_other_data_are_refused_between_epochs(
+    name: str,
+    metrics: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("TINYDL_QUIET", raising=False)
     path = tmp_path / "run"
     usual = {"x": X, "y": Y, "epochs": 2, "verbose": 0, "batch_size": 16, "validation_data": HELD}
     compiled(metrics).fit(**{**usual, "callbacks": [Checkpoint(path)]})
@@ -535,6 +542,7 @@ def test_other_data_are_refused_between_epochs(name: str, metrics: tuple[str, ..
         with pytest.raises(ValueError, match=rf"fit: .* must be .*, as in {path}, got "):
             model.fit(**given)
         np.testing.assert_array_equal(model.parameters, before)
+    assert "is finished" not in capfd.readouterr().err
 
 
 def test_classes_that_count_otherwise_are_refused(tmp_path: Path) -> None:

@@ -241,7 +241,10 @@ def run(model: NetworkInTraining, step: Step, job: Run) -> None:
             callback.write = save
     for callback in job.callbacks:
         callback.check_run()
-    left = None if job.saved is None else job.saved.take_up(job.data, job.validation, settings, job.epochs)
+    left = None
+    if job.saved is not None:
+        left = job.saved.take_up(job.data, job.validation, settings, job.epochs)
+        job.saved.say_if_finished(job.epochs)
     model.stop_training = model.interrupted = False
     try:
         with ExitStack() as endings:
