@@ -78,7 +78,7 @@ def table(name: str) -> tuple[NDArray, NDArray]:
 def payments() -> NDArray:
     """Generated payments, scaled as in the study of fraud."""
     sys.path.insert(0, str(FRAUD))
-    from generator import generate  # type: ignore[import-not-found]
+    from generator import generate
 
     data = generate(4_000, seed=0)
     return StandardScaler().fit_transform(data.features).astype(np.float32)

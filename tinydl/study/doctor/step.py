@@ -73,7 +73,7 @@ def finite(patient: Patient) -> list[Finding]:
     first = next((layer for layer in patient.leaves if layer.y is not None and not np.isfinite(layer.y).all()), None)
     where = "loss" if first is None else first.path
     with np.errstate(all="ignore"):
-        return [NOT_FINITE.found(where, explain(value, np.asarray(patient.x[: step.rows], model.dtype), True))]
+        return [NOT_FINITE.found(where, explain(value, np.asarray(patient.x[: step.rows], model.dtype), None, True))]
 
 
 def gradients(patient: Patient) -> list[Finding]:
