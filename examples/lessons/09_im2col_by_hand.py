@@ -5,7 +5,7 @@ of a matrix (im2col), all positions together are one matrix product, the operati
 the same matrix gives the filter's gradient, and im2col's transpose, col2im, adds up each pixel's shares from
 overlapping patches:
 
-    python examples/lessons/01_im2col_by_hand.py
+    python examples/lessons/09_im2col_by_hand.py
 """
 
 from __future__ import annotations

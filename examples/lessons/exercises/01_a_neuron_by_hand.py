@@ -1,0 +1,48 @@
+"""Exercise 1: the gradients of another neuron.
+
+The neuron of the lesson ends in relu. This one ends in the sigmoid, which squeezes every number between 0 and 1:
+
+    a = x[0] w[0] + x[1] w[1] + ... + b
+    y = 1 / (1 + exp(-a))                   its slope is dy/da = y (1 - y)
+
+`forward` is written. Write `backward`: it gets dy, the gradient of the loss with respect to y, and returns the
+gradients with respect to x, w and b. Every gradient has the shape of the array that it belongs to. Then run
+
+    python examples/lessons/exercises/01_a_neuron_by_hand.py
+"""
+
+import numpy as np
+from exercise import compare, run
+
+from tinydl.gradcheck import check_function
+
+
+def forward(x, w, b):
+    """The neuron: x and w have shape (inputs,), b is a number."""
+    a = x @ w + b
+    return 1 / (1 + np.exp(-a))
+
+
+def backward(dy, x, w, b):
+    """The gradients dx, dw and db, given the number dy."""
+    y = forward(x, w, b)
+    da = ...  # your code: back through the sigmoid, from dy
+    dx = ...  # your code
+    dw = ...  # your code
+    db = ...  # your code
+    return dx, dw, db
+
+
+def check():
+    x, w, b, dy = np.array([1.0, -2.0]), np.array([0.5, 0.25]), np.array(0.0), 8.0
+    dx, dw, db = backward(dy, x, w, b)  # a = 0, so y = 0.5 and da = 8 * 0.5 * 0.5 = 2
+    no_slope = "da must be dy times the slope of the sigmoid, y (1 - y)"
+    compare("db", db, 2.0, {no_slope: 8.0, "b enters a with factor 1, so db = da: da is missing": 1.0})
+    swapped = "look at what each input is multiplied by in a: x[i] enters with factor w[i], and w[i] with factor x[i]"
+    compare("dx", dx, [1.0, 0.5], {swapped: 2 * x, no_slope: 8 * w})
+    compare("dw", dw, [2.0, -4.0], {swapped: 2 * w, no_slope: 8 * x})
+    print(check_function(forward, backward, x=(5,), w=(5,), b=np.array(0.3)))
+
+
+if __name__ == "__main__":
+    run(check)
