@@ -4,17 +4,18 @@
 
     python examples/lessons/01_a_neuron_by_hand.py
 
-**Question.** A neuron has numbers that it can change, its weights. Its answer is wrong. Which weights should it change,
+**Question.** A neuron has numbers that it can change, its weights. Its answer is wrong. Which weights should change,
 in which direction, and by how much?
 
-A neuron multiplies each input by a weight, adds the products and a number of its own (the bias b), and passes the sum
-through a simple function. Here the function is relu, which replaces negative numbers by 0:
+A neuron multiplies each input x[i] by a weight w[i] and adds the products and one more number, the bias b. It passes
+the sum through a simple function. Here this function is relu, which replaces negative numbers by 0:
 
     a = x[0] w[0] + x[1] w[1] + b         the sum
     y = relu(a) = max(a, 0)               the answer
-    L = (y - t)^2                         the loss: how wrong the answer is, given the right answer t
+    L = (y - t)^2                         the loss: how wrong the answer y is, where t is the right answer
 
-A loss of 0 is a perfect answer. To learn is to change w and b so that the loss becomes smaller.
+A loss of 0 is a perfect answer. Learning means changing w and b so that the loss becomes smaller. Computing a, y and
+L from the inputs, in this order, is called the *forward pass*:
 """
 
 # %%
@@ -28,136 +29,127 @@ from tinydl.plots.style import BLUE, GREY, VERMILION, Picture, dress
 lesson = Lesson("01_a_neuron_by_hand")
 
 x = np.array([2.0, -1.0])  # the inputs
-w = np.array([0.5, -1.0])  # the weights, as they are before learning
-b = 0.5  # the bias
+w = np.array([0.5, -1.0])  # the weights before learning
+b = 0.5  # the bias before learning
 t = 1.0  # the right answer
 
 
-def loss(w: NDArray[np.float64], b: float) -> float:
-    a = x @ w + b
+def loss(w: NDArray, b: float) -> float:
+    a = x @ w + b  # x @ w is x[0] w[0] + x[1] w[1]
     y = a if a > 0 else 0.0
-    return float(y - t) ** 2
+    return (y - t) ** 2
 
 
-print(f"the sum      a = {x[0]:g} * {w[0]:g} + {x[1]:g} * {w[1]:g} + {b:g} = {x @ w + b:g}")
-print(f"the answer   y = relu(a) = {max(x @ w + b, 0):g}, but {t:g} would be right")
-print(f"the loss     L = (y - t)^2 = {loss(w, b):g}")
+a = x @ w + b
+y = a if a > 0 else 0.0
+print(f"the sum      a = {x[0]:g} * {w[0]:g} + ({x[1]:g}) * ({w[1]:g}) + {b:g} = {a:g}")
+print(f"the answer   y = relu({a:g}) = {y:g}, but the right answer is t = {t:g}")
+print(f"the loss     L = ({y:g} - {t:g})^2 = {loss(w, b):g}")
 
 # %% [markdown]
 """
 ## Nudge a weight and look
 
-The simplest way to find out what a weight does is to change it a little, and to see by how much the loss changes. The
-change of the loss divided by the change of the weight is the *derivative* of L with respect to that weight. We write dw
-for the derivatives with respect to w: dw[0] belongs to w[0]. All derivatives together are called the *gradient*.
+The simplest way to find out what a weight does is to nudge it, that is, to change it by a tiny amount, and to see by
+how much the loss changes. The change of the loss, divided by the change of the weight, is the *derivative* of L with
+respect to this weight. We call it dw[0] for w[0], and dw[1] for w[1]. All derivatives together are the *gradient*.
 """
 
 # %%
 h = 1e-6  # the nudge
-
-
-def nudged(i: int, by: float) -> NDArray[np.float64]:
-    """A copy of w in which w[i] is changed by a small amount."""
-    changed = w.copy()
-    changed[i] += by
-    return changed
-
-
-measured = np.array([(loss(nudged(i, h), b) - loss(nudged(i, -h), b)) / (2 * h) for i in range(len(w))])
-print(f"dw, measured by nudging: {np.round(measured, 6)}")
+measured = np.zeros(2)
+for i in range(2):
+    nudge = h * np.eye(2)[i]  # only w[i] changes
+    measured[i] = (loss(w + nudge, b) - loss(w - nudge, b)) / (2 * h)
+    print(f"dw[{i}] = {measured[i]:g}: if w[{i}] grows a little, the loss changes by {measured[i]:g} times as much")
 
 # %% [markdown]
 """
 ## The same without nudging
 
-Nudging needs two runs of the neuron for each weight. A network has millions of weights, so this would take forever. The
-*chain rule* gives all derivatives at once. Start at the loss and go back, one line at a time. Each line asks: if this
-number grows a little, how much does L grow?
+Nudging takes two forward passes for each weight. A network can have millions of weights, so this would take forever.
+The *chain rule* gives all derivatives in one pass. It starts at the loss and goes back through the formulas, one line
+at a time, and is therefore called the *backward pass*. At each line we ask: if this number grows a little, by how
+many times as much does L grow? That is the number's gradient, written with a d before its name. It is the gradient
+found so far, times the derivative of one line:
 
-    L = (y - t)^2              dy = 2 (y - t)
-    y = max(a, 0)              da = dy if a > 0, else 0          relu passes a positive a unchanged, and blocks others
-    a = x @ w + b              dw[i] = da x[i]                   w[i] is multiplied by x[i]
-                               dx[i] = da w[i]                   x[i] is multiplied by w[i]
-                               db = da                           b is just added
+    L = (y - t)^2         dy = 2 (y - t)                 the derivative of a square
+    y = max(a, 0)         da = dy if a > 0, else 0       relu has slope 1 above 0, and slope 0 below
+    a = x @ w + b         dw[i] = da x[i]                because w[i] is multiplied by x[i]
+                          dx[i] = da w[i]                because x[i] is multiplied by w[i]
+                          db    = da                     because b is only added
+
+An input cannot be changed by learning, so dx seems useless here. But in a network the input of one neuron is the
+answer of another, which has to know how to change it. Lesson 2 shows this.
 """
 
 # %%
-a = x @ w + b
-y = max(a, 0.0)
 dy = 2 * (y - t)
 da = dy if a > 0 else 0.0
 dw = da * x
 dx = da * w
 db = da
-print(f"dy = {dy:g}   da = {da:g}   dw = {dw}   dx = {dx}   db = {db:g}")
-print(f"largest difference between dw and the measured one: {np.abs(dw - measured).max():.0e}")
+print(f"dy = 2 * ({y:g} - {t:g}) = {dy:g}")
+print(f"da = {da:g}, because a = {a:g} is {'positive' if a > 0 else 'not positive'}")
+print(f"dw = {da:g} * {x} = {dw}, as measured (the largest difference is {np.abs(dw - measured).max():.0e})")
+print(f"dx = {da:g} * {w} = {dx},  db = {db:g}")
 
 # %% [markdown]
 """
-## Learning: a step against the gradient
+## A step that learns
 
-dw[0] is positive: if w[0] grows, the loss grows. So w[0] should shrink; and w[1], whose derivative is negative, should
-grow. Subtracting the gradient does both. The *learning rate* says how large the step is. If it is too large, the step
-goes too far: the sum a becomes negative, relu gives 0 and blocks the gradient, and the neuron cannot learn any more.
+dw[0] is positive: if w[0] grows, the loss grows, so w[0] should shrink. dw[1] is negative, so w[1] should grow. The
+rule "subtract the gradient" does both. It also says by how much: a weight with a large derivative changes a lot.
+
+    w <- w - rate dw         b <- b - rate db
+
+The factor, called the *learning rate*, is ours to choose. With a small one, learning is slow. With a large one, the
+step goes too far: below, the last one makes the sum a negative, so relu answers 0 and da is 0. From then on all
+gradients are 0, and the neuron never changes again. It is called a *dead* neuron.
+
+The picture shows the loss for many values of w[0], with all else unchanged. Our dw[0] is the slope of this curve.
 """
+
 
 # %%
 for rate in (0.02, 0.1, 0.2):
     new_w, new_b = w - rate * dw, b - rate * db
-    new_a = x @ new_w + new_b
-    blocked = "" if new_a > 0 else ", and relu blocks every further gradient"
-    print(f"learning rate {rate:<4g}  w = {new_w}, b = {new_b:g}: loss {loss(new_w, new_b):g}{blocked}")
-
-# %% [markdown]
-"""
-The left picture shows the meaning of dw[0]: it is the slope of the loss. The right picture shows the loss for all pairs
-of weights, with ten steps of the best of the three learning rates.
-"""
+    dead = "" if x @ new_w + new_b > 0 else ", a dead neuron"
+    print(f"rate {rate:<4g} w = {new_w}, b = {new_b:.2f}: loss {loss(new_w, new_b):.2f}{dead}")
 
 # %%
-figure = Picture(figsize=(7, 3.3), layout="constrained")
-left, right = figure.subplots(1, 2)
-values = np.linspace(-0.8, 1.0, 181)
-left.plot(values, [loss(np.array([value, w[1]]), b) for value in values], color=BLUE)
-near = np.array([0.2, 0.8])
-left.plot(near, loss(w, b) + dw[0] * (near - w[0]), color=VERMILION, label=f"slope dw[0] = {dw[0]:g}")
-left.plot(w[0], loss(w, b), "o", color=VERMILION)
-left.legend(frameon=False, fontsize=9)
-dress(left, "One weight", "w[0]", "loss L")
-
-path, path_b = [w], b
-for _ in range(10):
-    step_a = x @ path[-1] + path_b
-    step_da = 2 * (max(step_a, 0.0) - t) * (step_a > 0)
-    path.append(path[-1] - 0.02 * step_da * x)
-grid = np.linspace(-1.5, 1.0, 121)
-surface = [[loss(np.array([w0, w1]), b) for w0 in grid] for w1 in grid]
-lines = right.contour(grid, grid, surface, levels=[0.1, 0.5, 0.99, 2, 4, 8], colors=GREY, linewidths=0.8)
-right.clabel(lines, fontsize=7)
-right.plot(*np.array(path).T, "o-", color=VERMILION, markersize=3)
-dress(right, "Both weights", "w[0]", "w[1]")
-lesson.show(figure, "neuron")
+figure = Picture(figsize=(6, 3.2), layout="constrained")
+ax = figure.subplots()
+values = np.linspace(-1.5, 0.9, 241)
+ax.plot(values, [loss(np.array([value, w[1]]), b) for value in values], color=BLUE)
+ax.axline((w[0], loss(w, b)), slope=dw[0], color=VERMILION)
+ax.plot(w[0], loss(w, b), "o", color=VERMILION)
+ax.text(-0.25, 2.5, f"slope dw[0] = {dw[0]:g}", color=VERMILION)
+ax.text(-1.5, 1.15, "dead: slope 0", color=GREY)
+dress(ax, "One weight changes", "weight w[0]", "loss L")
+lesson.show(figure, "slope")
 
 # %% [markdown]
 """
 ## The real thing
 
-`Dense` in tinydl/layers/dense.py is a layer of such neurons. With one neuron, it gives the same numbers.
+`Dense`, in tinydl/layers/dense.py, is a layer of such neurons side by side. With one neuron it gives the same
+numbers:
 """
 
 # %%
 layer = Dense(1, "relu")
-layer.build((2,), np.random.default_rng(0), "float64")
+layer.build((2,), np.random.default_rng(0), "float64")  # for 2 inputs; its weights are random at first
 layer.params["W"][:, 0] = w
-layer.params["b"][:] = b
-layer_y = layer.forward(x[None, :], training=True)
+layer.params["b"][0] = b
+layer_y = layer.forward(x[None, :], training=True)  # a batch of one row
 layer_dx = layer.backward(np.array([[dy]]))
-print(f"Dense: y = {layer_y[0]}, dW = {layer.grads['W'][:, 0]}, db = {layer.grads['b']}, dx = {layer_dx[0]}")
+print(f"y = {layer_y[0, 0]:g}, dW = {layer.grads['W'][:, 0]}, db = {layer.grads['b'][0]:g}, dx = {layer_dx[0]}")
 
 # %% [markdown]
 """
-**Exercise.** examples/lessons/exercises/01_a_neuron_by_hand.py: the gradients of a neuron that ends in another
-function. Fill in the gaps and run the file; it checks your gradients.
+**Exercise.** `examples/lessons/exercises/01_a_neuron_by_hand.py` has a neuron with another function in the place of
+relu. Write its gradients where the file says "your code", and run it. It checks them.
 
-**Next.** Lesson 2: several such functions in a row, and why going back through them is so cheap.
+**Next.** Lesson 2: several neurons in a row, and why the backward pass is so cheap.
 """

@@ -1,0 +1,15 @@
+SOLUTION = ["dh = dy @ W.T", "dW = h.T @ dy + x.T @ dh", "dx = dh @ W.T"]
+MISTAKES = {
+    "second place alone": {1: "dW = h.T @ dy"},
+    "overwritten": {1: "dW = h.T @ dy\ndW = x.T @ dh"},
+    "h skipped": {1: "dW = h.T @ dy + x.T @ dy"},
+    "mean of the places": {1: "dW = (h.T @ dy + x.T @ dh) / 2"},
+    "h skipped in dx": {2: "dx = dy @ W.T"},
+}
+MESSAGES = {
+    "second place alone": ["only the gradient from y = h @ W is there"],
+    "overwritten": ["W is used in both lines", "only the gradient from h = x @ W is there"],
+    "h skipped": ["dW must be", "the first line gets dh"],
+    "mean of the places": ["no mean is taken"],
+    "h skipped in dx": ["dx must be", "the first line gets dh"],
+}
