@@ -111,10 +111,10 @@ print(f"Residual: dx = {block.backward(upstream)[0]}")
 layer = Dense(1)
 layer.build((1,), np.random.default_rng(0), "float64")
 layer.params["W"][...], layer.params["b"][...] = w, b
-for place, value, gradient in (("second", h, dy), ("first", x, dh)):
+for line, value, gradient in (("second", h, dy), ("first", x, dh)):
     layer.forward(np.array([[value]]), training=True)
     layer.backward(np.array([[gradient]]))
-    print(f"after backward in the {place} place: dW = {layer.grads['W'][0, 0]:g}, db = {layer.grads['b'][0]:g}")
+    print(f"after backward through the {line} line: dW = {layer.grads['W'][0, 0]:g}, db = {layer.grads['b'][0]:g}")
 layer.zero_grad()
 print(f"after zero_grad: dW = {layer.grads['W'][0, 0]:g}, db = {layer.grads['b'][0]:g}")
 
