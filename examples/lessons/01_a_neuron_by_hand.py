@@ -89,8 +89,7 @@ da = dy if a > 0 else 0.0
 dw = da * x
 dx = da * w
 db = da
-print(f"dy = 2 * ({y:g} - {t:g}) = {dy:g}")
-print(f"da = {da:g}, because a = {a:g} is {'positive' if a > 0 else 'not positive'}")
+print(f"dy = 2 * ({y:g} - {t:g}) = {dy:g}, da = {da:g}")
 print(f"dw = {da:g} * {x} = {dw}, as measured (the largest difference is {np.abs(dw - measured).max():.0e})")
 print(f"dx = {da:g} * {w} = {dx},  db = {db:g}")
 
