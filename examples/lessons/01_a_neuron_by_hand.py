@@ -50,8 +50,8 @@ print(f"the loss     L = ({y:g} - {t:g})^2 = {loss(w, b):g}")
 """
 ## Nudge a weight and look
 
-The simplest way to find out what a weight does is to nudge it, that is, to change it by a tiny amount, and to see by
-how much the loss changes. The change of the loss, divided by the change of the weight, is the *derivative* of L with
+The simplest way to find out what a weight does is to nudge it, here by h in both directions, and to see by how much
+the loss changes. The change of the loss, divided by the change of the weight (2 h), is the *derivative* of L with
 respect to this weight. We call it dw[0] for w[0], and dw[1] for w[1]. All derivatives together are the *gradient*.
 """
 
@@ -103,17 +103,16 @@ rule "subtract the gradient" does both. It also says by how much: a weight with 
     w <- w - rate dw         b <- b - rate db
 
 The factor, called the *learning rate*, is ours to choose. With a small one, learning is slow. With a large one, the
-step goes too far: below, the last one makes the sum a negative, so relu answers 0 and da is 0. From then on all
-gradients are 0, and the neuron never changes again. It is called a *dead* neuron.
+step goes too far: below, the last one makes a negative, so relu gives 0 and da is 0. From then on all gradients are 0
+for this x. If that is so for every x that the neuron sees, it never changes again, and is called *dead*.
 
 The picture shows the loss for many values of w[0], with all else unchanged. Our dw[0] is the slope of this curve.
 """
 
-
 # %%
 for rate in (0.02, 0.1, 0.2):
     new_w, new_b = w - rate * dw, b - rate * db
-    dead = "" if x @ new_w + new_b > 0 else ", a dead neuron"
+    dead = "" if x @ new_w + new_b > 0 else ", and a < 0: dead"
     print(f"rate {rate:<4g} w = {new_w}, b = {new_b:.2f}: loss {loss(new_w, new_b):.2f}{dead}")
 
 # %%
@@ -130,10 +129,7 @@ lesson.show(figure, "slope")
 
 # %% [markdown]
 """
-## The real thing
-
-`Dense`, in tinydl/layers/dense.py, is a layer of such neurons side by side. With one neuron it gives the same
-numbers:
+**The real thing.** `Dense`, in tinydl/layers/dense.py, is a layer of such neurons. With one neuron it gives the same:
 """
 
 # %%

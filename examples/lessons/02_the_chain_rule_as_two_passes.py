@@ -7,9 +7,8 @@
 **Question.** In a network, one neuron's answer is the next one's input. How does the first neuron, far from the loss,
 find out how to change? And why is that cheap, even for millions of weights?
 
-Here are two neurons in a row, each with one input. The first ends in the sigmoid, 1 / (1 + exp(-a)), which turns
-every number into one between 0 and 1. Each line below is a *link* of a chain: it uses only the result of the line
-before it.
+Here are two neurons in a row, each with one input. The first ends in the sigmoid, 1 / (1 + exp(-a)), a number between
+0 and 1. Each line below is a *link* of a chain: it uses only the result of the line before it.
 
     a = w1 x + b1
     h = sigmoid(a)
@@ -19,9 +18,8 @@ before it.
 The chain rule says: if a nudge of x changes a by the factor 2, and a nudge of a changes h by the factor 3, then a
 nudge of x changes h by the factor 6. Derivatives along a chain are multiplied.
 
-So each link only has to know its own derivative. `forward` takes the value from the link before, and stores what
-`backward` will need. `backward` takes the gradient of the link's result, dy, and returns the gradient of its input,
-dx.
+So each link only has to know its own derivative. In the code below, x is always the input of a link and y its result.
+`forward` computes y and stores what `backward` will need. `backward` takes dy and returns dx.
 """
 
 # %%
@@ -93,8 +91,9 @@ for link in reversed(chain):
 
 for name, value, gradient in zip("xahyL", values, gradients, strict=True):
     print(f"{name} = {value:<6g} d{name} = {gradient:g}")
-for number, link in enumerate((link for link in chain if isinstance(link, Affine)), start=1):
-    print(f"dw{number} = {link.dw:g}, db{number} = {link.db:g}")
+for link in chain:
+    if isinstance(link, Affine):
+        print(f"the link with w = {link.w:g}: dw = {link.dw:g}, db = {link.db:g}")
 
 # %% [markdown]
 """
@@ -102,12 +101,11 @@ Check one by hand: the road from w1 to L passes through every link, so dw1 is a 
 
     dw1 = 2 (y - t)  *  w2  *  h (1 - h)  *  x
 
-The picture has the values of forward above the links, and the gradients of backward below them.
+The picture has the values of forward above the links, and the gradients below.
 """
 
 # %%
-x, _, h, y, _ = values
-t, w2 = 2.0, 3.0
+x, t, w2, h, y = 2.0, 2.0, 3.0, values[2], values[3]
 print(f"dw1 = {2 * (y - t):g} * {w2:g} * {h * (1 - h):g} * {x:g} = {2 * (y - t) * w2 * h * (1 - h) * x:g}")
 
 figure = Picture(figsize=(7, 2), layout="constrained")
@@ -115,10 +113,9 @@ ax = figure.subplots()
 ax.set(xlim=(-0.6, 8.6), ylim=(-1.3, 0.9))
 ax.axis("off")
 for i, link in enumerate(chain):
-    label, below = ("sigmoid", "") if isinstance(link, Sigmoid) else ("(y - t)²", "")
+    label, below = "sigmoid" if isinstance(link, Sigmoid) else "(y - t)²", ""
     if isinstance(link, Affine):
-        sign = "-" if link.b < 0 else "+"
-        label, below = f"{link.w:g} x {sign} {abs(link.b):g}", f"dw = {link.dw:g}\ndb = {link.db:g}"
+        label, below = f"w = {link.w:g}\nb = {link.b:g}", f"dw = {link.dw:g}\ndb = {link.db:g}"
     ax.text(2 * i + 1, 0, label, ha="center", va="center", bbox={"boxstyle": "round,pad=0.5", "fc": "white"})
     ax.text(2 * i + 1, -1.25, below, color=VERMILION, ha="center", fontsize=9)
 for i, name in enumerate("xahyL"):
@@ -147,8 +144,7 @@ for pairs in (1, 10, 1000):
 **The real thing.** `Sequential`, in tinydl/layers/containers.py, has these two loops. Its links are layers, their
 values are arrays, and each array has a gradient of the same shape.
 
-**Exercise.** `examples/lessons/exercises/02_the_chain_rule_as_two_passes.py`: write another link, and the loop
-backward.
+**Exercise.** `examples/lessons/exercises/02_the_chain_rule_as_two_passes.py`: another link, and the loop backward.
 
 **Next.** Lesson 3: a layer of many neurons, where the products become matrix products.
 """
