@@ -37,7 +37,12 @@ def check():
     x, w, b, dy = np.array([1.0, -2.0]), np.array([0.5, 0.25]), np.array(0.0), 8.0
     dx, dw, db = backward(dy, x, w, b)  # a = 0, so y = 0.5 and da = 8 * 0.5 * 0.5 = 2
     no_slope = "da must be dy times the slope of the sigmoid, y (1 - y)"
-    compare("db", db, 2.0, {no_slope: 8.0, "b enters a with factor 1, so db = da: da is missing": 1.0})
+    compare("db", db, 2.0, {
+        no_slope: 8.0,
+        "da must be multiplied by dy, the gradient that arrives": 0.25,
+        "the slope of the sigmoid is y (1 - y), with both factors": 4.0,
+        "b enters a with factor 1, so db = da: da is missing": 1.0,
+    })  # fmt: skip
     swapped = "look at what each input is multiplied by in a: x[i] enters with factor w[i], and w[i] with factor x[i]"
     compare("dx", dx, [1.0, 0.5], {swapped: 2 * x, no_slope: 8 * w})
     compare("dw", dw, [2.0, -4.0], {swapped: 2 * w, no_slope: 8 * x})

@@ -44,15 +44,24 @@ def check():
     mean = "the changes that the examples cause add up, so db is a sum over the rows, not a mean"
     compare("db", layer.db, da.sum(axis=0), {
         no_slope: dy.sum(axis=0), mean: da.mean(axis=0),
+        "in da, the slope of tanh is 1 - y^2: y is not squared": (dy * (1 - y)).sum(axis=0),
+        "in da, the slope must be multiplied by dy, the gradient that arrives": (1 - y**2).sum(axis=0),
+        "da is a product entry by entry, with *: @ is a matrix product": (dy @ (1 - y**2)).sum(axis=0),
         "sum over the rows (axis=0), so that one number is left for each unit": da.sum(axis=1),
     })  # fmt: skip
     compare("dW", layer.dW, x.T @ da, {
         "this is the transpose of dW: the sum over the rows needs x.T on the left": da.T @ x,
         "x.T is missing: the index that is summed over, the row, must stand inside the product": x @ da,
         "the changes add up over the rows: the sum must not be divided by n": x.T @ da / len(x),
+        "it must be computed from da, not from dy: go back through tanh first": x.T @ dy,
     })  # fmt: skip
     transposed = "W must be transposed: W.T. With other shapes, NumPy would have refused this product"
-    compare("dx", dx, da @ W.T, {transposed: da @ W})
+    compare("dx", dx, da @ W.T, {
+        transposed: da @ W,
+        "da belongs on the left: its rows are the examples, as those of dx": W @ da,
+        "da belongs on the left: its rows are the examples, as those of dx (and W must be transposed)": W.T @ da,
+        "it must be computed from da, not from dy: go back through tanh first": dy @ W.T,
+    })  # fmt: skip
     print(check_layer(DenseTanh(rng.normal(size=(4, 2)), rng.normal(size=2)), x=(5, 4)))
 
 

@@ -39,10 +39,12 @@ def check():
         "W is used in both lines, but only the gradient from y = h @ W is there": second,
         "W is used in both lines, but only the gradient from h = x @ W is there": first,
         skipped: second + x.T @ dy,
+        "dh comes from y = h @ W, so W must be transposed in it: dy @ W.T, as in lesson 3": second + x.T @ (dy @ W),
+        "the sum over the rows needs x.T and h.T on the left, as in lesson 3": dy @ h.T + dh @ x.T,
         "the two gradients are added, not multiplied": second * first,
         "the two gradients are added: no mean is taken": (second + first) / 2,
     })  # fmt: skip
-    compare("dx", dx, dh @ W.T, {skipped: dy @ W.T})
+    compare("dx", dx, dh @ W.T, {skipped: dy @ W.T, "W must be transposed, as in lesson 3": dh @ W})
     print(check_function(forward, backward, x=(4, 3), W=(3, 3)))
 
 

@@ -41,7 +41,7 @@ def check():
 
     with np.errstate(all="ignore"):
         loss, dz = cross_entropy(z, y)
-        large, _ = cross_entropy(np.array([[1000.0, 0.0, -1000.0]]), np.array([[0.0, 0.0, 1.0]]))
+        large, _ = cross_entropy(np.array([[1000.0, 0.0, -1000.0], [-999.0, -999.0, -2000.0]]), np.eye(3)[[2, 0]])
     compare("loss", loss, right.mean(), {
         "the loss of the batch is the mean over its rows, not the sum": right.sum(),
         "the loss of the batch is the mean over n rows, not over all n * classes entries": right.sum() / 6,
@@ -50,11 +50,16 @@ def check():
         "each row has its own sum: sum over axis=1, not axis=0": wrong_sum(s, 0),
         "each row has its own sum: sum over axis=1, not axis=0, and subtract the row's largest score": wrong_sum(z, 0),
     })  # fmt: skip
-    overflow = "exp of a large score overflows: use s, not z, in exp, and do not take the logarithm of p"
-    compare("loss of scores of 1000", large, 2000.0, {overflow: np.nan, f"{overflow} (log 0 is -inf)": np.inf})
+    overflow = (
+        "exp of a large score is inf, and the logarithm of a tiny one -inf: use s, not z, in exp, subtract the largest "
+        "score of each row (axis=1), and do not take the logarithm of p"
+    )
+    compare("loss of scores of 1000", large, (2000 + np.log(2)) / 2, {overflow: np.nan, f"{overflow} (inf)": np.inf})
     compare("dz", dz, (p - y) / 2, {
         "the mean over n rows divides the loss, so it divides its gradient, too": p - y,
         "the right class is missing: subtract y": p / 2,
+        "dz is p - y: log_p is the logarithm of p, and exp undoes it": (np.log(p) - y) / 2,
+        "exp(s) does not add up to 1: p is exp(log_p)": (np.exp(s) - y) / 2,
         "the sign: the score of the right class must be pushed up, so its gradient is negative": (y - p) / 2,
     })  # fmt: skip
     rng = np.random.default_rng(0)

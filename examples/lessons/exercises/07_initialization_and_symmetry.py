@@ -27,14 +27,16 @@ def check():
         raise Wrong("all units have the same weights, so they would stay equal for ever: draw inputs * units numbers")
     if np.array_equal(W, he_normal(200, 50, rng)):
         raise Wrong("two layers got the same weights: draw them from the rng that is handed to you")
+    if not np.array_equal(*(he_normal(3, 2, np.random.default_rng(1)) for _ in range(2))):
+        raise Wrong("the same seed must give the same weights: draw them from rng, not from np.random")
+    if abs(W.mean()) > 0.05 * W.std():
+        raise Wrong(f"the mean of W must be about 0, got {W.mean():.4f}: draw from rng.normal, with mean 0")
     compare("standard deviation of W", W.std(), np.sqrt(2 / 200), {
         "this is the variance, 2 / inputs: the standard deviation is its square root": 2 / 200,
         "a neuron adds up `inputs` numbers, not `units`": np.sqrt(2 / 50),
         "relu sets half of the sums to 0: the 2 in 2 / inputs makes up for it": np.sqrt(1 / 200),
         "the mean of inputs and units is Glorot's rule, for tanh: here only the inputs count": np.sqrt(2 / 250),
     }, rtol=0.05)  # fmt: skip
-    if abs(W.mean()) > 0.005:
-        raise Wrong(f"the mean of W must be about 0, got {W.mean():.4f}")
 
     x = rng.normal(size=(500, 100))
     size = np.sqrt(np.mean(x**2))

@@ -131,6 +131,15 @@ def test_an_error_in_the_code_is_shown_with_its_line(tmp_path: Path) -> None:
     assert re.search(r"line \d+, in backward:  db = da \* missing\n", printed)
 
 
+def test_the_manual_quotes_a_message(tmp_path: Path) -> None:
+    path = tmp_path / "03_dense.py"
+    tables = answers("03_dense")
+    code = [tables.MISTAKES["mean in db"].get(gap, right) for gap, right in enumerate(tables.SOLUTION)]
+    path.write_text(filled("03_dense", code), encoding="utf-8")
+    manual = Path(__file__).parents[3] / "docs" / "lessons.md"
+    assert f"```text\n{result_of(path)[1]}```" in manual.read_text(encoding="utf-8")
+
+
 def test_results_are_compared() -> None:
     compare("y", [1.0, 2.0 + 1e-9], [1.0, 2.0])
     compare("y", 0.0, 0.0)

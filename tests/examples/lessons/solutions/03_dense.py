@@ -7,6 +7,12 @@ MISTAKES = {
     "x not transposed": {1: "self.dW = x @ da"},
     "divided by n": {1: "self.dW = x.T @ da / len(x)"},
     "W not transposed": {3: "dx = da @ W"},
+    "y not squared": {0: "da = dy * (1 - y)"},
+    "dy forgotten": {0: "da = 1 - y**2"},
+    "matrix product in da": {0: "da = dy @ (1 - y**2)"},
+    "dy in dW": {1: "self.dW = x.T @ dy"},
+    "dy in dx": {3: "dx = dy @ W.T"},
+    "order in dx": {3: "dx = W.T @ da"},
 }
 MESSAGES = {
     "tanh forgotten": ["da must be dy times the slope of tanh"],
@@ -16,4 +22,10 @@ MESSAGES = {
     "x not transposed": ["x.T is missing"],
     "divided by n": ["must not be divided by n"],
     "W not transposed": ["dx must be", "W must be transposed"],
+    "y not squared": ["y is not squared"],
+    "dy forgotten": ["must be multiplied by dy"],
+    "matrix product in da": ["@ is a matrix product"],
+    "dy in dW": ["from da, not from dy"],
+    "dy in dx": ["from da, not from dy"],
+    "order in dx": ["da belongs on the left"],
 }

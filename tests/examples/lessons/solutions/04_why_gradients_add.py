@@ -5,6 +5,9 @@ MISTAKES = {
     "h skipped": {1: "dW = h.T @ dy + x.T @ dy"},
     "mean of the places": {1: "dW = (h.T @ dy + x.T @ dh) / 2"},
     "h skipped in dx": {2: "dx = dy @ W.T"},
+    "W not transposed in dh": {0: "dh = dy @ W"},
+    "order in dW": {1: "dW = dy @ h.T + dh @ x.T"},
+    "W not transposed in dx": {2: "dx = dh @ W"},
 }
 MESSAGES = {
     "second place alone": ["only the gradient from y = h @ W is there"],
@@ -12,4 +15,7 @@ MESSAGES = {
     "h skipped": ["dW must be", "the first line gets dh"],
     "mean of the places": ["no mean is taken"],
     "h skipped in dx": ["dx must be", "the first line gets dh"],
+    "W not transposed in dh": ["dh comes from y = h @ W, so W must be transposed"],
+    "order in dW": ["x.T and h.T on the left"],
+    "W not transposed in dx": ["dx must be", "W must be transposed"],
 }

@@ -14,9 +14,12 @@ MISTAKES = {
     "gradient of the sum": {3: "dz = np.exp(log_p) - y"},
     "y forgotten": {3: "dz = np.exp(log_p) / len(z)"},
     "wrong sign": {3: "dz = (y - np.exp(log_p)) / len(z)"},
+    "largest of all rows": {0: "s = z - z.max()"},
+    "log_p for p": {3: "dz = (log_p - y) / len(z)"},
+    "exp(s) for p": {3: "dz = (np.exp(s) - y) / len(z)"},
 }
 MESSAGES = {
-    "overflow": ["loss of scores of 1000 must be", "exp of a large score overflows"],
+    "overflow": ["loss of scores of 1000 must be", "exp of a large score is inf", "use s, not z, in exp"],
     "logarithm of p": ["loss of scores of 1000 must be", "do not take the logarithm of p"],
     "wrong axis": ["loss must be", "sum over axis=1"],
     "wrong axis, not shifted": ["loss must be", "sum over axis=1"],
@@ -25,4 +28,7 @@ MESSAGES = {
     "gradient of the sum": ["dz must be", "so it divides its gradient, too"],
     "y forgotten": ["subtract y"],
     "wrong sign": ["dz must be", "its gradient is negative"],
+    "largest of all rows": ["subtract the largest score of each row"],
+    "log_p for p": ["exp undoes it"],
+    "exp(s) for p": ["exp(s) does not add up to 1"],
 }

@@ -8,6 +8,8 @@ MISTAKES = {
     "one draw for all units": {1: "W = np.repeat(rng.normal(0, std, (inputs, 1)), units, axis=1)"},
     "another generator": {1: "W = np.random.default_rng(0).normal(0, std, (inputs, units))"},
     "transposed": {1: "W = rng.normal(0, std, (units, inputs))"},
+    "the global generator": {1: "W = np.random.normal(0, std, (inputs, units))"},
+    "not from -1 to 1": {1: "W = rng.random((inputs, units)) * std"},
 }
 MESSAGES = {
     "variance": ["the standard deviation is its square root"],
@@ -18,4 +20,6 @@ MESSAGES = {
     "one draw for all units": ["all units have the same weights"],
     "another generator": ["draw them from the rng"],
     "transposed": ["W must have shape (inputs, units)"],
+    "the global generator": ["not from np.random"],
+    "not from -1 to 1": ["the mean of W must be about 0"],
 }
