@@ -43,10 +43,10 @@ print(f"y =\n{y}")
 """
 ## Backward, entry by entry
 
-From the layers above comes dy, of the shape of y: dy[m, j] is the derivative of the loss with respect to y[m, j]. For
-each entry of W we ask which results it enters, and with which factor. The answers of all examples use the same W[i,
-j]. For example m it enters y[m, j], with factor x[m, i]. A nudge of W[i, j] changes all these results, and the
-changes add up:
+From the layer above (the next one on the way to the loss) comes dy, of the shape of y: dy[m, j] is the derivative of
+the loss with respect to y[m, j]. For each entry of W we ask which results it enters, and with which factor. The
+answers of all examples use the same W[i, j]. For example m it enters y[m, j], with factor x[m, i]. A nudge of W[i, j]
+changes all these results, and the changes add up:
 
     dW[i, j] = sum over m of x[m, i] dy[m, j]
 
@@ -119,7 +119,7 @@ lesson.show(figure, "three_products")
 ## When the shapes do not help
 
 If n, inputs and units are all equal, a wrong product has the right shape too. Then only a check of the numbers helps:
-`check_function` nudges entries, as in lesson 1, and compares.
+`check_function` nudges entries, as in lesson 1 ("numeric"), and compares with what backward returns ("analytic").
 """
 
 # %%

@@ -87,14 +87,13 @@ lesson.show(figure, "two_roads")
 """
 ## The same rule in four places
 
-1. **A batch.** All rows of x use the same W, so dW is a sum over the rows. This is the sum inside `x.T @ dy` of
-lesson 3. 2. **Several units.** Each unit uses the same input, so dx is a sum over the units: the sum inside `dy @
-W.T`. 3. **A shortcut.** In y = x + f(x), x has a road through f and one around it: dx = dy + (what f's backward
-returns). 4. **A shared layer.** A layer that is used twice gets two calls of backward. So a layer *adds* to its
-gradients, with    `+=`, and they are set to zero before each step. With `=`, the second call would erase what the
-first one found.
+- **A batch.** All rows of x use the same W, so dW is a sum over the rows: the sum inside `x.T @ dy` of lesson 3.
+- **Several units.** Each unit uses the same input, so dx is a sum over the units: the sum inside `dy @ W.T`.
+- **A shortcut.** In y = x + f(x), x has a road through f and one around it: dx is dy plus what f's backward returns.
+- **A shared layer.** A layer that is used twice gets two calls of backward. So a layer *adds* to its gradients, with
+  `+=`, and they are set to zero before each step. With `=`, the second call would erase what the first one found.
 
-Here are places 3 and 4 in tinydl: a shortcut, and one Dense layer that is used twice.
+Here are the last two in tinydl: a shortcut, and one Dense layer that is used twice.
 """
 
 # %%

@@ -4,7 +4,7 @@
 
     python examples/lessons/06_softmax_and_cross_entropy.py
 
-**Question.** A network has to choose one of several classes: cat, dog or bird? It gives each class a score. How do
+**Question.** A network has to tell cats, dogs and birds apart. It gives each of these *classes* a score. How do
 scores become probabilities, how wrong are these, and why is the gradient as simple as p - y?
 
 Scores z, also called *logits*, can be any numbers. Probabilities are positive and add up to 1. The function exp makes
@@ -68,10 +68,10 @@ print(f"measured by nudging: {np.round(measured, 6)}")
 """
 ## Large scores
 
-exp(1000) is larger than the largest number that a computer can store, and inf / inf is not a number. The remedy:
-adding the same number to all scores changes no probability, because it multiplies every exp(z[k]) and S by the same
-factor. So subtract the largest score first. Then exp gets 0 and negative numbers only. The loss is computed from
--z[c] + log S, never as the logarithm of a p, because a tiny p is rounded to 0, and log 0 is -inf.
+exp(1000) is larger than the largest float64, so NumPy gives inf, and inf / inf is not a number. The remedy: adding
+the same number to all scores changes no probability, because it multiplies every exp(z[k]) and S by the same factor.
+So subtract the largest score first. Then exp gets 0 and negative numbers only. The loss is computed from -z[c] + log
+S, never as the logarithm of a p, because a tiny p is rounded to 0, and log 0 is -inf.
 """
 
 # %%
