@@ -1,13 +1,18 @@
-"""The place of a lesson's pictures: --out when the lesson runs as a script, the page itself in a notebook."""
+"""The place of a lesson's pictures and animations: --out in a script, the page itself in a notebook."""
 
 from __future__ import annotations
 
 import argparse
+import base64
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from matplotlib.animation import Animation, PillowWriter
 from matplotlib.figure import Figure
 
+from tinydl.files import write_whole
 from tinydl.plots.style import save
 
 
@@ -40,3 +45,25 @@ class Lesson:
             save(figure, self.out / f"{name}.png")
             print(f"\nPicture: {self.out / name}.png")
         return figure
+
+    def play(self, animation: Animation, name: str) -> Player | None:
+        """Save the animation as NAME.gif if the lesson runs as a script, else return it, for the notebook to play."""
+        with TemporaryDirectory() as folder:
+            draft = Path(folder, "draft.gif")
+            animation.save(draft, writer=PillowWriter(fps=5), dpi=80)
+            gif = draft.read_bytes()
+        if self.out is None:
+            return Player(gif)
+        write_whole(self.out / f"{name}.gif", gif)
+        print(f"\nAnimation: {self.out / name}.gif")
+        return None
+
+
+@dataclass
+class Player:
+    """An animation that a notebook plays on its page."""
+
+    gif: bytes = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return f'<img style="max-width: 100%" src="data:image/gif;base64,{base64.b64encode(self.gif).decode("ascii")}">'
