@@ -1,166 +1,150 @@
-"""A convolution is a matrix product: im2col, col2im and the gradients, number by number.
-
-At one position of an image, a filter computes a dot product with the patch under it. With every patch written as a row
-of a matrix (im2col), all positions together are one matrix product, the operation that computers do best. In backward
-the same matrix gives the filter's gradient, and im2col's transpose, col2im, adds up each pixel's shares from
-overlapping patches:
+# %% [markdown]
+"""
+# Lesson 9: im2col by hand
 
     python examples/lessons/09_im2col_by_hand.py
+
+A convolution slides a small matrix of weights, the kernel, over an image. At each place it multiplies the kernel with
+the patch of pixels under it, entry by entry, and adds up the products. The sums form a new image.
+
+**Question.** What has this to do with a Dense layer, y = x @ W? And where do the gradients go when patches overlap?
 """
 
-from __future__ import annotations
-
-import argparse
-
+# %%
 import numpy as np
+from lesson import Lesson
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from tinydl.kernels import Window
-from tinydl.layers import Conv2D
-from tinydl.layers.conv import col2im, im2col
+from tinydl.layers import Conv2D, conv
+from tinydl.plots import BLUE, GREY, ORANGE, VERMILION, Picture
 
-NO_PADDING = ((0, 0), (0, 0))
-IMAGE = np.array([[1, 2, 0, 1], [3, 1, 1, 0], [0, 2, 4, 1], [1, 0, 1, 2]], np.float64)
-KERNEL_2 = np.array([[1, 2], [3, -1]], np.float64)
-KERNEL_3 = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float64)  # detects edges: left minus right
-DY = np.array([[1, 2, -1], [0, 1, 3], [2, -2, 1]], np.float64)  # an upstream gradient, as from the layers above
+lesson = Lesson("09_im2col_by_hand")
 
+# %% [markdown]
+"""
+## Forward, by its definition
 
-def lines_of(matrix: NDArray[np.float64]) -> list[str]:
-    """Format a matrix of integers as text."""
-    matrix = matrix + 0.0  # so that -0 prints as 0
-    width = max(len(f"{value:.0f}") for value in matrix.flat) + 1
-    return ["[" + "".join(f"{value:{width}.0f}" for value in row) + " ]" for row in matrix]
+    y[i, j] = sum over p, q of x[i + p, j + q] W[p, q]
+"""
 
+# %%
+x, W = np.array([[1, 2, 0, 1], [3, 1, 1, 0], [0, 2, 4, 1], [1, 0, 1, 2]]), np.array([[1, 2], [3, -1]])
+places = [(i, j) for i in range(3) for j in range(3)]  # where the 2 x 2 kernel fits into the 4 x 4 image
+y = np.array([(x[i : i + 2, j : j + 2] * W).sum() for i, j in places]).reshape(3, 3)
+print(f"x =\n{x}\n\nW =\n{W}\n\ny =\n{y}")
 
-def side_by_side(**matrices: NDArray[np.float64]) -> None:
-    """Print matrices side by side, with their names above them."""
-    blocks = []
-    for name, matrix in matrices.items():
-        lines = [name.replace("_", " "), *lines_of(matrix)]
-        width = max(map(len, lines))
-        blocks.append([line.ljust(width) for line in lines])
-    height = max(map(len, blocks))
-    for block in blocks:
-        block += [" " * len(block[0])] * (height - len(block))
-    for parts in zip(*blocks, strict=True):
-        print(f"    {'    '.join(parts)}".rstrip())
-    print()
+# %% [markdown]
+"""
+## The same as a matrix product
+
+Write each patch as a row of a matrix, cols, and the kernel as a column, both in reading order. All y together are then
+one matrix product, the operation that computers do fastest. The step from x to cols is called im2col, "image to
+columns".
+
+    y = cols @ W          a Dense layer, whose rows are the patches
+"""
 
 
-def heading(text: str) -> None:
-    print(f"{text}\n{'-' * len(text)}\n")
+# %%
+def im2col(x: NDArray) -> NDArray:
+    return np.array([x[i : i + 2, j : j + 2].ravel() for i, j in places])
 
 
-def naive_convolution(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute the convolution by its definition: loop over positions and sum patch times kernel."""
-    kh, kw = kernel.shape
-    out = np.empty((image.shape[0] - kh + 1, image.shape[1] - kw + 1))
-    for i, j in np.ndindex(out.shape):
-        out[i, j] = (image[i : i + kh, j : j + kw] * kernel).sum()
-    return out
+cols, w = im2col(x), W.reshape(4, 1)
+product = cols @ w
+for k, (i, j) in enumerate(places):
+    factor = f"[{w[k, 0]:2}]" if k < len(w) else ""
+    times, equals = ("x", "=") if k == 0 else (" ", " ")
+    print(f"patch at ({i}, {j})  {cols[k]}  {times} {factor:4} {equals} [{product[k, 0]:2}]")
+print(f"equal to the definition: {np.array_equal(product.reshape(3, 3), y)}")
+
+# %% [markdown]
+"""
+## Backward
+
+A convolution is a Dense layer on patches, so two gradients are those of lesson 3, with cols in the place of x:
+
+    dW = cols.T @ dy          dcols = dy @ W.T
+
+Each row of dcols belongs to a patch. im2col has copied each pixel into every patch that contains it, and the pixel
+reaches the loss through all of its copies. So its gradient is a sum over the copies. col2im adds each row of dcols to
+the pixels that the patch came from. In the picture, the framed pixel gets an entry from each patch that contains it.
+"""
 
 
-def forward(kernel: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Show the convolution of IMAGE with a kernel as a matrix product; return the patches and the output."""
-    kh, kw = kernel.shape
-    heading(f"Forward: a {kh} x {kw} kernel")
-    side_by_side(image_x=IMAGE, kernel_W=kernel)
-    x = IMAGE[None, :, :, None]  # (images, height, width, channels)
-    cols = im2col(x, Window((kh, kw)))
-    expected = naive_convolution(IMAGE, kernel)
-    oh, ow = expected.shape
-    w = kernel.reshape(-1, 1)
-    product = cols @ w
-    places, patches = kh * kw, oh * ow
-    print(f"The kernel fits at {oh} x {ow} = {patches} places. im2col writes the patch at each place")
-    print(f"as a row of {places}; the kernel, read in the same order, is the column beside them:\n")
-    rows = lines_of(cols)
-    for n, (row, value) in enumerate(zip(rows, product[:, 0], strict=True)):
-        factor = f"[{w[n, 0]:3.0f} ]" if n < places else " " * 6
-        sign, equal = ("x", "=") if n == 0 else (" ", " ")
-        print(f"    patch at ({n // ow}, {n % ow})  {row}  {sign} {factor}  {equal} [{value:3.0f} ]")
-    for n in range(patches, places):
-        print(f"{' ' * (21 + len(rows[0]))}    [{w[n, 0]:3.0f} ]")
-    y = product.reshape(oh, ow)
-    print(f"\nReshaped to {oh} x {ow}, the product is the convolution computed by its definition:\n")
-    side_by_side(y=y, by_its_definition=expected)
-    assert np.array_equal(y, expected)
-    return cols, y
+# %%
+def col2im(dcols: NDArray) -> NDArray:
+    dx = np.zeros((4, 4), dcols.dtype)
+    for row, (i, j) in zip(dcols, places, strict=True):
+        dx[i : i + 2, j : j + 2] += row.reshape(2, 2)
+    return dx
 
 
-def backward(cols: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Show the gradients dW and dx; return dx."""
-    heading("Backward: y = cols W, so dW = cols.T dy and dcols = dy W.T")
-    shape, (kh, kw), (oh, ow) = (1, *IMAGE.shape, 1), kernel.shape, DY.shape
-    dy, w = DY.reshape(-1, 1), kernel.reshape(-1, 1)
-    d_w, d_cols = cols.T @ dy, dy @ w.T
-    side_by_side(dy_from_above=DY, dW=d_w.reshape(kh, kw))
-    print("Each row of dcols belongs to a patch: it is the patch's dy times the kernel.\n")
-    for n, row in enumerate(lines_of(d_cols)):
-        print(f"    patch at ({n // ow}, {n % ow})  {row}")
-    print("\ncol2im adds each row to the pixels of its patch. Patches overlap, so a pixel's")
-    print("gradient is a sum over all patches that contain it (counts on the left):\n")
-    d_x = col2im(d_cols, shape, Window((kh, kw)))[0, :, :, 0]
-    counts = col2im(np.ones_like(d_cols), shape, Window((kh, kw)))[0, :, :, 0]
-    side_by_side(patches_per_pixel=counts, dx=d_x)
-    print("A corner, an edge, the middle, with indices dcols[patch, place in the patch]:\n")
-    for i, j in ((0, 0), (0, 1), (1, 1)):
-        entries = [
-            (a * ow + b, (i - a) * kw + (j - b))
-            for a, b in np.ndindex(oh, ow)
-            if 0 <= i - a < kh and 0 <= j - b < kw
-        ]  # fmt: skip
-        names = " + ".join(f"dcols[{n},{k}]" for n, k in entries)
-        values = " + ".join(f"{d_cols[n, k]:.0f}" if d_cols[n, k] >= 0 else f"({d_cols[n, k]:.0f})" for n, k in entries)
-        print(f"    dx[{i},{j}] = {names}")
-        print(f"            = {values}{f' = {d_x[i, j]:.0f}' if len(entries) > 1 else ''}")
-        assert d_x[i, j] == sum(d_cols[n, k] for n, k in entries)
-    print()
-    return d_x
+dy = np.array([[1, 2, -1], [0, 1, 3], [2, -2, 1]])
+dW, dcols = cols.T @ dy.reshape(9, 1), dy.reshape(9, 1) @ w.T
+dx = col2im(dcols)
+print(f"dy =\n{dy}\n\ndW =\n{dW.reshape(2, 2)}\n\ndx =\n{dx}\n")
+print(f"copies of each pixel =\n{col2im(np.ones_like(dcols))}\n")
+pixel = (1, 1)
+patches = [k for k, (i, j) in enumerate(places) if i <= pixel[0] <= i + 1 and j <= pixel[1] <= j + 1]  # that contain it
+shares = [col2im(dcols * (np.arange(9) == k)[:, None]) for k in patches]  # the part of dx that comes from each
+print(f"dx{list(pixel)} = {' + '.join(f'({share[pixel]})' for share in shares)} = {dx[pixel]}")
 
+# %%
+figure = Picture(figsize=(7, 1.75), layout="constrained")
+panels = [(f"patch at {places[k]}", share, places[k], 2, BLUE) for k, share in zip(patches, shares, strict=True)]
+panels.append(("dx, from all nine", dx, (0, 0), 4, ORANGE))
+for ax, (title, values, (up, left), size, colour) in zip(figure.subplots(1, 5), panels, strict=True):
+    ax.add_patch(Rectangle((left, up), size, size, facecolor=colour + "30"))
+    for (a, b), value in np.ndenumerate(values):
+        ax.add_patch(Rectangle((b, a), 1, 1, fill=False, edgecolor=GREY, lw=0.6))
+        if 0 <= a - up < size and 0 <= b - left < size:
+            ax.text(b + 0.5, a + 0.5, str(value), ha="center", va="center", fontsize=9)
+    ax.add_patch(Rectangle(pixel[::-1], 1, 1, fill=False, edgecolor=VERMILION, lw=2, zorder=3))
+    ax.set_title(title, fontsize=10)
+    ax.set(xlim=(-0.05, 4.05), ylim=(4.05, -0.05), aspect="equal")
+    ax.axis("off")
+lesson.show(figure, "col2im")
 
-def adjoint(rng: np.random.Generator) -> None:
-    """Show that col2im is the transpose of im2col, which is why it belongs in backward."""
-    heading("Why col2im is right: it is im2col's transpose")
-    print("im2col only copies, so it is a linear map. The chain rule needs its transpose,")
-    print("the only map with <im2col x, c> = <x, col2im c> for all x, c. Random examples:\n")
-    for size, stride, pad in ((2, 1, 0), (3, 1, 1), (3, 2, 1)):
-        padding = ((pad, pad), (pad, pad))
-        x = rng.integers(-9, 10, (2, 6, 6, 3)).astype(np.float64)
-        window = Window((size, size), (stride, stride), padding)
-        cols = im2col(x, window)
-        c = rng.integers(-9, 10, cols.shape).astype(np.float64)
-        left, right = (cols * c).sum(), (x * col2im(c, x.shape, window)).sum()
-        print(f"    {size} x {size}, stride {stride}, padding {pad}:   {left:7.0f} = {right:7.0f}")
-        assert left == right
-    print()
+# %% [markdown]
+"""
+## Why col2im is right
 
+im2col only copies, so it is a linear map. The chain rule needs its transpose, the only map with
 
-def compare_with_layer(kernel: NDArray[np.float64], y: NDArray[np.float64], d_x: NDArray[np.float64]) -> None:
-    """Show that the layer used for training gives the same numbers."""
-    heading("The same numbers from tinydl.layers.Conv2D")
-    conv = Conv2D(1, kernel.shape, use_bias=False)
-    conv.build((*IMAGE.shape, 1), np.random.default_rng(0), "float64")
-    conv.params["W"][...] = kernel[:, :, None, None]  # (kh, kw, channels in, filters)
-    layer_y = conv.forward(IMAGE[None, :, :, None], training=True)[0, :, :, 0]
-    layer_dx = conv.backward(DY[None, :, :, None])
-    assert layer_dx is not None
-    side_by_side(y=layer_y, dx=layer_dx[0, :, :, 0], dW=conv.grads["W"][:, :, 0, 0])
-    gap = max(np.abs(layer_y - y).max(), np.abs(layer_dx[0, :, :, 0] - d_x).max())
-    assert gap < 1e-12
-    print("Largest difference from the numbers above:", f"{gap:.0e}." if gap else "none.")
+    sum(im2col(x) * c) = sum(x * col2im(c))          for all x and c
 
+This makes a good test of tinydl's versions, which also have strides, padding and channels: both sums must be equal.
+"""
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
-    forward(KERNEL_3)
-    cols, y = forward(KERNEL_2)
-    d_x = backward(cols, KERNEL_2)
-    adjoint(np.random.default_rng(0))
-    compare_with_layer(KERNEL_2, y, d_x)
+# %%
+rng = np.random.default_rng(0)
+for size, stride, pad in ((2, 1, 0), (3, 1, 1), (3, 2, 1)):
+    window = Window((size, size), (stride, stride), ((pad, pad), (pad, pad)))
+    images = rng.integers(-9, 10, (2, 6, 6, 3)).astype(float)
+    columns = conv.im2col(images, window)
+    c = rng.integers(-9, 10, columns.shape).astype(float)
+    one, other = (columns * c).sum(), (images * conv.col2im(c, images.shape, window)).sum()
+    print(f"{size} x {size}, stride {stride}, padding {pad}: {one:6g} = {other:6g}")
 
+layer = Conv2D(1, 2, use_bias=False)
+layer.build((4, 4, 1), rng, "float64")
+layer.params["W"][:, :, 0, 0] = W  # (kh, kw, channels in, filters)
+layer_y = layer.forward(x[None, :, :, None])[0, :, :, 0]
+layer_dx = layer.backward(dy[None, :, :, None])[0, :, :, 0]
+pairs = ((layer_y, y), (layer_dx, dx), (layer.grads["W"][:, :, 0], dW.reshape(2, 2, 1)))
+print("largest differences from Conv2D in y, dx and dW:", *(f"{np.abs(a - b).max():g}" for a, b in pairs))
 
-if __name__ == "__main__":
-    main()
+# %% [markdown]
+"""
+## The real thing
+
+`Conv2D` in tinydl/layers/conv.py, whose docstring derives the gradients for batches and channels.
+
+**Exercise.** examples/lessons/exercises/09_im2col_by_hand.py: col2im for a 2 x 3 kernel. Fill in the gaps and run the
+file; it checks your gradient.
+
+**Next.** Lesson 10: pooling, a window without weights.
+"""
