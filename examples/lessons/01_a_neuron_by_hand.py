@@ -50,17 +50,17 @@ print(f"the loss     L = ({y:g} - {t:g})^2 = {loss(w, b):g}")
 """
 ## Nudge a weight and look
 
-The simplest way to find out what a weight does is to nudge it, here by h in both directions, and to see by how much
-the loss changes. The change of the loss, divided by the change of the weight (2 h), is the *derivative* of L with
-respect to this weight. We call it dw[0] for w[0], and dw[1] for w[1]. All derivatives together are the *gradient*.
+The simplest way to find out what a weight does is to nudge it, here by e in both directions, and to see by how much
+the loss changes. The change of the loss, divided by the change of the weight (2 e), is the *derivative* of L with
+respect to this weight. We call it dw[0] for w[0], and dw[1] for w[1]. Together, as dw, they are the *gradient* of w.
 """
 
 # %%
-h = 1e-6  # the nudge
+e = 1e-6  # the nudge
 measured = np.zeros(2)
 for i in range(2):
-    nudge = h * np.eye(2)[i]  # only w[i] changes
-    measured[i] = (loss(w + nudge, b) - loss(w - nudge, b)) / (2 * h)
+    nudge = e * np.eye(2)[i]  # only w[i] changes
+    measured[i] = (loss(w + nudge, b) - loss(w - nudge, b)) / (2 * e)
     print(f"dw[{i}] = {measured[i]:g}: if w[{i}] grows a little, the loss changes by {measured[i]:g} times as much")
 
 # %% [markdown]
@@ -70,8 +70,8 @@ for i in range(2):
 Nudging takes two forward passes for each weight. A network can have millions of weights, so this would take forever.
 The *chain rule* gives all derivatives in one pass. It starts at the loss and goes back through the formulas, one line
 at a time, and is therefore called the *backward pass*. At each line we ask: if this number grows a little, by how
-many times as much does L grow? That is the number's gradient, written with a d before its name. It is the gradient
-found so far, times the derivative of one line:
+many times as much does L grow? That is the number's gradient, written with a d before its name: dy is short for dL/dy
+(it is not the dy of school). It is the gradient found so far, times the derivative of one line:
 
     L = (y - t)^2         dy = 2 (y - t)                 the derivative of a square
     y = max(a, 0)         da = dy if a > 0, else 0       relu has slope 1 above 0, and slope 0 below
@@ -79,16 +79,14 @@ found so far, times the derivative of one line:
                           dx[i] = da w[i]                because x[i] is multiplied by w[i]
                           db    = da                     because b is only added
 
-An input cannot be changed by learning, so dx seems useless here. But in a network the input of one neuron is the
-answer of another, which has to know how to change it. Lesson 2 shows this.
+Learning cannot change an input, so dx seems useless. But in a network, x is the answer of other neurons (lesson 2).
 """
 
 # %%
 dy = 2 * (y - t)
 da = dy if a > 0 else 0.0
 dw = da * x
-dx = da * w
-db = da
+dx, db = da * w, da
 print(f"dy = 2 * ({y:g} - {t:g}) = {dy:g}, da = {da:g}")
 print(f"dw = {da:g} * {x} = {dw}, as measured (the largest difference is {np.abs(dw - measured).max():.0e})")
 print(f"dx = {da:g} * {w} = {dx},  db = {db:g}")
@@ -103,19 +101,21 @@ rule "subtract the gradient" does both. It also says by how much: a weight with 
     w <- w - rate dw         b <- b - rate db
 
 The factor, called the *learning rate*, is ours to choose. With a small one, learning is slow. With a large one, the
-step goes too far: below, the last one makes a negative, so relu gives 0 and da is 0. From then on all gradients are 0
-for this x. If that is so for every x that the neuron sees, it never changes again, and is called *dead*.
+step goes too far: below, the second makes y smaller than t, and the last one makes even a negative, so relu gives 0 and
+da is 0. From then on all gradients are 0 for this x. If that is so for every x that the neuron sees, it never changes
+again, and is called *dead*.
 
-The picture shows the loss for many values of w[0], with all else unchanged. Our dw[0] is the slope of this curve.
+The picture shows the loss for many values of w[0], while w[1] and b, which a step changes too, stay as they are. Our
+dw[0] is the slope of this curve.
 """
 
 # %%
 for rate in (0.02, 0.1, 0.2):
     new_w, new_b = w - rate * dw, b - rate * db
-    dead = "" if x @ new_w + new_b > 0 else ", and a < 0: dead"
-    print(f"rate {rate:<4g} w = {new_w}, b = {new_b:.2f}: loss {loss(new_w, new_b):.2f}{dead}")
+    new_a = x @ new_w + new_b
+    print(f"rate {rate:<4g} w = {new_w}, b = {new_b:.2f}: a = {new_a:.2f}, loss {loss(new_w, new_b):.2f}")
 
-# %%
+# %% The picture (skip this cell)
 figure = Picture(figsize=(6, 3.2), layout="constrained")
 ax = figure.subplots()
 values = np.linspace(-1.5, 0.9, 241)
@@ -135,9 +135,9 @@ lesson.show(figure, "slope")
 # %%
 layer = Dense(1, "relu")
 layer.build((2,), np.random.default_rng(0), "float64")  # for 2 inputs; its weights are random at first
-layer.params["W"][:, 0] = w
+layer.params["W"][:, 0] = w  # a column for each neuron: lesson 3 explains these shapes
 layer.params["b"][0] = b
-layer_y = layer.forward(x[None, :], training=True)  # a batch of one row
+layer_y = layer.forward(x[None, :], training=True)  # a row for each x; in training, layers keep what backward needs
 layer_dx = layer.backward(np.array([[dy]]))
 print(f"y = {layer_y[0, 0]:g}, dW = {layer.grads['W'][:, 0]}, db = {layer.grads['b'][0]:g}, dx = {layer_dx[0]}")
 

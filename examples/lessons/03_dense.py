@@ -36,8 +36,7 @@ lesson = Lesson("03_dense")
 x = np.array([[1.0, 2.0, 0.0], [0.0, -1.0, 3.0]])  # 2 examples with 3 inputs
 W = np.array([[1.0, 0.0], [2.0, -1.0], [0.0, 1.0]])  # 3 inputs, 2 units
 b = np.array([1.0, -1.0])
-y = x @ W + b
-print(f"y =\n{y}")
+print(f"y =\n{x @ W + b}")
 
 # %% [markdown]
 """
@@ -45,8 +44,8 @@ print(f"y =\n{y}")
 
 From the layer above (the next one on the way to the loss) comes dy, of the shape of y: dy[m, j] is the derivative of
 the loss with respect to y[m, j]. For each entry of W we ask which results it enters, and with which factor. The
-answers of all examples use the same W[i, j]. For example m it enters y[m, j], with factor x[m, i]. A nudge of W[i, j]
-changes all these results, and the changes add up:
+answers to all examples use the same W[i, j]. In example number m, it enters y[m, j], with factor x[m, i]. A nudge of
+W[i, j] changes all these results, and the changes add up:
 
     dW[i, j] = sum over m of x[m, i] dy[m, j]
 
@@ -73,7 +72,8 @@ print(f"dW =\n{dW}\ndb = {db}\ndx =\n{dx}")
 ## The sums are matrix products
 
 In a product A @ B, entry [i, j] is the sum over k of A[i, k] B[k, j]: the index that is summed over stands inside,
-next to the @. In dW it is m, but x has m outside. Transposing x moves m inside. In dx it is j, so W is transposed:
+next to the @. In dW it is m, which comes first in x[m, i], but last in x.T. In dx it is j, which comes last in W[i, j],
+but first in W.T:
 
     dW = x.T @ dy          (inputs, units) = (inputs, n) @ (n, units)
     db = dy.sum(axis=0)
@@ -86,7 +86,9 @@ In each line of the picture, the marked row times the marked column is the marke
 
 # %%
 same = np.array_equal(dW, x.T @ dy), np.array_equal(db, dy.sum(axis=0)), np.array_equal(dx, dy @ W.T)
-print(f"the loops and the products agree: dW {same[0]}, db {same[1]}, dx {same[2]}")
+print("the loops and the products agree:", *same)
+
+# %% The picture (skip this cell)
 
 
 def draw(ax: Axes, name: str, matrix: NDArray, row: int | None = None, column: int | None = None) -> None:
@@ -105,7 +107,7 @@ def draw(ax: Axes, name: str, matrix: NDArray, row: int | None = None, column: i
 figure = Picture(figsize=(7, 4.6), layout="constrained")
 for axes, names, matrices in zip(
     figure.subplots(3, 3),
-    (("x", "W", "x @ W"), ("x.T", "dy", "dW = x.T @ dy"), ("dy", "W.T", "dx = dy @ W.T")),
+    (("x", "W", "x @ W = y - b"), ("x.T", "dy", "dW = x.T @ dy"), ("dy", "W.T", "dx = dy @ W.T")),
     ((x, W, x @ W), (x.T, dy, x.T @ dy), (dy, W.T, dy @ W.T)),
     strict=True,
 ):
@@ -118,15 +120,21 @@ lesson.show(figure, "three_products")
 """
 ## When the shapes do not help
 
-If n, inputs and units are all equal, a wrong product has the right shape too. Then only a check of the numbers helps:
-`check_function` nudges entries, as in lesson 1 ("numeric"), and compares with what backward returns ("analytic").
+If n, inputs and units are all equal, a wrong product has the right shape too. Then only a check of the numbers helps.
+tinydl's `check_function` draws random x, W and dy, nudges ("probes") each entry as in lesson 1, and compares the result
+("numeric") with what backward returns ("analytic"). It finds the missing transpose:
 """
 
+
 # %%
+def wrong_backward(dy: NDArray, x: NDArray, W: NDArray) -> tuple[NDArray, NDArray]:
+    return dy @ W, x.T @ dy
+
+
 try:
-    check_function(lambda x, W: x @ W, lambda dy, x, W: (dy @ W, x.T @ dy), x=(3, 3), W=(3, 3))
+    check_function(lambda x, W: x @ W, wrong_backward, x=(3, 3), W=(3, 3))
 except GradientCheckError as error:
-    print(error)
+    print("\n".join(str(error).splitlines()[1:3]))
 
 layer = Dense(2)
 layer.build((3,), np.random.default_rng(0), "float64")

@@ -12,11 +12,12 @@ Here a neuron with weight w and bias b works twice: its first answer is its seco
     h = w x + b
     y = w h + b
 
-With w = 2, b = 1 and x = 3 this gives h = 7 and y = 15. A nudge of w changes y in two ways. In the second line, w is
-multiplied by h. In the first line, it changes h, which then changes y. If the nudge is tiny, the two changes do not
-disturb each other, so the whole change is their sum. This is the rule of this lesson:
+With w = 2, b = 1 and x = 3 this gives h = 7 and y = 15. A nudge of w changes y in two ways: in the second line, w is
+multiplied by h, and in the first line, it changes h, which then changes y. This is the rule of this lesson:
 
     A number that is used in several places gets a gradient from each. Its own gradient is the sum.
+
+Here school can check it: y = w (w x + b) + b = w^2 x + w b + b, with derivative 2 w x + b.
 """
 
 # %%
@@ -42,17 +43,18 @@ dw_first, db_first, dx = dh * x, dh, dh * w  # back through h = w x + b
 dw, db = dw_second + dw_first, db_second + db_first
 
 print(f"forward: h = {h:g}, y = {y:g}")
-print(f"dw = {dw_second:g} (from the second line) + {dw_first:g} (from the first) = {dw:g}")
+print(f"dw = {dw_first:g} (from the first line) + {dw_second:g} (from the second) = {dw:g}")
+print(f"dw by the rule of school: 2 w x + b = {2 * w * x + b:g}")
 print(f"dw measured by nudging: {(answer(w + 1e-6) - answer(w - 1e-6)) / 2e-6:g}")
-print(f"db = {db_second:g} + {db_first:g} = {db:g}")
+print(f"db = {db_first:g} + {db_second:g} = {db:g}")
 
 # %% [markdown]
 """
 The picture has the values of forward in blue and the gradients of backward in orange. Where the blue arrows fork, the
-orange ones meet, and their gradients are added.
+orange ones meet, and their gradients are added. (b has two such roads, too, which are not drawn.)
 """
 
-# %%
+# %% The picture (skip this cell)
 figure = Picture(figsize=(7, 2.5), layout="constrained")
 ax = figure.subplots()
 ax.set(xlim=(-1, 9), ylim=(-0.9, 2.4))
@@ -69,7 +71,7 @@ def values(place: float, height: float, forward: str, backward: str) -> None:
 
 
 for place, share in ((2, dw_first), (6, dw_second)):
-    ax.text(place, 0, "w · + b", ha="center", va="center", bbox={"boxstyle": "round,pad=0.5", "fc": "white"})
+    ax.text(place, 0, "times w,\nplus b", ha="center", va="center", bbox={"boxstyle": "round,pad=0.5", "fc": "white"})
     toward = 1 if place < 4 else -1  # the side of the box on which w stands
     arrow((4 - 0.9 * toward, 1.75), (place + 0.2 * toward, 0.45), BLUE)
     arrow((place - 0.1 * toward, 0.45), (4 - 1.3 * toward, 1.85), VERMILION)
@@ -97,21 +99,21 @@ Here are the last two in tinydl: a shortcut, and one Dense layer that is used tw
 """
 
 # %%
-body = Dense(2)
-block = Residual([body])  # y = x + body(x)
-block.build((2,), np.random.default_rng(0), "float64")
-body.params["W"][...] = [[1.0, 0.0], [2.0, -1.0]]
-block.forward(np.array([[1.0, -2.0]]), training=True)
-upstream = np.array([[1.0, 3.0]])
-through = upstream @ body.params["W"].T
-print(f"by hand:  dx = {upstream[0]} + {through[0]} = {(upstream + through)[0]}")
-print(f"Residual: dx = {block.backward(upstream)[0]}")
+f = Dense(2)
+shortcut = Residual([f])  # y = x + f(x)
+shortcut.build((2,), np.random.default_rng(0), "float64")
+f.params["W"][...] = [[1.0, 0.0], [2.0, -1.0]]
+shortcut.forward(np.array([[1.0, -2.0]]), training=True)
+row = np.array([[1.0, 3.0]])  # this is dy
+through = row @ f.params["W"].T
+print(f"by hand:  dx = {row[0]} + {through[0]} = {(row + through)[0]}")
+print(f"Residual: dx = {shortcut.backward(row)[0]}")
 
 layer = Dense(1)
 layer.build((1,), np.random.default_rng(0), "float64")
 layer.params["W"][...], layer.params["b"][...] = w, b
 for line, value, gradient in (("second", h, dy), ("first", x, dh)):
-    layer.forward(np.array([[value]]), training=True)
+    layer.forward(np.array([[value]]), training=True)  # again, as the layer remembers only its last x
     layer.backward(np.array([[gradient]]))
     print(f"after backward through the {line} line: dW = {layer.grads['W'][0, 0]:g}, db = {layer.grads['b'][0]:g}")
 layer.zero_grad()

@@ -46,11 +46,11 @@ for h in (1.0, 0.01, 0.0001):
 ## A rule for the kink
 
 Nudging from both sides gives the mean of the two slopes, which is the slope of relu nowhere. Backward has to return
-some number, so we need a rule. Every number from 0 to 1 would do: a line through the corner with such a slope stays
-below the graph (it is called a *subgradient*). Nearly all programs choose 0, as tinydl does: "a > 0" is false at 0.
+some number, so we need a rule. Every number from 0 to 1 would do: a line through the corner with such a slope is
+nowhere above the graph (it is called a *subgradient*). Nearly all programs choose 0, as tinydl does: "x > 0" is false.
 
-The rule hardly matters for learning, because a sum of products is almost never exactly 0. There are exceptions: if
-all weights begin at 0, every a is 0, relu passes no gradient on, and nothing is ever learned (lesson 7).
+The rule hardly matters for learning, because a neuron's sum is almost never exactly 0. There are exceptions: if all
+weights and biases begin at 0, all sums are 0, relu passes no gradient on, and nothing is ever learned (lesson 7).
 """
 
 # %%
@@ -79,16 +79,19 @@ for h in (0.1, 0.01, 0.001):
 It is tempting to tolerate larger errors. But then real errors pass, too. A smaller h helps, until rounding gets in
 the way: relu(x + h) and relu(x - h) then have nearly the same digits. A good checker looks for kinks. tinydl's takes
 more than two values near each point. If they do not lie on a smooth curve, it tries smaller nudges, and in the end it
-*drops* the point: it says that the slope there cannot be tested, and does not guess. A wrong slope is still found.
+*drops* the point: it says that the point is too close to a kink to be measured, and does not guess. Everywhere else, a
+wrong slope is still found. (It multiplies all slopes by random numbers dy, so the last line below does not say 1.)
 """
 
 # %%
 near = np.array([-0.3, -0.01, 0.0, 1e-9, 0.01, 0.4])
-print(check_derivative(relu, relu_slope, near, method="central"))
+report = check_derivative(relu, relu_slope, near, method="central")
+dropped = [float(near[index]) for index in sorted(report.arrays["x"].dropped_indices)]
+print(f"right at {report.probes} of {near.size} points; dropped, with nudges of {report.step:g} and less: {dropped}")
 try:
-    check_derivative(relu, lambda x: np.where(x > 0.1, 1.0, 0.0), near, method="central")
+    check_derivative(relu, lambda x: np.where(x > 0.1, 1.0, 0.0), near, method="central")  # wrong at 0.01
 except GradientCheckError as error:
-    print(str(error).splitlines()[1])
+    print(str(error).splitlines()[1].strip())
 
 # %% [markdown]
 """
@@ -102,7 +105,7 @@ follows the same rule.
 The picture has relu with three lines through its corner, and what the simple checker measures close to it.
 """
 
-# %%
+# %% The picture (skip this cell)
 figure = Picture(figsize=(7, 3), layout="constrained")
 left_ax, right_ax = figure.subplots(1, 2)
 x = np.linspace(-1, 1, 201)
@@ -110,7 +113,7 @@ for slope in (0.0, 0.5, 1.0):
     left_ax.plot(x, slope * x, "--", color=VERMILION)
 left_ax.plot(x, relu(x), color=BLUE, lw=2.5)
 left_ax.text(-0.9, 0.08, "relu", color=BLUE)
-left_ax.text(0.1, -0.6, "lines below it:\nsubgradients", color=VERMILION)
+left_ax.text(0.1, -0.6, "never above it:\nsubgradients", color=VERMILION)
 dress(left_ax, "relu has a corner at 0", "x", "")
 
 h = 0.25
