@@ -31,8 +31,8 @@ RUNS = {  # with settings for about ten seconds of training
     "cifar/famous_networks.py": ["--model", "lenet5", "--epochs", "12"],
     "fraud/autoencoders.py": ["--quick", "--model", "contractive", "--protocol", "both", "--epochs", "6"],
     "fraud/committee.py": ["--epochs", "4", "--members", "2", "2"],
-    "lessons/14_residual_networks.py": ["--depths", "8", "14", "--epochs", "3", "--rows", "400"],
-    "lessons/20_fine_tuning.py": ["--rows", "1", "2", "--steps", "100", "--epochs", "3", "--seeds", "2"],
+    "lessons/residual_study.py": ["--depths", "8", "14", "--epochs", "3", "--rows", "400"],
+    "lessons/fine_tuning_study.py": ["--rows", "1", "2", "--steps", "100", "--epochs", "3", "--seeds", "2"],
     "digits_belief_network.py": ["--quick", "--seeds", "5"],
     "movie_recommender.py": ["--quick"],
 }

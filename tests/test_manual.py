@@ -216,9 +216,7 @@ def test_commands_run_as_printed(command: str, bare: Path, capsys: pytest.Captur
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "script", ["fraud/autoencoders.py", "cifar/famous_networks.py", "lessons/14_residual_networks.py"]
-)
+@pytest.mark.parametrize("script", ["fraud/autoencoders.py", "cifar/famous_networks.py", "lessons/residual_study.py"])
 def test_commands_without_data_as_processes(script: str, bare: Path) -> None:
     command = next(each for each in commands(run=True) if f"{script} --data" in each)
     path, *options = words_of(command)

@@ -22,8 +22,8 @@ SCRIPTS: dict[str, list[str]] = {
     "cifar/cnn.py": ["--epochs", "3"],
     "cifar/famous_networks.py": ["--model", "lenet5", "--epochs", "3"],
     "fraud/autoencoders.py": ["--quick", "--quiet", "--model", "vanilla", "--protocol", "honest", "--epochs", "2"],
-    "lessons/14_residual_networks.py": ["--depths", "8", "--rows", "300", "--filters", "4", "--epochs", "3"],
-    "lessons/20_fine_tuning.py": ["--rows", "2", "--steps", "40", "--epochs", "3", "--seeds", "2"],
+    "lessons/residual_study.py": ["--depths", "8", "--rows", "300", "--filters", "4", "--epochs", "3"],
+    "lessons/fine_tuning_study.py": ["--rows", "2", "--steps", "40", "--epochs", "3", "--seeds", "2"],
     "digits_belief_network.py": ["--quick", "--seeds", "5"],  # drawing the first seed's pictures takes half of the time
     "movie_recommender.py": ["--quick"],
 }

@@ -1,7 +1,7 @@
 """ResNet: blocks that learn the change to their input, H(x) = F(x) + x.
 
 A plain network of 56 layers has a larger *training* error than one of 20 layers, although 36 of its layers could be
-identities: training does not find these (see examples/lessons/14_residual_networks.py). A residual block is the
+identities: training does not find these (see examples/lessons/residual_study.py). A residual block is the
 identity when its weights are 0.
 
 Reference: He, Zhang, Ren & Sun 2015, Deep residual learning for image recognition, table 1 and section 4.2.

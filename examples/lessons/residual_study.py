@@ -1,10 +1,10 @@
-"""The lesson of the residual network: more layers give a larger training error, unless shortcuts bypass them.
+"""The study behind lesson 14: more layers give a larger training error, unless shortcuts bypass them.
 
 Plain and residual networks of growing depth train on the same images, with the same initial weights and recipe:
 
-    python examples/lessons/14_residual_networks.py                     # scikit-learn's digits: about a minute
-    python examples/lessons/14_residual_networks.py --data              # CIFAR-10 at 16x16 pixels: a few minutes
-    python examples/lessons/14_residual_networks.py --data --seeds 3    # three seeds, with their spread
+    python examples/lessons/residual_study.py                     # scikit-learn's digits: about a minute
+    python examples/lessons/residual_study.py --data              # CIFAR-10 at 16x16 pixels: a few minutes
+    python examples/lessons/residual_study.py --data --seeds 3    # three seeds, with their spread
 
 At the paper's size the run takes days: --data --full-size --filters 16 --rows 50000 --batch-size 128 --epochs 164.
 

@@ -1,4 +1,4 @@
-"""The lesson of fine-tuning: frozen layers, and when they help with a new task of few examples.
+"""The study behind lesson 20: frozen layers, and when they help with a new task of few examples.
 
 A small convolutional network learns to tell scikit-learn's ten digits apart. Its layers, all but the last, then start
 two new tasks, with 1 to 20 labeled images of each digit:
@@ -12,9 +12,9 @@ Each task is learned in three ways, in the same number of steps and from the sam
     frozen          the learned layers, with trainable = False, under a new last layer
     fine-tuned      as "frozen" for the first half of the steps; then all layers learn, at a third of the rate
 
-    python examples/lessons/20_fine_tuning.py              # about half a minute
-    python examples/lessons/20_fine_tuning.py --seeds 10   # ten seeds instead of five
-    python examples/lessons/20_fine_tuning.py --resume     # continue a run that was stopped
+    python examples/lessons/fine_tuning_study.py              # about half a minute
+    python examples/lessons/fine_tuning_study.py --seeds 10   # ten seeds instead of five
+    python examples/lessons/fine_tuning_study.py --resume     # continue a run that was stopped
 
 Freezing is one line, `layer.trainable = False`. A frozen layer gets no gradient and no update, and the backward pass
 ends at the lowest layer that learns, so a step of the frozen network costs little more than its forward pass. The

@@ -24,13 +24,13 @@ TINY = ["--depths", 8, 14, "--epochs", 2, "--filters", 2, "--rows", 300]
 @pytest.fixture(scope="module")
 def lesson() -> ModuleType:
     """The lesson's script, loaded as a module."""
-    return importlib.import_module("14_residual_networks")
+    return importlib.import_module("residual_study")
 
 
 @pytest.fixture(scope="module")
 def lesson_run(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     out = tmp_path_factory.mktemp("lesson")
-    return out, run("lessons/14_residual_networks.py", *TINY, "--seeds", 2, "--out", out).stdout
+    return out, run("lessons/residual_study.py", *TINY, "--seeds", 2, "--out", out).stdout
 
 
 def lesson_results(out: Path) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def test_the_residual_lesson_reports_what_it_measured(lesson_run: tuple[Path, st
 @pytest.mark.slow
 def test_the_residual_lesson_by_seed(run: Callable[..., Done], lesson_run: tuple[Path, str], tmp_path: Path) -> None:
     """In a run of two seeds, the second gives the same bits as when it runs alone."""
-    run("lessons/14_residual_networks.py", *TINY, "--seed", 1, "--out", tmp_path)
+    run("lessons/residual_study.py", *TINY, "--seed", 1, "--out", tmp_path)
     second = [one for one in lesson_results(lesson_run[0])["runs"] if one["seed"] == 1]
     alone = lesson_results(tmp_path)["runs"]
     for one in (*second, *alone):
@@ -131,9 +131,7 @@ def test_the_residual_lesson_claims_no_more_than_it_shows(
 
 @pytest.mark.slow
 def test_ctrl_c_in_the_residual_lesson(interrupt: Callable[..., Done], tmp_path: Path) -> None:
-    done = interrupt(
-        "lessons/14_residual_networks.py", tmp_path, *TINY[:2], 14, "--epochs", 50, after="8 layers, plain"
-    )
+    done = interrupt("lessons/residual_study.py", tmp_path, *TINY[:2], 14, "--epochs", 50, after="8 layers, plain")
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
     assert "INTERRUPTED: 1 of 4 networks are finished; only these are reported." in done.stdout
@@ -148,10 +146,10 @@ def test_the_residual_lesson_reads_cifar(run: Callable[..., Done], tmp_path: Pat
         batch = {b"data": rng.integers(0, 256, (40, 3072), dtype=np.uint8), b"labels": [i % 10 for i in range(40)]}
         (tmp_path / name).write_bytes(pickle.dumps(batch, protocol=2))
     options = ["--data", tmp_path, "--depths", 8, "--epochs", 1, "--filters", 2, "--out", tmp_path / "out"]
-    done = run("lessons/14_residual_networks.py", *options, "--rows", 100)
+    done = run("lessons/residual_study.py", *options, "--rows", 100)
     assert done.stdout.startswith("CIFAR-10 at 16x16 pixels: 100 training images; plain and residual nets of 8 layers")
     assert "the best of the shallower" not in done.stdout  # there is only one depth
-    done = run("lessons/14_residual_networks.py", *options, "--rows", 201, check=False)
+    done = run("lessons/residual_study.py", *options, "--rows", 201, check=False)
     assert "--rows must be at most 200, the number of images, got 201" in done.stderr.splitlines()[-1]
 
 
@@ -182,4 +180,4 @@ def test_the_residual_lesson_halves_images(lesson: ModuleType) -> None:
 def test_bad_options_of_the_residual_lesson_give_one_clear_line(
     refused: Callable[..., None], arguments: list[object], message: str
 ) -> None:
-    refused("lessons/14_residual_networks.py", arguments, message)
+    refused("lessons/residual_study.py", arguments, message)

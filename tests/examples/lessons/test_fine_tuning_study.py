@@ -17,11 +17,11 @@ FEW = ["--rows", 1, 3, "--steps", 20, "--epochs", 1]
 
 @pytest.fixture(scope="module")
 def tuning() -> ModuleType:
-    return importlib.import_module("20_fine_tuning")
+    return importlib.import_module("fine_tuning_study")
 
 
 def test_the_lesson_of_fine_tuning_reports_what_it_measured(run: Callable[..., Done], tmp_path: Path) -> None:
-    printed = run("lessons/20_fine_tuning.py", *FEW, "--seeds", 2, "--out", tmp_path).stdout
+    printed = run("lessons/fine_tuning_study.py", *FEW, "--seeds", 2, "--out", tmp_path).stdout
     assert {path.name for path in tmp_path.iterdir()} == {"results.json", "table.md", "lesson.png"}
     assert (tmp_path / "table.md").read_text().strip() in printed
     results = json.loads((tmp_path / "results.json").read_text())
@@ -88,7 +88,7 @@ def test_the_lesson_of_fine_tuning_claims_no_more_than_it_shows(
 @pytest.mark.slow
 def test_ctrl_c_in_the_lesson_of_fine_tuning(interrupt: Callable[..., Done], tmp_path: Path) -> None:
     done = interrupt(
-        "lessons/20_fine_tuning.py", tmp_path, "--rows", 1, 2, "--epochs", 1, "--steps", 1000, after="1 images"
+        "lessons/fine_tuning_study.py", tmp_path, "--rows", 1, 2, "--epochs", 1, "--steps", 1000, after="1 images"
     )
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
@@ -109,4 +109,4 @@ def test_ctrl_c_in_the_lesson_of_fine_tuning(interrupt: Callable[..., Done], tmp
 def test_bad_options_of_the_lesson_of_fine_tuning_give_one_clear_line(
     refused: Callable[..., None], arguments: list[object], message: str
 ) -> None:
-    refused("lessons/20_fine_tuning.py", arguments, message)
+    refused("lessons/fine_tuning_study.py", arguments, message)
