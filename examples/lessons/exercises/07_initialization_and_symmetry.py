@@ -9,7 +9,7 @@ of the variance. Then run
 """
 
 import numpy as np
-from exercise import Wrong, compare, run
+from exercise import Wrong, call, compare, run
 
 
 def he_normal(inputs, units, rng):
@@ -20,7 +20,7 @@ def he_normal(inputs, units, rng):
 
 def check():
     rng = np.random.default_rng(0)
-    W = np.asarray(he_normal(200, 50, rng))
+    W = np.asarray(call(he_normal, 200, 50, rng, returns="W"))
     if W.shape != (200, 50):
         raise Wrong(f"W must have shape (inputs, units) = (200, 50), got {W.shape}")
     if np.allclose(W, W[:, :1]):

@@ -14,7 +14,7 @@ Write the lines of `step`. Then run
 """
 
 import numpy as np
-from exercise import compare, run
+from exercise import call, compare, run
 
 from tinydl import optimizers
 
@@ -40,7 +40,8 @@ class Adam:
 def check():
     optimizer = Adam(r=0.1)
     with np.errstate(all="ignore"):
-        first = optimizer.step(np.array([1.0, 1]), np.array([2.0, -0.5]))  # gradients of different sizes
+        # gradients of different sizes
+        first = call(optimizer.step, np.array([1.0, 1]), np.array([2.0, -0.5]), returns="the new p")
     mistakes = {
         "m and v are not corrected: in the first step m is only 0.1 g, and v is 0.001 g^2": [0.68377228, 1.31622757],
         "v is not corrected: in the first step it is only 0.001 g^2": [-2.16227716, 4.16227566],
@@ -57,7 +58,7 @@ def check():
     }
     compare("p after one step", first, [0.9, 1.1], mistakes)  # each moved by r, whatever the size of its gradient
 
-    second = optimizer.step(first, np.array([-2.0, -1]))
+    second = call(optimizer.step, first, np.array([-2.0, -1]), returns="the new p")
     mistakes = {
         "t must count the steps: it is 2 now": [0.90707284, 1.22970491],
         "m must keep its old value, times beta1": [0.95263158, 1.16656427],

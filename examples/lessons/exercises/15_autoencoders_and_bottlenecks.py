@@ -13,7 +13,7 @@ the loss with respect to y, and returns the gradients with respect to x and W. T
 """
 
 import numpy as np
-from exercise import Wrong, compare, run
+from exercise import Wrong, call, compare, nudge, run
 
 from tinydl.gradcheck import check_function
 
@@ -43,7 +43,7 @@ def backward(dy, x, W):
 def check():
     x, W = np.array([[1.0, 0, 2], [0, 1, -1]]), np.array([[1.0, 0], [0, -1], [-0.5, 0.5]])
     dy = np.array([[1.0, 0, 2], [-2, 1, 0]])
-    decoder, encoder, da = shares(dy, x, W)
+    decoder, encoder, da = call(shares, dy, x, W, returns="decoder, encoder, da")
     if np.shape(decoder) == (2, 3):
         hint = "y is made with W.T, so this is the gradient of W.T; transpose it to get W's"
         raise Wrong(f"the decoder's share must have W's shape (3, 2), got (2, 3)\nLikely cause: {hint}")
@@ -54,7 +54,7 @@ def check():
     no_slope = "back through tanh, dh is multiplied by the slope 1 - h^2"
     compare("da", da, [[0, s1], [-2 * s2, -s3]], {no_slope: [[0, 1], [-2, -1]]})
     compare("the encoder's share", encoder, [[0, s1], [-2 * s2, -s3], [2 * s2, 2 * s1 + s3]])
-    dx, dW = backward(dy, x, W)
+    dx, dW = call(backward, dy, x, W, returns="dx, dW")
     mistakes = {
         "the encoder's share is missing: W also makes the code": decoder,
         "the decoder's share is missing: W also makes the output": encoder,
@@ -62,7 +62,7 @@ def check():
     }
     compare("dW", dW, decoder + encoder, mistakes)
     compare("dx", dx, [[0, -s1, 0.5 * s1], [-2 * s2, s3, s2 - 0.5 * s3]])
-    print(check_function(forward, backward, x=(4, 3), W=(3, 2)))
+    nudge(check_function, forward, backward, x=(4, 3), W=(3, 2))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,6 @@ MESSAGES = {
     "dy around the body": ["the shortcut is added before the relu"],
     "averaged": ["the two ways add"],
     "last relu forgotten": ["the relu after the sum is forgotten"],
-    "dy changed": ["dy has been changed", "make a new array"],
+    "dy changed": ["in backward:  da *= a > 0", "changes an array that came in or was kept"],
     "relu of y instead of its slope": ["the slope of relu is 1 or 0"],
 }
