@@ -41,11 +41,16 @@ def check():
     optimizer = Adam(r=0.1)
     with np.errstate(all="ignore"):
         # gradients of different sizes
-        first = call(optimizer.step, np.array([1.0, 1]), np.array([2.0, -0.5]), returns="the new p")
+        first = call(optimizer.step, np.array([1.0, 1]), np.array([2.0, -0.5]), returns="p - ...")
     mistakes = {
         "m and v are not corrected: in the first step m is only 0.1 g, and v is 0.001 g^2": [0.68377228, 1.31622757],
         "v is not corrected: in the first step it is only 0.001 g^2": [-2.16227716, 4.16227566],
-        "m is not corrected: in the first step it is only 0.1 g": [0.99, 1.01],
+        "m is not corrected: in the first step it is only 0.1 g (or v has beta1: v needs beta2)": [0.99, 1.01],
+        "v averages the square of g, not g": [0.85857864, np.nan],
+        "p has not moved: are the new means stored in self.m and self.v?": [1, 1],
+        "the correction of m divides: m / (1 - beta1^t), not m times it": [0.999, 1.001],
+        "return the new p, p - r m^ / ..., and not only the step": [0.1, -0.1],
+        "v^ is divided by 1 - beta2^t, not by 1 - beta1^t": [5.0e-08, 1.99999980],
         "the corrections divide: m / (1 - beta1^t), not m times it": [4.9999750e-06, 1.9999800],
         "t is 1 in the first step, but 2 is used": [0.92558632, 1.07441368],
         "t is 0 in the first step, so m and v are divided by 0: count before you use t": [np.nan, np.nan],
@@ -58,9 +63,11 @@ def check():
     }
     compare("p after one step", first, [0.9, 1.1], mistakes)  # each moved by r, whatever the size of its gradient
 
-    second = call(optimizer.step, first, np.array([-2.0, -1]), returns="the new p")
+    second = call(optimizer.step, first, np.array([-2.0, -1]), returns="p - ...")
     mistakes = {
         "t must count the steps: it is 2 now": [0.90707284, 1.22970491],
+        "the correction of m is 1 - beta1^t: t is a power (beta1**t), which counts the steps": [0.91, 1.28338458],
+        "the correction of m is 1 - beta1^t: t is a power (beta1**t), not a factor": [0.89875, 1.07707693],
         "m must keep its old value, times beta1": [0.95263158, 1.16656427],
         "v must keep its old value, times beta2": [0.90744137, 1.2078998],
         "m^ and v^ must not replace m and v, which the next step continues": [0.88117466, 1.1258461],

@@ -38,13 +38,16 @@ def backward(dy, x):
 def check():
     x = np.array([[1.0, 7, 2, 0, 3], [4, 0, 9, 1, 5], [3, 6, 0, 8, 2]])
     dx = call(backward, np.array([[10.0, 1]]), x, returns="dx")  # the 9 wins both windows
-    everywhere, swapped, kept, corner, count = (np.zeros_like(x) for _ in range(5))
+    everywhere, swapped, kept, corner, count, one_apart, three_apart, right = (np.zeros_like(x) for _ in range(8))
     everywhere[:, :3] += 10
     everywhere[:, 2:] += 1
     swapped[2, 1], swapped[0, 3] = 10, 1
     kept[1, 2] = 1
     corner[1, 2], corner[1, 0] = 10, 1
     count[1, 2] = 2
+    one_apart[1, 1:3] = 1, 10
+    three_apart[1, 2:4] = 10, 1
+    right[1, 2] = 11
     mistakes = {
         "only the winner of a window receives its dy, as the other pixels do not change y": everywhere,
         "dy is missing: the window (i, j) adds dy[i, j], not 1": count,
@@ -52,9 +55,11 @@ def check():
         "rows and columns are exchanged: p counts rows and q columns": swapped,
         "the second window overwrites the first: a pixel that wins two windows gets the sum, so add with +=": kept,
         "p and q count from the corner of the window, which is pixel (2 i, 2 j) of x": corner,
+        "the windows move two pixels at a time, so the corner of window (i, j) is pixel (2 i, 2 j)": one_apart,
+        "the windows move two pixels at a time, not three: the corner of window (i, j) is (2 i, 2 j)": three_apart,
+        "the winner receives dy[i, j]; its own value is no factor": 99 * right / 11,
+        "the winner receives dy[i, j], and not its own value": 18 * right / 11,
     }
-    right = np.zeros_like(x)
-    right[1, 2] = 11
     compare("dx", dx, right, mistakes)
     nudge(check_function, forward, backward, x=(7, 9))
 

@@ -56,6 +56,8 @@ def check():
         {
             averaged: [0.25, -0.25],
             "gamma multiplies xhat, not x: dgamma is made of dy and xhat": [20.0, 2],
+            "xhat is missing: gamma is multiplied by it": [6.0, 2],
+            "each feature has its own gamma: sum over the rows alone, with axis=0": 0.0,
             "the derivative of gamma xhat with respect to gamma is xhat: gamma itself is no factor": [2.0, -4],
         },
     )
@@ -76,6 +78,16 @@ def check():
         ],
         "the derivative of xhat on the direct road is s: the factor s is missing": [
             [-0.25, -0.5], [0.75, 1.5], [-3.25, 5.5], [2.75, -6.5],
+        ],
+    }  # fmt: skip
+    mistakes |= {
+        "the sign: the roads through the mean and through the variance are subtracted": [
+            [2.125, 0.25], [3.625, 3.25], [1.625, 5.25], [4.625, -0.75],
+        ],
+        "the road through the variance is made of xhat, not of x": [[-0.5, -6], [-19.5, 0], [-21.5, 2], [-18.5, -4]],
+        "the mean of g xhat must be multiplied by xhat": [[-0.75, -0.5], [0.25, 1.5], [-1.75, 3.5], [1.25, -2.5]],
+        "the road through the variance takes the mean of g xhat, not of g": [
+            [1.75, -2.5], [-0.25, 1.5], [-2.25, 3.5], [0.75, -2.5],
         ],
     }  # fmt: skip
     compare("dx", dx, [[-0.125, -0.25], [0.375, 0.75], [-1.625, 2.75], [1.375, -3.25]], mistakes)

@@ -47,6 +47,9 @@ def check():
         {
             "gamma is shared by all rows, so its gradient is the sum over the rows, not their mean": [0.0, 1, -0.5],
             "gamma multiplies xhat, not x": [0.0, 4, -2],
+            "xhat is missing: gamma is multiplied by it": [3.0, 2, -1],
+            "each feature has its own gamma: sum over the rows alone, with axis=0": 1.0,
+            "gamma is shared by the rows, so the sum is over the rows: axis=0": [1.0, 0],
             "the derivative of gamma xhat with respect to gamma is xhat: gamma itself is no factor": [0.0, 2, 1],
         },
     )
@@ -67,6 +70,8 @@ def check():
         ],
         "a mean over all entries is taken: each row has one of its own": [[1.875, 0.75, 0.75], [1.25, -0.125, -0.75]],
         "the derivative of xhat on the direct road is s: the factor s is missing": [[3, 0, 0], [1, 0.5, 0]],
+        "the sign: the road through v is subtracted": [[2.5, 2, 2], [1.5, -0.25, -1]],
+        "the road through v is made of xhat, not of x": [[0, -3, -3], [-1, 1, 1.5]],
     }  # fmt: skip
     compare("dx", dx, [[1.5, 0, 0], [0.5, 0.25, 0]], mistakes)
     nudge(check_function, forward, backward, x=(4, 5), gamma=(5,))

@@ -52,6 +52,7 @@ def check():
     off = np.mean(y == 0)
     if abs(off - rate) > 0.02:
         swapped = ": rate is the probability of being off, not on" if abs(off - (1 - rate)) < 0.02 else ""
+        swapped = ": keep must be True or False, by a comparison with rate" if off == 0 else swapped
         raise Wrong(f"with rate {rate}, {off:.0%} of the channels are off{swapped}")
     print(f"right: with rate {rate}, {off:.1%} of the channels are off")
     if abs(y.mean() - 1) > 0.02:

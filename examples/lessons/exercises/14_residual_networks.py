@@ -42,14 +42,27 @@ def check():
     dx, dW1, dW2 = call(backward, dy, x, W1, W2, returns="dx, dW1, dW2")
     no_relu = "the relu after the sum is forgotten: where a is negative, y does not depend on it, and da is 0"
     value = "the slope of relu is 1 or 0; it is not relu itself"
-    mistakes = {no_relu: [[-1, 8], [-5, 15], [3, 6]], value: [[5, 66], [0, 165], [15, 0]]}
+    mistakes = {
+        no_relu: [[-1, 8], [-5, 15], [3, 6]],
+        value: [[5, 66], [0, 165], [15, 0]],
+        f"{value}: da is not dy times a": [[7, 63], [5, 165], [15, -9]],
+        "the slope of relu asks whether a is positive, not whether dy is": [[1, 8], [0, 15], [3, 6]],
+        "this is dW1: return dx, then dW1, then dW2": [[1, 12, 1], [-3, 6, -3]],
+    }
     compare("dW2", dW2, [[1, 6], [0, 15], [3, 0]], mistakes)
-    compare("dW1", dW1, [[1, 12, 1], [-3, 6, -3]])
+    mistakes = {
+        "dh is made of da, not of dy: the way back goes through the last relu first": [[-1, 14, 2], [-4, 7, -6]]
+    }
+    compare("dW1", dW1, [[1, 12, 1], [-3, 6, -3]], mistakes)
     mistakes = {
         "the way around the body is missing: dx = da + ...": [[1, -1], [12, 6]],
         "the way through the body is missing": [[1, 0], [0, 3]],
         "the shortcut is added before the relu: da, not dy, goes around the body": [[2, 1], [11, 9]],
         "the two ways add; they are not averaged": [[1, -0.5], [6, 4.5]],
+        "the two ways add; they are not multiplied": [[1, 0], [0, 18]],
+        "the two ways add; they are not subtracted": [[0, 1], [-12, -3]],
+        "the shortcut passes the gradient da on, and not x": [[2, -4], [14, 7]],
+        "the shortcut passes the gradient da on, and not the number 1": [[2, 0], [13, 7]],
     }
     compare("dx", dx, [[2, -1], [12, 9]], mistakes)
     nudge(check_function, forward, backward, x=(4, 3), W1=(3, 5), W2=(5, 3))

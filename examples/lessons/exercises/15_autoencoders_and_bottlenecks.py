@@ -49,19 +49,37 @@ def check():
         raise Wrong(f"the decoder's share must have W's shape (3, 2), got (2, 3)\nLikely cause: {hint}")
     h1, h2, h3 = np.tanh(1), np.tanh(0.5), np.tanh(1.5)  # h is [[0, h1], [h2, -h3]]
     expected = [[-2 * h2, h1 + 2 * h3], [h2, -h3], [0, 2 * h1]]
-    compare("the decoder's share", decoder, expected)
+    mistakes = {"the decoder multiplies the code h, after tanh, and not x W": [[-1, 4], [0.5, -1.5], [0, 2]]}
+    compare("the decoder's share", decoder, expected, mistakes)
     s1, s2, s3 = 1 - h1**2, 1 - h2**2, 1 - h3**2  # the slopes of tanh; at a = 0 the slope is 1
     no_slope = "back through tanh, dh is multiplied by the slope 1 - h^2"
-    compare("da", da, [[0, s1], [-2 * s2, -s3]], {no_slope: [[0, 1], [-2, -1]]})
-    compare("the encoder's share", encoder, [[0, s1], [-2 * s2, -s3], [2 * s2, 2 * s1 + s3]])
+    h = np.array([[0, h1], [h2, -h3]])
+    dh = dy @ W
+    mistakes = {
+        no_slope: dh,
+        "the slope is right, but dh is missing: da is dh times the slope": 1 - h**2,
+        "the slope of tanh is 1 - h^2: here h is not squared": dh * (1 - h),
+        "h (1 - h) is the slope of the sigmoid; that of tanh is 1 - h^2": dh * h * (1 - h),
+        "da is a product entry by entry, with *: @ is a matrix product": dh @ (1 - h**2),
+    }
+    compare("da", da, [[0, s1], [-2 * s2, -s3]], mistakes)
+    mistakes = {"it must be computed from da, not from dh: go back through tanh first": x.T @ dh}
+    compare("the encoder's share", encoder, [[0, s1], [-2 * s2, -s3], [2 * s2, 2 * s1 + s3]], mistakes)
     dx, dW = call(backward, dy, x, W, returns="dx, dW")
     mistakes = {
         "the encoder's share is missing: W also makes the code": decoder,
         "the decoder's share is missing: W also makes the output": encoder,
         "W has two jobs, and its shares add; they are not averaged": (decoder + encoder) / 2,
+        "W has two jobs, and its shares add; they are not multiplied": decoder * encoder,
+        "W has two jobs, and its shares add; they are not subtracted": decoder - encoder,
+        "this is dx: return dx first, then dW": da @ W.T,
     }
     compare("dW", dW, decoder + encoder, mistakes)
-    compare("dx", dx, [[0, -s1, 0.5 * s1], [-2 * s2, s3, s2 - 0.5 * s3]])
+    mistakes = {
+        "x is used in one place only, and dy arrives there as da": da @ W.T + dy,
+        "dy is the gradient of y: go back through both layers": dy,
+    }
+    compare("dx", dx, [[0, -s1, 0.5 * s1], [-2 * s2, s3, s2 - 0.5 * s3]], mistakes)
     nudge(check_function, forward, backward, x=(4, 3), W=(3, 2))
 
 

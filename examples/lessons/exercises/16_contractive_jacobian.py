@@ -58,6 +58,30 @@ def check():
             [0.2661, -1.0085], [0.1148, 0.5882],
         ],
     }  # fmt: skip
+    n, h = len(x), np.tanh(x @ W)
+    d, s = 1 - h**2, (W**2).sum(axis=0)
+    each, dd = (d**2).sum(axis=0), 2 / n * d * s
+
+    def wrong(direct=2 / n * W * each, dh=-2 * h * dd, through=lambda dh: dh * d):
+        return direct + x.T @ through(dh)
+
+    mistakes |= {
+        "W is missing in direct: the derivative of W^2 is 2 W": wrong(direct=2 / n * each + 0 * W),
+        "the derivative of W^2 is 2 W: in direct, W is not squared": wrong(direct=2 / n * W**2 * each),
+        "the derivative of W^2 is 2 W: a factor 2 is missing in direct": wrong(direct=W * each / n),
+        "the d of all rows must be added up in direct, with .sum(axis=0)": wrong(direct=2 / n * W * d**2),
+        "direct is made of d^2, which s is multiplied by, and not of s": wrong(direct=2 / n * W * s),
+        "dP/dd has a factor s: it is missing in dd": wrong(dh=-2 * h * 2 / n * d),
+        "each unit has its own s: do not add them up in dd": wrong(dh=-2 * h * 2 / n * d * s.sum()),
+        "P contains d^2, and its derivative is 2 d: in dd, d is not squared": wrong(dh=-2 * h * dd * d),
+        "a factor 1/n is missing in dd": wrong(dh=-2 * h * dd * n),
+        "h is missing in dh: the derivative of 1 - h^2 is -2 h": wrong(dh=-2 * dd),
+        "dd is missing in dh": wrong(dh=-2 * h),
+        "in dh, h (1 - h) is the slope of the sigmoid; here d = 1 - h^2 is differentiated": wrong(dh=dd * h * (1 - h)),
+        "in dh, d = 1 - h^2 is differentiated, which gives -2 h": wrong(dh=dd * d),
+        "the road through d ends at da, not at dh: go back through tanh": wrong(through=lambda dh: dh),
+        "the two roads add; they are not multiplied": 2 / n * W * each * (x.T @ (-2 * h * dd * d)),
+    }
     compare("dW", dW, [[0.1348, -0.8406], [0.0308, 0.5882]], mistakes, rtol=1e-3)
     compare("db", db, [-0.2626, 0.3358], rtol=1e-3)
     compare("dx", dx, [[-0.4251, 0.1233], [-0.0420, -0.0210]], rtol=1e-3)

@@ -69,6 +69,22 @@ def check():
             [-0.4672, 0.0659], [-1.2975, 1.3739],
         ],
     }  # fmt: skip
+    mistakes |= {
+        "the two roads add; they are not averaged": [[0.6118, 0.4169], [-0.4574, 0.7718]],
+        "the slope of tanh is 1 - h^2: here h is not squared": [[0.9259, 0.6148], [-1.1273, 1.2314]],
+        "h (1 - h) is the slope of the sigmoid; that of tanh is 1 - h^2": [[0.2994, 0.2711], [0.1337, 0.3464]],
+        "the slope is right, but it must be multiplied by total": [[1.2006, 0.8206], [0.9982, 0.7939]],
+        "Wh gets its share from da, not from total: go back through tanh first": [[3.1275, 1.7738], [-1.6655, 2.5122]],
+        "Wh multiplies h_(t-1), a new state in each step, not h_0": [[1.2944, 2.5140], [-0.6472, -1.2570]],
+        "later is made of da, not of total: go back through tanh first": [[2.7340, 1.1491], [-1.4351, 1.6143]],
+        "later is da @ Wh.T: Wh is missing": [[-0.4624, 1.8385], [-1.2505, 1.4004]],
+        "later takes the place of its old value, which total contains already": [[2.3356, 1.3048], [-1.1954, 1.5018]],
+        "the loop has ended after its first round: does `return` stand inside it?": [
+            [0.0304, -0.0338],
+            [-0.5935, 0.6585],
+        ],
+        "this is the gradient of h0: return later first, then dWh": [[0.8712, -0.8077]],
+    }
     compare("dWh", dWh, [[2.0136, 0.9575], [-1.0344, 1.6754]], mistakes, rtol=1e-4)
     compare("dh0", dh0, [[0.8712, -0.8077]], rtol=1e-4)
     nudge(check_function, forward, backward, h0=(4, 3), Wh=(3, 3))

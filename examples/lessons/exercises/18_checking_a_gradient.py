@@ -11,7 +11,7 @@ which gives your checker right and wrong backwards to judge.
 """
 
 import numpy as np
-from exercise import Wrong, run
+from exercise import Wrong, call, freeze, run
 
 H = 1e-5  # the step
 
@@ -47,7 +47,9 @@ def softmax_backward(dy, x):
 
 def accepts(name, f, backward, x, rng, hint):
     found = error(f, backward, x, rng)
-    if not (isinstance(found, float) and 0 <= found < 1e-7):
+    if not isinstance(found, float):
+        raise Wrong(f"error must return one number, got {found}: a difference for each entry must be made one number")
+    if not 0 <= found < 1e-7:
         raise Wrong(f"{name} is right, so its error must be below 1e-7, got {found}\nLikely cause: {hint}")
     print(f"right: {name} is accepted, error {found:.0e}")
 
@@ -62,10 +64,14 @@ def rejects(name, f, backward, x, rng, hint):
 def check():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((3, 4))
+    freeze(x)
     square = np.square
-    found = slope(square, np.array([3.0]), 0, np.array([1.0]))  # (3 + h)^2 - (3 - h)^2 = 12 h
+    found = call(slope, square, np.array([3.0]), 0, np.array([1.0]), returns="...")  # (3 + h)^2 - (3 - h)^2 = 12 h
+    if np.ndim(found):
+        raise Wrong(f"slope must return one number, got {found}: L is a sum, so add up the entries of dy f(x)")
     if not abs(found - 6) < 1e-2:
         factor = "the distance between the two points is not H" if abs(found - 12) < 1e-2 else "look at the lesson"
+        factor = "the sign: the difference is that of x + step minus that of x - step" if found < 0 else factor
         raise Wrong(f"the slope of x^2 at 3 must be 6, got {found}\nLikely cause: {factor}")
     if not abs(found - 6) < 1e-7:
         hint = "move x[i] to both sides: the error of a one-sided difference is of the size of H"
@@ -74,10 +80,18 @@ def check():
     if not abs(doubled - 12) < 1e-6:
         raise Wrong(f"with dy = 2 the slope of L = 2 x^2 at 3 must be 12, got {doubled}\nLikely cause: dy is not used")
 
-    accepts("the backward 2 x dy of x^2", square, lambda dy, x: 2 * x * dy, x, rng, "compare claimed with measured")
+    sum_of_all = (
+        "L is the sum over all entries of dy f(x), for a step at x[i] alone; error compares claimed with measured"
+    )
+    accepts("the backward 2 x dy of x^2", square, lambda dy, x: 2 * x * dy, x, rng, sum_of_all)
     tiny = "divide the largest difference by size, so that small gradients count too"
     rejects("a factor 3 in a gradient of size 1e-6", lambda x: 1e-6 * x, lambda dy, x: 3e-6 * dy, x, rng, tiny)
     cancel = "differences with both signs cancel: take their absolute values before you put them together"
+    for sign in (1, -1):
+        name = f"a gradient that is too {'large' if sign == 1 else 'small'} in all entries but one"
+        rejects(
+            name, square, lambda dy, x, sign=sign: 2 * x * dy + sign * (np.abs(x) - np.abs(x).min()), x, rng, cancel
+        )
     rejects("a gradient of the wrong order", square, lambda dy, x: np.roll(2 * x * dy, 1), x, rng, cancel)
     ones = "if all dy are equal, the gradient of softmax is 0, for its outputs add up to 1: draw dy from rng"
     accepts("the backward of softmax", softmax, softmax_backward, x, rng, ones)

@@ -173,6 +173,10 @@ def _general_causes(close: Callable[[ArrayLike], bool], expected: np.ndarray, go
         return ["the sign is wrong"]
     if expected.ndim == 2 and close(expected.T):
         return ["this is the transpose of the right matrix"]
+    if got.size == expected.size and got.shape != expected.shape and close(expected.reshape(got.shape)):
+        return ["the numbers are right, only the shape is not"]
+    if got.shape[1:] == expected.shape and got.ndim == expected.ndim + 1 and np.allclose(got.sum(axis=0), expected):
+        return ["the rows must be added up, with .sum(axis=0)"]
     if close(np.zeros_like(expected)):
         return ["nothing arrives here: every entry is 0"]
     if got.shape == expected.shape and expected.size > 1 and expected.any() and np.isfinite(got).all():
@@ -200,8 +204,8 @@ def nudge(check: Callable[..., Any], *arguments: Any, **keywords: Any) -> None:
         faults = [row for row in error.report.arrays.values() if not row.passed]
         faults.sort(key=lambda row: row.probes == 0)  # wrong ones first, then those that could not be checked
         raise Wrong(
-            "The numbers above are right, but not those for random numbers and other shapes. Does your code contain\n"
-            "numbers or shapes of the example above? The checker, which nudges each number a little, says:\n  "
+            "With random numbers and other shapes, there is a mistake. (If the example is right: does your code\n"
+            "contain numbers or shapes of it?) The checker, which nudges each number a little, says:\n  "
             + (faults[0].detail if faults else str(error))
         ) from None
     print("right: with random numbers, each gradient is what nudging gives")

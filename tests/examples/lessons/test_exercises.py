@@ -161,8 +161,8 @@ def test_results_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     ("got", "expected", "message"),
     [
         (np.array([1.0]), [1.0, 2.0], "y must have shape (2,), got shape (1,)"),
-        (np.array([1.0]), 1.0, "y must be one number, got shape (1,)"),
-        (1.0, [1.0], "y must have shape (1,), got one number"),
+        (np.array([1.0]), 2.0, "y must be one number, got shape (1,)"),
+        (1.0, [2.0], "y must have shape (1,), got one number"),
         (None, 1.0, "y is None: its value is missing"),
         (..., 1.0, "y is still `...`: write its value"),
         ([1.0], [1.0], "y must be an array, got a list: np.array(...) makes an array of it"),
@@ -187,6 +187,8 @@ def test_wrong_results_are_refused(got: Any, expected: Any, message: str) -> Non
         ([[0.0, 0.0], [0.0, 0.0]], "nothing arrives here: every entry is 0"),
         ([[0.5, 1.0], [1.5, 2.0]], "a factor is missing, or one too many: every entry is 0.5 times the right one"),
         ([1.0, 2.0], "one row"),
+        ([[1.0, 2.0, 3.0, 4.0]], "the numbers are right, only the shape is not"),
+        ([[[1.0, 1.0], [1.0, 1.0]], [[0.0, 1.0], [2.0, 3.0]]], "the rows must be added up, with .sum(axis=0)"),
     ],
 )
 def test_causes_are_named(got: Any, cause: str) -> None:

@@ -49,5 +49,5 @@ MESSAGES = {
     "no number": ["db must be one number, got shape (2,)"],
     "no sign of a product": ["in backward:  da = dy * y(1 - y)", "A product needs its sign"],
     "@ between numbers": ["in backward:  dw = da @ x", "@ is for matrices"],
-    "whole number": ["not those for random numbers"],
+    "whole number": ["With random numbers and other shapes, there is a mistake"],
 }

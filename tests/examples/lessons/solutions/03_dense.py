@@ -59,7 +59,7 @@ MESSAGES = {
     "sign": ["the sign is wrong"],
     "no sum in db": ["sum over the rows, da.sum(axis=0)"],
     "sum of everything": ["must have shape (3,), got one number", "each unit has its own bias"],
-    "three rows": ["not those for random numbers and other shapes", "db is wrong"],
+    "three rows": ["With random numbers and other shapes, there is a mistake", "db is wrong"],
     "x on the right": ["it is x.T, not x, and it belongs on the left"],
     "x.T on the right": ["x.T belongs on the left"],
     "entry by entry in dW": ["@ is missing"],

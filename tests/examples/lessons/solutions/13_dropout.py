@@ -15,6 +15,7 @@ MISTAKES = {
     "scale forgotten in backward": {2: "return dy * (self.mask > 0)"},
     "mask forgotten in backward": {2: "return dy"},
     "scaled twice": {2: "return dy * self.mask / (1 - self.rate)"},
+    "no comparison": {0: "keep = self.rng.random((n, 1, 1, channels))"},
 }
 MESSAGES = {
     "a mask for each pixel": ["the pixels of a channel must be on or off together"],
@@ -28,4 +29,5 @@ MESSAGES = {
     "scale forgotten in backward": ["every entry is 0.75 times the right one"],
     "mask forgotten in backward": ["dx is wrong", "this is dy, unchanged"],
     "scaled twice": ["every entry is 1.33333 times the right one"],
+    "no comparison": ["0% of the channels are off: keep must be True or False"],
 }
