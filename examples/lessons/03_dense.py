@@ -85,12 +85,11 @@ In each line of the picture, the marked row times the marked column is the marke
 """
 
 # %%
-same = np.array_equal(dW, x.T @ dy), np.array_equal(db, dy.sum(axis=0)), np.array_equal(dx, dy @ W.T)
-print("the loops and the products agree:", *same)
+pairs = (dW, x.T @ dy), (db, dy.sum(axis=0)), (dx, dy @ W.T)
+print("the loops and the products agree:", all(np.array_equal(loops, product) for loops, product in pairs))
+
 
 # %% The picture (skip this cell)
-
-
 def draw(ax: Axes, name: str, matrix: NDArray, row: int | None = None, column: int | None = None) -> None:
     """Draw a matrix of numbers, with one row, one column or one entry marked."""
     ax.imshow(matrix, cmap="PuOr", vmin=-15, vmax=15)
@@ -120,8 +119,8 @@ lesson.show(figure, "three_products")
 """
 ## When the shapes do not help
 
-If n, inputs and units are all equal, a wrong product has the right shape too. Then only a check of the numbers helps.
-tinydl's `check_function` draws random x, W and dy, nudges ("probes") each entry as in lesson 1, and compares the result
+If n, inputs and units are equal, a wrong product has the right shape too, and only a check of the numbers helps:
+tinydl's `check_function` nudges ("probes") each entry of random arrays, as in lesson 1, and compares the result
 ("numeric") with what backward returns ("analytic"). It finds the missing transpose:
 """
 

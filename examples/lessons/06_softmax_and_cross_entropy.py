@@ -87,7 +87,7 @@ print(f"L for the right class 'bird': {-shifted[2] + np.log(np.exp(shifted).sum(
 ## Why not the squared error?
 
 (p - y)^2 would be a loss, too. But its gradient has to go back through softmax, whose slope is p (1 - p), nearly 0
-when p is near 0 or 1. A network that is sure and wrong would hardly learn. With cross-entropy, the logarithm cancels
+if p is near 0 or 1. A network that is sure and wrong would hardly learn. With cross-entropy, the logarithm cancels
 this slope. Here are two classes. The score of the right one is m larger than the other's (smaller, if m is negative):
 """
 
@@ -100,6 +100,7 @@ for i in (0, 50, 100, 150):
     slopes_here = f"cross-entropy {slope_cross_entropy[i]:8.5f}, squared error {slope_squared[i]:8.5f}"
     print(f"m = {m[i]:3g}: p = {right[i]:.5f}, slopes: {slopes_here}")
 
+# %% The picture (skip this cell)
 figure = Picture(figsize=(7, 3), layout="constrained")
 bars, slopes = figure.subplots(1, 2)
 bars.bar(np.arange(len(names)) - 0.2, p, 0.38, color=BLUE, label="p")

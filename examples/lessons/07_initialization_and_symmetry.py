@@ -9,11 +9,17 @@ random numbers, how large should they be?
 
 ## Equal neurons stay equal
 
-Two neurons of a layer see the same inputs. If their weights are equal, too, on both sides, they give equal answers
-and get equal gradients. So after a step they are still equal: a layer of 8 such neurons is as good as a layer of one.
+Two neurons of a layer see the same inputs. If their weights are equal, too, and also the weights by which the next
+layer multiplies their answers, they give equal answers and get equal gradients. So after a step they are still equal: a
+layer of 8 such neurons is as good as a layer of one.
 
 A task that one hidden neuron cannot learn is "exclusive or": the answer is 1 if exactly one of two inputs is 1. Three
-networks with 8 hidden neurons try. They differ only in the weights that they begin with.
+networks with 8 hidden neurons (neurons between the inputs and the answer) try. They differ only in the weights that
+they begin with.
+
+A Model of tinydl holds the layers. `compile` names the optimizer, which makes the steps (lesson 8), and the loss, here
+the mean of (y - t)^2. `fit` repeats forward, backward and a step, with the rows in batches of `batch_size`, and goes
+through all rows `epochs` times.
 """
 
 # %%
@@ -74,7 +80,7 @@ STARTS = {"v = 1/n": (1.0, VERMILION), "v = 2/n (He)": (2.0, BLUE), "v = 3/n": (
 
 
 def sizes(v: float) -> tuple[list[float], list[float]]:
-    """Root mean squares of the answers of each layer, and of the gradients that it receives."""
+    """Root mean squares, np.sqrt(np.mean(a**2)), of each layer's answers, and of the gradients that it receives."""
     rng = np.random.default_rng(0)
     weights = [rng.normal(0, np.sqrt(v), (WIDTH, WIDTH)) for _ in range(LAYERS)]
     answers: list[NDArray] = []

@@ -26,10 +26,10 @@ lesson = Lesson("08_optimizers_in_a_valley")
 """
 ## The valley
 
-    f(p) = (p[0]^2 + k p[1]^2) / 2          gradient: p[0] along the floor, k p[1] across it
+    f(p) = (p[0]^2 + k p[1]^2) / 2          gradient g: p[0] along the floor, k p[1] across it
 
-The lowest point is (0, 0). The larger k, the narrower the valley. A step of plain gradient descent (SGD) with learning
-rate r multiplies each coordinate by a factor of its own:
+The lowest point is (0, 0). The larger k, the narrower the valley. A step of plain gradient descent (called SGD) with
+learning rate r multiplies each coordinate by a factor of its own:
 
     p <- p - r g:          p[0] <- (1 - r) p[0]          p[1] <- (1 - r k) p[1]
 """
@@ -111,7 +111,7 @@ In a round bowl (k = 1), plain gradient descent is the best: the gradient points
 number of steps grows in proportion to k. That of the others grows far less. Here are the paths in the narrowest valley:
 """
 
-# %%
+# %% The picture (skip this cell)
 figure, ax = panel(width=7, height=3.2)
 x, y = np.linspace(-11.5, 4, 200), np.linspace(-1.4, 1.4, 120)
 f = x**2 + k * y[:, None] ** 2

@@ -92,7 +92,7 @@ patches = [k for k, (i, j) in enumerate(places) if i <= pixel[0] <= i + 1 and j 
 shares = [col2im(dcols * (np.arange(9) == k)[:, None]) for k in patches]  # the part of dx that comes from each
 print(f"dx{list(pixel)} = {' + '.join(f'({share[pixel]})' for share in shares)} = {dx[pixel]}")
 
-# %%
+# %% The picture (skip this cell)
 figure = Picture(figsize=(7, 1.75), layout="constrained")
 panels = [(f"patch at {places[k]}", share, places[k], 2, BLUE) for k, share in zip(patches, shares, strict=True)]
 panels.append(("dx, from all nine", dx, (0, 0), 4, ORANGE))
@@ -112,11 +112,12 @@ lesson.show(figure, "col2im")
 """
 ## Why col2im is right
 
-im2col only copies, so it is a linear map. The chain rule needs its transpose, the only map with
+im2col could be written as a product M x with a large matrix M of zeros and ones. Backward is then M.T (lesson 3). For a
+matrix and its transpose, sum((M x) * c) = sum(x * (M.T c)), as both are the sum of all c[i] M[i, j] x[j]. So
 
     sum(im2col(x) * c) = sum(x * col2im(c))          for all x and c
 
-This makes a good test of tinydl's versions, which also have strides, padding and channels: both sums must be equal.
+This tests tinydl's versions, which can move by more than a pixel (stride) and put a frame of zeros around (padding):
 """
 
 # %%
@@ -132,7 +133,7 @@ for size, stride, pad in ((2, 1, 0), (3, 1, 1), (3, 2, 1)):
 layer = Conv2D(1, 2, use_bias=False)
 layer.build((4, 4, 1), rng, "float64")
 layer.params["W"][:, :, 0, 0] = W  # (kh, kw, channels in, filters)
-layer_y = layer.forward(x[None, :, :, None])[0, :, :, 0]
+layer_y = layer.forward(x[None, :, :, None])[0, :, :, 0]  # (images, height, width, channels), one image, one channel
 layer_dx = layer.backward(dy[None, :, :, None])[0, :, :, 0]
 pairs = ((layer_y, y), (layer_dx, dx), (layer.grads["W"][:, :, 0], dW.reshape(2, 2, 1)))
 print("largest differences from Conv2D in y, dx and dW:", *(f"{np.abs(a - b).max():g}" for a, b in pairs))
@@ -143,8 +144,7 @@ print("largest differences from Conv2D in y, dx and dW:", *(f"{np.abs(a - b).max
 
 `Conv2D` in tinydl/layers/conv.py, whose docstring derives the gradients for batches and channels.
 
-**Exercise.** examples/lessons/exercises/09_im2col_by_hand.py: col2im for a 2 x 3 kernel. Fill in the gaps and run the
-file; it checks your gradient.
+**Exercise.** examples/lessons/exercises/09_im2col_by_hand.py: col2im for a 2 x 3 kernel.
 
 **Next.** Lesson 10: pooling, a window without weights.
 """

@@ -99,7 +99,7 @@ dx_max, dx_average = (through(kind(2, strides=1), x, dy) for kind in (MaxPool2D,
 print(f"MaxPool2D gives the same dx: {np.array_equal(dx_max, dx)}\n\ndx of AveragePool2D =\n{dx_average}\n")
 print(f"sums: dy {dy.sum():g}, dx of max {dx_max.sum():g}, dx of average {dx_average.sum():g}")
 
-# %%
+# %% The picture (skip this cell)
 arrow = {"arrowstyle": "-|>", "color": "black", "shrinkA": 0, "shrinkB": 0}
 figure = Picture(figsize=(7, 3), layout="constrained")
 for ax, kind, gradient in zip(figure.subplots(1, 2), ("max", "average"), (dx_max, dx_average), strict=True):

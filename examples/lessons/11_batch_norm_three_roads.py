@@ -67,7 +67,8 @@ the derivatives along each road:
     mean_i = (sum_j dy_j (-s)) (1/N) = -s mean(dy)
 
 **Through the variance.** v enters every y_j = (x_j - mu) v^(-1/2) with derivative (x_j - mu) (-1/2) s^3, which is -s^2
-y_j / 2, and dv/dx_i = 2/N (x_i - mu), which is 2/N y_i / s:
+y_j / 2, and dv/dx_i = 2/N (x_i - mu), which is 2/N y_i / s. (v also contains mu. But moving mu alone does not change v,
+because the x_j - mu add up to 0.)
 
     variance_i = (sum_j dy_j (-s^2 y_j / 2)) (2/N y_i / s) = -s y_i mean(dy y)
 
@@ -75,7 +76,7 @@ The gradient of x_i is the sum of the three.
 """
 
 # %%
-dy = np.array([2.0, 3, -1, 0, 1])  # an upstream gradient, as from the layers above
+dy = np.array([2.0, 3, -1, 0, 1])  # as from the layers above
 roads = {"direct": s * dy, "mean": np.full_like(x, -s * dy.mean()), "variance": -s * y * (dy * y).mean()}
 dx = sum(roads.values())
 numeric = numerical_gradient(normalize, x, dy)  # moves each x a little and measures how L = sum(dy y) changes
@@ -85,7 +86,7 @@ for i in range(len(x)):
     print(f"{i:>8}{''.join(f'{road[i] + 0:>10.2f}' for road in roads.values())}{dx[i]:>10.2f}{numeric[i]:>11.2f}")
 print(f"largest difference between dx and the measured gradient: {np.abs(dx - numeric).max():.0e}")
 
-# %%
+# %% The picture (skip this cell)
 figure, ax = panel(width=7, height=2.9)
 for k, ((name, road), colour) in enumerate(zip(roads.items(), (BLUE, ORANGE, GREEN), strict=True)):
     ax.bar(np.arange(len(x)) + 0.2 * (k - 1), road, 0.2, color=colour, label=name)
@@ -107,9 +108,8 @@ Add the same number to all x: y stays the same. Stretch all x around their mean:
 change in either direction, and dx has no part along them: the road through the mean removes the mean of dy, and the
 road through the variance removes the part of dy along y.
 
-This is a trap for gradient checks. With an upstream gradient of ones, L is the sum of y, which is always 0, so its
-gradient is 0 too. Such a check also passes a backward that just returns zeros. Good checks draw `dy` at random;
-examples/museum/upstream_of_ones.py shows what happens otherwise.
+This is a trap for gradient checks. With dy = 1 everywhere, L is the sum of y, which is always 0, so its gradient is 0
+too. Such a check also passes a backward that just returns zeros. Good checks draw `dy` at random (lesson 18).
 """
 
 # %%

@@ -53,7 +53,7 @@ The picture shows the same two tables. Under batch norm the change spreads to th
 layer norm it spreads to the other features, within one row.
 """
 
-# %%
+# %% The picture (skip this cell)
 figure = Picture(figsize=(7, 2.4), layout="constrained")
 limit = max(np.abs(change).max() for change in changes.values())
 for ax, (name, change) in zip(figure.subplots(1, 2), changes.items(), strict=True):

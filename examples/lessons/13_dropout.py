@@ -32,8 +32,8 @@ lesson = Lesson("13_dropout")
 
     mask_i = 0 with probability rate, else 1 / (1 - rate)          y = x mask
 
-The scale makes up for the units that are off. On average, mask_i is rate 0 + (1 - rate) / (1 - rate) = 1, so on average
-y is x, and each sum that the next layer computes is right on average. That is why predictions can do without a mask.
+The scale makes up for the units that are off. On average, mask_i is rate * 0 + (1 - rate) * 1 / (1 - rate) = 1, so on
+average y is x, and each sum that the next layer computes is right on average. So predictions can do without a mask.
 """
 
 
@@ -120,7 +120,7 @@ for noise in (0.0, 0.3):
     verdict = "fewer" if dropout.max() < without.min() else "more" if dropout.min() > without.max() else "about as many"
     print(f"{'':>14}dropout makes {verdict} errors\n")
 
-# %%
+# %% The picture (skip this cell)
 figure = Picture(figsize=(7, 2.8), layout="constrained")
 for ax, noise in zip(figure.subplots(1, 2, sharey=True), (0.0, 0.3), strict=True):
     for rate, colour, style in ((0.0, VERMILION, "--"), (0.5, BLUE, "-")):

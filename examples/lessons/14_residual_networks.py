@@ -50,11 +50,11 @@ for through in range(blocks + 1):
 
 # %% [markdown]
 """
-The first term, the way around all bodies, is dy itself, however many blocks there are. With matrices it is the same,
-with the Jacobians J of the bodies in place of 0.1:
+The first term, the way around all bodies, is dy itself, however many blocks there are. With matrices W_1, W_2 and W_3
+in place of 0.1 it is the same (dx = dy W.T, lesson 3; I has ones on its diagonal and changes nothing):
 
-    plain       dx = J_1.T J_2.T J_3.T dy
-    residual    dx = (I + J_1.T) (I + J_2.T) (I + J_3.T) dy = dy + (J_1.T + J_2.T + J_3.T) dy + ...
+    plain       dx = dy W_3.T W_2.T W_1.T
+    residual    dx = dy (I + W_3.T) (I + W_2.T) (I + W_1.T) = dy + dy (W_3.T + W_2.T + W_1.T) + ...
 
 A network can also fork into branches, whose outputs are put side by side. There dy is cut where the outputs were
 joined, and again the gradients of x add. Both rules, by hand and by tinydl's layers:
@@ -93,7 +93,8 @@ print(f"branches: by hand against measured {np.abs(by_hand - measured).max():.0e
 ## Depth on real images
 
 Plain and residual networks with 8 and 32 layers learn to read digits. Plain and residual ones of equal depth start from
-the same weights, since shortcuts have none. The errors are those on the training images: this is not overfitting.
+the same weights, since shortcuts have none. The errors are those on the images that they learn from. |dW| is the root
+of the sum of the squares of dW. (`network` builds convolutions, each with batch norm and relu.)
 """
 
 # %%

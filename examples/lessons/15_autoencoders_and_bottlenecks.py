@@ -102,6 +102,7 @@ for k in widths:
     bent.append(((test - rows[-1]) ** 2).sum() / (test**2).sum())
     print(f"{test.shape[1]} pixels, code of {k}: linear loses {lines[-1]:.0%}, with relu layers {bent[-1]:.0%}")
 
+# %% The picture (skip this cell)
 figure = Picture(figsize=(7, 3.4), layout="constrained")
 left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
 shown = [int(np.flatnonzero(digits.load().test.labels == digit)[0]) for digit in range(8)]
@@ -125,7 +126,7 @@ lesson.show(figure, "bottleneck")
 The network has learned the shapes of digits, not of images in general: other patterns do not fit through its code. This
 is how autoencoders find unusual rows, such as fraud: by a large error.
 
-A wide code spoils this. For n units as wide as the row, and c larger than every |x_j|, relu(x I + c) I - c = x: the
+A wide code spoils this. If it has a unit for each x_j, and c is larger than every |x_j|, relu(x_j + c) - c = x_j: the
 network can copy every row, usual or not. Width is one way to forbid copying; lesson 16 shows another.
 """
 

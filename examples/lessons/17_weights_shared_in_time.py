@@ -98,8 +98,8 @@ print("largest differences of dx, dWx, dWh, db from the measured gradients:", *(
 ## The long way back
 
 Far back, dh_(t-1) = dh_t w has been multiplied by w so often that it has vanished (w below 1) or exploded (w above 1).
-With matrices the factors are Wh.T and the slope of tanh, which is at most 1. Here Wh is a rotation times a number, so
-that this number alone decides what happens in 40 steps. (Step 1 adds nothing: h_0 is 0.)
+With matrices the factors are Wh.T and the slope of tanh, which is at most 1. Here Wh is a rotation, which changes no
+length, times a number. So this number decides what happens in 40 steps. (Step 1 adds nothing: h_0 is 0.)
 """
 
 # %%

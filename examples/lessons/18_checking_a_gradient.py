@@ -89,7 +89,7 @@ def naive_check(f: Function, backward: Function, x: NDArray) -> bool:
    backward that returns zeros looks right. Batch norm, whose outputs add up to 0, has the same fault.
 2. **A dead point.** Where relu blocks everything, all gradients are 0, and any factor in backward looks right.
 3. **A tolerance without a scale.** If gradients are small, three times too much differs by less than the tolerance.
-4. **The same mistake twice.** GELU is nearly x sigmoid(1.702 x). Here forward and backward both have 0.1702.
+4. **The same mistake twice.** GELU, a smooth relu, is nearly x sigmoid(1.702 x). Here both passes have 0.1702.
 """
 
 

@@ -105,7 +105,8 @@ for name, product in (("in the order of the memory", in_memory_order), ("four ro
 # %% [markdown]
 """
 **5. BLAS.** BLAS is the library behind NumPy's A @ B and tinydl's Dense. It takes step 4 to its end, separately for
-each processor: blocks of C stay in the registers, and blocks of A and B in the nearest caches.
+each processor: blocks of C stay in the processor itself (its registers), and blocks of A and B in the small, fast
+memories beside it (its caches).
 
 **6. Half the digits.** A vector instruction handles twice as many float32 as float64, and they take half the memory.
 Learning does not need 16 digits, since the choice of the batch changes the gradient more. (Checks do: lesson 18.)

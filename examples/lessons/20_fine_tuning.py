@@ -105,7 +105,7 @@ print()
 for task in TASKS:
     print("\n".join(findings(task, errors[task])))
 
-# %%
+# %% The picture (skip this cell)
 figure = Picture(figsize=(7, 3.2), layout="constrained")
 for ax, task in zip(figure.subplots(1, 2, sharey=True), TASKS, strict=True):
     for way, colour in WAYS.items():
@@ -124,9 +124,9 @@ lesson.show(figure, "tasks")
 
 # %% [markdown]
 """
-The sentences above are computed from the figures: a difference counts if all seeds agree on its sign. What was learned
-before helps if the new task needs it and examples are few. It can also be in the way: layers that look for upright
-strokes make a poor start for digits that lie on their side.
+The sentences above are computed from the figures: a difference counts if all seeds agree on its sign. With so few
+images, it often depends on the choice of the images. What was learned before can help a task that needs it. It can also
+be in the way: layers that look for upright strokes make a poor start for digits that lie on their side.
 
 fine_tuning_study.py, beside this lesson, repeats this with more seeds and more numbers of images, in half a minute:
 

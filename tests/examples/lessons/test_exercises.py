@@ -69,14 +69,8 @@ def result_of(path: Path) -> tuple[int, str]:
 
 
 def test_every_lesson_has_an_exercise_and_every_exercise_a_solution() -> None:
-    lessons = sorted(path.stem for path in EXERCISES.parent.glob("[0-9][0-9]_*.py") if is_of_the_series(path))
-    assert [name for name in lessons if name not in ALL] == []
+    assert sorted(path.stem for path in EXERCISES.parent.glob("[0-9][0-9]_*.py")) == ALL
     assert sorted(path.stem for path in SOLUTIONS.glob("*.py")) == ALL
-
-
-def is_of_the_series(path: Path) -> bool:
-    """Whether the lesson is written in the percent format."""
-    return path.read_text(encoding="utf-8").startswith("# %% [markdown]\n")
 
 
 @each_exercise

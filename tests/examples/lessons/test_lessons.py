@@ -17,7 +17,7 @@ from examples.execute_notebook import execute
 
 LESSONS = Path(__file__).parents[3] / "examples" / "lessons"
 ALL = sorted(path.stem for path in LESSONS.glob("[0-9][0-9]_*.py"))
-FAST = {"01_a_neuron_by_hand"}  # the fast tests run one lesson in a process of its own
+FAST: set[str] = set()
 ROOT = LESSONS.parents[1]
 
 
@@ -25,14 +25,13 @@ def source_of(name: str) -> str:
     return (LESSONS / f"{name}.py").read_text(encoding="utf-8")
 
 
-SERIES = [name for name in ALL if source_of(name).startswith("# %% [markdown]\n")]  # those in the percent format
-each_lesson = pytest.mark.parametrize("name", SERIES)
+each_lesson = pytest.mark.parametrize("name", ALL)
 
 
 def test_lessons_are_numbered_and_listed() -> None:
-    assert [name[:2] for name in ALL] == sorted({name[:2] for name in ALL}), "two lessons have the same number"
+    assert [name[:2] for name in ALL] == [f"{number:02}" for number in range(1, 21)]
     listed = re.findall(r"\]\((\d\d_\w+)\.py\)", (LESSONS / "README.md").read_text(encoding="utf-8"))
-    assert [name for name in listed if name in ALL] == ALL
+    assert listed == ALL
 
 
 @each_lesson
@@ -40,9 +39,7 @@ def test_help_says_how_the_lesson_is_run(run: Callable[..., Done], name: str) ->
     assert f"python examples/lessons/{name}.py" in run(f"lessons/{name}.py", "--help").stdout
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in SERIES]
-)
+@pytest.mark.parametrize("name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in ALL])
 def test_lesson_runs_and_draws(name: str, tmp_path: Path) -> None:
     environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-W", "error", str(LESSONS / f"{name}.py"), "--out", str(tmp_path / "out")]
