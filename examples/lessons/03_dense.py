@@ -72,8 +72,7 @@ print(f"dW =\n{dW}\ndb = {db}\ndx =\n{dx}")
 ## The sums are matrix products
 
 In a product A @ B, entry [i, j] is the sum over k of A[i, k] B[k, j]: the index that is summed over stands inside,
-next to the @. In dW it is m, which comes first in x[m, i], but last in x.T. In dx it is j, which comes last in W[i, j],
-but first in W.T:
+next to the @. In dW it is m: first in x[m, i], but last in x.T. In dx it is j: last in W[i, j], but first in W.T:
 
     dW = x.T @ dy          (inputs, units) = (inputs, n) @ (n, units)
     db = dy.sum(axis=0)
