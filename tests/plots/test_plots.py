@@ -18,7 +18,7 @@ from tinydl.callbacks import History
 from tinydl.layers import ActivityL1, AveragePool2D, Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
 from tinydl.losses import MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
-from tinydl.study import Trace
+from tinydl.study import Report, Trace
 
 RNG = np.random.default_rng(0)
 CLASSES = ("cat", "dog", "frog")
@@ -32,6 +32,7 @@ RUN = {
     "val_loss": [2.5, 2.0, 2.2, 2.4],
     "val_accuracy": [0.4, 0.5, 0.65, 0.65],
 }
+RATES = np.geomspace(1e-4, 1, 20).tolist()
 HISTORIES = {"deep": {"loss": [3.0, 2.0, 1.0], "val_loss": [4.0, 3.0, 2.5]}, "flat": {"loss": [2.0, 1.5]}}
 
 DRAWINGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -53,6 +54,7 @@ DRAWINGS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "optimizers": (plots.optimizer_paths, ()),
     "gradient flow": (lambda *a, **k: plots.gradient_flow(one_step(), *a, **k), ()),
     "activations": (lambda *a, **k: plots.activations(one_step(), *a, **k), ()),
+    "range test": (plots.learning_rate_range, (Report("cnn", learning_rate=0.1, rates=RATES, losses=[3.0] * 20),)),
 }
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..files import PathLike
-from .style import BLUE, GREY, VERMILION, dress, finish, panel
+from .style import BLUE, GREY, TICK, VERMILION, dress, finish, panel, points
 
 SMOOTHED = 5  # steps
 
@@ -42,7 +42,7 @@ def learning_rate_range(
     dress(ax, f"Learning-rate range test of {test.model}", "learning rate", "loss before the step")
     if len(losses):
         ax.set_ylim(0, 1.1 * float(np.quantile(losses, 0.98)))
-    ax.legend(fontsize=9, frameon=False)
+    ax.legend(fontsize=points(ax, TICK), framealpha=0.5)
     return finish(figure, source, path)
 
 
