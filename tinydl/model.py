@@ -354,7 +354,7 @@ class Model(keywords.Checked):
         validation = sources.validation_feed(
             self, loss, validation_data, validation_batch_size or batch_size, validation_steps, times
         )
-        history = History()
+        history = History(by_name.in_words(loss, self.root))
         bar = inputs.progress_bar(verbose)
         own = inputs.check_callbacks(callbacks)
         listeners = sorted([history, *own, *bar], key=lambda each: isinstance(each, Checkpoint))  # these come last

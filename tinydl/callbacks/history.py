@@ -13,10 +13,11 @@ class History(Callback):
     """The record that `fit` returns: `history.history` maps the name of each figure to a list of its values by epoch.
 
     `seconds` holds each epoch's duration; `interrupted` is true if Ctrl-C ended the run. `notes` holds a line for each
-    thing that went wrong without ending the run, such as a log on a full disk.
+    thing that went wrong without ending the run, such as a log on a full disk. `loss` is the name of the loss in words.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loss: str | None = None) -> None:
+        self.loss = loss
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
         self.seconds: list[float] = []

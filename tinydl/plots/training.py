@@ -5,7 +5,6 @@ Each function takes what `fit` returns, one dict such as its `history`, or, for 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -17,8 +16,6 @@ from numpy.typing import NDArray
 
 from .. import arguments
 from ..files import PathLike
-from ..layer import Layer
-from ..layers import Container
 from .style import BLUE, TICK, VERMILION, Picture, add_legend, cycle, dress, finish, panel, points
 
 History = Mapping[str, Sequence[float]]
@@ -163,17 +160,7 @@ def _runs(histories: Any, key: str) -> dict[str, History]:
 
 def _loss_name(history: Any) -> str | None:
     """The loss that a result of `fit` was trained with, in words; None for a dict of figures."""
-    model = getattr(history, "model", None)
-    loss = getattr(model, "loss", None)
-    if model is None or loss is None:
-        return None
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(loss).__name__).lower()
-    return f"{name}, penalties included" if any(map(_is_penalized, model.root.walk())) else name
-
-
-def _is_penalized(layer: Layer) -> bool:
-    own = type(layer).penalty not in (Layer.penalty, Container.penalty)
-    return own and getattr(layer, "kernel_regularizer", "no such argument") is not None
+    return getattr(history, "loss", None)
 
 
 def _loss_label(name: str | None, otherwise: str | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 from .. import arguments
 from ..layer import Layer
-from ..layers import Sequential
+from ..layers import Container, Sequential
 from ..losses import (
     BinaryCrossEntropy,
     Hinge,
@@ -118,3 +119,14 @@ def _known(given: str, names: Iterable[str], example: str, aliases: Iterable[str
     if given in METRICS:
         mend = f": it is a metric, metrics=[{given!r}]"
     return f"one of {', '.join(map(repr, names))} or an object such as {example}, got {given!r}{mend}"
+
+
+def in_words(loss: Loss, root: Layer) -> str:
+    """The name of a loss for pictures: "mean squared error", or "mean squared error, penalties included"."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(loss).__name__).lower()
+    return f"{name}, penalties included" if any(map(_is_penalized, root.walk())) else name
+
+
+def _is_penalized(layer: Layer) -> bool:
+    own = type(layer).penalty not in (Layer.penalty, Container.penalty)
+    return own and getattr(layer, "kernel_regularizer", "no such argument") is not None
