@@ -176,11 +176,13 @@ def write_json(path: PathLike, content: dict[str, Any]) -> None:
     write_whole(path, f"{json.dumps(content, indent=1)}\n".encode())
 
 
-def read_json(path: PathLike, longest: int = LONGEST_JSON) -> dict[str, Any]:
+def read_json(path: PathLike, longest: int | None = None) -> dict[str, Any]:
     """Read a file that `write_json` wrote.
 
-    Raises OSError if it cannot be read, ValueError if it is damaged, longer than `longest` bytes, or not an object.
+    Raises OSError if it cannot be read, ValueError if it is damaged, longer than `longest` bytes (LONGEST_JSON if not
+    given), or not an object.
     """
+    longest = LONGEST_JSON if longest is None else longest
     try:
         with open(path, "rb") as file:
             text = file.read(longest + 1)
