@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from . import arguments, interrupts, kernels
 from .kernels import compiled_as
-from .schedules import Schedule, as_schedule
+from .schedules import Constant, Schedule, as_schedule
 
 LARGEST = {code: float(np.finfo(code).max) for code in "fd"}
 
@@ -74,6 +74,14 @@ class Optimizer(arguments.Configured):
     def current_learning_rate(self) -> float:
         """The rate that the next step will use."""
         return self._schedule(self.iterations)
+
+    def rates(self, count: int) -> NDArray:
+        """The rates of the next `count` steps, or of fewer if the schedule then gives none that `step` would take."""
+        if isinstance(self._schedule, Constant):
+            return np.full(count, self.current_learning_rate)
+        found = np.array([self._schedule(self.iterations + k) for k in range(count)], np.float64)
+        bad = np.flatnonzero(~((found >= 0) & (found < math.inf)))
+        return found[: bad[0]] if bad.size else found
 
     @property
     def decayed(self) -> Sequence[slice] | None:
@@ -263,8 +271,13 @@ class RMSprop(Optimizer):
         self.epsilon = arguments.number("RMSprop", "epsilon", epsilon, 1e-16)
         self.keras_epsilon = arguments.flag("RMSprop", "keras_epsilon", keras_epsilon)
 
+    @property
+    def epsilons(self) -> tuple[float, float]:
+        """What is added to the root, and below it."""
+        return (0.0, self.epsilon) if self.keras_epsilon else (self.epsilon, 0.0)
+
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
-        outside, inside = (0.0, self.epsilon) if self.keras_epsilon else (self.epsilon, 0.0)
+        outside, inside = self.epsilons
         for _, (p, g, v) in self.by_decay(0.0, params, grads, self.slots["v"]):
             rmsprop(p, g, v, learning_rate, self.rho, outside, inside)
 
@@ -312,10 +325,12 @@ class Adam(Optimizer):
         self.weight_decay = arguments.number("Adam", "weight_decay", weight_decay, 0)
         self.keras_epsilon = arguments.flag("Adam", "keras_epsilon", keras_epsilon)
 
+    def epsilon_of(self, step: int) -> float:
+        """The epsilon of a step, counted from 1."""
+        return self.epsilon / math.sqrt(1 - self.beta2**step) if self.keras_epsilon else self.epsilon
+
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
-        epsilon = self.epsilon
-        if self.keras_epsilon:
-            epsilon /= math.sqrt(1 - self.beta2**self.iterations)
+        epsilon = self.epsilon_of(self.iterations)
         for decay, (p, g, m, v) in self.by_decay(self.weight_decay, params, grads, self.slots["m"], self.slots["v"]):
             adam(p, g, m, v, self.iterations, learning_rate, self.beta1, self.beta2, epsilon, decay)
 

@@ -24,6 +24,7 @@ class Callback(Checked):
 
     model: NetworkInTraining
     params: dict[str, Any]
+    every_batch = True  # whether on_train_batch_end must see every batch, not only some of them
     notes: list[str]  # those of the run's History: a callback adds what went wrong without ending the run
 
     @property

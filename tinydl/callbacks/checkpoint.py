@@ -60,6 +60,10 @@ class Checkpoint(Callback):
             mend = "each save renames all older files"
             raise ValueError(f"Checkpoint: keep must be <= {MOST_KEPT:,}, got {arguments.brief(keep)}: {mend}")
 
+    @property
+    def every_batch(self) -> bool:  # type: ignore[override]
+        return self.every_batches is not None
+
     def check_run(self) -> None:
         try:
             destination(self.path)

@@ -24,6 +24,7 @@ class ProgressBar(FileLog):
 
     bar_format = "{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}"
     count_format = "{desc} {n_fmt} batches {elapsed}{postfix}"  # if the number of batches is unknown
+    every_batch = False
     refresh_seconds = 0.2
     line_seconds = 30.0
 
@@ -47,6 +48,7 @@ class ProgressBar(FileLog):
     def on_epoch_begin(self, epoch: int) -> None:
         self._start = self._shown = time.perf_counter()
         self._heading = f"Epoch {epoch + 1}/{self.params['epochs']}"
+        self._batches = 0  # of this epoch that the bar has counted
         if self._bar is not None:
             self._shown = 0.0
             self._bar.set_description_str(self._heading, refresh=False)
@@ -58,9 +60,10 @@ class ProgressBar(FileLog):
                 self._shown = now
                 self._show(self._bar, {**self._figures, "loss": logs["loss"]})  # val_loss is from the previous epoch
             try:
-                self._bar.update()
+                self._bar.update(batch + 1 - self._batches)
             except Exception as error:  # as in _try, which a step of a small network would notice
                 self._end(error)
+            self._batches = batch + 1
         elif now - self._shown > self.line_seconds:
             self._shown = now
             self._try(lambda: self._line(batch + 1, now - self._start, logs["loss"]))

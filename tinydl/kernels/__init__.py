@@ -23,6 +23,7 @@ from . import (
     pooling,
     rating_machine,
     rbm,
+    span,
     sums,
 )  # fmt: skip
 from .machine.codes import ACTIVATIONS, LINEAR, RELU, SIGMOID, TANH
@@ -32,5 +33,5 @@ from .twins import PAIRS, compiled_as, definition_of, using
 __all__ = [
     "ACTIVATIONS", "LINEAR", "PAIRS", "Padding", "RELU", "SIGMOID", "TANH", "Window", "activations", "batch_norm",
     "compiled_as", "convolution", "definition_of", "dense", "local_response_norm", "losses", "merging", "optimizers",
-    "output_size", "pooling", "rating_machine", "rbm", "sums", "using",
+    "output_size", "pooling", "rating_machine", "rbm", "span", "sums", "using",
 ]  # fmt: skip

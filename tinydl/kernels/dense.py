@@ -14,7 +14,7 @@ from .activations import gradient as activation_gradient
 from .machine.blas import Rows, gemm, product
 from .machine.codes import LINEAR, RELU, SIGMOID
 from .machine.compile import kernel
-from .machine.loops import add_column_sums, bias_and_relu, finish, mask
+from .machine.loops import add_column_sums, bias_and_relu, finish, mask, transpose
 from .machine.threads import WORTH_SHARING, parts_for, share
 from .sums import over_rows
 from .twins import or_complex
@@ -120,8 +120,16 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
     if not need_dx:
         return np.empty((0, 0), dy.dtype)
     dx = np.empty_like(x)
-    gemm(False, True, 1.0, da, W, 0.0, dx)
+    gemm(False, False, 1.0, da, transposed(W), 0.0, dx)  # OpenBLAS has no fast small product with a transposed b
     return dx
+
+
+@kernel()
+def transposed(W):
+    """A copy of W.T. (W.T.copy() would be a strided loop over its rows.)"""
+    W_T = np.empty((W.shape[1], W.shape[0]), W.dtype)
+    transpose(W.reshape(-1), 0, W.shape[0], W.shape[1], W_T.reshape(-1))
+    return W_T
 
 
 @kernel()

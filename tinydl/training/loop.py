@@ -26,6 +26,7 @@ from .freezing import Plan
 from .place import Place, Seen
 from .resume import Saved
 from .sources import Drawn, Feed
+from .spans import Spans
 from .vector import owners
 
 BatchListener = Callable[[int, Logs], None]
@@ -309,7 +310,9 @@ def _epochs(model: NetworkInTraining, step: Step, job: Run, left: Iterator[Drawn
             attributes.check_settings("fit", model.optimizer, model.loss)
         if left is None:
             job.place.begun, job.place.feed = model.rng.bit_generator.state, job.data.place()
-        logs = _epoch(model, step, job.place, job.data.epoch(model.rng) if left is None else left, before, after)
+        spans = Spans.of(model, step.chain, job.data, job.callbacks) if left is None else None
+        batches = left or (job.data.epoch(model.rng) if spans is None else spans.epoch(job.place, model.rng, after))
+        logs = _epoch(model, step, job.place, batches, before, after)
         left = None
         if job.validation is not None and job.validates_after(epoch):
             try:
@@ -334,7 +337,8 @@ def _epoch(
     loss, optimizer = model.loss, model.optimizer
     assert loss is not None
     assert optimizer is not None
-    for batch, (x, y, weights) in enumerate(batches, place.batches):
+    for x, y, weights in batches:
+        batch = place.batches
         if before:
             _tell(before, batch)
         try:

@@ -61,6 +61,16 @@ def bias_and_relu(y, at, rows, columns, b, b_at, relu):
                 y[row + j] += b[first + j]
 
 
+@kernel()
+def transpose(source, at, rows, columns, target):
+    """target = source.T, for the rows x columns matrix that begins at source[at]."""
+    height, width = np.uintp(rows), np.uintp(columns)
+    for j in range(width):
+        first, to = np.uintp(at) + j, j * height
+        for i in range(height):
+            target[to + i] = source[first + i * width]
+
+
 @kernel(inline="always")
 def mask(dy, y, at, da, to, size):
     """The gradient through a relu: da[to:] = dy[at:] 1[y[at:] > 0], for `size` numbers."""

@@ -1,0 +1,111 @@
+"""Many training steps of a small chain of Dense layers in one compiled call.
+
+A step of such a network takes some 10 microseconds of arithmetic, and as long again to get from one layer, loss and
+optimizer to the next in Python. `steps` does the same work, with the same kernels in the same order, so to the same
+bits, without leaving compiled code: gather the rows, forward, loss, backward, optimizer, and again. It stops before a
+step whose loss is not finite, which training/spans.py then leaves to the layers: they name the cause.
+
+The networks differ in numbers alone, which come in arrays, so one compiled function serves networks of any depth.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .losses import squared_error
+from .machine.blas import Rows, gemm_block
+from .machine.compile import kernel
+from .machine.loops import add_column_sums, bias_and_relu, mask, transpose
+from .optimizers import _adam, _rmsprop, _sgd
+
+SGD, RMSPROP, ADAM = 0, 1, 2
+
+
+@kernel(inline="always")
+def _gather(source, order, start, rows, width, target):
+    """Copy the rows order[start:start + rows] of a matrix of `width` columns."""
+    for r in range(rows):
+        at, to = np.uintp(order[start + r] * width), np.uintp(r * width)
+        for j in range(np.uintp(width)):
+            target[to + j] = source[at + j]
+
+
+@kernel()
+def steps(
+    x, y, order, start, count, batch_size, widths, W_at, b_at, relu, y_at, params, grads, m, v, rule, t, rates,
+    epsilons, settings, parts, decays, values, da, other, W_T, targets, total,
+):  # fmt: skip
+    """Take up to `count` steps on the rows order[start:], batch_size rows each; return how many were taken.
+
+    x, y                the rows and targets, flat; y is empty if the rows are their own targets
+    widths              of the input and of every layer's output
+    W_at, b_at, relu    of each layer: where its W and b begin in `params`, -1 for no b, and whether it ends in relu
+    y_at                where each layer's input begins in `values`, and the last layer's output
+    m, v                the optimizer's vectors, empty if it has none; t: the number of its next step, from 1
+    rates, epsilons     of each step; settings: the other hyper-parameters of the rule
+    parts, decays       ranges of the vectors, and the weight decay of each
+    total               the sum over rows of their batches' losses, which grows; total[1]: the last loss
+    """
+    layers = W_at.size
+    last = y_at[layers]
+    none = params[:0]
+    sums = np.empty(W_T.size)  # at least as long as the widest layer
+    for step in range(count):
+        first = start + step * batch_size
+        n = min(batch_size, order.size - first)
+        _gather(x, order, first, n, widths[0], values)
+        for layer in range(layers):
+            inputs, units, to = widths[layer], widths[layer + 1], y_at[layer + 1]
+            gemm_block(
+                False, False, (n, units, inputs), 1.0, values, Rows(y_at[layer], inputs), params,
+                Rows(W_at[layer], units), 0.0, values, Rows(to, units),
+            )  # fmt: skip
+            b = none if b_at[layer] < 0 else params
+            bias_and_relu(values, to, n, units, b, b_at[layer], relu[layer])
+        size = n * widths[layers]
+        predicted = values[last : last + size]
+        if y.size:
+            _gather(y, order, first, n, widths[layers], targets)
+        wanted = targets[:size] if y.size else values[:size]
+        loss = squared_error(predicted, wanted)
+        if not math.isfinite(loss):
+            return step
+        factor = params.dtype.type(2.0 / size)
+        for k in range(size):
+            da[k] = (predicted[k] - wanted[k]) * factor
+        for back in range(layers):
+            layer = layers - 1 - back
+            inputs, units, at = widths[layer], widths[layer + 1], y_at[layer + 1]
+            if relu[layer]:
+                mask(da, values[at : at + n * units], 0, da, 0, n * units)
+            gemm_block(
+                True, False, (inputs, units, n), 1.0, values, Rows(y_at[layer], inputs), da, Rows(0, units), 0.0, grads,
+                Rows(W_at[layer], units),
+            )  # fmt: skip
+            if b_at[layer] >= 0:
+                sums[:units] = 0.0
+                add_column_sums(da, 0, n, units, sums)
+                for j in range(units):
+                    grads[b_at[layer] + j] = sums[j]
+            if layer:
+                transpose(params, W_at[layer], inputs, units, W_T)
+                gemm_block(
+                    False, False, (n, inputs, units), 1.0, da, Rows(0, units), W_T, Rows(0, inputs), 0.0, other,
+                    Rows(0, inputs),
+                )  # fmt: skip
+                da, other = other, da
+        for part in range(len(decays)):
+            lo, hi = parts[part, 0], parts[part, 1]
+            p, g, decay = params[lo:hi], grads[lo:hi], decays[part]
+            if rule == ADAM:
+                beta1, beta2 = settings[0], settings[1]
+                _adam(p, g, m[lo:hi], v[lo:hi], t + step, rates[step], beta1, beta2, epsilons[step], decay)
+            elif rule == RMSPROP:
+                _rmsprop(p, g, v[lo:hi], rates[step], settings[0], epsilons[step], settings[1])
+            else:
+                _sgd(p, g, v[lo:hi], rates[step], settings[0], settings[1] > 0, decay)
+        total[0] += loss * n
+        total[1] = loss
+    return count

@@ -1,0 +1,163 @@
+"""Spans: steps of a small chain of Dense layers that are taken in compiled code, some hundred at a time.
+
+In a network as small as the autoencoders', most of the time of a step is spent on the way from one layer to the next.
+Where nothing has to happen in Python between two batches, `kernels.span.steps` takes the steps instead of the layers,
+to the same bits. The first and the last batch of each epoch still go through the layers: the first one checks them, and
+after the last one they hold what a user may look at.
+
+The rules of `of` name what the compiled steps know. Whatever they do not know is trained by the layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import interrupts
+from ..batches import Batches
+from ..callbacks import Callback
+from ..callbacks.base import overrides
+from ..kernels import LINEAR, RELU, span, twins
+from ..kernels.machine.threads import WORTH_SHARING
+from ..kernels.optimizers import SMALL
+from ..layers import Dense, Sequential
+from ..losses import MeanSquaredError
+from ..network import NetworkInTraining, chained
+from ..optimizers import SGD, Adam, Optimizer, RMSprop
+from .place import Place
+from .sources import Drawn, Feed, Rows
+
+STEPS = 512  # of one compiled call: a few milliseconds, after which Ctrl-C and the progress bar have their turn
+RULES: dict[type[Optimizer], int] = {SGD: span.SGD, RMSprop: span.RMSPROP, Adam: span.ADAM}
+
+
+class Spans:
+    """The compiled steps of one model on one set of rows. `of` says whether there are any."""
+
+    def __init__(self, model: NetworkInTraining, chain: Sequential, rows: Rows) -> None:
+        self.model, self.rows = model, rows
+        layers: list[Any] = list(chained(chain))
+        parameters, batch = model.parameters, rows.batch_size
+        self.widths = np.array([layers[0].input_shape[0], *(layer.units for layer in layers)])
+        self.W_at = np.array([_offset(layer.params["W"], parameters) for layer in layers])
+        self.b_at = np.array([_offset(layer.params["b"], parameters) if layer.use_bias else -1 for layer in layers])
+        self.relu = np.array([layer._code == RELU for layer in layers])
+        self.y_at = np.concatenate([[0], np.cumsum(self.widths[:-1] * batch)])
+        self.values = np.empty(self.widths.sum() * batch, parameters.dtype)
+        largest = self.widths.max() * batch
+        self.da, self.other, self.targets = (np.empty(largest, parameters.dtype) for _ in range(3))
+        self.W_T = np.empty(
+            max(int((self.widths[:-1] * self.widths[1:]).max()), int(self.widths.max())), parameters.dtype
+        )
+
+    @classmethod
+    def of(
+        cls, model: NetworkInTraining, chain: Any, feed: Feed, callbacks: Sequence[Callback]
+    ) -> Spans | None:  # fmt: skip
+        """The compiled steps, or None if the layers must take all steps."""
+        rows, optimizer = feed.source, model.optimizer
+        assert optimizer is not None
+        if (
+            twins.current_mode() != "compiled" or feed.limit is not None or not isinstance(rows, Rows)
+            or model.metrics or type(model.loss) is not MeanSquaredError or chain is not model.root
+            or any(each.every_batch and _listens(each) for each in callbacks)
+            or not _plain_rows(rows.data, model) or not _plain_chain(chain, rows.batch_size)
+            or type(optimizer) not in RULES or optimizer.global_clipnorm is not None
+            or model.parameters.size >= SMALL or any(name in vars(optimizer) for name in ("step", "update"))
+        ):  # fmt: skip
+            return None
+        assert isinstance(chain, Sequential)
+        return cls(model, chain, rows)
+
+    def epoch(self, place: Place, rng: np.random.Generator, listeners: Sequence[Any]) -> Iterator[Drawn]:
+        """Take the steps of an epoch, except those of the batches that it yields, which the caller takes.
+
+        `place` counts the steps; `listeners` are told about the last batch of each span.
+        """
+        data, size = self.rows.data, self.rows.batch_size
+        order = rng.permutation(len(data)) if self.rows.shuffle else np.arange(len(data))
+        last = -(-len(data) // size) - 1
+        for batch in range(last + 1):
+            if batch < place.batches:  # taken below
+                continue
+            chosen = order[batch * size : (batch + 1) * size]
+            yield (*data.take(chosen), None)
+            while 0 < place.batches < last:
+                taken, loss = self._take(order, place, min(STEPS, last - place.batches))
+                if taken:
+                    for hand_over in listeners:
+                        hand_over(place.batches - 1, {"loss": loss})
+                    interrupts.check()
+                else:  # the layers take this step, and say what is wrong with it
+                    break
+
+    @interrupts.sealed
+    def _take(self, order: NDArray, place: Place, count: int) -> tuple[int, float]:
+        """Take up to `count` steps; return how many were taken, fewer if a loss is not finite, and the last loss."""
+        data, optimizer, model = self.rows.data, self.model.optimizer, self.model
+        assert optimizer is not None
+        rates = optimizer.rates(count)
+        m, v = (optimizer.slots.get(name, model.parameters[:0]) for name in ("m", "v"))
+        settings, epsilons, decay = np.zeros(2), np.zeros(count), 0.0
+        if isinstance(optimizer, Adam):
+            settings[:] = optimizer.beta1, optimizer.beta2
+            epsilons[:] = [optimizer.epsilon_of(optimizer.iterations + k) for k in range(1, count + 1)]
+            decay = optimizer.weight_decay
+        elif isinstance(optimizer, RMSprop):
+            outside, inside = optimizer.epsilons
+            settings[:] = optimizer.rho, inside
+            epsilons[:] = outside
+        elif isinstance(optimizer, SGD):
+            settings[:] = optimizer.momentum, optimizer.nesterov
+            v = optimizer.slots.get("velocity", v)
+            decay = optimizer.weight_decay
+        parts = [(_offset(p, model.parameters), p.size, d) for d, (p,) in optimizer.by_decay(decay, model.parameters)]
+        ranges = np.array([(start, start + size) for start, size, _ in parts])
+        total, y = np.array([place.total, 0.0]), data.y
+        assert y is not None
+        taken: int = span.steps(
+            data.x.reshape(-1), (y[:0] if y is data.x else y).reshape(-1), order,
+            place.batches * self.rows.batch_size, len(rates), self.rows.batch_size, self.widths, self.W_at, self.b_at,
+            self.relu, self.y_at, model.parameters, model.gradients, m, v, RULES[type(optimizer)],
+            optimizer.iterations + 1, rates, epsilons, settings, ranges, np.array([d for *_, d in parts]), self.values,
+            self.da, self.other, self.W_T, self.targets, total,
+        )  # fmt: skip
+        optimizer.iterations += taken
+        place.batches += taken
+        place.rows += taken * self.rows.batch_size
+        place.total = float(total[0])
+        return taken, float(total[1])
+
+
+def _offset(view: NDArray, vector: NDArray) -> int:
+    """Where a view begins in the flat vector that it belongs to."""
+    start: int = view.__array_interface__["data"][0] - vector.__array_interface__["data"][0]
+    return start // vector.itemsize
+
+
+def _listens(callback: Callback) -> bool:
+    return overrides(callback, "on_train_batch_begin") or overrides(callback, "on_train_batch_end")
+
+
+def _plain_rows(data: Batches, model: NetworkInTraining) -> bool:
+    """Whether the rows are matrices in memory, of the model's dtype, that nothing draws in its own way."""
+    same = type(data).take is Batches.take and type(data).draw is Batches.draw and type(data).triples is Batches.triples
+    return same and data.sample_weight is None and all(
+        type(rows) is np.ndarray and rows.ndim == 2 and rows.dtype == model.dtype and rows.flags.c_contiguous
+        for rows in (data.x, data.y)
+    )  # fmt: skip
+
+
+def _plain_chain(chain: Any, batch_size: int) -> bool:
+    """Whether this is a chain of small Dense layers that all learn, with relu or no activation."""
+    if type(chain) is not Sequential:
+        return False
+    return all(
+        type(layer) is Dense and layer._code in (LINEAR, RELU) and layer.trainable and layer.original is None
+        and layer.kernel_regularizer is None and 2 * batch_size * layer.params["W"].size < WORTH_SHARING
+        and not any(name in vars(layer) for name in ("forward", "backward", "penalty"))
+        for layer in chained(chain)
+    ) and not any(layer.original is not None for layer in chain.walk())  # fmt: skip
