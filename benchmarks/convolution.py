@@ -223,8 +223,8 @@ def tinydl_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray, way
 def other_way(conv: Conv, n: int) -> str:
     """The best other method: one without Winograd if choose.py selects a Winograd method, else a Winograd method."""
     shape = conv.shape_of(n)
-    winograds = choose.way_for(shape).__name__.rsplit(".", 1)[-1].startswith("winograd")
-    ways = {name: way for name, way in choose.WAYS.items() if name.startswith("winograd") != winograds}
+    winograds = choose.way_for(shape).tile > 0
+    ways = {name: way for name, way in choose.WAYS.items() if (way.tile > 0) != winograds}
     return next(name for name, way in ways.items() if way.can(shape) and (way.faster(shape) or not winograds))
 
 

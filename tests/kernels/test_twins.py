@@ -43,7 +43,9 @@ def test_every_public_kernel_is_the_twin_of_one_definition() -> None:
     twins = [pair.twin for pair in PAIRS]
     functions = dict(public_functions())
     assert {"tinydl.kernels.dense.backward", "tinydl.kernels.convolution.im2col"} < set(functions)
-    assert [name for name, function in functions.items() if twins.count(function) != 1] == []
+    layers_are_its_definition = {"tinydl.kernels.span.steps"}  # compared in tests/training/test_spans.py
+    others = functions.keys() - layers_are_its_definition
+    assert [name for name in others if twins.count(functions[name]) != 1] == []
     assert len(functions) == len(PAIRS)
 
 

@@ -143,22 +143,24 @@ def test_the_same_seed_draws_the_same_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "kernel", "padding", "output"),
-    [((8, 8), 3, "same", (8, 8)), ((12, 9), 2, "valid", (11, 8)), ((5, 4), 3, "valid", (3, 2))],
+    ("shape", "kernel", "padding", "output", "tile"),
+    [((8, 8), 3, "same", (8, 8), 6), ((12, 9), 2, "valid", (11, 8), 5), ((5, 4), 3, "valid", (3, 2), 5)],
 )
-def test_tiles_cover_what_their_outputs_need(shape: Any, kernel: int, padding: str, output: Any) -> None:
+def test_tiles_cover_what_their_outputs_need(shape: Any, kernel: int, padding: str, output: Any, tile: int) -> None:
     figure = plots.tiles_diagram(shape, kernel, padding)
-    m = 6 - kernel
+    m = tile + 1 - kernel
     frames = framed(figure)
     of_y = [(x, y - 1.4) for x, y, w, h in frames if (w, h) == (m, m)]
     across, down = -(-output[1] // m), -(-output[0] // m)
     right = min(x for x, _ in of_y)
     places = [(round((x - right) / m), round(y / m)) for x, y in of_y]
     assert places == [(j, i) for i in range(down) for j in range(across)]
-    inputs = [(round(x), round(y - 1.4)) for x, y, w, _ in frames if 4.4 < w <= 5]  # some are drawn a little smaller
+    inputs = [
+        (round(x), round(y - 1.4)) for x, y, w, _ in frames if tile - 0.6 < w <= tile
+    ]  # some are drawn a little smaller
     picked = sorted({0, min(1, across - 1), (down > 1) * across + min(1, across - 1)})
     assert inputs == [(number % across * m, number // across * m) for number in picked]
-    assert f"25 products instead of {m * m * kernel**2}" in figure.axes[0].get_title()
+    assert f"{tile**2} products instead of {m * m * kernel**2}" in figure.axes[0].get_title()
     assert f"{down} x {across} tiles" in figure.axes[0].get_title()
 
 

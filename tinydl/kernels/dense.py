@@ -120,12 +120,12 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
     if not need_dx:
         return np.empty((0, 0), dy.dtype)
     dx = np.empty_like(x)
-    gemm(False, False, 1.0, da, transposed(W), 0.0, dx)  # OpenBLAS has no fast small product with a transposed b
+    gemm(False, False, 1.0, da, _transposed(W), 0.0, dx)  # OpenBLAS has no fast small product with a transposed b
     return dx
 
 
 @kernel()
-def transposed(W):
+def _transposed(W):
     """A copy of W.T. (W.T.copy() would be a strided loop over its rows.)"""
     W_T = np.empty((W.shape[1], W.shape[0]), W.dtype)
     transpose(W.reshape(-1), 0, W.shape[0], W.shape[1], W_T.reshape(-1))

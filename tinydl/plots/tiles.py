@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..files import PathLike
-from ..kernels.convolution.winograd_tiles import SIZE, tiling_of
+from ..kernels.convolution.winograd_tiles import best_size, tiling_of
 from ..layers.sliding_window import check_padding, pair, window_over
 from .board import PADDED, WINDOWS, board, caption, cell_points, cells, image_shape_of, outline, sizes
 from .style import INK, finish
@@ -24,10 +24,11 @@ def tiles_diagram(
     image_shape: Iterable[int] = (8, 8), kernel_size: int | tuple[int, int] = 3, padding: str | int | tuple = "same",
     *, ax: Axes | None = None, source: str | None = None, path: PathLike | None = None,
 ) -> Figure:  # fmt: skip
-    """The tiles of Winograd's convolution: 5 x 5 pixels of x for every m x m pixels of y, with m = 6 - kernel size.
+    """The tiles of Winograd's convolution: s x s pixels of x for every m x m pixels of y, with m = s + 1 - kernel size.
 
     The tiles of y lie side by side; those of x, which must include the windows of all their outputs, overlap by
-    kernel size - 1. Each tile takes 25 products per channel and filter, in place of m m kh kw. Three tiles are colored.
+    kernel size - 1. Each tile takes s s products per channel and filter, in place of m m kh kw. s is 6 or 5, whichever
+    takes fewer products. Three tiles are colored.
     Padding, on light gray, also fills up the last tiles; outputs on darker gray are computed and dropped.
     The tiling is that of tinydl/kernels/convolution, whose winograd.py derives the algorithm.
 
@@ -43,11 +44,12 @@ def tiles_diagram(
         raise ValueError(f"{OWNER}: kernel_size must be 2 or 3, which have transforms, got {sizes(*size)}")
     window = window_over(OWNER, (h, w, 1), size, (1, 1), check_padding(OWNER, padding))
     oh, ow = window.places(h, w)
-    m, down, across, top, left = tiling_of(window, (1, oh, ow, 1))
+    output = (1, oh, ow, 1)
+    tile, m, down, across, top, left = tiling_of(window, output, best_size(window, output))
     high, wide = down * m + size[0] - 1, across * m + size[0] - 1  # the pixels of x that the tiles cover
     right = wide + GAP
     title = (
-        f"Winograd's tiles: {sizes(SIZE, SIZE)} pixels of x give {sizes(m, m)} of y, with {SIZE**2} products instead "
+        f"Winograd's tiles: {sizes(tile, tile)} pixels of x give {sizes(m, m)} of y, with {tile**2} products instead "
         f"of {m * m * size[0] ** 2}\nx {sizes(h, w)}, kernel {sizes(*size)}: {sizes(down, across)} tiles, which overlap"
         f" by {size[0] - 1} in x"
     )
@@ -70,7 +72,7 @@ def tiles_diagram(
                 color=color, weight="bold" if number in picked else "normal")  # fmt: skip
         if number in picked:
             inset = 0.12 * picked.index(number)
-            outline(ax, j * m, TOP + i * m, SIZE, SIZE, color, side, inset=inset)
-            caption(ax, j * m + SIZE / 2, TOP + i * m + SIZE / 2, str(number), side, ha="center", va="center_baseline",
+            outline(ax, j * m, TOP + i * m, tile, tile, color, side, inset=inset)
+            caption(ax, j * m + tile / 2, TOP + i * m + tile / 2, str(number), side, ha="center", va="center_baseline",
                     color=color, weight="bold")  # fmt: skip
     return finish(figure, source, path)

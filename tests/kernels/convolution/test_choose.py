@@ -19,6 +19,7 @@ from tinydl.kernels.convolution import choose
 from tinydl.kernels.convolution.choose import WAYS, Convolution, way_for
 
 SAME = ((1, 1), (1, 1))
+NAMES = "winograd_blocks_6, winograd_blocks_5, winograd_6, winograd_5, direct, patches"
 
 
 def convolution(
@@ -31,10 +32,12 @@ TABLE = [
     ("direct", convolution(3, 3, 32, 32, need_dx=False)),  # a first layer
     ("patches", convolution(3, 3, 32, 32)),  # its dx has too few channels
     ("patches", convolution(3, 3, 33, 32, need_dx=False)),
-    ("winograd", convolution(3, 64, 64, 32)),  # as in VGG and ResNet
-    ("winograd", convolution(2, 16, 16, 32)),
-    ("winograd", convolution(3, 512, 512, 14)),
-    ("winograd_blocks", convolution(3, 512, 512, 14, n=2)),  # many channels, few tiles
+    ("winograd_6", convolution(3, 64, 64, 32)),  # as in VGG and ResNet
+    ("winograd_5", convolution(2, 16, 16, 32)),
+    ("winograd_5", convolution(3, 64, 64, 9)),  # 9 tiles of 5x5, or 9 of 6x6
+    ("winograd_6", convolution(3, 512, 512, 14)),
+    ("winograd_blocks_6", convolution(3, 512, 512, 14, n=2)),  # many channels, few tiles
+    ("winograd_blocks_5", convolution(2, 512, 512, 14, n=2)),
     ("direct", convolution(5, 16, 32, 32)),
     ("direct", convolution(3, 32, 64, 32, strides=2)),
     ("patches", convolution(5, 96, 256, 27)),  # W is too large to stay in the cache
@@ -45,7 +48,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("way", "conv"), TABLE)
 def test_the_table(way: str, conv: Convolution) -> None:
-    assert way_for(conv) is WAYS[way].module
+    assert way_for(conv) is WAYS[way]
 
 
 def test_every_way_is_the_fastest_somewhere_and_the_last_can_always() -> None:
@@ -64,21 +67,22 @@ def run(way: str | None, c: int = 16, need_dx: bool = True) -> None:
 @pytest.mark.parametrize("way", ["direct", "patches"])
 def test_a_way_can_be_forced(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    for name, each in WAYS.items():
+    for each in WAYS.values():
         for function in ("forward", "backward"):
-            monkeypatch.setattr(each.module, function, lambda *_, text=f"{name}.{function}": seen.append(text))
+            text = f"{each.module.__name__.rpartition('.')[2]}.{function}"
+            monkeypatch.setattr(each.module, function, lambda *_, text=text: seen.append(text))
     run(way)
     assert seen == [f"{way}.forward", f"{way}.backward"]
 
 
 def test_a_forced_way_that_cannot_is_refused_with_those_that_can() -> None:
-    expected = r"^convolution: way must be one of direct, patches for Convolution\(.*\), got 'winograd'$"
+    expected = r"^convolution: way must be one of direct, patches for Convolution\(.*\), got 'winograd_6'$"
     with pytest.raises(ValueError, match=expected):
-        run("winograd")
+        run("winograd_6")
     run("direct", c=3, need_dx=False)
     with pytest.raises(ValueError, match=r"way must be one of patches for .*need_dx=True\), got 'direct'$"):
         run("direct", c=3)
-    expected = "^convolution: way: expected one of winograd_blocks, winograd, direct, patches, got 'im2col'$"
+    expected = f"^convolution: way: expected one of {NAMES}, got 'im2col'$"
     with pytest.raises(ValueError, match=expected):
         run("im2col")
 
@@ -96,13 +100,14 @@ def table_with(value: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_the_environment_forces_a_way_wherever_it_can(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     again = table_with(way, monkeypatch)
     for usual, conv in TABLE:
-        assert again.way_for(conv) is WAYS[way if WAYS[way].can(conv) else usual].module
-        assert again.way_for(conv, "patches") is WAYS["patches"].module  # an argument overrides it
+        assert again.way_for(conv) is again.WAYS[way if WAYS[way].can(conv) else usual]
+        assert again.way_for(conv, "patches") is again.WAYS["patches"]  # an argument overrides it
 
 
 def test_the_environment_may_be_empty_and_other_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert all(table_with("", monkeypatch).way_for(conv) is WAYS[way].module for way, conv in TABLE)
-    expected = "^TINYDL_CONVOLUTION: expected one of winograd_blocks, winograd, direct, patches, got 'fast'$"
+    again = table_with("", monkeypatch)
+    assert all(again.way_for(conv) is again.WAYS[way] for way, conv in TABLE)
+    expected = f"^TINYDL_CONVOLUTION: expected one of {NAMES}, got 'fast'$"
     with pytest.raises(ValueError, match=expected):
         table_with("fast", monkeypatch)
 
@@ -118,7 +123,7 @@ def test_a_process_takes_the_way_that_is_forced() -> None:
             layer.build((8, 8, 32), np.random.default_rng(0), np.float32)
             layer.forward(np.ones((1, 8, 8, 32), np.float32))
     """
-    environment = {**os.environ, "TINYDL_KERNELS": "compiled", "TINYDL_CONVOLUTION": "winograd_blocks"}
+    environment = {**os.environ, "TINYDL_KERNELS": "compiled", "TINYDL_CONVOLUTION": "winograd_blocks_6"}
     process = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], env=environment, capture_output=True, text=True, check=False
     )

@@ -20,8 +20,7 @@ AROUND = ((1, 1), (1, 1))
 DIGITS: dict[str, dict[Any, float]] = {  # relative to the largest entry, or to 1, whichever is larger
     "patches": {np.float32: 2e-6, np.float64: 1e-12},
     "direct": {np.float32: 2e-6, np.float64: 1e-12},
-    "winograd": {np.float32: 1e-5, np.float64: 1e-12},  # its transforms lose digits
-    "winograd_blocks": {np.float32: 1e-5, np.float64: 1e-12},
+    **{name: {np.float32: 1e-5, np.float64: 1e-12} for name in WAYS if name.startswith("winograd")},  # lose digits
 }
 
 
@@ -84,10 +83,16 @@ def test_direct(c: int, f: int, size: tuple[int, int]) -> None:
         assert check("direct", (n, h, w, c), f, window, DTYPES[number // 2 % 2], code) == (2 if c % 16 == 0 else 1)
 
 
-@pytest.mark.parametrize("way", ["winograd", "winograd_blocks"])
-@pytest.mark.parametrize("size", [(2, 2), (3, 3)])
+@pytest.mark.parametrize(
+    ("way", "size"),
+    [
+        (f"winograd{kind}_{tile}", size)
+        for kind in ("", "_blocks")
+        for tile, size in ((5, (2, 2)), (5, (3, 3)), (6, (3, 3)))
+    ],
+)
 @pytest.mark.parametrize(("c", "f"), [(32, 32), (33, 35), (1, 3), (40, 64), (130, 70)])
-def test_winograd(c: int, f: int, size: tuple[int, int], way: str) -> None:
+def test_winograd(c: int, f: int, way: str, size: tuple[int, int]) -> None:
     """Images hold many tiles (of 4x4 or 3x3 outputs), one, or part of one, and may end inside a tile; channels fill a
     block, part of one, or several."""
     cases = itertools.product([(2, 7, 9), (1, 5, 11), (3, 3, 3), (1, 8, 13)], PADDINGS)
@@ -121,7 +126,10 @@ LARGER = [
 def test_larger_sizes(image: tuple[int, ...], f: int, window: Window) -> None:
     able = {way for way in WAYS if check(way, image, f, window, np.float32)}
     assert "patches" in able
-    assert ("winograd" in able) == ("winograd_blocks" in able) == (window[:2] in (((2, 2), (1, 1)), ((3, 3), (1, 1))))
+    assert (
+        ("winograd_5" in able) == ("winograd_blocks_5" in able) == (window[:2] in (((2, 2), (1, 1)), ((3, 3), (1, 1))))
+    )
+    assert ("winograd_6" in able) == ("winograd_blocks_6" in able) == (window[:2] == ((3, 3), (1, 1)))
     assert ("direct" in able) == (f % 16 == 0)
     assert check("patches", image, f, window, np.float64, LINEAR, use_bias=False) == 2
 
@@ -133,18 +141,20 @@ EACH: dict[str, tuple[str, tuple[int, ...], int, Window]] = {
     "patches": ("patches", (2, 6, 5, 3), 4, Window((3, 2))),
     "one by one": ("patches", (2, 6, 5, 3), 4, Window((1, 1))),
     "direct": ("direct", (2, 6, 5, 16), 48, Window((3, 2))),
-    "winograd 2x2": ("winograd", (2, 6, 5, 32), 33, Window((2, 2))),
-    "winograd 3x3": ("winograd", (2, 6, 5, 33), 32, Window((3, 3))),
-    "blocks 2x2": ("winograd_blocks", (2, 6, 5, 130), 128, Window((2, 2))),
-    "blocks 3x3": ("winograd_blocks", (2, 5, 6, 128), 131, Window((3, 3))),
+    "winograd 2x2": ("winograd_5", (2, 6, 5, 32), 33, Window((2, 2))),
+    "winograd 3x3": ("winograd_6", (2, 6, 5, 33), 32, Window((3, 3))),
+    "winograd 3x3, 5x5 tiles": ("winograd_5", (2, 6, 5, 33), 32, Window((3, 3))),
+    "blocks 2x2": ("winograd_blocks_5", (2, 6, 5, 130), 128, Window((2, 2))),
+    "blocks 3x3, 5x5 tiles": ("winograd_blocks_5", (2, 5, 6, 128), 131, Window((3, 3))),
+    "blocks 3x3": ("winograd_blocks_6", (2, 5, 6, 128), 131, Window((3, 3))),
 }
 SHARED: dict[str, tuple[str, tuple[int, ...], int, Window]] = {
     "patches": ("patches", (7, 12, 11, 16), 31, Window((3, 3), (1, 1), AROUND)),
     "one by one": ("patches", (5, 17, 9, 90), 70, Window((1, 1))),
     "direct": ("direct", (7, 12, 11, 16), 32, Window((4, 3), (1, 1), ((1, 1), (1, 2)))),
-    "winograd 2x2": ("winograd", (7, 10, 11, 48), 40, Window((2, 2), (1, 1), ((0, 1), (0, 1)))),
-    "winograd 3x3": ("winograd", (5, 13, 11, 40), 48, Window((3, 3), (1, 1), AROUND)),
-    "blocks 3x3": ("winograd_blocks", (3, 13, 11, 200), 270, Window((3, 3), (1, 1), AROUND)),
+    "winograd 2x2": ("winograd_5", (7, 10, 11, 48), 40, Window((2, 2), (1, 1), ((0, 1), (0, 1)))),
+    "winograd 3x3": ("winograd_6", (5, 13, 11, 40), 48, Window((3, 3), (1, 1), AROUND)),
+    "blocks 3x3": ("winograd_blocks_6", (3, 13, 11, 200), 270, Window((3, 3), (1, 1), AROUND)),
 }
 each = pytest.mark.parametrize(("way", "image", "f", "window"), EACH.values(), ids=EACH)
 

@@ -16,11 +16,11 @@ import os
 from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..machine.window import Window
 from . import direct, patches, winograd, winograd_blocks
-from .winograd_tiles import tiles_in
+from .winograd_tiles import best_size, tiles_in
 
 FEWEST_CHANNELS = 16  # with fewer, Winograd's transforms cost more than its products save
 MANY_CHANNELS = 128  # the number that fills two blocks in winograd_blocks
@@ -40,16 +40,34 @@ class Convolution(NamedTuple):
 
 
 class Way(NamedTuple):
-    """One row of the table; all modules have `forward` and `backward` functions with the same arguments."""
+    """One row of the table. All modules have `forward` and `backward` functions; Winograd's also take a tile size."""
 
     module: ModuleType
+    tile: int  # pixels along a side of Winograd's tiles; 0 for other ways
     can: Callable[[Convolution], bool]
     faster: Callable[[Convolution], bool]
+
+    def forward(self, *arguments: Any) -> None:
+        """See patches.forward."""
+        self.module.forward(*arguments, *([self.tile] if self.tile else ()))
+
+    def backward(self, *arguments: Any) -> None:
+        """See patches.backward."""
+        self.module.backward(*arguments, *([self.tile] if self.tile else ()))
 
 
 def _small_kernel_stride_1(conv: Convolution) -> bool:
     """Whether the convolution has Winograd transforms: a 2x2 or 3x3 kernel with strides of 1."""
     return conv.window.size in ((2, 2), (3, 3)) and conv.window.strides == (1, 1)
+
+
+def _3x3_stride_1(conv: Convolution) -> bool:
+    return conv.window.size == (3, 3) and conv.window.strides == (1, 1)
+
+
+def _fewer_products(conv: Convolution) -> bool:
+    """Whether 6x6 tiles need fewer products than 5x5 tiles."""
+    return best_size(conv.window, conv.output) == 6
 
 
 def _whole_vectors(conv: Convolution) -> bool:
@@ -58,11 +76,19 @@ def _whole_vectors(conv: Convolution) -> bool:
 
 
 def _many_channels_few_tiles(conv: Convolution) -> bool:
-    return min(conv.c, conv.f) >= MANY_CHANNELS and 0 < tiles_in(conv.window, conv.output) <= FEW_TILES
+    return min(conv.c, conv.f) >= MANY_CHANNELS and 0 < tiles_in(conv.window, conv.output, 5) <= FEW_TILES
 
 
 def _some_channels(conv: Convolution) -> bool:
     return min(conv.c, conv.f) >= FEWEST_CHANNELS
+
+
+def _some_channels_and_fewer_products(conv: Convolution) -> bool:
+    return _some_channels(conv) and _fewer_products(conv)
+
+
+def _many_channels_few_tiles_and_fewer_products(conv: Convolution) -> bool:
+    return _many_channels_few_tiles(conv) and _fewer_products(conv)
 
 
 def _few_weights(conv: Convolution) -> bool:
@@ -75,11 +101,15 @@ def _always(conv: Convolution) -> bool:
 
 
 WAYS = {
-    # name: (module, whether it can compute a convolution, whether it is faster than the ways below it)
-    "winograd_blocks": Way(winograd_blocks, _small_kernel_stride_1, _many_channels_few_tiles),  # VGG16's last layers
-    "winograd": Way(winograd, _small_kernel_stride_1, _some_channels),  # 2x2 and 3x3 kernels: most of VGG and ResNet
-    "direct": Way(direct, _whole_vectors, _few_weights),  # few channels: first layers, 5x5 and strided kernels
-    "patches": Way(patches, _always, _always),  # im2col: 1x1 kernels, and everything else
+    # name: (module, tile, whether it can compute a convolution, whether it is faster than the ways below it)
+    "winograd_blocks_6": Way(
+        winograd_blocks, 6, _3x3_stride_1, _many_channels_few_tiles_and_fewer_products
+    ),  # VGG16's last
+    "winograd_blocks_5": Way(winograd_blocks, 5, _small_kernel_stride_1, _many_channels_few_tiles),  # layers
+    "winograd_6": Way(winograd, 6, _3x3_stride_1, _some_channels_and_fewer_products),  # most of VGG and ResNet
+    "winograd_5": Way(winograd, 5, _small_kernel_stride_1, _some_channels),  # 2x2 kernels, and a few small maps
+    "direct": Way(direct, 0, _whole_vectors, _few_weights),  # few channels: first layers, 5x5 and strided kernels
+    "patches": Way(patches, 0, _always, _always),  # im2col: 1x1 kernels, and everything else
 }
 
 
@@ -95,8 +125,8 @@ _for_all = checked("TINYDL_CONVOLUTION", _wanted) if _wanted else None
 
 
 @lru_cache(maxsize=1024)
-def way_for(conv: Convolution, way: str | None = None) -> ModuleType:
-    """The module that computes this convolution.
+def way_for(conv: Convolution, way: str | None = None) -> Way:
+    """The way that computes this convolution.
 
     way: the name of a way to force. Raises ValueError if that way does not exist or cannot compute the convolution.
     """
@@ -105,7 +135,7 @@ def way_for(conv: Convolution, way: str | None = None) -> ModuleType:
         if not forced.can(conv):
             able = ", ".join(name for name, each in WAYS.items() if each.can(conv))
             raise ValueError(f"convolution: way must be one of {able} for {conv}, got {way!r}")
-        return forced.module
+        return forced
     if _for_all and WAYS[_for_all].can(conv):
-        return WAYS[_for_all].module
-    return next(each.module for each in WAYS.values() if each.can(conv) and each.faster(conv))
+        return WAYS[_for_all]
+    return next(each for each in WAYS.values() if each.can(conv) and each.faster(conv))

@@ -41,7 +41,7 @@ from ..machine.threads import Part, parts_for, share
 from ..machine.window import Window
 
 from .winograd_tiles import (  # isort: skip
-    PLACES, Tiles, input_gradient_tiles, input_tiles, output_gradient_tiles, output_tiles, tiles_in, tiling_of,
+    Tiles, input_gradient_tiles, input_tiles, output_gradient_tiles, output_tiles, tiles_in, tiling_of,
     weight_gradient, weight_transform,
 )  # fmt: skip
 
@@ -49,68 +49,70 @@ CHUNK = 1 << 17  # entries in V and M of a chunk: 512 kB of float32, half a core
 FEWEST_TILES = 60  # the fewest tiles in a chunk, because every chunk reads all of U and dU
 
 
-def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
+def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray, size: int) -> None:
     """See patches.forward."""
     c, f = W.shape[2:]
-    tiling, tiles = tiling_of(window, y.shape), tiles_in(window, y.shape)
-    parts = parts_for(tiles, tiles * PLACES * c * f)
-    share(parts, tiles, _forward_part, x, _transformed(W), b, tiling, relu, _chunk(c, f), y)
+    tiling, tiles = tiling_of(window, y.shape, size), tiles_in(window, y.shape, size)
+    parts = parts_for(tiles, tiles * size * size * c * f)
+    share(parts, tiles, _forward_part, x, _transformed(W, size), b, tiling, relu, _chunk(c, f, size), y)
 
 
 def backward(
-    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
-) -> None:
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray,
+    size: int,
+) -> None:  # fmt: skip
     """See patches.backward."""
-    (c, f), n, tiling = W.shape[2:], len(dy), tiling_of(window, dy.shape)
+    (c, f), n, tiling = W.shape[2:], len(dy), tiling_of(window, dy.shape, size)
     # The transform treats each pair (channel, filter) separately, so swapping the axes c and f of W gives all U[p].T.
-    U_T = _transformed(np.ascontiguousarray(W.transpose(0, 1, 3, 2))) if dx.size else np.empty((0, 0, 0), x.dtype)
-    parts = parts_for(n, 2 * tiles_in(window, dy.shape) * PLACES * c * f)
-    dU, db_parts = empty((parts, PLACES if dW.size else 0, c, f), x.dtype), np.zeros((parts, db.size))
-    share(parts, n, _backward_part, dy, x, U_T, y, tiling, relu, _chunk(c, f), dU, db_parts, dx)
+    U_T = _transformed(np.ascontiguousarray(W.transpose(0, 1, 3, 2)), size) if dx.size else np.empty((0, 0, 0), x.dtype)
+    places = size * size
+    parts = parts_for(n, 2 * tiles_in(window, dy.shape, size) * places * c * f)
+    dU, db_parts = empty((parts, places if dW.size else 0, c, f), x.dtype), np.zeros((parts, db.size))
+    share(parts, n, _backward_part, dy, x, U_T, y, tiling, relu, _chunk(c, f, size), dU, db_parts, dx)
     for part in dU if dW.size else ():
-        _add_weight_gradient(part, dW)
+        _add_weight_gradient(part, dW, size)
     db += db_parts.sum(axis=0)
 
 
-def _chunk(c: int, f: int) -> int:
+def _chunk(c: int, f: int, size: int) -> int:
     """The number of tiles to process at a time."""
-    return max(FEWEST_TILES, CHUNK // (PLACES * (c + f)))
+    return max(FEWEST_TILES, CHUNK // (size * size * (c + f)))
 
 
-def _transformed(W: NDArray) -> NDArray:
-    """Return U = G W G.T, of shape (PLACES, c, f)."""
+def _transformed(W: NDArray, size: int) -> NDArray:
+    """Return U = G W G.T, of shape (size * size, c, f)."""
     c, f = W.shape[2:]
-    U = empty((PLACES, c, f), W.dtype)
-    share(parts_for(c, W.size), c, _transform, W, U)
+    U = empty((size * size, c, f), W.dtype)
+    share(parts_for(c, W.size), c, _transform, W, U, size)
     return U
 
 
-def _transform(part: Part, W: NDArray, U: NDArray) -> None:
+def _transform(part: Part, W: NDArray, U: NDArray, size: int) -> None:
     """Compute U for this part's channels."""
     k, _, c, f = W.shape
     at = part.start * f
-    weight_transform(W.reshape(-1), at, c * f, k, U.reshape(-1), at, c * f, part.stop * f - at)
+    weight_transform(size, W.reshape(-1), at, c * f, k, U.reshape(-1), at, c * f, part.stop * f - at)
 
 
 @kernel()
-def _add_weight_gradient(dU, dW):
+def _add_weight_gradient(dU, dW, size):
     """dW += G.T dU G for all pairs. (This is a kernel so that Numba raises an error if dW is not contiguous.)"""
     k, _, c, f = dW.shape
-    weight_gradient(dU.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
+    weight_gradient(size, dU.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
 
 
 @kernel()
 def _forward_part(part, x, U, b, tiling, relu, t, y):
     """For this part's tiles, t at a time, compute V, M = V @ U, and y."""
-    c, f = U.shape[1], U.shape[2]
-    flat_V, flat_M, flat_U = np.empty(PLACES * t * c, x.dtype), np.empty(PLACES * t * f, x.dtype), U.reshape(-1)
-    V, M = Tiles(flat_V, PLACES * c, c), Tiles(flat_M, PLACES * f, f)
-    tile = np.empty(PLACES * max(c, f), x.dtype)
+    places, c, f = U.shape
+    flat_V, flat_M, flat_U = np.empty(places * t * c, x.dtype), np.empty(places * t * f, x.dtype), U.reshape(-1)
+    V, M = Tiles(flat_V, places * c, c), Tiles(flat_M, places * f, f)
+    tile = np.empty(places * max(c, f), x.dtype)
     for first in range(part.start, part.stop, t):
         last = min(first + t, part.stop)
         input_tiles(x, tiling, first, last, tile, V)
-        for p in range(PLACES):
-            in_V, in_U, in_M = Rows(p * c, PLACES * c), Rows(p * c * f, f), Rows(p * f, PLACES * f)
+        for p in range(places):
+            in_V, in_U, in_M = Rows(p * c, places * c), Rows(p * c * f, f), Rows(p * f, places * f)
             product(False, (last - first, f, c), flat_V, in_V, flat_U, in_U, False, flat_M, in_M)  # M[p] = V[p] @ U[p]
         output_tiles(M, b, relu, tiling, first, last, tile, y, 0, f)
 
@@ -122,10 +124,10 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx)
     dU is empty if only dx is needed, and dx if only dU is.
     """
     dU, db = dU_parts[part.number], db_parts[part.number]
-    c, f = dU.shape[1], dU.shape[2]
-    flat_V, flat_dM = np.empty(PLACES * t * c, x.dtype), np.empty(PLACES * t * f, x.dtype)
-    V, dM = Tiles(flat_V, PLACES * c, c), Tiles(flat_dM, PLACES * f, f)
-    tile = np.empty(PLACES * max(c, f), x.dtype)
+    places, c, f = tiling.size * tiling.size, dU.shape[1], dU.shape[2]
+    flat_V, flat_dM = np.empty(places * t * c, x.dtype), np.empty(places * t * f, x.dtype)
+    V, dM = Tiles(flat_V, places * c, c), Tiles(flat_dM, places * f, f)
+    tile = np.empty(places * max(c, f), x.dtype)
     flat_U, flat_dU = U_T.reshape(-1), dU.reshape(-1)
     clear(flat_dU, 0, dU.size)
     tiles = tiling.down * tiling.across
@@ -134,8 +136,8 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx)
         if dU.size:
             input_tiles(x, tiling, first, last, tile, V)
         output_gradient_tiles(dy, y, relu, db, tiling, first, last, tile, dM)
-        for p in range(PLACES):
-            in_V, in_dM, in_dU = Rows(p * c, PLACES * c), Rows(p * f, PLACES * f), Rows(p * c * f, f)
+        for p in range(places):
+            in_V, in_dM, in_dU = Rows(p * c, places * c), Rows(p * f, places * f), Rows(p * c * f, f)
             # dU[p] += V[p].T @ dM[p]; then dV[p] = dM[p] @ U[p].T overwrites V[p]
             if dU.size:
                 product(True, (c, f, last - first), flat_V, in_V, flat_dM, in_dM, True, flat_dU, in_dU)

@@ -10,8 +10,8 @@ every thread handles some filters (in backward, some channels), and computes U f
     backward   dV[:, channels] += dM[:, filters] @ U[channels, filters].T                  for all blocks of filters
                dU[channels, filters] = V[:, channels].T @ dM[:, filters], from which dW follows at once
 
-Only db is summed across threads. Each line stands for PLACES products, one for each position p in a tile. The arrays
-have these shapes: V (PLACES, tiles, c), M (PLACES, tiles, filters of the block), U (PLACES, BLOCK, BLOCK).
+Only db is summed across threads. Each line stands for P = 36 or 25 products, one for each position p in a tile. The
+arrays have these shapes: V (P, tiles, c), M (P, tiles, filters of the block), U (P, BLOCK, BLOCK).
 """
 
 from __future__ import annotations
@@ -26,32 +26,35 @@ from ..machine.threads import parts_for, share
 from ..machine.window import Window
 
 from .winograd_tiles import (  # isort: skip
-    PLACES, Tiles, input_gradient_tiles, input_tiles, output_gradient_tiles, output_tiles, tiles_in, tiling_of,
+    LARGEST, Tiles, input_gradient_tiles, input_tiles, output_gradient_tiles, output_tiles, tiles_in, tiling_of,
     weight_gradient, weight_transform,
 )  # fmt: skip
 
 BLOCK = 64  # channels and filters in a block
 
 
-def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
+def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray, size: int) -> None:
     """See patches.forward."""
-    (c, f), tiling = W.shape[2:], tiling_of(window, y.shape)
-    tiles = tiles_in(window, y.shape)
-    products = tiles * PLACES * c * f
-    V = empty((PLACES * tiles * c,), x.dtype)
+    (c, f), tiling = W.shape[2:], tiling_of(window, y.shape, size)
+    tiles = tiles_in(window, y.shape, size)
+    places = size * size
+    products = tiles * places * c * f
+    V = empty((places * tiles * c,), x.dtype)
     share(parts_for(tiles, products), tiles, _transform, x, tiling, tiles, V)
     blocks = -(-f // BLOCK)
     share(parts_for(blocks, products), blocks, _forward_blocks, V, tiles, W, b, relu, tiling, y)
 
 
 def backward(
-    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
-) -> None:
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray,
+    size: int,
+) -> None:  # fmt: skip
     """See patches.backward."""
-    (c, f), tiling = W.shape[2:], tiling_of(window, y.shape)
-    tiles = tiles_in(window, y.shape)
-    products = 2 * tiles * PLACES * c * f
-    V, dM = (empty((PLACES * tiles * size,), x.dtype) for size in (c if dW.size else 0, f))
+    (c, f), tiling = W.shape[2:], tiling_of(window, y.shape, size)
+    tiles = tiles_in(window, y.shape, size)
+    places = size * size
+    products = 2 * tiles * places * c * f
+    V, dM = (empty((places * tiles * channels,), x.dtype) for channels in (c if dW.size else 0, f))
     parts, blocks = parts_for(tiles, products), -(-c // BLOCK)
     db_parts = np.zeros((parts, db.size))
     share(parts, tiles, _transform_both, x, dy, y, relu, tiling, tiles, V, dM, db_parts)
@@ -63,7 +66,7 @@ def backward(
 def _transform(part, x, tiling, tiles, V):
     """Compute V for this part's tiles."""
     c = x.shape[3]
-    tile = np.empty(PLACES * c, x.dtype)
+    tile = np.empty(LARGEST * c, x.dtype)
     input_tiles(x, tiling, part.start, part.stop, tile, Tiles(V[part.start * c :], c, tiles * c))
 
 
@@ -73,7 +76,7 @@ def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):
     if V.size:
         _transform(part, x, tiling, tiles, V)
     f = dy.shape[3]
-    tile, of_dM = np.empty(PLACES * f, dy.dtype), Tiles(dM[part.start * f :], f, tiles * f)
+    tile, of_dM = np.empty(LARGEST * f, dy.dtype), Tiles(dM[part.start * f :], f, tiles * f)
     output_gradient_tiles(dy, y, relu, db_parts[part.number], tiling, part.start, part.stop, tile, of_dM)
 
 
@@ -81,17 +84,18 @@ def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):
 def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
     """Compute y for this part's blocks of filters."""
     k, _, c, f = W.shape
-    flat_W = W.reshape(-1)
-    U, M = np.empty(PLACES * BLOCK * BLOCK, V.dtype), np.empty(PLACES * tiles * BLOCK, V.dtype)
-    tile = np.empty(PLACES * BLOCK, V.dtype)
+    flat_W, size = W.reshape(-1), tiling.size
+    places = size * size
+    U, M = np.empty(places * BLOCK * BLOCK, V.dtype), np.empty(places * tiles * BLOCK, V.dtype)
+    tile = np.empty(places * BLOCK, V.dtype)
     for f0 in range(part.start * BLOCK, min(part.stop * BLOCK, f), BLOCK):
         filters = min(BLOCK, f - f0)
         for c0 in range(0, c, BLOCK):
             channels = min(BLOCK, c - c0)
             pairs = channels * filters
             for i in range(channels):
-                weight_transform(flat_W, (c0 + i) * f + f0, c * f, k, U, i * filters, pairs, filters)
-            for p in range(PLACES):
+                weight_transform(size, flat_W, (c0 + i) * f + f0, c * f, k, U, i * filters, pairs, filters)
+            for p in range(places):
                 in_V, in_M = Rows(p * tiles * c + c0, c), Rows(p * tiles * filters, filters)
                 product(False, (tiles, filters, channels), V, in_V, U, Rows(p * pairs, filters), c0 > 0, M, in_M)
         output_tiles(Tiles(M, filters, tiles * filters), b, relu, tiling, 0, tiles, tile, y, f0, filters)
@@ -101,25 +105,26 @@ def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
 def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
     """For this part's blocks of channels, add to dW and write dx (each unless empty)."""
     k, _, c, f = W.shape
-    flat_W, flat_dW = W.reshape(-1), dW.reshape(-1)
-    U, W_T = np.empty(PLACES * BLOCK * BLOCK, V.dtype), np.empty(k * k * BLOCK * BLOCK, V.dtype)
-    dV, tile = np.empty(PLACES * tiles * BLOCK, V.dtype), np.empty(PLACES * BLOCK, V.dtype)
+    flat_W, flat_dW, size = W.reshape(-1), dW.reshape(-1), tiling.size
+    places = size * size
+    U, W_T = np.empty(places * BLOCK * BLOCK, V.dtype), np.empty(k * k * BLOCK * BLOCK, V.dtype)
+    dV, tile = np.empty(places * tiles * BLOCK, V.dtype), np.empty(places * BLOCK, V.dtype)
     for c0 in range(part.start * BLOCK, min(part.stop * BLOCK, c), BLOCK):
         channels = min(BLOCK, c - c0)
         for f0 in range(0, f, BLOCK):
             filters = min(BLOCK, f - f0)
             pairs = channels * filters
-            for p in range(PLACES if dW.size else 0):
+            for p in range(places if dW.size else 0):
                 in_V, in_dM = Rows(p * tiles * c + c0, c), Rows(p * tiles * f + f0, f)
                 product(True, (channels, filters, tiles), V, in_V, dM, in_dM, False, U, Rows(p * pairs, filters))
             for i in range(channels if dW.size else 0):
-                weight_gradient(U, i * filters, pairs, k, flat_dW, (c0 + i) * f + f0, c * f, filters)
+                weight_gradient(size, U, i * filters, pairs, k, flat_dW, (c0 + i) * f + f0, c * f, filters)
             if not dx.size:
                 continue
             for p in range(k * k):
                 _transpose(flat_W, (p * c + c0) * f + f0, f, channels, filters, W_T, p * pairs)
-            weight_transform(W_T, 0, pairs, k, U, 0, pairs, pairs)
-            for p in range(PLACES):
+            weight_transform(size, W_T, 0, pairs, k, U, 0, pairs, pairs)
+            for p in range(places):
                 in_dM, in_dV = Rows(p * tiles * f + f0, f), Rows(p * tiles * channels, channels)
                 product(False, (tiles, channels, filters), dM, in_dM, U, Rows(p * pairs, channels), f0 > 0, dV, in_dV)
         if dx.size:
