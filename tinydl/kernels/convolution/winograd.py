@@ -1,17 +1,21 @@
 """Convolution with fewer multiplications, for small kernels with strides of 1 (Winograd 1980; Lavin & Gray 2016).
 
-In one dimension, two filter taps g slide over the inputs d, and four outputs y cost eight multiplications. The sum
-y_i = sum_k d_(i+k) g_k is the transpose of a polynomial multiplication. Polynomials can be multiplied by evaluating
-both factors at five points, multiplying the five pairs of values, and interpolating. Transposed, this becomes
+In one dimension, r filter taps g slide over the inputs d. The sum y_i = sum_k d_(i+k) g_k is the transpose of a
+polynomial multiplication. Polynomials can be multiplied by evaluating both factors at s points, multiplying the s pairs
+of values, and interpolating. Transposed, this becomes
 
-    y = A.T [ (G g) * (B.T d) ]      d: 5 numbers, g: r taps, y: 5 - r + 1 = m outputs;  *: entry by entry
+    y = A.T [ (G g) * (B.T d) ]      d: s numbers, g: r taps, y: s - r + 1 = m outputs;  *: entry by entry
 
-with constant matrices for the points 0, 1, -1, 1/2 and infinity: five multiplications replace eight. In two
-dimensions, rows and columns are transformed in turn, and 25 multiplications replace 64 (2x2 kernel, 4x4 outputs) or 81
-(3x3 kernel, 3x3 outputs).
+with constant matrices for the points. Three taps and six points (0, +-3/4, +-4/3 and infinity) give four outputs with
+six multiplications instead of twelve. In two dimensions, rows and columns are transformed in turn, and a tile of s x s
+pixels gives m x m outputs:
 
-Forward    V = B.T x B for every 5x5 tile of x and every channel; U = G W G.T for every pair (channel, filter)
-           M[p] = V[p] @ U[p]: a matrix product (tiles, channels) @ (channels, filters) for each of the 25 positions p
+    tile 6x6, kernel 3x3    36 multiplications for 4x4 outputs instead of 144
+    tile 5x5, kernel 3x3    25 for 3x3 outputs instead of 81, where a map's last 6x6 tiles would be nearly empty
+    tile 5x5, kernel 2x2    25 for 4x4 outputs instead of 64        (points 0, 1, -1, 1/2 and infinity)
+
+Forward    V = B.T x B for every s x s tile of x and every channel; U = G W G.T for every pair (channel, filter)
+           M[p] = V[p] @ U[p]: a matrix product (tiles, channels) @ (channels, filters) for each of the s s positions p
            y = A.T M A, m x m outputs for each tile; then bias and relu
 
 Backward   each step is linear, so its gradient passes through the transpose of the same matrix:
@@ -20,10 +24,12 @@ Backward   each step is linear, so its gradient passes through the transpose of 
            Neighboring tiles of x overlap by r - 1 pixels, where their contributions to dx are added, as in col2im.
 
 The transforms only add and scale a few numbers per pixel; the products are 2.6 times smaller than im2col's for 2x2
-kernels and 3.2 times for 3x3. The price is roundoff: in float32 an error of about 3e-6 of the largest output, against
-5e-7 for im2col. Also, an infinite pixel turns all outputs of its tile into NaN, even where the window excludes it.
+kernels, and 4 (5x5 tiles: 3.2) times for 3x3. The price is roundoff: in float32 an error of a few millionths of the
+largest output (tests/kernels/convolution/test_errors.py has a table; for the choice of points see
+benchmarks/winograd_points.py). Also, an infinite pixel turns all outputs of its tile into NaN, even where the
+window excludes it.
 
-Sizes: t tiles in a chunk, c channels, f filters, kernel side k (r above), m = SIZE + 1 - k outputs along a tile's side.
+Sizes: t tiles in a chunk, c channels, f filters, kernel side k (r above), tile side size (s above), m = size + 1 - k outputs along a tile's side.
 V and M of a chunk stay in the processor's caches. The transforms are in winograd_tiles.py; winograd_blocks.py handles
 layers with many channels and few tiles.
 """
