@@ -11,17 +11,17 @@ from tinydl.kernels.machine.window import Window
 from tinydl.layers.conv import conv2d_backward, conv2d_forward
 
 # The largest error over the largest value of y, dW and dx, in millionths, by way and number of channels and filters;
-# docs/speed.md shows this table. Measured with the seeds below, the largest of three.
+# docs/speed.md shows this table. Measured with the seeds below and one, two and four threads: the largest of all.
 ERRORS: dict[tuple[str, int], tuple[float, float, float]] = {
     ("patches", 16): (0.5, 0.4, 0.2),
     ("patches", 64): (0.4, 0.3, 0.2),
     ("patches", 256): (0.3, 0.3, 0.4),
     ("winograd_5", 16): (1.4, 2.9, 1.2),
-    ("winograd_5", 64): (3.1, 2.1, 2.2),
-    ("winograd_5", 256): (3.2, 3.0, 2.7),
+    ("winograd_5", 64): (3.1, 2.2, 2.2),
+    ("winograd_5", 256): (4.7, 3.0, 3.7),
     ("winograd_6", 16): (1.0, 1.3, 1.0),
     ("winograd_6", 64): (1.6, 1.4, 1.8),
-    ("winograd_6", 256): (1.9, 1.4, 1.9),
+    ("winograd_6", 256): (3.7, 1.4, 3.1),
 }
 WINDOW = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
 
@@ -50,7 +50,7 @@ def errors(way: str, channels: int, seed: int) -> NDArray:
 def test_errors_are_those_of_the_table(way: str, channels: int) -> None:
     found = 1e6 * np.max([errors(way, channels, seed) for seed in range(3)], axis=0)
     assert (found <= 1.5 * np.array(ERRORS[way, channels])).all(), found.round(1)
-    assert (found >= 0.4 * np.array(ERRORS[way, channels])).all(), found.round(1)
+    assert (found >= 0.3 * np.array(ERRORS[way, channels])).all(), found.round(1)
 
 
 def test_one_nan_spoils_the_outputs_of_its_tiles_and_not_those_of_the_forced_way() -> None:

@@ -29,9 +29,9 @@ largest output (tests/kernels/convolution/test_errors.py has a table; for the ch
 benchmarks/winograd_points.py). Also, an infinite pixel turns all outputs of its tile into NaN, even where the
 window excludes it.
 
-Sizes: t tiles in a chunk, c channels, f filters, kernel side k (r above), tile side size (s above), m = size + 1 - k outputs along a tile's side.
-V and M of a chunk stay in the processor's caches. The transforms are in winograd_tiles.py; winograd_blocks.py handles
-layers with many channels and few tiles.
+Sizes: t tiles in a chunk, c channels, f filters, kernel side k (r above), tile side `size` (s above), m = size + 1 - k
+outputs along a tile's side. V and M of a chunk stay in the processor's caches. The transforms are in winograd_tiles.py;
+winograd_blocks.py handles layers with many channels and few tiles.
 """
 
 from __future__ import annotations
