@@ -75,12 +75,14 @@ class Optimizer(arguments.Configured):
         """The rate that the next step will use."""
         return self._schedule(self.iterations)
 
-    def rates(self, count: int) -> NDArray:
-        """The rates of the next `count` steps, or of fewer if the schedule then gives none that `step` would take."""
+    def rates(self, count: int, dtype: np.dtype) -> NDArray:
+        """The rates of the next `count` steps on parameters of this dtype; of fewer if the schedule then gives one
+        that `step` refuses."""
         if isinstance(self._schedule, Constant):
-            return np.full(count, self.current_learning_rate)
-        found = np.array([self._schedule(self.iterations + k) for k in range(count)], np.float64)
-        bad = np.flatnonzero(~((found >= 0) & (found < math.inf)))
+            found = np.full(count, self.current_learning_rate)
+        else:
+            found = np.array([self._schedule(self.iterations + k) for k in range(count)], np.float64)
+        bad = np.flatnonzero(~((found >= 0) & (found <= LARGEST[dtype.char])))
         return found[: bad[0]] if bad.size else found
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -272,7 +273,7 @@ def test_a_schedule_that_ends_badly_is_refused_as_by_the_layers() -> None:
     found = []
     for by_layers in (True, False):
         model = regressor()
-        with pytest.raises(ValueError, match=r"expected a finite rate >= 0, got -1\.0") as error:
+        with pytest.raises(ValueError, match=r"expected a rate >= 0, finite as float32, got -1\.0") as error:
             trained(model, SGD(Ends()), X, Y, by_layers, batch_size=16)
         found.append((str(error.value), bits_of(model)["parameters"], bits_of(model)["steps"]))
     assert found[0] == found[1]
@@ -299,6 +300,37 @@ def test_a_run_resumed_inside_an_epoch_gives_the_same_bits(tmp_path: Path) -> No
     history = again.fit(X, Y, epochs=3, batch_size=16, verbose=0, resume=path)
     assert bits_of(again) == whole[0]
     assert history.history == whole[2]
+
+
+def test_a_run_saved_between_spans_is_continued_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(regressor(), Adam(), X, Y, False, epochs=3, batch_size=16)
+    monkeypatch.setattr(spans, "STEPS", 4)
+    take, path = spans.Spans._take, tmp_path / "run.safetensors"
+    for kill_after in (1, 7, 12):  # inside the first, the second and the third epoch
+        path.unlink(missing_ok=True)
+        taken = itertools.count()
+
+        def killed(*arguments: Any, taken: Any = taken, kill_after: int = kill_after) -> tuple[int, float]:
+            if next(taken) == kill_after:
+                raise RuntimeError("killed")
+            return take(*arguments)
+
+        model = regressor()
+        model.compile(Adam(), MeanSquaredError())
+        patch = pytest.MonkeyPatch()
+        patch.setattr(spans.Spans, "_take", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            model.fit(X, Y, epochs=3, batch_size=16, verbose=0, callbacks=[Checkpoint(path, every_seconds=1e-9)])
+        patch.undo()
+        assert model.optimizer is not None
+        assert model.optimizer.iterations % 21 > 1  # inside an epoch
+        again = regressor()
+        again.compile(Adam(), MeanSquaredError())
+        history = again.fit(X, Y, epochs=3, batch_size=16, verbose=0, resume=path)
+        assert bits_of(again) == whole[0]
+        assert history.history == whole[2]
 
 
 def test_a_copy_of_the_model_is_trained_to_the_same_bits() -> None:

@@ -99,7 +99,7 @@ class Spans:
         """Take up to `count` steps; return how many were taken, fewer if a loss is not finite, and the last loss."""
         data, optimizer, model = self.rows.data, self.model.optimizer, self.model
         assert optimizer is not None
-        rates = optimizer.rates(count)
+        rates = optimizer.rates(count, model.parameters.dtype)
         m, v = (optimizer.slots.get(name, model.parameters[:0]) for name in ("m", "v"))
         settings, epsilons, decay = np.zeros(2), np.zeros(count), 0.0
         if isinstance(optimizer, Adam):
@@ -129,6 +129,9 @@ class Spans:
         place.batches += taken
         place.rows += taken * self.rows.batch_size
         place.total = float(total[0])
+        if taken:
+            last = place.batches * self.rows.batch_size
+            place.last = (*data.take(order[last - self.rows.batch_size : last]), None)
         return taken, float(total[1])
 
 
