@@ -1,11 +1,13 @@
-"""Time per row of `fit`, with everything on, against PyTorch's eager loop, for the same networks on one thread.
+"""Time per row of `fit`, with everything on, against PyTorch's eager loop and JAX's compiled epoch, on one thread.
 
     python -m benchmarks.autoencoder_fit [--rows 227440] [--rounds 5]
 
 An epoch, at the real data's size, is a new permutation, mini-batches of 64, forward, backward, Adam and the mean loss.
 tinydl runs its public `fit` with History, progress bar and a ModelCheckpoint that saves the epoch. PyTorch runs a plain
 loop without these, on rows already in a tensor and gathered by index_select, with each of its Adam variants; the best
-one counts. PyTorch comes with the extra `benchmarks`; without PyTorch only tinydl is timed.
+one counts. JAX runs the whole epoch as one compiled scan over batches in order, which neither shuffles nor reports, and
+leaves out an incomplete last batch. PyTorch comes with the extra `benchmarks`, JAX by `pip install jax`; peers that are
+not installed are skipped.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import os
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"  # set before the libraries are loaded
+os.environ["NPROC"] = "1"  # for XLA, which JAX uses
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
 
 import argparse
 import io
@@ -26,16 +30,13 @@ from unittest import mock
 
 import numpy as np
 
-from benchmarks.side_by_side import machine, table, take_turns
+from benchmarks.side_by_side import machine, optional, table, take_turns
 from tinydl import Model, models
 from tinydl.callbacks import ModelCheckpoint
 from tinydl.losses import MeanSquaredError
 from tinydl.optimizers import Adam
 
-try:
-    import torch
-except ImportError:
-    torch = None
+torch, jax = optional("torch"), optional("jax")
 
 BATCH_SIZE, FEATURES = 64, 29
 NETWORKS: dict[str, tuple[Callable[..., Model], list[int], float]] = {
@@ -69,7 +70,7 @@ def torch_network(sizes: list[int], rate: float, variant: dict[str, bool], seed:
     """The same network in PyTorch, initialized in the same way, and its optimizer."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    layers: list[torch.nn.Module] = []
+    layers: list[Any] = []
     for inputs, outputs in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
         torch.nn.init.xavier_uniform_(layers[-2].weight)
@@ -95,6 +96,44 @@ def torch_epoch(model: Any, optimizer: Any, x: np.ndarray) -> Callable[[], objec
     return run
 
 
+def jax_epoch(sizes: list[int], rate: float, x: np.ndarray, seed: int = 0) -> Callable[[], object]:
+    rng, jnp = np.random.default_rng(seed), jax.numpy
+    limits = [np.sqrt(6 / (inputs + outputs)) for inputs, outputs in itertools.pairwise(sizes)]
+    shapes = itertools.pairwise(sizes)
+    W = [rng.uniform(-limit, limit, shape).astype(np.float32) for limit, shape in zip(limits, shapes, strict=True)]
+    parameters = [(jnp.asarray(w), jnp.zeros(w.shape[1], jnp.float32)) for w in W]
+    zeros = jax.tree.map(jnp.zeros_like, parameters)
+    batches = jnp.asarray(x[: len(x) // BATCH_SIZE * BATCH_SIZE].reshape(-1, BATCH_SIZE, sizes[0]))
+
+    def loss_of(parameters: Any, batch: Any) -> Any:
+        y = batch
+        for k, (w, b) in enumerate(parameters):
+            y = y @ w + b
+            if k < len(parameters) - 1:
+                y = jnp.maximum(y, 0)
+        return jnp.mean((y - batch) ** 2)
+
+    def step(state: Any, batch: Any) -> Any:
+        parameters, m, v, t = state
+        loss, gradient = jax.value_and_grad(loss_of)(parameters, batch)
+        t = t + 1
+        m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, gradient)
+        v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, gradient)
+        size, scale = rate / (1 - 0.9**t), 1 / jnp.sqrt(1 - 0.999**t)
+        parameters = jax.tree.map(lambda p, m, v: p - size * m / (scale * jnp.sqrt(v) + 1e-7), parameters, m, v)
+        return (parameters, m, v, t), loss
+
+    epoch = jax.jit(lambda state: jax.lax.scan(step, state, batches), donate_argnums=0)
+    state: Any = (parameters, zeros, jax.tree.map(jnp.copy, zeros), jnp.float32(0))
+
+    def run() -> float:
+        nonlocal state
+        state, losses = epoch(state)
+        return float(losses.mean())  # waits for the result
+
+    return run
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=227_440)
@@ -108,6 +147,8 @@ def main() -> None:
             if torch is not None:
                 for label, variant in TORCH_ADAMS.items():
                     contestants[f"PyTorch eager{label}"] = torch_epoch(*torch_network(sizes, rate, variant), x)
+            if jax is not None:
+                contestants["JAX, the epoch as one compiled scan"] = jax_epoch(sizes, rate, x)
             seconds = take_turns(contestants, args.rounds)
             print(f"\n{name} autoencoder, microseconds per row")
             print(table(seconds, "us", 1e6 / args.rows, next(iter(contestants))))
