@@ -199,6 +199,100 @@ def test_long_sums_name_the_largest_terms_and_how_many_more() -> None:
     assert found["text"].endswith(" + 14 smaller")
 
 
+def test_an_array_that_is_handed_on_is_explained_by_its_owner() -> None:
+    found = lines(by_hand(), ("r", "x", [0, 1]), ("r", "dy", [0, 0]), ("a", "dy", [0, 1]), ("r", "y", [0, 0]))
+    assert [each["text"] for each in found] == [
+        "x[0,1] = −5 = y[0,1] of a",
+        "dy[0,0] = 4 = dy[0,0] of the loss",
+        "dy[0,1] = 0 = dx[0,1] of r",
+        "y[0,0] = 7 = relu(7), where 7 = x[0,0] (x > 0 passes)",
+    ]
+
+
+PATTERNS = """
+    const [text, path, key, index] = values;
+    const step = read(text);
+    const found = explain(step.layers.find((layer) => layer.path === path) ?? step.loss, key, index);
+    return [line(found), pattern(found)];
+"""
+
+
+def test_the_names_are_those_of_the_terms_shown() -> None:
+    model = Model([Dense(1, use_bias=False, name="a")], input_shape=6)
+    model.params["a.W"][:, 0] = [1, 2, 3, 4, 5, 6]
+    model.compile("sgd", MeanSquaredError())
+    text = model.trace(np.ones((1, 6)), np.ones((1, 1))).to_json()
+    said, names = node(PATTERNS, text, "a", "y", [0, 0])
+    assert said == "y[0,0] = 21 = sum of 6: 1 × 6 + 1 × 5 + 1 × 4 + 1 × 3 + 2 smaller"
+    assert names == ": x[0,5] × W[5,0] + ..."
+
+
+@pytest.mark.parametrize(
+    ("loss", "key", "names"),
+    [
+        (losses.BinaryCrossEntropy(), "dy", ": (p − y) × 1/N"),
+        (losses.BinaryCrossEntropy(), "value", ": (−y log p − (1 − y) log(1 − p)) × 1/N"),
+        (losses.BinaryCrossEntropy(0.1, {0: 1, 1: 5}), "dy", ": (b p − a (1 − p)) × 1/N"),
+        (losses.MeanSquaredError(), "dy", ": 2 (p − y) × 1/N"),
+        (losses.SoftmaxCrossEntropy(), "dy", ": p × 1/n − y × 1/n"),
+    ],
+)
+def test_sums_in_words_have_brackets(loss: losses.Loss, key: str, names: str) -> None:
+    sparse = isinstance(loss, losses.SoftmaxCrossEntropy)
+    case = Case([Dense(2 if sparse else 1)], np.ones((1, 3)), np.ones(1, int) if sparse else np.ones((1, 1)), loss)
+    _, said = node(PATTERNS, case.trace().to_json(), "loss", key, [0, 0] if key == "dy" else [])
+    assert said == names
+
+
+FORMULAS = """
+    const read_all = (text) => { const step = read(text); return [...step.layers, step.loss].map(formulas_for); };
+    return values.map(read_all);
+"""
+
+
+def test_formulas_have_the_terms_of_the_sums() -> None:
+    rng = np.random.default_rng(0)
+    images: Any = rng.normal(size=(2, 6, 6, 1))
+    conv = Conv2D(2, 3, padding=1, strides=2, kernel_regularizer="l1_l2")
+    pools = layers.AveragePool2D(2, padding="same"), MaxPool2D(3, 1, padding="same")
+    network = [conv, *pools, Flatten(), Dense(3, kernel_regularizer="l2")]
+    weights = np.ones(2)
+    step = Case(network, images, None, MeanSquaredError(), weights).trace()
+    plain = Case([Conv2D(2, 3), Flatten(), Dense(3)], images).trace()
+    padded, unpadded = node(FORMULAS, step.to_json(), plain.to_json())
+    (forward, backward), (average, _), (largest, _), _, dense, loss = padded
+    assert forward[0].count("x_{m,i s_h + p - 1,j s_w + q - 1,c}") == 1
+    assert any("outside the image" in each for each in forward)
+    assert 'P = "l1" \\sum |W| + "l2" \\sum W^2' in forward
+    assert "x_{m,i s_h + p - 1,j s_w + q - 1,c}" in backward[1]
+    assert backward[1].endswith('+ "l1" \\cdot "sign"(W_{pqcf}) + 2 \\, "l2" \\cdot W_{pqcf}')
+    assert "u = i s_h + p - 1, v = j s_w + q - 1" in backward[3]
+    assert any(each.startswith("k_{ij}") for each in average)
+    assert "x_{m,i s_h + p,j s_w + q,c}" in average[0]  # nothing above or to the left
+    assert "p - 1" in largest[0]
+    assert dense[1][1].endswith('+ 2 \\, "l2" \\cdot W_{ij}')
+    assert loss[0][-1] == r"L = \frac{1}{N} \sum_k w_k (p_k - y_k)^2"
+    assert loss[1] == [r'"dy"_k = \frac{2}{N} w_k (p_k - y_k)']
+    general = node("return FORMULAS")
+    assert unpadded == [general[kind] for kind in ("Conv2D", "Flatten", "Dense", "MeanSquaredError")]
+
+
+def test_the_formulas_of_every_case_are_mathml() -> None:
+    drawn = node("""
+        const of_step = (text) => { const step = read(text); return [...step.layers, step.loss].flatMap(formulas_for); };
+        return values.flatMap(of_step).flat().map(mathml);
+    """, *texts("float32").values())  # fmt: skip
+    for line in set(drawn):
+        text = "".join(ElementTree.fromstring(line).itertext())
+        assert not any(wrong in text for wrong in ("undefined", "\\", '"'))
+
+
+def test_a_printed_number_that_is_not_the_number_is_noticed() -> None:
+    rows = [(0.0905, "90.5"), (1.7e-12, "1.70"), (0.0905, "0.0905"), (1.7e-12, "1.70e−12"), (-2.0, "−2"), (0, "0")]
+    found = node("return values[0].map(([value, text]) => misprinted(value, text))", rows)
+    assert found == [True, True, False, False, False, False]
+
+
 # --- what is not explained --------------------------------------------------------------------------------------------
 
 

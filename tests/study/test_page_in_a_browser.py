@@ -11,7 +11,8 @@ import pytest
 from tests.study.chromium import Page, browser, executable
 from tinydl import Model
 from tinydl.commands.small_network import small_network
-from tinydl.layers import Dense
+from tinydl.layers import Dense, Residual
+from tinydl.regularizers import L2
 
 CHROMIUM = executable()
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium or Chrome (CHROMIUM names another one)")
@@ -160,7 +161,7 @@ def test_the_other_tab_has_the_figures(opened: Page) -> None:
     assert opened.run("document.getElementById('layers').hidden")
     rows = opened.run("[...document.querySelectorAll('#figures tbody tr')].map((each) => each.innerText)")
     assert len(rows) == 10
-    assert "BatchNorm" in rows[1]
+    assert "batch_norm_1" in rows[1]
     opened.click("document.getElementById('tab-layers')")
     assert not opened.run("document.getElementById('layers').hidden")
 
@@ -200,6 +201,73 @@ def luminance(colour: str) -> float:
     parts = np.array([int(part) for part in colour[4:-1].split(",")]) / 255
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_single_numbers_are_printed_as_they_are(tab: Page, tmp_path: Path) -> None:
+    model = Model([Dense(2, use_bias=False, kernel_regularizer=L2(0.01))], input_shape=2)
+    model.params["dense_1.W"][...] = [[1.3, 1.3], [1.3, 0.36]]
+    model.compile("sgd", "mse")
+    x: np.ndarray = 1e-6 * np.ones((1, 2))
+    load(tab, model.see(x, np.zeros((1, 2)), tmp_path / "step.html"))
+    printed = """[...document.querySelectorAll("td")].filter((each) => ["value", "penalty"].includes(each.entry?.key))
+        .map((each) => each.textContent)"""
+    assert tab.run(printed) == ["0.0520", "4.76e\N{MINUS SIGN}12"]
+    assert tab.run("document.getElementById('proof').dataset.wrong") == "0"
+
+
+def test_a_wrong_print_is_part_of_the_proof(tab: Page, tmp_path: Path) -> None:
+    model = Model([Dense(1, use_bias=False)], input_shape=1)
+    model.compile("sgd", "mse")
+    file = model.see([[1.0]], [[1.0]], tmp_path / "step.html")
+    page = file.read_text(encoding="utf-8")
+    assert "power: 0, text: number }" in page
+    file.write_text(page.replace("power: 0, text: number }", "power: 3, text: (value) => number(1000 * value) }"))
+    load(tab, file)
+    assert tab.run("document.getElementById('proof').dataset.wrong") == "1"
+    assert "printed: " in tab.run("document.getElementById('proof').textContent")
+
+
+def test_cells_are_wider_than_their_numbers(opened: Page) -> None:
+    rooms = opened.run("""[...document.querySelectorAll("table.heat td")].map((cell) => {
+        const range = document.createRange(); range.selectNodeContents(cell);
+        return cell.getBoundingClientRect().width - range.getBoundingClientRect().width; })""")
+    assert len(rooms) > 1000
+    assert min(rooms) >= 3.9
+
+
+def test_the_numbers_of_terms_have_room(opened: Page) -> None:
+    opened.click(cell("conv2d_1", "dx", 0, 2, 2, 0))
+    opened.click("document.querySelector('#explanation button')")
+    size, gap = opened.run("""(() => { const style = getComputedStyle(document.querySelector("#terms ol"));
+        return [parseFloat(style.fontSize), parseFloat(style.columnGap)]; })()""")
+    assert gap > 3 * size  # "18. "
+    opened.key("Escape")
+
+
+def test_layers_inside_others_are_headed_by_their_path(tab: Page, tmp_path: Path) -> None:
+    model = Model([Dense(2), Residual([Dense(2, "tanh"), Dense(2)])], input_shape=2)
+    model.compile("sgd", "mse")
+    step = model.trace(np.ones((2, 2)), np.ones((2, 2)))
+    load(tab, model.see(np.ones((2, 2)), np.ones((2, 2)), tmp_path / "step.html"))
+    names = tab.run("[...document.querySelectorAll('h2')].map((each) => each.firstChild.textContent)")
+    assert names == [*(each.path for each in step.layers), "the loss"]
+    assert len(set(names)) == 6
+
+
+def test_the_figures_fit_and_the_names_stay(opened: Page) -> None:
+    opened.click("document.getElementById('tab-figures')")
+    opened.size(1280, 900)
+    wide, seen = opened.run(
+        "(({scrollWidth, clientWidth}) => [scrollWidth, clientWidth])(document.querySelector('.scroller'))"
+    )
+    assert wide <= seen
+    opened.size(420, 900)
+    opened.run("document.querySelector('.scroller').scrollLeft = 300")
+    assert opened.run("document.querySelector('.scroller').scrollLeft") == 300
+    left = opened.run("document.querySelector('#figures tbody th').getBoundingClientRect().left")
+    assert left >= opened.run("document.querySelector('.scroller').getBoundingClientRect().left")
+    opened.size(1280, 900)
+    opened.click("document.getElementById('tab-layers')")
 
 
 @pytest.mark.parametrize("width", [400, 1280])

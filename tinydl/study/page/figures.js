@@ -2,7 +2,6 @@
 
 const COLUMNS = [
   "layer",
-  "class",
   "output",
   "mean y",
   "std y",
@@ -36,7 +35,14 @@ function figures_table(holder, step) {
   const body = element("tbody");
   for (const layer of step.layers) body.append(figures_row(layer, bars));
   rows.append(top, body);
-  holder.append(rows, element("p", { class: "figures-key" }, KEY));
+  const scroller = element("div", {
+    class: "scroller",
+    tabindex: "0",
+    role: "region",
+    "aria-label": "Figures by layer",
+  });
+  scroller.append(rows);
+  holder.append(scroller, element("p", { class: "figures-key" }, KEY));
 }
 
 function figures_row(layer, [bar_y, bar_dy]) {
@@ -50,16 +56,15 @@ function figures_row(layer, [bar_y, bar_dy]) {
   const [weight, update] = [together("norm"), together("update_norm")];
   const units = layer.has("y") ? layer.shape("y").at(-1) : 0;
   const row = element("tr");
-  const name = element("th", { scope: "row" }, layer.name);
+  const name = element("th", { scope: "row", title: layer.kind }, layer.name);
   name.style.paddingLeft = `${0.6 + layer.depth}rem`;
   row.append(name);
   const cells = [
-    [layer.kind, "text"],
     [layer.has("y") ? layer.shape("y").slice(1).join(" × ") : ""],
     [text(figure("y.mean"))],
     [text(figure("y.std"))],
-    [text(figure("y.rms")), "", bar_y(figure("y.rms"))],
-    [text(figure("dy.rms")), "", bar_dy(figure("dy.rms"))],
+    [text(figure("y.rms")), bar_y(figure("y.rms"))],
+    [text(figure("dy.rms")), bar_dy(figure("dy.rms"))],
     [text(weight)],
     [text(together("gradient_norm"))],
     [weight && update !== null ? number(update / weight) : ""],
@@ -70,8 +75,8 @@ function figures_row(layer, [bar_y, bar_dy]) {
     [duration(figure("forward_seconds"))],
     [duration(figure("backward_seconds"))],
   ];
-  for (const [content, kind, bar] of cells) {
-    const cell = element("td", kind ? { class: kind } : {}, content);
+  for (const [content, bar] of cells) {
+    const cell = element("td", {}, content);
     if (bar) cell.append(bar);
     row.append(cell);
   }

@@ -1,4 +1,5 @@
-// The formulas of tinydl's own classes, in a small subset of TeX, in which "dW" is one name and \, is a space.
+// formulas_for: the formulas of one layer or loss, with the terms that its settings add.
+// FORMULAS: those of tinydl's own classes, in a small subset of TeX, in which "dW" is one name and \, is a space.
 // Each class: the lines of its forward pass, then those of its backward pass.
 
 const OF_WEIGHTS = String.raw`"da" = "dy" \odot f'(a)`;
@@ -161,3 +162,82 @@ const FORMULAS = {
     [String.raw`"dy"_k = \frac{2}{N} r_k (p_k - y_k)`],
   ],
 };
+
+// The formulas as they are for this layer or loss: [forward, backward].
+function formulas_for(owner) {
+  const both = FORMULAS[owner.kind];
+  if (owner.isLoss) return weighted(owner, both);
+  return penalized(owner, owner.settings.window ? windowed(owner, both) : both);
+}
+
+// With padding, window (i, j) begins above and to the left of pixel (i s_h, j s_w).
+function windowed(layer, [forward, backward]) {
+  const [, , [[top, bottom], [left, right]]] = layer.settings.window;
+  const shifted = (tex) =>
+    tex
+      .replaceAll("i s_h + p", top ? `i s_h + p - ${top}` : "i s_h + p")
+      .replaceAll("j s_w + q", left ? `j s_w + q - ${left}` : "j s_w + q");
+  const notes = [];
+  if (layer.kind === "AveragePool2D")
+    notes.push(String.raw`k_{ij}\, "is the number of the window's pixels in the image"`);
+  if (top || bottom || left || right) {
+    const outside = String.raw`x = 0\, "outside the image"`;
+    notes.push(layer.kind === "Conv2D" ? outside : `"pixels outside the image are left out"`);
+  }
+  return [[...forward.map(shifted), ...notes], backward.map(shifted)];
+}
+
+// A kernel_regularizer adds P to the loss, and its derivative to dW.
+function penalized(layer, [forward, backward]) {
+  let factors = null;
+  try {
+    factors = regularizer(layer);
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error; // a term of a user's
+  }
+  if (!factors) return [forward, backward];
+  const W = layer.kind === "Dense" ? "W_{ij}" : "W_{pqcf}";
+  const [P, slopes] = [[], []];
+  if (factors.l1) {
+    P.push(String.raw`"l1" \sum |W|`);
+    slopes.push(` + "l1" \\cdot "sign"(${W})`);
+  }
+  if (factors.l2) {
+    P.push(String.raw`"l2" \sum W^2`);
+    slopes.push(` + 2 \\, "l2" \\cdot ${W}`);
+  }
+  if (!P.length) return [forward, backward];
+  const with_slope = (tex) => (tex.startsWith('"dW"') ? tex + slopes.join("") : tex);
+  return [[...forward, `P = ${P.join(" + ")}`], backward.map(with_slope)];
+}
+
+// sample_weight multiplies each row's terms of the loss; smoothed targets and unequal classes change the targets.
+function weighted(loss, both) {
+  const { label_smoothing: e, class_weight: classes } = loss.settings;
+  let [forward, backward] = both;
+  if (e) {
+    const count = loss.kind === "BinaryCrossEntropy" ? "2" : '"classes"';
+    forward = [
+      String.raw`y = (1 - \epsilon) "y_true" + \frac{\epsilon}{${count}}\, "with"\, \epsilon = "${e}"`,
+      ...forward,
+    ];
+  }
+  if (loss.kind === "BinaryCrossEntropy" && classes) {
+    forward = [...forward.slice(0, -1), OF_CLASSES[0], OF_CLASSES[1]];
+    backward = [OF_CLASSES[2]];
+  }
+  if (!loss.has("sample_weight")) return [forward, backward];
+  const with_weight = (tex) =>
+    tex.replace(
+      /(-?)\\frac\{[12]\}\{([Nn])\}( \\sum_[km])?/,
+      (found, _, size) => `${found} w_${size === "N" ? "k" : "m"}`,
+    );
+  const about = String.raw`w = "sample_weight of the row"`;
+  return [[about, ...forward.map(with_weight)], backward.map(with_weight)];
+}
+
+const OF_CLASSES = [
+  String.raw`a = "weight of class 1" \cdot y, b = "weight of class 0" \cdot (1 - y)`,
+  String.raw`L = -\frac{1}{N} \sum_k \left( a_k \log p_k + b_k \log(1 - p_k) \right)`,
+  String.raw`"dy"_k = \frac{1}{N} (b_k p_k - a_k (1 - p_k))`,
+];

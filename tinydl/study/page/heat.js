@@ -43,7 +43,9 @@ function scale_css() {
 
 // How an array's numbers are written: in units of a power of ten, with as many digits as the largest one needs, and
 // .25 for 0.25. A plain 0 is exactly 0, and .00 a number too small to be seen.
+// A single number has no heading for a power, so it is written by itself.
 function format_of(array) {
+  if (!array.shape.length) return { largest: Math.abs(array.at([])), power: 0, text: number };
   let largest = 0;
   let integers = true;
   for (const each of array.data) {
@@ -155,7 +157,9 @@ function heat(owner, key, options, cells) {
   const holder = element("div", { class: across > 1 ? "panels grid" : "panels" });
   if (across > 1) holder.style.gridTemplateColumns = `repeat(${across}, max-content)`;
   const largest = options.logarithmic ? options.largest : format.largest;
-  for (const panel of panels) holder.append(table(owner, key, array, panel, { ...options, largest, format }, cells));
+  const longest = Math.max(...Array.from(array.data, (value) => format.text(Number(value)).length));
+  const how = { ...options, largest, format, longest };
+  for (const panel of panels) holder.append(table(owner, key, array, panel, how, cells));
   box.append(holder);
   const notes = [];
   if (array.cropped) notes.push(`cropped: the page keeps the first ${array.kept.join(" × ")}`);
@@ -168,8 +172,9 @@ function heat(owner, key, options, cells) {
 }
 
 function table(owner, key, array, panel, options, cells) {
-  const name = `${shown(key)}${panel.title} of ${owner.name}`;
+  const name = `${shown(key)}${panel.title} of ${owner.path ?? "the loss"}`;
   const map = element("table", { class: "heat", role: "grid", "aria-label": name });
+  map.style.setProperty("--longest", `${options.longest}ch`);
   if (panel.title) map.append(element("caption", {}, panel.title));
   const body = element("tbody");
   for (let r = 0; r < Math.min(panel.rows, WIDEST); r++) {

@@ -34,20 +34,20 @@ class View {
 }
 
 // A loss that is a mean over all entries: l(p, y) is an entry's own term, and slope(p, y) its derivative.
-// `digits` is the size of the numbers whose difference they are.
+// `names` are those of both, by the loss's settings, and `digits` is the size of the numbers whose difference they are.
 function mean_of({ l, slope, names, digits }) {
   return {
     dy(sum, view, index) {
       const [p, y] = [view.predicted(...index), view.target(...index)];
       const each = view.each(index[0], view.size);
-      sum.add(made(names[1], slope(p.value, y.value, view.loss.settings, view), p, y), ...each);
+      sum.add(made(names(view.loss.settings)[1], slope(p.value, y.value, view.loss.settings, view), p, y), ...each);
       sum.add_scale(each.reduce((sofar, factor) => sofar * (factor?.value ?? 1), digits(p.value, y.value, 1)));
     },
     value(sum, view) {
       for (const index of view.indices()) {
         const [p, y] = [view.predicted(...index), view.target(...index)];
         const each = view.each(index[0], view.size);
-        sum.add(made(names[0], l(p.value, y.value, view.loss.settings, view), p, y), ...each);
+        sum.add(made(names(view.loss.settings)[0], l(p.value, y.value, view.loss.settings, view), p, y), ...each);
         sum.add_scale(each.reduce((sofar, factor) => sofar * (factor?.value ?? 1), digits(p.value, y.value, 2)));
       }
     },
@@ -61,28 +61,28 @@ function of_difference(p, y, power) {
 }
 
 const MeanSquaredError = mean_of({
-  names: ["(p - y)^2", "2 (p - y)"],
+  names: () => ["(p - y)^2", "2 (p - y)"],
   l: (p, y) => (p - y) ** 2,
   slope: (p, y) => 2 * (p - y),
   digits: (p, y, power) => 2 * of_difference(p, y, power),
 });
 
 const MaskedMeanSquaredError = mean_of({
-  names: ["r (p - y)^2", "2 r (p - y)"],
+  names: () => ["r (p - y)^2", "2 r (p - y)"],
   l: (p, y) => (Number.isNaN(y) ? 0 : (p - y) ** 2),
   slope: (p, y) => (Number.isNaN(y) ? 0 : 2 * (p - y)),
   digits: (p, y, power) => (Number.isNaN(y) ? 0 : 2 * of_difference(p, y, power)),
 });
 
 const MeanAbsoluteError = mean_of({
-  names: ["|p - y|", "sign(p - y)"],
+  names: () => ["|p - y|", "sign(p - y)"],
   l: (p, y) => Math.abs(p - y),
   slope: (p, y) => Math.sign(p - y),
   digits: (p, y) => of_difference(p, y, 1),
 });
 
 const Huber = mean_of({
-  names: ["h(p - y)", "clip(p - y)"],
+  names: () => ["h(p - y)", "clip(p - y)"],
   l: (p, y, { delta }) => {
     const clipped = Math.min(Math.max(p - y, -delta), delta);
     return clipped * (p - y) - clipped ** 2 / 2;
@@ -92,7 +92,7 @@ const Huber = mean_of({
 });
 
 const Hinge = mean_of({
-  names: ["max(0, 1 - y s)", "-y 1[y s < 1]"],
+  names: () => ["max(0, 1 - y s)", "-y 1[y s < 1]"],
   l: (s, y, _, view) => Math.max(0, 1 - side(view, y) * s),
   slope: (s, y, _, view) => (side(view, y) * s < 1 ? -side(view, y) : 0),
   digits: (s) => 1 + Math.abs(s),
@@ -114,7 +114,8 @@ function yes_and_no(y, { label_smoothing: e, class_weight: weights }) {
 }
 
 const BinaryCrossEntropy = mean_of({
-  names: ["-a log p - b log(1 - p)", "p - y"],
+  names: ({ class_weight }) =>
+    class_weight ? ["-a log p - b log(1 - p)", "b p - a (1 - p)"] : ["-y log p - (1 - y) log(1 - p)", "p - y"],
   l: (z, y, settings) => {
     const [a, b] = yes_and_no(y, settings);
     const tail = Math.log1p(Math.exp(-Math.abs(z)));

@@ -49,7 +49,7 @@ class Pointing {
     if (count > 1) second.append(" ", this.button(count));
     else this.terms.hidden = true;
     this.explanation.replaceChildren(said, second);
-    this.list(found.sum?.terms ?? []);
+    this.list(found.sum?.terms ?? [], found.owner);
   }
 
   button(count) {
@@ -62,11 +62,11 @@ class Pointing {
     return button;
   }
 
-  list(terms) {
+  list(terms, owner) {
     const list = element("ol");
     for (const term of terms.slice(0, 2000)) {
       const road = term.road ? `${term.road}: ` : "";
-      const text = `${road}${names_text(term)} = ${product_text(term)} = ${number(term.value)}`;
+      const text = `${road}${names_text(term, owner)} = ${product_text(term)} = ${number(term.value)}`;
       const item = element("li", {}, text);
       item.addEventListener("pointerenter", () => {
         this.dark(["strong"]);
@@ -139,16 +139,7 @@ function second_line(found, hidden) {
   const numbers = `computed in the step: ${stored}, anew: ${anew}, ${agree}`;
   const elsewhere = rows > 1 ? "in other rows of the batch, or not drawn" : "not drawn";
   const rest = hidden ? `; ${hidden} more entries contribute that are ${elsewhere}` : "";
-  return `${of}${pattern(found.sum)}; ${numbers}${rest}`;
-}
-
-// What the factors are: the first term of each road, or of all.
-function pattern(sum) {
-  const of_roads = new Map();
-  for (const term of sum.terms) if (!of_roads.has(term.road)) of_roads.set(term.road, term);
-  const firsts = sum.terms.length > 2 ? [...of_roads.values()].slice(0, 4) : sum.terms;
-  if (!firsts.length || sum.terms.every((term) => term.factors.length === 1 && term.road)) return "";
-  return `: ${firsts.map(names_text).join(" + ")}${sum.terms.length > firsts.length ? " + ..." : ""}`;
+  return `${of}${pattern(found)}; ${numbers}${rest}`;
 }
 
 function exactly(value, digits) {

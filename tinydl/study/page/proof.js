@@ -12,7 +12,18 @@ function prove(step, box) {
   setTimeout(go_on);
 }
 
+// The cells of single numbers whose text is not their value.
+function misprints() {
+  const singles = [...document.querySelectorAll("td")].filter((cell) => SINGLE.includes(cell.entry?.key));
+  return singles
+    .map((cell) => ({ ...explain(cell.entry.owner, cell.entry.key, cell.entry.index), printed: cell.textContent }))
+    .filter(({ stored, printed }) => misprinted(stored, printed));
+}
+
 function show_proof(step, result, box) {
+  const off = misprints();
+  const known = new Set(result.wrong.map(address_of));
+  result.wrong.push(...off.filter((each) => !known.has(address_of(each))));
   box.textContent = `${short_proof(result)}.`;
   box.className = result.wrong.length ? "wrong" : "right";
   Object.assign(box.dataset, {
@@ -35,7 +46,8 @@ function proof_details(step, result) {
     `roundings for exp and the like. The largest difference was ${(100 * result.worst).toFixed(0)} % of that.`;
   const reasons = [...result.reasons].map(([reason, count]) => `${grouped(count)} not explained because ${reason}`);
   const wrong = result.wrong.slice(0, 20).map((found) => {
-    return `wrong, ${found.owner.path ?? "loss"}: ${line(found)}; anew: ${found.value}`;
+    const printed = found.printed ? `; printed: ${found.printed}` : "";
+    return `wrong, ${found.owner.path ?? "loss"}: ${line(found)}; anew: ${found.value}${printed}`;
   });
   const list = element("ul");
   list.append(...[...wrong, ...reasons].map((each) => element("li", {}, each)));

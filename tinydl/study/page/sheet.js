@@ -20,9 +20,8 @@ class Sheet {
     const depth = owner.depth ?? 0;
     section.style.setProperty("--depth", depth);
     section.style.marginLeft = `${1.6 * depth}rem`;
-    const title = element("h2", {}, owner.isLoss ? "the loss" : owner.name);
+    const title = element("h2", {}, owner.isLoss ? "the loss" : owner.path);
     const remarks = [owner.kind, settings_text(owner), owner.isLoss ? "" : shapes_text(owner)];
-    if (owner.around) remarks.push(`inside ${owner.around.name}`);
     title.append(...remarks.map((text) => element("small", {}, text)));
     section.append(title);
     for (const note of owner.isLoss ? [] : owner.notes)
@@ -113,7 +112,7 @@ function largest_of(step) {
 }
 
 function label_of(owner) {
-  return owner.isLoss ? `loss, ${owner.kind}` : `${owner.name} (${owner.kind})`;
+  return owner.isLoss ? `loss, ${owner.kind}` : `${owner.path} (${owner.kind})`;
 }
 
 function shapes_text(owner) {
@@ -137,7 +136,7 @@ function settings_text(owner) {
 // The formulas of tinydl's own classes as MathML; for others, the lines of the docstring.
 function formulas_of(owner) {
   const list = element("dl", { class: "formulas" });
-  const ours = owner.of_tinydl ? FORMULAS[owner.kind] : undefined;
+  const ours = owner.of_tinydl && FORMULAS[owner.kind] ? formulas_for(owner) : undefined;
   const both = [
     ["forward", owner.forward, ours?.[0]],
     ["backward", owner.backward, ours?.[1]],
