@@ -259,6 +259,23 @@ def test_the_command_says_why_it_cannot(tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().err.startswith("doctor: TARGET: ")
 
 
+def test_the_command_refuses_a_picture_before_it_examines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tinydl.commands.doctor.step_of.model_and_rows", lambda _: pytest.fail("it examines"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["doctor", "--plot", "rates.xyz"]) == 2
+    assert capsys.readouterr().err == "doctor: --plot must end in .png, .svg, .pdf, got 'rates.xyz'\n"
+    Path("rates.png").write_text("mine")
+    assert main(["doctor", "--plot", "rates.png"]) == 2
+    assert capsys.readouterr().err == "doctor: rates.png exists: choose another --plot, or pass --overwrite\n"
+    assert Path("rates.png").read_text() == "mine"
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert main(["doctor", "--plot", "rates.png", "--overwrite"]) == 0
+    assert Path("rates.png").stat().st_size > 5000
+
+
 # --- the manual -----------------------------------------------------------------------------------------------------
 
 

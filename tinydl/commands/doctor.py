@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from . import step_of
+from . import output, step_of
 from .target import CannotCheckError, described
 
 DESCRIPTION = """\
@@ -30,12 +31,17 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--batch-size", type=step_of.rows_from, default=32, metavar="N", help="that of fit (default: 32)"
     )
     command.add_argument("--seed", type=int, default=0, help="of the experiments (default: 0)")
-    command.add_argument("--plot", metavar="FILE.png", help="write the learning-rate range test as a picture")
+    command.add_argument(
+        "--plot", type=Path, metavar="FILE.png", help="write the learning-rate range test as a picture"
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace the picture if it exists")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Examine the model, print the report, and return the exit code."""
     try:
+        if arguments.plot is not None:
+            output.check("--plot", arguments.plot, output.PICTURES, arguments.overwrite)
         model, x, y = step_of.model_and_rows(arguments)
         try:
             report = model.doctor(x, y, batch_size=arguments.batch_size, seed=arguments.seed)
@@ -43,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise CannotCheckError(described(error)) from error
         if arguments.plot is not None:
             report.plot(path=arguments.plot)
-    except (CannotCheckError, OSError) as error:
+    except (CannotCheckError, OSError, ValueError) as error:
         print(f"doctor: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

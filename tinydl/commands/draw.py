@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..files import destination
+from . import output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,6 @@ Draw a picture of an algorithm. All numbers in it are computed by tinydl's own c
   python -m tinydl draw tiles --image 8x8 --kernel 3x3 --padding same --out tiles.svg
 """
 EXITS = "exit code: 0 if the picture was written, 2 if the command is wrong or the file exists"
-SUFFIXES = (".png", ".svg", ".pdf")
 MODELS = (
     "alexnet", "cifar_cnn", "digits_cnn", "googlenet", "inception_cifar", "lenet5", "resnet", "resnet_cifar", "vgg",
     "vgg_cifar",
@@ -91,7 +90,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def run(arguments: argparse.Namespace) -> int:
     """Draw the picture and write the file; return the exit code."""
     try:
-        _check_out(arguments.out, arguments.overwrite)
+        output.check("--out", arguments.out, output.PICTURES, arguments.overwrite)
         arguments.draw(arguments, arguments.out)
     except (ValueError, OSError) as error:
         owner, _, rest = str(error).partition(": ")
@@ -157,14 +156,6 @@ def _padding(command: argparse.ArgumentParser, default: str | None) -> None:
     told = f"default {default}" if default else "with --layers; default same"
     command.add_argument("--padding", type=padding, metavar="P", default=default, help=f"valid, same, or a number of "
                          f"pixels; {told}")  # fmt: skip
-
-
-def _check_out(path: Path, overwrite: bool) -> None:
-    """Raise before anything is drawn if the file must not or cannot be written."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"--out must end in {', '.join(SUFFIXES)}, got {str(path)!r}")
-    if destination(path).exists() and not overwrite:
-        raise ValueError(f"{path} exists: choose another --out, or pass --overwrite")
 
 
 def shape(text: str) -> tuple[int, ...]:
