@@ -93,6 +93,16 @@ def test_numbers_that_would_be_too_small_are_left_out_and_that_is_said() -> None
     assert all(text.get_fontsize() >= 4.4 for text in figure.axes[0].texts)
 
 
+def test_titles_lie_inside_the_picture() -> None:
+    figure = plots.im2col_diagram((40, 40, 1), 3)
+    figure.draw_without_rendering()
+    box, room = figure.axes[0].title.get_window_extent(), figure.bbox
+    assert "numbers left out" in figure.axes[0].get_title()
+    assert box.x0 >= room.x0
+    assert box.x1 <= room.x1
+    assert box.y1 <= room.y1
+
+
 # --- pooling ----------------------------------------------------------------------------------------------------------
 
 
@@ -162,6 +172,18 @@ def test_tiles_cover_what_their_outputs_need(shape: Any, kernel: int, padding: s
     assert inputs == [(number % across * m, number // across * m) for number in picked]
     assert f"{tile**2} products instead of {m * m * kernel**2}" in figure.axes[0].get_title()
     assert f"{down} x {across} tiles" in figure.axes[0].get_title()
+
+
+@pytest.mark.parametrize("inches", [7, 3.4, 2])
+def test_numbers_of_tiles_fit_or_are_left_out(inches: float) -> None:
+    figure = Figure(figsize=(inches, inches), layout="constrained")
+    plots.tiles_diagram((60, 60), ax=figure.subplots())
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    numbers = [text for text in ax.texts if text.get_text().isdigit()]
+    (x0, _), (x1, _) = ax.transData.transform([(0, 0), (4, 0)])  # the width of a tile
+    assert all(text.get_window_extent().width < 0.97 * (x1 - x0) for text in numbers)
+    assert bool(numbers) == (inches == 7)
 
 
 @pytest.mark.parametrize(

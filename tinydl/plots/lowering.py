@@ -17,7 +17,7 @@ from .board import (  # isort: skip
     PADDED, SMALLEST, WINDOWS, board, caption, cell_points, cells, image_shape_of, numbers, outline, sizes, text_size,
     tint,
 )  # fmt: skip
-from .style import GREY, finish
+from .style import GREY, finish, headline
 
 OWNER = "im2col_diagram"
 MOST_ROWS, MOST_COLUMNS = 20, 27  # of the matrix; more are left out in the middle
@@ -86,7 +86,7 @@ def im2col_diagram(
         outline(ax, y_left + k % ow, y_top + k // ow, 1, 1, color, side, fill=False)
     written &= cells(ax, y_left, y_top, numbers(np.arange(oh * ow).reshape(oh, ow)), side, fills=marks)
     if not written:
-        ax.set_title(f"{ax.get_title()} (numbers left out: the cells are too small)")
+        headline(ax, f"{title}\n(numbers left out: the cells are too small)")
     return finish(figure, source, path)
 
 

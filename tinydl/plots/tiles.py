@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +11,10 @@ from matplotlib.figure import Figure
 from ..files import PathLike
 from ..kernels.convolution.winograd_tiles import best_size, tiling_of
 from ..layers.sliding_window import check_padding, pair, window_over
-from .board import PADDED, WINDOWS, board, caption, cell_points, cells, image_shape_of, outline, sizes
+
+from .board import (  # isort: skip
+    PADDED, SMALLEST, WINDOWS, board, caption, cell_points, cells, image_shape_of, outline, sizes, text_size,
+)  # fmt: skip
 from .style import INK, finish
 
 OWNER = "tiles_diagram"
@@ -30,6 +34,7 @@ def tiles_diagram(
     kernel size - 1. Each tile takes s s products per channel and filter, in place of m m kh kw. s is 6 or 5, whichever
     takes fewer products. Three tiles are colored.
     Padding, on light gray, also fills up the last tiles; outputs on darker gray are computed and dropped.
+    Numbers are left out where they do not fit into a tile.
     The tiling is that of tinydl/kernels/convolution, whose winograd.py derives the algorithm.
 
     image_shape  (h, w), at most 64 x 64
@@ -62,17 +67,20 @@ def tiles_diagram(
         fills = [[None if one else color for one in row] for row in known]
         cells(ax, x, TOP, [[""] * len(row) for row in known], side, fills=fills)
     outline(ax, left, TOP + top, w, h, INK, side, fill=False, lw=1.2)
+    size_of_text = min(max(0.55 * side, 6.5), text_size(len(str(down * across - 1)), m * side))
     picked = sorted({0, min(1, across - 1), (down > 1) * across + min(1, across - 1)})
     for number in range(down * across):
         i, j = divmod(number, across)
         color = WINDOWS[picked.index(number)] if number in picked else INK
         thin = {} if number in picked else {"lw": 0.9, "zorder": 1.5}
         outline(ax, right + j * m, TOP + i * m, m, m, color, side, fill=number in picked, **thin)
-        caption(ax, right + (j + 0.5) * m, TOP + (i + 0.5) * m, str(number), side, ha="center", va="center_baseline",
-                color=color, weight="bold" if number in picked else "normal")  # fmt: skip
+        middle: Any = {"ha": "center", "va": "center_baseline", "color": color, "fontsize": size_of_text}
+        if size_of_text >= SMALLEST:
+            weight = "bold" if number in picked else "normal"
+            caption(ax, right + (j + 0.5) * m, TOP + (i + 0.5) * m, str(number), side, weight=weight, **middle)
         if number in picked:
             inset = 0.12 * picked.index(number)
             outline(ax, j * m, TOP + i * m, tile, tile, color, side, inset=inset)
-            caption(ax, j * m + tile / 2, TOP + i * m + tile / 2, str(number), side, ha="center", va="center_baseline",
-                    color=color, weight="bold")  # fmt: skip
+            if size_of_text >= SMALLEST:
+                caption(ax, j * m + tile / 2, TOP + i * m + tile / 2, str(number), side, weight="bold", **middle)
     return finish(figure, source, path)
