@@ -119,8 +119,12 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
     model, x, y = dense()
     with pytest.raises(TypeError, match="write path"):
         model.see(x, y, filename="step.html")
-    with pytest.raises(ValueError, match="most_entries must be an integer >= 1, or None, got 0"):
-        model.see(x, y, tmp_path / "step.html", most_entries=0)
+    for wrong in (0, "x", 1.5, True):
+        with pytest.raises(ValueError, match=f"see: most_entries must be an integer >= 1, or None, got {wrong!r}"):
+            model.see(x, y, tmp_path / "step.html", most_entries=wrong)  # type: ignore[arg-type]
+    for name in ("a.pdf", "a"):
+        with pytest.raises(ValueError, match=f"see: path must end in .html, got '.*{name}'"):
+            model.see(x, y, tmp_path / name)
     with pytest.raises(IsADirectoryError):
         model.see(x, y, tmp_path)
     with pytest.raises(RuntimeError, match="must be compiled"):
@@ -171,7 +175,9 @@ def test_the_command_takes_a_saved_model(
     [
         (["none.safetensors"], "see: TARGET: none.safetensors: expected a file that save wrote"),
         (["none.py:step"], "see: TARGET: there is no file none.py"),
-        (["--out", "."], "expected the path of a file, got a folder"),
+        (["--out", "."], "see: --out must end in .html, got '.'"),
+        (["--out", "a.pdf"], "see: --out must end in .html, got 'a.pdf'"),
+        (["--out", "folder.html"], "expected the path of a file, got a folder"),
         (["model.safetensors", "--x", "x.npy", "--y", "y.npy"], "see: trace: x must be of shape (n, 3), got (4, 7)"),
     ],
 )
@@ -180,8 +186,37 @@ def test_the_command_names_what_is_wrong(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     dense()[0].save("model.safetensors")
+    Path("folder.html").mkdir()
     np.save("x.npy", np.ones((5, 7)))
     np.save("y.npy", np.ones((5, 2)))
     code, out, err = command(capsys, *words)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_a_page_that_exists_is_replaced_only_with_overwrite(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("step.html")
+    file.write_text("mine")
+    assert command(capsys) == (2, "", "see: step.html exists: choose another --out, or pass --overwrite\n")
+    assert file.read_text() == "mine"
+    assert command(capsys, "--overwrite")[0] == 0
+    assert file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    file.write_text("mine")
+    model, x, y = dense()
+    model.see(x, y, file)  # in Python, as save does
+    assert file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_file_that_the_system_refuses_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tinydl.files.os.replace", refuses)
+    wanted = "expected a file that can be written, got 'No space left on device': choose another path\n"
+    assert command(capsys) == (2, "", f"see: {tmp_path.resolve() / 'step.html'}: {wanted}")

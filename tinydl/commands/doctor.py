@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.plot is not None:
             report.plot(path=arguments.plot)
     except (CannotCheckError, OSError, ValueError) as error:
-        print(f"doctor: {error}", file=sys.stderr)
+        print(f"doctor: {output.reason(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("doctor: interrupted", file=sys.stderr)

@@ -93,11 +93,26 @@ def run(arguments: argparse.Namespace) -> int:
         output.check("--out", arguments.out, output.PICTURES, arguments.overwrite)
         arguments.draw(arguments, arguments.out)
     except (ValueError, OSError) as error:
-        owner, _, rest = str(error).partition(": ")
-        print(f"draw {arguments.picture}: {rest if owner.isidentifier() else error}", file=sys.stderr)
+        print(f"draw {arguments.picture}: {_in_options(output.reason(error), arguments.picture)}", file=sys.stderr)
         return 2
     print(f"Wrote {arguments.out}")
     return 0
+
+
+OPTIONS = {
+    "image_shape": "--image", "kernel_size": "--kernel", "pool_size": "--pool", "strides": "--stride",
+    "padding": "--padding", "seed": "--seed", "unit": "--unit", "layer": "--layer",
+}  # fmt: skip
+
+
+def _in_options(message: str, picture: str) -> str:
+    """What a function says of its arguments, with the names of the command's options in place of theirs."""
+    owner, _, rest = message.partition(": ")
+    text = rest if owner.isidentifier() else message
+    name, _, rest = text.partition(" ")
+    if picture == "receptive-field" and name in ("kernel_size", "strides"):
+        return f"--layers: {text}"
+    return f"{OPTIONS[name]} {rest}" if name in OPTIONS else text
 
 
 # --- the pictures -----------------------------------------------------------------------------------------------------

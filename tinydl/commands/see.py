@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
+from . import output
 from .step_of import FORMS, add_arguments, model_and_rows
 from .target import CannotCheckError
 
@@ -25,21 +27,25 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the command and its options."""
     command = commands.add_parser(
         "see", help="write one training step as an HTML page", description=DESCRIPTION,
-        epilog="exit code: 0 if the page was written, 2 if it could not be",
+        epilog="exit code: 0 if the page was written, 2 if it could not be or the file exists",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     command.set_defaults(run=run)
     add_arguments(command, ROWS)
-    command.add_argument("--out", default="step.html", metavar="FILE.html", help="the page (default: step.html)")
+    command.add_argument(
+        "--out", type=Path, default=Path("step.html"), metavar="FILE.html", help="the page (default: step.html)"
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace the page if it exists")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page, print its path, and return the exit code."""
     try:
+        output.check("--out", arguments.out, (".html",), arguments.overwrite)
         model, x, y = model_and_rows(arguments)
         path = model.see(x, y, arguments.out)
     except (CannotCheckError, OSError, ValueError, TypeError, FloatingPointError) as error:
-        print(f"see: {error}", file=sys.stderr)
+        print(f"see: {output.reason(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("see: interrupted", file=sys.stderr)

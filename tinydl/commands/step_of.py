@@ -95,8 +95,9 @@ def _array(option: str, file: str) -> NDArray:
     except FileNotFoundError:
         raise CannotCheckError(f"{option}: there is no file {file}") from None
     except (OSError, ValueError, EOFError) as error:
+        got = error.strerror if isinstance(error, OSError) and error.strerror else "a damaged or different file"
         mend = "write one with numpy.save(file, array)"
-        raise CannotCheckError(f"{option} {file}: expected a .npy file with numbers, got {error}: {mend}") from error
+        raise CannotCheckError(f"{option} {file}: expected a .npy file with numbers, got {got}: {mend}") from error
     if not isinstance(array, np.ndarray):
         array.close()
     if not isinstance(array, np.ndarray) or array.ndim == 0:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from ..files import PathLike, write_whole
+from ..files import PathLike, destination, write_whole
 from .trace import Trace, Trained, trace
-from .trace_json import MOST_ENTRIES
+from .trace_json import MOST_ENTRIES, check_most_entries
 
 # In this order, as the tables of layers and losses need the names before them.
 EXPLAINING = tuple(
@@ -40,12 +40,16 @@ def see(
     """Write the page of the step that `train_on_batch(x, y)` would take next; return its path.
 
     x, y, sample_weight    the rows of the step, as for `trace`: a few rows are easiest to read
-    path                   the HTML file
+    path                   the file, *.html; one that exists is replaced
     most_entries           as for `Trace.to_json`: the page keeps at most so many entries of each array, and says so
 
     The model stays to the bit as it was (see trace). Raises what `trace` raises; OSError if the file cannot be written;
-    ValueError unless most_entries is None or an integer >= 1.
+    ValueError unless the path ends in .html and most_entries is None or an integer >= 1.
     """
+    check_most_entries("see", most_entries)
+    destination(path)
+    if Path(path).suffix.lower() != ".html":
+        raise ValueError(f"see: path must end in .html, got {str(path)!r}: a browser opens the page by its suffix")
     text = page(trace(model, x, y, sample_weight).to_json(most_entries=most_entries))
     write_whole(path, text.encode())
     return Path(path)

@@ -48,8 +48,7 @@ DTYPES = (
 
 def json_of(step: Step, path: str | Path | None, most_entries: int | None) -> str:
     """See Trace.to_json."""
-    if most_entries is not None and (isinstance(most_entries, bool) or most_entries < 1):
-        raise ValueError(f"to_json: most_entries must be an integer >= 1, or None, got {most_entries!r}")
+    check_most_entries("to_json", most_entries)
     writer = _Writer(most_entries)
     content = {
         **_plain({name: value for name, value in vars(step).items() if name not in ("layers", "loss")}),
@@ -60,6 +59,13 @@ def json_of(step: Step, path: str | Path | None, most_entries: int | None) -> st
     if path is not None:
         write_whole(path, f"{text}\n".encode())
     return text
+
+
+def check_most_entries(owner: str, value: Any) -> None:
+    """Raise ValueError unless it is an integer >= 1, or None."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if value is not None and not (whole and value >= 1):
+        raise ValueError(f"{owner}: most_entries must be an integer >= 1, or None, got {brief(value)}")
 
 
 class _Writer:
@@ -145,6 +151,7 @@ def read(kind: type[Recorded], source: str | Path) -> Recorded:
         return _Reader(content["arrays"]).step(kind, content)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         got = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
+        got = got.removeprefix(f"{source}: expected a file with a JSON object, got ")  # the file is named below
         raise ValueError(f"from_json: {where} must be what Trace.to_json gave, got something else: {got}") from None
 
 
