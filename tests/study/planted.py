@@ -30,7 +30,7 @@ from tinydl.layers import (
 )
 from tinydl.losses import BinaryCrossEntropy, Hinge, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import SGD, Adam
-from tinydl.regularizers import L2
+from tinydl.regularizers import L1, L2
 from tinydl.schedules import LinearWarmup
 
 from .healthy import images, made, payments, table
@@ -475,6 +475,34 @@ def slow_adam(seed: int) -> tuple[Any, ...]:
     return digits(seed, optimizer=Adam(1e-8))
 
 
+def first_classifier(seed: int, optimizer: Any, layers: list[Layer] | None = None) -> tuple[Any, ...]:
+    """The digits / 16, as first steps have them."""
+    from sklearn.datasets import load_digits
+
+    x, _ = load_digits(return_X_y=True)
+    return digits(seed, layers, optimizer, x=x / 16)
+
+
+def weak_rate(seed: int) -> tuple[Any, ...]:
+    """A penalty as strong as that of 10, found at the usual rate, at which 60 steps teach nothing without it, too."""
+    return first_classifier(seed, Adam(), [Dense(32, "relu", kernel_regularizer=L2(10.0)), Dense(10)])
+
+
+def both_l1(seed: int) -> tuple[Any, ...]:
+    return first_classifier(
+        seed, Adam(), [Dense(32, "relu", kernel_regularizer=L1(0.3)), Dense(10, kernel_regularizer=L1(0.3))]
+    )
+
+
+def weak_activity(seed: int) -> tuple[Any, ...]:
+    return first_classifier(seed, Adam(), [Dense(32, "relu"), ActivityL1(5.0), Dense(10)])
+
+
+def slow_diabetes(seed: int) -> tuple[Any, ...]:
+    model, x, y = diabetes(seed)
+    return made(model, SGD(1e-8), MeanSquaredError(), x, y)
+
+
 def no_rate(seed: int) -> tuple[Any, ...]:
     return digits(seed, optimizer=SGD(1 // 1000))
 
@@ -555,11 +583,36 @@ PLANTED = [
     Planted("L2 of 10", strong_l2, "penalty-too-strong", "dense_1"),
     Planted("ActivityL1 of 5", strong_activity, "penalty-too-strong", "activity_l1_1"),
     Planted("weight decay of 5", strong_decay, "penalty-too-strong", "optimizer"),
+    Planted("L2 of 10, Adam() as it is", weak_rate, "penalty-too-strong", "dense_1"),
+    Planted("L1 of 0.3 on both layers", both_l1, "penalty-too-strong", "dense_1"),
+    Planted("ActivityL1 of 5, Adam() as it is", weak_activity, "penalty-too-strong", "activity_l1_1"),
     Planted("SGD at 100", fast_sgd, "learning-rate-too-large", "optimizer"),
     Planted("Adam at 3", fast_adam, "learning-rate-too-large", "optimizer"),
     Planted("momentum at 5", fast_regression, "learning-rate-too-large", "optimizer"),
+    Planted("Adam at 0.3", lambda s: first_classifier(s, Adam(0.3)), "learning-rate-too-large", "optimizer"),
+    Planted(
+        "Adam at 0.5, 64 units",
+        lambda s: first_classifier(s, Adam(0.5), [Dense(64, "relu"), Dense(10)]),
+        "learning-rate-too-large",
+        "optimizer",
+    ),
+    Planted(
+        "a momentum of 0.999",
+        lambda s: first_classifier(s, SGD(0.1, momentum=0.999)),
+        "learning-rate-too-large",
+        "optimizer",
+    ),
     Planted("SGD at 1e-6", slow_sgd, "learning-rate-too-small", "optimizer"),
     Planted("Adam at 1e-8", slow_adam, "learning-rate-too-small", "optimizer"),
+    Planted("SGD at 1e-8", slow_diabetes, "learning-rate-too-small", "optimizer"),
+    Planted("SGD at 1e-9", lambda s: first_classifier(s, SGD(1e-9)), "learning-rate-too-small", "optimizer"),
+    Planted("Adam at 1e-9", lambda s: first_classifier(s, Adam(1e-9)), "learning-rate-too-small", "optimizer"),
+    Planted(
+        "a clipnorm of 1e-6",
+        lambda s: first_classifier(s, SGD(0.05, global_clipnorm=1e-6)),
+        "learning-rate-too-small",
+        "optimizer",
+    ),
     Planted("a rate of 1 // 1000", no_rate, "learning-rate-too-small", "optimizer"),
     Planted("a schedule up to 1e-6", slow_schedule, "learning-rate-too-small", "optimizer"),
     Planted("a layer that mixes its rows", collapsed, "cannot-memorize", "model"),

@@ -5,11 +5,13 @@ batches. "Falls" means that the mean loss of the last ten batches is below 98 % 
 that it is below 80 % of it, and of the loss of the best constant answer.
 
     Too large   the loss does not fall at this rate, stays above that of a constant answer, or is NaN; but the model
-                learns at a tenth, hundredth or thousandth of the rate, and its loss is then 20 % lower. If the batches
-                had to be smaller than those of fit, for a large network, the loss must be NaN or double, since smaller
-                batches need a smaller rate
+                learns at a tenth, hundredth or thousandth of the rate, and its loss is then 20 % lower. Or the loss
+                falls, but at a tenth of the rate it ends below half of that; in healthy networks it ends higher. If the
+                batches had to be smaller than those of fit, for a large network, the loss must be NaN or double, since
+                smaller batches need a smaller rate. With a momentum above 0.99, whose steps grow for more than a
+                hundred steps, the runs have 200
     Too small   the loss does not fall at this rate, a step changes no layer's weights by more than 1/10,000, and the
-                model learns at a rate 100 to 100,000 times larger
+                model learns at a rate 100 to 100,000 times larger, or larger still up to 1; or without global_clipnorm
 
 The range test (Smith 2015) is the picture: the rate rises geometrically from step to step, and the loss is drawn
 against it.
@@ -37,15 +39,19 @@ from .step import best_constant
 
 STEPS, ROWS = 60, 128
 LEAST_STEPS = 20
+LONG_MOMENTUM, LONG_STEPS = 0.99, 200
 RANGE = (1e-7, 10.0)
 RANGE_STEPS = 80
 LEARNS = 0.8  # of the loss at the start
 FALLS = 0.98
+LEARNED = 0.2  # below this share of chance, no smaller rate is tried
+FAR_BETTER = 0.5  # of the loss at the model's rate
 SMALL_STEP = 1e-4  # of the weights
 FAR_LOWER = 0.7  # of the loss with penalties
 DOUBLED = 2.0
 DIVERGED = 4.0  # times the lowest loss
 MANY_STEPS = 100_000  # in which a schedule must reach its largest rate
+LARGEST_RATE = 1.0  # that is tried in place of one that is too small
 MEMORIZED_ROWS = 20
 MEMORIZING_STEPS = 300
 CHUNK = 20
@@ -54,19 +60,22 @@ MEMORIZING_RATES = (1e-3, 1e-2, 1e-1)
 
 TOO_LARGE = Fault(
     "learning-rate-too-large",
-    "the loss does not fall, or not below that of a constant answer; at a smaller learning rate it does",
+    "the loss does not fall below that of a constant answer, but does at a smaller learning rate; or it ends below "
+    "half as high at a tenth of the rate",
     "steps that are too long jump over the minimum, and can kill relu units or saturate others for good",
     "use a smaller learning rate; plot() shows the range test",
 )
 TOO_SMALL = Fault(
     "learning-rate-too-small",
-    "at the model's learning rate the weights hardly change and the loss does not fall; at a far larger one it does",
+    "at the model's learning rate the weights hardly change and the loss does not fall; at a far larger one, or "
+    "without global_clipnorm, it does",
     "training would take thousands of times as long, and looks as if it had stopped",
     "use a larger learning rate; plot() shows the range test",
 )
 PENALTY = Fault(
     "penalty-too-strong",
-    "penalties or weight decay keep the model from learning: it learns without them, but not with them",
+    "penalties or weight decay keep the model from learning: it learns without them, but not with them, at its "
+    "learning rate or at one 10 or 100 times larger",
     "the optimizer minimizes the sum of loss and penalties, and here it gives up the data to do so",
     "divide the factor by 10 until the loss of the data falls",
 )
@@ -83,7 +92,9 @@ class Trials:
 
     def __init__(self, patient: Patient) -> None:
         self.patient = patient
-        self.steps, self.rows = patient.size(STEPS, min(ROWS, patient.batch_size))
+        momentum = getattr(patient.optimizer, "momentum", 0.0)
+        steps = LONG_STEPS if momentum > LONG_MOMENTUM else STEPS
+        self.steps, self.rows = patient.size(steps, min(ROWS, patient.batch_size))
         self.reduced = self.rows < min(patient.batch_size, len(patient.x))  # batches smaller than those of fit
         self.still = self.at(0.0).last()  # the loss of the last batches if nothing changes
         self.own = self.run(patient.copy(), None)
@@ -138,9 +149,14 @@ def penalties(patient: Patient) -> list[Finding]:
         return []
     if trials.learns(trials.own):
         return []
-    free = without_penalties(patient.copy())
-    course = trials.run(free, None)
-    if not trials.learns(course) or course.last() > FAR_LOWER * trials.own.last():
+    rate = float(patient.optimizer.current_learning_rate)
+    for factor in (1, 10, 100):  # at a small rate, 60 steps may be too few to learn anything without penalties, too
+        at = None if factor == 1 else rate * factor
+        bound = trials.own if at is None else trials.at(at)
+        free = trials.run(without_penalties(patient.copy()), at)
+        if trials.learns(free):
+            break
+    if not trials.learns(free) or trials.learns(bound) or free.last() > FAR_LOWER * bound.last():
         return []
     largest = max(patient.step.layers, key=lambda layer: layer.penalty)
     share = patient.step.penalty / max(patient.step.loss.value, 1e-30)
@@ -148,8 +164,8 @@ def penalties(patient: Patient) -> list[Finding]:
     if not largest.penalty or (decay and patient.step.penalty < patient.step.loss.value):
         where, what = "optimizer", f"weight_decay is {decay:g}"
     seen = (
-        f"{what}; in {trials.steps} steps the loss of the data goes from {trials.still:.4g} to "
-        f"{trials.text(trials.own)} with them, and to {trials.text(course)} without"
+        f"{what}; in {trials.steps} steps{'' if at is None else f' at {at:g}'} the loss of the data goes from "
+        f"{trials.still:.4g} to {trials.text(bound)} with them, and to {trials.text(free)} without"
     )
     return [PENALTY.found(where, seen)]
 
@@ -179,26 +195,40 @@ def learning_rate(patient: Patient) -> list[Finding]:
     if largest == 0:
         return [TOO_SMALL.found("optimizer", "learning_rate is 0, which trains nothing; remember that 1 // 1000 is 0")]
     own = trials.own.last()
-    if (trials.falls(trials.own) and own < trials.chance) or not math.isfinite(trials.still):
+    if not math.isfinite(trials.still) or own < LEARNED * min(trials.still, trials.chance):
         return []
     began = f"in {trials.steps} steps the loss goes from {trials.still:.4g} to"
     bad = not trials.reduced or own > DOUBLED * max(trials.still, trials.chance)
-    for factor in (0.1, 0.01, 0.001) if rate and bad else ():
+    learning = trials.falls(trials.own) and own < trials.chance
+    smaller = (0.1,) if learning else (0.1, 0.01, 0.001)
+    for factor in smaller if rate and bad else ():
         course = trials.at(rate * factor)
-        if trials.learns(course) and course.last() < LEARNS * own:
+        if learning:
+            patient.figures["loss at a tenth"] = course.last() / own
+        if trials.learns(course) and course.last() < (FAR_BETTER if learning else LEARNS) * own:
             seen = f"{began} {trials.text(trials.own)} at {rate:g}, and to {trials.text(course)} at {rate * factor:g}"
             return [TOO_LARGE.found("optimizer", seen, f"try {_round(rate * factor)}; plot() shows the range test")]
     change = largest_change(patient)
     if trials.falls(trials.own) or (rate and change * largest / rate > SMALL_STEP):
         return []
-    for factor in (1e2, 1e3, 1e4, 1e5):
-        course = trials.at(largest * factor)
+    seen = f"a step changes the weights of no layer by more than {change:.1g} of their size; {began} "
+    seen += f"{trials.text(trials.own)} at {largest:g}, and to "
+    for factor in (1, 10, 100) if optimizer.global_clipnorm is not None else ():
+        model = patient.copy()
+        model.optimizer.global_clipnorm = None
+        course = trials.run(model, largest * factor)
         if trials.learns(course):
-            seen = (
-                f"a step changes the weights of no layer by more than {change:.1g} of their size; {began} "
-                f"{trials.text(trials.own)} at {largest:g}, and to {trials.text(course)} at {largest * factor:g}"
+            seen += (
+                f"{trials.text(course)} at {largest * factor:g} without global_clipnorm={optimizer.global_clipnorm:g}"
             )
-            return [TOO_SMALL.found("optimizer", seen, f"try {_round(largest * factor)}; plot() shows the range test")]
+            return [TOO_SMALL.found("optimizer", seen, "use a larger global_clipnorm, such as 1")]
+    tried = largest * 1e2
+    while tried <= max(largest * 1e5, LARGEST_RATE) * 1.001:
+        course = trials.at(tried)
+        if trials.learns(course):
+            seen += f"{trials.text(course)} at {tried:g}"
+            return [TOO_SMALL.found("optimizer", seen, f"try {_round(tried)}; plot() shows the range test")]
+        tried *= 10
     return []
 
 
