@@ -385,6 +385,12 @@ def test_targets_that_cannot_be_meant_are_refused() -> None:
         (MeanSquaredError(), np.array([[0.0], [np.nan]]), (1,), "targets must be finite, got NaN or infinity in row 1"),
         (BinaryCrossEntropy(), np.array([[0.0], [2.0]]), (1,), r"targets must lie in \[0, 1\], got 0 to 2"),
         (BinaryCrossEntropy(), np.array([[-1.0], [1.0]]), (1,), r"targets must lie in \[0, 1\], got -1 to 1"),
+        (
+            BinaryCrossEntropy(),
+            np.array([[1.0], [2.0]]),
+            (1,),
+            r"targets must lie in \[0, 1\], got 1 to 2: pass y - 1$",
+        ),
         (SoftmaxCrossEntropy(), np.array([0, 3]), (3,), r"labels must lie in 0 .. 2 for 3 classes, got 0 .. 3"),
         (SoftmaxCrossEntropy(), np.array([-1, 0]), (3,), r"labels must lie in 0 .. 2 for 3 classes, got -1 .. 0"),
         (SoftmaxCrossEntropy(), np.array([0.5, 1.0]), (3,), "labels must be integers, got 0.5"),

@@ -489,6 +489,22 @@ def counts(seed: int) -> tuple[Model, Any, Any]:
                 rng.poisson(rates[y]), y)  # fmt: skip
 
 
+def ratings(seed: int) -> tuple[Model, Any, Any]:
+    """Ratings from 1 to 5 as they come, far from 0."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((800, 10)).astype(np.float32)
+    y = np.clip(np.round(3 + x[:, 0] + 0.5 * x[:, 1] + 0.4 * rng.standard_normal(800)), 1, 5)
+    return made(Model([Dense(32, "relu"), Dense(1)], 10, seed), Adam(1e-2), MeanSquaredError(), x, y)
+
+
+def poisson(seed: int) -> tuple[Model, Any, Any]:
+    """Counts as integers, the largest of them rare."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((1000, 6)).astype(np.float32)
+    y = rng.poisson(np.exp(0.3 + 0.5 * x[:, 0] - 0.3 * x[:, 1]))
+    return made(Model([Dense(32, "relu"), Dense(1)], 6, seed), Adam(1e-2), MeanSquaredError(), x, y)
+
+
 def categories(seed: int) -> tuple[Model, Any, Any]:
     """A few categories as one-hot columns: many equal rows, a tenth of them with another label, by chance."""
     rng = np.random.default_rng(seed)
@@ -627,6 +643,8 @@ USERS: dict[str, Case] = {
     "denoising": denoising,
     "forecast": forecast,
     "counts": counts,
+    "ratings": ratings,
+    "counts as targets": poisson,
     "categories": categories,
     "weak signal": weak_signal,
     "twenty rows": twenty_rows,

@@ -122,6 +122,13 @@ def unread_images(seed: int) -> tuple[Any, ...]:
     return digits(seed, x=np.zeros_like(table("digits")[0]))
 
 
+def outlier(seed: int) -> tuple[Any, ...]:
+    x, y = table("wine")
+    x = x.copy()
+    x[5, 3] = 1e6
+    return made(Model([Dense(16, "relu"), Dense(3)], 13, seed), Adam(), SoftmaxCrossEntropy(), x, y)
+
+
 def raw_wine(seed: int) -> tuple[Any, ...]:
     from sklearn.datasets import load_wine
 
@@ -345,6 +352,17 @@ class DoubledError(Loss):
         return -self._difference / self._difference.size
 
 
+class NegativeError(Loss):
+    """The squared error with the wrong sign, and the gradient of that."""
+
+    def forward(self, y_pred: NDArray, y_true: NDArray, sample_weight: Any = None) -> float:
+        self._difference = y_pred - y_true
+        return -float(np.mean(self._difference**2))
+
+    def backward(self) -> NDArray:
+        return -2 * self._difference / self._difference.size
+
+
 def own_layer(layer: type[Layer]) -> Callable[[int], tuple[Any, ...]]:
     return lambda seed: digits(seed, [Dense(32, "relu"), layer(name="mine"), Dense(10)])
 
@@ -539,6 +557,7 @@ PLANTED = [
     Planted("every row twice, with other labels", every_row_twice, "contradicting-labels", "y"),
     Planted("the label among the columns", label_among_columns, "leaking-labels", "x"),
     Planted("images that were not read", unread_images, "constant-input", "x"),
+    Planted("one row of 1e6", outlier, "unscaled-input", "x"),
     Planted("wine as it comes", raw_wine, "unscaled-input", "x"),
     Planted("gray levels 0 .. 16", gray_levels, "unscaled-input", "x"),
     Planted("pixels 0 .. 255", raw_pixels, "unscaled-input", "x"),
@@ -560,6 +579,7 @@ PLANTED = [
     Planted("batch norm, one row left", a_last_row_alone, "batch-norm-of-one-row", "batch_norm_1"),
     Planted("frozen before trained", frozen_too_early, "frozen-at-random", "dense_1"),
     Planted("forgotten activations", forgotten_activations, "linear-stack", "dense_1"),
+    Planted("one hidden unit", lambda s: digits(s, [Dense(1, "relu"), Dense(10)]), "narrow-layer", "dense_1"),
     Planted("an own dropout that is always on", dropout_always, "random-inference", "drop"),
     Planted("a mean for a sum", own_layer(MeanScale), "wrong-gradient", "mine"),
     Planted("a forgotten factor in dx", own_layer(PassOnScale), "wrong-gradient", "mine"),
@@ -568,6 +588,7 @@ PLANTED = [
         "a wrong derivative in a block", inside_a_block, "wrong-gradient", "residual_1.sequential_1.sequential_1.mine"
     ),
     Planted("a wrong loss", own_loss, "wrong-gradient", "loss"),
+    Planted("a negative loss", lambda s: diabetes(s, loss=NegativeError()), "unbounded-loss", "loss"),
     Planted("= for +=", own_layer(AssignScale), "gradient-not-added", "mine"),
     Planted("weights of 0", zeros, "zero-weights", "dense_1"),
     Planted("filters of 0", zero_filters, "zero-weights", "conv2d_1"),

@@ -16,7 +16,7 @@ from tinydl import Model
 from tinydl.__main__ import main
 from tinydl.layer import Layer
 from tinydl.layers import BatchNorm, Conv2D, Dense, Dropout
-from tinydl.losses import MeanSquaredError, SoftmaxCrossEntropy
+from tinydl.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import SGD, Adam
 from tinydl.schedules import LinearWarmup
 from tinydl.study import doctor
@@ -197,6 +197,62 @@ def test_images_are_targets_too() -> None:
     assert model.doctor(x, x).passed
     shuffled = model.doctor(x, np.random.default_rng(0).permutation(x))
     assert [each.code for each in shuffled.findings][:1] == ["shuffled-targets"]
+
+
+def seen(name: str) -> str:
+    """What the first finding of a planted fault says, without its why."""
+    model, x, y = next(case for case in PLANTED if case.name == name).build(0)
+    first = model.doctor(x, y).findings[0]
+    return f"{first.seen}; {first.change}"
+
+
+def test_an_outlier_is_named_by_its_row() -> None:
+    assert seen("one row of 1e6").startswith("row 5 has 1e+06 in column 3; without this row, the column has mean ")
+    assert "; correct x[5], or leave the row out" in seen("one row of 1e6")
+
+
+def test_the_cause_of_a_wrong_gradient_is_told_once() -> None:
+    assert seen("a wrong loss").count("likely cause: every entry is -0.5 times the right one") == 1
+
+
+def test_one_layer_below_is_not_called_layers() -> None:
+    assert "exactly 0 in 256 rows, as are those of 1 layer below" in seen("a sigmoid output stuck at 1")
+
+
+def test_what_a_single_layer_cannot_fit_is_noted() -> None:
+    model = Model([Dense(1, "sigmoid")], 2, seed=0)
+    model.compile(Adam(0.1), "binary_crossentropy")
+    report = model.doctor(np.tile([[0, 0], [0, 1], [1, 0], [1, 1]], (20, 1)), np.tile([0, 1, 1, 0], 20))
+    assert report.not_checked["hidden layers"].startswith("there are none: dense_1 (Dense) takes weighted sums of x")
+
+
+def test_counts_may_be_integers() -> None:
+    model, x, y = HEALTHY["counts as targets"](0)
+    assert y.dtype.kind == "i"
+    report = model.doctor(x, y)
+    assert report.passed, str(report)
+    assert "some rarely: counts, or rare classes?" in report.not_checked["numbers of the labels"]
+
+
+class LogLikelihood(Loss):
+    """-log of a normal density of standard deviation 0.1, which may well be negative."""
+
+    def forward(self, y_pred: NDArray, y_true: NDArray, sample_weight: Any = None) -> float:
+        self._d = y_pred - y_true
+        return float(np.mean(self._d**2) / 0.02 + np.log(0.1) + 0.5 * np.log(2 * np.pi))
+
+    def backward(self) -> NDArray:
+        return 2 * self._d / 0.02 / self._d.size
+
+
+def test_a_negative_loss_that_has_a_lowest_value_is_no_fault() -> None:
+    x, _ = table("diabetes")
+    model = Model([Dense(1, kernel_initializer="zeros")], 10, seed=0)
+    model.compile(SGD(1e-3), LogLikelihood())
+    report = model.doctor(x, 0.1 * x[:, :1])
+    assert model.evaluate(x, 0.1 * x[:, :1]) < 0
+    assert "unbounded-loss" not in [each.code for each in report.findings]
+    assert "sign of the loss" in report.checks
 
 
 def test_a_frozen_model_is_named() -> None:

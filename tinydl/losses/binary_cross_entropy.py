@@ -46,6 +46,8 @@ class BinaryCrossEntropy(Loss):
             mend = "scale them, or use MeanSquaredError"
             if np.isin(y, (-1, 1)).all():
                 mend = "pass (y + 1) / 2, or use Hinge"
+            elif np.isin(y, (1, 2)).all():
+                mend = "pass y - 1"
             elif y.min() >= 0 and np.array_equal(y, np.floor(y)):
                 mend = "for several classes use SoftmaxCrossEntropy, with a unit for each; for pixels pass y / 255"
             raise ValueError(f"BinaryCrossEntropy: targets must lie in [0, 1], got {y.min():g} to {y.max():g}: {mend}")

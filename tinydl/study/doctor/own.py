@@ -9,7 +9,7 @@ import numpy as np
 
 from ...gradcheck import GradientCheckError, check_layer, check_loss
 from ...layer import Layer
-from ...training import attributes
+from ...training import attributes, loop
 from ..recorder import listen
 from .experiment import chain_of
 from .finding import Fault, Finding, NotCheckedError, one_line
@@ -36,6 +36,13 @@ NEVER_ADDED = Fault(
     "shared layers, penalties and micro-batches rely on sums in `grads`, and other layers on an unchanged x and dy",
     "see the rules at the top of tinydl/layer.py",
 )
+UNBOUNDED_LOSS = Fault(
+    "unbounded-loss",
+    "a loss of the user's own falls without bound as the outputs move away, whichever way they go",
+    "the optimizer makes the loss small, so it drives the outputs to infinity, and away from the targets",
+    "turn the sign of the loss in forward, and that of the gradient in backward",
+)
+FAR_OFF = (1e2, 1e4)  # how far the outputs are moved
 RULES = ("accumulate", "input", "dy", "zero_grad")
 
 
@@ -89,6 +96,29 @@ def gradients(patient: Patient) -> list[Finding]:
     return inner
 
 
+def sign(patient: Patient) -> list[Finding]:
+    """An own loss for outputs far from those of the network, on both sides of them."""
+    if attributes.is_ours(patient.loss):
+        return []
+    last = patient.step.loss
+    given = np.asarray(last.y_pred, np.float64)
+    direction = patient.rng(9).standard_normal(given.shape)
+    losses = []
+    for far in FAR_OFF:
+        for moved in (given + far * direction, given - far * direction):
+            try:
+                losses.append(loop.value_of(copy.deepcopy(patient.loss), moved, last.y_true, last.sample_weight))
+            except Exception as error:  # a user's own class may raise anything
+                raise NotCheckedError(f"the loss does not take large outputs: {one_line(error)}") from None
+    near, far_off = max(losses[:2]), max(losses[2:])
+    if not (near < min(last.value, 0) and far_off < 10 * near):  # also false for NaN
+        return []
+    seen = (
+        f"it is {last.value:.4g}; with outputs moved by about {FAR_OFF[0]:g} either way it is {near:.4g} at most, by "
+    )
+    return [UNBOUNDED_LOSS.found("loss", f"{seen}{FAR_OFF[1]:g}, {far_off:.4g}")]
+
+
 def _checked(check: Any, thing: Layer | Any, *inputs: Any) -> Any:
     """The report of a check, passed or not; the reason, if it could not be made."""
     try:
@@ -105,9 +135,8 @@ def _findings(path: str, report: Any) -> list[Finding]:
     wrong = [row for row in report.arrays.values() if row.verdict == "WRONG"]
     if wrong:
         first = wrong[0]
-        names = ", ".join(f"d{row.name}" for row in wrong)
-        cause = f"; likely cause: {first.cause}" if first.cause else ""
-        detail = " ".join(first.detail.split())
-        return [WRONG_GRADIENT.found(path, f"{names} wrong in {first.probes} entries compared: {detail}{cause}"[:600])]
+        detail = " ".join(first.detail.replace("\n", ";").split())  # the likely cause has its own line
+        more = f"; d{', d'.join(row.name for row in wrong[1:])} wrong as well" if wrong[1:] else ""
+        return [WRONG_GRADIENT.found(path, f"{detail}{more}"[:600])]
     broken = [rule for rule in report.rules if rule.code in RULES]
     return [NEVER_ADDED.found(path, " ".join(broken[0].message.split()))] if broken else []

@@ -15,6 +15,7 @@ SMALL_COLUMNS = 1e-3
 CONTRADICTED = 0.1  # the share of rows that no network can fit
 SAME = 1 - 1e-6  # correlation of a column that is y itself, perhaps scaled
 FEW, LEAST_ROWS = 20, 10  # rows below which nothing is said: of a class, in all
+RARE = 0.1  # of the commonest number: of counts, the largest are rarer than that
 LARGE_TARGET = 50.0  # root mean square; outputs begin near -1 .. 1, and an optimizer moves them slowly
 
 ZERO_WEIGHTS = Fault(
@@ -64,7 +65,8 @@ UNUSED_OUTPUT = Fault(
 )
 CLASS_NUMBERS = Fault(
     "labels-as-numbers",
-    "the integers 0, 1, 2, ... are the targets of a single output with a squared or absolute error",
+    "the integers 0, 1, 2, ..., each of them common, are the targets of a single output with a squared or absolute "
+    "error",
     "if they are classes, the loss treats class 4 as the mean of classes 3 and 5",
     "give the last layer one unit for each class, and use SoftmaxCrossEntropy",
 )
@@ -117,14 +119,25 @@ def scale(patient: Patient) -> list[Finding]:
     first = doubts.first_weights(patient.model.root)
     if first is None:
         raise NotCheckedError("the first layer with weights is a normalization or one of your own")
-    if (doubt := doubts.about_scale(patient.x)) is not None:
-        expected, got, mend = doubt
-        return [UNSCALED_INPUT.found("x", f"its numbers are {got}; {first.label} works with {expected}", mend)]
     flat = np.asarray(patient.x, np.float64).reshape(len(patient.x), -1)
     sizes = np.sqrt((flat**2).mean(axis=0))
     largest = int(sizes.argmax())
+    column = flat[:, largest]
+    if sizes[largest] > LARGE_COLUMN and len(column) >= LEAST_ROWS:
+        far = int(np.abs(column).argmax())
+        rest = np.delete(column, far)
+        if np.sqrt((rest**2).mean()) <= LARGE_COLUMN:
+            row = patient.rows[far]
+            seen = (
+                f"row {row} has {column[far]:.4g} in column {largest}; without this row, the column has mean "
+                f"{rest.mean():.4g} and standard deviation {rest.std():.4g}"
+            )
+            change = f"correct x[{row}], or leave the row out; scaling the column would make all its other rows equal"
+            return [UNSCALED_INPUT.found("x", seen, change)]
+    if (doubt := doubts.about_scale(patient.x)) is not None:
+        expected, got, mend = doubt
+        return [UNSCALED_INPUT.found("x", f"its numbers are {got}; {first.label} works with {expected}", mend)]
     if sizes[largest] > LARGE_COLUMN:
-        column = flat[:, largest]
         seen = (
             f"column {largest} has mean {column.mean():.4g} and standard deviation {column.std():.4g}; the median of "
             f"the columns' root mean squares is {np.median(sizes):.3g}"
@@ -165,12 +178,16 @@ def numbering(patient: Patient) -> list[Finding]:
     given = getattr(patient.given, "dtype", None)
     single = patient.model.output_shape == (1,) and isinstance(loss, MeanSquaredError | MeanAbsoluteError)
     if single and not isinstance(loss, MaskedMeanSquaredError) and given is not None and given.kind in "iu":
-        found = np.unique(patient.data.y)  # type: ignore[arg-type]
+        found, times = np.unique(patient.data.y, return_counts=True)  # type: ignore[arg-type]
         if (
             3 <= len(found) <= FEW
             and np.array_equal(found, np.arange(len(found)))
             and patient.total >= FEW * len(found)
         ):
+            if times.min() < RARE * times.max():
+                raise NotCheckedError(
+                    f"y holds the integers 0 .. {len(found) - 1}, some rarely: counts, or rare classes?"
+                )
             seen = f"y holds the integers 0 .. {len(found) - 1}, and {type(loss).__name__} compares them with 1 output"
             change = f"write Dense({len(found)}) and SoftmaxCrossEntropy(); if they are measurements, pass floats"
             return [CLASS_NUMBERS.found("y", seen, change)]

@@ -27,7 +27,7 @@ from .patient import Patient
 
 # Healthy networks lie between 0.025 and 5.3 (benchmarks/doctor.py prints the range).
 VANISHED, EXPLODED = 1e-3, 1e3
-FAR_ABOVE = 10.0  # times chance; 4.9 was the most in healthy networks
+FAR_ABOVE = 10.0  # times chance; 4.9 was the most in healthy networks. Of a squared error, this holds for its root
 LEAST_LEARNERS, LEAST_ROWS = 2, 10
 
 NOT_FINITE = Fault(
@@ -56,7 +56,8 @@ EXPLODING = Fault(
 )
 ABOVE_CHANCE = Fault(
     "loss-above-chance",
-    "before training, the loss is more than 10 times that of always giving the best constant answer",
+    "before training, the loss is more than 10 times that of always giving the best constant answer; a squared error, "
+    "more than 100 times, so that errors are 10 times as large",
     "the first part of training only undoes the start",
     "standardize the targets of a regression; use smaller weights in the last layer",
 )
@@ -89,7 +90,8 @@ def gradients(patient: Patient) -> list[Finding]:
     stuck = _stuck(taken)
     if stuck:
         last = stuck[-1]
-        more = f", as are those of {len(stuck) - 1} layers below" if len(stuck) > 1 else ""
+        below = f"{len(stuck) - 1} layer{'s'[: len(stuck) != 2]} below"
+        more = f", as are those of {below}" if len(stuck) > 1 else ""
         return [NO_GRADIENT.found(last.path, f"all its gradients are exactly 0 in {patient.step.rows} rows{more}")]
     flow = [(layer, layer.figures["dy.norm"] or 0.0) for layer in learners]
     if len(flow) < LEAST_LEARNERS or not flow[-1][1]:
@@ -134,7 +136,8 @@ def chance(patient: Patient) -> list[Finding]:
     if not math.isfinite(value) or by_chance <= 0:
         return []
     patient.figures["loss over chance"] = value / by_chance
-    if value <= FAR_ABOVE * by_chance:
+    squared = isinstance(loss, MeanSquaredError | MaskedMeanSquaredError)
+    if value <= (FAR_ABOVE**2 if squared else FAR_ABOVE) * by_chance:
         return []
     outputs = np.asarray(step.loss.y_pred, np.float64)
     seen = f"the loss is {value:.4g}, that of chance {by_chance:.4g}; the outputs have mean {outputs.mean():.3g} and "

@@ -11,12 +11,13 @@ from ...initializers import fans
 from ...layer import Layer
 from ...layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, GaussianNoise, LayerNorm, MaskingNoise
 from ...network import chained
-from ...training import doubts
+from ...training import doubts, ends
 from .. import figures
 from .experiment import chain_of
 from .finding import Fault, Finding, NotCheckedError
 from .patient import Patient
 
+CLASSES = 3
 MOST_DROPPED = 0.8
 LOUD = 3.0  # standard deviations of the data
 SPREAD = 0.06  # how far the size of random initial weights may be from its expected value; 4 standard errors if smaller
@@ -50,6 +51,14 @@ LINEAR_STACK = Fault(
     "two Dense or Conv2D layers follow one another without an activation between them, and the first is no bottleneck",
     "two linear maps in a row are one linear map, so the first layer adds weights but no expressive power",
     "give the first an activation, such as activation='relu'",
+)
+
+NARROW = Fault(
+    "narrow-layer",
+    "a hidden layer of one unit comes before the logits of three classes or more",
+    "all the layers above it see a single number of each row, and linear logits of one number cannot tell many classes "
+    "apart",
+    "give it more units, such as 32",
 )
 
 
@@ -155,4 +164,22 @@ def linear_stack(patient: Patient) -> list[Finding]:
         if ways[1] >= min(ways[0], ways[2]):
             seen = f"{first.label} has no activation, and {second.label} comes next"
             return [LINEAR_STACK.found(names.get(id(first), first.name or ""), seen)]
+    return []
+
+
+def hidden(patient: Patient) -> list[Finding]:
+    """A hidden layer too narrow for the classes; without any hidden layer, a note on what is out of reach."""
+    weighted = [layer for layer in patient.layers.values() if layer.params and not layer.sublayers()]
+    if len(weighted) == 1 and isinstance(weighted[0], Dense):
+        raise NotCheckedError(
+            f"there are none: {weighted[0].label} takes weighted sums of x, which cannot fit a relation such as XOR; "
+            "if the loss stays high, put Dense(16, 'relu') before it"
+        )
+    if ends.applied_by(patient.loss) != "softmax" or patient.model.output_shape[-1] < CLASSES:
+        return []
+    names = {id(layer): path for path, layer in patient.layers.items()}
+    for layer in [each for each in chained(chain_of(patient.model)) if each.params][:-1]:
+        if isinstance(layer, Dense) and layer.units == 1:
+            seen = f"{layer.label} has 1 unit, and the network tells {patient.model.output_shape[-1]} classes apart"
+            return [NARROW.found(names.get(id(layer), layer.name or ""), seen)]
     return []
