@@ -25,8 +25,8 @@ class Report:
     not_checked   the names of the others, with the reason
     rows, total   how many rows were looked at, and how many there are
     figures       what was measured: "gradient ratio", dL/dy at the first layer over that at the last; "dead share" and
-                  "flat share", those of the worst relu and hidden sigmoid or tanh; "loss over chance", before training;
-                  "loss at a tenth" of the learning rate, over that at the rate, after a short run
+                  "flat share", those of the worst relu and hidden sigmoid or tanh; "loss over chance", before training,
+                  of a squared error its root; "loss at a tenth" of the learning rate, over that at the rate itself
     rates, losses the learning-rate range test: the rate of each step, and the loss before it
     """
 

@@ -178,7 +178,7 @@ def numbering(patient: Patient) -> list[Finding]:
     given = getattr(patient.given, "dtype", None)
     single = patient.model.output_shape == (1,) and isinstance(loss, MeanSquaredError | MeanAbsoluteError)
     if single and not isinstance(loss, MaskedMeanSquaredError) and given is not None and given.kind in "iu":
-        found, times = np.unique(patient.data.y, return_counts=True)  # type: ignore[arg-type]
+        found, times = np.unique(np.asarray(patient.data.y), return_counts=True)
         if (
             3 <= len(found) <= FEW
             and np.array_equal(found, np.arange(len(found)))

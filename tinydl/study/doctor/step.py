@@ -27,7 +27,7 @@ from .patient import Patient
 
 # Healthy networks lie between 0.025 and 5.3 (benchmarks/doctor.py prints the range).
 VANISHED, EXPLODED = 1e-3, 1e3
-FAR_ABOVE = 10.0  # times chance; 4.9 was the most in healthy networks. Of a squared error, this holds for its root
+FAR_ABOVE = 10.0  # times chance; of a squared error, its root
 LEAST_LEARNERS, LEAST_ROWS = 2, 10
 
 NOT_FINITE = Fault(
@@ -135,9 +135,11 @@ def chance(patient: Patient) -> list[Finding]:
     value = step.loss.value
     if not math.isfinite(value) or by_chance <= 0:
         return []
-    patient.figures["loss over chance"] = value / by_chance
-    squared = isinstance(loss, MeanSquaredError | MaskedMeanSquaredError)
-    if value <= (FAR_ABOVE**2 if squared else FAR_ABOVE) * by_chance:
+    ratio = value / by_chance
+    if isinstance(loss, MeanSquaredError | MaskedMeanSquaredError):
+        ratio = math.sqrt(ratio)
+    patient.figures["loss over chance"] = ratio
+    if ratio <= FAR_ABOVE:
         return []
     outputs = np.asarray(step.loss.y_pred, np.float64)
     seen = f"the loss is {value:.4g}, that of chance {by_chance:.4g}; the outputs have mean {outputs.mean():.3g} and "

@@ -147,16 +147,16 @@ def penalties(patient: Patient) -> list[Finding]:
     decay = getattr(patient.optimizer, "weight_decay", 0.0)
     if not any(trials.own.penalties) and not decay:
         return []
-    if trials.learns(trials.own):
-        return []
     rate = float(patient.optimizer.current_learning_rate)
     for factor in (1, 10, 100):  # at a small rate, 60 steps may be too few to learn anything without penalties, too
         at = None if factor == 1 else rate * factor
         bound = trials.own if at is None else trials.at(at)
+        if trials.learns(bound):
+            return []
         free = trials.run(without_penalties(patient.copy()), at)
-        if trials.learns(free):
+        if trials.learns(free) and free.last() <= FAR_LOWER * bound.last():
             break
-    if not trials.learns(free) or trials.learns(bound) or free.last() > FAR_LOWER * bound.last():
+    else:
         return []
     largest = max(patient.step.layers, key=lambda layer: layer.penalty)
     share = patient.step.penalty / max(patient.step.loss.value, 1e-30)
