@@ -6,10 +6,10 @@ that it is below 80 % of it, and of the loss of the best constant answer.
 
     Too large   the loss does not fall at this rate, stays above that of a constant answer, or is NaN; but the model
                 learns at a tenth, hundredth or thousandth of the rate, and its loss is then 20 % lower. Or the loss
-                falls, but at a tenth of the rate it ends below half of that; in healthy networks it ends higher. If the
-                batches had to be smaller than those of fit, for a large network, the loss must be NaN or double, since
-                smaller batches need a smaller rate. With a momentum above 0.99, whose steps grow for more than a
-                hundred steps, the runs have 200
+                falls, but at a tenth of the rate it ends below half of that (in healthy networks, at 0.74 times that or
+                more). If the batches had to be smaller than those of fit, for a large network, the loss must be NaN or
+                double, since smaller batches need a smaller rate. With a momentum above 0.99, whose steps grow for more
+                than a hundred steps, the runs have 200
     Too small   the loss does not fall at this rate, a step changes no layer's weights by more than 1/10,000, and the
                 model learns at a rate 100 to 100,000 times larger, or larger still up to 1; or without global_clipnorm
 
