@@ -1,6 +1,6 @@
 """Attacks on tinydl: training runs are killed, disks fail, files are damaged or hostile, Ctrl-C comes at every line.
 
-    python -m benchmarks.trust                     # all attacks: takes hours
+    python -m benchmarks.trust                     # all attacks: takes more than an hour
     python -m benchmarks.trust --share 0.05        # one in twenty
     python -m benchmarks.trust --only files bombs
 
