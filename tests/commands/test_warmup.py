@@ -64,7 +64,7 @@ def test_after_warmup_nothing_is_compiled(tmp_path: Path) -> None:
     assert first.returncode == 0, first.stderr
     head, *steps, last = first.stdout.splitlines()
     assert head.startswith(f"Compiling into {tmp_path}/kernels-")
-    assert len(steps) == 7
+    assert len(steps) == 8
     assert all(line.endswith(" s") for line in steps)
     count = len(list(tmp_path.glob("*/*.nbc")))
     assert f": {count} new kernels; {count} files, " in last

@@ -30,7 +30,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train every network for one step, with a line for each; return the exit code."""
+    """Train every network for a few steps, with a line for each; return the exit code."""
     from ..kernels.machine import cache  # the other commands run where only NumPy is installed
     from ..kernels.twins import current_mode
 
@@ -69,6 +69,7 @@ def steps() -> dict[str, Callable[[], None]]:
 
     pairs: dict[str, tuple[Callable[[], Model], Optimizer]] = {
         "dense layers, Adam": (lambda: models.vanilla_autoencoder(29), Adam(global_clipnorm=1.0)),
+        "dense layers in spans, Adam": (lambda: models.vanilla_autoencoder(29), Adam()),
         "a small CNN, SGD": (models.digits_cnn, SGD(0.01)),
         "LeNet-5, RMSprop": (models.lenet5, RMSprop()),
         "a CNN for CIFAR-10, Lion": (models.cifar_cnn, Lion()),
@@ -92,5 +93,6 @@ def _train(make: Callable[[], Model], optimizer: Optimizer) -> None:
     rows = len(model.input_shape) == 1
     x = np.random.default_rng(0).standard_normal((ROWS, *model.input_shape)).astype(np.float32)
     model.compile(optimizer, MeanSquaredError() if rows else SoftmaxCrossEntropy())
-    model.fit(x, x if rows else np.arange(ROWS), verbose=0)
+    batch_size = 1 if rows else ROWS  # several batches, as the first and the last one are not in a span
+    model.fit(x, x if rows else np.arange(ROWS), batch_size=batch_size, verbose=0)
     model.predict(x)

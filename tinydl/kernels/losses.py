@@ -9,7 +9,7 @@ from .twins import or_complex
 
 
 @kernel(fastmath={"reassoc", "contract"})  # allows the sum to be split into vector lanes
-def _squared_error(y_pred, y_true):
+def _mean_squared_error(y_pred, y_true):
     p, t = y_pred.reshape(-1), y_true.reshape(-1)
     total = 0.0
     for k in range(p.size):
@@ -18,7 +18,7 @@ def _squared_error(y_pred, y_true):
     return total / p.size
 
 
-mean_squared_error = or_complex(_squared_error)
+mean_squared_error = or_complex(_mean_squared_error)
 
 
 @kernel()

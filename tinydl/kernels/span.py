@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from .losses import _squared_error
+from .losses import _mean_squared_error
 from .machine.blas import Rows, gemm_block
 from .machine.compile import kernel
 from .machine.loops import add_column_sums, bias_and_relu, mask, transpose
@@ -69,7 +69,7 @@ def steps(
         if y.size:
             _gather(y, order, first, n, widths[layers], targets)
         wanted = targets[:size] if y.size else values[:size]
-        loss = _squared_error(predicted, wanted)
+        loss = _mean_squared_error(predicted, wanted)
         if not math.isfinite(loss):
             return step
         factor = params.dtype.type(2.0 / size)
