@@ -27,6 +27,7 @@ from ..layer import Layer
 from ..losses import Loss
 from ..network import Network, NetworkInTraining
 from ..training import ends, freezing, inputs, loop, sources
+from ..training.vector import offset
 from . import figures
 from .formulas import section
 from .recorder import Passage, listen
@@ -171,7 +172,7 @@ def _layer(passage: Passage, model: Any, before: NDArray, taken: bool) -> LayerT
     trainable = layer.trainable
     params = {}
     for name, value in layer.params.items() if leaf else ():
-        start = _offset(value, model.parameters)
+        start = offset(value, model.parameters)
         old = before[start : start + value.size].reshape(value.shape)
         params[name] = _parameter(old, layer.grads[name] if trainable else None, value if taken else None)
     numbers: dict[str, float | int | None] = {}
@@ -234,11 +235,6 @@ def _loss(
         value, y_pred, y, weights,
         dy, notes,
     )  # fmt: skip
-
-
-def _offset(view: NDArray, vector: NDArray) -> int:
-    """Where a view begins in the flat vector that it belongs to."""
-    return (view.__array_interface__["data"][0] - vector.__array_interface__["data"][0]) // vector.itemsize
 
 
 def _holds_layers(value: Any) -> bool:

@@ -29,6 +29,7 @@ from ..network import NetworkInTraining, chained
 from ..optimizers import SGD, Adam, Optimizer, RMSprop
 from .place import Place
 from .sources import Drawn, Feed, Rows
+from .vector import offset
 
 STEPS = 512  # of one compiled call: a few milliseconds, after which Ctrl-C and the progress bar have their turn
 RULES: dict[type[Optimizer], int] = {SGD: span.SGD, RMSprop: span.RMSPROP, Adam: span.ADAM}
@@ -42,8 +43,8 @@ class Spans:
         layers: list[Any] = list(chained(chain))
         parameters, batch = model.parameters, rows.batch_size
         self.widths = np.array([layers[0].input_shape[0], *(layer.units for layer in layers)])
-        self.W_at = np.array([_offset(layer.params["W"], parameters) for layer in layers])
-        self.b_at = np.array([_offset(layer.params["b"], parameters) if layer.use_bias else -1 for layer in layers])
+        self.W_at = np.array([offset(layer.params["W"], parameters) for layer in layers])
+        self.b_at = np.array([offset(layer.params["b"], parameters) if layer.use_bias else -1 for layer in layers])
         self.relu = np.array([layer._code == RELU for layer in layers])
         self.y_at = np.concatenate([[0], np.cumsum(self.widths[:-1] * batch)])
         self.values = np.empty(self.widths.sum() * batch, parameters.dtype)
@@ -80,11 +81,8 @@ class Spans:
         data, size = self.rows.data, self.rows.batch_size
         order = rng.permutation(len(data)) if self.rows.shuffle else np.arange(len(data))
         last = -(-len(data) // size) - 1
-        for batch in range(last + 1):
-            if batch < place.batches:  # taken below
-                continue
-            chosen = order[batch * size : (batch + 1) * size]
-            yield (*data.take(chosen), None)
+        while place.batches <= last:
+            yield (*data.take(order[place.batches * size : (place.batches + 1) * size]), None)
             while 0 < place.batches < last:
                 taken, loss = self._take(order, place, min(STEPS, last - place.batches))
                 if taken:
@@ -114,7 +112,7 @@ class Spans:
             settings[:] = optimizer.momentum, optimizer.nesterov
             v = optimizer.slots.get("velocity", v)
             decay = optimizer.weight_decay
-        parts = [(_offset(p, model.parameters), p.size, d) for d, (p,) in optimizer.by_decay(decay, model.parameters)]
+        parts = [(offset(p, model.parameters), p.size, d) for d, (p,) in optimizer.by_decay(decay, model.parameters)]
         ranges = np.array([(start, start + size) for start, size, _ in parts])
         total, y = np.array([place.total, 0.0]), data.y
         assert y is not None
@@ -133,12 +131,6 @@ class Spans:
             last = place.batches * self.rows.batch_size
             place.last = (*data.take(order[last - self.rows.batch_size : last]), None)
         return taken, float(total[1])
-
-
-def _offset(view: NDArray, vector: NDArray) -> int:
-    """Where a view begins in the flat vector that it belongs to."""
-    start: int = view.__array_interface__["data"][0] - vector.__array_interface__["data"][0]
-    return start // vector.itemsize
 
 
 def _listens(callback: Callback) -> bool:

@@ -60,3 +60,9 @@ def cast(root: Layer, dtype: np.dtype) -> None:
     for layer in owners(root):
         for arrays in (layer.params, layer.grads, layer.state):
             arrays.update({key: array.astype(dtype) for key, array in arrays.items()})
+
+
+def offset(view: NDArray, vector: NDArray) -> int:
+    """Where a view begins in the flat vector that it belongs to."""
+    start: int = view.__array_interface__["data"][0] - vector.__array_interface__["data"][0]
+    return start // vector.itemsize
