@@ -42,7 +42,7 @@ from numpy.typing import NDArray
 from ..machine.blas import Rows, product
 from ..machine.compile import kernel
 from ..machine.loops import clear
-from ..machine.memory import empty
+from ..machine.memory import empty, scratch
 from ..machine.threads import Part, parts_for, share
 from ..machine.window import Window
 
@@ -111,9 +111,9 @@ def _add_weight_gradient(dU, dW, size):
 def _forward_part(part, x, U, b, tiling, relu, t, y):
     """For this part's tiles, t at a time, compute V, M = V @ U, and y."""
     places, c, f = U.shape
-    flat_V, flat_M, flat_U = np.empty(places * t * c, x.dtype), np.empty(places * t * f, x.dtype), U.reshape(-1)
+    flat_V, flat_M, flat_U = scratch(places * t * c, x.dtype), scratch(places * t * f, x.dtype), U.reshape(-1)
     V, M = Tiles(flat_V, places * c, c), Tiles(flat_M, places * f, f)
-    tile = np.empty(places * max(c, f), x.dtype)
+    tile = scratch(places * max(c, f), x.dtype)
     for first in range(part.start, part.stop, t):
         last = min(first + t, part.stop)
         input_tiles(x, tiling, first, last, tile, V)
@@ -131,9 +131,9 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx)
     """
     dU, db = dU_parts[part.number], db_parts[part.number]
     places, c, f = tiling.size * tiling.size, dU.shape[1], dU.shape[2]
-    flat_V, flat_dM = np.empty(places * t * c, x.dtype), np.empty(places * t * f, x.dtype)
+    flat_V, flat_dM = scratch(places * t * c, x.dtype), scratch(places * t * f, x.dtype)
     V, dM = Tiles(flat_V, places * c, c), Tiles(flat_dM, places * f, f)
-    tile = np.empty(places * max(c, f), x.dtype)
+    tile = scratch(places * max(c, f), x.dtype)
     flat_U, flat_dU = U_T.reshape(-1), dU.reshape(-1)
     clear(flat_dU, 0, dU.size)
     tiles = tiling.down * tiling.across

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..machine.blas import Rows, product
 from ..machine.compile import kernel
-from ..machine.memory import empty
+from ..machine.memory import empty, scratch
 from ..machine.threads import parts_for, share
 from ..machine.window import Window
 
@@ -66,7 +66,7 @@ def backward(
 def _transform(part, x, tiling, tiles, V):
     """Compute V for this part's tiles."""
     c = x.shape[3]
-    tile = np.empty(LARGEST * c, x.dtype)
+    tile = scratch(LARGEST * c, x.dtype)
     input_tiles(x, tiling, part.start, part.stop, tile, Tiles(V[part.start * c :], c, tiles * c))
 
 
@@ -76,7 +76,7 @@ def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):
     if V.size:
         _transform(part, x, tiling, tiles, V)
     f = dy.shape[3]
-    tile, of_dM = np.empty(LARGEST * f, dy.dtype), Tiles(dM[part.start * f :], f, tiles * f)
+    tile, of_dM = scratch(LARGEST * f, dy.dtype), Tiles(dM[part.start * f :], f, tiles * f)
     output_gradient_tiles(dy, y, relu, db_parts[part.number], tiling, part.start, part.stop, tile, of_dM)
 
 
@@ -86,8 +86,8 @@ def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
     k, _, c, f = W.shape
     flat_W, size = W.reshape(-1), tiling.size
     places = size * size
-    U, M = np.empty(places * BLOCK * BLOCK, V.dtype), np.empty(places * tiles * BLOCK, V.dtype)
-    tile = np.empty(places * BLOCK, V.dtype)
+    U, M = scratch(places * BLOCK * BLOCK, V.dtype), scratch(places * tiles * BLOCK, V.dtype)
+    tile = scratch(places * BLOCK, V.dtype)
     for f0 in range(part.start * BLOCK, min(part.stop * BLOCK, f), BLOCK):
         filters = min(BLOCK, f - f0)
         for c0 in range(0, c, BLOCK):
@@ -107,8 +107,8 @@ def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
     k, _, c, f = W.shape
     flat_W, flat_dW, size = W.reshape(-1), dW.reshape(-1), tiling.size
     places = size * size
-    U, W_T = np.empty(places * BLOCK * BLOCK, V.dtype), np.empty(k * k * BLOCK * BLOCK, V.dtype)
-    dV, tile = np.empty(places * tiles * BLOCK, V.dtype), np.empty(places * BLOCK, V.dtype)
+    U, W_T = scratch(places * BLOCK * BLOCK, V.dtype), scratch(k * k * BLOCK * BLOCK, V.dtype)
+    dV, tile = scratch(places * tiles * BLOCK, V.dtype), scratch(places * BLOCK, V.dtype)
     for c0 in range(part.start * BLOCK, min(part.stop * BLOCK, c), BLOCK):
         channels = min(BLOCK, c - c0)
         for f0 in range(0, f, BLOCK):

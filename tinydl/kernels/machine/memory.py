@@ -7,6 +7,8 @@ The blocks behind large arrays are therefore kept, and reused once no array refe
 Callers cannot tell: every array in a block, and every view of such an array, holds a reference to the block, and a
 block is free only while the list `_blocks` holds the only reference. Memory that a caller can still access is never
 handed out again.
+
+All arrays begin at a cache line: a vector is as long as a line, so it would otherwise be read from two lines.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import threading
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from .compile import kernel
 
 LARGE = 1 << 20  # bytes; the C library itself reuses the memory of smaller arrays
 KEPT = 2 << 30  # bytes in all blocks; above this limit, free blocks are returned to the system
@@ -59,6 +63,14 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
             _blocks.append(block)
     start = -block.ctypes.data % LINE
     return block[start : start + size].view(dtype).reshape(shape)
+
+
+@kernel()
+def scratch(size, dtype):
+    """A flat array for a kernel's intermediate results, which begins at a cache line (see above)."""
+    block = np.empty(size + LINE, dtype)
+    start = -block.ctypes.data % LINE // block.itemsize
+    return block[start : start + size]
 
 
 def release() -> None:
