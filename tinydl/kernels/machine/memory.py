@@ -8,7 +8,7 @@ Callers cannot tell: every array in a block, and every view of such an array, ho
 block is free only while the list `_blocks` holds the only reference. Memory that a caller can still access is never
 handed out again.
 
-All arrays begin at a cache line: a vector is as long as a line, so it would otherwise be read from two lines.
+Arrays begin at a cache line: a vector is as long as a line, so it would otherwise be read from two lines.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from numpy.typing import DTypeLike, NDArray
 from .compile import kernel
 
 LARGE = 1 << 20  # bytes; the C library itself reuses the memory of smaller arrays
+ALIGNED = 1 << 14  # bytes; smaller arrays are not worth the microsecond that it takes to align them
 KEPT = 2 << 30  # bytes in all blocks; above this limit, free blocks are returned to the system
 SLACK = 1.25  # the largest ratio of a block's size to the size requested
 LINE = 64  # bytes in a cache line, to which arrays are aligned
@@ -52,8 +53,10 @@ _FREE = _references([np.empty(1, np.uint8)], 0)  # the reference count of a bloc
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
     """Like np.empty, but reuses memory: for arrays that are created and dropped in every batch."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size < LARGE:
+    if size < ALIGNED:
         return np.empty(shape, dtype)
+    if size < LARGE:
+        return _array_in(np.empty(size + LINE, np.uint8), shape, dtype, size)
     with _lock:
         block = _smallest_free(size)
         if block is None:
@@ -61,6 +64,11 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
                 _drop_free()
             block = np.empty(size + LINE, np.uint8)
             _blocks.append(block)
+    return _array_in(block, shape, dtype, size)
+
+
+def _array_in(block: NDArray, shape: tuple[int, ...], dtype: DTypeLike, size: int) -> NDArray:
+    """An array of `size` bytes in the block, from its first cache line on."""
     start = -block.ctypes.data % LINE
     return block[start : start + size].view(dtype).reshape(shape)
 
