@@ -5,7 +5,7 @@ activations and gradients in a training step of the CIFAR-10 network, this takes
 The blocks behind large arrays are therefore kept, and reused once no array refers to them.
 
 Callers cannot tell: every array in a block, and every view of such an array, holds a reference to the block, and a
-block is free only while the list `_blocks` holds the only reference. Memory that a caller can still access is never
+block is free only while a list in `_blocks` holds the only reference. Memory that a caller can still access is never
 handed out again.
 
 Arrays begin at a cache line: a vector is as long as a line, so it would otherwise be read from two lines.
@@ -30,7 +30,7 @@ SLACK = 1.25  # the largest ratio of a block's size to the size requested
 LINE = 64  # bytes in a cache line, to which arrays are aligned
 
 _lock = threading.RLock()
-_blocks: list[NDArray] = []
+_blocks: dict[int, list[NDArray]] = {}  # by their number of bytes
 
 
 def _after_fork() -> None:
@@ -60,10 +60,10 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
     with _lock:
         block = _smallest_free(size)
         if block is None:
-            if sum(map(len, _blocks)) + size > KEPT:
+            if sum(length * len(blocks) for length, blocks in _blocks.items()) + size > KEPT:
                 _drop_free()
             block = np.empty(size + LINE, np.uint8)
-            _blocks.append(block)
+            _blocks.setdefault(len(block), []).append(block)
     return _array_in(block, shape, dtype, size)
 
 
@@ -88,10 +88,16 @@ def release() -> None:
 
 
 def _smallest_free(size: int) -> NDArray | None:
-    fitting = [p for p in range(len(_blocks)) if size + LINE <= len(_blocks[p]) <= SLACK * size + LINE]
-    free = [p for p in fitting if _references(_blocks, p) == _FREE]
-    return _blocks[min(free, key=lambda p: len(_blocks[p]))] if free else None
+    for length in sorted(length for length in _blocks if size + LINE <= length <= SLACK * size + LINE):
+        blocks = _blocks[length]
+        for position in range(len(blocks)):
+            if _references(blocks, position) == _FREE:
+                return blocks[position]
+    return None
 
 
 def _drop_free() -> None:
-    _blocks[:] = [_blocks[p] for p in range(len(_blocks)) if _references(_blocks, p) != _FREE]
+    for length, blocks in list(_blocks.items()):
+        blocks[:] = [blocks[p] for p in range(len(blocks)) if _references(blocks, p) != _FREE]
+        if not blocks:
+            del _blocks[length]
