@@ -16,9 +16,13 @@ from tinydl.kernels.machine.threads import parts_for, set_num_threads
 from tinydl.layers import normalization
 
 ROUNDING: dict[Any, float] = {np.float32: 2e-5, np.float64: 1e-12}
+SUMS: dict[str, Any] = {"changes": ["dgamma", "dbeta"], "rounding": ROUNDING}
 statistics = Compared("batch_norm_statistics", rounding=ROUNDING, floor=1)
 forward = Compared("batch_norm_forward", rounding=ROUNDING)
-backward = Compared("batch_norm_backward", changes=["dgamma", "dbeta"], rounding=ROUNDING)
+add, gradient = Compared("add"), Compared("activation_gradient", returns=["dy"])
+backward = Compared("batch_norm_backward", **SUMS)
+add_normalized = Compared("add_normalized", rounding={**ROUNDING, np.complex128: 1e-12})
+add_normalized_backward = Compared("add_normalized_backward", **SUMS, returns=["dy"])
 EPSILON = 1e-3
 SHAPES = [
     (1, 1), (1, 7), (5, 1), (7, 3), (2, 3, 5, 6), (3, 1, 2, 17), (4, 5, 3, 64), (3, PERIOD), (5, PERIOD + 1),
@@ -71,6 +75,43 @@ def test_forward_and_backward(shape: tuple[int, ...]) -> None:
         backward.in_any_layout(*given, of=["dy", "x", "y"])
         np.testing.assert_array_equal(backward.twin(*given[:-2], None, None)[0], dx)  # a frozen layer
         np.testing.assert_array_equal(backward.definition(*given[:-2], None, None)[0], expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (1, 2, 2, 3), (2, 3, 1000), (CHUNK // 3 + 5, 3), (3, 37, 41, 16)])
+def test_adding_in_the_same_pass_gives_the_bits_of_two_passes(shape: tuple[int, ...]) -> None:
+    for number, (activation, training) in enumerate(itertools.product(ACTIVATIONS.values(), (True, False))):
+        dtype = DTYPES[(number + number // 2) % 2]
+        set_num_threads(1 + number // 4)
+        x, dy, *moments, gamma, beta = arrays(shape, dtype)
+        (around,) = normal(dtype, shape, seed=1)
+        x.flat[:2], around.flat[2:4] = np.nan, np.nan
+        given = tuple(moments), gamma, beta, EPSILON
+        (y,) = add_normalized.twin(x, around, *given, activation)
+        (normalized,) = forward.twin(x, *given, LINEAR)
+        np.testing.assert_array_equal(y, add.twin(normalized, around, activation)[0], strict=True)
+        add_normalized.in_any_layout(x, around, *given, activation, of=["x", "around"])
+        for wanted in ([np.ones(shape[-1], dtype), np.full(shape[-1], 2, dtype)], [None, None]):
+            rest = *given, activation, training, *wanted
+            dx, da, *sums = add_normalized_backward.twin(dy, x, y, *rest)
+            (slope,) = gradient.twin(dy, y, activation)
+            expected, *expected_sums = backward.twin(slope, x, y, *given, LINEAR, training, *wanted)
+            for actual, two_passes in zip([dx, da, *sums], [expected, slope, *expected_sums], strict=True):
+                np.testing.assert_array_equal(actual, two_passes, strict=True)
+            add_normalized_backward.in_any_layout(dy, x, y, *rest, of=["dy", "x", "y"])
+
+
+def test_adding_compared_with_its_definition() -> None:
+    for activation, dtype in itertools.product(ACTIVATIONS.values(), DTYPES):
+        x, dy, *moments, gamma, beta = arrays((5, 4, 3, 6), dtype)
+        given = tuple(moments), gamma, beta, EPSILON
+        (y,) = add_normalized(x, -2 * x, *given, activation)
+        add_normalized_backward(dy, x, y, *given, activation, True, np.ones(6, dtype), np.zeros(6, dtype))
+    add_normalized(x, x * (1 + 1j), *given, RELU)  # the complex-step derivative needs complex inputs
+    add_normalized(x * (1 + 1j), x, *given, RELU)
+    with pytest.raises(
+        ValueError, match=r"^add_normalized: both arrays must have the same shape, got \(5, 4, 3, 6\) and"
+    ):
+        add_normalized.twin(x, x[:4], *given, RELU)
 
 
 def test_any_number_of_threads() -> None:

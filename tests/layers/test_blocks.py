@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from tinydl.layers import (
 )
 from tinydl.losses import MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import SGD, Adam
+from tinydl.study.recorder import listen
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "blocks.json").read_text())
 BLOCKS = [name for name in GOLDEN if name.split("_")[0] in ("identity", "projection", "inception")]
@@ -94,6 +96,33 @@ def test_a_residual_of_zeros_is_the_identity() -> None:
         parameter[:] = 0
     np.testing.assert_array_equal(layer.forward(x), x)
     np.testing.assert_array_equal(layer.backward(x), x)
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "tanh"])
+@pytest.mark.parametrize("shortcut", [None, [Conv2D(6, 1), BatchNorm()]])
+def test_a_norm_that_adds_the_shortcut_changes_no_bit(activation: str | None, shortcut: Any) -> None:
+    """Layers that are listened to, or whose class or activation is another, run one by one."""
+
+    class Norm(BatchNorm):
+        pass
+
+    x, dy = normal(4, 5, 3, 6).astype(np.float32), normal(4, 5, 3, 6, seed=1).astype(np.float32)
+    for training, frozen in ((True, False), (True, True), (False, False)):
+        runs = []
+        for norm in (BatchNorm(), Norm(), BatchNorm(activation="relu")):
+            body = [Conv2D(6, 3, padding="same"), norm]
+            layer = built(Residual(body, copy.deepcopy(shortcut), activation), (5, 3, 6), np.float32)
+            norm.trainable = not frozen
+            for parameter in layer.params.values():
+                parameter += 0.1
+            y = layer.forward(x, training)
+            assert (layer._norm is norm) == (type(norm) is BatchNorm and norm.activation is None)
+            runs.append([y, layer.backward(dy), *layer.grads.values(), *layer.state.values()])
+        for one, other in zip(*runs[:2], strict=True):
+            np.testing.assert_array_equal(one, other)
+        passages = listen(layer := copy.deepcopy(layer))
+        layer.forward(x, training)
+        assert [passage.forward_calls for passage in passages] == [1] * len(passages)
 
 
 def test_branches_of_branches_and_of_rows() -> None:

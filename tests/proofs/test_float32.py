@@ -32,7 +32,7 @@ SUMS = {
     for file, function, names in (
         ("batch_norm.py", "_count_and_sum", "means squares"),
         ("batch_norm.py", "statistics", "means squares mean total var"),
-        ("batch_norm.py", "backward", "sums"),
+        ("batch_norm.py", "_backward", "sums"),
         ("sums.py", "over_rows", "sums"),
         ("direct.py", "backward", "db_parts"),
         ("patches.py", "backward", "db_parts"),

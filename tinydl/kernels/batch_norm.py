@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from .activations import gradient as activation_gradient
 from .machine.codes import LINEAR, RELU
 from .machine.compile import kernel
-from .machine.loops import finish
+from .machine.loops import finish, mask
 from .machine.memory import empty
 from .machine.threads import Part, parts_for, share
 from .twins import definition_of, or_complex
@@ -68,15 +68,31 @@ def forward(
     x: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float, activation: int
 ) -> NDArray:
     """Twin of layers.normalization.batch_norm_forward."""
+    return _forward(x, x.reshape(-1)[:0], statistics, gamma, beta, epsilon, activation)
+
+
+def add_normalized(
+    x: NDArray, around: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float, activation: int
+) -> NDArray:
+    """Twin of layers.residual.add_normalized."""
+    if "c" in (x.dtype.kind, around.dtype.kind):  # either array may be complex
+        return definition_of(add_normalized)(x, around, statistics, gamma, beta, epsilon, activation)
+    if x.shape != around.shape:  # the kernel would read past the end of the shorter array
+        raise ValueError(f"add_normalized: both arrays must have the same shape, got {x.shape} and {around.shape}")
+    return _forward(x, np.ascontiguousarray(around).reshape(-1), statistics, gamma, beta, epsilon, activation)
+
+
+def _forward(
+    x: NDArray, around: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float, activation: int
+) -> NDArray:
+    """f(gamma xhat + beta), with `around` added before f unless it is empty."""
     x = np.ascontiguousarray(x)
     y, c = empty(x.shape, x.dtype), x.shape[-1]
     mean, var = statistics
     k, rows = _repeats(c), x.size // c
     scale = np.tile(gamma / np.sqrt(var + x.dtype.type(epsilon)), k)
-    repeated = np.tile(mean, k), scale, np.tile(beta, k)
-    share(
-        parts_for(rows, x.size * WORK), rows, _forward, x.reshape(-1), c, *repeated, activation == RELU, y.reshape(-1)
-    )
+    given = x.reshape(-1), around, c, np.tile(mean, k), scale, np.tile(beta, k), activation == RELU
+    share(parts_for(rows, x.size * WORK), rows, _y, *given, y.reshape(-1))
     finish(y, activation)
     return y
 
@@ -88,18 +104,42 @@ def backward(
     """Twin of layers.normalization.batch_norm_backward. (For relu, y > 0 is computed from x, and y is not read.)"""
     if activation not in (LINEAR, RELU):
         dy = activation_gradient(dy, y, activation)
-    dy, x = np.ascontiguousarray(dy), np.ascontiguousarray(x)
+    dy, relu = np.ascontiguousarray(dy), activation == RELU
+    return _backward(dy, y.reshape(-1)[:0], dy, x, statistics, gamma, beta, epsilon, relu, training, dgamma, dbeta)
+
+
+def add_normalized_backward(
+    dy: NDArray, x: NDArray, y: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float,
+    activation: int, training: bool, dgamma: NDArray | None, dbeta: NDArray | None,
+) -> tuple[NDArray, NDArray]:  # fmt: skip
+    """Twin of layers.residual.add_normalized_backward."""
+    if activation == RELU and (training or dgamma is not None):  # the pass that adds up da also computes it
+        dy, y = np.ascontiguousarray(dy), np.ascontiguousarray(y)
+        da, positive = empty(y.shape, y.dtype), y.reshape(-1)
+    else:
+        da = dy = np.ascontiguousarray(activation_gradient(dy, y, activation))
+        positive = y.reshape(-1)[:0]
+    return _backward(dy, positive, da, x, statistics, gamma, beta, epsilon, False, training, dgamma, dbeta), da
+
+
+def _backward(
+    dy: NDArray, positive: NDArray, da: NDArray, x: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray,
+    epsilon: float, relu: bool, training: bool, dgamma: NDArray | None, dbeta: NDArray | None,
+) -> NDArray:  # fmt: skip
+    """Add to dgamma and dbeta, and return dx. Unless `positive` is empty, first compute da = dy 1[positive > 0]; with
+    `relu`, instead multiply da by the slope of relu(gamma xhat + beta) wherever it is read."""
+    x = np.ascontiguousarray(x)
     dx, c = empty(x.shape, x.dtype), x.shape[-1]
     mean, var = statistics
-    k, rows, relu = _repeats(c), x.size // c, activation == RELU
+    k, rows = _repeats(c), x.size // c
     inverse = 1 / np.sqrt(var + x.dtype.type(epsilon))
     scale = gamma * inverse
     repeated = np.tile(mean, k), np.tile(scale, k), np.tile(beta, k)
-    flat_dy, flat_x = dy.reshape(-1), x.reshape(-1)
+    flat_da, flat_x = da.reshape(-1), x.reshape(-1)
     parts = parts_for(rows, x.size * WORK)
     sums = np.zeros((parts, 2, c))
     if training or dgamma is not None:
-        share(parts, rows, _sums, flat_dy, flat_x, c, *repeated, relu, sums)
+        share(parts, rows, _sums, dy.reshape(-1), positive, flat_da, flat_x, c, *repeated, relu, sums)
     da_sum, da_xhat_sum = sums.sum(axis=0).astype(x.dtype)
     da_xhat_sum *= inverse
     if dgamma is not None and dbeta is not None:
@@ -107,7 +147,7 @@ def backward(
         dbeta += da_sum
     n = x.dtype.type(rows if training else np.inf)  # running statistics are constants: their two terms vanish
     roads = np.tile(scale * da_sum / n, k), np.tile(scale * inverse * da_xhat_sum / n, k)
-    share(parts, rows, _backward, flat_dy, flat_x, c, *repeated, relu, *roads, dx.reshape(-1))
+    share(parts, rows, _dx, flat_da, flat_x, c, *repeated, relu, *roads, dx.reshape(-1))
     return dx
 
 
@@ -179,30 +219,42 @@ def _fold(sums, c, ours):
 
 
 @kernel()
-def _forward(part, x, c, mean, scale, beta, relu, y):
+def _y(part, x, around, c, mean, scale, beta, relu, y):
     """Compute y for this part's rows."""
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)
         width = np.uintp(min(mean.size, stop - at))
-        if relu:
+        if around.size and relu:
+            for j in range(width):
+                a = (x[source + j] - mean[j]) * scale[j] + beta[j] + around[source + j]
+                y[source + j] = zero if a < zero else a  # written this way so that NaN passes through
+        elif around.size:
+            for j in range(width):
+                y[source + j] = (x[source + j] - mean[j]) * scale[j] + beta[j] + around[source + j]
+        elif relu:
             for j in range(width):
                 a = (x[source + j] - mean[j]) * scale[j] + beta[j]
-                y[source + j] = zero if a < zero else a  # written this way so that NaN passes through
+                y[source + j] = zero if a < zero else a
         else:
             for j in range(width):
                 y[source + j] = (x[source + j] - mean[j]) * scale[j] + beta[j]
 
 
 @kernel()
-def _sums(part, dy, x, c, mean, scale, beta, relu, totals):
-    """total[0] += sum of da, total[1] += sum of da (x - mean), over this part's rows, one chunk at a time."""
+def _sums(part, dy, positive, da, x, c, mean, scale, beta, relu, totals):
+    """total[0] += sum of da, total[1] += sum of da (x - mean), over this part's rows, one chunk at a time.
+
+    See `_backward`: unless `positive` is empty, da is first computed from dy; with `relu`, it is masked here.
+    """
     p, total, start, stop = mean.size, totals[part.number], part.start, part.stop
     chunk = max(1, CHUNK // p) * (p // c)
     zero, ours = x.dtype.type(0), np.empty(c)
     straight, weighted = np.empty(p, x.dtype), np.empty(p, x.dtype)
     for first in range(start, stop, chunk):
         last = min(first + chunk, stop)
+        if positive.size:
+            mask(dy, positive, first * c, da, first * c, (last - first) * c)
         straight[:] = 0
         weighted[:] = 0
         for at in range(first * c, last * c, p):
@@ -211,13 +263,13 @@ def _sums(part, dy, x, c, mean, scale, beta, relu, totals):
             if relu:
                 for j in range(width):
                     distance = x[source + j] - mean[j]
-                    da = dy[source + j] if distance * scale[j] + beta[j] > zero else zero
-                    straight[j] += da
-                    weighted[j] += da * distance
+                    masked = da[source + j] if distance * scale[j] + beta[j] > zero else zero
+                    straight[j] += masked
+                    weighted[j] += masked * distance
             else:
                 for j in range(width):
-                    straight[j] += dy[source + j]
-                    weighted[j] += dy[source + j] * (x[source + j] - mean[j])
+                    straight[j] += da[source + j]
+                    weighted[j] += da[source + j] * (x[source + j] - mean[j])
         _fold(straight, c, ours)
         for j in range(c):
             total[0, j] += ours[j]
@@ -227,7 +279,7 @@ def _sums(part, dy, x, c, mean, scale, beta, relu, totals):
 
 
 @kernel()
-def _backward(part, dy, x, c, mean, scale, beta, relu, straight, through_var, dx):
+def _dx(part, da, x, c, mean, scale, beta, relu, straight, through_var, dx):
     """Compute dx = scale da - straight - (x - mean) through_var for this part's rows."""
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
@@ -236,9 +288,9 @@ def _backward(part, dy, x, c, mean, scale, beta, relu, straight, through_var, dx
         if relu:
             for j in range(width):
                 distance = x[source + j] - mean[j]
-                da = dy[source + j] if distance * scale[j] + beta[j] > zero else zero
-                dx[source + j] = scale[j] * da - straight[j] - distance * through_var[j]
+                masked = da[source + j] if distance * scale[j] + beta[j] > zero else zero
+                dx[source + j] = scale[j] * masked - straight[j] - distance * through_var[j]
         else:
             for j in range(width):
                 distance = x[source + j] - mean[j]
-                dx[source + j] = scale[j] * dy[source + j] - straight[j] - distance * through_var[j]
+                dx[source + j] = scale[j] * da[source + j] - straight[j] - distance * through_var[j]

@@ -13,6 +13,8 @@ from ..layer import Layer, Shape
 from .activations import activate, derivative
 from .sliding_window import check_image
 
+Statistics = tuple[NDArray, NDArray]  # mean and variance of each channel
+
 
 class BatchNorm(Layer):
     """Give every channel mean beta and standard deviation gamma over the batch, whatever the layers below do.
@@ -72,6 +74,18 @@ class BatchNorm(Layer):
         return shape
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        self.measure(x, training)
+        self._y = y = batch_norm_forward(self._x, *self.given(), self._code)
+        return y
+
+    def backward(self, dy: NDArray) -> NDArray:
+        dy = self.as_gradient(dy, self._y)
+        return batch_norm_backward(dy, self._x, self._y, *self.given(), self._code, self._training, *self.wanted())
+
+    # The steps of forward and backward that are the same if a Residual around this layer adds its shortcut to y.
+
+    def measure(self, x: NDArray, training: bool) -> None:
+        """Set the statistics that x is normalized by; training also updates the running ones. y is computed later."""
         x = self.as_input(x)
         mean, var = self.state["mean"], self.state["var"]
         training = training and x.size > 0 and self.trainable  # an empty batch has no statistics
@@ -86,17 +100,15 @@ class BatchNorm(Layer):
                 refuse_overflow(self.label, x)
         else:
             statistics = mean.copy(), var.copy()
-        y = batch_norm_forward(x, statistics, self.params["gamma"], self.params["beta"], self.epsilon, self._code)
-        self._x, self._y, self._statistics, self._training = x, y, statistics, training
-        return y
+        self._x, self._y, self._statistics, self._training = x, None, statistics, training
 
-    def backward(self, dy: NDArray) -> NDArray:
-        dy = self.as_gradient(dy, self._y)
-        grads = self.grads if self.trainable else {}
-        return batch_norm_backward(
-            dy, self._x, self._y, self._statistics, self.params["gamma"], self.params["beta"], self.epsilon,
-            self._code, self._training, grads.get("gamma"), grads.get("beta"),
-        )  # fmt: skip
+    def given(self) -> tuple[Statistics, NDArray, NDArray, float]:
+        """What y is computed from, apart from x: the statistics, gamma, beta and epsilon."""
+        return self._statistics, self.params["gamma"], self.params["beta"], self.epsilon
+
+    def wanted(self) -> tuple[NDArray | None, NDArray | None]:
+        """The arrays that dgamma and dbeta are added to, or None for both in a frozen layer."""
+        return (self.grads["gamma"], self.grads["beta"]) if self.trainable else (None, None)
 
 
 def refuse_overflow(owner: str, x: NDArray) -> None:
@@ -106,9 +118,6 @@ def refuse_overflow(owner: str, x: NDArray) -> None:
         expected = f"the variance of the inputs must fit into {x.dtype} (up to {limit:.1e})"
         mend = "scale the data, or use a smaller learning rate"
         raise FloatingPointError(f"{owner}: {expected}, got inputs of up to {largest:.1e}: {mend}")
-
-
-Statistics = tuple[NDArray, NDArray]  # mean and variance of each channel
 
 
 @compiled_as(kernels.batch_norm.statistics)

@@ -10,8 +10,9 @@ from numpy.typing import DTypeLike, NDArray
 from .. import arguments, kernels
 from ..kernels import LINEAR, compiled_as
 from ..layer import Layer, Shape
-from . import activations
-from .containers import Container, as_layer, returned
+from . import activations, normalization
+from .containers import Container, Sequential, as_layer, backward_through, forward_through, returned
+from .normalization import BatchNorm, Statistics
 
 
 class Residual(Container):
@@ -28,10 +29,14 @@ class Residual(Container):
     activation  f, applied to the sum: None, "linear", "relu", "sigmoid" or "tanh"
     Shapes      x (n, ...); body(x), shortcut(x) and y all have the same shape
     Cache       y, and the caches of body and shortcut
+    Edge        if a body in a list ends in a BatchNorm without an activation, the sum and f are computed in the passes
+                over memory that its normalization takes anyway (see add_normalized), which gives the same bits
     Raises      TypeError if body or shortcut is not a layer; ValueError if their output shapes differ
     Reference   He, Zhang, Ren & Sun 2015
     Check       check_layer(Residual([Dense(4, "tanh"), Dense(3)]), x=(5, 3))
     """
+
+    _norm: BatchNorm | None = None  # the body's last layer, if the last forward pass added the shortcut to its output
 
     def __init__(
         self, body: Layer | Sequence[Layer], shortcut: Layer | Sequence[Layer] | None = None,
@@ -68,22 +73,69 @@ class Residual(Container):
         around = x
         if self.shortcut is not None:
             around = returned(self.shortcut, "forward", self.shortcut.forward(x, training))
-        body = returned(self.body, "forward", self.body.forward(x, training))
+        self._norm = norm = norm_at_the_end(self.body)
+        if norm is None:
+            body = returned(self.body, "forward", self.body.forward(x, training))
+        else:
+            body = forward_through(self.body.sublayers()[:-1], x, training)
         if body.shape != around.shape:  # not built, or a layer's output does not have the shape that its build returned
             got = f"{body.shape} and {around.shape}"
             raise ValueError(f"{self.label}: body and shortcut must give equal shapes, got {got}")
-        self._y = y = add(body, around, self._code)
+        if norm is None:
+            self._y = y = add(body, around, self._code)
+        else:
+            norm.measure(body, training)
+            self._y = y = add_normalized(norm._x, around, *norm.given(), self._code)
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
-        da = activations.activation_gradient(self.as_gradient(dy, self._y), self._y, self._code)
+        dy, y, norm = self.as_gradient(dy, self._y), self._y, self._norm
+        if norm is None:
+            da = activations.activation_gradient(dy, y, self._code)
+        else:
+            given = *norm.given(), self._code, norm._training, *norm.wanted()
+            through_norm, da = add_normalized_backward(dy, norm._x, y, *given)
         around = da
         if self.shortcut is not None:
             around = returned(self.shortcut, "backward", self.shortcut.backward(da))
-        return add(returned(self.body, "backward", self.body.backward(da)), around, LINEAR)
+        if norm is None:
+            dx = returned(self.body, "backward", self.body.backward(da))
+        else:
+            dx = backward_through(self.body.sublayers()[:-1], through_norm)
+        return add(dx, around, LINEAR)
+
+
+def norm_at_the_end(body: Layer) -> BatchNorm | None:
+    """The BatchNorm at the end of a chain if it can add the shortcut: if it has no activation, and if no user and no
+    listener (study/recorder.py) has put a forward or backward in the place of ours."""
+    if type(body) is not Sequential:
+        return None
+    last = body.layers[-1]
+    replaced = any(name in vars(layer) for layer in (body, last) for name in ("forward", "backward"))
+    return last if type(last) is BatchNorm and last.activation in (None, "linear") and not replaced else None
 
 
 @compiled_as(kernels.merging.add)
 def add(a: NDArray, b: NDArray, activation: int) -> NDArray:
     """f(a + b), for arrays of the same shape."""
     return activations.activate(a + b, activation)
+
+
+@compiled_as(kernels.batch_norm.add_normalized)
+def add_normalized(
+    x: NDArray, around: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float, activation: int
+) -> NDArray:
+    """f(a + around) for a = gamma xhat + beta, BatchNorm's output."""
+    a = normalization.batch_norm_forward(x, statistics, gamma, beta, epsilon, LINEAR)
+    return add(a, around, activation)
+
+
+@compiled_as(kernels.batch_norm.add_normalized_backward)
+def add_normalized_backward(
+    dy: NDArray, x: NDArray, y: NDArray, statistics: Statistics, gamma: NDArray, beta: NDArray, epsilon: float,
+    activation: int, training: bool, dgamma: NDArray | None, dbeta: NDArray | None,
+) -> tuple[NDArray, NDArray]:  # fmt: skip
+    """Add to dgamma and dbeta, as batch_norm_backward does; return dL/dx, and da, which is also dL/daround."""
+    da = activations.activation_gradient(dy, y, activation)
+    rest = statistics, gamma, beta, epsilon, LINEAR, training, dgamma, dbeta
+    return normalization.batch_norm_backward(da, x, y, *rest), da
