@@ -214,7 +214,7 @@ def tinydl_conv(conv: Conv, x: NDArray, W: NDArray, b: NDArray, dy: NDArray, way
         dW.fill(0)
         db.fill(0)
         arrays = dy, x, W, y
-        dx = kernels.convolution.backward(*arrays, conv.window, kernels.LINEAR, dW, db, not conv.first, way)
+        dx = kernels.convolution.backward(*arrays, conv.window, kernels.LINEAR, dW, db, not conv.first, way=way)
         return tuple(array for array in (dx, dW, db) if array.size)
 
     return forward, backward

@@ -99,19 +99,19 @@ def test_a_residual_of_zeros_is_the_identity() -> None:
 
 
 @pytest.mark.parametrize("activation", [None, "relu", "tanh"])
-@pytest.mark.parametrize("shortcut", [None, [Conv2D(6, 1), BatchNorm()]])
+@pytest.mark.parametrize("shortcut", [None, [Conv2D(16, 1), BatchNorm()]])
 def test_a_norm_that_adds_the_shortcut_changes_no_bit(activation: str | None, shortcut: Any) -> None:
     """Layers that are listened to, or whose class or activation is another, run one by one."""
 
     class Norm(BatchNorm):
         pass
 
-    x, dy = normal(4, 5, 3, 6).astype(np.float32), normal(4, 5, 3, 6, seed=1).astype(np.float32)
+    x, dy = normal(4, 5, 3, 16).astype(np.float32), normal(4, 5, 3, 16, seed=1).astype(np.float32)
     for training, frozen in ((True, False), (True, True), (False, False)):
         runs = []
         for norm in (BatchNorm(), Norm(), BatchNorm(activation="relu")):
-            body = [Conv2D(6, 3, padding="same"), norm]
-            layer = built(Residual(body, copy.deepcopy(shortcut), activation), (5, 3, 6), np.float32)
+            body = [Conv2D(16, 3, padding="same"), Conv2D(16, 3, padding="same"), norm]
+            layer = built(Residual(body, copy.deepcopy(shortcut), activation), (5, 3, 16), np.float32)
             norm.trainable = not frozen
             for parameter in layer.params.values():
                 parameter += 0.1

@@ -103,11 +103,12 @@ class Conv2D(Regularized):
         self._x = x
         return y
 
-    def backward(self, dy: NDArray) -> NDArray:
+    def backward(self, dy: NDArray, plus: NDArray | None = None) -> NDArray:
+        """Return dx + plus; `plus` is the gradient along the shortcut of a Residual that begins with this layer."""
         dy = self.as_gradient(dy, self._y)
         W, grads = self.params["W"], self.grads if self.trainable else {}
         dW, db = grads.get("W"), grads.get("b")
-        dx = conv2d_backward(dy, self._x, W, self._y, self._window, self._code, dW, db, self.input_gradient)
+        dx = conv2d_backward(dy, self._x, W, self._y, self._window, self._code, dW, db, self.input_gradient, plus)
         if self._kernel_regularizer is not None:
             self._add_regularization()
         return dx
@@ -132,11 +133,11 @@ def conv2d_forward(x: NDArray, W: NDArray, b: NDArray | None, window: Window, ac
 @compiled_as(kernels.convolution.backward)
 def conv2d_backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
-    dW: NDArray | None, db: NDArray | None, need_dx: bool,
+    dW: NDArray | None, db: NDArray | None, need_dx: bool, plus: NDArray | None = None,
 ) -> NDArray:  # fmt: skip
     """Add the gradients derived in Conv2D to dW and db, and return dx (an empty array if dx is not needed).
 
-    dW and db are None for a frozen layer, and db for a layer without a bias.
+    dW and db are None for a frozen layer, and db for a layer without a bias. plus: an array that is added to dx.
     """
     f = W.shape[3]
     da = (dy * derivative(y, activation)).reshape(-1, f)  # (n oh ow, f)
@@ -148,7 +149,8 @@ def conv2d_backward(
     if not need_dx:
         return np.empty((0, 0, 0, 0), dy.dtype)
     dcols = da @ W.reshape(-1, f).T
-    return col2im(dcols, x.shape, window)
+    dx = col2im(dcols, x.shape, window)
+    return dx if plus is None else dx + plus
 
 
 @compiled_as(kernels.convolution.im2col)

@@ -12,6 +12,7 @@ from ..kernels import LINEAR, compiled_as
 from ..layer import Layer, Shape
 from . import activations, normalization
 from .containers import Container, Sequential, as_layer, backward_through, forward_through, returned
+from .conv import Conv2D
 from .normalization import BatchNorm, Statistics
 
 
@@ -30,7 +31,8 @@ class Residual(Container):
     Shapes      x (n, ...); body(x), shortcut(x) and y all have the same shape
     Cache       y, and the caches of body and shortcut
     Edge        if a body in a list ends in a BatchNorm without an activation, the sum and f are computed in the passes
-                over memory that its normalization takes anyway (see add_normalized), which gives the same bits
+                over memory that its normalization takes anyway (see add_normalized); if it also begins with a Conv2D,
+                that layer adds the last term to its dx, image by image. Both give the same bits as layer by layer
     Raises      TypeError if body or shortcut is not a layer; ValueError if their output shapes differ
     Reference   He, Zhang, Ren & Sun 2015
     Check       check_layer(Residual([Dense(4, "tanh"), Dense(3)]), x=(5, 3))
@@ -99,20 +101,26 @@ class Residual(Container):
         if self.shortcut is not None:
             around = returned(self.shortcut, "backward", self.shortcut.backward(da))
         if norm is None:
-            dx = returned(self.body, "backward", self.body.backward(da))
-        else:
-            dx = backward_through(self.body.sublayers()[:-1], through_norm)
-        return add(dx, around, LINEAR)
+            return add(returned(self.body, "backward", self.body.backward(da)), around, LINEAR)
+        inner = self.body.sublayers()[:-1]
+        if inner and type(inner[0]) is Conv2D and not replaced(inner[0]):
+            return inner[0].backward(backward_through(inner[1:], through_norm), plus=around)
+        return add(backward_through(inner, through_norm), around, LINEAR)
 
 
 def norm_at_the_end(body: Layer) -> BatchNorm | None:
     """The BatchNorm at the end of a chain if it can add the shortcut: if it has no activation, and if no user and no
     listener (study/recorder.py) has put a forward or backward in the place of ours."""
-    if type(body) is not Sequential:
-        return None
-    last = body.layers[-1]
-    replaced = any(name in vars(layer) for layer in (body, last) for name in ("forward", "backward"))
-    return last if type(last) is BatchNorm and last.activation in (None, "linear") and not replaced else None
+    if type(body) is Sequential and not replaced(body):
+        last = body.layers[-1]
+        if type(last) is BatchNorm and last.activation in (None, "linear") and not replaced(last):
+            return last
+    return None
+
+
+def replaced(layer: Layer) -> bool:
+    """Whether a user, or a listener such as study/recorder.py, has put another method in the place of the class's."""
+    return "forward" in vars(layer) or "backward" in vars(layer)
 
 
 @compiled_as(kernels.merging.add)

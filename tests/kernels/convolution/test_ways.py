@@ -174,7 +174,25 @@ def test_arrays_of_any_layout(way: str, image: tuple[int, ...], f: int, window: 
         x, W, b, dy, dW, db = arrays(image, f, window, dtype)
         forward.in_any_layout(x, W, b, window, RELU, way=way, of=["x", "W"])
         (y,) = forward.twin(x, W, b, window, RELU, way=way)
-        backward.in_any_layout(dy, x, W, y, window, RELU, dW, db, True, way=way, of=["dy", "x", "W", "y"])
+        given, changed = (dy, x, W, y, window, RELU, dW, db, True, 3 * x), ["dy", "x", "W", "y", "plus"]
+        backward.in_any_layout(*given, way=way, of=changed)
+        dx, *with_plus = backward.twin(*given, way=way)
+        without, *rest = backward.twin(*given[:-1], way=way)
+        for actual, expected in zip([dx, *with_plus], [without + 3 * x, *rest], strict=True):
+            np.testing.assert_array_equal(actual, expected, strict=True)
+
+
+def test_plus_is_added_to_dx() -> None:
+    window = Window((3, 3), (1, 1), AROUND)
+    forward, backward = pair("patches")
+    x, W, b, dy, dW, db = arrays((2, 5, 4, 3), 2, window, np.float64)
+    (y,) = forward.twin(x, W, b, window, RELU)
+    backward(dy, x, W, y, window, RELU, dW, db, True, 3 * x)
+    assert backward(dy, x, W, y, window, RELU, dW, db, False, 3 * x)[0].size == 0
+    with pytest.raises(
+        ValueError, match=r"^conv2d_backward: plus must have the shape of x, \(2, 5, 4, 3\), got \(1, 5,"
+    ):
+        backward.twin(dy, x, W, y, window, RELU, dW, db, True, x[:1])
 
 
 @each

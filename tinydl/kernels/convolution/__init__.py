@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import interrupts
+from .. import merging
 from ..activations import gradient as activation_gradient
-from ..machine.codes import RELU
+from ..machine.codes import LINEAR, RELU
 from ..machine.loops import finish
 from ..machine.memory import empty
 from ..machine.threads import one_blas_thread
@@ -53,7 +54,7 @@ def forward(
 @one_blas_thread()
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
-    dW: NDArray | None, db: NDArray | None, need_dx: bool, way: str | None = None,
+    dW: NDArray | None, db: NDArray | None, need_dx: bool, plus: NDArray | None = None, way: str | None = None,
 ) -> NDArray:  # fmt: skip
     """Twin of layers.conv.conv2d_backward. `way` forces an algorithm, see choose.py."""
     x, dy, y, W = (np.ascontiguousarray(array) for array in (x, dy, y, W))
@@ -63,6 +64,10 @@ def backward(
     if not relu:
         dy = activation_gradient(dy, y, activation)
     c, f = W.shape[2:]
+    if plus is not None and plus.shape != x.shape:  # the kernels do not check bounds
+        raise ValueError(f"conv2d_backward: plus must have the shape of x, {x.shape}, got {plus.shape}")
+    plus = None if plus is None or not need_dx else np.ascontiguousarray(plus, x.dtype)
     dx = empty(x.shape if need_dx else (0, 0, 0, 0), x.dtype)
-    way_for(Convolution(window, c, f, dy.shape, need_dx), way).backward(dy, x, W, y, window, relu, dW, db, dx)
-    return dx
+    chosen = way_for(Convolution(window, c, f, dy.shape, need_dx), way)
+    added = chosen.backward(dy, x, W, y, window, relu, dW, db, dx, plus=plus)
+    return dx if plus is None or added else merging.add(dx, plus, LINEAR)

@@ -18,6 +18,8 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from numpy.typing import NDArray
+
 from ..machine.window import Window
 from . import direct, patches, winograd, winograd_blocks
 from .winograd_tiles import best_size, tiles_in
@@ -51,9 +53,13 @@ class Way(NamedTuple):
         """See patches.forward."""
         self.module.forward(*arguments, *([self.tile] if self.tile else ()))
 
-    def backward(self, *arguments: Any) -> None:
-        """See patches.backward."""
-        self.module.backward(*arguments, *([self.tile] if self.tile else ()))
+    def backward(self, *arguments: Any, plus: NDArray | None) -> bool:
+        """See patches.backward. Return whether `plus` was added to dx: only `winograd` writes images one by one."""
+        if plus is None or self.module is not winograd:
+            self.module.backward(*arguments, *([self.tile] if self.tile else ()))
+            return False
+        self.module.backward(*arguments, self.tile, plus)
+        return True
 
 
 def _small_kernel_stride_1(conv: Convolution) -> bool:

@@ -68,16 +68,17 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: N
 
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray,
-    size: int,
+    size: int, plus: NDArray | None = None,
 ) -> None:  # fmt: skip
-    """See patches.backward."""
+    """See patches.backward. If `plus` is given, it is added to dx."""
+    plus = dx[:0] if plus is None else plus
     (c, f), n, tiling = W.shape[2:], len(dy), tiling_of(window, dy.shape, size)
     # The transform treats each pair (channel, filter) separately, so swapping the axes c and f of W gives all U[p].T.
     U_T = _transformed(np.ascontiguousarray(W.transpose(0, 1, 3, 2)), size) if dx.size else np.empty((0, 0, 0), x.dtype)
     places = size * size
     parts = parts_for(n, 2 * tiles_in(window, dy.shape, size) * places * c * f)
     dU, db_parts = empty((parts, places if dW.size else 0, c, f), x.dtype), np.zeros((parts, db.size))
-    share(parts, n, _backward_part, dy, x, U_T, y, tiling, relu, _chunk(c, f, size), dU, db_parts, dx)
+    share(parts, n, _backward_part, dy, x, U_T, y, tiling, relu, _chunk(c, f, size), dU, db_parts, dx, plus)
     for part in dU if dW.size else ():
         _add_weight_gradient(part, dW, size)
     db += db_parts.sum(axis=0)
@@ -128,7 +129,7 @@ def _forward_part(part, x, U, b, tiling, relu, t, y):
 
 
 @kernel()
-def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx):
+def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx, plus):
     """For this part's images, t tiles at a time, recompute V, compute dM, then dU += V.T dM, dV = dM U.T, and dx.
 
     dU is empty if only dx is needed, and dx if only dU is.
@@ -156,4 +157,4 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx)
                 in_U_T = Rows(p * c * f, c)
                 product(False, (last - first, c, f), flat_dM, in_dM, flat_U, in_U_T, False, flat_V, in_V)
         if dx.size:
-            input_gradient_tiles(V, tiling, first, last, tile, dx, 0, c)
+            input_gradient_tiles(V, tiling, first, last, tile, dx, 0, c, plus)

@@ -129,7 +129,7 @@ def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
                 product(False, (tiles, channels, filters), dM, in_dM, U, Rows(p * pairs, channels), f0 > 0, dV, in_dV)
         if dx.size:
             input_gradient_tiles(
-                Tiles(dV, channels, tiles * channels), tiling, 0, tiles, tile, dx, c0, channels
+                Tiles(dV, channels, tiles * channels), tiling, 0, tiles, tile, dx, c0, channels, dx[:0]
             )  # fmt: skip
 
 

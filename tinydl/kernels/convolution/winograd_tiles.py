@@ -177,8 +177,11 @@ def input_tiles(x, tiling, start, stop, tile, V):
 
 
 @kernel()
-def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):
-    """dx += B dV B.T for `count` channels from c0 on; these are set to 0 in dx before an image's first tile."""
+def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count, plus):
+    """dx += B dV B.T for `count` channels from c0 on; these are set to 0 in dx before an image's first tile.
+
+    Unless `plus` is empty, it is added to dx after an image's last tile; `count` must then be the number of channels.
+    """
     size, m, down, across, top, left = tiling
     flat_dV, step, between = dV
     _, h, w, c = dx.shape
@@ -195,12 +198,14 @@ def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count):
         if p0 >= 0 and q0 >= 0 and p0 + size <= h and q0 + size <= w:
             to = ((image * h + p0) * w + q0) * c + c0
             _input_gradient_tile(size, flat_dV, at, between, target, to, w * c, c, count)
-            continue
-        clear(tile, 0, size * size * count)
-        _input_gradient_tile(size, flat_dV, at, between, tile, 0, size * count, count, count)
-        for i in range(max(0, -p0), min(size, h - p0)):
-            for j in range(max(0, -q0), min(size, w - q0)):
-                add(tile, (i * size + j) * count, target, ((image * h + p0 + i) * w + q0 + j) * c + c0, count)
+        else:
+            clear(tile, 0, size * size * count)
+            _input_gradient_tile(size, flat_dV, at, between, tile, 0, size * count, count, count)
+            for i in range(max(0, -p0), min(size, h - p0)):
+                for j in range(max(0, -q0), min(size, w - q0)):
+                    add(tile, (i * size + j) * count, target, ((image * h + p0 + i) * w + q0 + j) * c + c0, count)
+        if plus.size and rest == across * down - 1:
+            add(plus.reshape(-1), image * h * w * c, target, image * h * w * c, h * w * c)
 
 
 @kernel()
