@@ -196,25 +196,15 @@ class Sequential(Container):
         return shape
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        return forward_through(self.layers, x, training)
+        for layer in self.layers:
+            x = layer.forward(x, training)
+            if x is None:
+                raise nothing_returned(layer, "forward")
+        return x
 
     def backward(self, dy: NDArray) -> NDArray:
-        return backward_through(self.layers[self.lowest :], dy)
-
-
-def forward_through(layers: Sequence[Layer], x: NDArray, training: bool) -> NDArray:
-    """Pass x through the layers, from first to last."""
-    for layer in layers:
-        x = layer.forward(x, training)
-        if x is None:
-            raise nothing_returned(layer, "forward")
-    return x
-
-
-def backward_through(layers: Sequence[Layer], dy: NDArray) -> NDArray:
-    """Pass dy through the layers, from last to first."""
-    for layer in reversed(layers):
-        dy = layer.backward(dy)
-        if dy is None:
-            raise nothing_returned(layer, "backward")
-    return dy
+        for layer in reversed(self.layers[self.lowest :]):
+            dy = layer.backward(dy)
+            if dy is None:
+                raise nothing_returned(layer, "backward")
+        return dy

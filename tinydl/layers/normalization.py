@@ -74,18 +74,19 @@ class BatchNorm(Layer):
         return shape
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        self.measure(x, training)
-        self._y = y = batch_norm_forward(self._x, *self.given(), self._code)
+        x, statistics = self.measure(x, training)
+        self._y = y = batch_norm_forward(x, statistics, *self.affine(), self._code)
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
-        return batch_norm_backward(dy, self._x, self._y, *self.given(), self._code, self._training, *self.wanted())
+        given = self._statistics, *self.affine(), self._code, self._training
+        return batch_norm_backward(dy, self._x, self._y, *given, *self.wanted())
 
     # The steps of forward and backward that are the same if a Residual around this layer adds its shortcut to y.
 
-    def measure(self, x: NDArray, training: bool) -> None:
-        """Set the statistics that x is normalized by; training also updates the running ones. y is computed later."""
+    def measure(self, x: NDArray, training: bool) -> tuple[NDArray, Statistics]:
+        """Return x and the statistics to normalize it by, and keep both; training also updates the running ones."""
         x = self.as_input(x)
         mean, var = self.state["mean"], self.state["var"]
         training = training and x.size > 0 and self.trainable  # an empty batch has no statistics
@@ -101,10 +102,11 @@ class BatchNorm(Layer):
         else:
             statistics = mean.copy(), var.copy()
         self._x, self._y, self._statistics, self._training = x, None, statistics, training
+        return x, statistics
 
-    def given(self) -> tuple[Statistics, NDArray, NDArray, float]:
-        """What y is computed from, apart from x: the statistics, gamma, beta and epsilon."""
-        return self._statistics, self.params["gamma"], self.params["beta"], self.epsilon
+    def affine(self) -> tuple[NDArray, NDArray, float]:
+        """gamma, beta and epsilon."""
+        return self.params["gamma"], self.params["beta"], self.epsilon
 
     def wanted(self) -> tuple[NDArray | None, NDArray | None]:
         """The arrays that dgamma and dbeta are added to, or None for both in a frozen layer."""

@@ -11,7 +11,7 @@ from .. import arguments, kernels
 from ..kernels import LINEAR, compiled_as
 from ..layer import Layer, Shape
 from . import activations, normalization
-from .containers import Container, Sequential, as_layer, backward_through, forward_through, returned
+from .containers import Container, Sequential, as_layer, returned
 from .conv import Conv2D
 from .normalization import BatchNorm, Statistics
 
@@ -76,36 +76,49 @@ class Residual(Container):
         if self.shortcut is not None:
             around = returned(self.shortcut, "forward", self.shortcut.forward(x, training))
         self._norm = norm = norm_at_the_end(self.body)
-        if norm is None:
-            body = returned(self.body, "forward", self.body.forward(x, training))
-        else:
-            body = forward_through(self.body.sublayers()[:-1], x, training)
-        if body.shape != around.shape:  # not built, or a layer's output does not have the shape that its build returned
-            got = f"{body.shape} and {around.shape}"
-            raise ValueError(f"{self.label}: body and shortcut must give equal shapes, got {got}")
-        if norm is None:
-            self._y = y = add(body, around, self._code)
-        else:
-            norm.measure(body, training)
-            self._y = y = add_normalized(norm._x, around, *norm.given(), self._code)
+        if norm is not None:
+            return self._forward_with(norm, x, around, training)
+        body = returned(self.body, "forward", self.body.forward(x, training))
+        self._check_shapes(body, around)
+        self._y = y = add(body, around, self._code)
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
-        dy, y, norm = self.as_gradient(dy, self._y), self._y, self._norm
-        if norm is None:
-            da = activations.activation_gradient(dy, y, self._code)
-        else:
-            given = *norm.given(), self._code, norm._training, *norm.wanted()
-            through_norm, da = add_normalized_backward(dy, norm._x, y, *given)
+        if self._norm is not None:
+            return self._backward_with(self._norm, dy)
+        da = activations.activation_gradient(self.as_gradient(dy, self._y), self._y, self._code)
         around = da
         if self.shortcut is not None:
             around = returned(self.shortcut, "backward", self.shortcut.backward(da))
-        if norm is None:
-            return add(returned(self.body, "backward", self.body.backward(da)), around, LINEAR)
-        inner = self.body.sublayers()[:-1]
-        if inner and type(inner[0]) is Conv2D and not replaced(inner[0]):
-            return inner[0].backward(backward_through(inner[1:], through_norm), plus=around)
-        return add(backward_through(inner, through_norm), around, LINEAR)
+        return add(returned(self.body, "backward", self.body.backward(da)), around, LINEAR)
+
+    def _check_shapes(self, body: NDArray, around: NDArray) -> None:
+        if body.shape != around.shape:  # not built, or a layer's output does not have the shape that its build returned
+            got = f"{body.shape} and {around.shape}"
+            raise ValueError(f"{self.label}: body and shortcut must give equal shapes, got {got}")
+
+    # The same in fewer passes over memory, for a body that ends in a BatchNorm.
+
+    def _forward_with(self, norm: BatchNorm, x: NDArray, around: NDArray, training: bool) -> NDArray:
+        for layer in self.body.sublayers()[:-1]:
+            x = returned(layer, "forward", layer.forward(x, training))
+        x, statistics = norm.measure(x, training)
+        self._check_shapes(x, around)
+        self._y = y = add_normalized(x, around, statistics, *norm.affine(), self._code)
+        return y
+
+    def _backward_with(self, norm: BatchNorm, dy: NDArray) -> NDArray:
+        dy, y = self.as_gradient(dy, self._y), self._y
+        given = norm._statistics, *norm.affine(), self._code, norm._training
+        dx, da = add_normalized_backward(dy, norm._x, y, *given, *norm.wanted())
+        around = da
+        if self.shortcut is not None:
+            around = returned(self.shortcut, "backward", self.shortcut.backward(da))
+        for position, layer in reversed([*enumerate(self.body.sublayers()[:-1])]):
+            if position == 0 and type(layer) is Conv2D and not replaced(layer):
+                return layer.backward(dx, plus=around)
+            dx = returned(layer, "backward", layer.backward(dx))
+        return add(dx, around, LINEAR)
 
 
 def norm_at_the_end(body: Layer) -> BatchNorm | None:
