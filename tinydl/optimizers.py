@@ -331,6 +331,12 @@ class Adam(Optimizer):
         """The epsilon of a step, counted from 1."""
         return self.epsilon / math.sqrt(1 - self.beta2**step) if self.keras_epsilon else self.epsilon
 
+    def next_epsilons(self, count: int) -> NDArray:
+        """The epsilons of the next `count` steps."""
+        if not self.keras_epsilon:
+            return np.full(count, self.epsilon)
+        return np.array([self.epsilon_of(self.iterations + k) for k in range(1, count + 1)])
+
     def update(self, params: NDArray, grads: NDArray, learning_rate: float) -> None:
         epsilon = self.epsilon_of(self.iterations)
         for decay, (p, g, m, v) in self.by_decay(self.weight_decay, params, grads, self.slots["m"], self.slots["v"]):

@@ -18,6 +18,7 @@ from .losses import _mean_squared_error
 from .machine.blas import Rows, gemm_block
 from .machine.compile import kernel
 from .machine.loops import add_column_sums, bias_and_relu, mask, transpose
+from .machine.simd import prefetch
 from .optimizers import _adam, _rmsprop, _sgd
 
 SGD, RMSPROP, ADAM = 0, 1, 2
@@ -30,6 +31,18 @@ def _gather(source, order, start, rows, width, target):
         at, to = np.uintp(order[start + r] * width), np.uintp(r * width)
         for j in range(np.uintp(width)):
             target[to + j] = source[at + j]
+
+
+@kernel(inline="always")
+def _fetch(source, order, start, rows, width):
+    """Begin to load the rows that `_gather` will copy. Shuffled rows come from anywhere in memory: waiting for each of
+    them in turn would take as long as all the rest of a small step."""
+    line = 64 // source.itemsize
+    for r in range(start, min(start + rows, order.size)):
+        at = order[r] * width
+        for j in range(0, width, line):
+            prefetch(source, at + j)
+        prefetch(source, at + width - 1)
 
 
 @kernel()
@@ -56,6 +69,7 @@ def steps(
         first = start + step * batch_size
         n = min(batch_size, order.size - first)
         _gather(x, order, first, n, widths[0], values)
+        _fetch(x, order, first + n, batch_size, widths[0])
         for layer in range(layers):
             inputs, units, to = widths[layer], widths[layer + 1], y_at[layer + 1]
             gemm_block(
@@ -68,6 +82,7 @@ def steps(
         predicted = values[last : last + size]
         if y.size:
             _gather(y, order, first, n, widths[layers], targets)
+            _fetch(y, order, first + n, batch_size, widths[layers])
         wanted = targets[:size] if y.size else values[:size]
         loss = _mean_squared_error(predicted, wanted)
         if not math.isfinite(loss):

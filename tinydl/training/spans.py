@@ -102,7 +102,7 @@ class Spans:
         settings, epsilons, decay = np.zeros(2), np.zeros(count), 0.0
         if isinstance(optimizer, Adam):
             settings[:] = optimizer.beta1, optimizer.beta2
-            epsilons[:] = [optimizer.epsilon_of(optimizer.iterations + k) for k in range(1, count + 1)]
+            epsilons[:] = optimizer.next_epsilons(count)
             decay = optimizer.weight_decay
         elif isinstance(optimizer, RMSprop):
             outside, inside = optimizer.epsilons

@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 VECTOR = 64  # bytes
+READ, KEEP, DATA = 0, 3, 1  # LLVM's codes: to be read, in all caches, not code
 
 
 def tile_map(left: NDArray, right: NDArray, add: bool = False) -> Callable[..., None]:
@@ -78,6 +79,22 @@ def tile_map(left: NDArray, right: NDArray, add: bool = False) -> Callable[..., 
         return types.void(source, *numbers, target, *numbers, types.intp), codegen
 
     return apply
+
+
+@intrinsic
+def prefetch(typingctx, array, index):
+    """Ask the processor to load the cache line of array[index], of a flat array, without waiting for it."""
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        place = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [place, *(ir.Constant(number, value) for value in (READ, KEEP, DATA))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
 
 
 def weighted_sum(builder: ir.IRBuilder, inputs: Sequence[Any], weights: Sequence[float]) -> Any:
