@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from tinydl import kernels
 from tinydl.kernels.convolution import choose
-from tinydl.kernels.machine import blas
+from tinydl.kernels.machine.product import Rows, product
 from tinydl.kernels.machine.threads import one_blas_thread
 
 torch, tf = optional("torch"), optional("tensorflow")
@@ -175,22 +175,21 @@ def sgemm() -> Run:
 
 
 def products(rounds: int) -> None:
-    """Time matrix products in one BLAS call, and in the pieces of machine/blas.py, which fit into the cache."""
-    print(f"\nMatrix products, GFLOP/s\n{'':<48}{'one call':>10}{'pieces':>10}")
+    """Time matrix products of one thread by NumPy's BLAS, and by machine/product.py."""
+    print(f"\nMatrix products, GFLOP/s\n{'':<48}{'BLAS':>10}{'tinydl':>10}")
     rng = np.random.default_rng(0)
     for label, transpose, m, n, k in PRODUCTS:
         a, b, c = numbers(rng, m * k), numbers(rng, k * n), np.full(m * n, np.nan, np.float32)
-        width = m if transpose else k
-        operands, result = (a, blas.Rows(0, width), b, blas.Rows(0, n)), (c, blas.Rows(0, n))
-        whole = partial(blas.gemm_block, transpose, False, (m, n, k), 1.0, *operands, 0.0, *result)
-        bites = partial(blas.product, transpose, (m, n, k), *operands, False, *result)
-        matrix = a.reshape(k, m).T if transpose else a.reshape(m, k)
-        bites()
-        np.testing.assert_allclose(c.reshape(m, n), matrix @ b.reshape(k, n), 1e-3, 1e-2, err_msg=label)
+        left, right = a.reshape(k, m).T if transpose else a.reshape(m, k), b.reshape(k, n)
+        by_blas = partial(np.matmul, left, right, out=np.empty((m, n), np.float32))
+        in_a, in_b = Rows(0, m if transpose else k), Rows(0, n)
+        ours = partial(product, transpose, False, (m, n, k), a, in_a, b, in_b, False, c, in_b)
+        ours()
+        np.testing.assert_allclose(c.reshape(m, n), left @ right, 1e-3, 1e-2, err_msg=label)
         with one_blas_thread():
-            seconds = take_turns({"one call": whole, "bites": bites}, rounds, REST, LEAST)
+            seconds = take_turns({"BLAS": by_blas, "tinydl": ours}, rounds, REST, LEAST)
         cells = "".join(f"{2e-9 * m * n * k / statistics.median(values):>10.0f}" for values in seconds.values())
-        print(f"SciPy's, one thread: {label:<27}{cells}", flush=True)
+        print(f"one thread: {label:<36}{cells}", flush=True)
     seconds = take_turns({SGEMM: sgemm()}, rounds, REST, LEAST)
     rate = 2e-9 * SIDE**3 / statistics.median(seconds[SGEMM])
     label = f"NumPy's, {plural(THREADS)}: {SIDE}^3"

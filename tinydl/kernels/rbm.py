@@ -1,7 +1,7 @@
 """The restricted Boltzmann machine: the conditional probabilities of its units, and an update of its parameters.
 
-BLAS computes the products and adds the two phases of the gradient to the weights in place, so an update makes no
-temporary array as large as the weights. Large products are divided among threads, by rows.
+The products add the two phases of the gradient to the weights in place, so an update makes no temporary array as large
+as the weights. Large products are divided among threads, by rows.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .machine.blas import Rows, gemm_block, product
 from .machine.codes import SIGMOID
 from .machine.compile import kernel
 from .machine.loops import add_column_sums, finish
+from .machine.product import Rows, product
 from .machine.threads import WORTH_SHARING, Part, parts_for, share
 
 
@@ -65,10 +65,7 @@ def _affine(part, x, transpose, W, bias, y):
             y[i, j] = bias[j]
     flat_x, flat_W, flat_y = x.reshape(-1), W.reshape(-1), y.reshape(-1)
     in_x, in_W, in_y = Rows(part.start * inputs, inputs), Rows(0, W.shape[1]), Rows(part.start * units, units)
-    if transpose:
-        gemm_block(False, True, (rows, units, inputs), 1.0, flat_x, in_x, flat_W, in_W, 1.0, flat_y, in_y)
-    else:
-        product(False, (rows, units, inputs), flat_x, in_x, flat_W, in_W, True, flat_y, in_y)
+    product(False, transpose, (rows, units, inputs), flat_x, in_x, flat_W, in_W, True, flat_y, in_y)
 
 
 @kernel()
@@ -115,6 +112,6 @@ def _add_phase(part, factor, p, v, target):
         for j in range(hidden):
             scaled[m, j] = scale * p[m, part.start + j]
     product(
-        True, (hidden, visible, n), scaled.reshape(-1), Rows(0, hidden), v.reshape(-1), Rows(0, visible), True,
+        True, False, (hidden, visible, n), scaled.reshape(-1), Rows(0, hidden), v.reshape(-1), Rows(0, visible), True,
         target.reshape(-1), Rows(part.start * visible, visible),
     )  # fmt: skip

@@ -15,9 +15,9 @@ import math
 import numpy as np
 
 from .losses import _mean_squared_error
-from .machine.blas import Rows, gemm_block
 from .machine.compile import kernel
-from .machine.loops import add_column_sums, bias_and_relu, mask, transpose
+from .machine.loops import add_column_sums, bias_and_relu, mask
+from .machine.product import Rows, product
 from .machine.simd import prefetch
 from .optimizers import _adam, _rmsprop, _sgd
 
@@ -34,21 +34,22 @@ def _gather(source, order, start, rows, width, target):
 
 
 @kernel(inline="always")
-def _fetch(source, order, start, rows, width):
-    """Begin to load the rows that `_gather` will copy. Shuffled rows come from anywhere in memory: waiting for each of
-    them in turn would take as long as all the rest of a small step."""
-    line = 64 // source.itemsize
+def _fetch(x, y, order, start, rows, width, width_of_y):
+    """Begin to load rows that the next step will gather. Shuffled rows come from anywhere in memory: waiting for each of
+    them in turn would take as long as all the rest of a small step. A few are asked for at a time, because the
+    processor waits once some twenty of them are on their way."""
+    line = 64 // x.itemsize
     for r in range(start, min(start + rows, order.size)):
-        at = order[r] * width
-        for j in range(0, width, line):
-            prefetch(source, at + j)
-        prefetch(source, at + width - 1)
+        for j in range(0, width + line - 1, line):
+            prefetch(x, order[r] * width + min(j, width - 1))
+        for j in range(0, width_of_y + line - 1 if y.size else 0, line):
+            prefetch(y, order[r] * width_of_y + min(j, width_of_y - 1))
 
 
 @kernel()
 def steps(
     x, y, order, start, count, batch_size, widths, W_at, b_at, relu, y_at, params, grads, m, v, rule, t, rates,
-    epsilons, settings, parts, decays, values, da, other, W_T, targets, total,
+    epsilons, settings, parts, decays, values, da, other, targets, total,
 ):  # fmt: skip
     """Take up to `count` steps on the rows order[start:], batch_size rows each; return how many were taken.
 
@@ -63,18 +64,18 @@ def steps(
     """
     layers = W_at.size
     last = y_at[layers]
-    none = params[:0]
-    sums = np.empty(W_T.size)  # at least as long as the widest layer
+    none, share = params[:0], -(-batch_size // (2 * layers))
+    sums = np.empty(widths.max())
     for step in range(count):
         first = start + step * batch_size
         n = min(batch_size, order.size - first)
         _gather(x, order, first, n, widths[0], values)
-        _fetch(x, order, first + n, batch_size, widths[0])
         for layer in range(layers):
+            _fetch(x, y, order, first + n + layer * share, share, widths[0], widths[layers])
             inputs, units, to = widths[layer], widths[layer + 1], y_at[layer + 1]
-            gemm_block(
-                False, False, (n, units, inputs), 1.0, values, Rows(y_at[layer], inputs), params,
-                Rows(W_at[layer], units), 0.0, values, Rows(to, units),
+            product(
+                False, False, (n, units, inputs), values, Rows(y_at[layer], inputs), params, Rows(W_at[layer], units),
+                False, values, Rows(to, units),
             )  # fmt: skip
             b = none if b_at[layer] < 0 else params
             bias_and_relu(values, to, n, units, b, b_at[layer], relu[layer])
@@ -82,7 +83,6 @@ def steps(
         predicted = values[last : last + size]
         if y.size:
             _gather(y, order, first, n, widths[layers], targets)
-            _fetch(y, order, first + n, batch_size, widths[layers])
         wanted = targets[:size] if y.size else values[:size]
         loss = _mean_squared_error(predicted, wanted)
         if not math.isfinite(loss):
@@ -92,11 +92,12 @@ def steps(
             da[k] = (predicted[k] - wanted[k]) * factor
         for back in range(layers):
             layer = layers - 1 - back
+            _fetch(x, y, order, first + n + (layers + back) * share, share, widths[0], widths[layers])
             inputs, units, at = widths[layer], widths[layer + 1], y_at[layer + 1]
             if relu[layer]:
                 mask(da, values[at : at + n * units], 0, da, 0, n * units)
-            gemm_block(
-                True, False, (inputs, units, n), 1.0, values, Rows(y_at[layer], inputs), da, Rows(0, units), 0.0, grads,
+            product(
+                True, False, (inputs, units, n), values, Rows(y_at[layer], inputs), da, Rows(0, units), False, grads,
                 Rows(W_at[layer], units),
             )  # fmt: skip
             if b_at[layer] >= 0:
@@ -105,9 +106,8 @@ def steps(
                 for j in range(units):
                     grads[b_at[layer] + j] = sums[j]
             if layer:
-                transpose(params, W_at[layer], inputs, units, W_T)
-                gemm_block(
-                    False, False, (n, inputs, units), 1.0, da, Rows(0, units), W_T, Rows(0, inputs), 0.0, other,
+                product(
+                    False, True, (n, inputs, units), da, Rows(0, units), params, Rows(W_at[layer], units), False, other,
                     Rows(0, inputs),
                 )  # fmt: skip
                 da, other = other, da

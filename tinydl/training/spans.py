@@ -50,9 +50,6 @@ class Spans:
         self.values = np.empty(self.widths.sum() * batch, parameters.dtype)
         largest = self.widths.max() * batch
         self.da, self.other, self.targets = (np.empty(largest, parameters.dtype) for _ in range(3))
-        self.W_T = np.empty(
-            max(int((self.widths[:-1] * self.widths[1:]).max()), int(self.widths.max())), parameters.dtype
-        )
 
     @classmethod
     def of(
@@ -121,7 +118,7 @@ class Spans:
             place.batches * self.rows.batch_size, len(rates), self.rows.batch_size, self.widths, self.W_at, self.b_at,
             self.relu, self.y_at, model.parameters, model.gradients, m, v, RULES[type(optimizer)],
             optimizer.iterations + 1, rates, epsilons, settings, ranges, np.array([d for *_, d in parts]), self.values,
-            self.da, self.other, self.W_T, self.targets, total,
+            self.da, self.other, self.targets, total,
         )  # fmt: skip
         optimizer.iterations += taken
         place.batches += taken

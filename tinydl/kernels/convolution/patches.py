@@ -15,9 +15,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..machine.blas import Rows, product
 from ..machine.compile import kernel
 from ..machine.loops import add, bias_and_relu, clear, copy, masked_gradient
+from ..machine.product import Rows, product
 from ..machine.threads import parts_for, share
 from ..machine.window import Window
 from ..twins import or_complex
@@ -148,10 +148,10 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
         pixels, to = (end - row) * ow, row * ow * f
         if lowered:
             _im2col_rows(x, window, oh, ow, row, end, cols)
-            product(False, (pixels, f, patches), flat_cols, in_cols, W, in_W, False, flat_y, Rows(to, f))
+            product(False, False, (pixels, f, patches), flat_cols, in_cols, W, in_W, False, flat_y, Rows(to, f))
         else:
             in_x = Rows(row * ow * patches, patches)
-            product(False, (pixels, f, patches), flat_x, in_x, W, in_W, False, flat_y, Rows(to, f))
+            product(False, False, (pixels, f, patches), flat_x, in_x, W, in_W, False, flat_y, Rows(to, f))
         bias_and_relu(flat_y, to, pixels, f, b, 0, relu)
 
 
@@ -178,13 +178,13 @@ def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, 
         if lowered:
             if dW.size:
                 _im2col_rows(x, window, oh, ow, row, end, cols)
-                product(True, (patches, f, pixels), flat_cols, wide, da, narrow, True, dW, narrow)
+                product(True, False, (patches, f, pixels), flat_cols, wide, da, narrow, True, dW, narrow)
             if need_dx:
-                product(False, (pixels, patches, f), da, narrow, W_T, wide, False, flat_dcols, wide)
+                product(False, False, (pixels, patches, f), da, narrow, W_T, wide, False, flat_dcols, wide)
                 _col2im_rows(dcols, window, oh, ow, row, end, dx)
         else:
             here = Rows(row * ow * patches, patches)
             if dW.size:
-                product(True, (patches, f, pixels), flat_x, here, da, narrow, True, dW, narrow)
+                product(True, False, (patches, f, pixels), flat_x, here, da, narrow, True, dW, narrow)
             if need_dx:
-                product(False, (pixels, patches, f), da, narrow, W_T, wide, False, flat_dx, here)
+                product(False, False, (pixels, patches, f), da, narrow, W_T, wide, False, flat_dx, here)

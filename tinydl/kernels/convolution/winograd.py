@@ -39,10 +39,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..machine.blas import Rows, product
 from ..machine.compile import kernel
 from ..machine.loops import clear
 from ..machine.memory import empty, scratch
+from ..machine.product import Rows, product
 from ..machine.threads import Part, parts_for, share
 from ..machine.window import Window
 
@@ -124,7 +124,8 @@ def _forward_part(part, x, U, b, tiling, relu, t, y):
         input_tiles(x, tiling, first, last, tile, V)
         for p in range(places):
             in_V, in_U, in_M = Rows(p * c, of_V), Rows(p * c * f, f), Rows(p * f, of_M)
-            product(False, (last - first, f, c), flat_V, in_V, flat_U, in_U, False, flat_M, in_M)  # M[p] = V[p] @ U[p]
+            # M[p] = V[p] @ U[p]
+            product(False, False, (last - first, f, c), flat_V, in_V, flat_U, in_U, False, flat_M, in_M)
         output_tiles(M, b, relu, tiling, first, last, tile, y, 0, f)
 
 
@@ -152,9 +153,9 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx,
             in_V, in_dM, in_dU = Rows(p * c, of_V), Rows(p * f, of_dM), Rows(p * c * f, f)
             # dU[p] += V[p].T @ dM[p]; then dV[p] = dM[p] @ U[p].T overwrites V[p]
             if dU.size:
-                product(True, (c, f, last - first), flat_V, in_V, flat_dM, in_dM, True, flat_dU, in_dU)
+                product(True, False, (c, f, last - first), flat_V, in_V, flat_dM, in_dM, True, flat_dU, in_dU)
             if dx.size:
                 in_U_T = Rows(p * c * f, c)
-                product(False, (last - first, c, f), flat_dM, in_dM, flat_U, in_U_T, False, flat_V, in_V)
+                product(False, False, (last - first, c, f), flat_dM, in_dM, flat_U, in_U_T, False, flat_V, in_V)
         if dx.size:
             input_gradient_tiles(V, tiling, first, last, tile, dx, 0, c, plus)

@@ -19,9 +19,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..machine.blas import Rows, product
 from ..machine.compile import kernel
+from ..machine.loops import transpose
 from ..machine.memory import empty, scratch
+from ..machine.product import Rows, product
 from ..machine.threads import parts_for, share
 from ..machine.window import Window
 
@@ -97,7 +98,7 @@ def _forward_blocks(part, V, tiles, W, b, relu, tiling, y):
                 weight_transform(size, flat_W, (c0 + i) * f + f0, c * f, k, U, i * filters, pairs, filters)
             for p in range(places):
                 in_V, in_M = Rows(p * tiles * c + c0, c), Rows(p * tiles * filters, filters)
-                product(False, (tiles, filters, channels), V, in_V, U, Rows(p * pairs, filters), c0 > 0, M, in_M)
+                product(False, False, (tiles, filters, channels), V, in_V, U, Rows(p * pairs, filters), c0 > 0, M, in_M)
         output_tiles(Tiles(M, filters, tiles * filters), b, relu, tiling, 0, tiles, tile, y, f0, filters)
 
 
@@ -116,27 +117,19 @@ def _backward_blocks(part, V, dM, tiles, W, tiling, dW, dx):
             pairs = channels * filters
             for p in range(places if dW.size else 0):
                 in_V, in_dM = Rows(p * tiles * c + c0, c), Rows(p * tiles * f + f0, f)
-                product(True, (channels, filters, tiles), V, in_V, dM, in_dM, False, U, Rows(p * pairs, filters))
+                product(True, False, (channels, filters, tiles), V, in_V, dM, in_dM, False, U, Rows(p * pairs, filters))
             for i in range(channels if dW.size else 0):
                 weight_gradient(size, U, i * filters, pairs, k, flat_dW, (c0 + i) * f + f0, c * f, filters)
             if not dx.size:
                 continue
             for p in range(k * k):
-                _transpose(flat_W, (p * c + c0) * f + f0, f, channels, filters, W_T, p * pairs)
+                transpose(flat_W, (p * c + c0) * f + f0, f, channels, filters, W_T, p * pairs)
             weight_transform(size, W_T, 0, pairs, k, U, 0, pairs, pairs)
             for p in range(places):
                 in_dM, in_dV = Rows(p * tiles * f + f0, f), Rows(p * tiles * channels, channels)
-                product(False, (tiles, channels, filters), dM, in_dM, U, Rows(p * pairs, channels), f0 > 0, dV, in_dV)
+                in_U = Rows(p * pairs, channels)
+                product(False, False, (tiles, channels, filters), dM, in_dM, U, in_U, f0 > 0, dV, in_dV)
         if dx.size:
             input_gradient_tiles(
                 Tiles(dV, channels, tiles * channels), tiling, 0, tiles, tile, dx, c0, channels, dx[:0]
             )  # fmt: skip
-
-
-@kernel()
-def _transpose(source, at, apart, rows, columns, target, to):
-    """Write the transpose of a rows x columns matrix, whose rows begin `apart` entries apart, into target."""
-    for i in range(rows):
-        p, q = np.uintp(at + i * apart), np.uintp(to + i)
-        for j in range(np.uintp(columns)):
-            target[q + j * np.uintp(rows)] = source[p + j]

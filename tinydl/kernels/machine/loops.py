@@ -62,13 +62,13 @@ def bias_and_relu(y, at, rows, columns, b, b_at, relu):
 
 
 @kernel()
-def transpose(source, at, rows, columns, target):
-    """target = source.T, for the rows x columns matrix that begins at source[at]."""
+def transpose(source, at, step, rows, columns, target, to):
+    """target[to:] = M.T, for the rows x columns matrix M whose rows begin at source[at], source[at + step], ..."""
     height, width = np.uintp(rows), np.uintp(columns)
     for j in range(width):
-        first, to = np.uintp(at) + j, j * height
+        first, place = np.uintp(at) + j, np.uintp(to) + j * height
         for i in range(height):
-            target[to + i] = source[first + i * width]
+            target[place + i] = source[first + i * np.uintp(step)]
 
 
 @kernel(inline="always")

@@ -120,6 +120,37 @@ def constant(kind: Any, weight: float) -> ir.Constant:
     return ir.Constant(kind, weight)
 
 
+def repeated(builder: ir.IRBuilder, value: Any, lanes: int) -> Any:
+    """LLVM code for a vector with the same number in every lane."""
+    kind, zeros = ir.VectorType(value.type, lanes), ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, zeros.type.element(0))
+    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), zeros)
+
+
+def masked_load(builder: ir.IRBuilder, pointer: Any, count: Any, size: int) -> Any:
+    """LLVM code that loads the first `count` lanes of a vector of numbers of `size` bytes; the others become 0."""
+    vector = pointer.type.pointee
+    return _masked(builder, "load", vector, vector, pointer, count, size, ir.Constant(vector, None))
+
+
+def masked_store(builder: ir.IRBuilder, value: Any, pointer: Any, count: Any, size: int) -> Any:
+    """LLVM code that stores the first `count` lanes of a vector of numbers of `size` bytes."""
+    return _masked(builder, "store", value.type, ir.VoidType(), pointer, count, size, value)
+
+
+def _masked(
+    builder: ir.IRBuilder, name: str, vector: Any, result: Any, pointer: Any, count: Any, size: int, value: Any
+) -> Any:
+    lanes = vector.count
+    numbers = ir.Constant(ir.VectorType(count.type, lanes), list(range(lanes)))
+    mask = builder.icmp_signed("<", numbers, repeated(builder, count, lanes))
+    align = ir.Constant(ir.IntType(32), size)
+    arguments = [pointer, align, mask, value] if name == "load" else [value, pointer, align, mask]
+    kind = ir.FunctionType(result, [each.type for each in arguments])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.{name}.v{lanes}f{8 * size}.p0")
+    return builder.call(function, arguments)
+
+
 def register_product(rows: int, vectors: int) -> Callable[..., None]:
     """Return a function for kernels that computes a matrix product of `rows` rows and `vectors` vectors in registers:
 

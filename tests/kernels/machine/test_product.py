@@ -1,4 +1,4 @@
-"""BLAS inside compiled kernels: products equal NumPy's, and arrays that BLAS would read past are rejected."""
+"""Matrix products inside compiled kernels equal NumPy's, and arrays that they would read past are rejected."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numba.core.errors import TypingError
+from tinydl.kernels.machine.product import DEEP, FAR, FEWEST, Rows, matmul, product
 
 from tests.kernels.comparing import DTYPES, normal
-from tinydl.kernels.machine.blas import BITE, SIDE, Rows, gemm, product
 
 ROUNDING: dict[Any, float] = {np.float32: 2e-7, np.float64: 4e-16}  # relative, times sqrt(products in a sum)
 

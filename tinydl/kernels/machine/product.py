@@ -1,0 +1,209 @@
+"""Matrix products inside compiled kernels.
+
+`product` multiplies `Rows` of flat arrays, `matmul` whole matrices; both can transpose and accumulate. A block of c
+stays in registers until it is complete. With AVX-512 it has 8 rows of 3 vectors: 24 sums, to which every step adds the
+products of a column of a, 8 numbers, and a row of b, 3 vectors. A BLAS library does the same on copies of both operands
+that suit the cache. The pieces of a convolution are in the cache already, so copying them would cost more than it
+saves; and the loops here are compiled for the processor they run on, whichever code OPENBLAS_CORETYPE asks for.
+`python -m benchmarks.convolution` prints the speed of these products beside that of BLAS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from .compile import kernel
+from .loops import copy, transpose
+from .simd import masked_load, masked_store, repeated
+
+# A block of c: its rows, and the vectors of a row. The sums, as many vectors of b, and an entry of a have to fit into
+# the processor's registers: 32 of 64 bytes with AVX-512, 16 of 32 bytes with AVX2.
+VECTOR, HEIGHT, WIDEST = (64, 8, 3) if get_host_cpu_features().get("avx512f") else (32, 6, 2)
+DEEP = 256  # rows of b at a time, which stay in the L1 cache
+FEWEST = 200  # rows of c for which copying a panel of b pays
+FAR = 512  # entries between rows of b; rows farther apart compete for the same places of the L1 cache
+
+
+class Rows(NamedTuple):
+    """The rows of a matrix in a flat array: row i begins at entry start + i step.
+
+    (The array is passed separately: Numba counts references to arrays in tuples, which is slow for small products.)
+    """
+
+    start: int
+    step: int
+
+
+def column_block(vectors: int, whole: bool) -> Callable[..., None]:
+    """Return a function for kernels that computes `columns` columns of a product, at most `vectors` vectors of them:
+
+        c[c_at + i c_row + q] = sum_k a[a_at + i a_row + k a_step] b[b_at + k b_step + q]
+
+    for i < rows, k < length and q < columns; with `add`, the sum is added to c.
+    """
+
+    @intrinsic
+    def apply(typingctx, rows, length, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row):
+        for array in (a, b, c):
+            if array.dtype != c.dtype or array.layout != "C" or c.dtype not in (types.float32, types.float64):
+                expected = "C-contiguous arrays, all float32 or all float64"
+                raise TypingError(f"product: expected {expected}, got {a}, {b}, {c}")
+        size = c.dtype.bitwidth // 8
+        lanes = VECTOR // size
+
+        def codegen(context, builder, signature, args):
+            a, b, c = (context.make_array(signature.args[at])(context, builder, args[at]).data for at in (3, 7, 11))
+            rows, length, columns, _, a_at, a_row, a_step, _, b_at, b_step, add, _, c_at, c_row = args
+            vector = ir.VectorType(context.get_value_type(signature.args[11].dtype), lanes)
+            zero = ir.Constant(vector, None)
+
+            def number(value: int) -> ir.Constant:
+                return ir.Constant(rows.type, value)
+
+            last = builder.sub(columns, number((vectors - 1) * lanes))  # columns in the last vector
+
+            def place(base, at, v):
+                return builder.bitcast(builder.gep(base, [builder.add(at, number(v * lanes))]), vector.as_pointer())
+
+            def load(pointer, v):
+                if whole or v < vectors - 1:
+                    return builder.load(pointer, align=size)
+                return masked_load(builder, pointer, last, size)
+
+            def block(first, height):
+                """Rows first .. first + height - 1 of c."""
+                i = [builder.add(first, number(r)) for r in range(height)]
+                from_a = [builder.gep(a, [builder.add(a_at, builder.mul(a_row, each))]) for each in i]
+                to = [builder.add(c_at, builder.mul(c_row, each)) for each in i]
+                places = {(r, v): place(c, to[r], v) for r in range(height) for v in range(vectors)}
+                sums = {key: cgutils.alloca_once(builder, vector) for key in places}  # LLVM turns them into registers
+                with builder.if_else(add) as (then, otherwise):
+                    with then:
+                        for (r, v), pointer in places.items():
+                            builder.store(load(pointer, v), sums[r, v])
+                    with otherwise:
+                        for each in sums.values():
+                            builder.store(zero, each)
+                with cgutils.for_range(builder, length) as inner:
+                    at = builder.add(b_at, builder.mul(inner.index, b_step))
+                    factors = [load(place(b, at, v), v) for v in range(vectors)]
+                    along = builder.mul(inner.index, a_step)
+                    for r in range(height):
+                        entry = repeated(builder, builder.load(builder.gep(from_a[r], [along])), lanes)
+                        for v, factor in enumerate(factors):
+                            term = builder.fmul(entry, factor, flags=("contract",))
+                            total = builder.fadd(builder.load(sums[r, v]), term, flags=("contract",))
+                            builder.store(total, sums[r, v])
+                for (r, v), pointer in places.items():
+                    total = builder.load(sums[r, v])
+                    if whole or v < vectors - 1:
+                        builder.store(total, pointer, align=size)
+                    else:
+                        masked_store(builder, total, pointer, last, size)
+
+            whole = builder.sub(rows, builder.srem(rows, number(HEIGHT)))
+            with cgutils.for_range_slice(builder, number(0), whole, number(HEIGHT), inc=True) as (i, _):
+                block(i, HEIGHT)
+            first = whole
+            for height in (4, 2, 1):
+                fits = builder.icmp_signed(">=", builder.sub(rows, first), number(height))
+                with builder.if_then(fits):
+                    block(first, height)
+                first = builder.select(fits, builder.add(first, number(height)), first)
+            return context.get_dummy_value()
+
+        n = types.intp
+        return types.void(n, n, n, a, n, n, n, b, n, n, types.boolean, c, n, n), codegen
+
+    return apply
+
+
+_1, _2, _3 = (column_block(vectors, False) for vectors in (1, 2, 3))
+_w1, _w2, _w3 = (column_block(vectors, True) for vectors in (1, 2, 3))
+
+
+@kernel()
+def product(transpose_a, transpose_b, sizes, a, in_a, b, in_b, accumulate, c, in_c):
+    """c = op(a) @ op(b) or, if `accumulate`, c += op(a) @ op(b), where op transposes or leaves the matrix as it is.
+
+    sizes = m, n, k: op(a) is m x k, op(b) is k x n, c is m x n. Shapes are not checked; `matmul` checks them.
+    """
+    m, n, k = sizes
+    a_row, a_step = (1, in_a.step) if transpose_a else (in_a.step, 1)
+    if transpose_b or (m >= FEWEST and in_b.step > FAR):
+        _by_panels(transpose_b, m, n, k, a, in_a.start, a_row, a_step, b, in_b, accumulate, c, in_c)
+        return
+    for k_from in range(0, max(k, 1), DEEP):
+        deep, add = min(DEEP, k - k_from), accumulate or k_from > 0
+        a_at, j = in_a.start + k_from * a_step, 0
+        while j < n:
+            columns, at = _columns(n - j, c), in_b.start + k_from * in_b.step + j
+            _block(m, deep, columns, a, a_at, a_row, a_step, b, at, in_b.step, add, c, in_c.start + j, in_c.step)
+            j += columns
+
+
+@kernel()
+def _by_panels(transpose_b, m, n, k, a, a_at, a_row, a_step, b, in_b, accumulate, c, in_c):
+    """As `product`, on copies of a few columns of op(b) at a time: if b is transposed, or if its rows are so far apart
+    that they compete for the same places of the cache."""
+    b_step, b_column = (1, in_b.step) if transpose_b else (in_b.step, 1)
+    panel = np.empty(min(k, DEEP) * _columns(n, c), b.dtype)
+    for k_from in range(0, max(k, 1), DEEP):
+        deep, add, j = min(DEEP, k - k_from), accumulate or k_from > 0, 0
+        while j < n:
+            columns, at = _columns(n - j, c), in_b.start + k_from * b_step + j * b_column
+            if transpose_b:
+                transpose(b, at, in_b.step, columns, deep, panel, 0)
+            for r in range(0 if transpose_b else deep):
+                copy(b, at + r * in_b.step, panel, r * columns, columns)
+            a_from = a_at + k_from * a_step
+            _block(m, deep, columns, a, a_from, a_row, a_step, panel, 0, columns, add, c, in_c.start + j, in_c.step)
+            j += columns
+
+
+@kernel(inline="always")
+def _columns(left, c):
+    """The columns of the next block if `left` columns are left: whole vectors, of 4 rather 2 and 2 than 3 and 1."""
+    lanes = VECTOR // c.itemsize
+    return min(left, lanes * (2 if 3 * lanes < left <= 4 * lanes else WIDEST))
+
+
+@kernel()
+def _block(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row):
+    """`column_block` for at most WIDEST vectors."""
+    lanes = VECTOR // c.itemsize
+    if columns == 2 * lanes:
+        _w2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    elif columns == 3 * lanes:
+        _w3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    elif columns == lanes:
+        _w1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    elif columns > 2 * lanes:
+        _3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    elif columns > lanes:
+        _2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    else:
+        _1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+
+
+@kernel()
+def matmul(transpose_a, transpose_b, a, b, accumulate, c):
+    """`product` of whole C-contiguous matrices. Raises ValueError if their shapes do not match."""
+    m, n = c.shape
+    k = a.shape[0] if transpose_a else a.shape[1]
+    rows, columns = (a.shape[1] if transpose_a else a.shape[0]), (b.shape[0] if transpose_b else b.shape[1])
+    if rows != m or columns != n or (b.shape[1] if transpose_b else b.shape[0]) != k:
+        raise ValueError("matmul: the shapes of the matrices do not match: was a parameter array replaced by another?")
+    product(
+        transpose_a, transpose_b, (m, n, k), a.reshape(-1), Rows(0, a.shape[1]), b.reshape(-1), Rows(0, b.shape[1]),
+        accumulate, c.reshape(-1), Rows(0, n),
+    )  # fmt: skip
