@@ -65,14 +65,19 @@ def _max_forward(part, x, window, y, where):
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
+    flat_x, flat_y, flat_where = x.reshape(-1), y.reshape(-1), where.reshape(-1)
     for image in range(part.start, part.stop):
         for i in range(oh):
             for j in range(ow):
-                best, place = y[image, i, j], where[image, i, j]
-                new = True
-                for p in range(max(0, top - i * sh), min(kh, h + top - i * sh)):
-                    for q in range(max(0, left - j * sw), min(kw, w + left - j * sw)):
-                        row, at = x[image, i * sh + p - top, j * sw + q - left], np.uint16(p * kw + q)
+                u, v = i * sh - top, j * sw - left
+                if kh == 2 and kw == 2 and u >= 0 and v >= 0 and u + 2 <= h and v + 2 <= w:
+                    to = ((image * oh + i) * ow + j) * c
+                    _max_of_four(flat_x, ((image * h + u) * w + v) * c, c, w * c, flat_y, flat_where, to)
+                    continue
+                best, place, new = y[image, i, j], where[image, i, j], True
+                for p in range(max(0, -u), min(kh, h - u)):
+                    for q in range(max(0, -v), min(kw, w - v)):
+                        row, at = x[image, u + p, v + q], np.uint16(p * kw + q)
                         if new:
                             new = False
                             for k in range(c):
@@ -80,9 +85,33 @@ def _max_forward(part, x, window, y, where):
                                 place[k] = at
                             continue
                         for k in range(c):
-                            won = row[k] > best[k] or (row[k] != row[k] and best[k] == best[k])  # NaN is largest
+                            won = _larger(row[k], best[k])
                             best[k] = row[k] if won else best[k]
                             place[k] = at if won else place[k]
+
+
+@kernel(inline="always")
+def _larger(a, b):
+    """Whether a > b, where NaN is the largest number. (Written without `or`, which would prevent vector code.)"""
+    return (not a <= b) & (b == b)
+
+
+@kernel(inline="always")
+def _max_of_four(x, at, c, below, y, where, to):
+    """The maxima of a whole 2x2 window, for all channels in one pass: a pass per pixel takes twice as long.
+
+    The window begins at x[at]; its second row lies `below` entries further. The results begin at y[to] and where[to].
+    """
+    c, p, q, target = np.uintp(c), np.uintp(at), np.uintp(at + below), np.uintp(to)
+    for k in range(c):
+        largest, place = x[p + k], np.uint16(0)
+        won = _larger(x[p + c + k], largest)
+        largest, place = x[p + c + k] if won else largest, np.uint16(1) if won else place
+        won = _larger(x[q + k], largest)
+        largest, place = x[q + k] if won else largest, np.uint16(2) if won else place
+        won = _larger(x[q + c + k], largest)
+        largest, place = x[q + c + k] if won else largest, np.uint16(3) if won else place
+        y[target + k], where[target + k] = largest, place
 
 
 @kernel()
