@@ -37,6 +37,7 @@ TABLE = [
     ("winograd_5", convolution(3, 64, 64, 9)),  # 9 tiles of 5x5, or 9 of 6x6
     ("winograd_6", convolution(3, 512, 512, 14)),
     ("winograd_blocks_6", convolution(3, 512, 512, 14, n=2)),  # many channels, few tiles
+    ("winograd_blocks_6", convolution(3, 256, 256, 4, n=128)),  # 128 tiles of 6x6, though 512 of 5x5
     ("winograd_blocks_5", convolution(2, 512, 512, 14, n=2)),
     ("direct", convolution(5, 16, 32, 32)),
     ("direct", convolution(3, 32, 64, 32, strides=2)),

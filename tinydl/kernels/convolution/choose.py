@@ -82,7 +82,8 @@ def _whole_vectors(conv: Convolution) -> bool:
 
 
 def _many_channels_few_tiles(conv: Convolution) -> bool:
-    return min(conv.c, conv.f) >= MANY_CHANNELS and 0 < tiles_in(conv.window, conv.output, 5) <= FEW_TILES
+    tiles = tiles_in(conv.window, conv.output, best_size(conv.window, conv.output))
+    return min(conv.c, conv.f) >= MANY_CHANNELS and 0 < tiles <= FEW_TILES
 
 
 def _some_channels(conv: Convolution) -> bool:
