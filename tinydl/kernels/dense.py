@@ -20,7 +20,8 @@ from .sums import over_rows
 from .twins import or_complex
 
 LINE = 16  # numbers in a cache line
-ROWS = 64  # rows of W at a time in backward
+ROWS = 256  # rows of W at a time in backward
+FEW = 8  # rows of x for which W is read along its rows: reading it from memory then takes most of the time
 
 
 @or_complex
@@ -57,9 +58,12 @@ def backward(
     da = activation_gradient(dy, y, activation)
     if db.size:
         db += over_rows(da)
-    da_T = np.ascontiguousarray(da.T)
     dx = np.empty(x.shape if need_dx else (0, 0), x.dtype)
     lines = max(1, inputs // LINE)
+    if n <= FEW:
+        share(parts_for(lines, 2 * W.size * n), lines, _backward_part_of_few, da, x, W, dW, accumulate, dx)
+        return dx
+    da_T = np.ascontiguousarray(da.T)
     share(parts_for(lines, 2 * W.size * n), lines, _backward_part, da, da_T, x, W, dW, accumulate, dx)
     return dx
 
@@ -86,13 +90,42 @@ def _affine_part(part, x, W, b, relu, y):
     units = W.shape[1]
     start, stop = _range_of(part, units)
     flat_y = y.reshape(-1)
-    in_W = Rows(start, units)  # for both W and y
-    product(
-        False, False, (n, stop - start, inputs), x.reshape(-1), Rows(0, inputs), W.reshape(-1), in_W, False, flat_y,
-        in_W,
-    )  # fmt: skip
+    if n <= FEW:
+        _few_rows(x, W, start, stop, y)
+    else:
+        in_W = Rows(start, units)  # for both W and y
+        product(
+            False, False, (n, stop - start, inputs), x.reshape(-1), Rows(0, inputs), W.reshape(-1), in_W, False, flat_y,
+            in_W,
+        )  # fmt: skip
     for i in range(n):
         bias_and_relu(flat_y, i * units + start, 1, stop - start, b, start, relu)
+
+
+@kernel()
+def _few_rows(x, W, start, stop, y):
+    """Write columns start .. stop - 1 of x @ W into y, going through W once, along its rows, four of them at a time."""
+    n, inputs = x.shape
+    units = np.uintp(W.shape[1])
+    flat_W, flat_y, first, width = W.reshape(-1), y.reshape(-1), np.uintp(start), np.uintp(stop - start)
+    for r in range(n):
+        y[r, start:stop] = 0
+    fours = inputs - inputs % 4
+    for k in range(0, fours, 4):
+        row1 = np.uintp(k) * units + first
+        row2, row3, row4 = row1 + units, row1 + units + units, row1 + units + units + units
+        for r in range(n):
+            to, a1, a2, a3, a4 = np.uintp(r) * units + first, x[r, k], x[r, k + 1], x[r, k + 2], x[r, k + 3]
+            for j in range(width):
+                flat_y[to + j] += (a1 * flat_W[row1 + j] + a2 * flat_W[row2 + j]) + (
+                    a3 * flat_W[row3 + j] + a4 * flat_W[row4 + j]
+                )
+    for k in range(fours, inputs):
+        row = np.uintp(k) * units + first
+        for r in range(n):
+            to, entry = np.uintp(r) * units + first, x[r, k]
+            for j in range(width):
+                flat_y[to + j] += entry * flat_W[row + j]
 
 
 @kernel()
@@ -150,3 +183,27 @@ def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
             for r in range(n):
                 for k in range(here):
                     dx[r, i + k] = dx_T[k, r]
+
+
+@kernel(fastmath={"reassoc", "contract"})  # allows the sums of dx to be split into vector lanes
+def _backward_part_of_few(part, da, x, W, dW, accumulate, dx):
+    """`_backward_part` for few rows of x: dW[i] = sum_r x[r, i] da[r] and dx[r, i] = W[i] . da[r], one i at a time."""
+    n, inputs = x.shape
+    units = np.uintp(W.shape[1])
+    flat_da, flat_W, flat_dW = da.reshape(-1), W.reshape(-1), dW.reshape(-1)
+    start, stop = _range_of(part, inputs)
+    for i in range(start, stop):
+        row = np.uintp(i) * units
+        if dW.size and not accumulate:
+            for j in range(units):
+                flat_dW[row + j] = 0
+        for r in range(n):
+            first, entry = np.uintp(r) * units, x[r, i]
+            if dW.size:
+                for j in range(units):
+                    flat_dW[row + j] += entry * flat_da[first + j]
+            if dx.size:
+                total = dx.dtype.type(0)
+                for j in range(units):
+                    total += flat_W[row + j] * flat_da[first + j]
+                dx[r, i] = total

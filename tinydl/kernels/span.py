@@ -35,8 +35,8 @@ def _gather(source, order, start, rows, width, target):
 
 @kernel(inline="always")
 def _fetch(x, y, order, start, rows, width, width_of_y):
-    """Begin to load rows that the next step will gather. Shuffled rows come from anywhere in memory: waiting for each of
-    them in turn would take as long as all the rest of a small step. A few are asked for at a time, because the
+    """Begin to load rows that the next step will gather. Shuffled rows come from anywhere in memory: waiting for each
+    of them in turn would take as long as all the rest of a small step. A few are asked for at a time, because the
     processor waits once some twenty of them are on their way."""
     line = 64 // x.itemsize
     for r in range(start, min(start + rows, order.size)):

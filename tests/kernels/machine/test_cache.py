@@ -104,7 +104,7 @@ def cold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Copy, Step]:
 @pytest.mark.slow
 def test_the_first_process_says_what_it_does_and_the_next_compiles_nothing(cold: tuple[Copy, Step]) -> None:
     copy, first = cold
-    assert {"dense._affine", "losses._mean_squared_error", "optimizers._adam", "machine.blas.gemm"} <= set(
+    assert {"dense._affine", "losses._mean_squared_error", "optimizers._adam", "machine.product.matmul"} <= set(
         first.compiled
     )
     (line,) = first.said
@@ -144,13 +144,13 @@ def test_a_folder_that_cannot_be_made_stops_nothing(cold: tuple[Copy, Step], tmp
 
 @pytest.mark.slow
 def test_an_edit_reaches_the_kernels_that_call_what_was_edited(cold: tuple[Copy, Step]) -> None:
-    """Numba's own cache checks only the kernel's own file, here dense.py, and not blas.py, whose code it contains."""
+    """Numba's own cache checks only the kernel's own file, here dense.py, and not product.py, whose code it contains."""
     copy, first = cold
     before = copy.files()
-    copy.edit("kernels/machine/blas.py", "(n, m, k), alpha, b, in_b,", "(n, m, k), 10 * alpha, b, in_b,")
+    copy.edit("kernels/machine/product.py", "builder.fadd(builder.load(", "builder.fsub(builder.load(")
     changed = copy.step()
     assert changed.loss != pytest.approx(first.loss, rel=0.1)
-    assert {name.rsplit(".", 1)[0] for name in changed.compiled} == {"dense", "machine.blas"}
+    assert {name.rsplit(".", 1)[0] for name in changed.compiled} == {"dense", "machine.product"}
     functions = [sorted(name.split(".py")[0] for name in files) for files in (copy.files(), before)]
     assert functions[0] == functions[1]  # old versions are deleted
 
@@ -325,7 +325,7 @@ def test_a_fingerprint_covers_all_that_a_file_imports_from_kernels() -> None:
 
     machine = {"machine/compile.py", "machine/cache.py"}
     assert of("losses.py") == {"losses.py", "twins.py", *machine}
-    assert of("dense.py") >= {"dense.py", "activations.py", "machine/blas.py", "machine/loops.py", *machine}
+    assert of("dense.py") >= {"dense.py", "activations.py", "machine/product.py", "machine/loops.py", *machine}
     assert "convolution/winograd_tiles.py" in of("convolution/winograd.py")
     assert {f"convolution/{way}.py" for way in ("direct", "patches", "winograd")} <= of("convolution/choose.py")
     assert cache.fingerprint(cache.KERNELS / "dense.py") != cache.fingerprint(cache.KERNELS / "losses.py")

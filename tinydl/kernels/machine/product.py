@@ -44,11 +44,12 @@ class Rows(NamedTuple):
 
 
 def column_block(vectors: int, whole: bool) -> Callable[..., None]:
-    """Return a function for kernels that computes `columns` columns of a product, at most `vectors` vectors of them:
+    """Return a function for kernels that computes `columns` columns of a product, which take `vectors` vectors:
 
         c[c_at + i c_row + q] = sum_k a[a_at + i a_row + k a_step] b[b_at + k b_step + q]
 
-    for i < rows, k < length and q < columns; with `add`, the sum is added to c.
+    for i < rows, k < length and q < columns; with `add`, the sum is added to c. Unless the columns fill `whole`
+    vectors, masks keep the last one from reading and writing beyond them.
     """
 
     @intrinsic
@@ -110,10 +111,9 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
                     else:
                         masked_store(builder, total, pointer, last, size)
 
-            whole = builder.sub(rows, builder.srem(rows, number(HEIGHT)))
-            with cgutils.for_range_slice(builder, number(0), whole, number(HEIGHT), inc=True) as (i, _):
+            first = builder.sub(rows, builder.srem(rows, number(HEIGHT)))  # of the rows left by blocks of full height
+            with cgutils.for_range_slice(builder, number(0), first, number(HEIGHT), inc=True) as (i, _):
                 block(i, HEIGHT)
-            first = whole
             for height in (4, 2, 1):
                 fits = builder.icmp_signed(">=", builder.sub(rows, first), number(height))
                 with builder.if_then(fits):
@@ -127,8 +127,8 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
     return apply
 
 
-_1, _2, _3 = (column_block(vectors, False) for vectors in (1, 2, 3))
-_w1, _w2, _w3 = (column_block(vectors, True) for vectors in (1, 2, 3))
+_1, _2, _3 = (column_block(vectors, True) for vectors in (1, 2, 3))
+_part1, _part2, _part3 = (column_block(vectors, False) for vectors in (1, 2, 3))
 
 
 @kernel()
@@ -181,18 +181,18 @@ def _columns(left, c):
 def _block(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row):
     """`column_block` for at most WIDEST vectors."""
     lanes = VECTOR // c.itemsize
-    if columns == 2 * lanes:
-        _w2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
-    elif columns == 3 * lanes:
-        _w3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
-    elif columns == lanes:
-        _w1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
-    elif columns > 2 * lanes:
+    if columns == 3 * lanes:
         _3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
-    elif columns > lanes:
+    elif columns == 2 * lanes:
         _2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
-    else:
+    elif columns == lanes:
         _1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    elif columns > 2 * lanes:
+        _part3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    elif columns > lanes:
+        _part2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    else:
+        _part1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
 
 
 @kernel()
