@@ -14,7 +14,7 @@ from .activations import gradient as activation_gradient
 from .machine.codes import LINEAR, RELU, SIGMOID
 from .machine.compile import kernel
 from .machine.loops import add_column_sums, bias_and_relu, finish, mask
-from .machine.product import Rows, matmul, product
+from .machine.product import DEEP, Rows, matmul, product
 from .machine.threads import WORTH_SHARING, parts_for, share
 from .sums import over_rows
 from .twins import or_complex
@@ -108,24 +108,30 @@ def _few_rows(x, W, start, stop, y):
     n, inputs = x.shape
     units = np.uintp(W.shape[1])
     flat_W, flat_y, first, width = W.reshape(-1), y.reshape(-1), np.uintp(start), np.uintp(stop - start)
-    for r in range(n):
-        y[r, start:stop] = 0
-    fours = inputs - inputs % 4
-    for k in range(0, fours, 4):
-        row1 = np.uintp(k) * units + first
-        row2, row3, row4 = row1 + units, row1 + units + units, row1 + units + units + units
+    sums = np.empty((n, stop - start), y.dtype)  # of DEEP products each, as in machine/product.py
+    for k_from in range(0, inputs, DEEP):
+        k_to = min(k_from + DEEP, inputs)
+        fours = k_from + (k_to - k_from) // 4 * 4
+        sums[:] = 0
+        for k in range(k_from, fours, 4):
+            row1 = np.uintp(k) * units + first
+            row2, row3, row4 = row1 + units, row1 + units + units, row1 + units + units + units
+            for r in range(n):
+                total, a1, a2, a3, a4 = sums[r], x[r, k], x[r, k + 1], x[r, k + 2], x[r, k + 3]
+                for j in range(width):
+                    total[j] += (a1 * flat_W[row1 + j] + a2 * flat_W[row2 + j]) + (
+                        a3 * flat_W[row3 + j] + a4 * flat_W[row4 + j]
+                    )
+        for k in range(fours, k_to):
+            row = np.uintp(k) * units + first
+            for r in range(n):
+                total, entry = sums[r], x[r, k]
+                for j in range(width):
+                    total[j] += entry * flat_W[row + j]
         for r in range(n):
-            to, a1, a2, a3, a4 = np.uintp(r) * units + first, x[r, k], x[r, k + 1], x[r, k + 2], x[r, k + 3]
+            total, to = sums[r], np.uintp(r) * units + first
             for j in range(width):
-                flat_y[to + j] += (a1 * flat_W[row1 + j] + a2 * flat_W[row2 + j]) + (
-                    a3 * flat_W[row3 + j] + a4 * flat_W[row4 + j]
-                )
-    for k in range(fours, inputs):
-        row = np.uintp(k) * units + first
-        for r in range(n):
-            to, entry = np.uintp(r) * units + first, x[r, k]
-            for j in range(width):
-                flat_y[to + j] += entry * flat_W[row + j]
+                flat_y[to + j] = total[j] if k_from == 0 else flat_y[to + j] + total[j]
 
 
 @kernel()

@@ -28,7 +28,9 @@ from .simd import masked_load, masked_store, repeated
 # A block of c: its rows, and the vectors of a row. The sums, as many vectors of b, and an entry of a have to fit into
 # the processor's registers: 32 of 64 bytes with AVX-512, 16 of 32 bytes with AVX2.
 VECTOR, HEIGHT, WIDEST = (64, 8, 3) if get_host_cpu_features().get("avx512f") else (32, 6, 2)
-DEEP = 256  # rows of b at a time, which stay in the L1 cache
+# Rows of b at a time, which stay in the L1 cache. Sums of so many products each are added up: in a single sum of many
+# thousands, rounding errors would be several times larger.
+DEEP = 256
 FEWEST = 200  # rows of c for which copying a panel of b pays
 FAR = 512  # entries between rows of b; rows farther apart compete for the same places of the L1 cache
 
@@ -87,13 +89,8 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
                 to = [builder.add(c_at, builder.mul(c_row, each)) for each in i]
                 places = {(r, v): place(c, to[r], v) for r in range(height) for v in range(vectors)}
                 sums = {key: cgutils.alloca_once(builder, vector) for key in places}  # LLVM turns them into registers
-                with builder.if_else(add) as (then, otherwise):
-                    with then:
-                        for (r, v), pointer in places.items():
-                            builder.store(load(pointer, v), sums[r, v])
-                    with otherwise:
-                        for each in sums.values():
-                            builder.store(zero, each)
+                for each in sums.values():
+                    builder.store(zero, each)
                 with cgutils.for_range(builder, length) as inner:
                     at = builder.add(b_at, builder.mul(inner.index, b_step))
                     factors = [load(place(b, at, v), v) for v in range(vectors)]
@@ -104,6 +101,9 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
                             term = builder.fmul(entry, factor, flags=("contract",))
                             total = builder.fadd(builder.load(sums[r, v]), term, flags=("contract",))
                             builder.store(total, sums[r, v])
+                with builder.if_then(add):
+                    for (r, v), pointer in places.items():
+                        builder.store(builder.fadd(load(pointer, v), builder.load(sums[r, v])), sums[r, v])
                 for (r, v), pointer in places.items():
                     total = builder.load(sums[r, v])
                     if whole or v < vectors - 1:
