@@ -1,0 +1,103 @@
+"""tinydl."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from benchmarks.suite import plan
+from benchmarks.suite.task import ROWS, Built, Task, labelled, over, table_of, with_gradient
+from tinydl import Model
+from tinydl.optimizers import SGD, Adam, Optimizer
+
+
+class Still(Optimizer):
+    """Leaves the parameters as they are: for a step of forward and backward only."""
+
+    def update(self, params: Any, grads: Any, learning_rate: float) -> None:
+        pass
+
+
+class Terminal(io.StringIO):
+    """A terminal that discards its output, so that the progress bar still does all its work."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def compiled(task: Task, loss: Any) -> Model:
+    model = plan.build(*task.network)
+    optimizers: dict[str, Any] = {
+        "adam": partial(Adam, task.rate, epsilon=1e-7), "sgd": partial(SGD, task.rate, 0.9), "": partial(Still, 0.0),
+    }  # fmt: skip
+    model.compile(optimizers[task.optimizer](), loss)
+    return model
+
+
+def train(task: Task) -> Built:
+    from tinydl.losses import SoftmaxCrossEntropy
+
+    model = compiled(task, SoftmaxCrossEntropy())
+    return Built(over(model.train_on_batch, labelled(task)), model.parameters.size, task.batch)
+
+
+def infer(task: Task) -> Built:
+    model = plan.build(*task.network)
+    step = over(lambda x, y: model.predict_on_batch(x)[0, 0], labelled(task))
+    return Built(step, model.parameters.size, task.batch)
+
+
+def epoch(task: Task) -> Built:
+    """An epoch of the public `fit`, with History, progress bar and a checkpoint of the epoch."""
+    from tinydl.callbacks import ModelCheckpoint
+    from tinydl.losses import MeanSquaredError
+
+    model, x = compiled(task, MeanSquaredError()), table_of(task)
+    folder = tempfile.TemporaryDirectory()
+
+    def step() -> float:
+        checkpoint = ModelCheckpoint(Path(folder.name) / "model.safetensors", "loss", save_best_only=True)
+        with mock.patch("sys.stderr", Terminal()):
+            history = model.fit(x, x, epochs=1, batch_size=task.batch, callbacks=[checkpoint])
+        return history.history["loss"][-1]
+
+    return Built(step, model.parameters.size, ROWS)
+
+
+def layer(task: Task) -> Built:
+    from tinydl.kernels.machine.threads import one_blas_thread
+    from tinydl.layers import Dense
+
+    model = plan.build(*task.network)
+    (only,), (x, dy) = model.layers, with_gradient(task)
+    if isinstance(only, Dense):
+        only.accumulate = False  # as in training
+
+    @one_blas_thread()  # as in training
+    def step() -> float:
+        if not isinstance(only, Dense):
+            only.zero_grad()
+        only.forward(x, training=True)
+        return float(only.backward(dy).flat[0])
+
+    return Built(step, model.parameters.size, task.batch)
+
+
+def check(task: Task) -> Built:
+    """A gradient check of the whole network in random directions, in float64."""
+    import numpy as np
+
+    from tinydl.gradcheck import check_model
+    from tinydl.losses import SoftmaxCrossEntropy
+
+    model, (x, y) = plan.build(*task.network), labelled(task)[0]
+
+    def step() -> float:
+        report = check_model(model, x=x.astype(np.float64), y=y, loss=SoftmaxCrossEntropy(), mode="directional")
+        return float(report.passed)
+
+    return Built(step, model.parameters.size, 1)

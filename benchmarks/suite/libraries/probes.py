@@ -1,0 +1,100 @@
+"""The machine's own speed, in a process of its own that takes turns with the contestants.
+
+fma         the peak of fused multiply-adds: 24 chains of vectors that stay in registers, on every thread
+sgemm       NumPy's product of two matrices of 2048 x 2048
+bandwidth   c = a + b on vectors of 32 MB, on every thread: bytes read and written (not those read to be overwritten)
+
+The first two are in operations per second, the third is in bytes per second.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from threadpoolctl import threadpool_info
+
+SIDE, CHAINS, ROUNDS, LENGTH = 2048, 24, 8_000_000, 8 << 20
+
+
+def fma_loop() -> tuple[Callable[[int], float], int]:
+    """A function of a number of rounds, compiled for this processor, and its operations per round."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    lanes = 16 if llvm.get_host_cpu_features().get("avx512f") else 8
+    module, count, real = ir.Module("probe"), ir.IntType(64), ir.FloatType()
+    vector = ir.VectorType(real, lanes)
+    function = ir.Function(module, ir.FunctionType(real, [count]), "fma_loop")
+    entry, loop, end = (function.append_basic_block(name) for name in ("entry", "loop", "end"))
+    builder = ir.IRBuilder(entry)
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    at = builder.phi(count)
+    at.add_incoming(ir.Constant(count, 0), entry)
+    fma = ir.Function(module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}f32")
+    factor, term = (ir.Constant(vector, [value] * lanes) for value in (0.5, 1.0))
+    chains = [builder.phi(vector) for _ in range(CHAINS)]
+    for start, chain in enumerate(chains):
+        chain.add_incoming(ir.Constant(vector, [float(start)] * lanes), entry)
+        chain.add_incoming(builder.call(fma, [chain, factor, term]), loop)
+    following = builder.add(at, ir.Constant(count, 1))
+    at.add_incoming(following, loop)
+    builder.cbranch(builder.icmp_signed("<", following, function.args[0]), loop, end)
+    builder.position_at_end(end)
+    total = chains[0]
+    for chain in chains[1:]:
+        total = builder.fadd(total, chain)
+    builder.ret(builder.extract_element(total, ir.Constant(ir.IntType(32), 0)))
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2
+    )
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(str(module)), machine)
+    engine.finalize_object()
+    call = ctypes.CFUNCTYPE(ctypes.c_float, ctypes.c_int64)(engine.get_function_address("fma_loop"))
+
+    def run(rounds: int, engine: object = engine) -> float:  # the engine owns the code
+        return float(call(rounds))
+
+    return run, 2 * CHAINS * lanes
+
+
+def together(threads: int, run: Callable[[int], object]) -> float:
+    """Seconds until `run(k)` has returned on every thread k."""
+    others = [threading.Thread(target=run, args=(k,)) for k in range(1, threads)]
+    start = time.perf_counter()
+    for thread in others:
+        thread.start()
+    run(0)
+    for thread in others:
+        thread.join()
+    return time.perf_counter() - start
+
+
+class Probes:
+    """The three measurements with a number of threads, and the core that NumPy's BLAS is written for."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.loop, self.operations = fma_loop()
+        self.a, self.b, self.c = np.random.default_rng(0).standard_normal((3, SIDE, SIDE), np.float32)
+        self.vectors = np.ones((3, threads, LENGTH), np.float32)
+        self.core = ", ".join(sorted({str(each.get("architecture")) for each in threadpool_info()}))
+        self.measure()
+
+    def measure(self) -> dict[str, float]:
+        x, y, z = self.vectors
+        fma = min(together(self.threads, lambda k: self.loop(ROUNDS)) for _ in range(2))
+        moved = min(together(self.threads, lambda k: np.add(x[k], y[k], out=z[k])) for _ in range(3))
+        start = time.perf_counter()
+        np.matmul(self.a, self.b, out=self.c)
+        product = time.perf_counter() - start
+        return {
+            "fma": self.threads * ROUNDS * self.operations / fma,
+            "sgemm": 2 * SIDE**3 / product,
+            "bandwidth": self.vectors.nbytes / moved,
+        }
