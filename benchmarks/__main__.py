@@ -1,8 +1,8 @@
 """The benchmark suite: `python -m benchmarks --help`."""
 
-from __future__ import annotations
+import sys
 
 from benchmarks.suite.command import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks.autoencoder_fit import BATCH_SIZE, FEATURES, NETWORKS, torch_epoch, torch_network
+from benchmarks.suite.libraries import pytorch
+from benchmarks.suite.plan import of
+from tinydl import Model, models
 from tinydl.datasets import creditcard
 from tinydl.detection import detection_metrics, reconstruction_error
 from tinydl.losses import MeanSquaredError
@@ -27,7 +30,11 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "examples" / "fraud"))
 from report import BOOK_PREVALENCE
 from splits import book_split
 
-EPOCHS = {"vanilla": 30, "deep": 50}
+BATCH_SIZE, FEATURES = 64, 29
+NETWORKS: dict[str, tuple[Callable[..., Model], float, int]] = {
+    "vanilla": (models.vanilla_autoencoder, 1e-4, 30),
+    "deep": (models.deep_autoencoder, 5e-5, 50),
+}
 
 
 class Predictor:
@@ -52,20 +59,23 @@ def main() -> None:
         data = creditcard.load(args.data, download=args.download)
     except (OSError, ValueError) as trouble:
         parser.error(str(trouble))
+    torch.set_num_threads(1)
     for name in ("vanilla", "deep") if args.deep else ("vanilla",):
-        build, sizes, rate = NETWORKS[name]
+        build, rate, epochs = NETWORKS[name]
         figures: dict[str, list[float]] = {"tinydl": [], "PyTorch": []}
         for seed in range(args.seeds):
             split = book_split(data, seed)
             ours = build(FEATURES, seed=seed)
             ours.compile(Adam(rate, epsilon=1e-7), MeanSquaredError())
             x = split.x_train
-            if ours.fit(x, x, epochs=EPOCHS[name], batch_size=BATCH_SIZE, verbose=0).interrupted:
+            if ours.fit(x, x, epochs=epochs, batch_size=BATCH_SIZE, verbose=0).interrupted:
                 raise KeyboardInterrupt
-            theirs, optimizer = torch_network(sizes, rate, {"fused": True}, seed)
-            epoch = torch_epoch(theirs, optimizer, split.x_train)
-            for _ in range(EPOCHS[name]):
-                epoch()
+            torch.manual_seed(seed)
+            theirs = pytorch.chain(of(ours))
+            optimizer = torch.optim.Adam(theirs.parameters(), rate, eps=1e-7, fused=True)
+            step = pytorch.rows_loop(theirs, optimizer, x, BATCH_SIZE)
+            for _ in range(epochs * (len(x) // BATCH_SIZE)):
+                step()
             for side, model in (("tinydl", ours), ("PyTorch", Predictor(theirs))):
                 metrics = detection_metrics(split.y_test, reconstruction_error(model, split.x_test), [BOOK_PREVALENCE])
                 figures[side].append(metrics["at_prevalence"]["0.00858"]["average_precision"])

@@ -1,8 +1,8 @@
 """tinydl beside PyTorch, Keras on TensorFlow and on JAX, plain JAX, scikit-learn and ONNX Runtime, on this machine.
 
 Every contestant of a row has a process of its own. All take turns, and the machine's own speed is measured in the same
-rounds. Peers that are not installed are skipped: `pip install -e ".[benchmarks]"` installs them all. Ctrl-C ends the
-run and prints what there is.
+rounds. Peers that are not installed are skipped: pip install -e ".[benchmarks]" installs them all. Ctrl-C ends the run
+and prints what there is.
 """
 
 from __future__ import annotations
@@ -13,59 +13,80 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks.suite import report, suite
+from benchmarks.suite import compare, page, report, scaling, suite
 from benchmarks.suite.header import header
 from benchmarks.suite.results import Run
 from benchmarks.suite.rows import ROWS, Row
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 BASELINE = Path(__file__).resolve().parents[1] / "baseline.json"
+ROUNDS, QUICK_ROUNDS = 5, 3
 
 
 def parser() -> argparse.ArgumentParser:
-    words = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    words.add_argument("--quick", action="store_true", help="only the rows that matter most, in a few minutes")
-    words.add_argument(
-        "--only", metavar="WORD", action="append", default=[], help="only rows with this word in their name"
+    words = argparse.ArgumentParser(
+        "python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    words.add_argument(
-        "--peers", action=argparse.BooleanOptionalAction, default=True, help="also time the peers (default)"
-    )
-    words.add_argument(
-        "--threads", type=int, default=min(2, CORES), help="threads per contestant (default %(default)s)"
-    )
-    words.add_argument("--rounds", type=int, help="rounds (default 5; 3 with --quick)")
-    words.add_argument("--seconds", type=float, default=0.5, help="least seconds per turn (default %(default)s)")
-    words.add_argument("--save", metavar="FILE", help="keep the run in this file")
-    words.add_argument("--list", action="store_true", help="list the rows, and stop")
+    add = words.add_argument
+    add("--quick", action="store_true", help="only the rows that matter most, in a few minutes")
+    add("--only", metavar="WORD", nargs="+", default=[], help="only rows whose group or name has one of these words")
+    add("--list", action="store_true", help="list the rows as GROUP: NAME, and stop")
+    add("--peers", action=argparse.BooleanOptionalAction, default=True, help="time the peers beside tinydl (default)")
+    add("--threads", type=int, default=min(2, CORES), help="threads per contestant (default %(default)s)")
+    add("--rounds", type=int, help=f"turns of each contestant (default {ROUNDS}; {QUICK_ROUNDS} with --quick)")
+    add("--seconds", type=float, default=0.5, help="least seconds per turn (default %(default)s)")
+    add("--save", metavar="FILE", help="keep the run in this file")
+    add("--show", metavar="FILE", help="instead of running, show the run in this file")
+    add(
+        "--compare", metavar="FILE", nargs="?", const=BASELINE,
+        help="compare with the run in this file (default benchmarks/baseline.json); exit with 1 if a row is slower",
+    )  # fmt: skip
+    add("--docs", action="store_true", help="write docs/benchmarks.md and its pictures")
     return words
 
 
 def chosen(options: argparse.Namespace) -> list[Row]:
     """The rows that the options ask for."""
-    rows = [row for row in ROWS if row.quick or not options.quick]
-    if options.only:
-        wanted = [word.lower() for word in options.only]
-        rows = [row for row in rows if any(word in f"{row.group}: {row.name}".lower() for word in wanted)]
-    return rows
+    wanted = [word.lower() for word in options.only]
+    return [
+        row for row in ROWS
+        if (row.quick or not options.quick)
+        and (not wanted or any(word in f"{row.group}: {row.name}".lower() for word in wanted))
+    ]  # fmt: skip
 
 
-def main() -> None:
+def measured(options: argparse.Namespace, rows: list[Row]) -> Run:
+    """Run the rows; Ctrl-C ends the run early."""
+    rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
+    settings = suite.Settings(rounds, options.seconds, options.threads, options.peers)
+    run = Run(header(settings), [])
+    with contextlib.suppress(KeyboardInterrupt):
+        suite.run(rows, settings, run, Run.load(BASELINE) if BASELINE.exists() else None)
+    return run
+
+
+def main() -> int:
+    """Return the exit code: 1 if a row has become slower than in the run that --compare names."""
     words = parser()
     options = words.parse_args()
     rows = chosen(options)
     if options.list:
         print("\n".join(f"{row.group}: {row.name}" for row in rows))
-        return
+        return 0
     if not rows:
         words.error(f"--only {' '.join(options.only)}: no such row; --list lists them")
-    settings = suite.Settings(
-        options.rounds or (3 if options.quick else 5), options.seconds, options.threads, options.peers
-    )
-    run = Run(header(settings), [])
-    with contextlib.suppress(KeyboardInterrupt):
-        suite.run(rows, settings, run, Run.load(BASELINE) if BASELINE.exists() else None)
+    run = Run.load(options.show) if options.show else measured(options, rows)
     print(report.text(run))
+    if curves := scaling.text(run):
+        print(f"\n{curves}")
     if options.save:
         run.save(options.save)
-        print(f"Written to {options.save}", file=sys.stderr)
+        print(f"Written: {options.save}", file=sys.stderr)
+    if options.docs:
+        for path in page.write(run):
+            print(f"Written: {path}", file=sys.stderr)
+    if not options.compare:
+        return 0
+    earlier = Run.load(options.compare)
+    print(f"\n{compare.text(earlier, run)}")
+    return int(compare.slower(earlier, run))

@@ -18,10 +18,10 @@ FLOAT = 4  # bytes
 
 
 def build(builder: str, options: dict[str, Any]) -> Model:
-    """The model of `tinydl.models` with this name or, for "layer", a model of a single layer."""
-    if builder == "layer":
-        layer = getattr(layers, options["layer"])(**options["arguments"])
-        return Model([layer], tuple(options["input_shape"]))
+    """The model of `tinydl.models` with this name or, for "layers", a chain of layers by their names."""
+    if builder == "layers":
+        chain = [getattr(layers, name)(**arguments) for name, arguments in options["layers"]]
+        return Model(chain, tuple(options["input_shape"]))
     if "input_shape" in options:
         options = {**options, "input_shape": tuple(options["input_shape"])}
     return getattr(models, builder)(**options)

@@ -10,16 +10,15 @@ from benchmarks.suite.results import Measured, Result, Run, spread
 from benchmarks.suite.rows import GROUPS
 from tinydl.files import markdown_table
 
+UNITS = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
 LOST = {"lost": "**lost**", "missed": "**missed**"}
 
 
 def duration(seconds: float) -> str:
     """A time in the unit that suits it, with three digits."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size:
-            break
+    unit, size = next((pair for pair in UNITS if seconds >= pair[1]), UNITS[-1])
     value = seconds / size
-    return f"{value:.{max(0, 2 - int(math.log10(max(value, 1e-9)) if value >= 1 else 0))}f} {unit}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f} {unit}" if value else "0"
 
 
 def per_call(result: Result, seconds: float) -> float:
@@ -35,21 +34,20 @@ def head(run: Run) -> str:
     """The machine, its speed, and the versions."""
     header = run.header
     probes = header.get("probes", {})
-    speeds = (
-        f"{probes['fma'] / 1e9:.0f} GFLOP/s (fused multiply-adds), {probes['sgemm'] / 1e9:.0f} GFLOP/s (sgemm of 2048 x "
-        f"2048), {probes['bandwidth'] / 1e9:.0f} GB/s"
-        if probes else "not measured"
-    )  # fmt: skip
+    fma, sgemm, bandwidth = (f"{probes.get(name, 0) / 1e9:.0f}" for name in ("fma", "sgemm", "bandwidth"))
     unset = ", ".join(header["unset"])
     lines = [
         f"- {machine(header)}, {header['threads']} threads unless a row says otherwise; NumPy's BLAS runs the code for "
         f"{header.get('core', 'an unknown core')}",
-        f"- the machine's own speed, measured in the same run: {speeds}",
+        f"- the machine's own speed, measured in the same run: {fma} GFLOP/s of fused multiply-adds, {sgemm} GFLOP/s "
+        f"of sgemm (2048 x 2048), {bandwidth} GB/s",
         f"- {header['date']}, {header['rounds']} rounds of {header['seconds']:g} seconds; "
         + ", ".join(f"{name} {version}" for name, version in header["versions"].items()),
     ]
     if unset:
-        lines.append(f"- {unset} was set, and was unset for this run: it slows down NumPy and tinydl, and no peer")
+        lines.append(
+            f"- {unset}: set on this machine, and unset for this run, as it slows down NumPy and tinydl, but no peer"
+        )
     return "\n".join(lines)
 
 
@@ -126,16 +124,6 @@ def _detail(result: Result, each: Measured) -> list[str]:
     return [each.name, duration(per_call(result, each.median)), wide, times, processor, *shares, memory]
 
 
-def missing(run: Run) -> str:
-    """The contestants that did not run, each trouble once."""
-    seen: dict[str, list[str]] = {}
-    for result in run.results:
-        for name, trouble in result.missing.items():
-            seen.setdefault(f"{name}: {trouble}", []).append(result.row)
-    return "\n".join(f"- {trouble} ({', '.join(rows)})" for trouble, rows in seen.items())
-
-
 def text(run: Run) -> str:
     """What a run prints."""
-    parts = [head(run), overview(run), "## All contestants", details(run)]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join([head(run), overview(run), details(run)])

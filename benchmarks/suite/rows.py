@@ -22,10 +22,11 @@ GROUPS = {
     "check": "Gradient check in float64, of random directions",
     "scaling": "Further points of the scaling curves",
 }
-FEATURES, LARGE = 29, [224, 224, 3]
+FEATURES = 29
 STEP = ("torch last", "tf")
 STEPS = ("torch last", "torch", "torch compile", "tf", "xla", "jax")
 EPOCHS = ("torch loop", "torch loop compile", "tf", "xla", "keras jax", "jax", "scan", "sklearn")
+SCAN = ("torch loop", "scan")
 PREDICTIONS = ("torch last", "torch compile", "onnx")
 
 Network = tuple[str, dict[str, Any]]
@@ -77,6 +78,14 @@ DEEP: Network = ("deep_autoencoder", {"n_features": FEATURES})
 BOOK: Network = ("cifar_cnn", {})
 RESNET20: Network = ("resnet_cifar", {"depth": 20})
 VGG16: Network = ("vgg", {"depth": 16})
+TANH: Network = (
+    "layers",
+    {
+        "layers": [["Dense", {"units": 32, "activation": "tanh"}], ["Dense", {"units": 16, "activation": "tanh"}],
+                   ["Dense", {"units": 4}]],
+        "input_shape": [4],
+    },
+)  # fmt: skip
 
 
 def epoch(name: str, network: Network, peers: tuple[str, ...], batch: int = 64, **more: Any) -> Row:
@@ -85,7 +94,7 @@ def epoch(name: str, network: Network, peers: tuple[str, ...], batch: int = 64, 
 
 
 def layer(name: str, kind: str, arguments: dict[str, Any], shape: tuple[int, ...], batch: int = 128) -> Row:
-    network = "layer", {"layer": kind, "arguments": arguments, "input_shape": list(shape)}
+    network = "layers", {"layers": [[kind, arguments]], "input_shape": list(shape)}
     peers = ("torch last", "tf") if len(shape) == 3 else ("torch loop", "tf")
     return Row(name, "layers", "layer", network, batch, peers)
 
@@ -109,11 +118,12 @@ ROWS = [
     epoch(
         "contractive autoencoder", ("contractive_autoencoder", {"n_features": FEATURES}), ("torch loop", "jax", "scan")
     ),
-    *(epoch(f"vanilla autoencoder, batch {n}", VANILLA, ("torch loop", "scan"), n) for n in (1, 16, 256, 4096)),
+    *(epoch(f"vanilla autoencoder, batch {n}", VANILLA, SCAN, n) for n in (1, 16, 256, 4096)),
     *(
-        epoch(f"vanilla autoencoder, {units} units", (VANILLA[0], {**VANILLA[1], "hidden": units}), ("torch loop", "scan"))
+        epoch(f"vanilla autoencoder, {units} units", (VANILLA[0], {**VANILLA[1], "hidden": units}), SCAN)
         for units in (8, 64, 128, 512)
     ),
+    epoch("dense 4-32-16-4 with tanh, batch 10,000", TANH, SCAN, 10_000),
     Row("LeNet-5", "small", "train", ("lenet5", {}), 128, STEPS, required=Required(2.5, "PyTorch"), quick=True),
     Row("CNN for 8x8 digits", "small", "train", ("digits_cnn", {}), 128, STEPS, "adam"),
     Row(
@@ -171,4 +181,15 @@ ROWS = [
     Row("ResNet-20 beside a busy process", "disturbed", "train", RESNET20, 128, STEP, load=True),
     Row("ResNet-20, four trainings at once", "disturbed", "train", RESNET20, 128, STEP, copies=4),
     Row("gradient check of the book CNN, batch 2", "check", "check", BOOK, 2, ("torch",), rounds=3),
+    *(
+        Row(f"ResNet-{depth}", "scaling", "train", ("resnet_cifar", {"depth": depth}), 128, STEP) for depth in (32, 56)
+    ),
+    *(
+        Row(
+            f"ResNet-18, {size}x{size}", "scaling", "train",
+            ("resnet", {"depth": 18, "input_shape": [size, size, 3]}), 2, STEP, rate=1e-4,
+        )
+        for size in (32, 64, 128)
+    ),
+    Row("book CNN, one thread", "scaling", "train", BOOK, 128, STEP, "adam", threads=1),
 ]  # fmt: skip

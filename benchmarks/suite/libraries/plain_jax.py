@@ -21,7 +21,8 @@ class Pass:
     """What the layers of one forward pass share: random numbers, running statistics, and terms of the loss."""
 
     def __init__(self, key: Any, state: list[Any]) -> None:
-        self.key, self.state, self.new, self.penalty = key, iter(state), [], 0.0  # type: ignore[var-annotated]
+        self.key, self.state, self.penalty = key, iter(state), 0.0
+        self.new: list[Any] = []
 
     def random(self) -> Any:
         self.key, key = jax.random.split(self.key)
@@ -30,7 +31,8 @@ class Pass:
 
 def initial(plan: list[dict[str, Any]], rng: np.random.Generator) -> tuple[list[Any], list[Any]]:
     """Parameters, nested as the plan is, and running statistics, in the order in which forward meets them."""
-    parameters, state = [], []
+    parameters: list[Any] = []
+    state: list[Any] = []
     for layer in plan:
         kind, size = layer["kind"], layer["out"][-1]
         if "parts" in layer:

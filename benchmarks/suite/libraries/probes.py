@@ -10,9 +10,9 @@ The first two are in operations per second, the third is in bytes per second.
 from __future__ import annotations
 
 import ctypes
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -20,6 +20,7 @@ from llvmlite import ir
 from threadpoolctl import threadpool_info
 
 SIDE, CHAINS, ROUNDS, LENGTH = 2048, 24, 8_000_000, 8 << 20
+TRIES = 4
 
 
 def fma_loop() -> tuple[Callable[[int], float], int]:
@@ -39,16 +40,17 @@ def fma_loop() -> tuple[Callable[[int], float], int]:
     fma = ir.Function(module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}f32")
     factor, term = (ir.Constant(vector, [value] * lanes) for value in (0.5, 1.0))
     chains = [builder.phi(vector) for _ in range(CHAINS)]
-    for start, chain in enumerate(chains):
+    results = [builder.call(fma, [chain, factor, term]) for chain in chains]
+    for start, (chain, result) in enumerate(zip(chains, results, strict=True)):
         chain.add_incoming(ir.Constant(vector, [float(start)] * lanes), entry)
-        chain.add_incoming(builder.call(fma, [chain, factor, term]), loop)
+        chain.add_incoming(result, loop)
     following = builder.add(at, ir.Constant(count, 1))
     at.add_incoming(following, loop)
     builder.cbranch(builder.icmp_signed("<", following, function.args[0]), loop, end)
     builder.position_at_end(end)
-    total = chains[0]
-    for chain in chains[1:]:
-        total = builder.fadd(total, chain)
+    total = results[0]
+    for result in results[1:]:
+        total = builder.fadd(total, result)
     builder.ret(builder.extract_element(total, ir.Constant(ir.IntType(32), 0)))
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2
@@ -63,33 +65,30 @@ def fma_loop() -> tuple[Callable[[int], float], int]:
     return run, 2 * CHAINS * lanes
 
 
-def together(threads: int, run: Callable[[int], object]) -> float:
-    """Seconds until `run(k)` has returned on every thread k."""
-    others = [threading.Thread(target=run, args=(k,)) for k in range(1, threads)]
-    start = time.perf_counter()
-    for thread in others:
-        thread.start()
-    run(0)
-    for thread in others:
-        thread.join()
-    return time.perf_counter() - start
-
-
 class Probes:
     """The three measurements with a number of threads, and the core that NumPy's BLAS is written for."""
 
     def __init__(self, threads: int) -> None:
-        self.threads = threads
+        self.threads, self.pool = threads, ThreadPoolExecutor(threads)
         self.loop, self.operations = fma_loop()
         self.a, self.b, self.c = np.random.default_rng(0).standard_normal((3, SIDE, SIDE), np.float32)
         self.vectors = np.ones((3, threads, LENGTH), np.float32)
         self.core = ", ".join(sorted({str(each.get("architecture")) for each in threadpool_info()}))
         self.measure()
 
+    def together(self, run: Callable[[int], object]) -> float:
+        """The fewest seconds, of several tries, until `run(k)` has returned for every thread k."""
+        seconds = []
+        for _ in range(TRIES):
+            start = time.perf_counter()
+            list(self.pool.map(run, range(self.threads)))
+            seconds.append(time.perf_counter() - start)
+        return min(seconds)
+
     def measure(self) -> dict[str, float]:
         x, y, z = self.vectors
-        fma = min(together(self.threads, lambda k: self.loop(ROUNDS)) for _ in range(2))
-        moved = min(together(self.threads, lambda k: np.add(x[k], y[k], out=z[k])) for _ in range(3))
+        fma = self.together(lambda k: self.loop(ROUNDS))
+        moved = self.together(lambda k: np.add(x[k], y[k], out=z[k]))
         start = time.perf_counter()
         np.matmul(self.a, self.b, out=self.c)
         product = time.perf_counter() - start

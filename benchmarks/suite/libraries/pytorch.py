@@ -216,7 +216,7 @@ def layer(task: Task, channels_last: bool = True) -> Built:
 
 
 def rows_loop(model: Any, optimizer: Any, x: Any, batch: int, compiled: bool = False) -> Callable[[], Any]:
-    """A step of an eager loop over shuffled rows, which adds up the loss as a tensor: reading numbers would cost more."""
+    """A step of a loop over shuffled rows. The loss is added up as a tensor: reading it as a number would cost more."""
     table, total, penalized = torch.from_numpy(x), torch.zeros(()), [m for m in model if isinstance(m, Penalized)]
 
     def loss_of(rows: Any) -> Any:

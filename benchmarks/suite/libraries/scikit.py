@@ -9,10 +9,8 @@ from benchmarks.suite.task import ROWS, Built, Task, table_of
 
 def epoch(task: Task) -> Built:
     hidden = [layer["out"][0] for layer in task.plan[:-1]]
-    model = MLPRegressor(
-        hidden, activation="relu", solver="adam", alpha=0, batch_size=task.batch, learning_rate_init=task.rate,
-        epsilon=1e-7, shuffle=True, random_state=0,
-    )  # fmt: skip
+    options = {"activation": "relu", "solver": "adam", "alpha": 0, "epsilon": 1e-7, "shuffle": True, "random_state": 0}
+    model = MLPRegressor(hidden_layer_sizes=hidden, batch_size=task.batch, learning_rate_init=task.rate, **options)
     x = table_of(task)
 
     def step() -> float:
