@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = words.add_argument
     add("--quick", action="store_true", help="only the rows that matter most, in a few minutes")
-    add("--only", metavar="WORD", nargs="+", default=[], help="only rows whose group or name has one of these words")
+    add("--only", metavar="WORD", nargs="+", default=[], help="only rows with these names, or words in GROUP: NAME")
     add("--list", action="store_true", help="list the rows as GROUP: NAME, and stop")
     add("--peers", action=argparse.BooleanOptionalAction, default=True, help="time the peers beside tinydl (default)")
     add("--threads", type=int, default=min(2, CORES), help="threads per contestant (default %(default)s)")
@@ -47,12 +47,15 @@ def parser() -> argparse.ArgumentParser:
 
 def chosen(options: argparse.Namespace) -> list[Row]:
     """The rows that the options ask for."""
-    wanted = [word.lower() for word in options.only]
-    return [
-        row for row in ROWS
-        if (row.quick or not options.quick)
-        and (not wanted or any(word in f"{row.group}: {row.name}".lower() for word in wanted))
-    ]  # fmt: skip
+    rows = [row for row in ROWS if row.quick or not options.quick]
+    return [row for row in rows if not options.only or any(wanted(word.lower(), row) for word in options.only)]
+
+
+def wanted(word: str, row: Row) -> bool:
+    """Whether a word of --only means this row: a row's whole name means this row alone."""
+    if any(word == each.name.lower() for each in ROWS):
+        return word == row.name.lower()
+    return word in f"{row.group}: {row.name}".lower()
 
 
 def measured(options: argparse.Namespace, rows: list[Row]) -> Run:

@@ -107,7 +107,7 @@ def convolution(size: int, channels: int, filters: int, kernel: int, strides: in
 
 
 def predict(name: str, network: Network, batch: int, required: Required | None = None, **more: Any) -> Row:
-    return Row(f"{name}, batch {batch}", "inference", "infer", network, batch, PREDICTIONS, required=required, **more)
+    return Row(f"{name} predicts {batch}", "inference", "infer", network, batch, PREDICTIONS, required=required, **more)
 
 
 ROWS = [
@@ -180,7 +180,7 @@ ROWS = [
     ),
     Row("ResNet-20 beside a busy process", "disturbed", "train", RESNET20, 128, STEP, load=True),
     Row("ResNet-20, four trainings at once", "disturbed", "train", RESNET20, 128, STEP, copies=4),
-    Row("gradient check of the book CNN, batch 2", "check", "check", BOOK, 2, ("torch",), rounds=3),
+    Row("gradient check of the book CNN, batch 2", "check", "check", BOOK, 2, ("torch loop",), rounds=3),
     *(
         Row(f"ResNet-{depth}", "scaling", "train", ("resnet_cifar", {"depth": depth}), 128, STEP) for depth in (32, 56)
     ),

@@ -66,7 +66,7 @@ class Process:
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
         self.errors.close()
 
 
