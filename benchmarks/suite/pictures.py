@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from benchmarks.suite.header import machine
 from benchmarks.suite.results import Result, Run
@@ -63,16 +65,14 @@ def ratios(rows: Sequence[Result], title: str, named: str, path: Path) -> None:
     fastest = [result.ratio(result.peers()[0]) for result in rows]
     colours = [BLUE if ratio >= 1 else VERMILION for ratio in fastest]
     ax.barh(at, [ratio - 1 for ratio in fastest], 0.6, left=1, color=colours, alpha=0.45)
-    seen: set[str] = set()
+    shown: dict[str, Line2D] = {}
     for y, result in enumerate(rows):
         best: dict[str, float] = {}
         for each in result.peers():
             best.setdefault(library(each.name), result.ratio(each))
         for name, ratio in best.items():
             colour, marker = LIBRARIES[name]
-            label = None if name in seen else name
-            ax.plot(ratio, y, marker, color=colour, ms=6, mec=INK, mew=0.5, ls="", label=label)
-            seen.add(name)
+            (shown[name],) = ax.plot(ratio, y, marker, color=colour, ms=6, mec=INK, mew=0.5)
     ax.set_xscale("log")
     ticks = [tick for tick in (0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50) if tick <= 1.1 * ax.get_xlim()[1]]
     ax.set_xticks(ticks, [f"{tick:g} x" for tick in ticks])
@@ -82,8 +82,15 @@ def ratios(rows: Sequence[Result], title: str, named: str, path: Path) -> None:
     ax.set_ylim(len(rows) - 0.4, -0.6)
     dress(ax, title, "above 1: tinydl is faster (bar: the fastest peer)", "")
     ax.grid(visible=False, axis="y")
-    figure.legend(loc="outside lower center", ncols=len(seen), fontsize=9, frameon=False)
+    add_legend(figure, shown)
     finish(figure, named, path)
+
+
+def add_legend(figure: Figure, shown: dict[str, Line2D]) -> None:
+    """Name the libraries below the panels, always in the same order."""
+    names = [name for name in LIBRARIES if name in shown]
+    lines = [shown[name] for name in names]
+    figure.legend(lines, names, loc="outside lower center", ncols=len(names), fontsize=10, frameon=False)
 
 
 def scaling(found: Sequence[tuple[Sweep, list[Curve]]], named: str, path: Path) -> None:
@@ -104,13 +111,13 @@ def scaling(found: Sequence[tuple[Sweep, list[Curve]]], named: str, path: Path) 
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.set_xticks(list(sweep.rows), list(map(str, sweep.rows)))
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
         ax.minorticks_off()
         dress(ax, sweep.name, sweep.quantity, "ms")
     for ax in axes[len(found) :]:
         ax.remove()
-    figure.legend(
-        list(seen.values()), list(seen), loc="outside lower center", ncols=len(seen), fontsize=11, frameon=False
-    )
+    add_legend(figure, seen)
     figure.suptitle("Time of a training step: points are measured, lines are a + b q")
     finish(figure, named, path)
 

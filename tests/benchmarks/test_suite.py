@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.suite import command, compare, plan, report, scaling
+from benchmarks.suite import command, compare, pictures, plan, report, scaling
 from benchmarks.suite.contestants import CONTESTANTS, OURS, Contestant
 from benchmarks.suite.results import Measured, Required, Result, Run
 from benchmarks.suite.rows import GROUPS, ROWS, Row
@@ -228,3 +228,14 @@ def test_curves_and_where_they_cross() -> None:
     assert scaling.crossing(ours, steep, 1) == "tinydl is ahead below 50"
     assert scaling.crossing(ours, theirs._replace(b=0.2), 1) == "tinydl is ahead throughout"
     assert math.isclose(ours.residual, 0, abs_tol=1e-12)
+
+
+def test_pictures_are_drawn(tmp_path: Path) -> None:
+    results = [
+        result(row.name, tinydl=[1.0] * 2, PyTorch=[3.0] * 2, JAX=[0.5] * 2) for row in ROWS if "book CNN" in row.name
+    ]
+    for made, batch in zip(results, (128, 1, 32, 512), strict=False):
+        made.batch = batch
+    written = pictures.draw(Run(header(), results), tmp_path)
+    assert [path.name for path in written] == ["benchmarks_training.png", "benchmarks_scaling.png"]
+    assert all(path.stat().st_size > 10_000 for path in written)
