@@ -11,6 +11,7 @@ from benchmarks.suite.rows import GROUPS
 from tinydl.files import markdown_table
 
 UNITS = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
+ABSENT = "not installed"
 LOST = {"lost": "**lost**", "missed": "**missed**"}
 
 
@@ -44,6 +45,8 @@ def head(run: Run) -> str:
         f"- {header['date']}, {header['rounds']} rounds of {header['seconds']:g} seconds; "
         + ", ".join(f"{name} {version}" for name, version in header["versions"].items()),
     ]
+    missing = {trouble for result in run.results for trouble in result.missing.values() if trouble.startswith(ABSENT)}
+    lines += [f"- {trouble}" for trouble in sorted(missing)]
     if unset:
         lines.append(
             f"- {unset}: set on this machine, and unset for this run, as it slows down NumPy and tinydl, but no peer"
@@ -82,13 +85,13 @@ def _is_lost(result: Result) -> bool:
 def _line(result: Result) -> list[str]:
     ours, peers = result.ours, result.peers()
     own = duration(per_call(result, ours.median)) if ours else "did not run"
+    peak = percent(result.share(ours, "fma")) if ours else ""
     if not ours or not peers:
-        return [result.row, own, peers[0].name if peers else "", "", "", "", ""]
+        return [result.row, own, peers[0].name if peers else "", "", "", peak, ""]
     best, each = peers[0], result.ratios(peers[0])
     times = f"{result.ratio(best):.2f} x as fast ({min(each):.2f} - {max(each):.2f})"
     if _is_lost(result):
         times = f"**lost**: {times}"
-    peak = percent(result.share(ours, "fma"))
     return [result.row, own, best.name, duration(per_call(result, best.median)), times, peak, goal(result)]
 
 
@@ -103,7 +106,8 @@ def details(run: Run) -> str:
         table += [_detail(result, each) for each in ordered]
         threads = f"{result.threads} thread{'s'[: result.threads > 1]}"
         lines += [f"#### {result.row} ({_per(result)}, {threads})", "", markdown_table(table), ""]
-        lines += [f"{name} did not run: {trouble}\n" for name, trouble in result.missing.items()]
+        troubles = {name: trouble for name, trouble in result.missing.items() if not trouble.startswith(ABSENT)}
+        lines += [f"{name} did not run: {trouble}\n" for name, trouble in troubles.items()]
     return "\n".join(lines)
 
 

@@ -94,7 +94,7 @@ def take_turns(running: list[Worker], row: Row, settings: Settings, prober: Prob
 
 def run(rows: Sequence[Row], settings: Settings, run: Run, earlier: Run | None) -> None:
     """Measure all rows into `run.results`, also if it is interrupted."""
-    prober = Prober()
+    prober, told = Prober(), set[str]()
     left = [expected(row, settings, earlier) for row in rows]
     say(f"{len(rows)} rows, about {sum(left) / 60:.0f} minutes\n")
     try:
@@ -109,7 +109,9 @@ def run(rows: Sequence[Row], settings: Settings, run: Run, earlier: Run | None) 
             verdict = result.verdict()
             say(f" {result.took:.0f} s{', ' * bool(verdict)}{verdict}; {sum(left[at + 1 :]) / 60:.0f} minutes left\n")
             for name, trouble in result.missing.items():
-                say(f"    {name}: {trouble}\n")
+                if trouble not in told:  # a library that is not installed is told once
+                    say(f"    {name}: {trouble}\n")
+                    told.add(trouble)
     finally:
         prober.stop()
 

@@ -144,6 +144,7 @@ def test_lost_rows_are_marked_and_explained() -> None:
     won = result("fast net", tinydl=[1e-3] * 3, PyTorch=[3e-3] * 3)
     alone = result("lonely net", tinydl=[1e-3] * 3)
     won.missing["JAX"] = "not installed: No module named 'jax'"
+    won.missing["PyTorch, torch.compile"] = "it has 1 parameters, expected 2"
     text = report.text(Run(header(), [lost, won, alone]))
     lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
     assert "**lost**: 0.50 x as fast (0.50 - 0.50)" in lines["slow net"]
@@ -153,7 +154,9 @@ def test_lost_rows_are_marked_and_explained() -> None:
     assert "**" not in lines["fast net"]
     assert "fast net: It lacks" not in text
     assert "10.0 ms" in lines["lonely net"]
-    assert "JAX did not run: not installed" in text
+    assert "\n- not installed: No module named 'jax'" in text
+    assert "JAX did not run" not in text
+    assert "PyTorch, torch.compile did not run: it has 1 parameters, expected 2" in text
     assert "OPENBLAS_CORETYPE=Haswell: set on this machine, and unset for this run" in text
 
 
