@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         "python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = words.add_argument
-    add("--quick", action="store_true", help="only the rows that matter most, in a few minutes")
+    add("--quick", action="store_true", help="only the rows that matter most, in less than ten minutes")
     add("--only", metavar="WORD", nargs="+", default=[], help="only rows with these names, or words in GROUP: NAME")
     add("--list", action="store_true", help="list the rows as GROUP: NAME, and stop")
     add("--peers", action=argparse.BooleanOptionalAction, default=True, help="time the peers beside tinydl (default)")

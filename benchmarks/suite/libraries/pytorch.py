@@ -210,7 +210,7 @@ def layer(task: Task, channels_last: bool = True) -> Built:
         x.grad = None
         model.zero_grad(set_to_none=True)
         model(x).backward(dy)
-        return float(x.grad.flatten()[0]) if x.grad.is_contiguous() else float(x.grad[0, 0, 0, 0])
+        return float(x.grad[(0,) * x.ndim])
 
     return Built(step, size(model), task.batch)
 
