@@ -20,7 +20,14 @@ WARM = 3  # steps before the first turn, besides the first step
 
 
 def peak_memory() -> float:
-    """The peak memory of this process so far, in megabytes."""
+    """The peak memory of this process so far, in megabytes.
+
+    On Linux getrusage would give the peak of the process that started this one, if that was larger.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) / 1e3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
@@ -70,15 +77,6 @@ def main() -> None:
         finite = math.isfinite(number) and math.isfinite(first)
         units = steps * built.units
         answer(seconds=seconds / units, cpu=cpu / units, finite=finite, peak=peak_memory())
-
-
-def cpu_seconds(pid: int) -> float:
-    """The processor time of a process so far; nan without /proc."""
-    path = Path(f"/proc/{pid}/stat")
-    if not path.exists():
-        return math.nan
-    user, system = path.read_text().rsplit(")", 1)[1].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
