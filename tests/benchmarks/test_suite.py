@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.suite import command, compare, pictures, plan, report, scaling
+from benchmarks.suite import command, compare, pictures, plan, report, scaling, suite
 from benchmarks.suite.contestants import CONTESTANTS, OURS, Contestant
 from benchmarks.suite.results import Measured, Required, Result, Run
 from benchmarks.suite.rows import GROUPS, ROWS, Row
@@ -242,3 +242,25 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
     written = pictures.draw(Run(header(), results), tmp_path)
     assert [path.name for path in written] == ["benchmarks_training.png", "benchmarks_scaling.png"]
     assert all(path.stat().st_size > 10_000 for path in written)
+
+
+def test_ctrl_c_prints_what_there_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class Machine:
+        core = "SkylakeX"
+
+        def measure(self, threads: int) -> dict[str, float]:
+            return {"fma": 5e11, "sgemm": 4e11, "bandwidth": 5e10}
+
+        def stop(self) -> None:
+            pass
+
+    def measure(row: Row, settings: object, prober: object, into: Result) -> None:
+        if row.name != "LeNet-5":
+            raise KeyboardInterrupt
+        into.contestants = result(tinydl=[1e-3]).contestants
+
+    monkeypatch.setattr(suite, "Prober", Machine)
+    monkeypatch.setattr(suite, "measure", measure)
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "small:", "--no-peers"])
+    assert command.main() == 0
+    assert "| LeNet-5 | 1.00 ms |" in " ".join(capsys.readouterr().out.split())
