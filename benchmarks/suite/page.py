@@ -30,6 +30,8 @@ READING = """\
   multiply-adds. Backward counts as two forwards, without the first layer's dx. Winograd's algorithm needs less
   arithmetic, so it may exceed 100 %. "Of bandwidth" assumes that each layer reads and writes its maps once in each
   pass; arrays in the cache exceed it.
+- In the tables of all contestants, the spread is half the range from the first to the third quartile of the rounds, and
+  peak memory is followed by its growth since the imports.
 - All contestants of a row have the same number of parameters, which is checked, the same batches in the layout that
   suits them, and read the loss as a number after each step, except in loops over an autoencoder's rows, where this
   would slow down the peers. PyTorch uses its fused optimizers. tinydl's autoencoders run through `fit`, with

@@ -12,6 +12,19 @@ from benchmarks.suite.task import Built, Task, labelled, over, shuffled, table_o
 add = keras.layers
 
 
+class LocalResponseNorm(keras.layers.Layer):
+    """TensorFlow's local response normalization; Keras has none."""
+
+    def __init__(self, layer: dict[str, Any]) -> None:
+        super().__init__()
+        self.options = (layer["size"] // 2, layer["k"], layer["alpha"], layer["beta"])
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.nn.local_response_normalization(x, *self.options)
+
+
 def network(task: Task) -> Any:
     """The network of a plan as a functional model."""
     keras.utils.set_random_seed(0)
@@ -46,6 +59,8 @@ def apply(x: Any, layer: dict[str, Any]) -> Any:
         return add.Concatenate()([chain(x, part) for part in layer["parts"]])
     if kind == "pad channels":
         return keras.ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, filters - layer["in"][-1])))
+    if kind == "lrn":
+        return LocalResponseNorm(layer)(x)
     simple = {"dropout": lambda: add.Dropout(layer["rate"]), "flatten": add.Flatten}
     simple["global average"] = add.GlobalAveragePooling2D
     return simple[kind]()(x)
