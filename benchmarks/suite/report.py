@@ -105,7 +105,7 @@ def details(run: Run) -> str:
         ordered = ([result.ours] if result.ours else []) + result.peers()
         table += [_detail(result, each) for each in ordered]
         threads = f"{result.threads} thread{'s'[: result.threads > 1]}"
-        lines += [f"#### {result.row} ({_per(result)}, {threads})", "", markdown_table(table), ""]
+        lines += [f"### {result.row} ({_per(result)}, {threads})", "", markdown_table(table), ""]
         troubles = {name: trouble for name, trouble in result.missing.items() if not trouble.startswith(ABSENT)}
         lines += [f"{name} did not run: {trouble}\n" for name, trouble in troubles.items()]
     return "\n".join(lines)
