@@ -188,6 +188,6 @@ def layer(task: Task) -> Built:
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = model(x, training=True)
-        return tape.gradient(y, [x, *weights], dy)
+        return tape.gradient(y, [x, *weights], dy), y  # TensorFlow would not compute y otherwise
 
-    return Built(lambda: float(tf.reshape(step(x, dy)[0], -1)[0]), size(model), task.batch)
+    return Built(lambda: float(tf.reshape(step(x, dy)[0][0], -1)[0]), size(model), task.batch)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.suite.task import ROWS, Built, Task, labelled, over, shuffled, table_of, with_gradient
+from benchmarks.suite.task import ROWS, Built, Task, labelled, over, shuffled, table_of
 
 ACTIVATIONS: dict[Any, Callable[[Any], Any]] = {
     "relu": lambda x: jnp.maximum(x, 0), "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid, None: lambda x: x,
@@ -197,22 +197,3 @@ def epoch(task: Task, scan: bool = False) -> Built:
         return loss  # not read: the next step may start before this one ends
 
     return Built(run, size, task.batch)
-
-
-def layer(task: Task) -> Built:
-    parameters, _ = initial(task.plan, np.random.default_rng(0))
-    x, dy = map(jnp.asarray, with_gradient(task))
-    statistics = [(jnp.zeros(x.shape[-1]), jnp.ones(x.shape[-1]))]
-
-    def step(parameters: Any, x: Any, dy: Any) -> Any:
-        run = Pass(jax.random.key(0), statistics)
-        _, backward = jax.vjp(lambda parameters, x: forward(task.plan, parameters, x, run), parameters, x)
-        return backward(dy)
-
-    compiled, parameters = jax.jit(step), jax.tree.map(jnp.asarray, parameters)
-
-    def run() -> float:
-        gradients = jax.block_until_ready(compiled(parameters, x, dy))
-        return float(gradients[1].ravel()[0])
-
-    return Built(run, sum(leaf.size for leaf in jax.tree.leaves(parameters)), task.batch)
