@@ -74,6 +74,14 @@ class Row(NamedTuple):
 
 
 BY_LAYERS = "its layers take the steps, one after the other, where JAX compiles the whole epoch"
+ONE_IMAGE = (
+    "one image gives a kernel too little work for two threads, so most layers run on one, with Python between them. "
+    "tinydl would need products of one row divided among threads, and a chain of layers in one compiled call."
+)
+SEVERAL_IMAGES = (
+    "ONNX Runtime prepares the weights when it loads the network, and joins batch normalization to the convolutions. "
+    "tinydl's weights may change between two predictions."
+)
 VANILLA: Network = ("vanilla_autoencoder", {"n_features": FEATURES})
 DEEP: Network = ("deep_autoencoder", {"n_features": FEATURES})
 BOOK: Network = ("cifar_cnn", {})
@@ -166,12 +174,12 @@ ROWS = [
     layer("batch normalization, 64 channels, 32x32", "BatchNorm", {}, (32, 32, 64)),
     layer("max pooling 2x2, 64 channels, 32x32", "MaxPool2D", {}, (32, 32, 64)),
     layer("average pooling 2x2, 64 channels, 32x32", "AveragePool2D", {}, (32, 32, 64)),
-    predict("book CNN", BOOK, 1, quick=True),
-    predict("book CNN", BOOK, 128, Required(1.0, "PyTorch"), quick=True),
-    predict("ResNet-20", RESNET20, 1),
-    predict("ResNet-20", RESNET20, 128, Required(1.0, "PyTorch"), quick=True),
-    predict("VGG16", VGG16, 1),
-    predict("VGG16", VGG16, 16, Required(1.0, "PyTorch")),
+    predict("book CNN", BOOK, 1, quick=True, why=ONE_IMAGE),
+    predict("book CNN", BOOK, 128, Required(1.0, "PyTorch"), quick=True, why=SEVERAL_IMAGES),
+    predict("ResNet-20", RESNET20, 1, why=ONE_IMAGE),
+    predict("ResNet-20", RESNET20, 128, Required(1.0, "PyTorch"), quick=True, why=SEVERAL_IMAGES),
+    predict("VGG16", VGG16, 1, why=ONE_IMAGE),
+    predict("VGG16", VGG16, 16, Required(1.0, "PyTorch"), why=SEVERAL_IMAGES),
     *(
         Row(name, "start", "train", BOOK, 128, peers, "adam", reads=reads, cold=cold, rounds=rounds)
         for name, reads, cold, rounds, peers in (
