@@ -1,16 +1,18 @@
 """Is a run slower than an earlier one? A rule that tells a change from noise.
 
 On the same machine, tinydl's time in a round is multiplied by the rate of fused multiply-adds in that round: a clock
-that runs slower lowers one as it raises the other. On another machine, and with another number of threads, times say
-nothing about the code, so only the ratio to the fastest peer of the earlier run is compared, round by round.
+that runs slower lowers one as it raises the other. Neighbours of a virtual machine, which take cache and bandwidth, do
+not change that rate, but they slow down the peers too. So if both runs have the peer that was the fastest, tinydl's
+time as a share of the peer's must have changed as well. On another machine, or with another number of threads, this
+share alone is compared.
 
 Of these numbers the logarithms are taken. The change is the difference of the two runs' medians. Its error is
 
     e = sqrt(e_1^2 + e_2^2)        e_i = 1.25 s_i / sqrt(rounds_i)        (the standard error of a median)
 
-with s the spread of a run's rounds, 1.48 times the median distance from the median, and at least 1 %. A row has become
-slower if the whole interval, change - 3 e to change + 3 e, lies above 3 %, faster if it lies below -3 %. (Two runs of
-the same code differ by a few percent because of where their arrays lie in memory: more rounds do not show that.)
+with s the spread of a run's rounds, 1.48 times the median distance from the median, and at least 2 %. A row has become
+slower if the whole interval, change - 2 e to change + 2 e, lies above 3 %, and faster if it lies below -3 %: two
+processes of the same code differ by so much because of where their arrays lie. With five rounds, 10 % are found.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from benchmarks.suite.header import machine
 from benchmarks.suite.results import Result, Run
 from tinydl.files import markdown_table
 
-MARGIN, FLOOR, WIDTH = 0.03, 0.01, 3.0
+MARGIN, FLOOR, WIDTH = 0.03, 0.02, 2.0
 
 
 class Change(NamedTuple):
@@ -58,19 +60,20 @@ def same_machine(old: Run, new: Run) -> bool:
 
 def compare(old: Run, new: Run) -> list[Change]:
     """The change of every row that both runs have."""
-    comparable, changes = same_machine(old, new), []
-    for result in new.results:
-        earlier = old.get(result.row)
-        if earlier is None or earlier.ours is None or result.ours is None:
-            continue
-        if comparable and result.probes and earlier.probes:
-            changes.append(judge(result.row, "the peak", _in_operations(earlier), _in_operations(result)))
-        elif not comparable and earlier.peers():
-            name = earlier.peers()[0].name
-            peer = next((each for each in result.peers() if each.name == name), None)
-            if peer is not None:
-                changes.append(judge(result.row, name, _of_peer(earlier, name), _of_peer(result, name)))
-    return changes
+    pairs = [(old.get(result.row), result) for result in new.results if result.ours]
+    changes = [_change(before, after, same_machine(old, new)) for before, after in pairs if before and before.ours]
+    return [change for change in changes if change is not None]
+
+
+def _change(before: Result, after: Result, comparable: bool) -> Change | None:
+    """The smallest of a row's changes; None if nothing can be compared."""
+    found = []
+    if comparable and before.probes and after.probes:
+        found.append(judge(after.row, "the peak", _in_operations(before), _in_operations(after)))
+    name = before.peers()[0].name if before.peers() else ""
+    if any(peer.name == name for peer in after.peers()):
+        found.append(judge(after.row, name, _of_peer(before, name), _of_peer(after, name)))
+    return min(found, key=lambda change: (change.verdict != "same", abs(change.change)), default=None)
 
 
 def _in_operations(result: Result) -> list[float]:

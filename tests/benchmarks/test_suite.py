@@ -197,6 +197,14 @@ def test_a_slower_clock_is_no_regression() -> None:
     assert change.verdict == "same"
 
 
+def test_what_slows_down_the_peers_too_is_no_regression() -> None:
+    before = Run(header(), [result(tinydl=[1.0] * 5, PyTorch=[2.0] * 5)])
+    crowded = Run(header(), [result(tinydl=[1.2] * 5, PyTorch=[2.4] * 5)])
+    slower = Run(header(), [result(tinydl=[1.2] * 5, PyTorch=[2.0] * 5)])
+    assert not compare.slower(before, crowded)
+    assert compare.slower(before, slower)
+
+
 def test_on_another_machine_only_ratios_to_peers_count() -> None:
     before = Run(header(), [result(tinydl=[1.0] * 5, PyTorch=[2.0] * 5), result("alone", tinydl=[1.0] * 5)])
     twice = Run(header("another"), [result(tinydl=[2.0] * 5, PyTorch=[4.0] * 5), result("alone", tinydl=[9.0] * 5)])
