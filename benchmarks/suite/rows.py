@@ -82,6 +82,11 @@ SEVERAL_IMAGES = (
     "ONNX Runtime prepares the weights when it loads the network, and joins batch normalization to the convolutions. "
     "tinydl's weights may change between two predictions."
 )
+COLD = "Numba compiles the kernels, once per machine; `python -m tinydl warmup` does so ahead."
+HASWELL = (
+    "the variable makes OpenBLAS run code for processors with vectors of 32 bytes; the peers do not use OpenBLAS, and "
+    "tinydl says so on stderr."
+)
 VANILLA: Network = ("vanilla_autoencoder", {"n_features": FEATURES})
 DEEP: Network = ("deep_autoencoder", {"n_features": FEATURES})
 BOOK: Network = ("cifar_cnn", {})
@@ -181,20 +186,20 @@ ROWS = [
     predict("VGG16", VGG16, 1, why=ONE_IMAGE),
     predict("VGG16", VGG16, 16, Required(1.0, "PyTorch"), why=SEVERAL_IMAGES),
     *(
-        Row(name, "start", "train", BOOK, 128, peers, "adam", reads=reads, cold=cold, rounds=rounds)
-        for name, reads, cold, rounds, peers in (
-            ("import", "importing", False, 3, ("torch", "tf", "jax")),
-            ("first step, caches filled", "first", False, 3, ("torch last", "torch compile", "tf", "jax")),
-            ("first step, caches empty", "first", True, 1, ("torch last", "torch compile", "tf", "jax")),
+        Row(name, "start", "train", BOOK, 128, peers, "adam", reads=reads, cold=cold, rounds=rounds, why=why)
+        for name, reads, cold, rounds, peers, why in (
+            ("import", "importing", False, 3, ("torch", "tf", "jax"), "tinydl imports NumPy, SciPy and Numba."),
+            ("first step, caches filled", "first", False, 3, ("torch last", "torch compile", "tf", "jax"), ""),
+            ("first step, caches empty", "first", True, 1, ("torch last", "torch compile", "tf", "jax"), COLD),
         )
     ),
     Row(
         "book CNN, OPENBLAS_CORETYPE=Haswell", "disturbed", "train", BOOK, 128, STEP, "adam",
-        environment={"OPENBLAS_CORETYPE": "Haswell"},
+        environment={"OPENBLAS_CORETYPE": "Haswell"}, why=HASWELL,
     ),
     Row(
         "ResNet-20, OPENBLAS_CORETYPE=Haswell", "disturbed", "train", RESNET20, 128, STEP,
-        environment={"OPENBLAS_CORETYPE": "Haswell"},
+        environment={"OPENBLAS_CORETYPE": "Haswell"}, why=HASWELL,
     ),
     Row("ResNet-20 beside a busy process", "disturbed", "train", RESNET20, 128, STEP, load=True),
     Row("ResNet-20, four trainings at once", "disturbed", "train", RESNET20, 128, STEP, copies=4),
