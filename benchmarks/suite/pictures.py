@@ -74,7 +74,8 @@ def ratios(rows: Sequence[Result], title: str, named: str, path: Path) -> None:
             colour, marker = LIBRARIES[name]
             (shown[name],) = ax.plot(ratio, y, marker, color=colour, ms=6, mec=INK, mew=0.5)
     ax.set_xscale("log")
-    ticks = [tick for tick in (0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50) if tick <= 1.1 * ax.get_xlim()[1]]
+    low, high = ax.get_xlim()
+    ticks = [tick for tick in (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50, 100) if low <= tick <= high]
     ax.set_xticks(ticks, [f"{tick:g} x" for tick in ticks])
     ax.minorticks_off()
     ax.axvline(1, color=INK, lw=1)
