@@ -205,7 +205,7 @@ ROWS = [
     Row("ResNet-20, four trainings at once", "disturbed", "train", RESNET20, 128, STEP, copies=4),
     Row(
         "gradient check of the book CNN, batch 2", "check", "check", BOOK, 2, ("torch loop",), rounds=3,
-        why="tinydl also checks the rules for layers, and draws anew where a direction crosses a kink of relu or pooling.",
+        why="tinydl also checks the rules for layers, and draws again where a direction crosses a kink of relu.",
     ),
     *(
         Row(f"ResNet-{depth}", "scaling", "train", ("resnet_cifar", {"depth": depth}), 128, STEP) for depth in (32, 56)
