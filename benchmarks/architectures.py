@@ -4,7 +4,7 @@
 
 The result is a table of ImageNet networks, on batches of 2 images of 224x224, and of small networks, on 128 images of
 32x32. (`python -m benchmarks` compares many of them with other libraries.) A step is forward, loss and backward, as in
-`train_on_batch`. It is timed alternately without an optimizer and with SGD and momentum; medians are reported. GFLOP/s
+`train_on_batch`. It is timed without an optimizer, then with SGD and momentum; medians are reported. GFLOP/s
 is the arithmetic of the convolutions and dense layers (twice as much in backward as in forward, but no dx for the
 first layer), divided by the time without the optimizer. Each model runs in a process of its own; memory is that
 process's peak, followed by its growth since the imports.
@@ -13,7 +13,6 @@ process's peak, followed by its growth since the imports.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import math
 import statistics
@@ -65,26 +64,12 @@ def batch_of(shape: tuple[int, ...], classes: int, batch: int, seed: int = 0) ->
     return rng.standard_normal((batch, *shape), np.float32), rng.integers(0, classes, batch, np.int32)
 
 
-def build(network: Network, size: int, train: bool) -> Any:
-    """A compiled tinydl model; unless `train`, its optimizer leaves the parameters unchanged."""
+def build(network: Network, size: int) -> Any:
+    """A tinydl model for square images of this size."""
     from tinydl import models
-    from tinydl.losses import SoftmaxCrossEntropy
-    from tinydl.optimizers import SGD
 
     channels = 1 if network.builder == "lenet5" else 3
-    model = getattr(models, network.builder)(**network.options, input_shape=(size, size, channels))
-    model.compile(SGD(RATE, MOMENTUM) if train else still(), SoftmaxCrossEntropy())
-    return model
-
-
-def still() -> Any:
-    from tinydl.optimizers import Optimizer
-
-    class Still(Optimizer):
-        def update(self, params: Any, grads: Any, learning_rate: float) -> None:
-            pass
-
-    return Still(0.0)
+    return getattr(models, network.builder)(**network.options, input_shape=(size, size, channels))
 
 
 def flops(model: Any) -> int:
@@ -101,17 +86,19 @@ def flops(model: Any) -> int:
 
 def measure(name: str, rounds: int) -> None:
     """Time one model and print one JSON object; to be called in a process of its own."""
-    importlib.import_module("tinydl.models")
+    from benchmarks.suite.libraries.ours import Still
+    from tinydl.losses import SoftmaxCrossEntropy
+    from tinydl.optimizers import SGD
+
     imported = peak_memory()
     network = NETWORKS[name]
     size, batch = network.native
-    model = build(network, size, True)
+    model = build(network, size)
     x, y = batch_of(model.input_shape, model.output_shape[0], batch)
-    sgd, idle = model.optimizer, still()
     seconds: dict[str, list[float]] = {"without": [], "with": []}
-    for turn in range(rounds + 1):
-        for key, optimizer in (("without", idle), ("with", sgd)):
-            model.optimizer = optimizer
+    for key, optimizer in (("without", Still(0.0)), ("with", SGD(RATE, MOMENTUM))):
+        model.compile(optimizer, SoftmaxCrossEntropy())
+        for turn in range(rounds + 1):
             since = time.perf_counter()
             loss = model.train_on_batch(x, y)
             if turn:
@@ -124,10 +111,14 @@ def measure(name: str, rounds: int) -> None:
 
 def compile_kernels() -> None:
     """Run every model once on small images, so that the timed processes find compiled kernels."""
+    from tinydl.losses import SoftmaxCrossEntropy
+    from tinydl.optimizers import SGD
+
     for network in NETWORKS.values():
         if network.options.get("depth") in (11, 19, 110):  # other depths use the same kernels
             continue
-        model = build(network, network.least, True)
+        model = build(network, network.least)
+        model.compile(SGD(RATE, MOMENTUM), SoftmaxCrossEntropy())
         model.train_on_batch(*batch_of(model.input_shape, model.output_shape[0], 2))
 
 
