@@ -7,10 +7,11 @@ import statistics
 
 from benchmarks.suite.header import machine
 from benchmarks.suite.results import Measured, Result, Run, spread
-from benchmarks.suite.rows import GROUPS
+from benchmarks.suite.rows import GROUPS, ROWS
 from tinydl.files import markdown_table
 
 UNITS = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
+WHY = {row.name: row.why for row in ROWS}  # not kept with a run: it is written when the run is known
 ABSENT = "not installed"
 LOST = {"lost": "**lost**", "missed": "**missed**"}
 
@@ -73,7 +74,7 @@ def overview(run: Run) -> str:
         table = [["", "tinydl", "fastest peer", "", "tinydl is", "of the peak", "required"]]
         table += [_line(result) for result in rows]
         lines += [f"### {title}", "", markdown_table(table), ""]
-        lines += [f"{result.row}: {result.why}\n" for result in rows if result.why and _is_lost(result)]
+        lines += [f"{result.row}: {WHY[result.row]}\n" for result in rows if WHY.get(result.row) and _is_lost(result)]
     return "\n".join(lines)
 
 

@@ -42,8 +42,8 @@ class Measured:
 class Result:
     """A row's contestants, tinydl first, the probes of each round, and the contestants that did not run."""
 
-    def __init__(self, row: str, group: str, unit: str, required: Required | None = None, why: str = "") -> None:
-        self.row, self.group, self.unit, self.required, self.why = row, group, unit, required, why
+    def __init__(self, row: str, group: str, unit: str, required: Required | None = None) -> None:
+        self.row, self.group, self.unit, self.required = row, group, unit, required
         self.contestants: list[Measured] = []
         self.probes: dict[str, list[float]] = {}
         self.missing: dict[str, str] = {}
@@ -103,7 +103,7 @@ class Result:
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Result:
         required = plain["required"] and Required(*plain["required"])
-        result = cls(plain["row"], plain["group"], plain["unit"], required, plain["why"])
+        result = cls(plain["row"], plain["group"], plain["unit"], required)
         for name in ("probes", "missing", "batch", "threads", "operations", "traffic", "took"):
             setattr(result, name, plain[name])
         for each in plain["contestants"]:

@@ -102,7 +102,7 @@ def run(rows: Sequence[Row], settings: Settings, run: Run, earlier: Run | None) 
         run.header["core"] = prober.core
         for at, row in enumerate(rows):
             say(f"[{at + 1}/{len(rows)}] {row.name} ")
-            result = Result(row.name, row.group, row.unit, row.required, row.why)
+            result = Result(row.name, row.group, row.unit, row.required)
             run.results.append(result)
             measure(row, settings, prober, result)
             note(result, run)

@@ -29,7 +29,7 @@ def header(processor: str = "a processor") -> dict:
 
 
 def result(row: str = "a net", required: Required | None = None, **seconds: list[float]) -> Result:
-    made = Result(row, "book", "image", required, "It lacks a kernel.")
+    made = Result(row, "book", "image", required)
     made.batch, made.operations = 10, 1_000_000
     for name, values in seconds.items():
         measured = Measured(name.replace("_", " "))
@@ -140,19 +140,19 @@ def test_verdicts(required: Required | None, ours: float, verdict: str) -> None:
 
 
 def test_lost_rows_are_marked_and_explained() -> None:
-    lost = result("slow net", Required(1.5), tinydl=[2e-3] * 3, PyTorch=[1e-3] * 3)
-    won = result("fast net", tinydl=[1e-3] * 3, PyTorch=[3e-3] * 3)
+    lost = result("contractive autoencoder", Required(1.5), tinydl=[2e-3] * 3, PyTorch=[1e-3] * 3)
+    won = result("sparse autoencoder", tinydl=[1e-3] * 3, PyTorch=[3e-3] * 3)
     alone = result("lonely net", tinydl=[1e-3] * 3)
     won.missing["JAX"] = "not installed: No module named 'jax'"
     won.missing["PyTorch, torch.compile"] = "it has 1 parameters, expected 2"
     text = report.text(Run(header(), [lost, won, alone]))
     lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
-    assert "**lost**: 0.50 x as fast (0.50 - 0.50)" in lines["slow net"]
-    assert "1.50 x: **missed**" in lines["slow net"]
-    assert "20.0 ms" in lines["slow net"]
-    assert "slow net: It lacks a kernel." in text
-    assert "**" not in lines["fast net"]
-    assert "fast net: It lacks" not in text
+    assert "**lost**: 0.50 x as fast (0.50 - 0.50)" in lines["contractive autoencoder"]
+    assert "1.50 x: **missed**" in lines["contractive autoencoder"]
+    assert "20.0 ms" in lines["contractive autoencoder"]
+    assert "contractive autoencoder: its layers take the steps" in text
+    assert "**" not in lines["sparse autoencoder"]
+    assert "sparse autoencoder: its layers" not in text
     assert "10.0 ms" in lines["lonely net"]
     assert "\n- not installed: No module named 'jax'" in text
     assert "JAX did not run" not in text
