@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .machine.codes import LINEAR, RELU, SIGMOID
+from .machine.codes import LINEAR, RELU, SIGMOID, TANH
 from .machine.compile import kernel
 from .machine.loops import mask
 from .machine.memory import empty
@@ -30,11 +30,10 @@ def gradient(dy: NDArray, y: NDArray, activation: int) -> NDArray:
         raise ValueError(f"activation_gradient: dy and y must have the same shape, got {dy.shape} and {y.shape}")
     if activation == LINEAR:
         return dy
-    if activation != RELU:
-        return dy * (y * (1 - y) if activation == SIGMOID else 1 - y * y)
     dy, y = np.ascontiguousarray(dy), np.ascontiguousarray(y)
     da = empty(y.shape, y.dtype)
-    share(parts_for(y.size, y.size * WORK), y.size, _mask, dy.reshape(-1), y.reshape(-1), da.reshape(-1))
+    task = {RELU: _mask, SIGMOID: _times_sigmoid_slope, TANH: _times_tanh_slope}[activation]
+    share(parts_for(y.size, y.size * WORK), y.size, task, dy.reshape(-1), y.reshape(-1), da.reshape(-1))
     return da
 
 
@@ -48,3 +47,17 @@ def _relu(part, x, y):
 @kernel()
 def _mask(part, dy, y, da):
     mask(dy, y, part.start, da, part.start, part.stop - part.start)
+
+
+@kernel()
+def _times_sigmoid_slope(part, dy, y, da):
+    one = y.dtype.type(1)
+    for k in range(np.uintp(part.start), np.uintp(part.stop)):
+        da[k] = dy[k] * (y[k] * (one - y[k]))
+
+
+@kernel()
+def _times_tanh_slope(part, dy, y, da):
+    one = y.dtype.type(1)
+    for k in range(np.uintp(part.start), np.uintp(part.stop)):
+        da[k] = dy[k] * (one - y[k] * y[k])
