@@ -35,7 +35,7 @@ READING = """\
 - All contestants of a row have the same number of parameters, which is checked, the same batches in the layout that
   suits them, and read the loss as a number after each step, except in loops over an autoencoder's rows, where this
   would slow down the peers. PyTorch uses its fused optimizers. tinydl's autoencoders run through `fit`, with
-  shuffling, history, progress bar and a checkpoint; JAX's epoch scan does without all of these.
+  shuffling, history, and progress bar, three epochs a fit; JAX's epoch scan does without all of these.
 - SimpleChains.jl, a Julia library for small networks, is not run. [Its
   authors](https://www.julialang.org/blog/2022/04/simple-chains/) published the training of a LeNet-5 on MNIST's
   images of 28x28, at 27,000 to 28,000 images/s per core, and of a tanh network 4-32-16-4, at 41 microseconds per

@@ -23,7 +23,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .compile import kernel
 
-LARGE = 1 << 20  # bytes; the C library itself reuses the memory of smaller arrays
+LARGE = 1 << 18  # bytes; the C library keeps the memory of smaller arrays, but may return that of larger ones
 ALIGNED = 1 << 14  # bytes; smaller arrays are not worth the microsecond that it takes to align them
 KEPT = 2 << 30  # bytes in all blocks; above this limit, free blocks are returned to the system
 SLACK = 1.25  # the largest ratio of a block's size to the size requested
