@@ -57,7 +57,8 @@ def steps() -> dict[str, Callable[[], None]]:
     from ..optimizers import SGD, Adam, Lion, RMSprop
 
     def others() -> Model:
-        images = [layers.Conv2D(16, 5), layers.AveragePool2D(2), layers.LocalResponseNorm(), layers.PadChannels(20)]
+        first = layers.Conv2D(16, 5, activation="sigmoid")
+        images = [first, layers.AveragePool2D(2), layers.LocalResponseNorm(), layers.PadChannels(20)]
         ends = [
             layers.GlobalAveragePool2D(),
             layers.LayerNorm(),

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from .machine.compile import kernel
 from .machine.memory import empty
+from .machine.simd import window_sum
 from .machine.threads import parts_for, share
 from .machine.window import Window
 from .twins import or_complex
 
+WORK = 8  # cost per entry of a window, in multiply-adds
 FEW = 64  # numbers that can be added up in float32; more (whole images) are added up in float64
 
 
@@ -39,8 +41,8 @@ def average_forward(x: NDArray, window: Window) -> NDArray:
     """Twin of layers.pooling.average_pool_forward."""
     x = np.ascontiguousarray(x)
     y = _output(x, window)
-    sums = np.empty(x.shape[3], x.dtype if math.prod(window.size) <= FEW else np.float64)
-    _share_images(y, window, _average_forward, x, window, sums, y)
+    task = _average_forward if math.prod(window.size) <= FEW else _average_forward_of_many
+    _share_images(y, window, task, x, window, y)
     return y
 
 
@@ -57,7 +59,7 @@ def _output(x: NDArray, window: Window) -> NDArray:
 
 
 def _share_images(y: NDArray, window: Window, task: Any, *arguments: Any) -> None:
-    share(parts_for(len(y), y.size * math.prod(window.size)), len(y), task, *arguments)
+    share(parts_for(len(y), WORK * y.size * math.prod(window.size)), len(y), task, *arguments)
 
 
 @kernel()
@@ -140,11 +142,30 @@ def _max_backward(part, dy, where, window, dx):
 
 
 @kernel()
-def _average_forward(part, x, window, like, y):
+def _average_forward(part, x, window, y):
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
-    sums = np.empty_like(like)  # this thread's own
+    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
+    for image in range(part.start, part.stop):
+        for i in range(oh):
+            p = max(0, i * sh - top)
+            rows = min(h, i * sh - top + kh) - p
+            for j in range(ow):
+                q = max(0, j * sw - left)
+                columns = min(w, j * sw - left + kw) - q
+                at, to = ((image * h + p) * w + q) * c, ((image * oh + i) * ow + j) * c
+                scale = x.dtype.type(1 / (rows * columns))
+                window_sum(flat_x, at, rows, w * c, columns, c, scale, flat_y, to, c)
+
+
+@kernel()
+def _average_forward_of_many(part, x, window, y):
+    """_average_forward with sums in float64."""
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
+    _, h, w, c = x.shape
+    _, oh, ow, _ = y.shape
+    sums = np.empty(c)
     for image in range(part.start, part.stop):
         for i in range(oh):
             p_from, p_to = max(0, top - i * sh), min(kh, h + top - i * sh)
@@ -156,7 +177,7 @@ def _average_forward(part, x, window, like, y):
                         row = x[image, i * sh + p - top, j * sw + q - left]
                         for k in range(c):
                             sums[k] += row[k]
-                scale, mean = like.dtype.type(1 / ((p_to - p_from) * (q_to - q_from))), y[image, i, j]
+                scale, mean = 1 / ((p_to - p_from) * (q_to - q_from)), y[image, i, j]
                 for k in range(c):
                     mean[k] = sums[k] * scale
 

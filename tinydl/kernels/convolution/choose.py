@@ -29,6 +29,8 @@ MANY_CHANNELS = 128  # the number that fills two blocks in winograd_blocks
 FEW_TILES = 256  # with more, chunks of tiles are as fast as blocks of channels, and need less memory
 # The largest size of W for `direct`, which reads all of W for each row of y or dx: W has to stay in the L2 cache.
 MOST_WEIGHTS = 1 << 17
+FULL = 3 / 4  # how much of their vectors the filters have to fill for `direct`, unless x has few channels
+FEW_CHANNELS = 8  # with at most this many, copying patches takes longer than multiplying by vectors that are half empty
 
 
 class Convolution(NamedTuple):
@@ -76,11 +78,6 @@ def _fewer_products(conv: Convolution) -> bool:
     return best_size(conv.window, conv.output) == 6
 
 
-def _whole_vectors(conv: Convolution) -> bool:
-    """Whether the channels of y, and of dx if it is needed, fill whole vectors."""
-    return conv.f % direct.WHOLE == 0 and (conv.c % direct.WHOLE == 0 or not conv.need_dx)
-
-
 def _many_channels_few_tiles(conv: Convolution) -> bool:
     tiles = tiles_in(conv.window, conv.output, best_size(conv.window, conv.output))
     return min(conv.c, conv.f) >= MANY_CHANNELS and 0 < tiles <= FEW_TILES
@@ -98,9 +95,11 @@ def _many_channels_few_tiles_and_fewer_products(conv: Convolution) -> bool:
     return _many_channels_few_tiles(conv) and _fewer_products(conv)
 
 
-def _few_weights(conv: Convolution) -> bool:
+def _few_weights_full_vectors(conv: Convolution) -> bool:
+    """Whether W stays in the cache and the filters fill most of their vectors, or x has few channels."""
     kh, kw = conv.window.size
-    return kh * kw > 1 and kh * kw * conv.c * conv.f <= MOST_WEIGHTS
+    full = conv.f >= FULL * direct.LANES * -(-conv.f // direct.LANES)
+    return kh * kw > 1 and kh * kw * conv.c * conv.f <= MOST_WEIGHTS and (full or conv.c <= FEW_CHANNELS)
 
 
 def _always(conv: Convolution) -> bool:
@@ -115,7 +114,7 @@ WAYS = {
     "winograd_blocks_5": Way(winograd_blocks, 5, _small_kernel_stride_1, _many_channels_few_tiles),  # layers
     "winograd_6": Way(winograd, 6, _3x3_stride_1, _some_channels_and_fewer_products),  # most of VGG and ResNet
     "winograd_5": Way(winograd, 5, _small_kernel_stride_1, _some_channels),  # 2x2 kernels, and a few small maps
-    "direct": Way(direct, 0, _whole_vectors, _few_weights),  # few channels: first layers, 5x5 and strided kernels
+    "direct": Way(direct, 0, _always, _few_weights_full_vectors),  # first layers, 5x5 and strided kernels
     "patches": Way(patches, 0, _always, _always),  # im2col: 1x1 kernels, and everything else
 }
 

@@ -4,7 +4,7 @@ The compiler vectorizes a loop with one result, but not a loop that computes fiv
 once: it would have to prove that none of the 25 pairs overlaps in memory. `tile_map` builds such a loop as LLVM code,
 for 64-byte vectors (LLVM splits them on processors with shorter vectors). The matrix entries are constants in this
 code, so zeros cost nothing and ones need no multiplication. `register_product` builds a matrix product whose result
-stays in registers until it is complete.
+stays in registers until it is complete, and `window_sum` a sum of short vectors.
 """
 
 from __future__ import annotations
@@ -154,60 +154,163 @@ def _masked(
 def register_product(rows: int, vectors: int) -> Callable[..., None]:
     """Return a function for kernels that computes a matrix product of `rows` rows and `vectors` vectors in registers:
 
-        c[c_at + i c_row + q] = sum_rk a[a_at + i a_row + r a_run + k a_step] b[b_at + r b_run + k b_step + q]
+        c[c_at + c_rows[i] + q] = start[q]
+            + sum_rk a[a_at + a_rows[i] + r a_run + k a_step] b[b_at + r b_run + k b_step + q]
 
-    over r < runs and k < length, for all i < rows and all columns q of the result; with `add`, the sum is added to c.
-    The steps are arbitrary, so `a` can be an image with overlapping windows, which need not be copied into rows first.
+    over r < runs and k < length, for i = first .. first + rows - 1 and q < width. With `add`, start is the old c,
+    otherwise bias[bias_at + q]. With `relu`, negative results are replaced by 0. The places of rows (two arrays) and
+    the steps are arbitrary, so `a` can be an image with overlapping windows, which need not be copied into rows first.
+
+    The width may end inside a vector. The product then reads a whole vector of b, whose entries must exist but do not
+    count; c and bias are neither read nor written there.
     """
 
     @intrinsic
-    def apply(typingctx, a, a_at, a_row, a_run, a_step, b, b_at, b_run, b_step, runs, length, c, c_at, c_row, add):
+    def apply(
+        typingctx, first, a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length,
+        bias, bias_at, c, c_at, c_rows, width, add, relu,
+    ):  # fmt: skip
         size = a.dtype.bitwidth // 8
         lanes = VECTOR // size
 
         def codegen(context, builder, signature, args):
-            a, b, c = (
-                context.make_array(signature.args[at])(context, builder, args[at]).data for at in (0, 5, 11)
-            )  # fmt: skip
-            _, a_at, a_row, a_run, a_step, _, b_at, b_run, b_step, runs, length, _, c_at, c_row, add = args
-            real = context.get_value_type(signature.args[0].dtype)
-            vector = ir.VectorType(real, lanes)
-            zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
+            first, a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length, *results = (
+                context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+                for kind, value in zip(signature.args, args, strict=True)
+            )
+            bias, bias_at, c, c_at, c_rows, width, add, relu = results
+            vector = ir.VectorType(context.get_value_type(signature.args[1].dtype), lanes)
 
             def number(value: int) -> ir.Constant:
-                return ir.Constant(a_at.type, value)
+                return ir.Constant(width.type, value)
 
             def place(base: Any, at: Any, v: int) -> Any:
                 pointer = builder.gep(base, [builder.add(at, number(v * lanes))])
                 return builder.bitcast(pointer, vector.as_pointer())
 
-            lines = [builder.add(c_at, builder.mul(c_row, number(i))) for i in range(rows)]
-            results = {(i, v): place(c, lines[i], v) for i in range(rows) for v in range(vectors)}
-            sums = {key: cgutils.alloca_once(builder, vector) for key in results}  # LLVM turns them into registers
-            for key, pointer in results.items():
-                before = builder.load(pointer, align=size)
-                builder.store(builder.select(add, before, ir.Constant(vector, None)), sums[key])
-            with cgutils.for_range(builder, runs) as outer:
-                a_from = builder.add(a_at, builder.mul(outer.index, a_run))
-                b_from = builder.add(b_at, builder.mul(outer.index, b_run))
-                starts = [builder.gep(a, [builder.add(a_from, builder.mul(a_row, number(i)))]) for i in range(rows)]
-                with cgutils.for_range(builder, length) as inner:
-                    b_here = builder.add(b_from, builder.mul(inner.index, b_step))
-                    factors = [builder.load(place(b, b_here, v), align=size) for v in range(vectors)]
-                    a_here = builder.mul(inner.index, a_step)
+            def entry(table: Any, i: int) -> Any:
+                return builder.load(builder.gep(table, [builder.add(first, number(i))]))
+
+            lines = [builder.add(c_at, entry(c_rows, i)) for i in range(rows)]
+            places = {(i, v): place(c, lines[i], v) for i in range(rows) for v in range(vectors)}
+            sums = {key: cgutils.alloca_once(builder, vector) for key in places}  # LLVM turns them into registers
+            whole = builder.icmp_signed(">=", width, number(vectors * lanes))
+            lane = ir.Constant(ir.VectorType(width.type, lanes), list(range(lanes)))
+
+            def each_sum(move: Callable[..., None]) -> None:
+                """Move all sums, by whole vectors or, if the width is not whole, with masks."""
+                with builder.if_else(whole) as (then, otherwise):
+                    with then:
+                        for (i, v), pointer in places.items():
+                            move(sums[i, v], pointer, v, None)
+                    with otherwise:
+                        for (i, v), pointer in places.items():
+                            left = splat(builder, builder.sub(width, number(v * lanes)), lanes)
+                            move(sums[i, v], pointer, v, builder.icmp_signed("<", lane, left))
+
+            def fetch(total: Any, pointer: Any, v: int, mask: Any) -> None:
+                source = builder.select(add, pointer, place(bias, bias_at, v))
+                builder.store(load(builder, source, size, mask), total)
+
+            def deliver(total: Any, pointer: Any, v: int, mask: Any) -> None:
+                store(builder, builder.load(total), pointer, size, mask)
+
+            each_sum(fetch)
+            offsets = [entry(a_rows, i) for i in range(rows)]
+            a_next, b_next = (cgutils.alloca_once(builder, base.type) for base in (a, b))
+            with cgutils.for_range(builder, runs) as run:
+                builder.store(builder.gep(a, [builder.add(a_at, builder.mul(run.index, a_run))]), a_next)
+                builder.store(builder.gep(b, [builder.add(b_at, builder.mul(run.index, b_run))]), b_next)
+                with cgutils.for_range(builder, length):
+                    a_here, b_here = builder.load(a_next), builder.load(b_next)
+                    factors = [load(builder, place(b_here, number(0), v), size) for v in range(vectors)]
                     for i in range(rows):
-                        value = builder.load(builder.gep(starts[i], [a_here]))
-                        first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, zeros.type.element(0))
-                        everywhere = builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+                        value = splat(builder, builder.load(builder.gep(a_here, [offsets[i]])), lanes)
                         for v, factor in enumerate(factors):
-                            term = builder.fmul(everywhere, factor, flags=("contract",))
+                            term = builder.fmul(value, factor, flags=("contract",))
                             total = builder.fadd(builder.load(sums[i, v]), term, flags=("contract",))
                             builder.store(total, sums[i, v])
-            for key, pointer in results.items():
-                builder.store(builder.load(sums[key]), pointer, align=size)
+                    builder.store(builder.gep(a_here, [a_step]), a_next)
+                    builder.store(builder.gep(b_here, [b_step]), b_next)
+            none = ir.Constant(vector, None)
+            with builder.if_then(relu):
+                for pointer in sums.values():
+                    total = builder.load(pointer)
+                    negative = builder.fcmp_ordered("<", total, none)  # false for NaN, which therefore passes through
+                    builder.store(builder.select(negative, none, total), pointer)
+            each_sum(deliver)
             return context.get_dummy_value()
 
-        n = types.intp
-        return types.void(a, n, n, n, n, b, n, n, n, n, n, c, n, n, types.boolean), codegen
+        n, yes = types.intp, types.boolean
+        return types.void(n, a, n, a_rows, n, n, b, n, n, n, n, n, bias, n, c, n, c_rows, n, yes, yes), codegen
 
     return apply
+
+
+@intrinsic
+def window_sum(typingctx, x, at, rows, down, columns, across, scale, y, to, count):
+    """For kernels: y[to + k] = scale sum_pq x[at + p down + q across + k] over p < rows, q < columns, for k < count.
+
+    Sums stay in registers, and a count that does not fill its last vector takes no longer than one that does.
+    """
+    size = x.dtype.bitwidth // 8
+    lanes = VECTOR // size
+
+    def codegen(context, builder, signature, args):
+        x, at, rows, down, columns, across, scale, y, to, count = (
+            context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+            for kind, value in zip(signature.args, args, strict=True)
+        )
+        vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), lanes)
+        lane = ir.Constant(ir.VectorType(count.type, lanes), list(range(lanes)))
+        total = cgutils.alloca_once(builder, vector)
+
+        def place(base: Any, *distances: Any) -> Any:
+            for distance in distances:
+                base = builder.gep(base, [distance])
+            return builder.bitcast(base, vector.as_pointer())
+
+        zero, step = count.type(0), count.type(lanes)
+        with cgutils.for_range_slice(builder, zero, count, step, inc=True) as (k, _):
+            mask = builder.icmp_signed("<", lane, splat(builder, builder.sub(count, k), lanes))
+            builder.store(ir.Constant(vector, None), total)
+            with cgutils.for_range(builder, rows) as p, cgutils.for_range(builder, columns) as q:
+                offset = builder.add(builder.mul(p.index, down), builder.mul(q.index, across))
+                value = load(builder, place(x, at, offset, k), size, mask)
+                builder.store(builder.fadd(builder.load(total), value), total)
+            mean = builder.fmul(builder.load(total), splat(builder, scale, lanes))
+            store(builder, mean, place(y, to, k), size, mask)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(x, n, n, n, n, n, x.dtype, y, n, n), codegen
+
+
+def splat(builder: ir.IRBuilder, value: Any, lanes: int) -> Any:
+    """LLVM code for a vector with the same value in all lanes."""
+    undefined = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
+    return builder.shuffle_vector(builder.insert_element(undefined, value, zeros.type.element(0)), undefined, zeros)
+
+
+def load(builder: ir.IRBuilder, pointer: Any, size: int, mask: Any = None) -> Any:
+    """LLVM code that loads a vector of `size`-byte numbers; lanes outside the mask are not read, and 0."""
+    if mask is None:
+        return builder.load(pointer, align=size)
+    none = ir.Constant(pointer.type.pointee, None)
+    return _masked(builder, "load", size, none.type, pointer, ir.IntType(32)(size), mask, none)
+
+
+def store(builder: ir.IRBuilder, value: Any, pointer: Any, size: int, mask: Any = None) -> None:
+    """LLVM code that stores a vector of `size`-byte numbers, except for lanes outside the mask."""
+    if mask is None:
+        builder.store(value, pointer, align=size)
+    else:
+        _masked(builder, "store", size, ir.VoidType(), value, pointer, ir.IntType(32)(size), mask)
+
+
+def _masked(builder: ir.IRBuilder, what: str, size: int, result: Any, *arguments: Any) -> Any:
+    """Call LLVM's masked load or store."""
+    kind = ir.FunctionType(result, [each.type for each in arguments])
+    name = f"llvm.masked.{what}.v{VECTOR // size}f{8 * size}.p0"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
