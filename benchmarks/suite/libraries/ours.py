@@ -12,7 +12,6 @@ from benchmarks.suite.task import ROWS, Built, Task, labelled, over, table_of, w
 from tinydl import Model
 from tinydl.optimizers import SGD, Adam, Optimizer
 
-
 EPOCHS = 3  # of one fit, which checks the rows once
 
 

@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 
 from .compile import kernel
 from .loops import copy, transpose
-from .simd import masked_load, masked_store, repeated
+from .simd import first_lanes, load, splat, store
 
 # A block of c: its rows, and the vectors of a row. The sums, as many vectors of b, and an entry of a have to fit into
 # the processor's registers: 32 of 64 bytes with AVX-512, 16 of 32 bytes with AVX2.
@@ -72,15 +72,11 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
             def number(value: int) -> ir.Constant:
                 return ir.Constant(rows.type, value)
 
-            last = builder.sub(columns, number((vectors - 1) * lanes))  # columns in the last vector
+            last = first_lanes(builder, builder.sub(columns, number((vectors - 1) * lanes)), lanes)
+            masks = [None] * (vectors - 1) + [None if whole else last]
 
             def place(base, at, v):
                 return builder.bitcast(builder.gep(base, [builder.add(at, number(v * lanes))]), vector.as_pointer())
-
-            def load(pointer, v):
-                if whole or v < vectors - 1:
-                    return builder.load(pointer, align=size)
-                return masked_load(builder, pointer, last, size)
 
             def block(first, height):
                 """Rows first .. first + height - 1 of c."""
@@ -93,23 +89,20 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
                     builder.store(zero, each)
                 with cgutils.for_range(builder, length) as inner:
                     at = builder.add(b_at, builder.mul(inner.index, b_step))
-                    factors = [load(place(b, at, v), v) for v in range(vectors)]
+                    factors = [load(builder, place(b, at, v), size, masks[v]) for v in range(vectors)]
                     along = builder.mul(inner.index, a_step)
                     for r in range(height):
-                        entry = repeated(builder, builder.load(builder.gep(from_a[r], [along])), lanes)
+                        entry = splat(builder, builder.load(builder.gep(from_a[r], [along])), lanes)
                         for v, factor in enumerate(factors):
                             term = builder.fmul(entry, factor, flags=("contract",))
                             total = builder.fadd(builder.load(sums[r, v]), term, flags=("contract",))
                             builder.store(total, sums[r, v])
                 with builder.if_then(add):
                     for (r, v), pointer in places.items():
-                        builder.store(builder.fadd(load(pointer, v), builder.load(sums[r, v])), sums[r, v])
+                        before = load(builder, pointer, size, masks[v])
+                        builder.store(builder.fadd(before, builder.load(sums[r, v])), sums[r, v])
                 for (r, v), pointer in places.items():
-                    total = builder.load(sums[r, v])
-                    if whole or v < vectors - 1:
-                        builder.store(total, pointer, align=size)
-                    else:
-                        masked_store(builder, total, pointer, last, size)
+                    store(builder, builder.load(sums[r, v]), pointer, size, masks[v])
 
             first = builder.sub(rows, builder.srem(rows, number(HEIGHT)))  # of the rows left by blocks of full height
             with cgutils.for_range_slice(builder, number(0), first, number(HEIGHT), inc=True) as (i, _):

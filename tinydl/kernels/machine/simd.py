@@ -120,37 +120,6 @@ def constant(kind: Any, weight: float) -> ir.Constant:
     return ir.Constant(kind, weight)
 
 
-def repeated(builder: ir.IRBuilder, value: Any, lanes: int) -> Any:
-    """LLVM code for a vector with the same number in every lane."""
-    kind, zeros = ir.VectorType(value.type, lanes), ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
-    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, zeros.type.element(0))
-    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), zeros)
-
-
-def masked_load(builder: ir.IRBuilder, pointer: Any, count: Any, size: int) -> Any:
-    """LLVM code that loads the first `count` lanes of a vector of numbers of `size` bytes; the others become 0."""
-    vector = pointer.type.pointee
-    return _masked(builder, "load", vector, vector, pointer, count, size, ir.Constant(vector, None))
-
-
-def masked_store(builder: ir.IRBuilder, value: Any, pointer: Any, count: Any, size: int) -> Any:
-    """LLVM code that stores the first `count` lanes of a vector of numbers of `size` bytes."""
-    return _masked(builder, "store", value.type, ir.VoidType(), pointer, count, size, value)
-
-
-def _masked(
-    builder: ir.IRBuilder, name: str, vector: Any, result: Any, pointer: Any, count: Any, size: int, value: Any
-) -> Any:
-    lanes = vector.count
-    numbers = ir.Constant(ir.VectorType(count.type, lanes), list(range(lanes)))
-    mask = builder.icmp_signed("<", numbers, repeated(builder, count, lanes))
-    align = ir.Constant(ir.IntType(32), size)
-    arguments = [pointer, align, mask, value] if name == "load" else [value, pointer, align, mask]
-    kind = ir.FunctionType(result, [each.type for each in arguments])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.{name}.v{lanes}f{8 * size}.p0")
-    return builder.call(function, arguments)
-
-
 def register_product(rows: int, vectors: int) -> Callable[..., None]:
     """Return a function for kernels that computes a matrix product of `rows` rows and `vectors` vectors in registers:
 
@@ -195,7 +164,6 @@ def register_product(rows: int, vectors: int) -> Callable[..., None]:
             places = {(i, v): place(c, lines[i], v) for i in range(rows) for v in range(vectors)}
             sums = {key: cgutils.alloca_once(builder, vector) for key in places}  # LLVM turns them into registers
             whole = builder.icmp_signed(">=", width, number(vectors * lanes))
-            lane = ir.Constant(ir.VectorType(width.type, lanes), list(range(lanes)))
 
             def each_sum(move: Callable[..., None]) -> None:
                 """Move all sums, by whole vectors or, if the width is not whole, with masks."""
@@ -205,8 +173,8 @@ def register_product(rows: int, vectors: int) -> Callable[..., None]:
                             move(sums[i, v], pointer, v, None)
                     with otherwise:
                         for (i, v), pointer in places.items():
-                            left = splat(builder, builder.sub(width, number(v * lanes)), lanes)
-                            move(sums[i, v], pointer, v, builder.icmp_signed("<", lane, left))
+                            mask = first_lanes(builder, builder.sub(width, number(v * lanes)), lanes)
+                            move(sums[i, v], pointer, v, mask)
 
             def fetch(total: Any, pointer: Any, v: int, mask: Any) -> None:
                 source = builder.select(add, pointer, place(bias, bias_at, v))
@@ -262,7 +230,6 @@ def window_sum(typingctx, x, at, rows, down, columns, across, scale, y, to, coun
             for kind, value in zip(signature.args, args, strict=True)
         )
         vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), lanes)
-        lane = ir.Constant(ir.VectorType(count.type, lanes), list(range(lanes)))
         total = cgutils.alloca_once(builder, vector)
 
         def place(base: Any, *distances: Any) -> Any:
@@ -272,7 +239,7 @@ def window_sum(typingctx, x, at, rows, down, columns, across, scale, y, to, coun
 
         zero, step = count.type(0), count.type(lanes)
         with cgutils.for_range_slice(builder, zero, count, step, inc=True) as (k, _):
-            mask = builder.icmp_signed("<", lane, splat(builder, builder.sub(count, k), lanes))
+            mask = first_lanes(builder, builder.sub(count, k), lanes)
             builder.store(ir.Constant(vector, None), total)
             with cgutils.for_range(builder, rows) as p, cgutils.for_range(builder, columns) as q:
                 offset = builder.add(builder.mul(p.index, down), builder.mul(q.index, across))
@@ -293,12 +260,18 @@ def splat(builder: ir.IRBuilder, value: Any, lanes: int) -> Any:
     return builder.shuffle_vector(builder.insert_element(undefined, value, zeros.type.element(0)), undefined, zeros)
 
 
+def first_lanes(builder: ir.IRBuilder, count: Any, lanes: int) -> Any:
+    """LLVM code for a mask of the first `count` lanes."""
+    numbers = ir.Constant(ir.VectorType(count.type, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", numbers, splat(builder, count, lanes))
+
+
 def load(builder: ir.IRBuilder, pointer: Any, size: int, mask: Any = None) -> Any:
     """LLVM code that loads a vector of `size`-byte numbers; lanes outside the mask are not read, and 0."""
     if mask is None:
         return builder.load(pointer, align=size)
     none = ir.Constant(pointer.type.pointee, None)
-    return _masked(builder, "load", size, none.type, pointer, ir.IntType(32)(size), mask, none)
+    return _masked(builder, "load", none.type, size, none.type, pointer, ir.IntType(32)(size), mask, none)
 
 
 def store(builder: ir.IRBuilder, value: Any, pointer: Any, size: int, mask: Any = None) -> None:
@@ -306,11 +279,11 @@ def store(builder: ir.IRBuilder, value: Any, pointer: Any, size: int, mask: Any 
     if mask is None:
         builder.store(value, pointer, align=size)
     else:
-        _masked(builder, "store", size, ir.VoidType(), value, pointer, ir.IntType(32)(size), mask)
+        _masked(builder, "store", value.type, size, ir.VoidType(), value, pointer, ir.IntType(32)(size), mask)
 
 
-def _masked(builder: ir.IRBuilder, what: str, size: int, result: Any, *arguments: Any) -> Any:
-    """Call LLVM's masked load or store."""
+def _masked(builder: ir.IRBuilder, what: str, vector: Any, size: int, result: Any, *arguments: Any) -> Any:
+    """Call LLVM's masked load or store of a vector of `size`-byte numbers."""
     kind = ir.FunctionType(result, [each.type for each in arguments])
-    name = f"llvm.masked.{what}.v{VECTOR // size}f{8 * size}.p0"
+    name = f"llvm.masked.{what}.v{vector.count}f{8 * size}.p0"
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
