@@ -1,4 +1,6 @@
-"""Whether OpenBLAS runs code for an older processor than this one, which halves the speed of a training unnoticed.
+"""Whether OpenBLAS runs code for an older processor than this one, which halves the speed of NumPy's matrix products.
+
+tinydl's kernels do not use OpenBLAS (see product.py), but layers that users write in NumPy do.
 
 OpenBLAS chooses its code when it is loaded, by the processor's name or by the environment variable OPENBLAS_CORETYPE,
 which some machines set for all programs. Its choice is a core's name, here ranked by the vector instructions used.
@@ -41,7 +43,7 @@ def older_code(core: str | None, features: Mapping[str, bool], forced: str | Non
     cost = "up to twice as long" if present - used == 1 else "several times as long"
     mend = f"unset OPENBLAS_CORETYPE (now {forced})" if forced else "install newer releases of NumPy and SciPy"
     reason = f"OpenBLAS runs its code for {core} ({LEVELS[used]}), but this processor has {LEVELS[present]}"
-    return f"{reason}: matrix products take {cost}: {mend}"
+    return f"{reason}: NumPy's matrix products, in layers of your own, take {cost}: {mend}"
 
 
 def old_code_in_use(cores: Iterable[str | None]) -> str | None:

@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 VECTOR = 64  # bytes
+LONG = 96  # terms in a run that are added up by themselves: one sum of many hundreds would lose digits
 READ, KEEP, DATA = 0, 3, 1  # LLVM's codes: to be read, in all caches, not code
 
 
@@ -184,6 +185,13 @@ def register_product(rows: int, vectors: int) -> Callable[..., None]:
                 store(builder, builder.load(total), pointer, size, mask)
 
             each_sum(fetch)
+            before = {key: cgutils.alloca_once(builder, vector) for key in places}  # the sums of earlier runs
+            none = ir.Constant(vector, None)
+            long = builder.icmp_signed(">=", length, number(LONG))
+            with builder.if_then(long):
+                for key, pointer in sums.items():
+                    builder.store(builder.load(pointer), before[key])
+                    builder.store(none, pointer)
             offsets = [entry(a_rows, i) for i in range(rows)]
             a_next, b_next = (cgutils.alloca_once(builder, base.type) for base in (a, b))
             with cgutils.for_range(builder, runs) as run:
@@ -200,7 +208,13 @@ def register_product(rows: int, vectors: int) -> Callable[..., None]:
                             builder.store(total, sums[i, v])
                     builder.store(builder.gep(a_here, [a_step]), a_next)
                     builder.store(builder.gep(b_here, [b_step]), b_next)
-            none = ir.Constant(vector, None)
+                with builder.if_then(long):
+                    for key, pointer in sums.items():
+                        builder.store(builder.fadd(builder.load(before[key]), builder.load(pointer)), before[key])
+                        builder.store(none, pointer)
+            with builder.if_then(long):
+                for key, pointer in sums.items():
+                    builder.store(builder.load(before[key]), pointer)
             with builder.if_then(relu):
                 for pointer in sums.values():
                     total = builder.load(pointer)
