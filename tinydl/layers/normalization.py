@@ -74,18 +74,18 @@ class BatchNorm(Layer):
         return shape
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        x, statistics = self.measure(x, training)
-        self._y = y = batch_norm_forward(x, statistics, *self.affine(), self._code)
+        x, statistics = self._measure(x, training)
+        self._y = y = batch_norm_forward(x, statistics, *self._affine(), self._code)
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
-        given = self._statistics, *self.affine(), self._code, self._training
-        return batch_norm_backward(dy, self._x, self._y, *given, *self.wanted())
+        given = self._statistics, *self._affine(), self._code, self._training
+        return batch_norm_backward(dy, self._x, self._y, *given, *self._wanted())
 
     # The steps of forward and backward that are the same if a Residual around this layer adds its shortcut to y.
 
-    def measure(self, x: NDArray, training: bool) -> tuple[NDArray, Statistics]:
+    def _measure(self, x: NDArray, training: bool) -> tuple[NDArray, Statistics]:
         """Return x and the statistics to normalize it by, and keep both; training also updates the running ones."""
         x = self.as_input(x)
         mean, var = self.state["mean"], self.state["var"]
@@ -104,11 +104,11 @@ class BatchNorm(Layer):
         self._x, self._y, self._statistics, self._training = x, None, statistics, training
         return x, statistics
 
-    def affine(self) -> tuple[NDArray, NDArray, float]:
+    def _affine(self) -> tuple[NDArray, NDArray, float]:
         """gamma, beta and epsilon."""
         return self.params["gamma"], self.params["beta"], self.epsilon
 
-    def wanted(self) -> tuple[NDArray | None, NDArray | None]:
+    def _wanted(self) -> tuple[NDArray | None, NDArray | None]:
         """The arrays that dgamma and dbeta are added to, or None for both in a frozen layer."""
         return (self.grads["gamma"], self.grads["beta"]) if self.trainable else (None, None)
 

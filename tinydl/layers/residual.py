@@ -102,15 +102,15 @@ class Residual(Container):
     def _forward_with(self, norm: BatchNorm, x: NDArray, around: NDArray, training: bool) -> NDArray:
         for layer in self.body.sublayers()[:-1]:
             x = returned(layer, "forward", layer.forward(x, training))
-        x, statistics = norm.measure(x, training)
+        x, statistics = norm._measure(x, training)
         self._check_shapes(x, around)
-        self._y = y = add_normalized(x, around, statistics, *norm.affine(), self._code)
+        self._y = y = add_normalized(x, around, statistics, *norm._affine(), self._code)
         return y
 
     def _backward_with(self, norm: BatchNorm, dy: NDArray) -> NDArray:
         dy, y = self.as_gradient(dy, self._y), self._y
-        given = norm._statistics, *norm.affine(), self._code, norm._training
-        dx, da = add_normalized_backward(dy, norm._x, y, *given, *norm.wanted())
+        given = norm._statistics, *norm._affine(), self._code, norm._training
+        dx, da = add_normalized_backward(dy, norm._x, y, *given, *norm._wanted())
         around = da
         if self.shortcut is not None:
             around = returned(self.shortcut, "backward", self.shortcut.backward(da))
