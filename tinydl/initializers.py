@@ -2,9 +2,8 @@
 
 A unit sums fan_in inputs, so with zero-mean weights its variance is fan_in Var(W) times the mean square of its inputs.
 Weights that are too small or too large make activations (and, through fan_out, gradients) shrink or grow from layer to
-layer. Hidden units with equal weights get equal gradients: only dropout or roundoff in matrix products separates them.
-(BLAS may sum the last columns of a product in another order: of 17 equal tanh units in float32, the last differs from
-the others by 1e-8 after 160 steps of SGD and by 3e-6 after 160 of Adam, while 16 stay equal: benchmarks/symmetry.py.)
+layer. Hidden units with equal weights get equal gradients, to the bit, as products add up all their columns in the same
+order: only dropout separates them.
 
     glorot  Var(W) = 2 / (fan_in + fan_out)     keeps activations and gradients steady in linear, tanh and sigmoid units
     he      Var(W) = 2 / fan_in                 relu halves the mean square of its input, and the factor 2 compensates

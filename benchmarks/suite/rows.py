@@ -84,8 +84,8 @@ SEVERAL_IMAGES = (
 )
 COLD = "Numba compiles the kernels, once per machine; `python -m tinydl warmup` does so ahead."
 HASWELL = (
-    "the variable makes OpenBLAS run code for processors with vectors of 32 bytes; the peers do not use OpenBLAS, and "
-    "tinydl says so on stderr."
+    "the variable makes OpenBLAS run code for processors with vectors of 32 bytes; neither the peers nor tinydl's "
+    "kernels use OpenBLAS."
 )
 VANILLA: Network = ("vanilla_autoencoder", {"n_features": FEATURES})
 DEEP: Network = ("deep_autoencoder", {"n_features": FEATURES})

@@ -4,7 +4,7 @@
     dense.py, activations.py, pooling.py, batch_norm.py, local_response_norm.py, merging.py, losses.py, optimizers.py,
     rating_machine.py, rbm.py, sums.py    one twin per definition, named forward or backward, or after its definition
     convolution/         the twins for Conv2D: four algorithms, and a table that chooses among them by shape
-    machine/             code that twins share: compilation and its cache, BLAS, vector instructions, threads, memory
+    machine/             code that twins share: compilation, matrix products, vector instructions, threads, memory
 
 Definitions are written to be read, and twins are written to be fast. Tests compare each pair.
 """

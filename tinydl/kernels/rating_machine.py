@@ -17,7 +17,7 @@ from .machine.threads import parts_for, share
 
 LANES = {"reassoc", "contract"}  # allows sums and products to be split into vector lanes
 LARGEST = 1e290  # products between 1 / LARGEST and LARGEST have neither overflowed nor lost digits
-WORK = 0.5  # cost per hidden unit and value, in multiply-adds of a BLAS
+WORK = 0.5  # cost per hidden unit and value, in multiply-adds of a matrix product
 
 
 @kernel(fastmath=LANES, error_model="numpy")

@@ -94,3 +94,12 @@ def test_product_of_rows_inside_larger_arrays(m: int, n: int, k: int, dtype: Any
         operands = a.reshape(-1), Rows(2, a.shape[1]), b.reshape(-1), Rows(0, b.shape[1])
         product(transpose_a, transpose_b, (m, n, k), *operands, accumulate, c.reshape(-1), Rows(3, n + 4))
         close(c, expected, k)
+
+
+def test_equal_columns_get_equal_bits() -> None:
+    """So hidden units that begin equal stay equal: see initializers.py."""
+    for n in (4, 16, 17, 40, 67):
+        a, b = normal(np.float32, (21, DEEP + 9), (DEEP + 9, 1))
+        c = np.empty((21, n), np.float32)
+        matmul(False, False, a, np.repeat(b, n, axis=1), False, c)
+        np.testing.assert_array_equal(c, np.repeat(c[:, :1], n, axis=1))

@@ -1,1 +1,1 @@
-"""Code that kernels share: compilation and its cache, BLAS, vector instructions, threads, memory, inner loops."""
+"""Code that kernels share: compilation and its cache, matrix products, vector instructions, threads, memory, loops."""
