@@ -78,7 +78,10 @@ SPEC = LayerSpec(
         *at((4, 3), Residual(Dense(3, "tanh"), None, "relu"), Residual(Tanh(), None, "sigmoid")),
         *at((4, 3), Residual(Flatten()), Residual([Dense(3, "sigmoid"), ActivityL1(0.3)], ActivityL1(0.2))),
         *at((4, 3), Residual([Dense(4, "tanh"), BatchNorm()], Dense(4), "tanh")),  # the norm adds the shortcut
-        *at((3, 2, 2, 2), Residual([Conv2D(3, 1, activation="tanh"), Conv2D(2, 1, use_bias=False), BatchNorm()], None, "relu")),
+        *at(
+            (3, 2, 2, 2),
+            Residual([Conv2D(3, 1, activation="tanh"), Conv2D(2, 1, use_bias=False), BatchNorm()], None, "relu"),
+        ),
         *at((2, 3, 2, 2), Residual(Conv2D(3, 1, activation="tanh"), Conv2D(3, 1, activation="relu"))),
     ],
     usual=LayerCase(Residual([Conv2D(8, 3, padding="same", use_bias=False), BatchNorm()], None, "relu"), (2, 8, 8, 8)),

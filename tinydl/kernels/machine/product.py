@@ -124,43 +124,42 @@ _1, _2, _3 = (column_block(vectors, True) for vectors in (1, 2, 3))
 _part1, _part2, _part3 = (column_block(vectors, False) for vectors in (1, 2, 3))
 
 
-@kernel()
+# Numba compiles a function anew into each one that calls it. `_block`, by far the longest, is therefore called from one
+# level only: the functions between it and a kernel are parts of that kernel.
+
+
+@kernel(inline="always")
 def product(transpose_a, transpose_b, sizes, a, in_a, b, in_b, accumulate, c, in_c):
     """c = op(a) @ op(b) or, if `accumulate`, c += op(a) @ op(b), where op transposes or leaves the matrix as it is.
 
-    sizes = m, n, k: op(a) is m x k, op(b) is k x n, c is m x n. Shapes are not checked; `matmul` checks them.
+    sizes = m, n, k: op(a) is m x k, op(b) is k x n, c is m x n. Shapes are not checked; `matmul` checks them. Columns
+    of op(b) are copied a few at a time, into a `panel`, if b is transposed, or if its rows are so far apart that they
+    compete for the same places of the cache.
     """
     m, n, k = sizes
     a_row, a_step = (1, in_a.step) if transpose_a else (in_a.step, 1)
-    if transpose_b or (m >= FEWEST and in_b.step > FAR):
-        _by_panels(transpose_b, m, n, k, a, in_a.start, a_row, a_step, b, in_b, accumulate, c, in_c)
-        return
+    b_step, b_column = (1, in_b.step) if transpose_b else (in_b.step, 1)
+    pack = transpose_b or (m >= FEWEST and b_step > FAR)
+    panel = np.empty(min(k, DEEP) * _columns(n, c), b.dtype) if pack else b
     for k_from in range(0, max(k, 1), DEEP):
-        deep, add = min(DEEP, k - k_from), accumulate or k_from > 0
-        a_at, j = in_a.start + k_from * a_step, 0
+        deep, add, j = min(DEEP, k - k_from), accumulate or k_from > 0, 0
         while j < n:
-            columns, at = _columns(n - j, c), in_b.start + k_from * in_b.step + j
-            _block(m, deep, columns, a, a_at, a_row, a_step, b, at, in_b.step, add, c, in_c.start + j, in_c.step)
+            columns, at, step = _columns(n - j, c), in_b.start + k_from * b_step + j * b_column, b_step
+            if pack:
+                _fill(b, at, in_b.step, transpose_b, deep, columns, panel)
+                at, step = 0, columns
+            a_at, c_at = in_a.start + k_from * a_step, in_c.start + j
+            _block(m, deep, columns, a, a_at, a_row, a_step, panel, at, step, add, c, c_at, in_c.step)
             j += columns
 
 
 @kernel()
-def _by_panels(transpose_b, m, n, k, a, a_at, a_row, a_step, b, in_b, accumulate, c, in_c):
-    """As `product`, on copies of a few columns of op(b) at a time: if b is transposed, or if its rows are so far apart
-    that they compete for the same places of the cache."""
-    b_step, b_column = (1, in_b.step) if transpose_b else (in_b.step, 1)
-    panel = np.empty(min(k, DEEP) * _columns(n, c), b.dtype)
-    for k_from in range(0, max(k, 1), DEEP):
-        deep, add, j = min(DEEP, k - k_from), accumulate or k_from > 0, 0
-        while j < n:
-            columns, at = _columns(n - j, c), in_b.start + k_from * b_step + j * b_column
-            if transpose_b:
-                transpose(b, at, in_b.step, columns, deep, panel, 0)
-            for r in range(0 if transpose_b else deep):
-                copy(b, at + r * in_b.step, panel, r * columns, columns)
-            a_from = a_at + k_from * a_step
-            _block(m, deep, columns, a, a_from, a_row, a_step, panel, 0, columns, add, c, in_c.start + j, in_c.step)
-            j += columns
+def _fill(b, at, step, transposed, rows, columns, panel):
+    """Copy rows x columns entries of b, or of its transpose, into the panel."""
+    if transposed:
+        transpose(b, at, step, columns, rows, panel, 0)
+    for r in range(0 if transposed else rows):
+        copy(b, at + r * step, panel, r * columns, columns)
 
 
 @kernel(inline="always")
@@ -188,7 +187,7 @@ def _block(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at,
         _part1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
 
 
-@kernel()
+@kernel(inline="always")
 def matmul(transpose_a, transpose_b, a, b, accumulate, c):
     """`product` of whole C-contiguous matrices. Raises ValueError if their shapes do not match."""
     m, n = c.shape
