@@ -138,28 +138,34 @@ def product(transpose_a, transpose_b, sizes, a, in_a, b, in_b, accumulate, c, in
     """
     m, n, k = sizes
     a_row, a_step = (1, in_a.step) if transpose_a else (in_a.step, 1)
-    b_step, b_column = (1, in_b.step) if transpose_b else (in_b.step, 1)
-    pack = transpose_b or (m >= FEWEST and b_step > FAR)
-    panel = np.empty(min(k, DEEP) * _columns(n, c), b.dtype) if pack else b
-    for k_from in range(0, max(k, 1), DEEP):
-        deep, add, j = min(DEEP, k - k_from), accumulate or k_from > 0, 0
-        while j < n:
-            columns, at, step = _columns(n - j, c), in_b.start + k_from * b_step + j * b_column, b_step
-            if pack:
-                _fill(b, at, in_b.step, transpose_b, deep, columns, panel)
-                at, step = 0, columns
-            a_at, c_at = in_a.start + k_from * a_step, in_c.start + j
-            _block(m, deep, columns, a, a_at, a_row, a_step, panel, at, step, add, c, c_at, in_c.step)
-            j += columns
+    if transpose_b or (m >= FEWEST and in_b.step > FAR):
+        _by_panels(transpose_b, m, n, k, a, in_a.start, a_row, a_step, b, in_b, accumulate, c, in_c)
+    else:
+        for k_from in range(0, max(k, 1), DEEP):
+            deep, add = min(DEEP, k - k_from), accumulate or k_from > 0
+            a_at, j = in_a.start + k_from * a_step, 0
+            while j < n:
+                columns, at = _columns(n - j, c), in_b.start + k_from * in_b.step + j
+                _block(m, deep, columns, a, a_at, a_row, a_step, b, at, in_b.step, add, c, in_c.start + j, in_c.step)
+                j += columns
 
 
 @kernel()
-def _fill(b, at, step, transposed, rows, columns, panel):
-    """Copy rows x columns entries of b, or of its transpose, into the panel."""
-    if transposed:
-        transpose(b, at, step, columns, rows, panel, 0)
-    for r in range(0 if transposed else rows):
-        copy(b, at + r * step, panel, r * columns, columns)
+def _by_panels(transpose_b, m, n, k, a, a_at, a_row, a_step, b, in_b, accumulate, c, in_c):
+    """As `product`, on panels of op(b)."""
+    b_step, b_column = (1, in_b.step) if transpose_b else (in_b.step, 1)
+    panel = np.empty(min(k, DEEP) * _columns(n, c), b.dtype)
+    for k_from in range(0, max(k, 1), DEEP):
+        deep, add, j = min(DEEP, k - k_from), accumulate or k_from > 0, 0
+        while j < n:
+            columns, at = _columns(n - j, c), in_b.start + k_from * b_step + j * b_column
+            if transpose_b:
+                transpose(b, at, in_b.step, columns, deep, panel, 0)
+            for r in range(0 if transpose_b else deep):
+                copy(b, at + r * in_b.step, panel, r * columns, columns)
+            a_from = a_at + k_from * a_step
+            _block(m, deep, columns, a, a_from, a_row, a_step, panel, 0, columns, add, c, in_c.start + j, in_c.step)
+            j += columns
 
 
 @kernel(inline="always")
