@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .machine.codes import LINEAR, RELU, SIGMOID, TANH
+from .machine.codes import LINEAR
 from .machine.compile import kernel
-from .machine.loops import mask
+from .machine.loops import times_slope
 from .machine.memory import empty
 from .machine.threads import parts_for, share
 from .twins import or_complex
@@ -32,8 +32,9 @@ def gradient(dy: NDArray, y: NDArray, activation: int) -> NDArray:
         return dy
     dy, y = np.ascontiguousarray(dy), np.ascontiguousarray(y)
     da = empty(y.shape, y.dtype)
-    task = {RELU: _mask, SIGMOID: _times_sigmoid_slope, TANH: _times_tanh_slope}[activation]
-    share(parts_for(y.size, y.size * WORK), y.size, task, dy.reshape(-1), y.reshape(-1), da.reshape(-1))
+    share(
+        parts_for(y.size, y.size * WORK), y.size, _gradient, dy.reshape(-1), y.reshape(-1), activation, da.reshape(-1)
+    )
     return da
 
 
@@ -45,19 +46,5 @@ def _relu(part, x, y):
 
 
 @kernel()
-def _mask(part, dy, y, da):
-    mask(dy, y, part.start, da, part.start, part.stop - part.start)
-
-
-@kernel()
-def _times_sigmoid_slope(part, dy, y, da):
-    one = y.dtype.type(1)
-    for k in range(np.uintp(part.start), np.uintp(part.stop)):
-        da[k] = dy[k] * (y[k] * (one - y[k]))
-
-
-@kernel()
-def _times_tanh_slope(part, dy, y, da):
-    one = y.dtype.type(1)
-    for k in range(np.uintp(part.start), np.uintp(part.stop)):
-        da[k] = dy[k] * (one - y[k] * y[k])
+def _gradient(part, dy, y, activation, da):
+    times_slope(dy, y, activation, part.start, part.stop, da)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .activations import gradient as activation_gradient
-from .machine.codes import LINEAR, RELU, SIGMOID
+from .machine.codes import LINEAR, RELU
 from .machine.compile import kernel
-from .machine.loops import add_column_sums, bias_and_relu, finish, mask
+from .machine.loops import add_column_sums, bias_and_relu, finish, times_slope
 from .machine.product import DEEP, Rows, matmul, product
 from .machine.threads import WORTH_SHARING, parts_for, share
 from .sums import over_rows
@@ -141,16 +141,7 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
     da = dy
     if activation != LINEAR:
         da = np.empty_like(dy)
-        dy_flat, y_flat, da_flat = dy.reshape(-1), y.reshape(-1), da.reshape(-1)
-        one = dy.dtype.type(1)
-        if activation == RELU:
-            mask(dy_flat, y_flat, 0, da_flat, 0, da_flat.size)
-        elif activation == SIGMOID:
-            for k in range(da_flat.size):
-                da_flat[k] = dy_flat[k] * (y_flat[k] * (one - y_flat[k]))
-        else:
-            for k in range(da_flat.size):
-                da_flat[k] = dy_flat[k] * (one - y_flat[k] * y_flat[k])
+        times_slope(dy.reshape(-1), y.reshape(-1), activation, 0, dy.size, da.reshape(-1))
     if dW.size:
         matmul(True, False, x, da, accumulate, dW)
     sums = np.zeros(db.size)  # float64

@@ -67,8 +67,8 @@ def _rows(oh: int, ow: int, f: int) -> int:
     return max(1, min(oh, BUFFER // (ow * max(f, LANES))))
 
 
-_9x2, _8x2, _4x2, _2x2, _1x2 = (register_product(rows, 2) for rows in (9, 8, 4, 2, 1))
-_9x1, _8x1, _4x1, _2x1, _1x1 = (register_product(rows, 1) for rows in (9, 8, 4, 2, 1))
+HEIGHTS = (9, 8, 4, 2, 1)  # rows of a block, see `products`
+_one, _two = (register_product(HEIGHTS, vectors) for vectors in (1, 2))
 
 
 @kernel()
@@ -83,64 +83,23 @@ def products(
     lanes = 64 // c.itemsize
     for j in range(0, width, 2 * lanes):
         q, r, left, i = b_at + j, c_at + j, width - j, 0
-        two = left > lanes
         while i < rows:
-            size = rows - i
-            if size > 8:
-                size = 9 if size % 8 else 8
-            elif size < 8:
-                size = 4 if size >= 4 else 2 if size >= 2 else 1
-            if two and size == 9:
-                _9x2(
-                    i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
-                    bias, j, c, r, c_rows, left, add, relu,
-                )  # fmt: skip
-            elif two and size == 8:
-                _8x2(
-                    i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
-                    bias, j, c, r, c_rows, left, add, relu,
-                )  # fmt: skip
-            elif two and size == 4:
-                _4x2(
-                    i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
-                    bias, j, c, r, c_rows, left, add, relu,
-                )  # fmt: skip
-            elif two and size == 2:
-                _2x2(
-                    i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
-                    bias, j, c, r, c_rows, left, add, relu,
-                )  # fmt: skip
-            elif two and size == 1:
-                _1x2(
-                    i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
-                    bias, j, c, r, c_rows, left, add, relu,
-                )  # fmt: skip
-            elif size == 9:
-                _9x1(
-                    i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
-                    bias, j, c, r, c_rows, left, add, relu,
-                )  # fmt: skip
-            elif size == 8:
-                _8x1(
-                    i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
-                    bias, j, c, r, c_rows, left, add, relu,
-                )  # fmt: skip
-            elif size == 4:
-                _4x1(
-                    i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
-                    bias, j, c, r, c_rows, left, add, relu,
-                )  # fmt: skip
-            elif size == 2:
-                _2x1(
-                    i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
+            height = rows - i
+            if height > 8:
+                height = 9 if height % 8 else 8
+            elif height < 8:
+                height = 4 if height >= 4 else 2 if height >= 2 else 1
+            if left > lanes:
+                _two(
+                    height, i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
                     bias, j, c, r, c_rows, left, add, relu,
                 )  # fmt: skip
             else:
-                _1x1(
-                    i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
+                _one(
+                    height, i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
                     bias, j, c, r, c_rows, left, add, relu,
                 )  # fmt: skip
-            i += size
+            i += height
 
 
 @kernel()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .codes import SIGMOID, TANH
+from .codes import RELU, SIGMOID, TANH
 from .compile import kernel
 
 CHUNK = 1 << 15  # entries of a sigmoid at a time: 128 kB of float32, which stay in the cache
@@ -77,6 +77,20 @@ def mask(dy, y, at, da, to, size):
     p, q, zero = np.uintp(at), np.uintp(to), dy.dtype.type(0)
     for k in range(np.uintp(size)):
         da[q + k] = dy[p + k] if y[p + k] > zero else zero
+
+
+@kernel(inline="always")
+def times_slope(dy, y, activation, start, stop, da):
+    """da = dy f'(a) for relu, sigmoid or tanh, computed from y = f(a), for the entries start .. stop - 1."""
+    one, first, last = y.dtype.type(1), np.uintp(start), np.uintp(stop)
+    if activation == RELU:
+        mask(dy, y, start, da, start, stop - start)
+    elif activation == SIGMOID:
+        for k in range(first, last):
+            da[k] = dy[k] * (y[k] * (one - y[k]))
+    else:
+        for k in range(first, last):
+            da[k] = dy[k] * (one - y[k] * y[k])
 
 
 @kernel(inline="always")

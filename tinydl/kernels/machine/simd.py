@@ -121,13 +121,14 @@ def constant(kind: Any, weight: float) -> ir.Constant:
     return ir.Constant(kind, weight)
 
 
-def register_product(rows: int, vectors: int) -> Callable[..., None]:
-    """Return a function for kernels that computes a matrix product of `rows` rows and `vectors` vectors in registers:
+def register_product(heights: Sequence[int], vectors: int) -> Callable[..., None]:
+    """Return a function for kernels that computes a matrix product of `height` rows, which has to be one of `heights`,
+    and `vectors` vectors in registers:
 
         c[c_at + c_rows[i] + q] = start[q]
             + sum_rk a[a_at + a_rows[i] + r a_run + k a_step] b[b_at + r b_run + k b_step + q]
 
-    over r < runs and k < length, for i = first .. first + rows - 1 and q < width. With `add`, start is the old c,
+    over r < runs and k < length, for i = first .. first + height - 1 and q < width. With `add`, start is the old c,
     otherwise bias[bias_at + q]. With `relu`, negative results are replaced by 0. The places of rows (two arrays) and
     the steps are arbitrary, so `a` can be an image with overlapping windows, which need not be copied into rows first.
 
@@ -137,19 +138,19 @@ def register_product(rows: int, vectors: int) -> Callable[..., None]:
 
     @intrinsic
     def apply(
-        typingctx, first, a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length,
+        typingctx, height, first, a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length,
         bias, bias_at, c, c_at, c_rows, width, add, relu,
     ):  # fmt: skip
         size = a.dtype.bitwidth // 8
         lanes = VECTOR // size
 
         def codegen(context, builder, signature, args):
-            first, a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length, *results = (
+            height, first, a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length, *results = (
                 context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
                 for kind, value in zip(signature.args, args, strict=True)
             )
             bias, bias_at, c, c_at, c_rows, width, add, relu = results
-            vector = ir.VectorType(context.get_value_type(signature.args[1].dtype), lanes)
+            vector = ir.VectorType(context.get_value_type(signature.args[2].dtype), lanes)
 
             def number(value: int) -> ir.Constant:
                 return ir.Constant(width.type, value)
@@ -161,70 +162,77 @@ def register_product(rows: int, vectors: int) -> Callable[..., None]:
             def entry(table: Any, i: int) -> Any:
                 return builder.load(builder.gep(table, [builder.add(first, number(i))]))
 
-            lines = [builder.add(c_at, entry(c_rows, i)) for i in range(rows)]
-            places = {(i, v): place(c, lines[i], v) for i in range(rows) for v in range(vectors)}
-            sums = {key: cgutils.alloca_once(builder, vector) for key in places}  # LLVM turns them into registers
-            whole = builder.icmp_signed(">=", width, number(vectors * lanes))
+            def block(rows: int) -> None:
+                lines = [builder.add(c_at, entry(c_rows, i)) for i in range(rows)]
+                places = {(i, v): place(c, lines[i], v) for i in range(rows) for v in range(vectors)}
+                sums = {key: cgutils.alloca_once(builder, vector) for key in places}  # LLVM turns them into registers
+                whole = builder.icmp_signed(">=", width, number(vectors * lanes))
 
-            def each_sum(move: Callable[..., None]) -> None:
-                """Move all sums, by whole vectors or, if the width is not whole, with masks."""
-                with builder.if_else(whole) as (then, otherwise):
-                    with then:
-                        for (i, v), pointer in places.items():
-                            move(sums[i, v], pointer, v, None)
-                    with otherwise:
-                        for (i, v), pointer in places.items():
-                            mask = first_lanes(builder, builder.sub(width, number(v * lanes)), lanes)
-                            move(sums[i, v], pointer, v, mask)
+                def each_sum(move: Callable[..., None]) -> None:
+                    """Move all sums, by whole vectors or, if the width is not whole, with masks."""
+                    with builder.if_else(whole) as (then, otherwise):
+                        with then:
+                            for (i, v), pointer in places.items():
+                                move(sums[i, v], pointer, v, None)
+                        with otherwise:
+                            for (i, v), pointer in places.items():
+                                mask = first_lanes(builder, builder.sub(width, number(v * lanes)), lanes)
+                                move(sums[i, v], pointer, v, mask)
 
-            def fetch(total: Any, pointer: Any, v: int, mask: Any) -> None:
-                source = builder.select(add, pointer, place(bias, bias_at, v))
-                builder.store(load(builder, source, size, mask), total)
+                def fetch(total: Any, pointer: Any, v: int, mask: Any) -> None:
+                    source = builder.select(add, pointer, place(bias, bias_at, v))
+                    builder.store(load(builder, source, size, mask), total)
 
-            def deliver(total: Any, pointer: Any, v: int, mask: Any) -> None:
-                store(builder, builder.load(total), pointer, size, mask)
+                def deliver(total: Any, pointer: Any, v: int, mask: Any) -> None:
+                    store(builder, builder.load(total), pointer, size, mask)
 
-            each_sum(fetch)
-            before = {key: cgutils.alloca_once(builder, vector) for key in places}  # the sums of earlier runs
-            none = ir.Constant(vector, None)
-            long = builder.icmp_signed(">=", length, number(LONG))
-            with builder.if_then(long):
-                for key, pointer in sums.items():
-                    builder.store(builder.load(pointer), before[key])
-                    builder.store(none, pointer)
-            offsets = [entry(a_rows, i) for i in range(rows)]
-            a_next, b_next = (cgutils.alloca_once(builder, base.type) for base in (a, b))
-            with cgutils.for_range(builder, runs) as run:
-                builder.store(builder.gep(a, [builder.add(a_at, builder.mul(run.index, a_run))]), a_next)
-                builder.store(builder.gep(b, [builder.add(b_at, builder.mul(run.index, b_run))]), b_next)
-                with cgutils.for_range(builder, length):
-                    a_here, b_here = builder.load(a_next), builder.load(b_next)
-                    factors = [load(builder, place(b_here, number(0), v), size) for v in range(vectors)]
-                    for i in range(rows):
-                        value = splat(builder, builder.load(builder.gep(a_here, [offsets[i]])), lanes)
-                        for v, factor in enumerate(factors):
-                            term = builder.fmul(value, factor, flags=("contract",))
-                            total = builder.fadd(builder.load(sums[i, v]), term, flags=("contract",))
-                            builder.store(total, sums[i, v])
-                    builder.store(builder.gep(a_here, [a_step]), a_next)
-                    builder.store(builder.gep(b_here, [b_step]), b_next)
+                each_sum(fetch)
+                before = {key: cgutils.alloca_once(builder, vector) for key in places}  # the sums of earlier runs
+                none = ir.Constant(vector, None)
+                long = builder.icmp_signed(">=", length, number(LONG))
                 with builder.if_then(long):
                     for key, pointer in sums.items():
-                        builder.store(builder.fadd(builder.load(before[key]), builder.load(pointer)), before[key])
+                        builder.store(builder.load(pointer), before[key])
                         builder.store(none, pointer)
-            with builder.if_then(long):
-                for key, pointer in sums.items():
-                    builder.store(builder.load(before[key]), pointer)
-            with builder.if_then(relu):
-                for pointer in sums.values():
-                    total = builder.load(pointer)
-                    negative = builder.fcmp_ordered("<", total, none)  # false for NaN, which therefore passes through
-                    builder.store(builder.select(negative, none, total), pointer)
-            each_sum(deliver)
+                offsets = [entry(a_rows, i) for i in range(rows)]
+                a_next, b_next = (cgutils.alloca_once(builder, base.type) for base in (a, b))
+                with cgutils.for_range(builder, runs) as run:
+                    builder.store(builder.gep(a, [builder.add(a_at, builder.mul(run.index, a_run))]), a_next)
+                    builder.store(builder.gep(b, [builder.add(b_at, builder.mul(run.index, b_run))]), b_next)
+                    with cgutils.for_range(builder, length):
+                        a_here, b_here = builder.load(a_next), builder.load(b_next)
+                        factors = [load(builder, place(b_here, number(0), v), size) for v in range(vectors)]
+                        for i in range(rows):
+                            value = splat(builder, builder.load(builder.gep(a_here, [offsets[i]])), lanes)
+                            for v, factor in enumerate(factors):
+                                term = builder.fmul(value, factor, flags=("contract",))
+                                total = builder.fadd(builder.load(sums[i, v]), term, flags=("contract",))
+                                builder.store(total, sums[i, v])
+                        builder.store(builder.gep(a_here, [a_step]), a_next)
+                        builder.store(builder.gep(b_here, [b_step]), b_next)
+                    with builder.if_then(long):
+                        for key, pointer in sums.items():
+                            builder.store(builder.fadd(builder.load(before[key]), builder.load(pointer)), before[key])
+                            builder.store(none, pointer)
+                with builder.if_then(long):
+                    for key, pointer in sums.items():
+                        builder.store(builder.load(before[key]), pointer)
+                with builder.if_then(relu):
+                    for pointer in sums.values():
+                        total = builder.load(pointer)
+                        negative = builder.fcmp_ordered(
+                            "<", total, none
+                        )  # false for NaN, which therefore passes through
+                        builder.store(builder.select(negative, none, total), pointer)
+                each_sum(deliver)
+
+            for rows in heights:
+                with builder.if_then(builder.icmp_signed("==", height, number(rows))):
+                    block(rows)
             return context.get_dummy_value()
 
         n, yes = types.intp, types.boolean
-        return types.void(n, a, n, a_rows, n, n, b, n, n, n, n, n, bias, n, c, n, c_rows, n, yes, yes), codegen
+        return types.void(n, n, a, n, a_rows, n, n, b, n, n, n, n, n, bias, n, c, n, c_rows, n, yes, yes), codegen
 
     return apply
 
