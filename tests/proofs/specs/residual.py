@@ -77,7 +77,9 @@ SPEC = LayerSpec(
         *at((4, 3), Residual(Dense(2, "tanh"), Dense(2), "tanh"), Residual(Dense(3, "tanh"), Tanh(), "relu")),
         *at((4, 3), Residual(Dense(3, "tanh"), None, "relu"), Residual(Tanh(), None, "sigmoid")),
         *at((4, 3), Residual(Flatten()), Residual([Dense(3, "sigmoid"), ActivityL1(0.3)], ActivityL1(0.2))),
-        *at((4, 3), Residual([Dense(4, "tanh"), BatchNorm()], Dense(4), "tanh")),  # the norm adds the shortcut
+        # the norm adds the shortcut
+        *at((4, 3), Residual([Dense(4, "tanh"), BatchNorm()], Dense(4), "tanh")),
+        *at((4, 3), Residual([Dense(3, "tanh"), BatchNorm(0.7, 0.2)], None, "tanh"), training=False),
         *at(
             (3, 2, 2, 2),
             Residual([Conv2D(3, 1, activation="tanh"), Conv2D(2, 1, use_bias=False), BatchNorm()], None, "relu"),
