@@ -19,9 +19,9 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from numba import __version__ as numba_version
 from numba import config
@@ -159,7 +159,13 @@ class _Kept(CompileResultCacheImpl):
 
 
 class KernelCache(FunctionCache):
-    """Keeps the machine code of a compiled function; it replaces Numba's own cache."""
+    """Keeps the machine code of a compiled function; it replaces Numba's own cache.
+
+    `symbols` has, by name, what provides the functions that kernels call by a name. A kernel that calls one is stored
+    with a note to provide it again before LLVM loads the kernel.
+    """
+
+    symbols: ClassVar[dict[str, Callable[[], None]]] = {}
 
     _impl_class = _Kept
 
@@ -178,8 +184,16 @@ class KernelCache(FunctionCache):
 
     def save_overload(self, types: Any, compiled: Any) -> None:
         """Keep the compiled function if the folder is writable."""
+        text = compiled.library.get_llvm_str()
+        called = [partial(provide, symbol) for symbol in self.symbols if symbol in text]
+        compiled = compiled._replace(reload_init=[*compiled.reload_init, *called])
         try:
             super().save_overload(types, compiled)
         except OSError as error:
             trouble = f"compiled kernels cannot be kept in {folder()}; each process compiles its own"
             say_once(f"{trouble}: {described(error)}: set NUMBA_CACHE_DIR to a writable folder")
+
+
+def provide(symbol: str) -> None:
+    """Let LLVM know a function that kernels call by this name."""
+    KernelCache.symbols[symbol]()

@@ -1,12 +1,16 @@
-"""@kernel, the decorator that compiles the functions of the hot path."""
+"""@kernel, the decorator that compiles the functions of the hot path, and CompiledOnce for what many of them call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from numba import config, njit
-from numba.core import event
+from llvmlite import ir
+from llvmlite.binding import add_symbol
+from numba import config, njit, types
+from numba.core import cgutils, event
+from numba.core.ccallback import CFunc
 
 from .cache import PACKAGE, KernelCache, described, folder, say_once
 
@@ -26,6 +30,37 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         return compiled
 
     return decorate
+
+
+class CompiledOnce:
+    """A function without a result that is compiled once for each dtype; kernels call it by a name.
+
+    Numba compiles a function anew into each kernel that calls it. A long function with many callers is therefore a C
+    function, whose arrays are pointers: `arguments(dtype)` are its types.
+    """
+
+    def __init__(self, function: Callable[..., None], arguments: Callable[[types.Float], list[types.Type]]) -> None:
+        self._function, self._arguments = function, arguments
+        self._compiled: dict[types.Float, CFunc] = {}
+        for dtype in (types.float32, types.float64):
+            KernelCache.symbols[self._symbol(dtype)] = partial(self.provide, dtype)
+
+    def provide(self, dtype: types.Float) -> None:
+        """Compile the function, or load it from disk, and let LLVM know its address, unless this has been done."""
+        if dtype not in self._compiled:  # Numba's lock is held here
+            compiled = CFunc(self._function, (tuple(self._arguments(dtype)), types.void), {}, {})
+            compiled._cache = KernelCache(self._function)  # type: ignore[attr-defined]
+            compiled.compile()
+            add_symbol(self._symbol(dtype), compiled.address)
+            self._compiled[dtype] = compiled
+
+    def call(self, builder: ir.IRBuilder, dtype: types.Float, values: list[ir.Value]) -> None:
+        """LLVM code that calls the function. Its typing has to `provide` it."""
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, self._symbol(dtype)), values)
+
+    def _symbol(self, dtype: types.Float) -> str:
+        return f"{self._function.__module__}.{self._function.__qualname__}.{dtype}"
 
 
 class _Announcement(event.Listener):

@@ -6,6 +6,8 @@ products of a column of a, 8 numbers, and a row of b, 3 vectors. A BLAS library 
 that suit the cache. The pieces of a convolution are in the cache already, so copying them would cost more than it
 saves; and the loops here are compiled for the processor they run on, whichever code OPENBLAS_CORETYPE asks for.
 `python -m benchmarks.convolution` prints the speed of these products beside that of BLAS.
+
+The loops take 2 s to compile and have a dozen callers, so they are `CompiledOnce`.
 """
 
 from __future__ import annotations
@@ -13,15 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
-from numba import types
+from numba import carray, types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from .compile import kernel
+from .compile import CompiledOnce, kernel
 from .loops import copy, transpose
 from .simd import first_lanes, load, splat, store
 
@@ -45,6 +46,95 @@ class Rows(NamedTuple):
     step: int
 
 
+@kernel(inline="always")
+def product(transpose_a, transpose_b, sizes, a, in_a, b, in_b, accumulate, c, in_c):
+    """c = op(a) @ op(b) or, if `accumulate`, c += op(a) @ op(b), where op transposes or leaves the matrix as it is.
+
+    sizes = m, n, k: op(a) is m x k, op(b) is k x n, c is m x n. Shapes are not checked; `matmul` checks them.
+    """
+    m, n, k = sizes
+    _call(
+        transpose_a, transpose_b, m, n, k, a, in_a.start, in_a.step, b, in_b.start, in_b.step, accumulate, c,
+        in_c.start, in_c.step,
+    )  # fmt: skip
+
+
+@kernel(inline="always")
+def matmul(transpose_a, transpose_b, a, b, accumulate, c):
+    """`product` of whole C-contiguous matrices. Raises ValueError if their shapes do not match."""
+    m, n = c.shape
+    k = a.shape[0] if transpose_a else a.shape[1]
+    rows, columns = (a.shape[1] if transpose_a else a.shape[0]), (b.shape[0] if transpose_b else b.shape[1])
+    if rows != m or columns != n or (b.shape[1] if transpose_b else b.shape[0]) != k:
+        raise ValueError("matmul: the shapes of the matrices do not match: was a parameter array replaced by another?")
+    product(
+        transpose_a, transpose_b, (m, n, k), a.reshape(-1), Rows(0, a.shape[1]), b.reshape(-1), Rows(0, b.shape[1]),
+        accumulate, c.reshape(-1), Rows(0, n),
+    )  # fmt: skip
+
+
+def _product(transpose_a, transpose_b, m, n, k, a, a_between, b, b_between, accumulate, c, c_between):
+    """`product` on pointers to the first entries of a, b and c, whose rows are `between` entries apart.
+
+    Columns of op(b) are copied a few at a time, into a `panel`, if b is transposed, or if its rows are so far apart
+    that they compete for the same places of the cache.
+    """
+    a, b, c = carray(a, (1,)), carray(b, (1,)), carray(c, (1,))  # (their lengths are not used)
+    a_row, a_step = (1, a_between) if transpose_a else (a_between, 1)
+    b_step, b_column = (1, b_between) if transpose_b else (b_between, 1)
+    copied = transpose_b or (m >= FEWEST and b_between > FAR)
+    panel = carray(_room_for_panel(c), (1,))
+    for k_from in range(0, max(k, 1), DEEP):
+        deep, add, j = min(DEEP, k - k_from), accumulate or k_from > 0, 0
+        while j < n:
+            columns, b_at = _columns(n - j, c), k_from * b_step + j * b_column
+            if transpose_b:
+                transpose(b, b_at, b_between, columns, deep, panel, 0)
+            elif copied:
+                for r in range(deep):
+                    copy(b, b_at + r * b_between, panel, r * columns, columns)
+            source, at, step = (panel, 0, columns) if copied else (b, b_at, b_between)
+            _block(m, deep, columns, a, k_from * a_step, a_row, a_step, source, at, step, add, c, j, c_between)
+            j += columns
+
+
+@intrinsic
+def _room_for_panel(typingctx, like):
+    """Space on the stack, 48 kB: `np.empty` could fail, and a C function cannot raise an error."""
+    numbers = DEEP * WIDEST * VECTOR // (like.dtype.bitwidth // 8)
+
+    def codegen(context, builder, signature, args):
+        with builder.goto_entry_block():
+            return builder.alloca(context.get_value_type(like.dtype), numbers)
+
+    return types.CPointer(like.dtype)(like), codegen
+
+
+@kernel(inline="always")
+def _columns(left, c):
+    """The columns of the next block if `left` columns are left: whole vectors, of 4 rather 2 and 2 than 3 and 1."""
+    lanes = VECTOR // c.itemsize
+    return min(left, lanes * (2 if 3 * lanes < left <= 4 * lanes else WIDEST))
+
+
+@kernel(inline="always")
+def _block(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row):
+    """`column_block` for at most WIDEST vectors."""
+    lanes = VECTOR // c.itemsize
+    if columns == 3 * lanes:
+        _3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    elif columns == 2 * lanes:
+        _2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    elif columns == lanes:
+        _1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    elif columns > 2 * lanes:
+        _part3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    elif columns > lanes:
+        _part2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+    else:
+        _part1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+
+
 def column_block(vectors: int, whole: bool) -> Callable[..., None]:
     """Return a function for kernels that computes `columns` columns of a product, which take `vectors` vectors:
 
@@ -56,10 +146,6 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
 
     @intrinsic
     def apply(typingctx, rows, length, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row):
-        for array in (a, b, c):
-            if array.dtype != c.dtype or array.layout != "C" or c.dtype not in (types.float32, types.float64):
-                expected = "C-contiguous arrays, all float32 or all float64"
-                raise TypingError(f"product: expected {expected}, got {a}, {b}, {c}")
         size = c.dtype.bitwidth // 8
         lanes = VECTOR // size
 
@@ -124,84 +210,32 @@ _1, _2, _3 = (column_block(vectors, True) for vectors in (1, 2, 3))
 _part1, _part2, _part3 = (column_block(vectors, False) for vectors in (1, 2, 3))
 
 
-# Numba compiles a function anew into each one that calls it. `_block`, by far the longest, is therefore called from one
-# level only: the functions between it and a kernel are parts of that kernel.
+def _arguments(dtype: types.Float) -> list[types.Type]:
+    n, yes, array = types.intp, types.boolean, types.CPointer(dtype)
+    return [yes, yes, n, n, n, array, n, array, n, yes, array, n]
 
 
-@kernel(inline="always")
-def product(transpose_a, transpose_b, sizes, a, in_a, b, in_b, accumulate, c, in_c):
-    """c = op(a) @ op(b) or, if `accumulate`, c += op(a) @ op(b), where op transposes or leaves the matrix as it is.
-
-    sizes = m, n, k: op(a) is m x k, op(b) is k x n, c is m x n. Shapes are not checked; `matmul` checks them. Columns
-    of op(b) are copied a few at a time, into a `panel`, if b is transposed, or if its rows are so far apart that they
-    compete for the same places of the cache.
-    """
-    m, n, k = sizes
-    a_row, a_step = (1, in_a.step) if transpose_a else (in_a.step, 1)
-    if transpose_b or (m >= FEWEST and in_b.step > FAR):
-        _by_panels(transpose_b, m, n, k, a, in_a.start, a_row, a_step, b, in_b, accumulate, c, in_c)
-    else:
-        for k_from in range(0, max(k, 1), DEEP):
-            deep, add = min(DEEP, k - k_from), accumulate or k_from > 0
-            a_at, j = in_a.start + k_from * a_step, 0
-            while j < n:
-                columns, at = _columns(n - j, c), in_b.start + k_from * in_b.step + j
-                _block(m, deep, columns, a, a_at, a_row, a_step, b, at, in_b.step, add, c, in_c.start + j, in_c.step)
-                j += columns
+_products = CompiledOnce(_product, _arguments)
 
 
-@kernel()
-def _by_panels(transpose_b, m, n, k, a, a_at, a_row, a_step, b, in_b, accumulate, c, in_c):
-    """As `product`, on panels of op(b)."""
-    b_step, b_column = (1, in_b.step) if transpose_b else (in_b.step, 1)
-    panel = np.empty(min(k, DEEP) * _columns(n, c), b.dtype)
-    for k_from in range(0, max(k, 1), DEEP):
-        deep, add, j = min(DEEP, k - k_from), accumulate or k_from > 0, 0
-        while j < n:
-            columns, at = _columns(n - j, c), in_b.start + k_from * b_step + j * b_column
-            if transpose_b:
-                transpose(b, at, in_b.step, columns, deep, panel, 0)
-            for r in range(0 if transpose_b else deep):
-                copy(b, at + r * in_b.step, panel, r * columns, columns)
-            a_from = a_at + k_from * a_step
-            _block(m, deep, columns, a, a_from, a_row, a_step, panel, 0, columns, add, c, in_c.start + j, in_c.step)
-            j += columns
+@intrinsic
+def _call(typingctx, transpose_a, transpose_b, m, n, k, a, a_at, a_row, b, b_at, b_row, accumulate, c, c_at, c_row):
+    """Call `_product` for matrices that begin at an entry of flat arrays."""
+    for array in (a, b, c):
+        if array.dtype != c.dtype or array.layout != "C" or c.dtype not in (types.float32, types.float64):
+            expected = "C-contiguous arrays, all float32 or all float64"
+            raise TypingError(f"product: expected {expected}, got {a}, {b}, {c}")
+    _products.provide(c.dtype)
 
+    def codegen(context, builder, signature, args):
+        def matrix(first):
+            data = context.make_array(signature.args[first])(context, builder, args[first]).data
+            return builder.gep(data, [args[first + 1]]), args[first + 2]
 
-@kernel(inline="always")
-def _columns(left, c):
-    """The columns of the next block if `left` columns are left: whole vectors, of 4 rather 2 and 2 than 3 and 1."""
-    lanes = VECTOR // c.itemsize
-    return min(left, lanes * (2 if 3 * lanes < left <= 4 * lanes else WIDEST))
+        flags = [builder.zext(args[place], ir.IntType(8)) for place in (0, 1, 11)]
+        values = [*flags[:2], *args[2:5], *matrix(5), *matrix(8), flags[2], *matrix(12)]
+        _products.call(builder, signature.args[12].dtype, values)
+        return context.get_dummy_value()
 
-
-@kernel()
-def _block(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row):
-    """`column_block` for at most WIDEST vectors."""
-    lanes = VECTOR // c.itemsize
-    if columns == 3 * lanes:
-        _3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
-    elif columns == 2 * lanes:
-        _2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
-    elif columns == lanes:
-        _1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
-    elif columns > 2 * lanes:
-        _part3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
-    elif columns > lanes:
-        _part2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
-    else:
-        _part1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
-
-
-@kernel(inline="always")
-def matmul(transpose_a, transpose_b, a, b, accumulate, c):
-    """`product` of whole C-contiguous matrices. Raises ValueError if their shapes do not match."""
-    m, n = c.shape
-    k = a.shape[0] if transpose_a else a.shape[1]
-    rows, columns = (a.shape[1] if transpose_a else a.shape[0]), (b.shape[0] if transpose_b else b.shape[1])
-    if rows != m or columns != n or (b.shape[1] if transpose_b else b.shape[0]) != k:
-        raise ValueError("matmul: the shapes of the matrices do not match: was a parameter array replaced by another?")
-    product(
-        transpose_a, transpose_b, (m, n, k), a.reshape(-1), Rows(0, a.shape[1]), b.reshape(-1), Rows(0, b.shape[1]),
-        accumulate, c.reshape(-1), Rows(0, n),
-    )  # fmt: skip
+    n, yes = types.intp, types.boolean
+    return types.void(yes, yes, n, n, n, a, n, n, b, n, n, yes, c, n, n), codegen
