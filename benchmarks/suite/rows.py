@@ -134,11 +134,7 @@ ROWS = [
         )
         for kind in ("sparse", "denoising", "contractive")
     ),
-    *(epoch(f"vanilla autoencoder, batch {n}", VANILLA, SCAN, n) for n in (1, 16, 256)),
-    epoch(
-        "vanilla autoencoder, batch 4096", VANILLA, SCAN, 4096,
-        why=f"batches of this size are divided among threads, so {BY_LAYERS}.",
-    ),
+    *(epoch(f"vanilla autoencoder, batch {n}", VANILLA, SCAN, n) for n in (1, 16, 256, 4096)),
     *(
         epoch(f"vanilla autoencoder, {units} units", (VANILLA[0], {**VANILLA[1], "hidden": units}), SCAN)
         for units in (8, 64, 128, 512)

@@ -116,6 +116,22 @@ def test_sizes(rows: int, batch_size: int, shuffle: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("units", [20, 240])
+def test_large_batches(counter: Counter, units: int) -> None:
+    """The layers cut such batches by rows of x (20 units) or of W (240 units), for threads."""
+    x = np.random.default_rng(3).normal(size=(1300, 31)).astype(np.float32)
+    y = x[:, :21] ** 2
+
+    def build() -> Model:
+        return Model([Dense(units, "relu"), Dense(units), Dense(21)], 31, 0)
+
+    by_layers = trained(build(), Adam(), x, y, True, epochs=2, batch_size=239)
+    assert counter.steps == 0
+    by_spans = trained(build(), Adam(), x, y, False, epochs=2, batch_size=239)
+    assert counter.steps == 8
+    assert by_spans[::2] == by_layers[::2]
+
+
 def test_random_networks(counter: Counter) -> None:
     rng = np.random.default_rng(5)
     for seed in range(12):
@@ -174,7 +190,7 @@ FALL_BACK: dict[str, Callable[[], dict[str, Any]]] = {
     "a residual": lambda: {"layers": [Residual([Dense(7)]), Dense(3)]},
     "a shared layer": lambda: {"layers": [(shared := Dense(7)), shared, Dense(3)]},
     "a layer of one's own": lambda: {"layers": [Own(5), Dense(3)]},
-    "a large layer": lambda: {"layers": [Dense(20_000), Dense(3)]},
+    "a large layer": lambda: {"layers": [Dense(60_000), Dense(3)]},
     "weights of rows": lambda: {"sample_weight": np.linspace(0, 1, len(X))},
     "steps": lambda: {"steps_per_epoch": 5},
     "own batches": lambda: {"x": Doubled(X, Y), "y": None},

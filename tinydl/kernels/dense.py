@@ -2,7 +2,7 @@
 
 A layer takes one call from Python, x @ W and x @ W + b need no temporary arrays, the products themselves accumulate
 gradients, and large layers are divided among threads: forward by columns of W and backward by rows of W, in multiples
-of 16 (a cache line).
+of 16 (a cache line), or by rows of x if x has more rows than W has columns.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from .activations import gradient as activation_gradient
 from .machine.codes import LINEAR, RELU
 from .machine.compile import kernel
 from .machine.loops import add_column_sums, bias_and_relu, finish, times_slope
+from .machine.memory import empty
 from .machine.product import DEEP, Rows, matmul, product
 from .machine.threads import WORTH_SHARING, parts_for, share
 from .sums import over_rows
@@ -33,9 +34,10 @@ def forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArr
         y = _affine(x, W, b, activation == RELU)
     else:
         n, units = len(x), W.shape[1]
-        y = np.empty((n, units), x.dtype)
-        lines = max(1, units // LINE)
-        share(parts_for(lines, W.size * n), lines, _affine_part, x, W, b, activation == RELU, y)
+        y = empty((n, units), x.dtype)
+        tall = _is_tall(x, W)
+        task, count = (_affine_rows, n) if tall else (_affine_part, max(1, units // LINE))
+        share(parts_for(count, W.size * n), count, task, x, W, b, activation == RELU, y)
     if activation > RELU:
         finish(y, activation)
     return y
@@ -58,14 +60,24 @@ def backward(
     da = activation_gradient(dy, y, activation)
     if db.size:
         db += over_rows(da)
-    dx = np.empty(x.shape if need_dx else (0, 0), x.dtype)
+    dx = empty(x.shape if need_dx else (0, 0), x.dtype)
     lines = max(1, inputs // LINE)
     if n <= FEW:
         share(parts_for(lines, 2 * W.size * n), lines, _backward_part_of_few, da, x, W, dW, accumulate, dx)
-        return dx
-    da_T = np.ascontiguousarray(da.T)
-    share(parts_for(lines, 2 * W.size * n), lines, _backward_part, da, da_T, x, W, dW, accumulate, dx)
+    elif _is_tall(x, W):
+        share(parts_for(lines, W.size * n), lines, _backward_part, da, da[:0], x, W, dW, accumulate, dx[:0])
+        if need_dx:
+            share(parts_for(n, W.size * n), n, _dx_rows, da, W, dx)
+    else:
+        da_T = empty((W.shape[1], n), da.dtype)
+        da_T[...] = da.T
+        share(parts_for(lines, 2 * W.size * n), lines, _backward_part, da, da_T, x, W, dW, accumulate, dx)
     return dx
+
+
+def _is_tall(x: NDArray, W: NDArray) -> bool:
+    """Whether x is larger than W: each thread then takes rows of x and reads all of W, not the other way round."""
+    return len(x) > max(FEW, W.shape[1])
 
 
 @kernel()
@@ -100,6 +112,18 @@ def _affine_part(part, x, W, b, relu, y):
         )  # fmt: skip
     for i in range(n):
         bias_and_relu(flat_y, i * units + start, 1, stop - start, b, start, relu)
+
+
+@kernel()
+def _affine_rows(part, x, W, b, relu, y):
+    """Write this part's rows of relu(x @ W + b) into y."""
+    inputs, units = W.shape
+    rows, flat_y, to = part.stop - part.start, y.reshape(-1), part.start * units
+    product(
+        False, False, (rows, units, inputs), x.reshape(-1), Rows(part.start * inputs, inputs), W.reshape(-1),
+        Rows(0, units), False, flat_y, Rows(to, units),
+    )  # fmt: skip
+    bias_and_relu(flat_y, to, rows, units, b, 0, relu)
 
 
 @kernel()
@@ -180,6 +204,16 @@ def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
             for r in range(n):
                 for k in range(here):
                     dx[r, i + k] = dx_T[k, r]
+
+
+@kernel()
+def _dx_rows(part, da, W, dx):
+    """Compute this part's rows of dx = da @ W.T."""
+    inputs, units = W.shape
+    product(
+        False, True, (part.stop - part.start, inputs, units), da.reshape(-1), Rows(part.start * units, units),
+        W.reshape(-1), Rows(0, units), False, dx.reshape(-1), Rows(part.start * inputs, inputs),
+    )  # fmt: skip
 
 
 @kernel(fastmath={"reassoc", "contract"})  # allows the sums of dx to be split into vector lanes

@@ -21,7 +21,7 @@ from ..batches import Batches
 from ..callbacks import Callback
 from ..callbacks.base import overrides
 from ..kernels import LINEAR, RELU, span, twins
-from ..kernels.machine.threads import WORTH_SHARING
+from ..kernels.machine.threads import num_threads
 from ..kernels.optimizers import SMALL
 from ..layers import Dense, Sequential
 from ..losses import MeanSquaredError
@@ -31,6 +31,7 @@ from .place import Place
 from .sources import Drawn, Feed, Rows
 from .vector import offset
 
+WORTH_LAYERS = 3e7  # multiply-adds of a layer's backward pass, above which two threads are faster than spans
 STEPS = 512  # of one compiled call: a few milliseconds, after which Ctrl-C and the progress bar have their turn
 RULES: dict[type[Optimizer], int] = {SGD: span.SGD, RMSprop: span.RMSPROP, Adam: span.ADAM}
 
@@ -149,7 +150,8 @@ def _plain_chain(chain: Any, batch_size: int) -> bool:
         return False
     return all(
         type(layer) is Dense and layer._code in (LINEAR, RELU) and layer.trainable and layer.original is None
-        and layer.kernel_regularizer is None and 2 * batch_size * layer.params["W"].size < WORTH_SHARING
+        and layer.kernel_regularizer is None
+        and (num_threads() == 1 or 2 * batch_size * layer.params["W"].size < WORTH_LAYERS)
         and not any(name in vars(layer) for name in ("forward", "backward", "penalty"))
         for layer in chained(chain)
     ) and not any(layer.original is not None for layer in chain.walk())  # fmt: skip
