@@ -36,6 +36,8 @@ winograd_blocks.py handles layers with many channels and few tiles.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,21 +45,19 @@ from ..machine.compile import kernel
 from ..machine.loops import clear
 from ..machine.memory import empty, scratch
 from ..machine.product import Rows, product
-from ..machine.threads import Part, parts_for, share
+from ..machine.threads import parts_for, share
 from ..machine.window import Window
 
 from .winograd_tiles import (  # isort: skip
-    Tiles, input_gradient_tiles, input_tiles, output_gradient_tiles, output_tiles, tiles_in, tiling_of,
-    weight_gradient, weight_transform,
+    APART, BETWEEN, BLOCK, Tiles, input_gradient_tiles, input_tiles, output_gradient_tiles, output_tiles,
+    swapped_weight_transform, tiles_in, tiling_of, weight_gradient, weight_transform,
 )  # fmt: skip
 
 CHUNK = 1 << 17  # entries in V and M of a chunk: 512 kB of float32, half a core's L2 cache
-# Entries left free after each tile. Without them, the rows of a product begin a multiple of 36 c entries apart, and
-# share a few sets of the cache: 60 rows of 64 channels would not fit into the L1 cache, although they take only 15 kB.
-APART = 16
 # The fewest tiles in a chunk, because every chunk reads all of U and dU. More pay if these exceed the L2 cache by far:
 # with 256 channels and filters, backward takes 15 ms instead of 18 (56x56 pixels, batch 2).
 FEWEST_TILES, FEWEST_FOR_MANY, MANY = 60, 200, 1 << 15
+COST = 16  # of transforming an entry of W, in multiply-adds
 
 
 def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray, size: int) -> None:
@@ -65,7 +65,8 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: N
     c, f = W.shape[2:]
     tiling, tiles = tiling_of(window, y.shape, size), tiles_in(window, y.shape, size)
     parts = parts_for(tiles, tiles * size * size * c * f)
-    share(parts, tiles, _forward_part, x, _transformed(W, size), b, tiling, relu, _chunk(c, f, size), y)
+    U = _transformed(_transform, W, size)
+    share(parts, tiles, _forward_part, x, U, b, tiling, relu, _chunk(c, f, size), y)
 
 
 def backward(
@@ -75,14 +76,14 @@ def backward(
     """See patches.backward. If `plus` is given, it is added to dx."""
     plus = dx[:0] if plus is None else plus
     (c, f), n, tiling = W.shape[2:], len(dy), tiling_of(window, dy.shape, size)
-    # The transform treats each pair (channel, filter) separately, so swapping the axes c and f of W gives all U[p].T.
-    U_T = _transformed(np.ascontiguousarray(W.transpose(0, 1, 3, 2)), size) if dx.size else np.empty((0, 0, 0), x.dtype)
+    U_T = _transformed(_transform_swapped, W, size) if dx.size else np.empty((0, 0), x.dtype)
     places = size * size
     parts = parts_for(n, 2 * tiles_in(window, dy.shape, size) * places * c * f)
-    dU, db_parts = empty((parts, places if dW.size else 0, c, f), x.dtype), np.zeros((parts, db.size))
+    dU = empty((parts, places, c * f + APART if dW.size else 0), x.dtype)
+    db_parts = np.zeros((parts, db.size))
     share(parts, n, _backward_part, dy, x, U_T, y, tiling, relu, _chunk(c, f, size), dU, db_parts, dx, plus)
-    for part in dU if dW.size else ():
-        _add_weight_gradient(part, dW, size)
+    if dW.size:
+        share(parts_for(c, COST * dW.size), c, _add_weight_gradient, dU, dW, size)
     db += db_parts.sum(axis=0)
 
 
@@ -91,32 +92,48 @@ def _chunk(c: int, f: int, size: int) -> int:
     return max(FEWEST_FOR_MANY if c * f >= MANY else FEWEST_TILES, CHUNK // (size * size * (c + f)))
 
 
-def _transformed(W: NDArray, size: int) -> NDArray:
-    """Return U = G W G.T, of shape (size * size, c, f)."""
+def _transformed(transform: Callable[..., None], W: NDArray, size: int) -> NDArray:
+    """Return U = G W G.T, or all U.T, of shape (size * size, c f + APART)."""
     c, f = W.shape[2:]
-    U = empty((size * size, c, f), W.dtype)
-    share(parts_for(c, W.size), c, _transform, W, U, size)
+    U = empty((size * size, c * f + APART), W.dtype)
+    share(parts_for(c, COST * W.size), c, transform, W, U, size)
     return U
 
 
-def _transform(part: Part, W: NDArray, U: NDArray, size: int) -> None:
+@kernel()
+def _transform(part, W, U, size):
     """Compute U for this part's channels."""
     k, _, c, f = W.shape
     at = part.start * f
-    weight_transform(size, W.reshape(-1), at, c * f, k, U.reshape(-1), at, c * f, part.stop * f - at)
+    weight_transform(size, W.reshape(-1), at, c * f, k, U.reshape(-1), at, U.shape[1], part.stop * f - at)
 
 
 @kernel()
-def _add_weight_gradient(dU, dW, size):
-    """dW += G.T dU G for all pairs. (This is a kernel so that Numba raises an error if dW is not contiguous.)"""
+def _transform_swapped(part, W, U_T, size):
+    """Compute all U.T for this part's channels."""
+    k, _, c, f = W.shape
+    W_T = scratch(k * k * BETWEEN, W.dtype)
+    for c0 in range(part.start, part.stop, BLOCK):
+        channels = min(BLOCK, part.stop - c0)
+        for f0 in range(0, f, BLOCK):
+            filters, to = min(BLOCK, f - f0), f0 * c + c0
+            swapped_weight_transform(size, W, c0, channels, f0, filters, W_T, U_T.reshape(-1), to, c, U_T.shape[1])
+
+
+@kernel()
+def _add_weight_gradient(part, dU, dW, size):
+    """dW += G.T dU G for this part's channels. (Numba raises an error if dW is not contiguous.)"""
     k, _, c, f = dW.shape
-    weight_gradient(size, dU.reshape(-1), 0, c * f, k, dW.reshape(-1), 0, c * f, c * f)
+    at, flat_dU, between = part.start * f, dU.reshape(-1), dU.shape[2]
+    for i in range(len(dU)):
+        first = i * dU.shape[1] * between + at
+        weight_gradient(size, flat_dU, first, between, k, dW.reshape(-1), at, c * f, part.stop * f - at)
 
 
 @kernel()
 def _forward_part(part, x, U, b, tiling, relu, t, y):
     """For this part's tiles, t at a time, compute V, M = V @ U, and y."""
-    places, c, f = U.shape
+    places, c, f = tiling.size * tiling.size, x.shape[3], y.shape[3]
     of_V, of_M = places * c + APART, places * f + APART  # entries from one tile to the next
     flat_V, flat_M, flat_U = scratch(t * of_V, x.dtype), scratch(t * of_M, x.dtype), U.reshape(-1)
     V, M = Tiles(flat_V, of_V, c), Tiles(flat_M, of_M, f)
@@ -125,7 +142,7 @@ def _forward_part(part, x, U, b, tiling, relu, t, y):
         last = min(first + t, part.stop)
         input_tiles(x, tiling, first, last, tile, V)
         for p in range(places):
-            in_V, in_U, in_M = Rows(p * c, of_V), Rows(p * c * f, f), Rows(p * f, of_M)
+            in_V, in_U, in_M = Rows(p * c, of_V), Rows(p * U.shape[1], f), Rows(p * f, of_M)
             # M[p] = V[p] @ U[p]
             product(False, False, (last - first, f, c), flat_V, in_V, flat_U, in_U, False, flat_M, in_M)
         output_tiles(M, b, relu, tiling, first, last, tile, y, 0, f)
@@ -138,7 +155,7 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx,
     dU is empty if only dx is needed, and dx if only dU is.
     """
     dU, db = dU_parts[part.number], db_parts[part.number]
-    places, c, f = tiling.size * tiling.size, dU.shape[1], dU.shape[2]
+    places, c, f = tiling.size * tiling.size, x.shape[3], dy.shape[3]
     of_V, of_dM = places * c + APART, places * f + APART
     flat_V, flat_dM = scratch(t * of_V, x.dtype), scratch(t * of_dM, x.dtype)
     V, dM = Tiles(flat_V, of_V, c), Tiles(flat_dM, of_dM, f)
@@ -152,12 +169,12 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx,
             input_tiles(x, tiling, first, last, tile, V)
         output_gradient_tiles(dy, y, relu, db, tiling, first, last, tile, dM)
         for p in range(places):
-            in_V, in_dM, in_dU = Rows(p * c, of_V), Rows(p * f, of_dM), Rows(p * c * f, f)
+            in_V, in_dM, in_dU = Rows(p * c, of_V), Rows(p * f, of_dM), Rows(p * dU.shape[1], f)
             # dU[p] += V[p].T @ dM[p]; then dV[p] = dM[p] @ U[p].T overwrites V[p]
             if dU.size:
                 product(True, False, (c, f, last - first), flat_V, in_V, flat_dM, in_dM, True, flat_dU, in_dU)
             if dx.size:
-                in_U_T = Rows(p * c * f, c)
+                in_U_T = Rows(p * U_T.shape[1], c)
                 product(False, False, (last - first, c, f), flat_dM, in_dM, flat_U, in_U_T, False, flat_V, in_V)
         if dx.size:
             input_gradient_tiles(V, tiling, first, last, tile, dx, 0, c, plus)

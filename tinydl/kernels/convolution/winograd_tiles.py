@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..machine.compile import kernel
-from ..machine.loops import add, bias_and_relu, clear, copy, masked_gradient
+from ..machine.loops import add, bias_and_relu, clear, copy, masked_gradient, transpose
 from ..machine.simd import tile_map
 from ..machine.window import Window
 
@@ -23,6 +23,11 @@ POINTS = {
     6: (Fraction(0), Fraction(3, 4), Fraction(-3, 4), Fraction(4, 3), Fraction(-4, 3)),
 }
 LARGEST = max(POINTS) ** 2  # positions in the largest tile
+# Entries left free between the rows of V, dM and U. Rows whose distance is a multiple of 4 kB share a few sets of the
+# L1 cache, into which they do not fit together, however short they are.
+APART = 16
+BLOCK = 64  # channels and filters in a block of pairs, which stay in the cache
+BETWEEN = BLOCK * BLOCK + APART  # entries from one tap or position of such a block to the next
 
 
 class Tiling(NamedTuple):
@@ -120,6 +125,20 @@ def weight_transform(size, W, at, apart, k, U, to, between, count):
         _weight_52(W, at, 2 * apart, apart, U, to, 5 * between, between, count)
     else:
         _weight_53(W, at, 3 * apart, apart, U, to, 5 * between, between, count)
+
+
+@kernel()
+def swapped_weight_transform(size, W, c0, channels, f0, filters, W_T, U, to, row, between):
+    """U.T = G W G.T for a block of at most BLOCK channels, from c0 on, and as many filters, from f0 on.
+
+    The transform treats each pair (channel, filter) separately, so transposing every tap of W gives all U[p].T. Their
+    rows, one for each filter, are `row` entries apart, and positions `between`. `W_T` is scratch: k k BETWEEN entries.
+    """
+    k, _, c, f = W.shape
+    for tap in range(k * k):
+        transpose(W.reshape(-1), (tap * c + c0) * f + f0, f, channels, filters, W_T, tap * BETWEEN)
+    for i in range(filters):
+        weight_transform(size, W_T, i * channels, BETWEEN, k, U, to + i * row, between, channels)
 
 
 @kernel()
