@@ -10,7 +10,9 @@ import pytest
 
 from tests.kernels.comparing import ACTIVATIONS, DTYPES, Compared, either, normal
 from tinydl import kernels
-from tinydl.kernels import RELU, TANH
+from tinydl.kernels import LINEAR, RELU, TANH
+from tinydl.kernels.machine.memory import zeros
+from tinydl.kernels.machine.simd import MOST_ROWS
 from tinydl.kernels.machine.threads import WORTH_SHARING, set_num_threads
 from tinydl.layers import dense
 
@@ -97,6 +99,24 @@ def test_gradients_may_be_written_instead_of_added_to(n: int, inputs: int, units
             dx = dense.dense_backward(dy, x, W, y, code, *old, True, False)
         for written, added in zip([dx, *old], [expected, *zero], strict=True):
             np.testing.assert_array_equal(written, added)
+
+
+@pytest.mark.parametrize("n", [1, 2, MOST_ROWS, MOST_ROWS + 1])
+def test_rows_of_dW_that_are_whole_cache_lines(n: int) -> None:
+    """Such rows are written without reading what was there, unless they are added to."""
+    for threads, dtype, units in ((1, np.float32, 1024), (2, np.float64, 1088)):
+        set_num_threads(threads)
+        x, W, _, dy, _, db = arrays(n, 701, units, dtype, True)
+        x[0, 5] = dy[0, 7] = np.nan
+        dW = zeros(W.size, dtype).reshape(W.shape)
+        for old, accumulate in ((np.nan, False), (1, True)):
+            dW[...] = old
+            with kernels.using("reference"):
+                expected = np.full_like(W, old)
+                dx = dense.dense_backward(dy, x, W, dy, LINEAR, expected, db.copy(), True, accumulate)
+            actual = kernels.dense.backward(dy, x, W, dy, LINEAR, dW, db, True, accumulate)
+            for one, other in ((actual, dx), (dW, expected)):
+                np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-13)
 
 
 @either

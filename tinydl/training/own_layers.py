@@ -85,7 +85,7 @@ def check_step(root: Layer, parameters: NDArray, gradients: NDArray, rows: int) 
         _check_pairs("fit", layer)
         for kind, vector in (("params", parameters), ("grads", gradients)):
             for name, array in getattr(layer, kind).items():
-                if array.base is not vector:
+                if array.base is not vector.base:
                     write = "[...] = array" if kind == "params" else " += array"
                     trouble = f"created or replaced {kind}[{name!r}], so the optimizer does not see it"
                     mend = f"create it in build, with add_parameter, and write self.{kind}[{name!r}]{write}"

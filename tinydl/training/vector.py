@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.machine.memory import zeros
 from ..layer import Layer
 
 
@@ -38,7 +39,7 @@ def lay_out(root: Layer, dtype: np.dtype) -> Vectors:
     total = sum(layer.params[key].size for layer, key in entries)
     # The complex-step check uses a copy with complex parameters.
     dtype = np.result_type(dtype, *(layer.params[key].dtype for layer, key in entries))
-    vectors = Vectors(np.empty(total, dtype), np.zeros(total, dtype), [])
+    vectors = Vectors(zeros(total, dtype), zeros(total, dtype), [])
     start = 0
     for layer, key in entries:
         old = layer.params[key]

@@ -42,7 +42,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..machine.compile import kernel
-from ..machine.loops import clear
 from ..machine.memory import empty, scratch
 from ..machine.product import Rows, product
 from ..machine.threads import parts_for, share
@@ -161,8 +160,9 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx,
     V, dM = Tiles(flat_V, of_V, c), Tiles(flat_dM, of_dM, f)
     tile = scratch(places * max(c, f), x.dtype)
     flat_U, flat_dU = U_T.reshape(-1), dU.reshape(-1)
-    clear(flat_dU, 0, dU.size)
     tiles = tiling.down * tiling.across
+    if part.start == part.stop:
+        flat_dU[:] = 0
     for first in range(part.start * tiles, part.stop * tiles, t):
         last = min(first + t, part.stop * tiles)
         if dU.size:
@@ -172,7 +172,8 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx,
             in_V, in_dM, in_dU = Rows(p * c, of_V), Rows(p * f, of_dM), Rows(p * dU.shape[1], f)
             # dU[p] += V[p].T @ dM[p]; then dV[p] = dM[p] @ U[p].T overwrites V[p]
             if dU.size:
-                product(True, False, (c, f, last - first), flat_V, in_V, flat_dM, in_dM, True, flat_dU, in_dU)
+                add = first > part.start * tiles
+                product(True, False, (c, f, last - first), flat_V, in_V, flat_dM, in_dM, add, flat_dU, in_dU)
             if dx.size:
                 in_U_T = Rows(p * U_T.shape[1], c)
                 product(False, False, (last - first, c, f), flat_dM, in_dM, flat_U, in_U_T, False, flat_V, in_V)

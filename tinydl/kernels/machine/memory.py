@@ -67,6 +67,13 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
     return _array_in(block, shape, dtype, size)
 
 
+def zeros(size: int, dtype: DTypeLike) -> NDArray:
+    """A flat array of zeros that begins at a cache line: a part of an array of the same dtype, its `base`."""
+    block = np.zeros(size + LINE // np.dtype(dtype).itemsize, dtype)
+    start = -block.ctypes.data % LINE // block.itemsize
+    return block[start : start + size]
+
+
 def _array_in(block: NDArray, shape: tuple[int, ...], dtype: DTypeLike, size: int) -> NDArray:
     """An array of `size` bytes in the block, from its first cache line on."""
     start = -block.ctypes.data % LINE

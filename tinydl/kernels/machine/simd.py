@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 VECTOR = 64  # bytes
+MOST_ROWS, UNITS = 4, 64  # of `stream_row_gradients`, whose sums stay in registers
 LONG = 96  # terms in a run that are added up by themselves: one sum of many hundreds would lose digits
 READ, KEEP, DATA = 0, 3, 1  # LLVM's codes: to be read, in all caches, not code
 
@@ -275,11 +276,100 @@ def window_sum(typingctx, x, at, rows, down, columns, across, scale, y, to, coun
     return types.void(x, n, n, n, n, n, x.dtype, y, n, n), codegen
 
 
+@intrinsic
+def stream_row_gradients(typingctx, rows, x, x_at, x_step, da, units, W, dW, at, dx):
+    """For kernels: the gradients that belong to one row of W, in one pass over it, for at most MOST_ROWS rows of x:
+
+        dW[at + j] = sum_r x[x_at + r x_step] da[r units + j]
+        dx[x_at + r x_step] = sum_j W[at + j] da[r units + j]
+
+    The units must be a multiple of UNITS, and dW[at] must begin a cache line. dW goes to memory without being read
+    into the cache first, which leaves a third less to move. Other threads may read them after a `fence`.
+    """
+    size = x.dtype.bitwidth // 8
+    lanes = VECTOR // size
+
+    def codegen(context, builder, signature, args):
+        rows, x, x_at, x_step, da, units, W, dW, at, dx = (
+            context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+            for kind, value in zip(signature.args, args, strict=True)
+        )
+        vector, n = ir.VectorType(x.type.pointee, lanes), units.type
+        chains = UNITS // lanes
+
+        def place(base: Any, *distances: Any) -> Any:
+            for distance in distances:
+                base = builder.gep(base, [distance])
+            return builder.bitcast(base, vector.as_pointer())
+
+        def row(count: int) -> None:
+            numbers = [builder.add(x_at, builder.mul(x_step, n(r))) for r in range(count)]
+            entries = [splat(builder, builder.load(builder.gep(x, [number])), lanes) for number in numbers]
+            sums = {(r, v): cgutils.alloca_once(builder, vector) for r in range(count) for v in range(chains)}
+            for total in sums.values():
+                builder.store(ir.Constant(vector, None), total)
+            with cgutils.for_range_slice(builder, n(0), units, n(UNITS), inc=True) as (j, _):
+                for v in range(chains):
+                    column = builder.add(j, n(v * lanes))
+                    weight, outer = load(builder, place(W, at, column), size), ir.Constant(vector, None)
+                    for r, entry in enumerate(entries):
+                        gradient = load(builder, place(da, builder.mul(units, n(r)), column), size)
+                        outer = multiply_add(builder, entry, gradient, outer)
+                        total = multiply_add(builder, weight, gradient, builder.load(sums[r, v]))
+                        builder.store(total, sums[r, v])
+                    line = builder.store(outer, place(dW, at, column), align=VECTOR)
+                    line.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+            for r, number in enumerate(numbers):
+                total = builder.load(sums[r, 0])
+                for v in range(1, chains):
+                    total = builder.fadd(total, builder.load(sums[r, v]))
+                builder.store(sum_of_lanes(builder, total), builder.gep(dx, [number]))
+
+        for count in range(1, MOST_ROWS + 1):
+            with builder.if_then(builder.icmp_signed("==", rows, n(count))):
+                row(count)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(i, x, i, i, da, i, W, dW, i, dx), codegen
+
+
+@intrinsic
+def fence(typingctx):
+    """For kernels: all that this thread has stored so far is in memory before anything that it stores later."""
+
+    def codegen(context, builder, signature, args):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
 def splat(builder: ir.IRBuilder, value: Any, lanes: int) -> Any:
     """LLVM code for a vector with the same value in all lanes."""
     undefined = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
     return builder.shuffle_vector(builder.insert_element(undefined, value, zeros.type.element(0)), undefined, zeros)
+
+
+def multiply_add(builder: ir.IRBuilder, a: Any, b: Any, total: Any) -> Any:
+    """LLVM code for total + a b, rounded once."""
+    return builder.fadd(total, builder.fmul(a, b, flags=("contract",)), flags=("contract",))
+
+
+def sum_of_lanes(builder: ir.IRBuilder, vector: Any) -> Any:
+    """LLVM code that adds up the lanes of a vector, its upper to its lower half until one is left."""
+    half = vector.type.count // 2
+    while half:
+        kind = ir.VectorType(ir.IntType(32), half)
+        lower, upper = (
+            builder.shuffle_vector(
+                vector, ir.Constant(vector.type, ir.Undefined), ir.Constant(kind, [first + k for k in range(half)])
+            )
+            for first in (0, half)
+        )
+        vector, half = builder.fadd(lower, upper), half // 2
+    return builder.extract_element(vector, ir.IntType(32)(0))
 
 
 def first_lanes(builder: ir.IRBuilder, count: Any, lanes: int) -> Any:
