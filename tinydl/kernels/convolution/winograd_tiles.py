@@ -197,7 +197,7 @@ def input_tiles(x, tiling, start, stop, tile, V):
 
 @kernel()
 def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count, plus):
-    """dx += B dV B.T for `count` channels from c0 on; these are set to 0 in dx before an image's first tile.
+    """dx += B dV B.T for `count` channels from c0 on; their rows in dx are set to 0 before the first tile adds to them.
 
     Unless `plus` is empty, it is added to dx after an image's last tile; `count` must then be the number of channels.
     """
@@ -209,11 +209,14 @@ def input_gradient_tiles(dV, tiling, start, stop, tile, dx, c0, count, plus):
         image, rest = number // (across * down), number % (across * down)
         p0, q0 = rest // across * m - top, rest % across * m - left
         at = (number - start) * step
-        if rest == 0:
-            for pixel in range(h * w if count < c else 0):
-                clear(target, (image * h * w + pixel) * c + c0, count)
+        if rest % across == 0:  # a few rows at a time, which are still in the cache when tiles add to them
+            begin = 0 if rest == 0 else min(h, p0 - m + size)
+            end = h if rest == across * (down - 1) else max(begin, min(h, p0 + size))
+            first_pixel = (image * h + begin) * w
+            for pixel in range((end - begin) * w if count < c else 0):
+                clear(target, (first_pixel + pixel) * c + c0, count)
             if count == c:
-                clear(target, image * h * w * c, h * w * c)
+                clear(target, first_pixel * c, (end - begin) * w * c)
         if p0 >= 0 and q0 >= 0 and p0 + size <= h and q0 + size <= w:
             to = ((image * h + p0) * w + q0) * c + c0
             _input_gradient_tile(size, flat_dV, at, between, target, to, w * c, c, count)
