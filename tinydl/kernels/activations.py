@@ -47,4 +47,4 @@ def _relu(part, x, y):
 
 @kernel()
 def _gradient(part, dy, y, activation, da):
-    times_slope(dy, y, activation, part.start, part.stop, da)
+    times_slope(dy, y, activation, part.start, da, part.start, part.stop - part.start)

@@ -166,7 +166,7 @@ def _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate):
     da = dy
     if activation != LINEAR:
         da = np.empty_like(dy)
-        times_slope(dy.reshape(-1), y.reshape(-1), activation, 0, dy.size, da.reshape(-1))
+        times_slope(dy.reshape(-1), y.reshape(-1), activation, 0, da.reshape(-1), 0, dy.size)
     if dW.size:
         matmul(True, False, x, da, accumulate, dW)
     sums = np.zeros(db.size)  # float64

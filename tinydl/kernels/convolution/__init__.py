@@ -1,8 +1,8 @@
 """Convolution: an overview, from the layer down to the arithmetic.
 
     layers/conv.py            Conv2D: the derivation, and the definition in NumPy (im2col, product, col2im)
-      forward, backward       in this file: allocate the result, and handle sigmoid and tanh
-        choose.py             one table: the algorithm ("way") for each shape
+      forward, backward       in this file: allocate the result
+        choose.py             one table: the algorithm ("way") for each shape; handles sigmoid and tanh
           winograd_blocks.py  2x2 and 3x3 kernels with many channels on small images
           winograd.py         2x2 and 3x3 kernels: fewer multiplications; the transforms are in winograd_tiles.py
           direct.py           few channels: products that read the image directly
@@ -20,9 +20,7 @@ from numpy.typing import NDArray
 
 from ... import interrupts
 from .. import merging
-from ..activations import gradient as activation_gradient
-from ..machine.codes import LINEAR, RELU
-from ..machine.loops import finish
+from ..machine.codes import LINEAR
 from ..machine.memory import empty
 from ..machine.threads import one_blas_thread
 from ..machine.window import Window
@@ -45,8 +43,7 @@ def forward(
     b = W.reshape(-1)[:0] if b is None else b
     (n, h, w, c), f = x.shape, W.shape[3]
     y = empty((n, *window.places(h, w), f), x.dtype)
-    way_for(Convolution(window, c, f, y.shape, False), way).forward(x, W, b, window, activation == RELU, y)
-    finish(y, activation)
+    way_for(Convolution(window, c, f, y.shape, False), way).forward(x, W, b, window, activation, y)
     return y
 
 
@@ -60,14 +57,11 @@ def backward(
     x, dy, y, W = (np.ascontiguousarray(array) for array in (x, dy, y, W))
     dW = np.empty((0, 0, 0, 0), W.dtype) if dW is None else dW
     db = W.reshape(-1)[:0] if db is None else db
-    relu = activation == RELU
-    if not relu:
-        dy = activation_gradient(dy, y, activation)
     c, f = W.shape[2:]
     if plus is not None and plus.shape != x.shape:  # the kernels do not check bounds
         raise ValueError(f"conv2d_backward: plus must have the shape of x, {x.shape}, got {plus.shape}")
     plus = None if plus is None or not need_dx else np.ascontiguousarray(plus, x.dtype)
     dx = empty(x.shape if need_dx else (0, 0, 0, 0), x.dtype)
     chosen = way_for(Convolution(window, c, f, dy.shape, need_dx), way)
-    added = chosen.backward(dy, x, W, y, window, relu, dW, db, dx, plus=plus)
+    added = chosen.backward(dy, x, W, y, window, activation, dW, db, dx, plus)
     return dx if plus is None or added else merging.add(dx, plus, LINEAR)

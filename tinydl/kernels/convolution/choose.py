@@ -16,10 +16,13 @@ import os
 from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from numpy.typing import NDArray
 
+from ..activations import gradient as activation_gradient
+from ..machine.codes import RELU
+from ..machine.loops import finish
 from ..machine.window import Window
 from . import direct, patches, winograd, winograd_blocks
 from .winograd_tiles import best_size, tiles_in
@@ -51,17 +54,33 @@ class Way(NamedTuple):
     can: Callable[[Convolution], bool]
     faster: Callable[[Convolution], bool]
 
-    def forward(self, *arguments: Any) -> None:
-        """See patches.forward."""
-        self.module.forward(*arguments, *([self.tile] if self.tile else ()))
+    def forward(
+        self, x: NDArray, W: NDArray, b: NDArray, window: Window, activation: int, y: NDArray
+    ) -> None:  # fmt: skip
+        """See patches.forward. Only `direct` computes sigmoid and tanh itself."""
+        if self.module is direct:
+            direct.forward(x, W, b, window, activation, y)
+        else:
+            self.module.forward(x, W, b, window, activation == RELU, y, *self._tile)
+            finish(y, activation)
 
-    def backward(self, *arguments: Any, plus: NDArray | None) -> bool:
+    def backward(
+        self, dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
+        dW: NDArray, db: NDArray, dx: NDArray, plus: NDArray | None,
+    ) -> bool:  # fmt: skip
         """See patches.backward. Return whether `plus` was added to dx: only `winograd` writes images one by one."""
-        if plus is None or self.module is not winograd:
-            self.module.backward(*arguments, *([self.tile] if self.tile else ()))
+        if self.module is direct:
+            direct.backward(dy, x, W, y, window, activation, dW, db, dx)
             return False
-        self.module.backward(*arguments, self.tile, plus)
-        return True
+        relu = activation == RELU
+        da = dy if relu else activation_gradient(dy, y, activation)
+        added = plus is not None and self.module is winograd
+        self.module.backward(da, x, W, y, window, relu, dW, db, dx, *self._tile, *([plus] if added else ()))
+        return added
+
+    @property
+    def _tile(self) -> tuple[int, ...]:
+        return (self.tile,) if self.tile else ()
 
 
 def _small_kernel_stride_1(conv: Convolution) -> bool:

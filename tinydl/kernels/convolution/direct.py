@@ -20,41 +20,93 @@ as in patches.py.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ..machine.codes import LINEAR, RELU
 from ..machine.compile import kernel
-from ..machine.loops import clear, copy, masked_gradient
+from ..machine.loops import add_column_sums, clear, copy, finish, times_slope
 from ..machine.simd import register_product
-from ..machine.threads import parts_for, share
+from ..machine.threads import Part, parts_for, share
 from ..machine.window import Window
 
 BUFFER = 1 << 14  # entries of y or da processed at a time: 64 kB of float32
 LANES = 16  # numbers in a vector of float32; a product may read fewer than these beyond the end of its second factor
+MOST_SUMS = 1 << 10  # sums for db: one for each entry of a row of da (long loops are fast), unless that is too many
 
 
-def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
-    """See patches.forward."""
+def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, activation: int, y: NDArray) -> None:
+    """As patches.forward, but with any activation: each thread applies it to its own rows."""
     n, oh, ow, f = y.shape
     parts = parts_for(n * oh, n * oh * ow * W.size)
-    bias = np.zeros(f, x.dtype)
-    bias[: b.size] = b
-    share(parts, n * oh, _forward_part, x, W, _with_slack(W), bias, window, relu, _rows(oh, ow, f), y)
+    group = _group(W.shape, window, ow, False)
+    bias = np.zeros(group * f, x.dtype)
+    if b.size:
+        bias.reshape(group, f)[:] = b
+    W, window = _grouped(W, window, group)
+    y = y.reshape(n, oh, ow // group, group * f)
+    rows = _rows(oh, ow // group, group * f)
+    share(parts, n * oh, _forward_task, x, W, _with_slack(W), bias, window, activation, rows, y)
 
 
 def backward(
-    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
-) -> None:
-    """See patches.backward."""
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
+    dW: NDArray, db: NDArray, dx: NDArray,
+) -> None:  # fmt: skip
+    """As patches.backward, but with any activation."""
     n, oh, ow, f = dy.shape
-    sh, _ = window.strides
+    (sh, sw), kw = window.strides, window.size[1]
     parts = parts_for(n, 2 * n * oh * ow * W.size)
-    dW_parts, db_parts = np.zeros((parts, dW.size), x.dtype), np.zeros((parts, db.size))
+    group = _group(W.shape, window, ow, dx.size > 0)
+    W, window = _grouped(W, window, group)
+    shape = (n, oh, ow // group, group * f)
+    columns = ow * f if ow * f <= MOST_SUMS else group * f
+    dW_parts, db_parts = (
+        np.zeros((parts, W.size if dW.size else 0), x.dtype),
+        np.zeros((parts, columns if db.size else 0)),
+    )
     turned_W = _with_slack(np.concatenate([W[a::sh][::-1].transpose(0, 3, 1, 2).ravel() for a in range(sh)]))
-    rows = _rows(oh, ow, f)
-    share(parts, n, _backward_part, dy, x, W, turned_W, y, window, relu, rows, dW_parts, db_parts, dx)
-    dW += dW_parts.sum(axis=0).reshape(dW.shape)
-    db += db_parts.sum(axis=0)
+    rows = _rows(*shape[1:])
+    share(
+        parts, n, _backward_part, dy.reshape(shape), x, W, turned_W, y.reshape(shape), window, activation, rows,
+        dW_parts, db_parts, dx,
+    )  # fmt: skip
+    if dW.size:
+        wide_dW = dW_parts.sum(axis=0).reshape(*W.shape[:3], group, f)
+        for j in range(group):
+            dW += wide_dW[:, j * sw : j * sw + kw, :, j]
+    if db.size:
+        db += db_parts.reshape(-1, f).sum(axis=0)
+
+
+def _group(W_shape: tuple[int, ...], window: Window, ow: int, need_dx: bool) -> int:
+    """The number of adjacent pixels of y that are best computed as one, see _grouped."""
+    kh, kw, c, f = W_shape
+
+    def work(group: int) -> float:
+        """Steps of register_product for a pixel."""
+        run = (kw + (group - 1) * window.strides[1]) * c
+        return kh * (run * -(-group * f // LANES) / group + need_dx * f * -(-run // LANES))
+
+    return min((group for group in range(1, LANES // f + 1) if ow % group == 0), key=work, default=1)
+
+
+def _grouped(W: NDArray, window: Window, group: int) -> tuple[NDArray, Window]:
+    """The convolution that computes `group` adjacent pixels of y as one pixel with group f filters, so that few filters
+    fill a vector: filter (j, f) is filter f, moved to the right by j strides. The numbers of x and y stay in their
+    places.
+    """
+    if group == 1:
+        return W, window
+    (kh, kw), (sh, sw), padding = window
+    _, _, c, f = W.shape
+    wide = np.zeros((kh, kw + (group - 1) * sw, c, group, f), W.dtype)
+    for j in range(group):
+        wide[:, j * sw : j * sw + kw, :, j] = W
+    wide = wide.reshape(*wide.shape[:3], group * f)
+    return wide, Window(wide.shape[:2], (sh, group * sw), padding)
 
 
 def _with_slack(W: NDArray) -> NDArray:
@@ -67,8 +119,8 @@ def _rows(oh: int, ow: int, f: int) -> int:
     return max(1, min(oh, BUFFER // (ow * max(f, LANES))))
 
 
-HEIGHTS = (9, 8, 4, 2, 1)  # rows of a block, see `products`
-_one, _two = (register_product(HEIGHTS, vectors) for vectors in (1, 2))
+# Rows of a block of one or two vectors. The sums and two factors have to fit into 32 registers.
+_one, _two = register_product((10, 9, 8, 4, 2, 1), 1), register_product((9, 8, 4, 2, 1), 2)
 
 
 @kernel()
@@ -77,17 +129,19 @@ def products(
 ):  # fmt: skip
     """Apply simd.register_product to any number of rows and columns.
 
-    Blocks of 8 rows keep the processor busy; smaller ones take as long. With 9, the 9 c taps of a 3x3 kernel need no
-    smaller blocks, nor the 25 = 9 + 8 + 8 of a 5x5 kernel.
+    Blocks of 8 rows keep the processor busy; smaller ones take as long. Rows are therefore cut into as few blocks as
+    possible: the 27 taps of a 3x3 kernel into 9 + 9 + 9, the 25 of a 5x5 kernel into 9 + 8 + 8.
     """
     lanes = 64 // c.itemsize
     for j in range(0, width, 2 * lanes):
         q, r, left, i = b_at + j, c_at + j, width - j, 0
+        most = 9 if left > lanes else 10
         while i < rows:
             height = rows - i
-            if height > 8:
-                height = 9 if height % 8 else 8
-            elif height < 8:
+            if height >= 8:
+                blocks = (height + most - 1) // most
+                height = max(8, (height + blocks - 1) // blocks)
+            else:
                 height = 4 if height >= 4 else 2 if height >= 2 else 1
             if left > lanes:
                 _two(
@@ -129,9 +183,16 @@ def _padded(source, image, p0, q0, rows, columns, target):
             clear(target, to, columns * c)
 
 
+def _forward_task(part: Part, *arguments: Any) -> None:
+    """Compute this part's output rows, numbered across all images, with their activation."""
+    *_, activation, _, y = arguments
+    _forward_part(part, *arguments)
+    finish(y.reshape(-1, *y.shape[2:])[part.start : part.stop], activation)
+
+
 @kernel()
-def _forward_part(part, x, W, flat_W, bias, window, relu, rows, y):
-    """Compute this part's output rows, numbered across all images."""
+def _forward_part(part, x, W, flat_W, bias, window, activation, rows, y):
+    """_forward_task without sigmoid and tanh."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     c, f = W.shape[2], W.shape[3]
     _, oh, ow, _ = y.shape
@@ -146,13 +207,13 @@ def _forward_part(part, x, W, flat_W, bias, window, relu, rows, y):
         _padded(x, row // oh, i * sh - top, -left, (here - 1) * sh + kh, width // c, strip)
         products(
             strip, 0, windows, width, 1, flat_W, 0, run * f, f, kh, run,
-            bias, flat_y, row * ow * f, pixels, here * ow, f, False, relu,
+            bias, flat_y, row * ow * f, pixels, here * ow, f, False, activation == RELU,
         )  # fmt: skip
         row += here
 
 
 @kernel()
-def _backward_part(part, dy, x, W, turned_W, y, window, relu, rows, dW_parts, db_parts, dx):
+def _backward_part(part, dy, x, W, turned_W, y, window, activation, rows, dW_parts, db_parts, dx):
     """Write dx for this part's images, and add to the part's own dW and db (each unless empty)."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     dW, db = dW_parts[part.number], db_parts[part.number]
@@ -169,7 +230,13 @@ def _backward_part(part, dy, x, W, turned_W, y, window, relu, rows, dW_parts, db
     for image in range(part.start, part.stop):
         for i in range(0, oh, rows):
             here = min(rows, oh - i)
-            masked_gradient(flat_dy, flat_y, (image * oh + i) * ow * f, relu, here * ow, f, da, 0, db)
+            at, size = (image * oh + i) * ow * f, here * ow * f
+            if activation == LINEAR:
+                copy(flat_dy, at, da, 0, size)
+            else:
+                times_slope(flat_dy, flat_y, activation, at, da, 0, size)
+            if db.size:
+                add_column_sums(da, 0, size // db.size, db.size, db)
             if dW.size:
                 _padded(x, image, i * sh - top, -left, (here - 1) * sh + kh, width // c, strip)
                 products(

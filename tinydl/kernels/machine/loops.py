@@ -80,17 +80,17 @@ def mask(dy, y, at, da, to, size):
 
 
 @kernel(inline="always")
-def times_slope(dy, y, activation, start, stop, da):
-    """da = dy f'(a) for relu, sigmoid or tanh, computed from y = f(a), for the entries start .. stop - 1."""
-    one, first, last = y.dtype.type(1), np.uintp(start), np.uintp(stop)
+def times_slope(dy, y, activation, at, da, to, size):
+    """da[to:] = (dy f'(a))[at:] for relu, sigmoid or tanh, computed from y = f(a), for `size` numbers."""
+    p, q, one = np.uintp(at), np.uintp(to), y.dtype.type(1)
     if activation == RELU:
-        mask(dy, y, start, da, start, stop - start)
+        mask(dy, y, at, da, to, size)
     elif activation == SIGMOID:
-        for k in range(first, last):
-            da[k] = dy[k] * (y[k] * (one - y[k]))
+        for k in range(np.uintp(size)):
+            da[q + k] = dy[p + k] * (y[p + k] * (one - y[p + k]))
     else:
-        for k in range(first, last):
-            da[k] = dy[k] * (one - y[k] * y[k])
+        for k in range(np.uintp(size)):
+            da[q + k] = dy[p + k] * (one - y[p + k] * y[p + k])
 
 
 @kernel(inline="always")
