@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .machine.compile import kernel
 from .machine.memory import empty
-from .machine.simd import window_sum
+from .machine.simd import window_spread, window_sum
 from .machine.threads import parts_for, share
 from .machine.window import Window
 from .twins import or_complex
@@ -187,16 +187,18 @@ def _average_backward(part, dy, window, dx):
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = dx.shape
     _, oh, ow, _ = dy.shape
+    flat_dy, flat_dx = dy.reshape(-1), dx.reshape(-1)
+    apart = sh >= kh and sw >= kw
     for image in range(part.start, part.stop):
-        dx[image] = 0
+        # Pixels that are in no window, or in several whose gradients are added, must start at 0.
+        if not (sh == kh and sw == kw and oh * sh - top >= h and ow * sw - left >= w):
+            dx[image] = 0
         for i in range(oh):
-            p_from, p_to = max(0, top - i * sh), min(kh, h + top - i * sh)
+            p = max(0, i * sh - top)
+            rows = min(h, i * sh - top + kh) - p
             for j in range(ow):
-                q_from, q_to = max(0, left - j * sw), min(kw, w + left - j * sw)
-                gradient = dy[image, i, j]
-                scale = dy.dtype.type(1 / ((p_to - p_from) * (q_to - q_from)))
-                for p in range(p_from, p_to):
-                    for q in range(q_from, q_to):
-                        row = dx[image, i * sh + p - top, j * sw + q - left]
-                        for k in range(c):
-                            row[k] += gradient[k] * scale
+                q = max(0, j * sw - left)
+                columns = min(w, j * sw - left + kw) - q
+                at, to = ((image * oh + i) * ow + j) * c, ((image * h + p) * w + q) * c
+                scale = dy.dtype.type(1 / (rows * columns))
+                window_spread(flat_dy, at, scale, flat_dx, to, rows, w * c, columns, c, c, not apart)

@@ -4,12 +4,13 @@ The compiler vectorizes a loop with one result, but not a loop that computes fiv
 once: it would have to prove that none of the 25 pairs overlaps in memory. `tile_map` builds such a loop as LLVM code,
 for 64-byte vectors (LLVM splits them on processors with shorter vectors). The matrix entries are constants in this
 code, so zeros cost nothing and ones need no multiplication. `register_product` builds a matrix product whose result
-stays in registers until it is complete, and `window_sum` a sum of short vectors.
+stays in registers until it is complete; `window_sum` is a sum of short vectors, and `window_spread` its transpose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -244,32 +245,18 @@ def window_sum(typingctx, x, at, rows, down, columns, across, scale, y, to, coun
 
     Sums stay in registers, and a count that does not fill its last vector takes no longer than one that does.
     """
-    size = x.dtype.bitwidth // 8
-    lanes = VECTOR // size
 
     def codegen(context, builder, signature, args):
-        x, at, rows, down, columns, across, scale, y, to, count = (
-            context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
-            for kind, value in zip(signature.args, args, strict=True)
-        )
-        vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), lanes)
+        x, at, rows, down, columns, across, scale, y, to, count = _data(context, builder, signature, args)
+        size, vector = _vector_of(context, signature.args[0])
         total = cgutils.alloca_once(builder, vector)
-
-        def place(base: Any, *distances: Any) -> Any:
-            for distance in distances:
-                base = builder.gep(base, [distance])
-            return builder.bitcast(base, vector.as_pointer())
-
-        zero, step = count.type(0), count.type(lanes)
-        with cgutils.for_range_slice(builder, zero, count, step, inc=True) as (k, _):
-            mask = first_lanes(builder, builder.sub(count, k), lanes)
+        with _vectors(builder, count, vector.count) as (k, mask):
             builder.store(ir.Constant(vector, None), total)
-            with cgutils.for_range(builder, rows) as p, cgutils.for_range(builder, columns) as q:
-                offset = builder.add(builder.mul(p.index, down), builder.mul(q.index, across))
-                value = load(builder, place(x, at, offset, k), size, mask)
+            with _window(builder, rows, down, columns, across) as offset:
+                value = load(builder, _vector_at(builder, x, vector, at, offset, k), size, mask)
                 builder.store(builder.fadd(builder.load(total), value), total)
-            mean = builder.fmul(builder.load(total), splat(builder, scale, lanes))
-            store(builder, mean, place(y, to, k), size, mask)
+            mean = builder.fmul(builder.load(total), splat(builder, scale, vector.count))
+            store(builder, mean, _vector_at(builder, y, vector, to, k), size, mask)
         return context.get_dummy_value()
 
     n = types.intp
@@ -286,21 +273,15 @@ def stream_row_gradients(typingctx, rows, x, x_at, x_step, da, units, W, dW, at,
     The units must be a multiple of UNITS, and dW[at] must begin a cache line. dW goes to memory without being read
     into the cache first, which leaves a third less to move. Other threads may read them after a `fence`.
     """
-    size = x.dtype.bitwidth // 8
-    lanes = VECTOR // size
 
     def codegen(context, builder, signature, args):
-        rows, x, x_at, x_step, da, units, W, dW, at, dx = (
-            context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
-            for kind, value in zip(signature.args, args, strict=True)
-        )
-        vector, n = ir.VectorType(x.type.pointee, lanes), units.type
+        rows, x, x_at, x_step, da, units, W, dW, at, dx = _data(context, builder, signature, args)
+        size, vector = _vector_of(context, signature.args[1])
+        lanes, n = vector.count, units.type
         chains = UNITS // lanes
 
         def place(base: Any, *distances: Any) -> Any:
-            for distance in distances:
-                base = builder.gep(base, [distance])
-            return builder.bitcast(base, vector.as_pointer())
+            return _vector_at(builder, base, vector, *distances)
 
         def row(count: int) -> None:
             numbers = [builder.add(x_at, builder.mul(x_step, n(r))) for r in range(count)]
@@ -343,6 +324,65 @@ def fence(typingctx):
         return context.get_dummy_value()
 
     return types.void(), codegen
+
+
+@intrinsic
+def window_spread(typingctx, dy, at, scale, dx, to, rows, down, columns, across, count, add):
+    """For kernels: the transpose of window_sum, dx[to + p down + q across + k] = scale dy[at + k]; with `add`, +=."""
+
+    def codegen(context, builder, signature, args):
+        dy, at, scale, dx, to, rows, down, columns, across, count, add = _data(context, builder, signature, args)
+        size, vector = _vector_of(context, signature.args[0])
+        with _vectors(builder, count, vector.count) as (k, mask):
+            gradient = load(builder, _vector_at(builder, dy, vector, at, k), size, mask)
+            part = builder.fmul(gradient, splat(builder, scale, vector.count))
+            with _window(builder, rows, down, columns, across) as offset:
+                place = _vector_at(builder, dx, vector, to, offset, k)
+                with builder.if_else(add) as (then, otherwise):
+                    with then:
+                        store(builder, builder.fadd(load(builder, place, size, mask), part), place, size, mask)
+                    with otherwise:
+                        store(builder, part, place, size, mask)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(dy, n, dy.dtype, dx, n, n, n, n, n, n, types.boolean), codegen
+
+
+def _data(context: Any, builder: ir.IRBuilder, signature: Any, args: Sequence[Any]) -> list[Any]:
+    """The arguments of an intrinsic, with a pointer to its numbers in place of each array."""
+    return [
+        context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+        for kind, value in zip(signature.args, args, strict=True)
+    ]
+
+
+def _vector_of(context: Any, array: Any) -> tuple[int, ir.VectorType]:
+    """The size of an array's numbers in bytes, and the type of a vector of them."""
+    size = array.dtype.bitwidth // 8
+    return size, ir.VectorType(context.get_value_type(array.dtype), VECTOR // size)
+
+
+def _vector_at(builder: ir.IRBuilder, base: Any, vector: Any, *distances: Any) -> Any:
+    """LLVM code for a pointer to the vector that begins at the sum of the distances."""
+    for distance in distances:
+        base = builder.gep(base, [distance])
+    return builder.bitcast(base, vector.as_pointer())
+
+
+@contextmanager
+def _vectors(builder: ir.IRBuilder, count: Any, lanes: int) -> Iterator[tuple[Any, Any]]:
+    """LLVM code for a loop over `count` numbers by vectors: the first number of each, and a mask for the last."""
+    zero, step = count.type(0), count.type(lanes)
+    with cgutils.for_range_slice(builder, zero, count, step, inc=True) as (k, _):
+        yield k, first_lanes(builder, builder.sub(count, k), lanes)
+
+
+@contextmanager
+def _window(builder: ir.IRBuilder, rows: Any, down: Any, columns: Any, across: Any) -> Iterator[Any]:
+    """LLVM code for a loop over the offsets of a window's entries, p down + q across."""
+    with cgutils.for_range(builder, rows) as p, cgutils.for_range(builder, columns) as q:
+        yield builder.add(builder.mul(p.index, down), builder.mul(q.index, across))
 
 
 def splat(builder: ir.IRBuilder, value: Any, lanes: int) -> Any:
