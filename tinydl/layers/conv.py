@@ -55,8 +55,9 @@ class Conv2D(Regularized):
     Shapes      x (n, h, w, c), W (kh, kw, c, filters), b (filters,), y (n, oh, ow, filters)
     Cache       x and y; backward computes the patches again, which costs less than keeping them
     Edge        pixels outside every window, left over if the strides do not divide the image, get dx = 0
-                2x2 and 3x3 kernels with strides of 1 are computed by tiles (Winograd): one NaN or infinity in x makes
-                all outputs of its tiles NaN, up to 6x6 pixels each, also those whose windows do not contain it.
+                2x2 and 3x3 kernels with strides of 1 are computed by tiles (Winograd) of up to 6x6 pixels, and up to 8
+                filters by tiles of up to 16 / f pixels of a row: one NaN or infinity in x makes all outputs of
+                its tiles NaN, also those whose windows do not contain it.
                 TINYDL_CONVOLUTION=patches, set before Python starts, computes every window by itself
     Raises      ValueError for invalid hyper-parameters, for rows instead of images, and for a kernel larger than the
                 padded image

@@ -70,10 +70,10 @@ def test_patches(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [(3, 3), (5, 5), (2, 4), (1, 3), (7, 2), (1, 1)])
-@pytest.mark.parametrize(("c", "f"), [(16, 16), (32, 48), (3, 33), (1, 6), (7, 20)])
+@pytest.mark.parametrize(("c", "f"), [(16, 16), (32, 48), (3, 33), (1, 6), (7, 20), (2, 2)])
 def test_direct(c: int, f: int, size: tuple[int, int]) -> None:
-    """Filters and channels fill whole vectors, or end inside one; strides may exceed the kernel's size, and blocks of
-    pixels have 9, 8, 4, 2 or 1 rows."""
+    """Filters and channels fill whole vectors, or end inside one; strides may exceed the kernel's size, blocks of pixels
+    have 10, 9, 8, 4, 2 or 1 rows, and several pixels of few filters are computed as one if they divide a row."""
     strides = [(1, 1), (2, 2), (2, 1), (1, 3), (4, 6)]
     images = [(2, 7, 17), (1, 9, 13), (3, 8, 9)]
     for number, (padding, stride) in enumerate(itertools.product(PADDINGS, strides)):
@@ -140,7 +140,8 @@ EACH: dict[str, tuple[str, tuple[int, ...], int, Window]] = {
     "patches": ("patches", (2, 6, 5, 3), 4, Window((3, 2))),
     "one by one": ("patches", (2, 6, 5, 3), 4, Window((1, 1))),
     "direct": ("direct", (2, 6, 5, 16), 48, Window((3, 2))),
-    "direct, odd": ("direct", (2, 6, 5, 3), 7, Window((3, 2))),
+    "direct, odd": ("direct", (2, 6, 5, 3), 9, Window((3, 2))),
+    "direct, pixels as one": ("direct", (2, 6, 8, 1), 3, Window((3, 3), (1, 1), ((1, 1), (0, 0)))),
     "winograd 2x2": ("winograd_5", (2, 6, 5, 32), 33, Window((2, 2))),
     "winograd 3x3": ("winograd_6", (2, 6, 5, 33), 32, Window((3, 3))),
     "winograd 3x3, 5x5 tiles": ("winograd_5", (2, 6, 5, 33), 32, Window((3, 3))),
@@ -152,6 +153,7 @@ SHARED: dict[str, tuple[str, tuple[int, ...], int, Window]] = {
     "patches": ("patches", (7, 12, 11, 16), 31, Window((3, 3), (1, 1), AROUND)),
     "one by one": ("patches", (5, 17, 9, 90), 70, Window((1, 1))),
     "direct": ("direct", (7, 12, 11, 16), 32, Window((4, 3), (1, 1), ((1, 1), (1, 2)))),
+    "direct, pixels as one": ("direct", (7, 27, 30, 2), 6, Window((5, 5), (1, 2), ((2, 2), (2, 2)))),
     "winograd 2x2": ("winograd_5", (7, 10, 11, 48), 40, Window((2, 2), (1, 1), ((0, 1), (0, 1)))),
     "winograd 3x3": ("winograd_6", (5, 13, 11, 40), 48, Window((3, 3), (1, 1), AROUND)),
     "blocks 3x3": ("winograd_blocks_6", (3, 13, 11, 200), 270, Window((3, 3), (1, 1), AROUND)),
@@ -223,7 +225,7 @@ def test_nan_passes_through(way: str, image: tuple[int, ...], f: int, window: Wi
 
 def test_lanes_that_do_not_count_spoil_nothing() -> None:
     """The direct way computes excess lanes from the numbers of other pixels, filters and channels."""
-    image, f, window = (2, 6, 5, 3), 7, Window((3, 2), (1, 1), AROUND)
+    image, f, window = (2, 6, 5, 3), 9, Window((3, 2), (1, 1), AROUND)
     forward, backward = pair("direct")
     x, W, b, dy, dW, db = arrays(image, f, window, np.float32)
     for array, at in ((x, (0, 3, 2, 1)), (dy, (1, 2, 1, 3))):
@@ -235,6 +237,21 @@ def test_lanes_that_do_not_count_spoil_nothing() -> None:
             assert np.isfinite(other).any()
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-4)
         array[at] = 1
+
+
+def test_nan_spreads_to_pixels_computed_as_one() -> None:
+    """The direct way computes two pixels of 6 filters as one; others are as exact as in the definition."""
+    image, f, window = (2, 6, 8, 1), 6, Window((3, 3))
+    forward, backward = pair("direct")
+    x, W, b, dy, dW, db = arrays(image, f, window, np.float32)
+    x[0, 2, 4, 0] = np.nan  # in the windows of pixels 2, 3 and 4 of a row, of which 4 is computed with 5
+    (y,) = forward.twin(x, W, b, window, LINEAR, way="direct")
+    assert np.isnan(y[0, :3, 2:6]).all()
+    assert np.isnan(y).sum() == 3 * 4 * f
+    x[0, 2, 4, 0], dy[0, 2, 1, 0] = 1, np.nan  # whose window has columns 1, 2 and 3; it is computed with 0
+    (dx, *_) = backward.twin(dy, x, W, forward.definition(x, W, b, window, LINEAR)[0], window, LINEAR, dW, db, True)
+    assert np.isnan(dx[0, 2:5, :4]).all()
+    assert np.isnan(dx).sum() == 3 * 4
 
 
 @pytest.mark.parametrize(("way", "image", "f", "window"), SHARED.values(), ids=SHARED)

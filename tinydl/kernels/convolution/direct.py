@@ -14,8 +14,8 @@ dx at row p takes the ki = a, a + sh, a + 2 sh, ... with a = (p + top) mod sh. A
 that all rows p with the same a multiply rows of da by every sh-th row of the kernel, in reverse order. Each product
 adds to the kw c numbers that a window covers in row p. Windows of the same product do not overlap.
 
-No number of filters or channels has to fill whole vectors: excess lanes are computed, but not stored. Sizes are named
-as in patches.py.
+No number of filters or channels has to fill whole vectors: excess lanes are computed, but not stored. Few filters would
+leave most lanes unused, so adjacent pixels of y are then computed as one (`_grouped`). Sizes are named as in patches.py.
 """
 
 from __future__ import annotations
