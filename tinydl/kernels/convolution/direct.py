@@ -15,7 +15,7 @@ that all rows p with the same a multiply rows of da by every sh-th row of the ke
 adds to the kw c numbers that a window covers in row p. Windows of the same product do not overlap.
 
 No number of filters or channels has to fill whole vectors: excess lanes are computed, but not stored. Few filters would
-leave most lanes unused, so adjacent pixels of y are then computed as one (`_grouped`). Sizes are named as in patches.py.
+leave most lanes unused: adjacent pixels of y are then computed as one (`_grouped`). Sizes are named as in patches.py.
 """
 
 from __future__ import annotations
@@ -129,20 +129,20 @@ def products(
 ):  # fmt: skip
     """Apply simd.register_product to any number of rows and columns.
 
-    Blocks of 8 rows keep the processor busy; smaller ones take as long. Rows are therefore cut into as few blocks as
+    Blocks of 8 rows are best; smaller ones take as long. Other numbers of rows are therefore cut into as few blocks as
     possible: the 27 taps of a 3x3 kernel into 9 + 9 + 9, the 25 of a 5x5 kernel into 9 + 8 + 8.
     """
     lanes = 64 // c.itemsize
     for j in range(0, width, 2 * lanes):
         q, r, left, i = b_at + j, c_at + j, width - j, 0
-        most = 9 if left > lanes else 10
+        blocks = max(1, -(-rows // (9 if left > lanes else 10)))
+        even, taller = rows // blocks, rows % blocks  # `taller` blocks have one row more than the others
+        if even < 8 or rows % 8 == 0:
+            even, taller = 8, 0
         while i < rows:
-            height = rows - i
-            if height >= 8:
-                blocks = (height + most - 1) // most
-                height = max(8, (height + blocks - 1) // blocks)
-            else:
-                height = 4 if height >= 4 else 2 if height >= 2 else 1
+            height, taller = even + (taller > 0), taller - 1
+            if height > rows - i:
+                height = 4 if rows - i >= 4 else 2 if rows - i >= 2 else 1
             if left > lanes:
                 _two(
                     height, i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
@@ -160,10 +160,15 @@ def products(
 def _places(rows, down, columns, across):
     """The places of a grid's entries in memory, row by row: i down + j across."""
     places = np.empty(rows * columns, np.intp)
+    _set_places(rows, down, columns, across, places)
+    return places
+
+
+@kernel(inline="always")
+def _set_places(rows, down, columns, across, places):
     for i in range(rows):
         for j in range(columns):
             places[i * columns + j] = i * down + j * across
-    return places
 
 
 @kernel()
@@ -258,14 +263,15 @@ def _input_gradient(around, W, turned_W, no_bias, window, image, ow, dx):
     width, run = ((ow - 1) * sw + kw) * c, kw * c
     wide = np.zeros(h * width, dx.dtype)  # dx with its padding at the left and at the right
     apart = -(-kw // sw)  # windows this many columns apart do not overlap
+    pixels, windows = np.empty((2, -(-h // sh) * -(-ow // apart)), np.intp)
     kernel_at = 0
     for a in range(sh):
         p, runs = (a - top) % sh, len(range(a, kh, sh))  # p is the first row with (p + top) mod sh = a
         row, height = (p + top) // sh - (runs - 1) + (kh - 1) // sh, len(range(p, h, sh))
         for j in range(min(apart, ow)):
             columns = len(range(j, ow, apart))
-            pixels = _places(height, ow * f, columns, apart * f)
-            windows = _places(height, sh * width, columns, apart * sw * c)
+            _set_places(height, ow * f, columns, apart * f, pixels)
+            _set_places(height, sh * width, columns, apart * sw * c, windows)
             products(
                 around, (row * ow + j) * f, pixels, ow * f, 1, turned_W, kernel_at, f * run, run, runs, f,
                 no_bias, wide, p * width + j * sw * c, windows, height * columns, run, True, False,
