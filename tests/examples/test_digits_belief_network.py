@@ -26,7 +26,7 @@ def script() -> dict[str, Any]:
 
 
 def test_it_reports_what_it_measured(run: Callable[..., Done], tmp_path: Path) -> None:
-    printed = run(SCRIPT, "--quick", "--seeds", 2, "--seed", 3, "--out", tmp_path).stdout
+    printed = run(SCRIPT, "--quick", "--seeds", 2, "--seed", 4, "--out", tmp_path).stdout
     pictures = ("filters.png", "samples.png", "confusion.png")
     assert {path.name for path in tmp_path.iterdir()} == {"results.json", "table.md", *pictures}
     for name in pictures:
@@ -34,7 +34,7 @@ def test_it_reports_what_it_measured(run: Callable[..., Done], tmp_path: Path) -
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "table.md").read_text().strip() in printed
     results = json.loads((tmp_path / "results.json").read_text())
-    assert [(each["seed"], each["labels"]) for each in results["runs"]] == [(3, 300), (3, 30), (4, 300), (4, 30)]
+    assert [(each["seed"], each["labels"]) for each in results["runs"]] == [(4, 300), (4, 30), (5, 300), (5, 30)]
     assert len(results["units_in_use"]) == 2
     for share, labels in ((1.0, 300), (0.1, 30)):
         row = next(line for line in printed.splitlines() if line.startswith(f"| {labels} "))
