@@ -1,4 +1,8 @@
-"""What all tests share: one thread for NumPy's BLAS."""
+"""What all tests share: the order of the files, and one thread for NumPy's BLAS.
+
+With --dist loadfile, pytest-xdist gives a file as a whole to one of its processes. A long file that starts last keeps
+the other processes waiting, so the files that take longest start first.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,32 @@ from contextlib import nullcontext
 import pytest
 from threadpoolctl import ThreadpoolController
 
+FIRST = [
+    "commands/test_warmup.py",  # compiles kernels that all tests need; the next file meanwhile needs few
+    "proofs/test_mutants.py",
+    "proofs/test_gradients.py",
+    "commands/test_mutants.py",
+    "test_manual.py",
+    "proofs/test_properties.py",
+    "gradcheck/test_diagnosis.py",
+    "gradcheck/dialects/test_structures.py",
+    "examples/lessons/test_lessons.py",
+    "examples/fraud/test_scripts.py",
+    "trust/test_trust.py",
+    "study/test_doctor.py",
+    "kernels/machine/test_cache.py",
+]
 ABOUT_THREADS = {"test_threads.py", "test_interrupts.py", "test_trust.py"}  # they prove that BLAS gets its threads back
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config.option, "loadscopereorder"):  # by default, the files with the most tests start first
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {f"tests/{file}": place for place, file in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
 
 
 @pytest.fixture(scope="module", autouse=True)
