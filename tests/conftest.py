@@ -13,13 +13,13 @@ import pytest
 from threadpoolctl import ThreadpoolController
 
 FIRST = [
-    "commands/test_warmup.py",  # compiles kernels that all tests need; the next file meanwhile needs few
-    "proofs/test_mutants.py",
-    "proofs/test_gradients.py",
+    "commands/test_warmup.py",  # compiles kernels that all tests need, while the next file and diagnosis need none
     "commands/test_mutants.py",
+    "proofs/test_gradients.py",
+    "gradcheck/test_diagnosis.py",
+    "proofs/test_mutants.py",
     "test_manual.py",
     "proofs/test_properties.py",
-    "gradcheck/test_diagnosis.py",
     "gradcheck/dialects/test_structures.py",
     "examples/lessons/test_lessons.py",
     "examples/fraud/test_scripts.py",
