@@ -15,7 +15,7 @@ GROUPS = {
     "book": "The book's CNN for CIFAR-10: training step, Adam",
     "cifar": "Networks for CIFAR-10: training step, SGD with momentum",
     "imagenet": "Networks for images of 224x224: training step, SGD with momentum",
-    "layers": "Single layers: forward and backward with dx",
+    "layers": "Single layers: forward and backward with dx; a step of Adam",
     "inference": "Predictions",
     "start": "A fresh process that trains the book's CNN",
     "disturbed": "Under disturbance",
@@ -70,7 +70,9 @@ class Row(NamedTuple):
     def unit(self) -> str:
         if self.reads:
             return "process"
-        return {"epoch": "row", "check": "check"}.get(self.work, "image" if self.group != "layers" else "example")
+        return {"epoch": "row", "check": "check", "optimize": "step"}.get(
+            self.work, "image" if self.group != "layers" else "example"
+        )
 
 
 BY_LAYERS = "its layers take the steps, one after the other, where JAX compiles the whole epoch"
@@ -92,6 +94,7 @@ DEEP: Network = ("deep_autoencoder", {"n_features": FEATURES})
 BOOK: Network = ("cifar_cnn", {})
 RESNET20: Network = ("resnet_cifar", {"depth": 20})
 VGG16: Network = ("vgg", {"depth": 16})
+LARGE_DENSE: Network = ("layers", {"layers": [["Dense", {"units": 1024}]], "input_shape": [8192]})
 TANH: Network = (
     "layers",
     {
@@ -109,7 +112,7 @@ def epoch(name: str, network: Network, peers: tuple[str, ...], batch: int = 64, 
 
 def layer(name: str, kind: str, arguments: dict[str, Any], shape: tuple[int, ...], batch: int = 128) -> Row:
     network = "layers", {"layers": [[kind, arguments]], "input_shape": list(shape)}
-    peers = ("torch last", "tf") if len(shape) == 3 else ("torch loop", "tf")
+    peers = ("torch last", "tf", "jax") if len(shape) == 3 else ("torch loop", "tf", "jax")
     return Row(name, "layers", "layer", network, batch, peers)
 
 
@@ -175,6 +178,7 @@ ROWS = [
     layer("batch normalization, 64 channels, 32x32", "BatchNorm", {}, (32, 32, 64)),
     layer("max pooling 2x2, 64 channels, 32x32", "MaxPool2D", {}, (32, 32, 64)),
     layer("average pooling 2x2, 64 channels, 32x32", "AveragePool2D", {}, (32, 32, 64)),
+    Row("Adam on 8 million parameters", "layers", "optimize", LARGE_DENSE, 1, ("torch loop", "jax"), "adam"),
     predict("book CNN", BOOK, 1, quick=True, why=ONE_IMAGE),
     predict("book CNN", BOOK, 128, Required(1.0, "PyTorch"), quick=True, why=SEVERAL_IMAGES),
     predict("ResNet-20", RESNET20, 1, why=ONE_IMAGE),

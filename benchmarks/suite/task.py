@@ -15,7 +15,7 @@ class Task(NamedTuple):
 
     work        "train": a step of forward, backward, update, and reading the loss as a number; "infer": a prediction;
                 "layer": forward and backward (with dx) of a single layer; "epoch": autoencoders, rows shuffled;
-                "check": a gradient check in float64
+                "optimize": a step of the optimizer alone; "check": a gradient check in float64
     network     a name in tinydl.models and its arguments, for tinydl itself
     plan        the same network for all others, see plan.py
     optimizer   "adam", "sgd" (with a momentum of 0.9), or "" for forward and backward only

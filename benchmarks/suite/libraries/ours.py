@@ -83,6 +83,22 @@ def layer(task: Task) -> Built:
     return Built(step, model.parameters.size, task.batch)
 
 
+def optimize(task: Task) -> Built:
+    """A step of the optimizer alone."""
+    from tinydl.losses import MeanSquaredError
+
+    model = compiled(task, MeanSquaredError())
+    optimizer = model.optimizer
+    assert optimizer is not None
+    model.gradients[...] = 1e-3 * model.parameters
+
+    def step() -> float:
+        optimizer.step(model.parameters, model.gradients)
+        return float(model.parameters[0])
+
+    return Built(step, model.parameters.size, 1)
+
+
 def check(task: Task) -> Built:
     """A gradient check of the whole network in random directions, in float64."""
     import numpy as np

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.suite.task import ROWS, Built, Task, labelled, over, shuffled, table_of
+from benchmarks.suite.task import ROWS, Built, Task, labelled, over, shuffled, table_of, with_gradient
 
 ACTIVATIONS: dict[Any, Callable[[Any], Any]] = {
     "relu": lambda x: jnp.maximum(x, 0), "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid, None: lambda x: x,
@@ -197,3 +197,40 @@ def epoch(task: Task, scan: bool = False) -> Built:
         return loss  # not read: the next step may start before this one ends
 
     return Built(run, size, task.batch)
+
+
+def layer(task: Task) -> Built:
+    """Forward and backward of one layer."""
+    parameters, statistics = initial(task.plan, np.random.default_rng(0))
+    x, dy = map(jnp.asarray, with_gradient(task))
+    key = jax.random.key(0)
+
+    @jax.jit
+    def passes(parameters: Any, x: Any, dy: Any) -> Any:
+        def only(parameters: Any, x: Any) -> Any:
+            return forward(task.plan, parameters, x, Pass(key, statistics))
+
+        y, pull = jax.vjp(only, parameters, x)
+        return y, pull(dy)
+
+    def step() -> float:
+        results = jax.block_until_ready(passes(parameters, x, dy))
+        return float(results[1][1][(0,) * x.ndim])
+
+    return Built(step, sum(leaf.size for leaf in jax.tree.leaves(parameters)), task.batch)
+
+
+def optimize(task: Task) -> Built:
+    """A step of the optimizer alone."""
+    parameters, _ = initial(task.plan, np.random.default_rng(0))
+    parameters = jax.tree.map(jnp.asarray, parameters)
+    gradients = jax.tree.map(lambda p: 1e-3 * p, parameters)
+    moments, t = (jax.tree.map(jnp.zeros_like, parameters), jax.tree.map(jnp.zeros_like, parameters)), jnp.float32(0)
+    compiled = jax.jit(lambda p, g, m, t: (*update(task, p, g, m, t + 1), t + 1), donate_argnums=(0, 2))
+
+    def step() -> float:
+        nonlocal parameters, moments, t
+        parameters, moments, t = jax.block_until_ready(compiled(parameters, gradients, moments, t))
+        return float(t)
+
+    return Built(step, sum(leaf.size for leaf in jax.tree.leaves(parameters)), 1)

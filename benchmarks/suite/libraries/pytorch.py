@@ -215,6 +215,20 @@ def layer(task: Task, channels_last: bool = True) -> Built:
     return Built(step, size(model), task.batch)
 
 
+def optimize(task: Task) -> Built:
+    """A step of the optimizer alone."""
+    model, _ = network(task, False)
+    for each in model.parameters():
+        each.grad = 1e-3 * each.detach()
+    optimizer = optimizer_of(task, model)
+
+    def step() -> float:
+        optimizer.step()
+        return float(next(model.parameters())[0, 0])
+
+    return Built(step, size(model), 1)
+
+
 def rows_loop(model: Any, optimizer: Any, x: Any, batch: int, compiled: bool = False) -> Callable[[], Any]:
     """A step of a loop over shuffled rows. The loss is added up as a tensor: reading it as a number would cost more."""
     table, total, penalized = torch.from_numpy(x), torch.zeros(()), [m for m in model if isinstance(m, Penalized)]

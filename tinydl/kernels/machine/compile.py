@@ -11,6 +11,7 @@ from llvmlite.binding import add_symbol
 from numba import config, njit, types
 from numba.core import cgutils, event
 from numba.core.ccallback import CFunc
+from numba.core.errors import TypingError
 
 from .cache import PACKAGE, KernelCache, described, folder, say_once
 
@@ -36,16 +37,39 @@ class CompiledOnce:
     """A function without a result that is compiled once for each dtype; kernels call it by a name.
 
     Numba compiles a function anew into each kernel that calls it. A long function with many callers is therefore a C
-    function, whose arrays are pointers: `arguments(dtype)` are its types.
+    function, which gets pointers instead of arrays: `arguments(dtype)` are its types.
     """
 
     def __init__(self, function: Callable[..., None], arguments: Callable[[types.Float], list[types.Type]]) -> None:
         self._function, self._arguments = function, arguments
         self._compiled: dict[types.Float, CFunc] = {}
         for dtype in (types.float32, types.float64):
-            KernelCache.symbols[self._symbol(dtype)] = partial(self.provide, dtype)
+            KernelCache.symbols[self._symbol(dtype)] = partial(self._provide, dtype)
 
-    def provide(self, dtype: types.Float) -> None:
+    def call(self, dtype: types.Float, *given: types.Type) -> tuple[Any, Callable[..., Any]]:
+        """What an intrinsic that calls the function has to return, if it is given these types."""
+        wanted = self._arguments(dtype)
+        for kind, pointer in zip(given, wanted, strict=True):
+            if isinstance(pointer, types.CPointer) and (kind.dtype != pointer.dtype or kind.layout != "C"):
+                expected = f"a C-contiguous array of {pointer.dtype}"
+                raise TypingError(f"{self._function.__qualname__}: expected {expected}, got {kind}")
+        self._provide(dtype)
+
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            values = []
+            for kind, value in zip(signature.args, args, strict=True):
+                if isinstance(kind, types.Array):
+                    values.append(context.make_array(kind)(context, builder, value).data)
+                else:
+                    values.append(builder.zext(value, ir.IntType(8)) if kind == types.boolean else value)
+            function = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+            builder.call(cgutils.get_or_insert_function(builder.module, function, self._symbol(dtype)), values)
+            return context.get_dummy_value()
+
+        pairs = zip(given, wanted, strict=True)
+        return types.void(*(kind if isinstance(kind, types.Array) else own for kind, own in pairs)), codegen
+
+    def _provide(self, dtype: types.Float) -> None:
         """Compile the function, or load it from disk, and let LLVM know its address, unless this has been done."""
         if dtype not in self._compiled:  # Numba's lock is held here
             compiled = CFunc(self._function, (tuple(self._arguments(dtype)), types.void), {}, {})
@@ -53,11 +77,6 @@ class CompiledOnce:
             compiled.compile()
             add_symbol(self._symbol(dtype), compiled.address)
             self._compiled[dtype] = compiled
-
-    def call(self, builder: ir.IRBuilder, dtype: types.Float, values: list[ir.Value]) -> None:
-        """LLVM code that calls the function. Its typing has to `provide` it."""
-        kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, self._symbol(dtype)), values)
 
     def _symbol(self, dtype: types.Float) -> str:
         return f"{self._function.__module__}.{self._function.__qualname__}.{dtype}"
@@ -68,7 +87,7 @@ class _Announcement(event.Listener):
 
     def on_start(self, event: event.Event) -> None:
         if event.data["dispatcher"].py_func.__module__.startswith(PACKAGE):
-            say_once(f"compiling kernels for this machine as they are needed (about 40 s in all) into {folder()}")
+            say_once(f"compiling kernels for this machine as they are needed (about 25 s in all) into {folder()}")
 
     def on_end(self, event: event.Event) -> None: ...
 

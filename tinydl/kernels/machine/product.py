@@ -19,7 +19,6 @@ from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba import carray, types
 from numba.core import cgutils
-from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from .compile import CompiledOnce, kernel
@@ -73,8 +72,8 @@ def matmul(transpose_a, transpose_b, a, b, accumulate, c):
     )  # fmt: skip
 
 
-def _product(transpose_a, transpose_b, m, n, k, a, a_between, b, b_between, accumulate, c, c_between):
-    """`product` on pointers to the first entries of a, b and c, whose rows are `between` entries apart.
+def _product(transpose_a, transpose_b, m, n, k, a, a_at, a_between, b, b_at, b_between, accumulate, c, c_at, c_between):
+    """`product` on pointers: the matrices begin at entry `at`, and their rows are `between` entries apart.
 
     Columns of op(b) are copied a few at a time, into a `panel`, if b is transposed, or if its rows are so far apart
     that they compete for the same places of the cache.
@@ -87,14 +86,15 @@ def _product(transpose_a, transpose_b, m, n, k, a, a_between, b, b_between, accu
     for k_from in range(0, max(k, 1), DEEP):
         deep, add, j = min(DEEP, k - k_from), accumulate or k_from > 0, 0
         while j < n:
-            columns, b_at = _columns(n - j, c), k_from * b_step + j * b_column
+            columns, here = _columns(n - j, c), b_at + k_from * b_step + j * b_column
             if transpose_b:
-                transpose(b, b_at, b_between, columns, deep, panel, 0)
+                transpose(b, here, b_between, columns, deep, panel, 0)
             elif copied:
                 for r in range(deep):
-                    copy(b, b_at + r * b_between, panel, r * columns, columns)
-            source, at, step = (panel, 0, columns) if copied else (b, b_at, b_between)
-            _block(m, deep, columns, a, k_from * a_step, a_row, a_step, source, at, step, add, c, j, c_between)
+                    copy(b, here + r * b_between, panel, r * columns, columns)
+            source, at, step = (panel, 0, columns) if copied else (b, here, b_between)
+            a_from = a_at + k_from * a_step
+            _block(m, deep, columns, a, a_from, a_row, a_step, source, at, step, add, c, c_at + j, c_between)
             j += columns
 
 
@@ -212,30 +212,14 @@ _part1, _part2, _part3 = (column_block(vectors, False) for vectors in (1, 2, 3))
 
 def _arguments(dtype: types.Float) -> list[types.Type]:
     n, yes, array = types.intp, types.boolean, types.CPointer(dtype)
-    return [yes, yes, n, n, n, array, n, array, n, yes, array, n]
+    return [yes, yes, n, n, n, array, n, n, array, n, n, yes, array, n, n]
 
 
-_products = CompiledOnce(_product, _arguments)
+_compiled_product = CompiledOnce(_product, _arguments)
 
 
 @intrinsic
 def _call(typingctx, transpose_a, transpose_b, m, n, k, a, a_at, a_row, b, b_at, b_row, accumulate, c, c_at, c_row):
-    """Call `_product` for matrices that begin at an entry of flat arrays."""
-    for array in (a, b, c):
-        if array.dtype != c.dtype or array.layout != "C" or c.dtype not in (types.float32, types.float64):
-            expected = "C-contiguous arrays, all float32 or all float64"
-            raise TypingError(f"product: expected {expected}, got {a}, {b}, {c}")
-    _products.provide(c.dtype)
-
-    def codegen(context, builder, signature, args):
-        def matrix(first):
-            data = context.make_array(signature.args[first])(context, builder, args[first]).data
-            return builder.gep(data, [args[first + 1]]), args[first + 2]
-
-        flags = [builder.zext(args[place], ir.IntType(8)) for place in (0, 1, 11)]
-        values = [*flags[:2], *args[2:5], *matrix(5), *matrix(8), flags[2], *matrix(12)]
-        _products.call(builder, signature.args[12].dtype, values)
-        return context.get_dummy_value()
-
-    n, yes = types.intp, types.boolean
-    return types.void(yes, yes, n, n, n, a, n, n, b, n, n, yes, c, n, n), codegen
+    """Call `_product`."""
+    given = (transpose_a, transpose_b, m, n, k, a, a_at, a_row, b, b_at, b_row, accumulate, c, c_at, c_row)
+    return _compiled_product.call(c.dtype, *given)
