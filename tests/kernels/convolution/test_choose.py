@@ -40,6 +40,7 @@ TABLE = [
     ("winograd_5", convolution(3, 64, 64, 9)),  # 9 tiles of 5x5, or 9 of 6x6
     ("winograd_6", convolution(3, 512, 512, 14)),
     ("winograd_blocks_6", convolution(3, 512, 512, 14, n=2)),  # many channels, few tiles
+    ("patches", convolution(3, 512, 512, 4, n=2)),  # 32 pixels for 2 million weights
     ("winograd_blocks_6", convolution(3, 256, 256, 4, n=128)),  # 128 tiles of 6x6, though 512 of 5x5
     ("winograd_blocks_5", convolution(2, 512, 512, 14, n=2)),
     ("direct", convolution(5, 16, 32, 32)),

@@ -118,6 +118,8 @@ LARGER = [
     ((3, 13, 6, 200), 130, Window((3, 3), (1, 1), AROUND)),
     ((1, 50, 50, 128), 128, Window((3, 3), (1, 1), ((1, 2), (2, 1)))),  # many channels and many tiles
     ((1, 9, 9, 33), 31, Window((4, 3))),
+    ((2, 3, 4, 140), 150, Window((3, 3), (2, 1), AROUND)),  # fewer pixels than filters: patches divides W
+    ((1, 2, 2, 130), 160, Window((3, 3), (1, 1), AROUND)),
     ((1, 3, 1, 16), 16, Window((2, 3), (1, 9), ((0, 0), (5, 0)))),  # windows see only part of the padding
 ]
 
@@ -139,6 +141,7 @@ def test_larger_sizes(image: tuple[int, ...], f: int, window: Window) -> None:
 EACH: dict[str, tuple[str, tuple[int, ...], int, Window]] = {
     "patches": ("patches", (2, 6, 5, 3), 4, Window((3, 2))),
     "one by one": ("patches", (2, 6, 5, 3), 4, Window((1, 1))),
+    "few pixels": ("patches", (2, 3, 5, 3), 31, Window((3, 2))),
     "direct": ("direct", (2, 6, 5, 16), 48, Window((3, 2))),
     "direct, odd": ("direct", (2, 6, 5, 3), 9, Window((3, 2))),
     "direct, pixels as one": ("direct", (2, 6, 8, 1), 3, Window((3, 3), (1, 1), ((1, 1), (0, 0)))),
@@ -152,6 +155,7 @@ EACH: dict[str, tuple[str, tuple[int, ...], int, Window]] = {
 SHARED: dict[str, tuple[str, tuple[int, ...], int, Window]] = {
     "patches": ("patches", (7, 12, 11, 16), 31, Window((3, 3), (1, 1), AROUND)),
     "one by one": ("patches", (5, 17, 9, 90), 70, Window((1, 1))),
+    "few pixels": ("patches", (3, 4, 5, 64), 200, Window((3, 3), (1, 1), AROUND)),
     "direct": ("direct", (7, 12, 11, 16), 32, Window((4, 3), (1, 1), ((1, 1), (1, 2)))),
     "direct, pixels as one": ("direct", (7, 27, 30, 2), 6, Window((5, 5), (1, 2), ((2, 2), (2, 2)))),
     "winograd 2x2": ("winograd_5", (7, 10, 11, 48), 40, Window((2, 2), (1, 1), ((0, 1), (0, 1)))),

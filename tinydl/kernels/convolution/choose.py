@@ -12,6 +12,7 @@ instead.)
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from functools import lru_cache
@@ -30,6 +31,7 @@ from .winograd_tiles import best_size, tiles_in
 FEWEST_CHANNELS = 16  # with fewer, Winograd's transforms cost more than its products save
 MANY_CHANNELS = 128  # the number that fills two blocks in winograd_blocks
 FEW_TILES = 256  # with more, chunks of tiles are as fast as blocks of channels, and need less memory
+FEW_PIXELS = 64  # of y; with at most this many, transforming the weights of MANY_CHANNELS costs more than it saves
 # The largest size of W for `direct`, which reads all of W for each row of y or dx: W has to stay in the L2 cache.
 MOST_WEIGHTS = 1 << 17
 FULL = 3 / 4  # how much of their vectors the filters have to fill for `direct`, unless x has few channels
@@ -99,11 +101,15 @@ def _fewer_products(conv: Convolution) -> bool:
 
 def _many_channels_few_tiles(conv: Convolution) -> bool:
     tiles = tiles_in(conv.window, conv.output, best_size(conv.window, conv.output))
-    return min(conv.c, conv.f) >= MANY_CHANNELS and 0 < tiles <= FEW_TILES
+    return min(conv.c, conv.f) >= MANY_CHANNELS and 0 < tiles <= FEW_TILES and not _many_channels_few_pixels(conv)
+
+
+def _many_channels_few_pixels(conv: Convolution) -> bool:
+    return min(conv.c, conv.f) >= MANY_CHANNELS and math.prod(conv.output[:3]) <= FEW_PIXELS
 
 
 def _some_channels(conv: Convolution) -> bool:
-    return min(conv.c, conv.f) >= FEWEST_CHANNELS
+    return min(conv.c, conv.f) >= FEWEST_CHANNELS and not _many_channels_few_pixels(conv)
 
 
 def _some_channels_and_fewer_products(conv: Convolution) -> bool:
@@ -134,7 +140,7 @@ WAYS = {
     "winograd_6": Way(winograd, 6, _3x3_stride_1, _some_channels_and_fewer_products),  # most of VGG and ResNet
     "winograd_5": Way(winograd, 5, _small_kernel_stride_1, _some_channels),  # 2x2 kernels, and a few small maps
     "direct": Way(direct, 0, _always, _few_weights_full_vectors),  # first layers, 5x5 and strided kernels
-    "patches": Way(patches, 0, _always, _always),  # im2col: 1x1 kernels, and everything else
+    "patches": Way(patches, 0, _always, _always),  # im2col: 1x1 kernels, few pixels, and everything else
 }
 
 

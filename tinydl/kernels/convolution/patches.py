@@ -15,6 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import dense
+from ..machine.codes import LINEAR, RELU
 from ..machine.compile import kernel
 from ..machine.loops import add, bias_and_relu, clear, copy, masked_gradient
 from ..machine.product import Rows, product
@@ -41,6 +43,9 @@ def backward(
     """Add to dW and db, and write dx, except for those that are empty. With relu, mask dy by y > 0 first."""
     n, oh, ow, f = dy.shape
     patches = W.size // f
+    if n * oh * ow < f:
+        _backward_of_few(dy, x, W, y, window, relu, dW, db, dx)
+        return
     rows = max(1, min(oh, BUFFER // ((2 * patches + f) * ow)))
     if _needs_no_lowering(window) and oh * ow < FEWEST_ROWS:
         rows = max(1, min(n, FEWEST_ROWS // (oh * ow))) * oh  # small images are processed together
@@ -50,6 +55,21 @@ def backward(
     share(parts, n, _backward_part, dy, x, transposed, y, window, relu, rows, dW_parts, db_parts, dx)
     dW += dW_parts.sum(axis=0).reshape(dW.shape)
     db += db_parts.sum(axis=0)
+
+
+def _backward_of_few(
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
+) -> None:
+    """`backward` if W is larger than all patches: as in a Dense layer, threads divide W and dW, not the images."""
+    f = W.shape[3]
+    lowered = not _needs_no_lowering(window)
+    cols = im2col(x, window) if lowered else x.reshape(-1, W.size // f)
+    dcols = dense.backward(
+        dy.reshape(-1, f), cols, W.reshape(-1, f), y.reshape(-1, f), RELU if relu else LINEAR,
+        dW.reshape(-1, f) if dW.size else None, db if db.size else None, dx.size > 0,
+    )  # fmt: skip
+    if dx.size:
+        dx[...] = col2im(dcols, x.shape, window) if lowered else dcols.reshape(x.shape)
 
 
 @or_complex
