@@ -85,6 +85,15 @@ SEVERAL_IMAGES = (
     "tinydl's weights may change between two predictions."
 )
 COLD = "Numba compiles the kernels, once per machine; `python -m tinydl warmup` does so ahead."
+TWO_SMALL_IMAGES = (
+    "two small images give the threads little to do between their hand-overs; most of the time goes to reading and "
+    "updating 11 million weights."
+)
+BANDWIDTH = "each pass is one over memory, and Keras on TensorFlow comes a little closer to its bandwidth."
+NO_TRANSFORM = (
+    "tinydl has no Winograd transform for 5x5 kernels, and oneDNN, which the peers use, comes closer to the "
+    "processor's peak."
+)
 HASWELL = (
     "the variable makes OpenBLAS run code for processors with vectors of 32 bytes; neither the peers nor tinydl's "
     "kernels use OpenBLAS."
@@ -110,17 +119,19 @@ def epoch(name: str, network: Network, peers: tuple[str, ...], batch: int = 64, 
     return Row(name, more.pop("group", "autoencoders"), "epoch", network, batch, peers, "adam", rate, 1, **more)
 
 
-def layer(name: str, kind: str, arguments: dict[str, Any], shape: tuple[int, ...], batch: int = 128) -> Row:
+def layer(
+    name: str, kind: str, arguments: dict[str, Any], shape: tuple[int, ...], batch: int = 128, why: str = ""
+) -> Row:  # fmt: skip
     network = "layers", {"layers": [[kind, arguments]], "input_shape": list(shape)}
     peers = ("torch last", "tf", "jax") if len(shape) == 3 else ("torch loop", "tf", "jax")
-    return Row(name, "layers", "layer", network, batch, peers)
+    return Row(name, "layers", "layer", network, batch, peers, why=why)
 
 
-def convolution(size: int, channels: int, filters: int, kernel: int, strides: int = 1) -> Row:
+def convolution(size: int, channels: int, filters: int, kernel: int, strides: int = 1, why: str = "") -> Row:
     padding = "same" if strides == 1 else (kernel - 1) // 2
     name = f"{kernel}x{kernel}{f' / {strides}' if strides > 1 else ''}, {channels} to {filters} channels, {size}x{size}"
     arguments = {"filters": filters, "kernel_size": kernel, "strides": strides, "padding": padding, "use_bias": False}
-    return layer(name, "Conv2D", arguments, (size, size, channels), 128 if size < 56 else 16)
+    return layer(name, "Conv2D", arguments, (size, size, channels), 128 if size < 56 else 16, why)
 
 
 def predict(name: str, network: Network, batch: int, required: Required | None = None, **more: Any) -> Row:
@@ -172,12 +183,12 @@ ROWS = [
     convolution(32, 3, 64, 3), convolution(32, 16, 16, 3), convolution(16, 32, 32, 3), convolution(8, 64, 64, 3),
     convolution(32, 64, 64, 3), convolution(16, 128, 128, 3), convolution(8, 256, 256, 3), convolution(4, 512, 512, 3),
     convolution(56, 64, 64, 3), convolution(56, 128, 128, 3, 2), convolution(28, 256, 512, 1),
-    convolution(28, 32, 96, 5), convolution(32, 1, 6, 5),
+    convolution(28, 32, 96, 5, why=NO_TRANSFORM), convolution(32, 1, 6, 5),
     layer("Dense, 8192 to 1024", "Dense", {"units": 1024}, (8192,)),
     layer("Dense, 25088 to 4096, batch 2", "Dense", {"units": 4096}, (25088,), 2),
     layer("batch normalization, 64 channels, 32x32", "BatchNorm", {}, (32, 32, 64)),
-    layer("max pooling 2x2, 64 channels, 32x32", "MaxPool2D", {}, (32, 32, 64)),
-    layer("average pooling 2x2, 64 channels, 32x32", "AveragePool2D", {}, (32, 32, 64)),
+    layer("max pooling 2x2, 64 channels, 32x32", "MaxPool2D", {}, (32, 32, 64), why=BANDWIDTH),
+    layer("average pooling 2x2, 64 channels, 32x32", "AveragePool2D", {}, (32, 32, 64), why=BANDWIDTH),
     Row("Adam on 8 million parameters", "layers", "optimize", LARGE_DENSE, 1, ("torch loop", "jax"), "adam"),
     predict("book CNN", BOOK, 1, quick=True, why=ONE_IMAGE),
     predict("book CNN", BOOK, 128, Required(1.0, "PyTorch"), quick=True, why=SEVERAL_IMAGES),
@@ -213,7 +224,7 @@ ROWS = [
     *(
         Row(
             f"ResNet-18, {size}x{size}", "scaling", "train",
-            ("resnet", {"depth": 18, "input_shape": [size, size, 3]}), 2, STEP, rate=1e-4,
+            ("resnet", {"depth": 18, "input_shape": [size, size, 3]}), 2, STEP, rate=1e-4, why=TWO_SMALL_IMAGES,
         )
         for size in (32, 64, 128)
     ),
