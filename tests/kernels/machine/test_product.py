@@ -62,11 +62,16 @@ def test_matmul_writes_into_a_view() -> None:
     np.testing.assert_array_equal(flat[[0, 1, 8, 9]], before[[0, 1, 8, 9]])
 
 
-@pytest.mark.parametrize("bad", ["shape", "dtype", "layout"])
+@pytest.mark.parametrize("bad", ["shape", "dtype", "dtypes", "layout"])
 def test_matmul_refuses_what_it_would_read_past(bad: str) -> None:
     a, b, c = np.ones((3, 2)), np.ones((2, 4)), np.zeros((3, 4))
-    b = {"shape": np.ones((3, 4)), "dtype": b.astype(np.float32), "layout": np.ones((4, 2)).T}[bad]
-    with pytest.raises(ValueError if bad == "shape" else TypingError, match=r"do not match|C-contiguous array"):
+    if bad == "dtypes":
+        a, b, c = a.astype(np.int64), b.astype(np.int64), c.astype(np.int64)
+    else:
+        b = {"shape": np.ones((3, 4)), "dtype": b.astype(np.float32), "layout": np.ones((4, 2)).T}[bad]
+    expected = {"shape": "do not match", "dtypes": "expected arrays of float32 or float64, got int64"}
+    message = expected.get(bad, "expected a C-contiguous array of float64, got array")
+    with pytest.raises(ValueError if bad == "shape" else TypingError, match=message):
         matmul(False, False, a, b, False, c)
 
 

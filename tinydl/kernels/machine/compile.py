@@ -15,6 +15,7 @@ from numba.core.errors import TypingError
 
 from .cache import PACKAGE, KernelCache, described, folder, say_once
 
+DTYPES = (types.float32, types.float64)
 COMPILES = not config.DISABLE_JIT  # with NUMBA_DISABLE_JIT=1 (for debugging), the definitions run instead
 
 
@@ -24,13 +25,18 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         compiled = njit(nogil=True, **options)(function)
         if COMPILES:
-            try:
-                compiled._cache = KernelCache(function)  # like njit(cache=True), but with tinydl's cache
-            except OSError as error:  # there is no source to fingerprint
-                say_once(f"compiled kernels are not kept; each process compiles its own: {described(error)}")
+            _keep(compiled, function)
         return compiled
 
     return decorate
+
+
+def _keep(compiled: Any, function: Callable[..., Any]) -> None:
+    """Like Numba's cache=True, but with tinydl's cache."""
+    try:
+        compiled._cache = KernelCache(function)
+    except OSError as error:  # there is no source to fingerprint
+        say_once(f"compiled kernels are not kept; each process compiles its own: {described(error)}")
 
 
 class CompiledOnce:
@@ -43,11 +49,13 @@ class CompiledOnce:
     def __init__(self, function: Callable[..., None], arguments: Callable[[types.Float], list[types.Type]]) -> None:
         self._function, self._arguments = function, arguments
         self._compiled: dict[types.Float, CFunc] = {}
-        for dtype in (types.float32, types.float64):
+        for dtype in DTYPES:
             KernelCache.symbols[self._symbol(dtype)] = partial(self._provide, dtype)
 
     def call(self, dtype: types.Float, *given: types.Type) -> tuple[Any, Callable[..., Any]]:
         """What an intrinsic that calls the function has to return, if it is given these types."""
+        if dtype not in DTYPES:
+            raise TypingError(f"{self._function.__qualname__}: expected arrays of float32 or float64, got {dtype}")
         wanted = self._arguments(dtype)
         for kind, pointer in zip(given, wanted, strict=True):
             if isinstance(pointer, types.CPointer) and (kind.dtype != pointer.dtype or kind.layout != "C"):
@@ -73,7 +81,7 @@ class CompiledOnce:
         """Compile the function, or load it from disk, and let LLVM know its address, unless this has been done."""
         if dtype not in self._compiled:  # Numba's lock is held here
             compiled = CFunc(self._function, (tuple(self._arguments(dtype)), types.void), {}, {})
-            compiled._cache = KernelCache(self._function)  # type: ignore[attr-defined]
+            _keep(compiled, self._function)
             compiled.compile()
             add_symbol(self._symbol(dtype), compiled.address)
             self._compiled[dtype] = compiled

@@ -147,10 +147,8 @@ def register_product(heights: Sequence[int], vectors: int) -> Callable[..., None
         lanes = VECTOR // size
 
         def codegen(context, builder, signature, args):
-            height, first, a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length, *results = (
-                context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
-                for kind, value in zip(signature.args, args, strict=True)
-            )
+            values = _data(context, builder, signature, args)
+            height, first, a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length, *results = values
             bias, bias_at, c, c_at, c_rows, width, add, relu = results
             vector = ir.VectorType(context.get_value_type(signature.args[2].dtype), lanes)
 
@@ -207,8 +205,7 @@ def register_product(heights: Sequence[int], vectors: int) -> Callable[..., None
                         for i in range(rows):
                             value = splat(builder, builder.load(builder.gep(a_here, [offsets[i]])), lanes)
                             for v, factor in enumerate(factors):
-                                term = builder.fmul(value, factor, flags=("contract",))
-                                total = builder.fadd(builder.load(sums[i, v]), term, flags=("contract",))
+                                total = multiply_add(builder, value, factor, builder.load(sums[i, v]))
                                 builder.store(total, sums[i, v])
                         builder.store(builder.gep(a_here, [a_step]), a_next)
                         builder.store(builder.gep(b_here, [b_step]), b_next)
