@@ -26,6 +26,7 @@ INTERNAL = {
     "network",
     "notebooks",
     "training",
+    "version",
 }
 HEAVY = ("numpy", "numba", "llvmlite", "scipy", "sklearn", "matplotlib", "tqdm", "threadpoolctl", "safetensors")
 

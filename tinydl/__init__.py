@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__ as __version__
+
 if TYPE_CHECKING:
     from . import (
         callbacks,
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from .config import show_config
     from .kernels.machine.threads import num_threads, set_num_threads
     from .model import Model
-
-__version__ = "0.1.0"
 
 _MODULES = (
     "callbacks", "datasets", "detection", "gradcheck", "initializers", "kernels", "layers", "losses", "metrics",

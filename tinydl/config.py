@@ -11,10 +11,10 @@ from pathlib import Path
 from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 from threadpoolctl import threadpool_info
 
-from . import __version__
 from .kernels.machine import cache, processor
 from .kernels.machine.threads import num_threads
 from .kernels.twins import current_mode
+from .version import __version__
 
 PACKAGES = (
     "numpy", "numba", "llvmlite", "scipy", "scikit-learn", "matplotlib", "tqdm", "threadpoolctl", "safetensors",
