@@ -137,7 +137,7 @@ def test_random_networks(counter: Counter) -> None:
     for seed in range(12):
         depth = int(rng.integers(1, 6))
         shape = [
-            (int(rng.integers(1, 70)), ("relu", None, "linear")[rng.integers(3)], bool(rng.integers(2)))
+            (int(rng.integers(1, 70)), ("relu", None, "sigmoid", "tanh")[rng.integers(4)], bool(rng.integers(2)))
             for _ in range(depth)
         ]
 
@@ -184,7 +184,6 @@ FALL_BACK: dict[str, Callable[[], dict[str, Any]]] = {
     "another loss": lambda: {"loss": Huber()},
     "another optimizer": lambda: {"optimizer": Lion(1e-3)},
     "clipping": lambda: {"optimizer": Adam(global_clipnorm=1.0)},
-    "sigmoid": lambda: {"layers": [Dense(5, "sigmoid"), Dense(3)]},
     "a penalty": lambda: {"layers": [Dense(5), ActivityL1(0.1), Dense(3)]},
     "a regularizer": lambda: {"layers": [Dense(5, kernel_regularizer="l2"), Dense(3)]},
     "a residual": lambda: {"layers": [Residual([Dense(7)]), Dense(3)]},

@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from .activations import gradient as activation_gradient
 from .machine.codes import LINEAR, RELU
 from .machine.compile import kernel
-from .machine.loops import finish, mask
+from .machine.exponential import finish
+from .machine.loops import mask
 from .machine.memory import empty
 from .machine.threads import Part, parts_for, share
 from .twins import definition_of, or_complex

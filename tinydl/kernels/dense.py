@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from .activations import gradient as activation_gradient
 from .machine.codes import LINEAR, RELU
 from .machine.compile import kernel
-from .machine.loops import add_column_sums, bias_and_relu, finish, times_slope
+from .machine.exponential import finish
+from .machine.loops import add_column_sums, bias_and_relu, times_slope
 from .machine.memory import empty
 from .machine.product import DEEP, Rows, matmul, product
-from .machine.simd import MOST_ROWS, UNITS, VECTOR, fence, stream_row_gradients
+from .machine.registers import VECTOR
+from .machine.simd import MOST_ROWS, UNITS, fence, stream_row_gradients
 from .machine.threads import WORTH_SHARING, parts_for, share
 from .sums import over_rows
 from .twins import or_complex
@@ -39,8 +41,7 @@ def forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArr
         tall = _is_tall(x, W)
         task, count = (_affine_rows, n) if tall else (_affine_part, max(1, units // LINE))
         share(parts_for(count, W.size * n), count, task, x, W, b, activation == RELU, y)
-    if activation > RELU:
-        finish(y, activation)
+    finish(y, activation)
     return y
 
 

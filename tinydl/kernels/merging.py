@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .machine.codes import RELU
 from .machine.compile import kernel
-from .machine.loops import finish
+from .machine.exponential import finish
 from .machine.memory import empty
 from .machine.threads import Part, parts_for, share
 from .twins import definition_of

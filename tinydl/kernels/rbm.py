@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from .machine.codes import SIGMOID
 from .machine.compile import kernel
-from .machine.loops import add_column_sums, finish
+from .machine.exponential import finish
+from .machine.loops import add_column_sums
 from .machine.product import Rows, product
 from .machine.threads import WORTH_SHARING, Part, parts_for, share
 

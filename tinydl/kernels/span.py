@@ -15,8 +15,10 @@ import math
 import numpy as np
 
 from .losses import _mean_squared_error
+from .machine.codes import LINEAR, RELU
 from .machine.compile import kernel
-from .machine.loops import add_column_sums, bias_and_relu, mask
+from .machine.exponential import smooth
+from .machine.loops import add_column_sums, bias_and_relu, times_slope
 from .machine.product import Rows, product
 from .machine.simd import prefetch
 from .optimizers import _adam, _rmsprop, _sgd
@@ -48,14 +50,14 @@ def _fetch(x, y, order, start, rows, width, width_of_y):
 
 @kernel()
 def steps(
-    x, y, order, start, count, batch_size, widths, W_at, b_at, relu, y_at, params, grads, m, v, rule, t, rates,
+    x, y, order, start, count, batch_size, widths, W_at, b_at, activations, y_at, params, grads, m, v, rule, t, rates,
     epsilons, settings, parts, decays, values, da, other, targets, total,
 ):  # fmt: skip
     """Take up to `count` steps on the rows order[start:], batch_size rows each; return how many were taken.
 
     x, y                the rows and targets, flat; y is empty if the rows are their own targets
     widths              of the input and of every layer's output
-    W_at, b_at, relu    of each layer: where its W and b begin in `params`, -1 for no b, and whether it ends in relu
+    W_at, b_at          where each layer's W and b begin in `params`, -1 for no b; activations: their codes
     y_at                where each layer's input begins in `values`, and the last layer's output
     m, v                the optimizer's vectors, empty if it has none; t: the number of its next step, from 1
     rates, epsilons     of each step; settings: the other hyper-parameters of the rule
@@ -78,7 +80,8 @@ def steps(
                 False, values, Rows(to, units),
             )  # fmt: skip
             b = none if b_at[layer] < 0 else params
-            bias_and_relu(values, to, n, units, b, b_at[layer], relu[layer])
+            bias_and_relu(values, to, n, units, b, b_at[layer], activations[layer] == RELU)
+            smooth(values, to, n * units, activations[layer])
         size = n * widths[layers]
         predicted = values[last : last + size]
         if y.size:
@@ -94,8 +97,8 @@ def steps(
             layer = layers - 1 - back
             _fetch(x, y, order, first + n + (layers + back) * share, share, widths[0], widths[layers])
             inputs, units, at = widths[layer], widths[layer + 1], y_at[layer + 1]
-            if relu[layer]:
-                mask(da, values[at : at + n * units], 0, da, 0, n * units)
+            if activations[layer] != LINEAR:
+                times_slope(da, values[at : at + n * units], activations[layer], 0, da, 0, n * units)
             product(
                 True, False, (inputs, units, n), values, Rows(y_at[layer], inputs), da, Rows(0, units), False, grads,
                 Rows(W_at[layer], units),

@@ -20,7 +20,7 @@ from .. import interrupts
 from ..batches import Batches
 from ..callbacks import Callback
 from ..callbacks.base import overrides
-from ..kernels import LINEAR, RELU, span, twins
+from ..kernels import span, twins
 from ..kernels.machine.threads import num_threads
 from ..kernels.optimizers import SMALL
 from ..layers import Dense, Sequential
@@ -46,7 +46,7 @@ class Spans:
         self.widths = np.array([layers[0].input_shape[0], *(layer.units for layer in layers)])
         self.W_at = np.array([offset(layer.params["W"], parameters) for layer in layers])
         self.b_at = np.array([offset(layer.params["b"], parameters) if layer.use_bias else -1 for layer in layers])
-        self.relu = np.array([layer._code == RELU for layer in layers])
+        self.activations = np.array([layer._code for layer in layers])
         self.y_at = np.concatenate([[0], np.cumsum(self.widths[:-1] * batch)])
         self.values = np.empty(self.widths.sum() * batch, parameters.dtype)
         largest = self.widths.max() * batch
@@ -117,7 +117,7 @@ class Spans:
         taken: int = span.steps(
             data.x.reshape(-1), (y[:0] if y is data.x else y).reshape(-1), order,
             place.batches * self.rows.batch_size, len(rates), self.rows.batch_size, self.widths, self.W_at, self.b_at,
-            self.relu, self.y_at, model.parameters, model.gradients, m, v, RULES[type(optimizer)],
+            self.activations, self.y_at, model.parameters, model.gradients, m, v, RULES[type(optimizer)],
             optimizer.iterations + 1, rates, epsilons, settings, ranges, np.array([d for *_, d in parts]), self.values,
             self.da, self.other, self.targets, total,
         )  # fmt: skip
@@ -145,11 +145,11 @@ def _plain_rows(data: Batches, model: NetworkInTraining) -> bool:
 
 
 def _plain_chain(chain: Any, batch_size: int) -> bool:
-    """Whether this is a chain of small Dense layers that all learn, with relu or no activation."""
+    """Whether this is a chain of small Dense layers that all learn."""
     if type(chain) is not Sequential:
         return False
     return all(
-        type(layer) is Dense and layer._code in (LINEAR, RELU) and layer.trainable and layer.original is None
+        type(layer) is Dense and layer.trainable and layer.original is None
         and layer.kernel_regularizer is None
         and (num_threads() == 1 or 2 * batch_size * layer.params["W"].size < WORTH_LAYERS)
         and not any(name in vars(layer) for name in ("forward", "backward", "penalty"))

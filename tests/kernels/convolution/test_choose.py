@@ -33,7 +33,7 @@ TABLE = [
     ("direct", convolution(5, 1, 6, 28, need_dx=False)),  # LeNet-5's layers
     ("direct", convolution(5, 6, 16, 10)),
     ("direct", convolution(5, 16, 24, 32)),
-    ("patches", convolution(5, 16, 33, 32)),  # most of the third vector would be empty
+    ("patches", convolution(5, 16, choose.LANES + 1, 32)),  # most of the second vector would be empty
     ("direct", convolution(3, 3, 33, 32)),  # but patches of so few channels take longer
     ("winograd_6", convolution(3, 64, 64, 32)),  # as in VGG and ResNet
     ("winograd_5", convolution(2, 16, 16, 32)),

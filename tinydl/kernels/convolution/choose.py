@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from ..activations import gradient as activation_gradient
 from ..machine.codes import RELU
-from ..machine.loops import finish
+from ..machine.exponential import finish
+from ..machine.registers import VECTOR
 from ..machine.window import Window
 from . import direct, patches, winograd, winograd_blocks
 from .winograd_tiles import best_size, tiles_in
@@ -34,6 +35,7 @@ FEW_TILES = 256  # with more, chunks of tiles are as fast as blocks of channels,
 FEW_PIXELS = 64  # of y; with at most this many, transforming the weights of MANY_CHANNELS costs more than it saves
 # The largest size of W for `direct`, which reads all of W for each row of y or dx: W has to stay in the L2 cache.
 MOST_WEIGHTS = 1 << 17
+LANES = VECTOR // 4  # float32 numbers in a vector
 FULL = 3 / 4  # how much of their vectors the filters have to fill for `direct`, unless x has few channels
 FEW_CHANNELS = 8  # with at most this many, copying patches takes longer than multiplying by vectors that are half empty
 
@@ -123,7 +125,7 @@ def _many_channels_few_tiles_and_fewer_products(conv: Convolution) -> bool:
 def _few_weights_full_vectors(conv: Convolution) -> bool:
     """Whether W stays in the cache and the filters fill most of their vectors, or x has few channels."""
     kh, kw = conv.window.size
-    full = conv.f >= FULL * direct.LANES * -(-conv.f // direct.LANES)
+    full = conv.f >= FULL * LANES * -(-conv.f // LANES)
     return kh * kw > 1 and kh * kw * conv.c * conv.f <= MOST_WEIGHTS and (full or conv.c <= FEW_CHANNELS)
 
 

@@ -20,20 +20,20 @@ leave most lanes unused: adjacent pixels of y are then computed as one (`_groupe
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ..machine.codes import LINEAR, RELU
 from ..machine.compile import kernel
-from ..machine.loops import add_column_sums, clear, copy, finish, times_slope
+from ..machine.exponential import smooth
+from ..machine.loops import add_column_sums, clear, copy, times_slope
+from ..machine.registers import MANY, VECTOR
 from ..machine.simd import register_product
-from ..machine.threads import Part, parts_for, share
+from ..machine.threads import parts_for, share
 from ..machine.window import Window
 
 BUFFER = 1 << 14  # entries of y or da processed at a time: 64 kB of float32
-LANES = 16  # numbers in a vector of float32; a product may read fewer than these beyond the end of its second factor
+BLOCK = 16  # float32 numbers in a block of a product: a vector or, without AVX-512, two; it may read so many in excess
 MOST_SUMS = 1 << 10  # sums for db: one for each entry of a row of da (long loops are fast), unless that is too many
 
 
@@ -48,7 +48,7 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, activation: int,
     W, window = _grouped(W, window, group)
     y = y.reshape(n, oh, ow // group, group * f)
     rows = _rows(oh, ow // group, group * f)
-    share(parts, n * oh, _forward_task, x, W, _with_slack(W), bias, window, activation, rows, y)
+    share(parts, n * oh, _forward_part, x, W, _with_slack(W), bias, window, activation, rows, y)
 
 
 def backward(
@@ -88,9 +88,9 @@ def _group(W_shape: tuple[int, ...], window: Window, ow: int, need_dx: bool) -> 
     def work(group: int) -> float:
         """Steps of register_product for a pixel."""
         run = (kw + (group - 1) * window.strides[1]) * c
-        return kh * (run * -(-group * f // LANES) / group + need_dx * f * -(-run // LANES))
+        return kh * (run * -(-group * f // BLOCK) / group + need_dx * f * -(-run // BLOCK))
 
-    return min((group for group in range(1, LANES // f + 1) if ow % group == 0), key=work, default=1)
+    return min((group for group in range(1, BLOCK // f + 1) if ow % group == 0), key=work, default=1)
 
 
 def _grouped(W: NDArray, window: Window, group: int) -> tuple[NDArray, Window]:
@@ -111,16 +111,18 @@ def _grouped(W: NDArray, window: Window, group: int) -> tuple[NDArray, Window]:
 
 def _with_slack(W: NDArray) -> NDArray:
     """The numbers of W, followed by those that a product may read in excess."""
-    return np.concatenate((W.ravel(), np.zeros(LANES, W.dtype)))
+    return np.concatenate((W.ravel(), np.zeros(BLOCK, W.dtype)))
 
 
 def _rows(oh: int, ow: int, f: int) -> int:
     """The number of output rows to process at a time. (With few filters, the places of the pixels fill the cache.)"""
-    return max(1, min(oh, BUFFER // (ow * max(f, LANES))))
+    return max(1, min(oh, BUFFER // (ow * max(f, BLOCK))))
 
 
-# Rows of a block of one or two vectors. The sums and two factors have to fit into 32 registers.
-_one, _two = register_product((10, 9, 8, 4, 2, 1), 1), register_product((9, 8, 4, 2, 1), 2)
+# Rows of a block of one or two vectors. The sums, a row's factors and an entry have to fit into the registers.
+_one = register_product((10, 9, 8, 4, 2, 1), 1)
+_two = register_product((9, 8, 4, 2, 1) if MANY else (6, 5, 4, 3, 2, 1), 2)
+TALLEST = 9 if MANY else 6  # of two vectors
 
 
 @kernel()
@@ -129,15 +131,16 @@ def products(
 ):  # fmt: skip
     """Apply simd.register_product to any number of rows and columns.
 
-    Blocks of 8 rows are best; smaller ones take as long. Other numbers of rows are therefore cut into as few blocks as
-    possible: the 27 taps of a 3x3 kernel into 9 + 9 + 9, the 25 of a 5x5 kernel into 9 + 8 + 8.
+    Rows are cut into as few blocks as possible: the 27 taps of a 3x3 kernel into 9 + 9 + 9, the 25 of a 5x5 kernel
+    into 9 + 8 + 8. Smaller blocks than 8, where there are registers for 8, take as long.
     """
-    lanes = 64 // c.itemsize
+    lanes = VECTOR // c.itemsize
     for j in range(0, width, 2 * lanes):
         q, r, left, i = b_at + j, c_at + j, width - j, 0
-        blocks = max(1, -(-rows // (9 if left > lanes else 10)))
+        tallest = TALLEST if left > lanes else 10
+        blocks = max(1, -(-rows // tallest))
         even, taller = rows // blocks, rows % blocks  # `taller` blocks have one row more than the others
-        if even < 8 or rows % 8 == 0:
+        if tallest > 8 and (even < 8 or rows % 8 == 0):
             even, taller = 8, 0
         while i < rows:
             height, taller = even + (taller > 0), taller - 1
@@ -188,16 +191,9 @@ def _padded(source, image, p0, q0, rows, columns, target):
             clear(target, to, columns * c)
 
 
-def _forward_task(part: Part, *arguments: Any) -> None:
-    """Compute this part's output rows, numbered across all images, with their activation."""
-    *_, activation, _, y = arguments
-    _forward_part(part, *arguments)
-    finish(y.reshape(-1, *y.shape[2:])[part.start : part.stop], activation)
-
-
 @kernel()
 def _forward_part(part, x, W, flat_W, bias, window, activation, rows, y):
-    """_forward_task without sigmoid and tanh."""
+    """Compute this part's output rows, numbered across all images, with their activation."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     c, f = W.shape[2], W.shape[3]
     _, oh, ow, _ = y.shape
@@ -214,6 +210,7 @@ def _forward_part(part, x, W, flat_W, bias, window, activation, rows, y):
             strip, 0, windows, width, 1, flat_W, 0, run * f, f, kh, run,
             bias, flat_y, row * ow * f, pixels, here * ow, f, False, activation == RELU,
         )  # fmt: skip
+        smooth(flat_y, row * ow * f, here * ow * f, activation)
         row += here
 
 
@@ -225,7 +222,7 @@ def _backward_part(part, dy, x, W, turned_W, y, window, activation, rows, dW_par
     _, h, _, c = x.shape
     _, oh, ow, f = dy.shape
     width, run = ((ow - 1) * sw + kw) * c, kw * c
-    flat_dy, flat_y, da = dy.reshape(-1), y.reshape(-1), np.zeros(rows * ow * f + LANES, x.dtype)
+    flat_dy, flat_y, da = dy.reshape(-1), y.reshape(-1), np.zeros(rows * ow * f + BLOCK, x.dtype)
     strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
     taps, weights, no_bias = _places(kh, width, run, 1), _places(kh, run * f, run, f), np.zeros(run + f, x.dtype)
     # `around` holds the rows of an image's da on which dx depends, between rows of zeros.

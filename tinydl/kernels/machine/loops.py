@@ -7,38 +7,9 @@ index counts from the end in Python, so with signed offsets the compiler would t
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .codes import RELU, SIGMOID, TANH
+from .codes import RELU, SIGMOID
 from .compile import kernel
-
-CHUNK = 1 << 15  # entries of a sigmoid at a time: 128 kB of float32, which stay in the cache
-
-
-def finish(y: NDArray, activation: int) -> None:
-    """Apply sigmoid or tanh to a contiguous array in place; ignore other codes. NumPy's loops over exp are vectorized,
-    so they are several times faster than compiled loops.
-
-    (A sigmoid by way of tanh, (1 + tanh(a / 2)) / 2, would round every value below 3e-8 to 0 or 6e-8 in float32.)
-    """
-    if activation == TANH:
-        np.tanh(y, out=y)
-    elif activation == SIGMOID:
-        flat = y.reshape(-1)
-        for start in range(0, flat.size, CHUNK):
-            a = flat[start : start + CHUNK]
-            e = np.abs(a)
-            np.negative(e, out=e)
-            np.exp(e, out=e)
-            _sigmoid(a, e)
-
-
-@kernel(error_model="numpy")  # omits the test for division by 0: 1 + e is at least 1
-def _sigmoid(a, e):
-    """Replace a by 1 / (1 + exp(-a)), given e = exp(-|a|), which cannot overflow."""
-    zero, one = a.dtype.type(0), a.dtype.type(1)
-    for k in range(a.size):
-        a[k] = (e[k] if a[k] < zero else one) / (one + e[k])
 
 
 @kernel()

@@ -16,23 +16,24 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .compile import CompiledOnce, kernel
 from .loops import copy, transpose
-from .simd import first_lanes, load, splat, store
+from .registers import MANY, VECTOR
+from .simd import load, splat, store
 
 # A block of c: its rows, and the vectors of a row. The sums, as many vectors of b, and an entry of a have to fit into
-# the processor's registers: 32 of 64 bytes with AVX-512, 16 of 32 bytes with AVX2.
-VECTOR, HEIGHT, WIDEST = (64, 8, 3) if get_host_cpu_features().get("avx512f") else (32, 6, 2)
+# the processor's registers.
+HEIGHT, WIDEST = (8, 3) if MANY else (6, 2)
 # Rows of b at a time, which stay in the L1 cache. Sums of so many products each are added up: in a single sum of many
 # thousands, rounding errors would be several times larger.
 DEEP = 256
-FEWEST = 200  # rows of c for which copying a panel of b pays
-FAR = 512  # entries between rows of b; rows farther apart compete for the same places of the L1 cache
+# A panel of b is copied for at least FEWEST rows of c if rows of b are more than FAR entries apart: they then compete for
+# the same places of the L1 cache, which is larger on processors with AVX-512.
+FEWEST, FAR = (200, 512) if MANY else (50, 100)
 
 
 class Rows(NamedTuple):
@@ -141,7 +142,7 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
         c[c_at + i c_row + q] = sum_k a[a_at + i a_row + k a_step] b[b_at + k b_step + q]
 
     for i < rows, k < length and q < columns; with `add`, the sum is added to c. Unless the columns fill `whole`
-    vectors, masks keep the last one from reading and writing beyond them.
+    vectors, the last one is neither read nor written beyond them.
     """
 
     @intrinsic
@@ -158,8 +159,8 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
             def number(value: int) -> ir.Constant:
                 return ir.Constant(rows.type, value)
 
-            last = first_lanes(builder, builder.sub(columns, number((vectors - 1) * lanes)), lanes)
-            masks = [None] * (vectors - 1) + [None if whole else last]
+            last = None if whole else builder.sub(columns, number((vectors - 1) * lanes))  # numbers in the last vector
+            counts = [None] * (vectors - 1) + [last]
 
             def place(base, at, v):
                 return builder.bitcast(builder.gep(base, [builder.add(at, number(v * lanes))]), vector.as_pointer())
@@ -175,7 +176,7 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
                     builder.store(zero, each)
                 with cgutils.for_range(builder, length) as inner:
                     at = builder.add(b_at, builder.mul(inner.index, b_step))
-                    factors = [load(builder, place(b, at, v), size, masks[v]) for v in range(vectors)]
+                    factors = [load(builder, place(b, at, v), size, counts[v]) for v in range(vectors)]
                     along = builder.mul(inner.index, a_step)
                     for r in range(height):
                         entry = splat(builder, builder.load(builder.gep(from_a[r], [along])), lanes)
@@ -185,10 +186,10 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
                             builder.store(total, sums[r, v])
                 with builder.if_then(add):
                     for (r, v), pointer in places.items():
-                        before = load(builder, pointer, size, masks[v])
+                        before = load(builder, pointer, size, counts[v])
                         builder.store(builder.fadd(before, builder.load(sums[r, v])), sums[r, v])
                 for (r, v), pointer in places.items():
-                    store(builder, builder.load(sums[r, v]), pointer, size, masks[v])
+                    store(builder, builder.load(sums[r, v]), pointer, size, counts[v])
 
             first = builder.sub(rows, builder.srem(rows, number(HEIGHT)))  # of the rows left by blocks of full height
             with cgutils.for_range_slice(builder, number(0), first, number(HEIGHT), inc=True) as (i, _):

@@ -19,8 +19,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-VECTOR = 64  # bytes
-MOST_ROWS, UNITS = 4, 64  # of `stream_row_gradients`, whose sums stay in registers
+from .registers import MANY, VECTOR
+
+LINE = 64  # bytes of a cache line
+MOST_ROWS, UNITS = 4, VECTOR  # of `stream_row_gradients`, whose sums stay in registers
 LONG = 96  # terms in a run that are added up by themselves: one sum of many hundreds would lose digits
 READ, KEEP, DATA = 0, 3, 1  # LLVM's codes: to be read, in all caches, not code
 
@@ -69,7 +71,7 @@ def tile_map(left: NDArray, right: NDArray, add: bool = False) -> Callable[..., 
                             result = builder.fadd(builder.load(pointer, align=size), result)
                         builder.store(result, pointer, align=size)
 
-            lanes = VECTOR // size
+            lanes = LINE // size
             whole = builder.sub(count, builder.srem(count, ir.Constant(count.type, lanes)))
             zero, one, many = (ir.Constant(count.type, number) for number in (0, 1, lanes))
             with cgutils.for_range_slice(builder, zero, whole, many, inc=True) as (q, _):
@@ -134,8 +136,8 @@ def register_product(heights: Sequence[int], vectors: int) -> Callable[..., None
     otherwise bias[bias_at + q]. With `relu`, negative results are replaced by 0. The places of rows (two arrays) and
     the steps are arbitrary, so `a` can be an image with overlapping windows, which need not be copied into rows first.
 
-    The width may end inside a vector. The product then reads a whole vector of b, whose entries must exist but do not
-    count; c and bias are neither read nor written there.
+    The width may end inside the last vector. The product then reads a whole vector of b, whose entries must exist but
+    do not count; c and bias are neither read nor written there.
     """
 
     @intrinsic
@@ -167,24 +169,24 @@ def register_product(heights: Sequence[int], vectors: int) -> Callable[..., None
                 places = {(i, v): place(c, lines[i], v) for i in range(rows) for v in range(vectors)}
                 sums = {key: cgutils.alloca_once(builder, vector) for key in places}  # LLVM turns them into registers
                 whole = builder.icmp_signed(">=", width, number(vectors * lanes))
+                last = builder.sub(width, number((vectors - 1) * lanes))  # numbers in the last vector
 
                 def each_sum(move: Callable[..., None]) -> None:
-                    """Move all sums, by whole vectors or, if the width is not whole, with masks."""
+                    """Move all sums; of the last vectors only the numbers within the width."""
                     with builder.if_else(whole) as (then, otherwise):
                         with then:
                             for (i, v), pointer in places.items():
                                 move(sums[i, v], pointer, v, None)
                         with otherwise:
                             for (i, v), pointer in places.items():
-                                mask = first_lanes(builder, builder.sub(width, number(v * lanes)), lanes)
-                                move(sums[i, v], pointer, v, mask)
+                                move(sums[i, v], pointer, v, last if v == vectors - 1 else None)
 
-                def fetch(total: Any, pointer: Any, v: int, mask: Any) -> None:
+                def fetch(total: Any, pointer: Any, v: int, count: Any) -> None:
                     source = builder.select(add, pointer, place(bias, bias_at, v))
-                    builder.store(load(builder, source, size, mask), total)
+                    builder.store(load(builder, source, size, count), total)
 
-                def deliver(total: Any, pointer: Any, v: int, mask: Any) -> None:
-                    store(builder, builder.load(total), pointer, size, mask)
+                def deliver(total: Any, pointer: Any, v: int, count: Any) -> None:
+                    store(builder, builder.load(total), pointer, size, count)
 
                 each_sum(fetch)
                 before = {key: cgutils.alloca_once(builder, vector) for key in places}  # the sums of earlier runs
@@ -247,13 +249,13 @@ def window_sum(typingctx, x, at, rows, down, columns, across, scale, y, to, coun
         x, at, rows, down, columns, across, scale, y, to, count = _data(context, builder, signature, args)
         size, vector = _vector_of(context, signature.args[0])
         total = cgutils.alloca_once(builder, vector)
-        with _vectors(builder, count, vector.count) as (k, mask):
+        with _vectors(builder, count, vector.count) as (k, left):
             builder.store(ir.Constant(vector, None), total)
             with _window(builder, rows, down, columns, across) as offset:
-                value = load(builder, _vector_at(builder, x, vector, at, offset, k), size, mask)
+                value = load(builder, _vector_at(builder, x, vector, at, offset, k), size, left)
                 builder.store(builder.fadd(builder.load(total), value), total)
             mean = builder.fmul(builder.load(total), splat(builder, scale, vector.count))
-            store(builder, mean, _vector_at(builder, y, vector, to, k), size, mask)
+            store(builder, mean, _vector_at(builder, y, vector, to, k), size, left)
         return context.get_dummy_value()
 
     n = types.intp
@@ -330,16 +332,16 @@ def window_spread(typingctx, dy, at, scale, dx, to, rows, down, columns, across,
     def codegen(context, builder, signature, args):
         dy, at, scale, dx, to, rows, down, columns, across, count, add = _data(context, builder, signature, args)
         size, vector = _vector_of(context, signature.args[0])
-        with _vectors(builder, count, vector.count) as (k, mask):
-            gradient = load(builder, _vector_at(builder, dy, vector, at, k), size, mask)
+        with _vectors(builder, count, vector.count) as (k, left):
+            gradient = load(builder, _vector_at(builder, dy, vector, at, k), size, left)
             part = builder.fmul(gradient, splat(builder, scale, vector.count))
             with _window(builder, rows, down, columns, across) as offset:
                 place = _vector_at(builder, dx, vector, to, offset, k)
                 with builder.if_else(add) as (then, otherwise):
                     with then:
-                        store(builder, builder.fadd(load(builder, place, size, mask), part), place, size, mask)
+                        store(builder, builder.fadd(load(builder, place, size, left), part), place, size, left)
                     with otherwise:
-                        store(builder, part, place, size, mask)
+                        store(builder, part, place, size, left)
         return context.get_dummy_value()
 
     n = types.intp
@@ -369,10 +371,10 @@ def _vector_at(builder: ir.IRBuilder, base: Any, vector: Any, *distances: Any) -
 
 @contextmanager
 def _vectors(builder: ir.IRBuilder, count: Any, lanes: int) -> Iterator[tuple[Any, Any]]:
-    """LLVM code for a loop over `count` numbers by vectors: the first number of each, and a mask for the last."""
+    """LLVM code for a loop over `count` numbers by vectors: the first number of each, and how many are left."""
     zero, step = count.type(0), count.type(lanes)
     with cgutils.for_range_slice(builder, zero, count, step, inc=True) as (k, _):
-        yield k, first_lanes(builder, builder.sub(count, k), lanes)
+        yield k, builder.sub(count, k)
 
 
 @contextmanager
@@ -396,39 +398,62 @@ def multiply_add(builder: ir.IRBuilder, a: Any, b: Any, total: Any) -> Any:
 
 def sum_of_lanes(builder: ir.IRBuilder, vector: Any) -> Any:
     """LLVM code that adds up the lanes of a vector, its upper to its lower half until one is left."""
-    half = vector.type.count // 2
-    while half:
-        kind = ir.VectorType(ir.IntType(32), half)
-        lower, upper = (
-            builder.shuffle_vector(
-                vector, ir.Constant(vector.type, ir.Undefined), ir.Constant(kind, [first + k for k in range(half)])
-            )
-            for first in (0, half)
-        )
-        vector, half = builder.fadd(lower, upper), half // 2
+    while vector.type.count > 1:
+        vector = builder.fadd(*_halves(builder, vector))
     return builder.extract_element(vector, ir.IntType(32)(0))
 
 
-def first_lanes(builder: ir.IRBuilder, count: Any, lanes: int) -> Any:
-    """LLVM code for a mask of the first `count` lanes."""
-    numbers = ir.Constant(ir.VectorType(count.type, lanes), list(range(lanes)))
-    return builder.icmp_signed("<", numbers, splat(builder, count, lanes))
-
-
-def load(builder: ir.IRBuilder, pointer: Any, size: int, mask: Any = None) -> Any:
-    """LLVM code that loads a vector of `size`-byte numbers; lanes outside the mask are not read, and 0."""
-    if mask is None:
+def load(builder: ir.IRBuilder, pointer: Any, size: int, count: Any = None) -> Any:
+    """LLVM code that loads a vector of `size`-byte numbers. If `count` is given and below the number of lanes, lanes
+    from `count` on are not read, and 0."""
+    if count is None:
         return builder.load(pointer, align=size)
     none = ir.Constant(pointer.type.pointee, None)
+    mask = _first_lanes(builder, count, none.type.count)
     return _masked(builder, "load", none.type, size, none.type, pointer, ir.IntType(32)(size), mask, none)
 
 
-def store(builder: ir.IRBuilder, value: Any, pointer: Any, size: int, mask: Any = None) -> None:
-    """LLVM code that stores a vector of `size`-byte numbers, except for lanes outside the mask."""
-    if mask is None:
+def store(builder: ir.IRBuilder, value: Any, pointer: Any, size: int, count: Any = None) -> None:
+    """LLVM code that stores a vector of `size`-byte numbers; lanes from `count` on, if it is given, are left out."""
+    if count is None:
         builder.store(value, pointer, align=size)
-    else:
+    elif MANY:
+        mask = _first_lanes(builder, count, value.type.count)
         _masked(builder, "store", value.type, size, ir.VoidType(), value, pointer, ir.IntType(32)(size), mask)
+    else:  # AVX2 has masks, but a store takes as long as ten others
+        with builder.if_else(builder.icmp_signed(">=", count, count.type(value.type.count))) as (then, otherwise):
+            with then:
+                builder.store(value, pointer, align=size)
+            with otherwise:
+                _store_by_halves(builder, value, pointer, size, count)
+
+
+def _store_by_halves(builder: ir.IRBuilder, value: Any, pointer: Any, size: int, count: Any) -> None:
+    """LLVM code that stores the first `count` lanes, fewer than all: 4, 2 and 1 of them, as the bits of `count` say."""
+    place = builder.bitcast(pointer, value.type.element.as_pointer())
+    while value.type.count > 1:
+        lower, upper = _halves(builder, value)
+        bit = builder.and_(count, count.type(lower.type.count))
+        wanted = builder.icmp_signed("!=", bit, count.type(0))
+        with builder.if_then(wanted):
+            builder.store(lower, builder.bitcast(place, lower.type.as_pointer()), align=size)
+        value, place = builder.select(wanted, upper, lower), builder.gep(place, [bit])
+
+
+def _halves(builder: ir.IRBuilder, vector: Any) -> list[Any]:
+    """LLVM code for the lower and the upper half of a vector's lanes."""
+    half = vector.type.count // 2
+    undefined, kind = ir.Constant(vector.type, ir.Undefined), ir.VectorType(ir.IntType(32), half)
+    return [
+        builder.shuffle_vector(vector, undefined, ir.Constant(kind, list(range(first, first + half))))
+        for first in (0, half)
+    ]
+
+
+def _first_lanes(builder: ir.IRBuilder, count: Any, lanes: int) -> Any:
+    """LLVM code for a mask of the first `count` lanes."""
+    numbers = ir.Constant(ir.VectorType(count.type, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", numbers, splat(builder, count, lanes))
 
 
 def _masked(builder: ir.IRBuilder, what: str, vector: Any, size: int, result: Any, *arguments: Any) -> Any:
