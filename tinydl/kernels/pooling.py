@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .machine.compile import kernel
+from .machine.loops import add, copy
 from .machine.memory import empty
+from .machine.registers import VECTOR
 from .machine.simd import window_spread, window_sum
 from .machine.threads import parts_for, share
 from .machine.window import Window
@@ -41,7 +43,10 @@ def average_forward(x: NDArray, window: Window) -> NDArray:
     """Twin of layers.pooling.average_pool_forward."""
     x = np.ascontiguousarray(x)
     y = _output(x, window)
-    task = _average_forward if math.prod(window.size) <= FEW else _average_forward_of_many
+    if math.prod(window.size) > FEW:
+        task = _average_forward_of_many
+    else:
+        task = _average_forward_of_few_channels if _few_channels(x) else _average_forward
     _share_images(y, window, task, x, window, y)
     return y
 
@@ -49,8 +54,15 @@ def average_forward(x: NDArray, window: Window) -> NDArray:
 def average_backward(dy: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
     """Twin of layers.pooling.average_pool_backward."""
     dy, dx = np.ascontiguousarray(dy), empty(x_shape, dy.dtype)
-    _share_images(dy, window, _average_backward, dy, window, dx)
+    by_rows = _few_channels(dy) and window.strides == window.size
+    task = _average_backward_of_few_channels if by_rows else _average_backward
+    _share_images(dy, window, task, dy, window, dx)
     return dx
+
+
+def _few_channels(x: NDArray) -> bool:
+    """Whether the channels of a pixel leave a vector partly empty."""
+    return x.shape[-1] < VECTOR // x.itemsize
 
 
 def _output(x: NDArray, window: Window) -> NDArray:
@@ -160,6 +172,32 @@ def _average_forward(part, x, window, y):
 
 
 @kernel()
+def _average_forward_of_few_channels(part, x, window, y):
+    """_average_forward with whole vectors: the columns of a window's rows are added up first; then the means of pixels
+    go to a line, each followed by excess numbers, which the next one overwrites."""
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
+    _, h, w, c = x.shape
+    _, oh, ow, _ = y.shape
+    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
+    lanes = VECTOR // x.itemsize
+    sums, line = np.zeros(w * c + lanes, x.dtype), np.empty(ow * c + lanes, x.dtype)
+    for image in range(part.start, part.stop):
+        for i in range(oh):
+            p = max(0, i * sh - top)
+            rows = min(h, i * sh - top + kh) - p
+            at = (image * h + p) * w * c
+            copy(flat_x, at, sums, 0, w * c)
+            for r in range(1, rows):
+                add(flat_x, at + r * w * c, sums, 0, w * c)
+            for j in range(ow):
+                q = max(0, j * sw - left)
+                columns = min(w, j * sw - left + kw) - q
+                scale = x.dtype.type(1 / (rows * columns))
+                window_sum(sums, q * c, 1, 0, columns, c, scale, line, j * c, lanes)
+            copy(line, 0, flat_y, (image * oh + i) * ow * c, ow * c)
+
+
+@kernel()
 def _average_forward_of_many(part, x, window, y):
     """_average_forward with sums in float64."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
@@ -180,6 +218,31 @@ def _average_forward_of_many(part, x, window, y):
                 scale, mean = 1 / ((p_to - p_from) * (q_to - q_from)), y[image, i, j]
                 for k in range(c):
                     mean[k] = sums[k] * scale
+
+
+@kernel()
+def _average_backward_of_few_channels(part, dy, window, dx):
+    """_average_backward with whole vectors, as above, if each window begins where the last one ends."""
+    (kh, kw), _, ((top, _), (left, _)) = window
+    _, h, w, c = dx.shape
+    _, oh, ow, _ = dy.shape
+    flat_dy, flat_dx = dy.reshape(-1), dx.reshape(-1)
+    lanes, covered = VECTOR // dy.itemsize, min(w, ow * kw - left)  # columns of dx
+    line, row = np.zeros(ow * c + lanes, dy.dtype), np.empty(w * c + lanes, dy.dtype)
+    for image in range(part.start, part.stop):
+        if covered < w or oh * kh - top < h:
+            dx[image] = 0
+        for i in range(oh):
+            p = max(0, i * kh - top)
+            rows = min(h, i * kh - top + kh) - p
+            copy(flat_dy, (image * oh + i) * ow * c, line, 0, ow * c)
+            for j in range(ow):
+                q = max(0, j * kw - left)
+                columns = min(w, j * kw - left + kw) - q
+                scale = dy.dtype.type(1 / (rows * columns))
+                window_spread(line, j * c, scale, row, q * c, 1, 0, columns, c, lanes, False)
+            for r in range(rows):
+                copy(row, 0, flat_dx, (image * h + p + r) * w * c, covered * c)
 
 
 @kernel()

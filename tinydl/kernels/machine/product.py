@@ -31,8 +31,8 @@ HEIGHT, WIDEST = (8, 3) if MANY else (6, 2)
 # Rows of b at a time, which stay in the L1 cache. Sums of so many products each are added up: in a single sum of many
 # thousands, rounding errors would be several times larger.
 DEEP = 256
-# A panel of b is copied for at least FEWEST rows of c if rows of b are more than FAR entries apart. Such rows compete for
-# the same places of the L1 cache, which is larger on processors with AVX-512.
+# A panel of b is copied for at least FEWEST rows of c, if the rows of b are more than FAR entries apart: they compete
+# for the same places of the L1 cache, which is larger on processors with AVX-512.
 FEWEST, FAR = (200, 512) if MANY else (50, 100)
 
 

@@ -249,13 +249,16 @@ def window_sum(typingctx, x, at, rows, down, columns, across, scale, y, to, coun
         x, at, rows, down, columns, across, scale, y, to, count = _data(context, builder, signature, args)
         size, vector = _vector_of(context, signature.args[0])
         total = cgutils.alloca_once(builder, vector)
-        with _vectors(builder, count, vector.count) as (k, left):
+
+        def block(k: Any, left: Any) -> None:
             builder.store(ir.Constant(vector, None), total)
             with _window(builder, rows, down, columns, across) as offset:
                 value = load(builder, _vector_at(builder, x, vector, at, offset, k), size, left)
                 builder.store(builder.fadd(builder.load(total), value), total)
             mean = builder.fmul(builder.load(total), splat(builder, scale, vector.count))
             store(builder, mean, _vector_at(builder, y, vector, to, k), size, left)
+
+        _by_vectors(builder, count, vector.count, block)
         return context.get_dummy_value()
 
     n = types.intp
@@ -332,7 +335,8 @@ def window_spread(typingctx, dy, at, scale, dx, to, rows, down, columns, across,
     def codegen(context, builder, signature, args):
         dy, at, scale, dx, to, rows, down, columns, across, count, add = _data(context, builder, signature, args)
         size, vector = _vector_of(context, signature.args[0])
-        with _vectors(builder, count, vector.count) as (k, left):
+
+        def block(k: Any, left: Any) -> None:
             gradient = load(builder, _vector_at(builder, dy, vector, at, k), size, left)
             part = builder.fmul(gradient, splat(builder, scale, vector.count))
             with _window(builder, rows, down, columns, across) as offset:
@@ -342,6 +346,8 @@ def window_spread(typingctx, dy, at, scale, dx, to, rows, down, columns, across,
                         store(builder, builder.fadd(load(builder, place, size, left), part), place, size, left)
                     with otherwise:
                         store(builder, part, place, size, left)
+
+        _by_vectors(builder, count, vector.count, block)
         return context.get_dummy_value()
 
     n = types.intp
@@ -369,12 +375,14 @@ def _vector_at(builder: ir.IRBuilder, base: Any, vector: Any, *distances: Any) -
     return builder.bitcast(base, vector.as_pointer())
 
 
-@contextmanager
-def _vectors(builder: ir.IRBuilder, count: Any, lanes: int) -> Iterator[tuple[Any, Any]]:
-    """LLVM code for a loop over `count` numbers by vectors: the first number of each, and how many are left."""
-    zero, step = count.type(0), count.type(lanes)
-    with cgutils.for_range_slice(builder, zero, count, step, inc=True) as (k, _):
-        yield k, builder.sub(count, k)
+def _by_vectors(builder: ir.IRBuilder, count: Any, lanes: int, block: Callable[..., None]) -> None:
+    """LLVM code for block(k, None) at every whole vector of `count` numbers, then block(k, numbers left) if any are."""
+    left = builder.srem(count, count.type(lanes))
+    whole = builder.sub(count, left)
+    with cgutils.for_range_slice(builder, count.type(0), whole, count.type(lanes), inc=True) as (k, _):
+        block(k, None)
+    with builder.if_then(builder.icmp_signed(">", left, count.type(0))):
+        block(whole, left)
 
 
 @contextmanager
