@@ -18,6 +18,7 @@ from .machine.window import Window
 from .twins import or_complex
 
 WORK = 8  # cost per entry of a window, in multiply-adds
+NO_PADDING = ((0, 0), (0, 0))
 FEW = 64  # numbers that can be added up in float32; more (whole images) are added up in float64
 
 
@@ -27,14 +28,18 @@ def max_forward(x: NDArray, window: Window) -> tuple[NDArray, NDArray]:
     x = np.ascontiguousarray(x)
     y = _output(x, window)
     where = empty(y.shape, np.uint16)
-    _share_images(y, window, _max_forward, x, window, y, where)
+    by_rows = _few_channels(x) and window.padding == NO_PADDING
+    task = _max_forward_of_few_channels if by_rows else _max_forward
+    _share_images(y, window, task, x, window, y, where)
     return y, where
 
 
 def max_backward(dy: NDArray, where: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
     """Twin of layers.pooling.max_pool_backward."""
-    dy, dx = np.ascontiguousarray(dy), empty(x_shape, dy.dtype)
-    _share_images(dy, window, _max_backward, dy, where, window, dx)
+    dy, where, dx = np.ascontiguousarray(dy), np.ascontiguousarray(where), empty(x_shape, dy.dtype)
+    by_rows = _few_channels(dy) and window.padding == NO_PADDING and window.strides == window.size
+    task = _max_backward_of_few_channels if by_rows else _max_backward
+    _share_images(dy, window, task, dy, where, window, dx)
     return dx
 
 
@@ -99,9 +104,40 @@ def _max_forward(part, x, window, y, where):
                                 place[k] = at
                             continue
                         for k in range(c):
-                            won = _larger(row[k], best[k])
-                            best[k] = row[k] if won else best[k]
-                            place[k] = at if won else place[k]
+                            a, b, other = row[k], best[k], place[k]  # read first: branches would take longer
+                            won = _larger(a, b)
+                            best[k], place[k] = a if won else b, at if won else other
+
+
+@kernel()
+def _max_forward_of_few_channels(part, x, window, y, where):
+    """_max_forward with whole vectors, if there is no padding. For each place in a window, in turn, the pixels there of
+    a row of windows go to a line, each followed by excess numbers, which the next one overwrites."""
+    (kh, kw), (sh, sw), _ = window
+    _, h, w, c = x.shape
+    _, oh, ow, _ = y.shape
+    flat_x, flat_y, flat_where = x.reshape(-1), y.reshape(-1), where.reshape(-1)
+    lanes, one = VECTOR // x.itemsize, x.dtype.type(1)
+    row, line = np.empty(w * c + lanes, x.dtype), np.empty(ow * c + lanes, x.dtype)
+    best, place = np.empty(ow * c, x.dtype), np.empty(ow * c, np.uint16)
+    for image in range(part.start, part.stop):
+        for i in range(oh):
+            for p in range(kh):
+                copy(flat_x, (image * h + i * sh + p) * w * c, row, 0, w * c)
+                for q in range(kw):
+                    for j in range(ow):
+                        window_sum(row, (j * sw + q) * c, 1, 0, 1, 0, one, line, j * c, lanes)
+                    at = np.uint16(p * kw + q)
+                    if at == 0:
+                        copy(line, 0, best, 0, ow * c)
+                        place[:] = at
+                        continue
+                    for k in range(np.uintp(ow * c)):
+                        a, b, other = line[k], best[k], place[k]  # read first: branches would take longer
+                        won = _larger(a, b)
+                        best[k], place[k] = a if won else b, at if won else other
+            copy(best, 0, flat_y, (image * oh + i) * ow * c, ow * c)
+            copy(place, 0, flat_where, (image * oh + i) * ow * c, ow * c)
 
 
 @kernel(inline="always")
@@ -151,6 +187,32 @@ def _max_backward(part, dy, where, window, dx):
                         else:
                             for k in range(c):
                                 row[k] += gradient[k] if place[k] == at else zero
+
+
+@kernel()
+def _max_backward_of_few_channels(part, dy, where, window, dx):
+    """_max_backward with whole vectors, as above, if also each window begins where the last one ends."""
+    (kh, kw), _, _ = window
+    _, h, w, c = dx.shape
+    _, oh, ow, _ = dy.shape
+    flat_dy, flat_where, flat_dx = dy.reshape(-1), where.reshape(-1), dx.reshape(-1)
+    zero, one, lanes = dy.dtype.type(0), dy.dtype.type(1), VECTOR // dy.itemsize
+    length = ow * c + lanes
+    lines, row = np.zeros(kw * length, dy.dtype), np.empty(w * c + lanes, dy.dtype)
+    for image in range(part.start, part.stop):
+        if oh * kh < h or ow * kw < w:
+            dx[image] = zero
+        for i in range(oh):
+            first = np.uintp((image * oh + i) * ow * c)
+            for p in range(kh):
+                for q in range(kw):
+                    at, to = np.uint16(p * kw + q), np.uintp(q * length)
+                    for k in range(np.uintp(ow * c)):
+                        lines[to + k] = flat_dy[first + k] if flat_where[first + k] == at else zero
+                for j in range(ow):
+                    for q in range(kw):
+                        window_spread(lines, q * length + j * c, one, row, (j * kw + q) * c, 1, 0, 1, 0, lanes, False)
+                copy(row, 0, flat_dx, (image * h + i * kh + p) * w * c, ow * kw * c)
 
 
 @kernel()
