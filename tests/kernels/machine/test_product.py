@@ -81,6 +81,7 @@ def test_matmul_refuses_what_it_would_read_past(bad: str) -> None:
         (3, 5, 2),
         (9, 3 * 16, 7),  # whole vectors, and rows beyond the last whole block
         (15, 4 * 16 + 3, 70),  # several blocks side by side, the last one narrow
+        (13, 5 * 8, 6),  # with AVX2, 3 vectors and 2
         (40, 30, DEEP + 45),  # several pieces in sequence, which add up
         (FEWEST + 3, FAR + 5, 20),  # panels of b
     ],

@@ -2,10 +2,10 @@
 
 `product` multiplies `Rows` of flat arrays, `matmul` whole matrices; both can transpose and accumulate. A block of c
 stays in registers until it is complete. With AVX-512 it has 8 rows of 3 vectors: 24 sums, to which every step adds the
-products of a column of a, 8 numbers, and a row of b, 3 vectors. A BLAS library does the same on copies of both operands
-that suit the cache. The pieces of a convolution are in the cache already, so copying them would cost more than it
-saves; and the loops here are compiled for the processor they run on, whichever code OPENBLAS_CORETYPE asks for.
-`python -m benchmarks.convolution` prints the speed of these products beside that of BLAS.
+products of a column of a, 8 numbers, and a row of b, 3 vectors; with AVX2 there is room for 12 sums. A BLAS library
+does the same on copies of both operands that suit the cache. The pieces of a convolution are in the cache already, so
+copying them would cost more than it saves; and the loops here are compiled for the processor they run on, whichever
+code OPENBLAS_CORETYPE asks for. `python -m benchmarks.convolution` prints their speed beside that of BLAS.
 
 The loops take 2 s to compile and have a dozen callers, so they are `CompiledOnce`.
 """
@@ -27,7 +27,7 @@ from .simd import load, splat, store
 
 # A block of c: its rows, and the vectors of a row. The sums, as many vectors of b, and an entry of a have to fit into
 # the processor's registers.
-HEIGHT, WIDEST = (8, 3) if MANY else (6, 2)
+HEIGHTS, WIDEST = ({1: 8, 2: 8, 3: 8} if MANY else {1: 8, 2: 6, 3: 4}), 3  # rows by vectors
 # Rows of b at a time, which stay in the L1 cache. Sums of so many products each are added up: in a single sum of many
 # thousands, rounding errors would be several times larger.
 DEEP = 256
@@ -87,7 +87,12 @@ def _product(transpose_a, transpose_b, m, n, k, a, a_at, a_between, b, b_at, b_b
     for k_from in range(0, max(k, 1), DEEP):
         deep, add, j = min(DEEP, k - k_from), accumulate or k_from > 0, 0
         while j < n:
-            columns, here = _columns(n - j, c), b_at + k_from * b_step + j * b_column
+            columns = _columns(n - j, c)
+            lanes = VECTOR // c.itemsize
+            filled = lanes * -(-columns // lanes)
+            if not MANY and columns < filled <= n and not add:  # computes a few columns twice, which takes less time
+                j, columns = n - filled, filled
+            here = b_at + k_from * b_step + j * b_column
             if transpose_b:
                 transpose(b, here, b_between, columns, deep, panel, 0)
             elif copied:
@@ -115,7 +120,10 @@ def _room_for_panel(typingctx, like):
 def _columns(left, c):
     """The columns of the next block if `left` columns are left: whole vectors, of 4 rather 2 and 2 than 3 and 1."""
     lanes = VECTOR // c.itemsize
-    return min(left, lanes * (2 if 3 * lanes < left <= 4 * lanes else WIDEST))
+    vectors = -(-left // lanes)
+    if MANY:
+        return min(left, lanes * (2 if vectors == 4 else 3))
+    return min(left, lanes * (3 if vectors % 2 and vectors > 1 else 2))  # 2 vectors need the fewest loads, then 3
 
 
 @kernel(inline="always")
@@ -191,10 +199,11 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
                 for (r, v), pointer in places.items():
                     store(builder, builder.load(sums[r, v]), pointer, size, counts[v])
 
-            first = builder.sub(rows, builder.srem(rows, number(HEIGHT)))  # of the rows left by blocks of full height
-            with cgutils.for_range_slice(builder, number(0), first, number(HEIGHT), inc=True) as (i, _):
-                block(i, HEIGHT)
-            for height in (4, 2, 1):
+            full = HEIGHTS[vectors]
+            first = builder.sub(rows, builder.srem(rows, number(full)))  # of the rows left by blocks of full height
+            with cgutils.for_range_slice(builder, number(0), first, number(full), inc=True) as (i, _):
+                block(i, full)
+            for height in (each for each in (4, 2, 1) if each < full):
                 fits = builder.icmp_signed(">=", builder.sub(rows, first), number(height))
                 with builder.if_then(fits):
                     block(first, height)
