@@ -316,8 +316,8 @@ def test_the_models_here_share_their_work(monkeypatch: pytest.MonkeyPatch) -> No
         network().train_on_batch(*data(192))
     assert {
         "convolution.winograd._forward_part", "convolution.winograd._backward_part",
-        "convolution.direct._forward_task", "convolution.patches._forward_part",
-        "dense._affine_rows", "dense._backward_part", "local_response_norm._forward",
+        "convolution.direct._forward_part", "convolution.patches._forward_part",
+        "dense._affine_rows", "dense._backward_part_of_tall", "local_response_norm._forward",
     } <= {task.removeprefix("tinydl.kernels.") for task in tasks}  # fmt: skip
 
 

@@ -10,6 +10,6 @@ worker.py        a contestant's process; prober.py: the process of the probes
 turns.py         the parent's side of these processes
 suite.py         a run: row after row; header.py: the machine and the settings
 results.py       what was measured, its file, ratios
-report.py        tables; scaling.py: curves; pictures.py; page.py: docs/benchmarks.md
+report.py        tables; scaling.py: curves; pictures.py; page.py: pages of docs/
 compare.py       is a run slower than an earlier one?
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -41,7 +42,10 @@ def parser() -> argparse.ArgumentParser:
         "--compare", metavar="FILE", nargs="?", const=BASELINE,
         help="compare with the run in this file (default benchmarks/baseline.json); exit with 1 if a row is slower",
     )  # fmt: skip
-    add("--docs", action="store_true", help="write docs/benchmarks.md and its pictures")
+    add(
+        "--docs", metavar="NAME", nargs="?", const="benchmarks",
+        help="write docs/NAME.md and its pictures (default NAME: benchmarks; another for another machine's page)",
+    )  # fmt: skip
     return words
 
 
@@ -62,7 +66,7 @@ def measured(options: argparse.Namespace, rows: list[Row]) -> Run:
     """Run the rows; Ctrl-C ends the run early."""
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     settings = suite.Settings(rounds, options.seconds, options.threads, options.peers)
-    run = Run(header(settings), [])
+    run = Run({**header(settings), "options": shlex.join(sys.argv[1:])}, [])
     with contextlib.suppress(KeyboardInterrupt):
         suite.run(rows, settings, run, Run.load(BASELINE) if BASELINE.exists() else None)
     return run
@@ -86,7 +90,7 @@ def main() -> int:
         run.save(options.save)
         print(f"Written: {options.save}", file=sys.stderr)
     if options.docs:
-        for path in page.write(run):
+        for path in page.write(run, options.docs):
             print(f"Written: {path}", file=sys.stderr)
     if not options.compare:
         return 0

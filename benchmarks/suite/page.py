@@ -1,23 +1,24 @@
-"""The page of the manual that a run writes: docs/benchmarks.md, and its pictures."""
+"""The page of the manual that a run writes: docs/benchmarks.md, or one for another machine, and its pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from benchmarks.suite import pictures, report, scaling
+from benchmarks.suite.header import machine
 from benchmarks.suite.results import Run
 from tinydl.files import write_whole
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TOP = """\
-# Benchmarks
+# Benchmarks on {machine}
 
 `python -m benchmarks` wrote this page. It runs tinydl beside other libraries, each in a process of its own. All take
 turns, and the speed of the machine itself is measured in the same rounds.
 
 <!-- not run: it installs the peers, and takes most of an hour -->
 ```sh
-.venv/bin/pip install -q -e ".[benchmarks]" && .venv/bin/python -m benchmarks --docs
+.venv/bin/pip install -q -e ".[benchmarks]" && .venv/bin/python -m benchmarks {options}
 ```
 
 """
@@ -44,19 +45,21 @@ READING = """\
 
 """
 PICTURES = {
-    "benchmarks_training.png": "Speed of tinydl in training, as a multiple of each peer's",
-    "benchmarks_others.png": "Speed of tinydl in single layers and predictions, as a multiple of each peer's",
-    "benchmarks_scaling.png": "Time of a training step by batch, width, depth, image size and threads",
+    "training": "Speed of tinydl in training, as a multiple of each peer's",
+    "others": "Speed of tinydl in single layers and predictions, as a multiple of each peer's",
+    "scaling": "Time of a training step by batch, width, depth, image size and threads",
 }
 
 
-def write(run: Run) -> list[Path]:
-    """Write the page and its pictures; return their paths."""
-    drawn = pictures.draw(run, DOCS / "pictures")
-    shown = {path.name: f"![{PICTURES[path.name]}](pictures/{path.name})\n\n" for path in drawn}
+def write(run: Run, name: str) -> list[Path]:
+    """Write the page of this name and its pictures; return their paths."""
+    drawn = pictures.draw(run, DOCS / "pictures", name)
+    shown = {kind: f"![{PICTURES[kind]}](pictures/{path.name})\n\n" for kind, path in drawn.items()}
     curves = scaling.text(run)
     parts = [
-        TOP, report.head(run), "\n\n", shown.get("benchmarks_training.png", ""), shown.get("benchmarks_others.png", ""),
+        TOP.format(machine=machine(run.header), options=run.header.get("options", "--docs")),
+        report.head(run), "\n\n",
+        shown.get("training", ""), shown.get("others", ""),
         READING, "## Each row beside its fastest peer\n\n", report.overview(run),
     ]  # fmt: skip
     if curves:
@@ -64,11 +67,11 @@ def write(run: Run) -> list[Path]:
         parts += [
             "\n## Scaling\n\n",
             f"time = a + b q, with {words}\n\n",
-            shown["benchmarks_scaling.png"],
+            shown["scaling"],
             curves,
             "\n",
         ]
     parts += ["\n## Every contestant\n\n", report.details(run)]
-    page = DOCS / "benchmarks.md"
+    page = DOCS / f"{name}.md"
     write_whole(page, ("".join(parts).rstrip() + "\n").encode())
-    return [page, *drawn]
+    return [page, *drawn.values()]

@@ -30,26 +30,24 @@ def library(name: str) -> str:
     return name.partition(",")[0]
 
 
-def draw(run: Run, folder: Path) -> list[Path]:
-    """Write all pictures for which there are rows; return their paths."""
-    written = []
-    for name, groups, title in (
-        ("benchmarks_training.png", TRAINING, "Training: speed of tinydl, as a multiple of each peer's"),
-        (
-            "benchmarks_others.png",
-            OTHERS,
-            "Single layers and predictions: speed of tinydl, as a multiple of each peer's",
-        ),
+def draw(run: Run, folder: Path, name: str) -> dict[str, Path]:
+    """Write all pictures for which there are rows, as NAME_training.png and so on; return their paths."""
+    written = {kind: folder / f"{name}_{kind}.png" for kind in ("training", "others", "scaling")}
+    for kind, groups, title in (
+        ("training", TRAINING, "Training: speed of tinydl, as a multiple of each peer's"),
+        ("others", OTHERS, "Single layers and predictions: speed of tinydl, as a multiple of each peer's"),
     ):
         rows = [result for result in run.results if result.group in groups and result.ours and result.peers()]
         if rows:
-            ratios(rows, title, source(run), folder / name)
-            written.append(folder / name)
+            ratios(rows, title, source(run), written[kind])
+        else:
+            del written[kind]
     found = [(sweep, curves(run, sweep)) for sweep in SWEEPS]
     found = [(sweep, each) for sweep, each in found if each]
     if found:
-        scaling(found, source(run), folder / "benchmarks_scaling.png")
-        written.append(folder / "benchmarks_scaling.png")
+        scaling(found, source(run), written["scaling"])
+    else:
+        del written["scaling"]
     return written
 
 

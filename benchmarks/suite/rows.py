@@ -153,10 +153,7 @@ ROWS = [
         epoch(f"vanilla autoencoder, {units} units", (VANILLA[0], {**VANILLA[1], "hidden": units}), SCAN)
         for units in (8, 64, 128, 512)
     ),
-    epoch(
-        "dense 4-32-16-4 with tanh, batch 10,000", TANH, SCAN, 10_000,
-        why=f"the compiled spans do not know tanh, so {BY_LAYERS}.",
-    ),
+    epoch("dense 4-32-16-4 with tanh, batch 10,000", TANH, SCAN, 10_000),
     Row("LeNet-5", "small", "train", ("lenet5", {}), 128, STEPS, required=Required(2.5, "PyTorch"), quick=True),
     Row("CNN for 8x8 digits", "small", "train", ("digits_cnn", {}), 128, STEPS, "adam"),
     Row(

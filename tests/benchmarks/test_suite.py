@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.suite import command, compare, pictures, plan, report, scaling, suite
+from benchmarks.suite import command, compare, page, pictures, plan, report, scaling, suite
 from benchmarks.suite.contestants import CONTESTANTS, OURS, Contestant
 from benchmarks.suite.results import Measured, Required, Result, Run
 from benchmarks.suite.rows import GROUPS, ROWS, Row
@@ -247,9 +247,11 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
     ]
     for made, batch in zip(results, (128, 1, 32, 512), strict=False):
         made.batch = batch
-    written = pictures.draw(Run(header(), results), tmp_path)
-    assert [path.name for path in written] == ["benchmarks_training.png", "benchmarks_scaling.png"]
-    assert all(path.stat().st_size > 10_000 for path in written)
+    written = pictures.draw(Run(header(), results), tmp_path, "page")
+    assert {kind: path.name for kind, path in written.items()} == {
+        "training": "page_training.png", "scaling": "page_scaling.png"
+    }  # fmt: skip
+    assert all(path.stat().st_size > 10_000 for path in written.values())
 
 
 def test_ctrl_c_prints_what_there_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,3 +274,15 @@ def test_ctrl_c_prints_what_there_is(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "small:", "--no-peers"])
     assert command.main() == 0
     assert "| LeNet-5 | 1.00 ms |" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_page_of_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.setattr(page, "DOCS", tmp_path)
+    run = Run({**header("Ziggy"), "options": "--quick --docs slow"}, [result("book CNN", tinydl=[1.0], PyTorch=[3.0])])
+    written = page.write(run, "slow")
+    assert [path.name for path in written] == ["slow.md", "slow_training.png"]
+    text = written[0].read_text()
+    assert text.startswith("# Benchmarks on Ziggy (")
+    assert "python -m benchmarks --quick --docs slow\n" in text
+    assert "(pictures/slow_training.png)" in text
