@@ -62,11 +62,17 @@ def wanted(word: str, row: Row) -> bool:
     return word in f"{row.group}: {row.name}".lower()
 
 
+def without_save(words: list[str]) -> list[str]:
+    """The command line without --save FILE, which says nothing about the run."""
+    at = words.index("--save") if "--save" in words else len(words)
+    return words[:at] + words[at + 2 :]
+
+
 def measured(options: argparse.Namespace, rows: list[Row]) -> Run:
     """Run the rows; Ctrl-C ends the run early."""
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     settings = suite.Settings(rounds, options.seconds, options.threads, options.peers)
-    run = Run({**header(settings), "options": shlex.join(sys.argv[1:])}, [])
+    run = Run({**header(settings), "options": shlex.join(without_save(sys.argv[1:]))}, [])
     with contextlib.suppress(KeyboardInterrupt):
         suite.run(rows, settings, run, Run.load(BASELINE) if BASELINE.exists() else None)
     return run
