@@ -32,22 +32,20 @@ def library(name: str) -> str:
 
 def draw(run: Run, folder: Path, name: str) -> dict[str, Path]:
     """Write all pictures for which there are rows, as NAME_training.png and so on; return their paths."""
-    written = {kind: folder / f"{name}_{kind}.png" for kind in ("training", "others", "scaling")}
+    written: dict[str, Path] = {}
     for kind, groups, title in (
         ("training", TRAINING, "Training: speed of tinydl, as a multiple of each peer's"),
         ("others", OTHERS, "Single layers and predictions: speed of tinydl, as a multiple of each peer's"),
     ):
         rows = [result for result in run.results if result.group in groups and result.ours and result.peers()]
         if rows:
+            written[kind] = folder / f"{name}_{kind}.png"
             ratios(rows, title, source(run), written[kind])
-        else:
-            del written[kind]
     found = [(sweep, curves(run, sweep)) for sweep in SWEEPS]
     found = [(sweep, each) for sweep, each in found if each]
     if found:
+        written["scaling"] = folder / f"{name}_scaling.png"
         scaling(found, source(run), written["scaling"])
-    else:
-        del written["scaling"]
     return written
 
 

@@ -61,6 +61,7 @@ def test_small_layers(n: int, inputs: int, units: int) -> None:
         (1, 1500, 1501, "relu", np.float32),
         (64, 2000, 17, "relu", np.float64),  # too few units to share among threads
         (64, 17, 2000, "tanh", np.float32),  # too few inputs
+        (70_000, 10, 4, "tanh", np.float64),  # tall, with fewer inputs than a cache line
         (130, 15, 1100, "relu", np.float32),
         (8, 401, 701, "relu", np.float32),  # blocks that are not full
         (200, 170, 401, "linear", np.float32),

@@ -67,8 +67,8 @@ def backward(
     if n <= FEW:
         share(parts_for(lines, 2 * W.size * n), lines, _backward_part_of_few, da, x, W, dW, accumulate, dx)
     elif _is_tall(x, W):
-        parts = parts_for(lines, 2 * W.size * n)
-        share(parts, lines, _backward_part_of_tall, parts, da, x, W, dW, accumulate, dx)
+        parts = parts_for(n, 2 * W.size * n)
+        share(parts, n, _backward_part_of_tall, parts, da, x, W, dW, accumulate, dx)
     else:
         da_T = empty((W.shape[1], n), da.dtype)
         da_T[...] = da.T
@@ -211,22 +211,21 @@ def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
 def _backward_part_of_tall(part, parts, da, x, W, dW, accumulate, dx):
     """Compute this part's rows of dW = x.T @ da, and its rows of dx = da @ W.T (each unless it is empty).
 
-    Either could be divided among `parts` threads by itself; doing both in one call hands work over once.
+    `part` is a range of rows of x. Doing both in one call hands work over once.
     """
     n, inputs = x.shape
     units = W.shape[1]
     flat_da = da.reshape(-1)
     if dW.size:
-        start, stop = _range_of(part, inputs)
+        start, stop = inputs * part.number // parts, inputs * (part.number + 1) // parts
         product(
             True, False, (stop - start, units, n), x.reshape(-1), Rows(start, inputs), flat_da, Rows(0, units),
             accumulate, dW.reshape(-1), Rows(start * units, units),
         )  # fmt: skip
     if dx.size:
-        start, stop = n * part.number // parts, n * (part.number + 1) // parts
         product(
-            False, True, (stop - start, inputs, units), flat_da, Rows(start * units, units), W.reshape(-1),
-            Rows(0, units), False, dx.reshape(-1), Rows(start * inputs, inputs),
+            False, True, (part.stop - part.start, inputs, units), flat_da, Rows(part.start * units, units),
+            W.reshape(-1), Rows(0, units), False, dx.reshape(-1), Rows(part.start * inputs, inputs),
         )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 from .compile import CompiledOnce, kernel
 from .loops import copy, transpose
 from .registers import MANY, VECTOR
-from .simd import load, splat, store
+from .simd import load, multiply_add, splat, store
 
 # A block of c: its rows, and the vectors of a row. The sums, as many vectors of b, and an entry of a have to fit into
 # the processor's registers.
@@ -189,8 +189,7 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
                     for r in range(height):
                         entry = splat(builder, builder.load(builder.gep(from_a[r], [along])), lanes)
                         for v, factor in enumerate(factors):
-                            term = builder.fmul(entry, factor, flags=("contract",))
-                            total = builder.fadd(builder.load(sums[r, v]), term, flags=("contract",))
+                            total = multiply_add(builder, entry, factor, builder.load(sums[r, v]))
                             builder.store(total, sums[r, v])
                 with builder.if_then(add):
                     for (r, v), pointer in places.items():

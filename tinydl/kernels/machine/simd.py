@@ -2,9 +2,9 @@
 
 The compiler vectorizes a loop with one result, but not a loop that computes five results from five inputs, each read
 once: it would have to prove that none of the 25 pairs overlaps in memory. `tile_map` builds such a loop as LLVM code,
-for 64-byte vectors (LLVM splits them on processors with shorter vectors). The matrix entries are constants in this
-code, so zeros cost nothing and ones need no multiplication. `register_product` builds a matrix product whose result
-stays in registers until it is complete; `window_sum` is a sum of short vectors, and `window_spread` its transpose.
+for vectors of a cache line (LLVM splits them on processors with shorter vectors). The matrix entries are constants in
+this code, so zeros cost nothing and ones need no multiplication. `register_product` builds a matrix product whose
+result stays in registers until it is complete; `window_sum` is a sum of short vectors, `window_spread` its transpose.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from .memory import LINE
 from .registers import MANY, VECTOR
 
-LINE = 64  # bytes of a cache line
 MOST_ROWS, UNITS = 4, VECTOR  # of `stream_row_gradients`, whose sums stay in registers
 LONG = 96  # terms in a run that are added up by themselves: one sum of many hundreds would lose digits
 READ, KEEP, DATA = 0, 3, 1  # LLVM's codes: to be read, in all caches, not code
