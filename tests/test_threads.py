@@ -21,8 +21,9 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 import tinydl
 from tinydl import Model, kernels
 from tinydl.kernels.machine import memory, threads
+from tinydl.layer import Layer
 from tinydl.layers import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D
-from tinydl.losses import SoftmaxCrossEntropy
+from tinydl.losses import MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
 
 LIMIT = 60  # seconds after which a process counts as hanging
@@ -164,20 +165,41 @@ def test_little_work_is_not_shared() -> None:
     assert threads.parts_for(0, 1e12) == 1
 
 
-def test_parts_run_at_the_same_time_with_one_blas_thread() -> None:
+def test_parts_run_at_the_same_time() -> None:
     tinydl.set_num_threads(3)
     barrier, seen = threading.Barrier(3, timeout=30), set()
 
     def task(part: threads.Part) -> None:
         barrier.wait()  # passes only when all three have arrived
-        seen.add((threading.get_ident(), tuple(blas_threads())))
+        seen.add(threading.get_ident())
 
+    threads.share(3, 3, task)
+    assert len(seen) == 3
+
+
+def test_models_limit_blas_to_one_thread() -> None:
+    """A layer of a user's own may call BLAS, in training and in prediction."""
+
+    class Looks(Layer):
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            seen.update(blas_threads())
+            return x
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            seen.update(blas_threads())
+            return dy
+
+    seen: set[int] = set()
+    model = Model([Dense(3), Looks()], 2)
+    model.compile(Adam(), MeanSquaredError())
+    x, y = np.ones((4, 2)), np.ones((4, 3))
     with threadpool_limits(2, "blas"):
         before = blas_threads()
-        threads.share(3, 3, task)
-        assert blas_threads() == before
-    assert len({thread for thread, _ in seen}) == 3
-    assert {number for _, numbers in seen for number in numbers} == {1}
+        for use in (model.fit, model.train_on_batch, model.evaluate, model.predict):
+            seen.clear()
+            use(*((x,) if use == model.predict else (x, y)))
+            assert seen == {1}, use
+            assert blas_threads() == before
 
 
 @pytest.mark.parametrize("bad", [{0}, {1}, {2}, {0, 1}, {0, 1, 2}])

@@ -1,10 +1,15 @@
-"""The mean squared error. Networks that use it are often so small that the loss takes a noticeable part of a step."""
+"""The mean squared error, and cross-entropy with softmax: in small networks, the loss takes a noticeable part of a step.
+"""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from .machine.compile import kernel
+from .machine.exponential import exponentials
 from .twins import or_complex
 
 
@@ -30,3 +35,37 @@ def mean_squared_error_gradient(y_pred, y_true):
     for k in range(d.size):
         d[k] = (p[k] - t[k]) * factor
     return dy
+
+
+@or_complex
+def softmax_cross_entropy(z: NDArray, q: NDArray) -> tuple[NDArray, NDArray]:
+    """Twin of losses.softmax_cross_entropy."""
+    if z.shape != q.shape:  # the kernel would read past the end of the smaller array
+        raise ValueError(f"softmax_cross_entropy: z and q must have the same shape, got {z.shape} and {q.shape}")
+    losses, p_sum_q = np.empty(len(z), z.dtype), np.empty_like(z)
+    _softmax_cross_entropy(np.ascontiguousarray(z), np.ascontiguousarray(q), losses, p_sum_q)
+    return losses, p_sum_q
+
+
+@kernel(error_model="numpy")  # omits the test for division by 0: e[j] is 1 for the largest z, so no sum is less than 1
+def _softmax_cross_entropy(z, q, losses, p_sum_q):
+    """Row by row, with sums in float64."""
+    rows, classes = z.shape
+    e = np.empty(classes, z.dtype)
+    for i in range(rows):
+        largest = z[i, 0]
+        for j in range(classes):
+            largest = z[i, j] if z[i, j] > largest else largest  # (NaN anywhere makes the sum below NaN)
+        for j in range(classes):
+            e[j] = z[i, j] - largest
+        exponentials(e, classes)
+        total, sum_q = 0.0, 0.0
+        for j in range(classes):
+            total += e[j]
+            sum_q += q[i, j]
+        log_total, loss, factor = math.log(total), 0.0, z.dtype.type(sum_q / total)
+        for j in range(classes):
+            term = q[i, j] * (log_total - (z[i, j] - largest))
+            loss += term if q[i, j] > 0 else 0.0
+            p_sum_q[i, j] = e[j] * factor
+        losses[i] = loss

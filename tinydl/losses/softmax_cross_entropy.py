@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .. import arguments
+from .. import arguments, kernels
+from ..kernels import compiled_as
 from .base import Loss, Shape, as_finite, as_floats, check_sample_weight, finite, real_numbers, shown, weighted
 
 MOST_CLASSES = 1_000_000  # that a message suggests
@@ -84,22 +85,29 @@ class SoftmaxCrossEntropy(Loss):
         if len(y) != len(z):
             raise ValueError(f"{owner}: expected {len(z)} targets, one per row of logits, got {len(y)}")
         w = None if sample_weight is None else check_sample_weight(owner, sample_weight, len(z), z.dtype)
-        shifted = z - z.max(axis=1, keepdims=True)
-        with np.errstate(under="ignore"):  # exp(-1000) is 0, as it should be
-            e = np.exp(shifted)
-            total = e.sum(axis=1, keepdims=True)
-            p = e / total
-        log_p = shifted - np.log(total)
         q = (y[:, None] == np.arange(z.shape[1])).astype(z.dtype) if y.ndim == 1 else y
         if self.label_smoothing:
             q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
-        self._cache = p * q.sum(axis=1, keepdims=True), q, w
-        # 0 log 0 counts as 0: where q is 0 the term is skipped, even if p is 0 and its logarithm is infinite
-        return -np.sum(weighted(q * np.where(q > 0, log_p, 0), w)).item() / len(z)
+        losses, p_sum_q = softmax_cross_entropy(z, q)
+        self._cache = p_sum_q, q, w
+        return np.sum(weighted(losses, w)).item() / len(z)
 
     def backward(self) -> NDArray:
         p_sum_q, q, w = self._recall()
         return weighted((p_sum_q - q) / len(q), w)
+
+
+@compiled_as(kernels.losses.softmax_cross_entropy)
+def softmax_cross_entropy(z: NDArray, q: NDArray) -> tuple[NDArray, NDArray]:
+    """Return the loss of each row, -sum_j q_j log p_j, and p sum_j q_j: z and q (n, classes)."""
+    shifted = z - z.max(axis=1, keepdims=True)
+    with np.errstate(under="ignore"):  # exp(-1000) is 0, as it should be
+        e = np.exp(shifted)
+        total = e.sum(axis=1, keepdims=True)
+        p = e / total
+    log_p = shifted - np.log(total)
+    # 0 log 0 counts as 0: where q is 0 the term is skipped, even if p is 0 and its logarithm is infinite
+    return -np.sum(q * np.where(q > 0, log_p, 0), axis=1), p * q.sum(axis=1, keepdims=True)
 
 
 def _renumber(labels: NDArray, classes: int) -> str:

@@ -22,7 +22,6 @@ from ... import interrupts
 from .. import merging
 from ..machine.codes import LINEAR
 from ..machine.memory import empty
-from ..machine.threads import one_blas_thread
 from ..machine.window import Window
 from ..twins import definition_of
 from .choose import Convolution, way_for
@@ -32,7 +31,6 @@ __all__ = ["backward", "col2im", "forward", "im2col"]
 
 
 @interrupts.held
-@one_blas_thread()
 def forward(
     x: NDArray, W: NDArray, b: NDArray | None, window: Window, activation: int, way: str | None = None
 ) -> NDArray:
@@ -48,7 +46,6 @@ def forward(
 
 
 @interrupts.held
-@one_blas_thread()
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
     dW: NDArray | None, db: NDArray | None, need_dx: bool, plus: NDArray | None = None, way: str | None = None,

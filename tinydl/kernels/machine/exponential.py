@@ -1,6 +1,6 @@
-"""sigmoid and tanh in loops that become vector code, as loops that call the C library's functions do not.
+"""Exponentials, sigmoid and tanh in loops that become vector code, as loops that call the C library's functions do not.
 
-Both need exponentials. With k = round(a / ln 2) and r = a - k ln 2, so that |r| <= ln 2 / 2,
+All need exponentials. With k = round(a / ln 2) and r = a - k ln 2, so that |r| <= ln 2 / 2,
 
     e^a = 2^k e^r        e^r - 1 = r + r^2 / 2! + r^3 / 3! + ...
 
@@ -95,6 +95,15 @@ def finish(y: NDArray, activation: int) -> None:
 @kernel()
 def _part(part, y, activation):
     smooth(y, part.start, part.stop - part.start, activation)
+
+
+@kernel()
+def exponentials(y, size):
+    """Replace the first `size` numbers of a flat array, none above 0, by their exponentials."""
+    least = y.dtype.type(-NOTHING if y.itemsize == 4 else -NOTHING_DOUBLE)
+    for k in range(np.uintp(size)):
+        less_one, power, rest = exponential(least if y[k] < least else y[k])
+        y[k] = (less_one + y.dtype.type(1)) * power * rest
 
 
 @kernel(error_model="numpy")  # omits the tests for division by 0: no divisor below is less than 1

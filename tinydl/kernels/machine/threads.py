@@ -6,8 +6,9 @@ Compiled kernels release Python's lock, so ordinary Python threads can run them 
 work into ranges for the calling thread and some workers. (A thread pool of the standard library takes twice as long to
 hand over a range: about 60 us, for each of the 25 shared kernels in a training step.) Nothing else runs in parallel:
 
-- BLAS is limited to one thread while kernels run. BLAS's own workers spin between two calls and take cores away from
-  these threads. On a busy machine, a step may then wait many times its own duration for a worker that has no core.
+- Kernels call no BLAS, but layers that users write in NumPy do. Models limit BLAS to one thread (`one_blas_thread`):
+  BLAS's own workers spin between two calls and take cores away from these threads. On a busy machine, a step may then
+  wait many times its own duration for a worker that has no core.
 - Numba's parallel loops are not used. Numba's default threading layer aborts the process when two Python threads enter
   it at once; its OpenMP layer aborts the process when it forks after use. Python threads have neither problem.
 
@@ -101,7 +102,7 @@ class _Library(NamedTuple):
 
 @cache
 def _blas() -> list[_Library]:
-    """All BLAS libraries of the process. The search takes milliseconds and runs only once, before the first kernel."""
+    """All BLAS libraries of the process. The search takes milliseconds and runs only once."""
     libraries = ThreadpoolController().select(user_api="blas").lib_controllers
     processor.say_if_old(getattr(library, "architecture", None) for library in libraries)
     return [_Library(_function(each, "get_num_threads"), _function(each, "set_num_threads")) for each in libraries]
@@ -133,7 +134,7 @@ def _set_blas(threads: list[int]) -> None:
 class one_blas_thread:
     """Limit BLAS to one thread in a block, or in a function that this decorates.
 
-    Blocks may nest and overlap; the last to end restores the old setting. (This is a class because every kernel call
+    Blocks may nest and overlap; the last to end restores the old setting. (This is a class because every training step
     enters it, and a @contextmanager function takes four times as long.)
     """
 
@@ -202,13 +203,15 @@ class Part(NamedTuple):
 
 
 @interrupts.held
-@one_blas_thread()
 def share(parts: int, count: int, task: Callable[..., object], *arguments: Any) -> None:
     """Call task(Part, *arguments) for `parts` even ranges of range(count), in parallel; return when all are done.
 
     Ctrl-C waits until then. An exception in any range (a second Ctrl-C included) is raised only after all other ranges
     have ended. No thread then still writes into arrays that the caller may drop.
     """
+    if parts == 1:
+        task(Part(0, 0, count), *arguments)
+        return
     ranges = [Part(part, count * part // parts, count * (part + 1) // parts) for part in range(parts)]
     pieces = [_Piece(task, part, *arguments) for part in ranges]
     trouble: BaseException | None = None
@@ -246,12 +249,9 @@ class _Piece:
         me = threading.get_ident()
         return self.owner.setdefault("thread", me) == me
 
-    def do(self, tell_blas: bool = False) -> None:
+    def do(self) -> None:
         """Run the piece; keep an exception for the thread that waits in `share`."""
         try:
-            if tell_blas:
-                with _lock:
-                    _set_blas([])
             self.task(*self.arguments)
         except BaseException as error:
             self.error = error
@@ -263,8 +263,6 @@ class _Piece:
 def _offer(pieces: list[_Piece]) -> None:
     """Queue pieces for the workers; start the workers if there are none."""
     global _queue
-    if not pieces:
-        return
     with _lock:
         if _queue is None:
             _queue = SimpleQueue()
@@ -278,11 +276,9 @@ def _offer(pieces: list[_Piece]) -> None:
 
 def _work(queue: SimpleQueue[_Piece | None]) -> None:
     """Run pieces until None arrives: the loop of a worker thread."""
-    new = True
     while (piece := queue.get()) is not None:
         if piece.claim():
-            piece.do(tell_blas=new)  # for BLAS libraries with a separate setting for each thread
-            new = False
+            piece.do()
         del piece  # otherwise its arrays would stay alive until the next piece
 
 
