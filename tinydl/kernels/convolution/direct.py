@@ -20,13 +20,15 @@ leave most lanes unused: adjacent pixels of y are then computed as one (`_groupe
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..machine.codes import LINEAR, RELU
 from ..machine.compile import kernel
 from ..machine.exponential import smooth
-from ..machine.loops import add_column_sums, clear, copy, times_slope
+from ..machine.loops import add_column_sums, clear, copy, times_slope, transpose
 from ..machine.registers import MANY, VECTOR
 from ..machine.simd import register_product
 from ..machine.threads import parts_for, share
@@ -42,13 +44,8 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, activation: int,
     n, oh, ow, f = y.shape
     parts = parts_for(n * oh, n * oh * ow * W.size)
     group = _group(W.shape, window, ow, False)
-    bias = np.zeros(group * f, x.dtype)
-    if b.size:
-        bias.reshape(group, f)[:] = b
-    W, window = _grouped(W, window, group)
     y = y.reshape(n, oh, ow // group, group * f)
-    rows = _rows(oh, ow // group, group * f)
-    share(parts, n * oh, _forward_part, x, W, _with_slack(W), bias, window, activation, rows, y)
+    share(parts, n * oh, _forward_part, x, W, b, window, group, activation, y)
 
 
 def backward(
@@ -57,30 +54,18 @@ def backward(
 ) -> None:  # fmt: skip
     """As patches.backward, but with any activation."""
     n, oh, ow, f = dy.shape
-    (sh, sw), kw = window.strides, window.size[1]
     parts = parts_for(n, 2 * n * oh * ow * W.size)
     group = _group(W.shape, window, ow, dx.size > 0)
-    W, window = _grouped(W, window, group)
     shape = (n, oh, ow // group, group * f)
-    columns = ow * f if ow * f <= MOST_SUMS else group * f
-    dW_parts, db_parts = (
-        np.zeros((parts, W.size if dW.size else 0), x.dtype),
-        np.zeros((parts, columns if db.size else 0)),
-    )
-    turned_W = _with_slack(np.concatenate([W[a::sh][::-1].transpose(0, 3, 1, 2).ravel() for a in range(sh)]))
-    rows = _rows(*shape[1:])
-    share(
-        parts, n, _backward_part, dy.reshape(shape), x, W, turned_W, y.reshape(shape), window, activation, rows,
-        dW_parts, db_parts, dx,
-    )  # fmt: skip
-    if dW.size:
-        wide_dW = dW_parts.sum(axis=0).reshape(*W.shape[:3], group, f)
-        for j in range(group):
-            dW += wide_dW[:, j * sw : j * sw + kw, :, j]
-    if db.size:
-        db += db_parts.reshape(-1, f).sum(axis=0)
+    dy, y = dy.reshape(shape), y.reshape(shape)
+    dW_parts, db_parts = np.empty((parts, *dW.shape), x.dtype), np.empty((parts, *db.shape))
+    share(parts, n, _backward_part, dy, x, W, y, window, group, activation, dW_parts, db_parts, dx)
+    for dW_part, db_part in zip(dW_parts, db_parts, strict=True):
+        dW += dW_part
+        db += db_part
 
 
+@lru_cache(maxsize=1024)
 def _group(W_shape: tuple[int, ...], window: Window, ow: int, need_dx: bool) -> int:
     """The number of adjacent pixels of y that are best computed as one, see _grouped."""
     kh, kw, c, f = W_shape
@@ -91,32 +76,6 @@ def _group(W_shape: tuple[int, ...], window: Window, ow: int, need_dx: bool) -> 
         return kh * (run * -(-group * f // BLOCK) / group + need_dx * f * -(-run // BLOCK))
 
     return min((group for group in range(1, BLOCK // f + 1) if ow % group == 0), key=work, default=1)
-
-
-def _grouped(W: NDArray, window: Window, group: int) -> tuple[NDArray, Window]:
-    """The convolution that computes `group` adjacent pixels of y as one pixel with group f filters, so that few filters
-    fill a vector: filter (j, f) is filter f, moved to the right by j strides. The numbers of x and y stay in their
-    places.
-    """
-    if group == 1:
-        return W, window
-    (kh, kw), (sh, sw), padding = window
-    _, _, c, f = W.shape
-    wide = np.zeros((kh, kw + (group - 1) * sw, c, group, f), W.dtype)
-    for j in range(group):
-        wide[:, j * sw : j * sw + kw, :, j] = W
-    wide = wide.reshape(*wide.shape[:3], group * f)
-    return wide, Window(wide.shape[:2], (sh, group * sw), padding)
-
-
-def _with_slack(W: NDArray) -> NDArray:
-    """The numbers of W, followed by those that a product may read in excess."""
-    return np.concatenate((W.ravel(), np.zeros(BLOCK, W.dtype)))
-
-
-def _rows(oh: int, ow: int, f: int) -> int:
-    """The number of output rows to process at a time. (With few filters, the places of the pixels fill the cache.)"""
-    return max(1, min(oh, BUFFER // (ow * max(f, BLOCK))))
 
 
 # Rows of a block of one or two vectors. The sums, a row's factors and an entry have to fit into the registers.
@@ -160,6 +119,52 @@ def products(
 
 
 @kernel()
+def _grouped(W, step, group):
+    """The weights of the convolution that computes `group` adjacent pixels of y, `step` pixels of x apart, as one pixel
+    with group f filters, so that few filters fill a vector: filter (j, f) is filter f, moved to the right by j steps.
+    The numbers of x and y stay in their places.
+
+    The weights come as a flat array, followed by numbers that a product may read in excess.
+    """
+    kh, kw, c, f = W.shape
+    shape = (kh, kw + (group - 1) * step, c, group, f)
+    size = shape[0] * shape[1] * c * group * f
+    flat = np.zeros(size + BLOCK, W.dtype)
+    wide = flat[:size].reshape(shape)
+    for j in range(group):
+        wide[:, j * step : j * step + kw, :, j] = W
+    return flat
+
+
+@kernel()
+def _ungrouped(flat_dW, step, group, dW):
+    """The gradient of W, from that of its `group` copies in `_grouped`."""
+    kh, kw, c, f = dW.shape
+    wide = flat_dW.reshape((kh, kw + (group - 1) * step, c, group, f))
+    dW[:] = wide[:, :kw, :, 0]
+    for j in range(1, group):
+        dW += wide[:, j * step : j * step + kw, :, j]
+
+
+@kernel()
+def _turned(flat_W, sh, kh, run, f):
+    """The weights for dx: for each a < sh, the transposes of the kernel's rows a, a + sh, ..., from the last one on."""
+    turned, to = np.zeros(kh * run * f + BLOCK, flat_W.dtype), 0
+    for a in range(sh):
+        for ki in range(kh - 1, -1, -1):
+            if ki % sh == a:
+                transpose(flat_W, ki * run * f, f, run, f, turned, to)
+                to += run * f
+    return turned
+
+
+@kernel()
+def _rows(oh, ow, f):
+    """The number of output rows to process at a time. (With few filters, the places of the pixels fill the cache.)"""
+    return max(1, min(oh, BUFFER // (ow * max(f, BLOCK))))
+
+
+@kernel()
 def _places(rows, down, columns, across):
     """The places of a grid's entries in memory, row by row: i down + j across."""
     places = np.empty(rows * columns, np.intp)
@@ -192,12 +197,16 @@ def _padded(source, image, p0, q0, rows, columns, target):
 
 
 @kernel()
-def _forward_part(part, x, W, flat_W, bias, window, activation, rows, y):
+def _forward_part(part, x, W, b, window, group, activation, y):
     """Compute this part's output rows, numbered across all images, with their activation."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
-    c, f = W.shape[2], W.shape[3]
-    _, oh, ow, _ = y.shape
-    width, run = ((ow - 1) * sw + kw) * c, kw * c
+    c, step = W.shape[2], sw
+    kw, sw = kw + (group - 1) * step, group * step
+    _, oh, ow, f = y.shape
+    width, run, rows = ((ow - 1) * sw + kw) * c, kw * c, _rows(oh, ow, f)
+    flat_W, bias = _grouped(W, step, group), np.zeros(f, x.dtype)
+    for k in range(f if b.size else 0):
+        bias[k] = b[k % b.size]
     flat_y = y.reshape(-1)
     strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
     windows, pixels = _places(rows, sh * width, ow, sw * c), _places(rows, ow * f, ow, f)
@@ -215,14 +224,20 @@ def _forward_part(part, x, W, flat_W, bias, window, activation, rows, y):
 
 
 @kernel()
-def _backward_part(part, dy, x, W, turned_W, y, window, activation, rows, dW_parts, db_parts, dx):
-    """Write dx for this part's images, and add to the part's own dW and db (each unless empty)."""
+def _backward_part(part, dy, x, W, y, window, group, activation, dW_parts, db_parts, dx):
+    """Write dx for this part's images, and the part's own dW and db (each unless empty)."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
+    step = sw
+    kw, sw = kw + (group - 1) * step, group * step
     dW, db = dW_parts[part.number], db_parts[part.number]
     _, h, _, c = x.shape
     _, oh, ow, f = dy.shape
-    width, run = ((ow - 1) * sw + kw) * c, kw * c
+    width, run, rows = ((ow - 1) * sw + kw) * c, kw * c, _rows(oh, ow, f)
+    flat_W = _grouped(W, step, group)
+    turned_W = _turned(flat_W, sh, kh, run, f) if dx.size else flat_W
     flat_dy, flat_y, da = dy.reshape(-1), y.reshape(-1), np.zeros(rows * ow * f + BLOCK, x.dtype)
+    flat_dW = np.zeros(kh * run * f if dW.size else 0, x.dtype)
+    sums = np.zeros((ow * f if ow * f <= MOST_SUMS else f) if db.size else 0)
     strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
     taps, weights, no_bias = _places(kh, width, run, 1), _places(kh, run * f, run, f), np.zeros(run + f, x.dtype)
     # `around` holds the rows of an image's da on which dx depends, between rows of zeros.
@@ -238,25 +253,30 @@ def _backward_part(part, dy, x, W, turned_W, y, window, activation, rows, dW_par
             else:
                 times_slope(flat_dy, flat_y, activation, at, da, 0, size)
             if db.size:
-                add_column_sums(da, 0, size // db.size, db.size, db)
+                add_column_sums(da, 0, size // sums.size, sums.size, sums)
             if dW.size:
                 _padded(x, image, i * sh - top, -left, (here - 1) * sh + kh, width // c, strip)
                 products(
                     strip, 0, taps, sh * width, sw * c, da, 0, ow * f, f, here, ow,
-                    no_bias, dW, 0, weights, kh * run, f, True, False,
+                    no_bias, flat_dW, 0, weights, kh * run, f, True, False,
                 )  # fmt: skip
             if dx.size:
                 copy(da, 0, around, (before + i) * ow * f, max(0, min(here, da_rows - before - i)) * ow * f)
         if dx.size:
-            _input_gradient(around, W, turned_W, no_bias, window, image, ow, dx)
+            _input_gradient(around, turned_W, no_bias, window, group, image, ow, f, dx)
+    if dW.size:
+        _ungrouped(flat_dW, step, group, dW)
+    db[:] = 0
+    for k in range(sums.size):
+        db[k % db.size] += sums[k]
 
 
 @kernel()
-def _input_gradient(around, W, turned_W, no_bias, window, image, ow, dx):
+def _input_gradient(around, turned_W, no_bias, window, group, image, ow, f, dx):
     """Compute dx of an image from its da."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
+    kw, sw = kw + (group - 1) * sw, group * sw
     _, h, w, c = dx.shape
-    f = W.shape[3]
     width, run = ((ow - 1) * sw + kw) * c, kw * c
     wide = np.zeros(h * width, dx.dtype)  # dx with its padding at the left and at the right
     apart = -(-kw // sw)  # windows this many columns apart do not overlap
