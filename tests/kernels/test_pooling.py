@@ -70,17 +70,20 @@ def test_arrays_of_any_layout() -> None:
 
 
 @pytest.mark.parametrize(
-    ("window", "dtype"),
+    ("window", "dtype", "image"),
     [
-        (Window((3, 3), (1, 1), ((1, 1), (1, 1))), np.float32),
-        (Window((2, 2), (2, 2)), np.float64),
-        (Window((3, 2), (2, 2), ((1, 0), (0, 1))), np.float32),
-        (Window((2, 2), (3, 3)), np.float64),
+        (Window((3, 3), (1, 1), ((1, 1), (1, 1))), np.float32, (57, 43, 64)),
+        (Window((2, 2), (2, 2)), np.float64, (57, 43, 64)),
+        (Window((3, 2), (2, 2), ((1, 0), (0, 1))), np.float32, (57, 43, 64)),
+        (Window((2, 2), (3, 3)), np.float64, (57, 43, 64)),
+        (Window((2, 2), (2, 2)), np.float32, (240, 200, 1)),  # few channels: kernels write more than a pixel, in turn
+        (Window((2, 2), (2, 2), ((1, 1), (0, 0))), np.float32, (150, 160, 3)),
+        (Window((3, 3), (3, 3), ((0, 2), (1, 1))), np.float64, (100, 100, 3)),
     ],
 )
-def test_any_number_of_threads(window: Window, dtype: Any) -> None:
+def test_any_number_of_threads(window: Window, dtype: Any, image: tuple[int, ...]) -> None:
     """Results agree to the bit: an image's values do not depend on the thread that computes them."""
-    (x,) = normal(dtype, (7, 57, 43, 64))
+    (x,) = normal(dtype, (7, *image))
     set_num_threads(1)
     y, where, mean, *backward = both_ways(x, window)
     (dy,) = normal(x.dtype, y.shape, seed=9)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .machine.compile import kernel
-from .machine.loops import add, copy
+from .machine.loops import copy
 from .machine.memory import empty
 from .machine.registers import VECTOR
 from .machine.simd import window_spread, window_sum
@@ -48,10 +48,7 @@ def average_forward(x: NDArray, window: Window) -> NDArray:
     """Twin of layers.pooling.average_pool_forward."""
     x = np.ascontiguousarray(x)
     y = _output(x, window)
-    if math.prod(window.size) > FEW:
-        task = _average_forward_of_many
-    else:
-        task = _average_forward_of_few_channels if _few_channels(x) else _average_forward
+    task = _average_forward_of_many if math.prod(window.size) > FEW else _average_forward
     _share_images(y, window, task, x, window, y)
     return y
 
@@ -59,9 +56,9 @@ def average_forward(x: NDArray, window: Window) -> NDArray:
 def average_backward(dy: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
     """Twin of layers.pooling.average_pool_backward."""
     dy, dx = np.ascontiguousarray(dy), empty(x_shape, dy.dtype)
-    by_rows = _few_channels(dy) and window.strides == window.size
-    task = _average_backward_of_few_channels if by_rows else _average_backward
-    _share_images(dy, window, task, dy, window, dx)
+    (_, h, w, _), (_, oh, ow, _), (kh, kw), ((top, _), (left, _)) = x_shape, dy.shape, window.size, window.padding
+    tiles = window.strides == window.size and oh * kh - top >= h and ow * kw - left >= w
+    _share_images(dy, window, _average_backward_of_tiles if tiles else _average_backward, dy, window, dx)
     return dx
 
 
@@ -217,46 +214,27 @@ def _max_backward_of_few_channels(part, dy, where, window, dx):
 
 @kernel()
 def _average_forward(part, x, window, y):
+    """Channels that leave a vector partly empty are followed by excess numbers, which the next pixel overwrites."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
-    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
+    flat_x, flat_y, lanes, quarter = x.reshape(-1), y.reshape(-1), VECTOR // x.itemsize, x.dtype.type(0.25)
     for image in range(part.start, part.stop):
         for i in range(oh):
             p = max(0, i * sh - top)
             rows = min(h, i * sh - top + kh) - p
+            row, to = (image * h + p) * w * c, (image * oh + i) * ow * c
+            fits = row + rows * w * c + lanes <= x.size and to + ow * c + lanes <= part.stop * oh * ow * c
+            count = max(c, lanes) if fits else c
             for j in range(ow):
-                q = max(0, j * sw - left)
-                columns = min(w, j * sw - left + kw) - q
-                at, to = ((image * h + p) * w + q) * c, ((image * oh + i) * ow + j) * c
+                q = j * sw - left
+                if rows == 2 and kw == 2 and 0 <= q <= w - 2:  # the usual window, with constants
+                    window_sum(flat_x, row + q * c, 2, w * c, 2, c, quarter, flat_y, to + j * c, count)
+                    continue
+                first = max(0, q)
+                columns = min(w, q + kw) - first
                 scale = x.dtype.type(1 / (rows * columns))
-                window_sum(flat_x, at, rows, w * c, columns, c, scale, flat_y, to, c)
-
-
-@kernel()
-def _average_forward_of_few_channels(part, x, window, y):
-    """_average_forward with whole vectors: the columns of a window's rows are added up first; then the means of pixels
-    go to a line, each followed by excess numbers, which the next one overwrites."""
-    (kh, kw), (sh, sw), ((top, _), (left, _)) = window
-    _, h, w, c = x.shape
-    _, oh, ow, _ = y.shape
-    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
-    lanes = VECTOR // x.itemsize
-    sums, line = np.zeros(w * c + lanes, x.dtype), np.empty(ow * c + lanes, x.dtype)
-    for image in range(part.start, part.stop):
-        for i in range(oh):
-            p = max(0, i * sh - top)
-            rows = min(h, i * sh - top + kh) - p
-            at = (image * h + p) * w * c
-            copy(flat_x, at, sums, 0, w * c)
-            for r in range(1, rows):
-                add(flat_x, at + r * w * c, sums, 0, w * c)
-            for j in range(ow):
-                q = max(0, j * sw - left)
-                columns = min(w, j * sw - left + kw) - q
-                scale = x.dtype.type(1 / (rows * columns))
-                window_sum(sums, q * c, 1, 0, columns, c, scale, line, j * c, lanes)
-            copy(line, 0, flat_y, (image * oh + i) * ow * c, ow * c)
+                window_sum(flat_x, row + first * c, rows, w * c, columns, c, scale, flat_y, to + j * c, count)
 
 
 @kernel()
@@ -283,31 +261,6 @@ def _average_forward_of_many(part, x, window, y):
 
 
 @kernel()
-def _average_backward_of_few_channels(part, dy, window, dx):
-    """_average_backward with whole vectors, as above, if each window begins where the last one ends."""
-    (kh, kw), _, ((top, _), (left, _)) = window
-    _, h, w, c = dx.shape
-    _, oh, ow, _ = dy.shape
-    flat_dy, flat_dx = dy.reshape(-1), dx.reshape(-1)
-    lanes, covered = VECTOR // dy.itemsize, min(w, ow * kw - left)  # columns of dx
-    line, row = np.zeros(ow * c + lanes, dy.dtype), np.empty(w * c + lanes, dy.dtype)
-    for image in range(part.start, part.stop):
-        if covered < w or oh * kh - top < h:
-            dx[image] = 0
-        for i in range(oh):
-            p = max(0, i * kh - top)
-            rows = min(h, i * kh - top + kh) - p
-            copy(flat_dy, (image * oh + i) * ow * c, line, 0, ow * c)
-            for j in range(ow):
-                q = max(0, j * kw - left)
-                columns = min(w, j * kw - left + kw) - q
-                scale = dy.dtype.type(1 / (rows * columns))
-                window_spread(line, j * c, scale, row, q * c, 1, 0, columns, c, lanes, False)
-            for r in range(rows):
-                copy(row, 0, flat_dx, (image * h + p + r) * w * c, covered * c)
-
-
-@kernel()
 def _average_backward(part, dy, window, dx):
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = dx.shape
@@ -315,9 +268,7 @@ def _average_backward(part, dy, window, dx):
     flat_dy, flat_dx = dy.reshape(-1), dx.reshape(-1)
     apart = sh >= kh and sw >= kw
     for image in range(part.start, part.stop):
-        # Pixels that are in no window, or in several whose gradients are added, must start at 0.
-        if not (sh == kh and sw == kw and oh * sh - top >= h and ow * sw - left >= w):
-            dx[image] = 0
+        dx[image] = 0  # pixels that are in no window, or in several, whose gradients are added
         for i in range(oh):
             p = max(0, i * sh - top)
             rows = min(h, i * sh - top + kh) - p
@@ -327,3 +278,31 @@ def _average_backward(part, dy, window, dx):
                 at, to = ((image * oh + i) * ow + j) * c, ((image * h + p) * w + q) * c
                 scale = dy.dtype.type(1 / (rows * columns))
                 window_spread(flat_dy, at, scale, flat_dx, to, rows, w * c, columns, c, c, not apart)
+
+
+@kernel()
+def _average_backward_of_tiles(part, dy, window, dx):
+    """_average_backward if each pixel is in one window. It is done row by row, so that excess numbers, which follow few
+    channels as above, are overwritten."""
+    (kh, kw), _, ((top, _), (left, _)) = window
+    _, h, w, c = dx.shape
+    _, oh, ow, _ = dy.shape
+    flat_dy, flat_dx, lanes, quarter = dy.reshape(-1), dx.reshape(-1), VECTOR // dy.itemsize, dy.dtype.type(0.25)
+    for image in range(part.start, part.stop):
+        for i in range(oh):
+            p = max(0, i * kh - top)
+            rows = min(h, i * kh - top + kh) - p
+            at = (image * oh + i) * ow * c
+            for r in range(p, p + rows):
+                to = (image * h + r) * w * c
+                fits = at + ow * c + lanes <= dy.size and to + w * c + lanes <= part.stop * h * w * c
+                count = max(c, lanes) if fits else c
+                for j in range(ow):
+                    q = j * kw - left
+                    if rows == 2 and kw == 2 and 0 <= q <= w - 2:  # the usual window, with constants
+                        window_spread(flat_dy, at + j * c, quarter, flat_dx, to + q * c, 1, 0, 2, c, count, False)
+                        continue
+                    first = max(0, q)
+                    columns = min(w, q + kw) - first
+                    scale = dy.dtype.type(1 / (rows * columns))
+                    window_spread(flat_dy, at + j * c, scale, flat_dx, to + first * c, 1, 0, columns, c, count, False)
