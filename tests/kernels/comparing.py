@@ -81,7 +81,8 @@ class Compared:
         """Raise unless two results are equal, to the precision that the class describes."""
         if not isinstance(expected, np.ndarray):
             assert type(actual) is type(expected)
-            assert actual == pytest.approx(expected, rel=max(self.rounding.values()))
+            rounding = max(self.rounding.values())
+            assert actual == pytest.approx(expected, rel=rounding, abs=rounding * self.floor)
             return
         assert (actual.shape, actual.dtype) == (expected.shape, expected.dtype)
         rounding = self.rounding.get(expected.dtype.type, 0)

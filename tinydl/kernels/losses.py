@@ -1,5 +1,4 @@
-"""The mean squared error, and cross-entropy with softmax: in small networks, the loss takes a noticeable part of a step.
-"""
+"""The mean squared error, and cross-entropy with softmax: small networks notice the time that the loss takes."""
 
 from __future__ import annotations
 
@@ -38,21 +37,32 @@ def mean_squared_error_gradient(y_pred, y_true):
 
 
 @or_complex
-def softmax_cross_entropy(z: NDArray, q: NDArray) -> tuple[NDArray, NDArray]:
+def softmax_cross_entropy(
+    z: NDArray, y: NDArray, label_smoothing: float, w: NDArray | None
+) -> tuple[float, NDArray, NDArray]:
     """Twin of losses.softmax_cross_entropy."""
-    if z.shape != q.shape:  # the kernel would read past the end of the smaller array
-        raise ValueError(f"softmax_cross_entropy: z and q must have the same shape, got {z.shape} and {q.shape}")
-    losses, p_sum_q = np.empty(len(z), z.dtype), np.empty_like(z)
-    _softmax_cross_entropy(np.ascontiguousarray(z), np.ascontiguousarray(q), losses, p_sum_q)
-    return losses, p_sum_q
+    if y.shape not in (z.shape, z.shape[:1]):  # the kernel would read past the end of the smaller array
+        raise ValueError(f"softmax_cross_entropy: z and y must have the same rows, got {z.shape} and {y.shape}")
+    z, y = np.ascontiguousarray(z), np.ascontiguousarray(y)
+    w = z.reshape(-1)[:0] if w is None else np.ascontiguousarray(w)
+    p_sum_q, q = np.empty_like(z), np.empty_like(z)
+    return _softmax_cross_entropy(z, y, float(label_smoothing), w, p_sum_q, q), p_sum_q, q
 
 
 @kernel(error_model="numpy")  # omits the test for division by 0: e[j] is 1 for the largest z, so no sum is less than 1
-def _softmax_cross_entropy(z, q, losses, p_sum_q):
-    """Row by row, with sums in float64."""
+def _softmax_cross_entropy(z, y, label_smoothing, w, p_sum_q, q):
+    """Row by row, with sums in float64; what is too large for the dtype becomes infinite, as in the definition."""
     rows, classes = z.shape
-    e = np.empty(classes, z.dtype)
+    keep, spread = z.dtype.type(1 - label_smoothing), z.dtype.type(label_smoothing / classes)
+    e, losses = np.empty(classes, z.dtype), 0.0
     for i in range(rows):
+        for j in range(classes):
+            if y.ndim == 1:
+                q[i, j] = z.dtype.type(1 if y[i] == j else 0)
+            else:
+                q[i, j] = y[i, j]
+            if label_smoothing:
+                q[i, j] = keep * q[i, j] + spread
         largest = z[i, 0]
         for j in range(classes):
             largest = z[i, j] if z[i, j] > largest else largest  # (NaN anywhere makes the sum below NaN)
@@ -68,4 +78,5 @@ def _softmax_cross_entropy(z, q, losses, p_sum_q):
             term = q[i, j] * (log_total - (z[i, j] - largest))
             loss += term if q[i, j] > 0 else 0.0
             p_sum_q[i, j] = e[j] * factor
-        losses[i] = loss
+        losses += z.dtype.type(loss) * w[i] if w.size else loss
+    return float(z.dtype.type(losses)) / rows

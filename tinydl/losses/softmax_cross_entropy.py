@@ -85,12 +85,9 @@ class SoftmaxCrossEntropy(Loss):
         if len(y) != len(z):
             raise ValueError(f"{owner}: expected {len(z)} targets, one per row of logits, got {len(y)}")
         w = None if sample_weight is None else check_sample_weight(owner, sample_weight, len(z), z.dtype)
-        q = (y[:, None] == np.arange(z.shape[1])).astype(z.dtype) if y.ndim == 1 else y
-        if self.label_smoothing:
-            q = (1 - self.label_smoothing) * q + self.label_smoothing / z.shape[1]
-        losses, p_sum_q = softmax_cross_entropy(z, q)
+        value, p_sum_q, q = softmax_cross_entropy(z, y, self.label_smoothing, w)
         self._cache = p_sum_q, q, w
-        return np.sum(weighted(losses, w)).item() / len(z)
+        return value
 
     def backward(self) -> NDArray:
         p_sum_q, q, w = self._recall()
@@ -98,16 +95,22 @@ class SoftmaxCrossEntropy(Loss):
 
 
 @compiled_as(kernels.losses.softmax_cross_entropy)
-def softmax_cross_entropy(z: NDArray, q: NDArray) -> tuple[NDArray, NDArray]:
-    """Return the loss of each row, -sum_j q_j log p_j, and p sum_j q_j: z and q (n, classes)."""
+def softmax_cross_entropy(
+    z: NDArray, y: NDArray, label_smoothing: float, w: NDArray | None
+) -> tuple[float, NDArray, NDArray]:
+    """Return L, p sum_j q_j and q: z (n, classes), y labels (n,) or rows (n, classes), w (n,) or None."""
     shifted = z - z.max(axis=1, keepdims=True)
     with np.errstate(under="ignore"):  # exp(-1000) is 0, as it should be
         e = np.exp(shifted)
         total = e.sum(axis=1, keepdims=True)
         p = e / total
     log_p = shifted - np.log(total)
+    q = (y[:, None] == np.arange(z.shape[1])).astype(z.dtype) if y.ndim == 1 else y.copy()
+    if label_smoothing:
+        q = (1 - label_smoothing) * q + label_smoothing / z.shape[1]
     # 0 log 0 counts as 0: where q is 0 the term is skipped, even if p is 0 and its logarithm is infinite
-    return -np.sum(q * np.where(q > 0, log_p, 0), axis=1), p * q.sum(axis=1, keepdims=True)
+    losses = weighted(-q * np.where(q > 0, log_p, 0), w)
+    return np.sum(losses).item() / len(z), p * q.sum(axis=1, keepdims=True), q
 
 
 def _renumber(labels: NDArray, classes: int) -> str:

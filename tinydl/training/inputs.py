@@ -31,6 +31,8 @@ from .dense import check_dense
 from .ends import applied_by, last_activation
 from .weights import weights_of_rows
 
+PIECE = 1 << 20  # numbers looked at together
+
 
 def shape_of(input_shape: int | Shape) -> Shape:
     """Return a Model's input_shape as a tuple."""
@@ -113,9 +115,7 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
     if array.shape[1:] != input_shape:
         mend = other_shape(array.shape, input_shape)
         raise ValueError(f"{method}: x must be of shape {expected}, got {array.shape}{mend}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = float(array.sum())  # finite only if every entry is; isfinite(x) would allocate an array as large as x
-    if not math.isfinite(total) and not np.isfinite(array).all():
+    if not _all_finite(array):
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         given = np.asarray(x, np.longdouble)[place]
         if np.isfinite(given):
@@ -127,6 +127,12 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
         found = f"NaN or infinity, first at {place}"
         raise ValueError(f"{method}: x must be finite, got {found}: clean or impute the data first")
     return Batches(array)
+
+
+def _all_finite(array: NDArray) -> bool:
+    """Whether every entry is finite; in pieces, since isfinite allocates an array as large as its argument."""
+    flat = array.reshape(-1)
+    return all(np.isfinite(flat[start : start + PIECE]).all() for start in range(0, flat.size, PIECE))
 
 
 def no_array(x: Any, error: Exception) -> str:

@@ -164,7 +164,9 @@ def test_an_edit_reaches_the_kernels_that_call_what_was_edited(cold: tuple[Copy,
     """Numba's own cache checks only the kernel's own file, here dense.py, and not product.py, whose code it contains."""
     copy, first = cold
     before = copy.files()
-    copy.edit("kernels/machine/product.py", "multiply_add(builder, entry, factor,", "multiply_add(builder, entry, entry,")
+    copy.edit(
+        "kernels/machine/product.py", "multiply_add(builder, entry, factor,", "multiply_add(builder, entry, entry,"
+    )
     changed = copy.step()
     assert changed.loss != pytest.approx(first.loss, rel=0.1)
     assert {name.rsplit(".", 1)[0] for name in changed.compiled} == {"dense"}
