@@ -69,10 +69,7 @@ def _softmax_cross_entropy(z, y, label_smoothing, w, p_sum_q, q):
         for j in range(classes):
             e[j] = z[i, j] - largest
         exponentials(e, classes)
-        total, sum_q = 0.0, 0.0
-        for j in range(classes):
-            total += e[j]
-            sum_q += q[i, j]
+        total, sum_q = _sum(e), _sum(q[i])
         log_total, loss, factor = math.log(total), 0.0, z.dtype.type(sum_q / total)
         for j in range(classes):
             term = q[i, j] * (log_total - (z[i, j] - largest))
@@ -80,3 +77,11 @@ def _softmax_cross_entropy(z, y, label_smoothing, w, p_sum_q, q):
             p_sum_q[i, j] = e[j] * factor
         losses += z.dtype.type(loss) * w[i] if w.size else loss
     return float(z.dtype.type(losses)) / rows
+
+
+@kernel(fastmath={"reassoc"})  # as in _mean_squared_error
+def _sum(row):
+    total = 0.0
+    for k in range(row.size):
+        total += row[k]
+    return total

@@ -31,7 +31,7 @@ from .dense import check_dense
 from .ends import applied_by, last_activation
 from .weights import weights_of_rows
 
-PIECE = 1 << 20  # numbers looked at together
+PIECE = 1 << 16  # numbers looked at together
 
 
 def shape_of(input_shape: int | Shape) -> Shape:
