@@ -15,7 +15,7 @@ from tinydl.layers import residual
 SHAPES = [(1, 1), (7, 3), (5, 1), (2, 3, 5, 6), (1, 1, 1, 17), (3, 37, 41, 33), (3, 61, 63, 96)]
 add = Compared("add")
 add_and_squash = Compared("add", rounding={np.float32: 2e-6, np.float64: 1e-14})
-join, cut = Compared("join"), Compared("cut")
+join, cut, pad_channels = Compared("join"), Compared("cut"), Compared("pad_channels")
 
 
 def test_some_of_the_shapes_are_for_two_threads() -> None:
@@ -53,6 +53,17 @@ def test_join_and_cut_are_inverse(rows: tuple[int, ...]) -> None:
             cut.in_any_layout(y, start, start + array.shape[-1])
             start += array.shape[-1]
         assert start == y.shape[-1]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pad_channels(shape: tuple[int, ...]) -> None:
+    for threads, dtype in ((1, np.float64), (2, np.float32)):
+        set_num_threads(threads)
+        (x,) = normal(dtype, shape)
+        for more in (0, 1, 16):
+            (y,) = pad_channels(x, shape[-1] + more)
+            assert np.count_nonzero(y) == x.size
+            pad_channels.in_any_layout(x, shape[-1] + more)
 
 
 @either

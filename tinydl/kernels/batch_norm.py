@@ -31,7 +31,7 @@ from .machine.compile import kernel
 from .machine.exponential import finish
 from .machine.loops import mask
 from .machine.memory import empty
-from .machine.threads import Part, parts_for, share
+from .machine.threads import parts_for, share
 from .twins import definition_of, or_complex
 
 PERIOD = 512  # the largest length of the inner loops, unless there are more channels
@@ -49,19 +49,12 @@ def statistics(x: NDArray) -> Statistics:
     c = x.shape[-1]
     rows = x.size // c
     parts = parts_for(rows, x.size * WORK)
-    means, squares = np.empty((parts, c)), np.empty((parts, c))
-    counts = [0] * parts
-    share(parts, rows, _count_and_sum, x.reshape(-1), c, counts, means, squares)
-    n, mean, total = counts[0], means[0], squares[0]
-    for m, other, more in zip(counts[1:], means[1:], squares[1:], strict=True):
-        distance = other - mean
-        mean = mean + distance * (m / (n + m))
-        total = total + more + distance * distance * (n * m / (n + m))
-        n += m
-    var = total / n
-    if not var.max(initial=0) <= np.finfo(x.dtype).max:  # NaN, or a sum of 64 rows that overflows
+    counts, moments = np.empty(parts, np.intp), np.empty((parts, 2, c))
+    share(parts, rows, _moments, x.reshape(-1), c, counts, moments)
+    mean, var = np.empty(c, x.dtype), np.empty(c, x.dtype)
+    if not _merge(counts, moments, mean, var):  # NaN, or a sum of 64 rows that overflows
         return definition_of(statistics)(x)
-    return mean.astype(x.dtype), var.astype(x.dtype)
+    return mean, var
 
 
 @or_complex
@@ -88,11 +81,8 @@ def _forward(
 ) -> NDArray:
     """f(gamma xhat + beta), with `around` added before f unless it is empty."""
     x = np.ascontiguousarray(x)
-    y, c = empty(x.shape, x.dtype), x.shape[-1]
-    mean, var = statistics
-    k, rows = _repeats(c), x.size // c
-    scale = np.tile(gamma / np.sqrt(var + x.dtype.type(epsilon)), k)
-    given = x.reshape(-1), around, c, np.tile(mean, k), scale, np.tile(beta, k), activation == RELU
+    y, rows = empty(x.shape, x.dtype), x.size // x.shape[-1]
+    given = x.reshape(-1), around, *statistics, gamma, beta, epsilon, activation == RELU
     share(parts_for(rows, x.size * WORK), rows, _y, *given, y.reshape(-1))
     finish(y, activation)
     return y
@@ -129,43 +119,55 @@ def _backward(
 ) -> NDArray:  # fmt: skip
     """Add to dgamma and dbeta, and return dx. Unless `positive` is empty, first compute da = dy 1[positive > 0]; with
     `relu`, instead multiply da by the slope of relu(gamma xhat + beta) wherever it is read."""
-    x = np.ascontiguousarray(x)
+    x, none = np.ascontiguousarray(x), gamma[:0]
     dx, c = empty(x.shape, x.dtype), x.shape[-1]
+    rows = x.size // c
     mean, var = statistics
-    k, rows = _repeats(c), x.size // c
-    inverse = 1 / np.sqrt(var + x.dtype.type(epsilon))
-    scale = gamma * inverse
-    repeated = np.tile(mean, k), np.tile(scale, k), np.tile(beta, k)
-    flat_da, flat_x = da.reshape(-1), x.reshape(-1)
+    given = da.reshape(-1), x.reshape(-1), mean, var, gamma, beta, epsilon, relu
     parts = parts_for(rows, x.size * WORK)
-    sums = np.zeros((parts, 2, c))
+    sums, roads = np.zeros((parts, 2, c)), np.empty((2, c), x.dtype)
     if training or dgamma is not None:
-        share(parts, rows, _sums, dy.reshape(-1), positive, flat_da, flat_x, c, *repeated, relu, sums)
-    da_sum, da_xhat_sum = sums.sum(axis=0).astype(x.dtype)
-    da_xhat_sum *= inverse
-    if dgamma is not None and dbeta is not None:
-        dgamma += da_xhat_sum
-        dbeta += da_sum
-    n = x.dtype.type(rows if training else np.inf)  # running statistics are constants: their two terms vanish
-    roads = np.tile(scale * da_sum / n, k), np.tile(scale * inverse * da_xhat_sum / n, k)
-    share(parts, rows, _dx, flat_da, flat_x, c, *repeated, relu, *roads, dx.reshape(-1))
+        share(parts, rows, _sums, dy.reshape(-1), positive, *given, sums)
+    n = float(rows) if training else np.inf  # running statistics are constants: their two terms vanish
+    dgamma, dbeta = none if dgamma is None else dgamma, none if dbeta is None else dbeta
+    _roads(sums, n, var, gamma, epsilon, dgamma, dbeta, roads)
+    share(parts, rows, _dx, *given, roads, dx.reshape(-1))
     return dx
 
 
-def _repeats(c: int) -> int:
-    """The number of times that the c channels are repeated in a period."""
-    return max(1, PERIOD // c)
+@kernel()
+def _repeated(numbers):
+    """The channels' numbers, repeated to fill a period."""
+    c = numbers.size
+    period = np.empty(max(1, PERIOD // c) * c, numbers.dtype)
+    period[:c] = numbers
+    _repeat(period, c)
+    return period
 
 
-def _count_and_sum(part: Part, x: NDArray, c: int, counts: list[int], means: NDArray, squares: NDArray) -> None:
-    counts[part.number] = part.stop - part.start
-    _statistics(part, x, c, _repeats(c), means[part.number], squares[part.number])
+@kernel()
+def _repeat(numbers, c):
+    """Fill a period with copies of its first c numbers."""
+    for at in range(c, numbers.size, c):
+        for j in range(c):
+            numbers[at + j] = numbers[j]
 
 
 @kernel(error_model="numpy")
-def _statistics(part, x, c, k, mean, squares):
+def _scale(var, gamma, epsilon):
+    """gamma / sqrt(var + epsilon)."""
+    scale = np.empty_like(gamma)
+    for j in range(gamma.size):
+        scale[j] = gamma[j] / np.sqrt(var[j] + gamma.dtype.type(epsilon))
+    return scale
+
+
+@kernel(error_model="numpy")
+def _moments(part, x, c, counts, moments):
     """Compute the mean over this part's rows and the sum of squared distances from that mean, for each channel."""
-    start, stop = part.start, part.stop
+    start, stop, k = part.start, part.stop, max(1, PERIOD // c)
+    counts[part.number] = stop - start
+    mean, squares = moments[part.number]
     p = k * c
     chunk = max(1, CHUNK // p) * k  # rows
     sums, centre, ours, error = np.empty(p, x.dtype), np.empty(p, x.dtype), np.empty(c), np.empty(c)
@@ -202,12 +204,20 @@ def _statistics(part, x, c, k, mean, squares):
             squares[j] += ours[j] - n_b * (error[j] * error[j])
 
 
-@kernel()
-def _repeat(numbers, c):
-    """Fill a period with copies of its first c numbers."""
-    for at in range(c, numbers.size, c):
-        for j in range(c):
-            numbers[at + j] = numbers[j]
+@kernel(error_model="numpy")
+def _merge(counts, moments, mean, var):
+    """Compute the mean and variance of all parts from `_moments`; return whether every variance is finite."""
+    finite = True
+    for j in range(mean.size):
+        n, ours, squares = counts[0], moments[0, 0, j], moments[0, 1, j]
+        for part in range(1, counts.size):
+            m, distance = counts[part], moments[part, 0, j] - ours
+            ours += distance * (m / (n + m))
+            squares += moments[part, 1, j] + distance * distance * (n * m / (n + m))
+            n += m
+        mean[j], var[j] = ours, squares / n
+        finite = finite and np.isfinite(var[j])
+    return finite
 
 
 @kernel()
@@ -220,8 +230,10 @@ def _fold(sums, c, ours):
 
 
 @kernel()
-def _y(part, x, around, c, mean, scale, beta, relu, y):
+def _y(part, x, around, mean, var, gamma, beta, epsilon, relu, y):
     """Compute y for this part's rows."""
+    c, scale = mean.size, _repeated(_scale(var, gamma, epsilon))
+    mean, beta = _repeated(mean), _repeated(beta)
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)
@@ -243,11 +255,13 @@ def _y(part, x, around, c, mean, scale, beta, relu, y):
 
 
 @kernel()
-def _sums(part, dy, positive, da, x, c, mean, scale, beta, relu, totals):
+def _sums(part, dy, positive, da, x, mean, var, gamma, beta, epsilon, relu, totals):
     """total[0] += sum of da, total[1] += sum of da (x - mean), over this part's rows, one chunk at a time.
 
     See `_backward`: unless `positive` is empty, da is first computed from dy; with `relu`, it is masked here.
     """
+    c, scale = mean.size, _repeated(_scale(var, gamma, epsilon))
+    mean, beta = _repeated(mean), _repeated(beta)
     p, total, start, stop = mean.size, totals[part.number], part.start, part.stop
     chunk = max(1, CHUNK // p) * (p // c)
     zero, ours = x.dtype.type(0), np.empty(c)
@@ -279,9 +293,33 @@ def _sums(part, dy, positive, da, x, c, mean, scale, beta, relu, totals):
             total[1, j] += ours[j]
 
 
+@kernel(error_model="numpy")
+def _roads(sums, n, var, gamma, epsilon, dgamma, dbeta, roads):
+    """Add to dgamma and dbeta (unless empty), and compute what each entry of dx loses through the mean, roads[0], and
+    through the variance, roads[1] for each unit of x - mean."""
+    one = gamma.dtype.type(1)
+    n = gamma.dtype.type(n)
+    for j in range(gamma.size):
+        da, da_distance = 0.0, 0.0
+        for part in range(len(sums)):
+            da += sums[part, 0, j]
+            da_distance += sums[part, 1, j]
+        inverse = one / np.sqrt(var[j] + gamma.dtype.type(epsilon))
+        da_sum, da_xhat_sum = gamma.dtype.type(da), gamma.dtype.type(da_distance) * inverse
+        if dgamma.size:
+            dgamma[j] += da_xhat_sum
+            dbeta[j] += da_sum
+        scale = gamma[j] * inverse
+        roads[0, j] = scale * da_sum / n
+        roads[1, j] = scale * inverse * da_xhat_sum / n
+
+
 @kernel()
-def _dx(part, da, x, c, mean, scale, beta, relu, straight, through_var, dx):
-    """Compute dx = scale da - straight - (x - mean) through_var for this part's rows."""
+def _dx(part, da, x, mean, var, gamma, beta, epsilon, relu, roads, dx):
+    """Compute dx = scale da - roads[0] - (x - mean) roads[1] for this part's rows."""
+    c, scale, straight, through_var = mean.size, _scale(var, gamma, epsilon), roads[0], roads[1]
+    scale, straight, through_var = _repeated(scale), _repeated(straight), _repeated(through_var)
+    mean, beta = _repeated(mean), _repeated(beta)
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)

@@ -1,7 +1,8 @@
-"""Operations where the graph forks and rejoins: adding arrays, joining their channels, and cutting channels out."""
+"""Operations where the graph forks and rejoins: adding arrays, joining their channels, cutting and adding channels."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,6 +50,14 @@ def cut(x: NDArray, start: int, stop: int) -> NDArray:
     return y
 
 
+def pad_channels(x: NDArray, channels: int) -> NDArray:
+    """Twin of layers.reshape.pad_channels."""
+    y, c = empty((*x.shape[:-1], channels), x.dtype), x.shape[-1]
+    rows = math.prod(x.shape[:-1])
+    share(parts_for(rows, y.size * WORK), rows, _pad, x.reshape(rows, c), y.reshape(rows, channels))
+    return y
+
+
 @kernel()
 def _add(part, a, b, y, relu):
     zero = a.dtype.type(0)
@@ -64,6 +73,12 @@ def _add(part, a, b, y, relu):
 def _join(part: Part, pieces: list[NDArray], y: NDArray) -> None:
     rows = slice(part.start, part.stop)
     np.concatenate([piece[rows] for piece in pieces], axis=1, out=y[rows])
+
+
+def _pad(part: Part, source: NDArray, target: NDArray) -> None:
+    rows, kept = slice(part.start, part.stop), source.shape[1]
+    target[rows, :kept] = source[rows]
+    target[rows, kept:] = 0
 
 
 def _copy(part: Part, source: NDArray, target: NDArray) -> None:

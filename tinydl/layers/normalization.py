@@ -91,9 +91,8 @@ class BatchNorm(Layer):
         mean, var = self.state["mean"], self.state["var"]
         training = training and x.size > 0 and self.trainable  # an empty batch has no statistics
         if training:
-            with np.errstate(over="ignore", invalid="ignore"):  # both are dealt with below
-                statistics = batch_norm_statistics(x)
-            if np.isfinite(statistics).all():
+            statistics = batch_norm_statistics(x)
+            if np.isfinite(statistics[1]).all():  # the variance, which is not if the mean is not
                 for running, new in zip((mean, var), statistics, strict=True):
                     running *= self.momentum
                     running += (1 - self.momentum) * new
@@ -127,9 +126,10 @@ def batch_norm_statistics(x: NDArray) -> Statistics:
     """The mean and (biased) variance of each channel over all axes but the last, as two arrays (c,)."""
     axes = tuple(range(x.ndim - 1))
     wide = x.astype(np.result_type(x.dtype, np.float64))  # complex128 in a complex-step check
-    mean = wide.mean(axis=axes)
-    var = ((wide - mean) ** 2).mean(axis=axes)
-    return mean.astype(x.dtype), var.astype(x.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # BatchNorm deals with a variance that is not finite
+        mean = wide.mean(axis=axes)
+        var = ((wide - mean) ** 2).mean(axis=axes)
+        return mean.astype(x.dtype), var.astype(x.dtype)
 
 
 @compiled_as(kernels.batch_norm.forward)

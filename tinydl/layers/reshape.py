@@ -7,8 +7,10 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import arguments
+from .. import arguments, kernels
+from ..kernels import compiled_as
 from ..layer import Layer, Shape
+from . import branches
 
 
 class Flatten(Layer):
@@ -68,10 +70,17 @@ class PadChannels(Layer):
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
         self._check(x.shape[1:])
-        self._y = y = np.zeros((*x.shape[:-1], self.channels), x.dtype)
-        y[..., : x.shape[-1]] = x
+        self._y = y = pad_channels(x, self.channels)
         self._kept = x.shape[-1]
         return y
 
     def backward(self, dy: NDArray) -> NDArray:
-        return self.as_gradient(dy, self._y)[..., : self._kept].copy()
+        return branches.cut(self.as_gradient(dy, self._y), 0, self._kept)
+
+
+@compiled_as(kernels.merging.pad_channels)
+def pad_channels(x: NDArray, channels: int) -> NDArray:
+    """x, followed by zeros along the last axis."""
+    y = np.zeros((*x.shape[:-1], channels), x.dtype)
+    y[..., : x.shape[-1]] = x
+    return y

@@ -4,8 +4,8 @@ The system provides new memory page by page, and clears each page when it is fir
 activations and gradients in a training step of the CIFAR-10 network, this takes about as long as the optimizer step.
 The blocks behind large arrays are therefore kept, and reused once no array refers to them.
 
-Callers cannot tell: every array in a block, and every view of such an array, holds a reference to the block, and a
-block is free only while a list in `_blocks` holds the only reference. Memory that a caller can still access is never
+Callers cannot tell: every array in a block, and every view of such an array, holds a reference to its memory, and a
+block is free only while the block itself holds the only reference. Memory that a caller can still access is never
 handed out again.
 
 Arrays begin at a cache line: a vector is as long as a line, so it would otherwise be read from two lines.
@@ -17,6 +17,7 @@ import math
 import os
 import sys
 import threading
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -26,11 +27,20 @@ from .compile import kernel
 LARGE = 1 << 18  # bytes; the C library keeps the memory of smaller arrays, but may return that of larger ones
 ALIGNED = 1 << 14  # bytes; smaller arrays are not worth the microsecond that it takes to align them
 KEPT = 2 << 30  # bytes in all blocks; above this limit, free blocks are returned to the system
+RECENT = 4  # the number of blocks handed out last that are looked at first
 SLACK = 1.25  # the largest ratio of a block's size to the size requested
 LINE = 64  # bytes in a cache line, to which arrays are aligned
 
+
+class Block(NamedTuple):
+    """Memory for an array, and the number of bytes before its first cache line."""
+
+    memory: NDArray
+    start: int
+
+
 _lock = threading.RLock()
-_blocks: dict[int, list[NDArray]] = {}  # by their number of bytes
+_blocks: dict[int, list[Block]] = {}  # by the number of bytes in an array that fills them, in order of their last use
 
 
 def _after_fork() -> None:
@@ -43,11 +53,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _references(blocks: list[NDArray], position: int) -> int:
-    return sys.getrefcount(blocks[position])
+def _new(size: int) -> Block:
+    """A block for an array of `size` bytes."""
+    memory = np.empty(size + LINE, np.uint8)
+    return Block(memory, -memory.ctypes.data % LINE)
 
 
-_FREE = _references([np.empty(1, np.uint8)], 0)  # the reference count of a block that only a list refers to
+def _references(block: Block) -> int:
+    return sys.getrefcount(block.memory)
+
+
+_FREE = _references(_new(1))  # the number of references to the memory of a block that is free
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
@@ -55,16 +71,20 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < ALIGNED:
         return np.empty(shape, dtype)
-    if size < LARGE:
-        return _array_in(np.empty(size + LINE, np.uint8), shape, dtype, size)
-    with _lock:
-        block = _smallest_free(size)
-        if block is None:
-            if sum(length * len(blocks) for length, blocks in _blocks.items()) + size > KEPT:
-                _drop_free()
-            block = np.empty(size + LINE, np.uint8)
-            _blocks.setdefault(len(block), []).append(block)
-    return _array_in(block, shape, dtype, size)
+    if size >= LARGE:
+        with _lock:
+            found = _smallest_free(size)
+            if found is None:
+                if sum(length * len(blocks) for length, blocks in _blocks.items()) + size > KEPT:
+                    _drop_free()
+                found = _new(size)
+                _blocks.setdefault(size, []).append(found)
+            return _array_in(found, shape, dtype)  # before another thread finds the block
+    return _array_in(_new(size), shape, dtype)
+
+
+def _array_in(block: Block, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
+    return np.ndarray(shape, dtype, block.memory, block.start)
 
 
 def zeros(size: int, dtype: DTypeLike) -> NDArray:
@@ -72,12 +92,6 @@ def zeros(size: int, dtype: DTypeLike) -> NDArray:
     block = np.zeros(size + LINE // np.dtype(dtype).itemsize, dtype)
     start = -block.ctypes.data % LINE // block.itemsize
     return block[start : start + size]
-
-
-def _array_in(block: NDArray, shape: tuple[int, ...], dtype: DTypeLike, size: int) -> NDArray:
-    """An array of `size` bytes in the block, from its first cache line on."""
-    start = -block.ctypes.data % LINE
-    return block[start : start + size].view(dtype).reshape(shape)
 
 
 @kernel()
@@ -94,17 +108,26 @@ def release() -> None:
         _drop_free()
 
 
-def _smallest_free(size: int) -> NDArray | None:
-    for length in sorted(length for length in _blocks if size + LINE <= length <= SLACK * size + LINE):
-        blocks = _blocks[length]
-        for position in range(len(blocks)):
-            if _references(blocks, position) == _FREE:
-                return blocks[position]
+def _smallest_free(size: int) -> Block | None:
+    if (block := _free_in(_blocks.get(size, []))) is not None:  # the usual case: looking for other sizes takes longer
+        return block
+    fitting = sorted(length for length in _blocks if size < length <= SLACK * size)
+    return next(filter(None, (_free_in(_blocks[length]) for length in fitting)), None)
+
+
+def _free_in(blocks: list[Block]) -> Block | None:
+    """A free block, found by looking at few: each look reads another page of memory. Of a step's arrays, those of the
+    backward pass are free again soon, and those of the forward pass one after the other in the next step."""
+    count = len(blocks)
+    for position in (*reversed(range(count)[-RECENT:]), *range(count - RECENT)):
+        if _references(blocks[position]) == _FREE:
+            blocks.append(blocks.pop(position))
+            return blocks[-1]
     return None
 
 
 def _drop_free() -> None:
     for length, blocks in list(_blocks.items()):
-        blocks[:] = [blocks[p] for p in range(len(blocks)) if _references(blocks, p) != _FREE]
+        blocks[:] = [block for block in blocks if _references(block) != _FREE]
         if not blocks:
             del _blocks[length]
