@@ -39,13 +39,14 @@ def _gather(source, order, start, rows, width, target):
 def _fetch(x, y, order, start, rows, width, width_of_y):
     """Begin to load rows that the next step will gather. Shuffled rows come from anywhere in memory: waiting for each
     of them in turn would take as long as all the rest of a small step. A few are asked for at a time, because the
-    processor waits once some twenty of them are on their way."""
-    line = 64 // x.itemsize
-    for r in range(start, min(start + rows, order.size)):
+    processor waits once some twenty lines of memory are on their way. Returns the next row to begin with."""
+    line, stop = 64 // x.itemsize, min(start + rows, order.size)
+    for r in range(start, stop):
         for j in range(0, width + line - 1, line):
             prefetch(x, order[r] * width + min(j, width - 1))
         for j in range(0, width_of_y + line - 1 if y.size else 0, line):
             prefetch(y, order[r] * width_of_y + min(j, width_of_y - 1))
+    return stop
 
 
 @kernel()
@@ -66,19 +67,21 @@ def steps(
     """
     layers = W_at.size
     last = y_at[layers]
-    none, share = params[:0], -(-batch_size // (2 * layers))
+    none, few = params[:0], -(-batch_size // (4 * layers - 1))  # rows for `_fetch`, which is called so often
     sums = np.empty(widths.max())
     for step in range(count):
         first = start + step * batch_size
         n = min(batch_size, order.size - first)
         _gather(x, order, first, n, widths[0], values)
+        coming = first + n
         for layer in range(layers):
-            _fetch(x, y, order, first + n + layer * share, share, widths[0], widths[layers])
+            coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
             inputs, units, to = widths[layer], widths[layer + 1], y_at[layer + 1]
             product(
                 False, False, (n, units, inputs), values, Rows(y_at[layer], inputs), params, Rows(W_at[layer], units),
                 False, values, Rows(to, units),
             )  # fmt: skip
+            coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
             b = none if b_at[layer] < 0 else params
             bias_and_relu(values, to, n, units, b, b_at[layer], activations[layer] == RELU)
             smooth(values, to, n * units, activations[layer])
@@ -95,7 +98,7 @@ def steps(
             da[k] = (predicted[k] - wanted[k]) * factor
         for back in range(layers):
             layer = layers - 1 - back
-            _fetch(x, y, order, first + n + (layers + back) * share, share, widths[0], widths[layers])
+            coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
             inputs, units, at = widths[layer], widths[layer + 1], y_at[layer + 1]
             if activations[layer] != LINEAR:
                 times_slope(da, values[at : at + n * units], activations[layer], 0, da, 0, n * units)
@@ -109,6 +112,7 @@ def steps(
                 for j in range(units):
                     grads[b_at[layer] + j] = sums[j]
             if layer:
+                coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
                 product(
                     False, True, (n, inputs, units), da, Rows(0, units), params, Rows(W_at[layer], units), False, other,
                     Rows(0, inputs),
