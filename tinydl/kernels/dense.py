@@ -25,6 +25,7 @@ from .twins import or_complex
 
 LINE = 16  # numbers in a cache line
 ROWS = 256  # rows of W at a time in backward
+IN_CACHE = 0.4  # the cost of a multiply-add whose numbers are in the cache
 FEW = 8  # rows of x for which W is read along its rows: reading it from memory then takes most of the time
 
 
@@ -33,14 +34,14 @@ def forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArr
     """Twin of layers.dense.dense_forward."""
     if b is None:
         b = W.reshape(-1)[:0]
-    if len(x) * W.size < WORTH_SHARING:  # checked first: small networks spend most of their time on overhead
+    if _work(x, W) < WORTH_SHARING:  # checked first: small networks spend most of their time on overhead
         y = _affine(x, W, b, activation == RELU)
     else:
         n, units = len(x), W.shape[1]
         y = empty((n, units), x.dtype)
         tall = _is_tall(x, W)
         task, count = (_affine_rows, n) if tall else (_affine_part, max(1, units // LINE))
-        share(parts_for(count, W.size * n), count, task, x, W, b, activation == RELU, y)
+        share(parts_for(count, _work(x, W)), count, task, x, W, b, activation == RELU, y)
     finish(y, activation)
     return y
 
@@ -56,7 +57,8 @@ def backward(
         db = dW.reshape(-1)[:0]
     elif not accumulate:
         db[...] = 0
-    if 2 * len(x) * W.size < WORTH_SHARING:
+    work = 2 * _work(x, W)
+    if work < WORTH_SHARING:
         return _backward(dy, x, W, y, activation, dW, db, need_dx, accumulate)
     n, inputs = x.shape
     da = activation_gradient(dy, y, activation)
@@ -65,15 +67,20 @@ def backward(
     dx = empty(x.shape if need_dx else (0, 0), x.dtype)
     lines = max(1, inputs // LINE)
     if n <= FEW:
-        share(parts_for(lines, 2 * W.size * n), lines, _backward_part_of_few, da, x, W, dW, accumulate, dx)
+        share(parts_for(lines, work), lines, _backward_part_of_few, da, x, W, dW, accumulate, dx)
     elif _is_tall(x, W):
-        parts = parts_for(n, 2 * W.size * n)
+        parts = parts_for(n, work)
         share(parts, n, _backward_part_of_tall, parts, da, x, W, dW, accumulate, dx)
     else:
         da_T = empty((W.shape[1], n), da.dtype)
         da_T[...] = da.T
-        share(parts_for(lines, 2 * W.size * n), lines, _backward_part, da, da_T, x, W, dW, accumulate, dx)
+        share(parts_for(lines, work), lines, _backward_part, da, da_T, x, W, dW, accumulate, dx)
     return dx
+
+
+def _work(x: NDArray, W: NDArray) -> float:
+    """The cost of a product, in multiply-adds that wait for memory, as they do for few rows of x."""
+    return len(x) * W.size * (1 if len(x) <= FEW else IN_CACHE)
 
 
 def _is_tall(x: NDArray, W: NDArray) -> bool:
