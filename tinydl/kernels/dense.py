@@ -20,6 +20,7 @@ from .machine.product import DEEP, Rows, matmul, product
 from .machine.registers import VECTOR
 from .machine.simd import MOST_ROWS, UNITS, fence, stream_row_gradients
 from .machine.threads import WORTH_SHARING, parts_for, share
+from .machine.transpose import transpose, transposed
 from .sums import over_rows
 from .twins import or_complex
 
@@ -72,9 +73,7 @@ def backward(
         parts = parts_for(n, work)
         share(parts, n, _backward_part_of_tall, parts, da, x, W, dW, accumulate, dx)
     else:
-        da_T = empty((W.shape[1], n), da.dtype)
-        da_T[...] = da.T
-        share(parts_for(lines, work), lines, _backward_part, da, da_T, x, W, dW, accumulate, dx)
+        share(parts_for(lines, work), lines, _backward_part, da, transposed(da), x, W, dW, accumulate, dx)
     return dx
 
 
@@ -196,9 +195,8 @@ def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
     n, inputs = x.shape
     units = W.shape[1]
     start, stop = _range_of(part, inputs)
-    dx_T = np.empty((ROWS, n), x.dtype)
-    flat_x, flat_W, flat_dW = x.reshape(-1), W.reshape(-1), dW.reshape(-1)
-    flat_da, flat_da_T, flat_dx_T, in_T = da.reshape(-1), da_T.reshape(-1), dx_T.reshape(-1), Rows(0, n)
+    flat_x, flat_W, flat_dW, flat_dx = x.reshape(-1), W.reshape(-1), dW.reshape(-1), dx.reshape(-1)
+    flat_da, flat_da_T, flat_dx_T, in_T = da.reshape(-1), da_T.reshape(-1), np.empty(ROWS * n, x.dtype), Rows(0, n)
     for i in range(start, stop, ROWS):
         here = min(ROWS, stop - i)
         in_W = Rows(i * units, units)  # for both W and dW
@@ -209,9 +207,7 @@ def _backward_part(part, da, da_T, x, W, dW, accumulate, dx):
             )  # fmt: skip
         if dx.size:
             product(False, False, (here, n, units), flat_W, in_W, flat_da_T, in_T, False, flat_dx_T, in_T)
-            for r in range(n):
-                for k in range(here):
-                    dx[r, i + k] = dx_T[k, r]
+            transpose(flat_dx_T, 0, n, here, n, flat_dx, i, inputs)
 
 
 @kernel()

@@ -28,10 +28,11 @@ from numpy.typing import NDArray
 from ..machine.codes import LINEAR, RELU
 from ..machine.compile import kernel
 from ..machine.exponential import smooth
-from ..machine.loops import add_column_sums, clear, copy, times_slope, transpose
+from ..machine.loops import add_column_sums, clear, copy, times_slope
 from ..machine.registers import MANY, VECTOR
 from ..machine.simd import register_product
 from ..machine.threads import parts_for, share
+from ..machine.transpose import transpose
 from ..machine.window import Window
 
 BUFFER = 1 << 14  # entries of y or da processed at a time: 64 kB of float32
@@ -153,7 +154,7 @@ def _turned(flat_W, sh, kh, run, f):
     for a in range(sh):
         for ki in range(kh - 1, -1, -1):
             if ki % sh == a:
-                transpose(flat_W, ki * run * f, f, run, f, turned, to)
+                transpose(flat_W, ki * run * f, f, run, f, turned, to, run)
                 to += run * f
     return turned
 

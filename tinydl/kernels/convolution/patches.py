@@ -21,6 +21,7 @@ from ..machine.compile import kernel
 from ..machine.loops import add, bias_and_relu, clear, copy, masked_gradient
 from ..machine.product import Rows, product
 from ..machine.threads import parts_for, share
+from ..machine.transpose import transposed
 from ..machine.window import Window
 from ..twins import or_complex
 
@@ -49,10 +50,10 @@ def backward(
     rows = max(1, min(oh, BUFFER // ((2 * patches + f) * ow)))
     if _needs_no_lowering(window) and oh * ow < FEWEST_ROWS:
         rows = max(1, min(n, FEWEST_ROWS // (oh * ow))) * oh  # small images are processed together
-    transposed = np.ascontiguousarray(W.reshape(patches, f).T).reshape(-1)
     parts = parts_for(n, 2 * n * oh * ow * patches * f)
+    W_T = transposed(W.reshape(patches, f)).reshape(-1)
     dW_parts, db_parts = np.zeros((parts, dW.size), x.dtype), np.zeros((parts, db.size))
-    share(parts, n, _backward_part, dy, x, transposed, y, window, relu, rows, dW_parts, db_parts, dx)
+    share(parts, n, _backward_part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx)
     dW += dW_parts.sum(axis=0).reshape(dW.shape)
     db += db_parts.sum(axis=0)
 

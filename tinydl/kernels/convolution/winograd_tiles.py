@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..machine.compile import kernel
-from ..machine.loops import add, bias_and_relu, clear, copy, masked_gradient, transpose
+from ..machine.loops import add, bias_and_relu, clear, copy, masked_gradient
 from ..machine.simd import tile_map
+from ..machine.transpose import transpose
 from ..machine.window import Window
 
 # The finite points of a tile of each size; the last one is infinity. Those of 6x6 tiles have the smallest float32 error
@@ -136,7 +137,7 @@ def swapped_weight_transform(size, W, c0, channels, f0, filters, W_T, U, to, row
     """
     k, _, c, f = W.shape
     for tap in range(k * k):
-        transpose(W.reshape(-1), (tap * c + c0) * f + f0, f, channels, filters, W_T, tap * BETWEEN)
+        transpose(W.reshape(-1), (tap * c + c0) * f + f0, f, channels, filters, W_T, tap * BETWEEN, channels)
     for i in range(filters):
         weight_transform(size, W_T, i * channels, BETWEEN, k, U, to + i * row, between, channels)
 

@@ -32,16 +32,6 @@ def bias_and_relu(y, at, rows, columns, b, b_at, relu):
                 y[row + j] += b[first + j]
 
 
-@kernel()
-def transpose(source, at, step, rows, columns, target, to):
-    """target[to:] = M.T, for the rows x columns matrix M whose rows begin at source[at], source[at + step], ..."""
-    height, width = np.uintp(rows), np.uintp(columns)
-    for j in range(width):
-        first, place = np.uintp(at) + j, np.uintp(to) + j * height
-        for i in range(height):
-            target[place + i] = source[first + i * np.uintp(step)]
-
-
 @kernel(inline="always")
 def mask(dy, y, at, da, to, size):
     """The gradient through a relu: da[to:] = dy[at:] 1[y[at:] > 0], for `size` numbers."""

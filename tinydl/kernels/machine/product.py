@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 from llvmlite import ir
 from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .compile import CompiledOnce, kernel
-from .loops import copy, transpose
+from .loops import copy
 from .registers import MANY, VECTOR
 from .simd import load, multiply_add, splat, store
 
@@ -94,7 +95,7 @@ def _product(transpose_a, transpose_b, m, n, k, a, a_at, a_between, b, b_at, b_b
                 j, columns = n - filled, filled
             here = b_at + k_from * b_step + j * b_column
             if transpose_b:
-                transpose(b, here, b_between, columns, deep, panel, 0)
+                _turn(b, here, b_between, columns, deep, panel)
             elif copied:
                 for r in range(deep):
                     copy(b, here + r * b_between, panel, r * columns, columns)
@@ -102,6 +103,16 @@ def _product(transpose_a, transpose_b, m, n, k, a, a_at, a_between, b, b_at, b_b
             a_from = a_at + k_from * a_step
             _block(m, deep, columns, a, a_from, a_row, a_step, source, at, step, add, c, c_at + j, c_between)
             j += columns
+
+
+@kernel(inline="always")
+def _turn(source, at, step, rows, columns, target):
+    """target = M.T for the few rows of M at source[at], source[at + step], ... (transpose.py is for many.)"""
+    height, width = np.uintp(rows), np.uintp(columns)
+    for j in range(width):
+        first, place = np.uintp(at) + j, j * height
+        for i in range(height):
+            target[place + i] = source[first + i * np.uintp(step)]
 
 
 @intrinsic
