@@ -2,8 +2,8 @@
 
 Entries that are neighbours in the transpose lie a whole row apart in the matrix. Rows of a power of 2 are the worst:
 their entries share a few sets of the L1 cache, where each one pushes another out. A block of rows is therefore first
-copied, row by row, to a tile whose rows are one number longer: NumPy's transpose of 2048 x 512 float32 takes ten times
-as long.
+copied, row by row, to a tile whose rows are one number longer. (NumPy does not do so: its transpose of 2048 x 512
+numbers takes several times as long.)
 """
 
 from __future__ import annotations
