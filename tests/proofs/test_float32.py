@@ -30,11 +30,10 @@ PACKAGE = Path(tinydl.__file__).parent
 SUMS = {
     f"{file}: {function}: {name}"
     for file, function, names in (
-        ("batch_norm.py", "_count_and_sum", "means squares"),
-        ("batch_norm.py", "statistics", "means squares mean total var"),
+        ("batch_norm.py", "statistics", "moments"),
         ("batch_norm.py", "_backward", "sums"),
         ("sums.py", "over_rows", "sums"),
-        ("direct.py", "backward", "db_parts"),
+        ("direct.py", "backward", "db_parts db_part"),
         ("patches.py", "backward", "db_parts"),
         ("winograd.py", "backward", "db_parts"),
         ("winograd_blocks.py", "backward", "db_parts"),

@@ -229,7 +229,7 @@ def test_a_check_of_x_alone_is_found_out() -> None:
         ("Residual", "residual.add", "in place", "return activations.activate(np.add(a, b, out=a), activation)"),
         ("Branches", "branches.cut", "off by one", "return x[..., start + 1:stop + 1].copy()"),
         ("Branches", "Branches.backward", "off by one", "for k in list(range(1, len(self.branches)))[1:]:"),
-        ("PadChannels", "PadChannels.backward", "off by one", "return self.as_gradient(dy, self._y)[..., :self._kept - 1].copy()"),
+        ("PadChannels", "branches.cut", "off by one", "return x[..., start:stop - 1].copy()"),
         ("AuxiliaryHead", "AuxiliaryHead.backward", "drop factor", "dhead = dhead"),
         ("AuxiliaryHead", "AuxiliaryHead.backward", "unchanged", "return dy"),
         ("AuxiliaryHead", "AuxiliaryHead.penalty", "drop term", "return super().penalty()"),

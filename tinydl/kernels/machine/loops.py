@@ -10,26 +10,19 @@ import numpy as np
 
 from .codes import RELU, SIGMOID
 from .compile import kernel
+from .simd import add_bias
 
 
 @kernel()
 def bias_and_relu(y, at, rows, columns, b, b_at, relu):
     """Add b (unless it is empty) to each row of y and, with relu, replace negative numbers by 0, in place."""
-    zero, width, first = y.dtype.type(0), np.uintp(columns), np.uintp(b_at)
-    if not b.size:
-        start = np.uintp(at)
-        for k in range(np.uintp(rows * columns if relu else 0)):
-            y[start + k] = zero if y[start + k] < zero else y[start + k]  # written this way so that NaN passes through
+    if b.size:
+        for i in range(rows):
+            add_bias(y, at + i * columns, b, b_at, columns, relu)
         return
-    for i in range(rows):
-        row = np.uintp(at + i * columns)
-        if relu:
-            for j in range(width):
-                a = y[row + j] + b[first + j]
-                y[row + j] = zero if a < zero else a
-        else:
-            for j in range(width):
-                y[row + j] += b[first + j]
+    start, zero = np.uintp(at), y.dtype.type(0)
+    for k in range(np.uintp(rows * columns if relu else 0)):
+        y[start + k] = zero if y[start + k] < zero else y[start + k]  # written this way so that NaN passes through
 
 
 @kernel(inline="always")

@@ -4,7 +4,8 @@ The compiler vectorizes a loop with one result, but not a loop that computes fiv
 once: it would have to prove that none of the 25 pairs overlaps in memory. `tile_map` builds such a loop as LLVM code,
 for vectors of a cache line (LLVM splits them on processors with shorter vectors). The matrix entries are constants in
 this code, so zeros cost nothing and ones need no multiplication. `register_product` builds a matrix product whose
-result stays in registers until it is complete; `window_sum` is a sum of short vectors, `window_spread` its transpose.
+result stays in registers until it is complete; `window_sum` is a sum of short vectors, `window_spread` its transpose;
+`add_bias` is for short rows.
 """
 
 from __future__ import annotations
@@ -263,6 +264,33 @@ def window_sum(typingctx, x, at, rows, down, columns, across, scale, y, to, coun
 
     n = types.intp
     return types.void(x, n, n, n, n, n, x.dtype, y, n, n), codegen
+
+
+@intrinsic
+def add_bias(typingctx, y, at, b, b_at, count, relu):
+    """For kernels: y[at + k] += b[b_at + k] for k < count; with `relu`, negative results become 0.
+
+    The compiler's own loop does a short row's last numbers one by one, which takes longer than all the others.
+    """
+
+    def codegen(context, builder, signature, args):
+        y, at, b, b_at, count, relu = _data(context, builder, signature, args)
+        size, vector = _vector_of(context, signature.args[0])
+        none = ir.Constant(vector, None)
+
+        def block(k: Any, left: Any) -> None:
+            place = _vector_at(builder, y, vector, at, k)
+            bias = load(builder, _vector_at(builder, b, vector, b_at, k), size, left)
+            total = builder.fadd(load(builder, place, size, left), bias)
+            negative = builder.fcmp_ordered("<", total, none)  # false for NaN, which therefore passes through
+            positive = builder.select(negative, none, total)
+            store(builder, builder.select(relu, positive, total), place, size, left)
+
+        _by_vectors(builder, count, vector.count, block)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(y, n, b, n, n, types.boolean), codegen
 
 
 @intrinsic
