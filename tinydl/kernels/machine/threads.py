@@ -23,6 +23,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, wraps
+from importlib import import_module
 from numbers import Integral
 from queue import SimpleQueue
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -103,6 +104,7 @@ class _Library(NamedTuple):
 @cache
 def _blas() -> list[_Library]:
     """All BLAS libraries of the process. The search takes milliseconds and runs only once."""
+    import_module("scipy.linalg")  # Numba loads it with the first kernel, too late for its BLAS to be found
     libraries = ThreadpoolController().select(user_api="blas").lib_controllers
     processor.say_if_old(getattr(library, "architecture", None) for library in libraries)
     return [_Library(_function(each, "get_num_threads"), _function(each, "set_num_threads")) for each in libraries]
