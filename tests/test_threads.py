@@ -26,6 +26,8 @@ from tinydl.layers import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, Ma
 from tinydl.losses import MeanSquaredError, SoftmaxCrossEntropy
 from tinydl.optimizers import Adam
 
+threads._blas()  # loads all BLAS libraries, whose settings tests compare before and after
+
 LIMIT = 60  # seconds after which a process counts as hanging
 
 
