@@ -122,6 +122,15 @@ def test_the_books_example_by_hand(mode: str) -> None:
 
 
 @either
+@pytest.mark.parametrize("channels", [3, 8])
+def test_the_sign_of_zero_is_kept(mode: str, channels: int) -> None:
+    x = np.full((1, 4, 4, channels), -0.0, np.float32)
+    with kernels.using(mode):
+        y, _ = pooling.max_pool_forward(x, Window((2, 2), (2, 2)))
+    assert np.signbit(y).all()
+
+
+@either
 def test_of_equal_entries_the_first_wins_and_gets_all(mode: str) -> None:
     x = np.full((1, 4, 4, 2), 7.0)
     with kernels.using(mode):

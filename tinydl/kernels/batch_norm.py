@@ -136,10 +136,16 @@ def _backward(
 
 
 @kernel()
+def _repeats(c):
+    """The number of times that the c channels are repeated in a period."""
+    return max(1, PERIOD // c)
+
+
+@kernel()
 def _repeated(numbers):
     """The channels' numbers, repeated to fill a period."""
     c = numbers.size
-    period = np.empty(max(1, PERIOD // c) * c, numbers.dtype)
+    period = np.empty(_repeats(c) * c, numbers.dtype)
     period[:c] = numbers
     _repeat(period, c)
     return period
@@ -154,18 +160,18 @@ def _repeat(numbers, c):
 
 
 @kernel(error_model="numpy")
-def _scale(var, gamma, epsilon):
-    """gamma / sqrt(var + epsilon)."""
+def _periods(mean, var, gamma, beta, epsilon):
+    """What y = (x - mean) scale + beta takes, each repeated: mean, scale = gamma / sqrt(var + epsilon), and beta."""
     scale = np.empty_like(gamma)
     for j in range(gamma.size):
         scale[j] = gamma[j] / np.sqrt(var[j] + gamma.dtype.type(epsilon))
-    return scale
+    return _repeated(mean), _repeated(scale), _repeated(beta)
 
 
 @kernel(error_model="numpy")
 def _moments(part, x, c, counts, moments):
     """Compute the mean over this part's rows and the sum of squared distances from that mean, for each channel."""
-    start, stop, k = part.start, part.stop, max(1, PERIOD // c)
+    start, stop, k = part.start, part.stop, _repeats(c)
     counts[part.number] = stop - start
     mean, squares = moments[part.number]
     p = k * c
@@ -232,8 +238,8 @@ def _fold(sums, c, ours):
 @kernel()
 def _y(part, x, around, mean, var, gamma, beta, epsilon, relu, y):
     """Compute y for this part's rows."""
-    c, scale = mean.size, _repeated(_scale(var, gamma, epsilon))
-    mean, beta = _repeated(mean), _repeated(beta)
+    c = mean.size
+    mean, scale, beta = _periods(mean, var, gamma, beta, epsilon)
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)
@@ -260,8 +266,8 @@ def _sums(part, dy, positive, da, x, mean, var, gamma, beta, epsilon, relu, tota
 
     See `_backward`: unless `positive` is empty, da is first computed from dy; with `relu`, it is masked here.
     """
-    c, scale = mean.size, _repeated(_scale(var, gamma, epsilon))
-    mean, beta = _repeated(mean), _repeated(beta)
+    c = mean.size
+    mean, scale, beta = _periods(mean, var, gamma, beta, epsilon)
     p, total, start, stop = mean.size, totals[part.number], part.start, part.stop
     chunk = max(1, CHUNK // p) * (p // c)
     zero, ours = x.dtype.type(0), np.empty(c)
@@ -317,9 +323,8 @@ def _roads(sums, n, var, gamma, epsilon, dgamma, dbeta, roads):
 @kernel()
 def _dx(part, da, x, mean, var, gamma, beta, epsilon, relu, roads, dx):
     """Compute dx = scale da - roads[0] - (x - mean) roads[1] for this part's rows."""
-    c, scale, straight, through_var = mean.size, _scale(var, gamma, epsilon), roads[0], roads[1]
-    scale, straight, through_var = _repeated(scale), _repeated(straight), _repeated(through_var)
-    mean, beta = _repeated(mean), _repeated(beta)
+    c, straight, through_var = mean.size, _repeated(roads[0]), _repeated(roads[1])
+    mean, scale, beta = _periods(mean, var, gamma, beta, epsilon)
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):
         source = np.uintp(at)

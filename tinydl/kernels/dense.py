@@ -35,14 +35,15 @@ def forward(x: NDArray, W: NDArray, b: NDArray | None, activation: int) -> NDArr
     """Twin of layers.dense.dense_forward."""
     if b is None:
         b = W.reshape(-1)[:0]
-    if _work(x, W) < WORTH_SHARING:  # checked first: small networks spend most of their time on overhead
+    work = _work(x, W)
+    if work < WORTH_SHARING:  # checked first: small networks spend most of their time on overhead
         y = _affine(x, W, b, activation == RELU)
     else:
         n, units = len(x), W.shape[1]
         y = empty((n, units), x.dtype)
         tall = _is_tall(x, W)
         task, count = (_affine_rows, n) if tall else (_affine_part, max(1, units // LINE))
-        share(parts_for(count, _work(x, W)), count, task, x, W, b, activation == RELU, y)
+        share(parts_for(count, work), count, task, x, W, b, activation == RELU, y)
     finish(y, activation)
     return y
 

@@ -68,7 +68,7 @@ def _softmax_cross_entropy(z, y, label_smoothing, w, p_sum_q, q):
             largest = z[i, j] if z[i, j] > largest else largest  # (NaN anywhere makes the sum below NaN)
         for j in range(classes):
             e[j] = z[i, j] - largest
-        exponentials(e, classes)
+        exponentials(e)
         total, sum_q = _sum(e), _sum(q[i])
         log_total, loss, factor = math.log(total), 0.0, z.dtype.type(sum_q / total)
         for j in range(classes):

@@ -12,7 +12,7 @@ from .machine.compile import kernel
 from .machine.loops import copy
 from .machine.memory import empty
 from .machine.registers import VECTOR
-from .machine.simd import window_spread, window_sum
+from .machine.simd import copy_vectors, window_spread, window_sum
 from .machine.threads import parts_for, share
 from .machine.window import Window
 from .twins import or_complex
@@ -114,7 +114,7 @@ def _max_forward_of_few_channels(part, x, window, y, where):
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
     flat_x, flat_y, flat_where = x.reshape(-1), y.reshape(-1), where.reshape(-1)
-    lanes, one = VECTOR // x.itemsize, x.dtype.type(1)
+    lanes = VECTOR // x.itemsize
     row, line = np.empty(w * c + lanes, x.dtype), np.empty(ow * c + lanes, x.dtype)
     best, place = np.empty(ow * c, x.dtype), np.empty(ow * c, np.uint16)
     for image in range(part.start, part.stop):
@@ -123,7 +123,7 @@ def _max_forward_of_few_channels(part, x, window, y, where):
                 copy(flat_x, (image * h + i * sh + p) * w * c, row, 0, w * c)
                 for q in range(kw):
                     for j in range(ow):
-                        window_sum(row, (j * sw + q) * c, 1, 0, 1, 0, one, line, j * c, lanes)
+                        copy_vectors(row, (j * sw + q) * c, line, j * c, lanes)
                     at = np.uint16(p * kw + q)
                     if at == 0:
                         copy(line, 0, best, 0, ow * c)
@@ -193,7 +193,7 @@ def _max_backward_of_few_channels(part, dy, where, window, dx):
     _, h, w, c = dx.shape
     _, oh, ow, _ = dy.shape
     flat_dy, flat_where, flat_dx = dy.reshape(-1), where.reshape(-1), dx.reshape(-1)
-    zero, one, lanes = dy.dtype.type(0), dy.dtype.type(1), VECTOR // dy.itemsize
+    zero, lanes = dy.dtype.type(0), VECTOR // dy.itemsize
     length = ow * c + lanes
     lines, row = np.zeros(kw * length, dy.dtype), np.empty(w * c + lanes, dy.dtype)
     for image in range(part.start, part.stop):
@@ -208,7 +208,7 @@ def _max_backward_of_few_channels(part, dy, where, window, dx):
                         lines[to + k] = flat_dy[first + k] if flat_where[first + k] == at else zero
                 for j in range(ow):
                     for q in range(kw):
-                        window_spread(lines, q * length + j * c, one, row, (j * kw + q) * c, 1, 0, 1, 0, lanes, False)
+                        copy_vectors(lines, q * length + j * c, row, (j * kw + q) * c, lanes)
                 copy(row, 0, flat_dx, (image * h + i * kh + p) * w * c, ow * kw * c)
 
 

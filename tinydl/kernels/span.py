@@ -21,7 +21,7 @@ from .machine.exponential import smooth
 from .machine.loops import add_column_sums, bias_and_relu, times_slope
 from .machine.product import Rows, product
 from .machine.registers import VECTOR
-from .machine.simd import prefetch, window_sum
+from .machine.simd import copy_vectors, prefetch
 from .optimizers import _adam, _rmsprop, _sgd
 
 SGD, RMSPROP, ADAM = 0, 1, 2
@@ -31,12 +31,12 @@ SGD, RMSPROP, ADAM = 0, 1, 2
 def _gather(source, order, start, rows, width, target):
     """Copy the rows order[start:start + rows] of a matrix of `width` columns, in whole vectors where there is room: the
     next row overwrites the excess."""
-    lanes, one = VECTOR // source.itemsize, source.dtype.type(1)
+    lanes = VECTOR // source.itemsize
     whole = -(-width // lanes) * lanes
     for r in range(rows):
         at, to = order[start + r] * width, r * width
         count = whole if at + whole <= source.size and to + whole <= rows * width else width
-        window_sum(source, at, 1, 0, 1, 0, one, target, to, count)
+        copy_vectors(source, at, target, to, count)
 
 
 @kernel(inline="always")

@@ -30,11 +30,11 @@ from ..optimizers import Optimizer
 from ..regularizers import REGULARIZERS, Regularizer
 from . import arrays_on_disk, compiled, file_limits
 from .configs import arguments_of, create, object_to_config
+from .dense import all_finite
 
 AnyModel = TypeVar("AnyModel", bound=NetworkInTraining)
 FORMAT = 1
 MOST_STEPS = 2**53
-BLOCK = 1 << 16  # entries that a check takes at a time, because these stay in the processor's cache
 SLOT = "optimizer/"  # prefix for an optimizer's vectors; layers' arrays have dotted names
 RUN = "run/"  # prefix for the arrays of a run: what callbacks keep, what metrics have seen
 REGISTRY: dict[str, type[Layer] | type[Regularizer]] = {
@@ -194,9 +194,7 @@ class NotFiniteError(ValueError, FloatingPointError):
 
 
 def _check_finite(path: PathLike, key: str, array: NDArray) -> None:
-    flat = array.reshape(-1)
-    blocks = (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
-    if not all(np.isfinite(block).all() for block in blocks):
+    if not all_finite(array):
         bad = array.size - int(np.isfinite(array).sum())
         kind = "NaN" if np.isnan(array).any() else "infinity"
         got = f"{kind} ({bad} of {array.size} entries)"

@@ -1,4 +1,4 @@
-"""The check that an argument is a plain array: masks, sparse arrays and mappings are refused."""
+"""Checks of arrays: that one is plain, no mask, sparse array or mapping, and that its entries are finite."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+PIECE = 1 << 16  # entries looked at together, because these stay in the processor's cache
 
 
 def check_dense(method: str, name: str, values: Any) -> None:
@@ -25,3 +28,9 @@ def check_dense(method: str, name: str, values: Any) -> None:
         mend = f"its entries have the shapes {shapes}: pass x and y apart, or np.concatenate for more rows"
     if mend:
         raise ValueError(f"{method}: {name} must be a plain array, got a {type(values).__name__}: {mend}")
+
+
+def all_finite(array: NDArray) -> bool:
+    """Whether every entry is finite; in pieces, since np.isfinite allocates an array as large as its argument."""
+    flat = array.reshape(-1)
+    return all(np.isfinite(flat[start : start + PIECE]).all() for start in range(0, flat.size, PIECE))

@@ -27,11 +27,9 @@ from ..losses import BinaryCrossEntropy, Huber, Loss, MeanAbsoluteError, MeanSqu
 from ..metrics import METRICS, OF_QUESTIONS, Metric, named, of_questions
 from ..network import Network
 from .by_name import KERAS_NAME
-from .dense import check_dense
+from .dense import all_finite, check_dense
 from .ends import applied_by, last_activation
 from .weights import weights_of_rows
-
-PIECE = 1 << 16  # numbers looked at together
 
 
 def shape_of(input_shape: int | Shape) -> Shape:
@@ -115,7 +113,7 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
     if array.shape[1:] != input_shape:
         mend = other_shape(array.shape, input_shape)
         raise ValueError(f"{method}: x must be of shape {expected}, got {array.shape}{mend}")
-    if not _all_finite(array):
+    if not all_finite(array):
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         given = np.asarray(x, np.longdouble)[place]
         if np.isfinite(given):
@@ -127,12 +125,6 @@ def check_x(method: str, network: Network, x: ArrayLike | Batches) -> Batches:
         found = f"NaN or infinity, first at {place}"
         raise ValueError(f"{method}: x must be finite, got {found}: clean or impute the data first")
     return Batches(array)
-
-
-def _all_finite(array: NDArray) -> bool:
-    """Whether every entry is finite; in pieces, since isfinite allocates an array as large as its argument."""
-    flat = array.reshape(-1)
-    return all(np.isfinite(flat[start : start + PIECE]).all() for start in range(0, flat.size, PIECE))
 
 
 def no_array(x: Any, error: Exception) -> str:

@@ -44,7 +44,7 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, activation: int,
     """As patches.forward, but with any activation: each thread applies it to its own rows."""
     n, oh, ow, f = y.shape
     parts = parts_for(n * oh, n * oh * ow * W.size)
-    group = _group(W.shape, window, ow, False)
+    group, window = _grouping(W.shape, window, ow, False)
     y = y.reshape(n, oh, ow // group, group * f)
     share(parts, n * oh, _forward_part, x, W, b, window, group, activation, y)
 
@@ -56,7 +56,7 @@ def backward(
     """As patches.backward, but with any activation."""
     n, oh, ow, f = dy.shape
     parts = parts_for(n, 2 * n * oh * ow * W.size)
-    group = _group(W.shape, window, ow, dx.size > 0)
+    group, window = _grouping(W.shape, window, ow, dx.size > 0)
     shape = (n, oh, ow // group, group * f)
     dy, y = dy.reshape(shape), y.reshape(shape)
     dW_parts, db_parts = np.empty((parts, *dW.shape), x.dtype), np.empty((parts, *db.shape))
@@ -67,16 +67,18 @@ def backward(
 
 
 @lru_cache(maxsize=1024)
-def _group(W_shape: tuple[int, ...], window: Window, ow: int, need_dx: bool) -> int:
-    """The number of adjacent pixels of y that are best computed as one, see _grouped."""
+def _grouping(W_shape: tuple[int, ...], window: Window, ow: int, need_dx: bool) -> tuple[int, Window]:
+    """The number of adjacent pixels of y that are best computed as one, and their common window, see _grouped."""
     kh, kw, c, f = W_shape
+    (sh, sw), padding = window.strides, window.padding
 
     def work(group: int) -> float:
         """Steps of register_product for a pixel."""
-        run = (kw + (group - 1) * window.strides[1]) * c
+        run = (kw + (group - 1) * sw) * c
         return kh * (run * -(-group * f // BLOCK) / group + need_dx * f * -(-run // BLOCK))
 
-    return min((group for group in range(1, BLOCK // f + 1) if ow % group == 0), key=work, default=1)
+    group = min((group for group in range(1, BLOCK // f + 1) if ow % group == 0), key=work, default=1)
+    return group, Window((kh, kw + (group - 1) * sw), (sh, group * sw), padding)
 
 
 # Rows of a block of one or two vectors. The sums, a row's factors and an entry have to fit into the registers.
@@ -199,13 +201,15 @@ def _padded(source, image, p0, q0, rows, columns, target):
 
 @kernel()
 def _forward_part(part, x, W, b, window, group, activation, y):
-    """Compute this part's output rows, numbered across all images, with their activation."""
+    """Compute this part's output rows, numbered across all images, with their activation.
+
+    `window` is the common one of `group` pixels of y, which count as one pixel, as in the kernels below.
+    """
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
-    c, step = W.shape[2], sw
-    kw, sw = kw + (group - 1) * step, group * step
+    c = W.shape[2]
     _, oh, ow, f = y.shape
     width, run, rows = ((ow - 1) * sw + kw) * c, kw * c, _rows(oh, ow, f)
-    flat_W, bias = _grouped(W, step, group), np.zeros(f, x.dtype)
+    flat_W, bias = _grouped(W, sw // group, group), np.zeros(f, x.dtype)
     for k in range(f if b.size else 0):
         bias[k] = b[k % b.size]
     flat_y = y.reshape(-1)
@@ -228,13 +232,11 @@ def _forward_part(part, x, W, b, window, group, activation, y):
 def _backward_part(part, dy, x, W, y, window, group, activation, dW_parts, db_parts, dx):
     """Write dx for this part's images, and the part's own dW and db (each unless empty)."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
-    step = sw
-    kw, sw = kw + (group - 1) * step, group * step
     dW, db = dW_parts[part.number], db_parts[part.number]
     _, h, _, c = x.shape
     _, oh, ow, f = dy.shape
     width, run, rows = ((ow - 1) * sw + kw) * c, kw * c, _rows(oh, ow, f)
-    flat_W = _grouped(W, step, group)
+    flat_W = _grouped(W, sw // group, group)
     turned_W = _turned(flat_W, sh, kh, run, f) if dx.size else flat_W
     flat_dy, flat_y, da = dy.reshape(-1), y.reshape(-1), np.zeros(rows * ow * f + BLOCK, x.dtype)
     flat_dW = np.zeros(kh * run * f if dW.size else 0, x.dtype)
@@ -264,19 +266,18 @@ def _backward_part(part, dy, x, W, y, window, group, activation, dW_parts, db_pa
             if dx.size:
                 copy(da, 0, around, (before + i) * ow * f, max(0, min(here, da_rows - before - i)) * ow * f)
         if dx.size:
-            _input_gradient(around, turned_W, no_bias, window, group, image, ow, f, dx)
+            _input_gradient(around, turned_W, no_bias, window, image, ow, f, dx)
     if dW.size:
-        _ungrouped(flat_dW, step, group, dW)
+        _ungrouped(flat_dW, sw // group, group, dW)
     db[:] = 0
     for k in range(sums.size):
         db[k % db.size] += sums[k]
 
 
 @kernel()
-def _input_gradient(around, turned_W, no_bias, window, group, image, ow, f, dx):
+def _input_gradient(around, turned_W, no_bias, window, image, ow, f, dx):
     """Compute dx of an image from its da."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
-    kw, sw = kw + (group - 1) * sw, group * sw
     _, h, w, c = dx.shape
     width, run = ((ow - 1) * sw + kw) * c, kw * c
     wide = np.zeros(h * width, dx.dtype)  # dx with its padding at the left and at the right

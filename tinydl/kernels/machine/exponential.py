@@ -97,13 +97,25 @@ def _part(part, y, activation):
     smooth(y, part.start, part.stop - part.start, activation)
 
 
+@kernel(inline="always")
+def _least(y):
+    """The number below which e^a is 0 in y's dtype."""
+    return y.dtype.type(-NOTHING if y.itemsize == 4 else -NOTHING_DOUBLE)
+
+
+@kernel(inline="always")
+def _decay(a, least, one):
+    """e^a for a <= 0."""
+    less_one, power, rest = exponential(least if a < least else a)
+    return (less_one + one) * power * rest
+
+
 @kernel()
-def exponentials(y, size):
-    """Replace the first `size` numbers of a flat array, none above 0, by their exponentials."""
-    least = y.dtype.type(-NOTHING if y.itemsize == 4 else -NOTHING_DOUBLE)
-    for k in range(np.uintp(size)):
-        less_one, power, rest = exponential(least if y[k] < least else y[k])
-        y[k] = (less_one + y.dtype.type(1)) * power * rest
+def exponentials(y):
+    """Replace the numbers of a flat array, none above 0, by their exponentials."""
+    least, one = _least(y), y.dtype.type(1)
+    for k in range(np.uintp(y.size)):
+        y[k] = _decay(y[k], least, one)
 
 
 @kernel(error_model="numpy")  # omits the tests for division by 0: no divisor below is less than 1
@@ -111,12 +123,10 @@ def smooth(y, at, size, activation):
     """Replace `size` numbers of a flat array, from y[at] on, by their sigmoid or tanh; ignore other activations."""
     first, zero, one, two = np.uintp(at), y.dtype.type(0), y.dtype.type(1), y.dtype.type(2)
     if activation == SIGMOID:
-        least = y.dtype.type(-NOTHING if y.itemsize == 4 else -NOTHING_DOUBLE)
+        least = _least(y)
         for k in range(np.uintp(size)):
             a = y[first + k]
-            below = -a if a > zero else a
-            less_one, power, rest = exponential(least if below < least else below)
-            e = (less_one + one) * power * rest
+            e = _decay(-a if a > zero else a, least, one)
             y[first + k] = (e if a < zero else one) / (one + e)
     elif activation == TANH:
         flat = y.dtype.type(FLAT)

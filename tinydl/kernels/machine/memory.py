@@ -27,7 +27,6 @@ from .compile import kernel
 LARGE = 1 << 18  # bytes; the C library keeps the memory of smaller arrays, but may return that of larger ones
 ALIGNED = 1 << 14  # bytes; smaller arrays are not worth the microsecond that it takes to align them
 KEPT = 2 << 30  # bytes in all blocks; above this limit, free blocks are returned to the system
-RECENT = 4  # the number of blocks handed out last that are looked at first
 SLACK = 1.25  # the largest ratio of a block's size to the size requested
 LINE = 64  # bytes in a cache line, to which arrays are aligned
 
@@ -40,7 +39,7 @@ class Block(NamedTuple):
 
 
 _lock = threading.RLock()
-_blocks: dict[int, list[Block]] = {}  # by the number of bytes in an array that fills them, in order of their last use
+_blocks: dict[int, list[Block]] = {}  # by the number of bytes in an array that fills them
 
 
 def _after_fork() -> None:
@@ -109,20 +108,10 @@ def release() -> None:
 
 
 def _smallest_free(size: int) -> Block | None:
-    if (block := _free_in(_blocks.get(size, []))) is not None:  # the usual case: looking for other sizes takes longer
-        return block
-    fitting = sorted(length for length in _blocks if size < length <= SLACK * size)
-    return next(filter(None, (_free_in(_blocks[length]) for length in fitting)), None)
-
-
-def _free_in(blocks: list[Block]) -> Block | None:
-    """A free block, found by looking at few: each look reads another page of memory. Of a step's arrays, those of the
-    backward pass are free again soon, and those of the forward pass one after the other in the next step."""
-    count = len(blocks)
-    for position in (*reversed(range(count)[-RECENT:]), *range(count - RECENT)):
-        if _references(blocks[position]) == _FREE:
-            blocks.append(blocks.pop(position))
-            return blocks[-1]
+    for length in sorted(length for length in _blocks if size <= length <= SLACK * size):
+        for block in _blocks[length]:
+            if _references(block) == _FREE:
+                return block
     return None
 
 

@@ -5,7 +5,7 @@ once: it would have to prove that none of the 25 pairs overlaps in memory. `tile
 for vectors of a cache line (LLVM splits them on processors with shorter vectors). The matrix entries are constants in
 this code, so zeros cost nothing and ones need no multiplication. `register_product` builds a matrix product whose
 result stays in registers until it is complete; `window_sum` is a sum of short vectors, `window_spread` its transpose;
-`add_bias` is for short rows.
+`copy_vectors` and `add_bias` are for short rows.
 """
 
 from __future__ import annotations
@@ -264,6 +264,25 @@ def window_sum(typingctx, x, at, rows, down, columns, across, scale, y, to, coun
 
     n = types.intp
     return types.void(x, n, n, n, n, n, x.dtype, y, n, n), codegen
+
+
+@intrinsic
+def copy_vectors(typingctx, source, at, target, to, count):
+    """For kernels: target[to + k] = source[at + k] for k < count, for short rows (see `add_bias`)."""
+
+    def codegen(context, builder, signature, args):
+        source, at, target, to, count = _data(context, builder, signature, args)
+        size, vector = _vector_of(context, signature.args[0])
+
+        def block(k: Any, left: Any) -> None:
+            numbers = load(builder, _vector_at(builder, source, vector, at, k), size, left)
+            store(builder, numbers, _vector_at(builder, target, vector, to, k), size, left)
+
+        _by_vectors(builder, count, vector.count, block)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(source, n, target, n, n), codegen
 
 
 @intrinsic

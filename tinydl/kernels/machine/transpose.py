@@ -16,7 +16,8 @@ from .loops import copy
 from .memory import empty
 from .threads import parts_for, share
 
-BLOCK = 64  # rows and columns of a tile
+BLOCK = 64  # rows and columns in a tile
+APART = BLOCK + 1  # numbers from one row of a tile to the next
 WORK = 8  # cost per entry, in multiply-adds
 
 
@@ -38,15 +39,14 @@ def _part(part, a, b):
 @kernel()
 def transpose(source, at, step, rows, columns, target, to, row):
     """target[to + j row + i] = source[at + i step + j] for i < rows and j < columns."""
-    longer = np.uintp(BLOCK + 1)
-    tile = np.empty(BLOCK * (BLOCK + 1), source.dtype)
+    tile = np.empty(BLOCK * APART, source.dtype)
     for i in range(0, rows, BLOCK):
         height = min(BLOCK, rows - i)
         for j in range(0, columns, BLOCK):
             width = min(BLOCK, columns - j)
             for k in range(height):
-                copy(source, at + (i + k) * step + j, tile, k * (BLOCK + 1), width)
+                copy(source, at + (i + k) * step + j, tile, k * APART, width)
             for q in range(np.uintp(width)):
                 place = np.uintp(to + i) + (np.uintp(j) + q) * np.uintp(row)
                 for k in range(np.uintp(height)):
-                    target[place + k] = tile[k * longer + q]
+                    target[place + k] = tile[k * np.uintp(APART) + q]
