@@ -1,4 +1,7 @@
-"""Max and average pooling. Channels are adjacent in memory, so the inner loops run over channels."""
+"""Max and average pooling. Channels are adjacent in memory, so the inner loops run over channels.
+
+2x2 windows without padding, the usual ones, are pooled by rows (machine/pairs.py).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 from .machine.compile import kernel
 from .machine.loops import copy
 from .machine.memory import empty
+from .machine.pairs import NOWHERE, are_pairs, larger, pool_row, spread_row, tile
 from .machine.registers import VECTOR
 from .machine.simd import copy_vectors, window_spread, window_sum
 from .machine.threads import parts_for, share
@@ -28,8 +32,10 @@ def max_forward(x: NDArray, window: Window) -> tuple[NDArray, NDArray]:
     x = np.ascontiguousarray(x)
     y = _output(x, window)
     where = empty(y.shape, np.uint16)
-    by_rows = _few_channels(x) and window.padding == NO_PADDING
-    task = _max_forward_of_few_channels if by_rows else _max_forward
+    if are_pairs(window):
+        task = _forward_of_pairs
+    else:
+        task = _max_forward_of_few_channels if _few_channels(x) and window.padding == NO_PADDING else _max_forward
     _share_images(y, window, task, x, window, y, where)
     return y, where
 
@@ -37,8 +43,11 @@ def max_forward(x: NDArray, window: Window) -> tuple[NDArray, NDArray]:
 def max_backward(dy: NDArray, where: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
     """Twin of layers.pooling.max_pool_backward."""
     dy, where, dx = np.ascontiguousarray(dy), np.ascontiguousarray(where), empty(x_shape, dy.dtype)
-    by_rows = _few_channels(dy) and window.padding == NO_PADDING and window.strides == window.size
-    task = _max_backward_of_few_channels if by_rows else _max_backward
+    if tile(window, x_shape):
+        task = _backward_of_pairs
+    else:
+        side_by_side = window.padding == NO_PADDING and window.strides == window.size
+        task = _max_backward_of_few_channels if _few_channels(dy) and side_by_side else _max_backward
     _share_images(dy, window, task, dy, where, window, dx)
     return dx
 
@@ -48,6 +57,9 @@ def average_forward(x: NDArray, window: Window) -> NDArray:
     """Twin of layers.pooling.average_pool_forward."""
     x = np.ascontiguousarray(x)
     y = _output(x, window)
+    if are_pairs(window):
+        _share_images(y, window, _forward_of_pairs, x, window, y, NOWHERE)
+        return y
     task = _average_forward_of_many if math.prod(window.size) > FEW else _average_forward
     _share_images(y, window, task, x, window, y)
     return y
@@ -56,6 +68,9 @@ def average_forward(x: NDArray, window: Window) -> NDArray:
 def average_backward(dy: NDArray, x_shape: tuple[int, ...], window: Window) -> NDArray:
     """Twin of layers.pooling.average_pool_backward."""
     dy, dx = np.ascontiguousarray(dy), empty(x_shape, dy.dtype)
+    if tile(window, x_shape):
+        _share_images(dy, window, _backward_of_pairs, dy, NOWHERE, window, dx)
+        return dx
     (_, h, w, _), (_, oh, ow, _), (kh, kw), ((top, _), (left, _)) = x_shape, dy.shape, window.size, window.padding
     tiles = window.strides == window.size and oh * kh - top >= h and ow * kw - left >= w
     _share_images(dy, window, _average_backward_of_tiles if tiles else _average_backward, dy, window, dx)
@@ -77,19 +92,37 @@ def _share_images(y: NDArray, window: Window, task: Any, *arguments: Any) -> Non
 
 
 @kernel()
+def _forward_of_pairs(part, x, window, y, where):
+    """2x2 windows without padding: maxima, or means if `where` is empty."""
+    _, (sh, sw), _ = window
+    _, h, w, c = x.shape
+    _, oh, ow, _ = y.shape
+    flat_x, flat_y, flat_where, stop = x.reshape(-1), y.reshape(-1), where.reshape(-1), part.stop * oh * ow * c
+    for image in range(part.start, part.stop):
+        for i in range(oh):
+            at, to = (image * h + i * sh) * w * c, (image * oh + i) * ow * c
+            pool_row(flat_x, at, w, c, sw, flat_y, flat_where, to, ow, stop)
+
+
+@kernel()
+def _backward_of_pairs(part, dy, where, window, dx):
+    """The transpose of `_forward_of_pairs`, for windows that cover the image, each pixel once."""
+    _, h, w, c = dx.shape
+    _, oh, ow, _ = dy.shape
+    flat_dy, flat_where, flat_dx, stop = dy.reshape(-1), where.reshape(-1), dx.reshape(-1), part.stop * h * w * c
+    for row in range(part.start * oh, part.stop * oh):
+        spread_row(flat_dy, flat_where, row * ow * c, c, flat_dx, row * 2 * w * c, ow, stop)
+
+
+@kernel()
 def _max_forward(part, x, window, y, where):
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
-    flat_x, flat_y, flat_where = x.reshape(-1), y.reshape(-1), where.reshape(-1)
     for image in range(part.start, part.stop):
         for i in range(oh):
             for j in range(ow):
                 u, v = i * sh - top, j * sw - left
-                if kh == 2 and kw == 2 and u >= 0 and v >= 0 and u + 2 <= h and v + 2 <= w:
-                    to = ((image * oh + i) * ow + j) * c
-                    _max_of_four(flat_x, ((image * h + u) * w + v) * c, c, w * c, flat_y, flat_where, to)
-                    continue
                 best, place, new = y[image, i, j], where[image, i, j], True
                 for p in range(max(0, -u), min(kh, h - u)):
                     for q in range(max(0, -v), min(kw, w - v)):
@@ -102,7 +135,7 @@ def _max_forward(part, x, window, y, where):
                             continue
                         for k in range(c):
                             a, b, other = row[k], best[k], place[k]  # read first: branches would take longer
-                            won = _larger(a, b)
+                            won = larger(a, b)
                             best[k], place[k] = a if won else b, at if won else other
 
 
@@ -131,34 +164,10 @@ def _max_forward_of_few_channels(part, x, window, y, where):
                         continue
                     for k in range(np.uintp(ow * c)):
                         a, b, other = line[k], best[k], place[k]  # read first: branches would take longer
-                        won = _larger(a, b)
+                        won = larger(a, b)
                         best[k], place[k] = a if won else b, at if won else other
             copy(best, 0, flat_y, (image * oh + i) * ow * c, ow * c)
             copy(place, 0, flat_where, (image * oh + i) * ow * c, ow * c)
-
-
-@kernel(inline="always")
-def _larger(a, b):
-    """Whether a > b, where NaN is the largest number. (Written without `or`, which would prevent vector code.)"""
-    return (not a <= b) & (b == b)
-
-
-@kernel(inline="always")
-def _max_of_four(x, at, c, below, y, where, to):
-    """The maxima of a whole 2x2 window, for all channels in one pass: a pass per pixel takes twice as long.
-
-    The window begins at x[at]; its second row lies `below` entries further. The results begin at y[to] and where[to].
-    """
-    c, p, q, target = np.uintp(c), np.uintp(at), np.uintp(at + below), np.uintp(to)
-    for k in range(c):
-        largest, place = x[p + k], np.uint16(0)
-        won = _larger(x[p + c + k], largest)
-        largest, place = x[p + c + k] if won else largest, np.uint16(1) if won else place
-        won = _larger(x[q + k], largest)
-        largest, place = x[q + k] if won else largest, np.uint16(2) if won else place
-        won = _larger(x[q + c + k], largest)
-        largest, place = x[q + c + k] if won else largest, np.uint16(3) if won else place
-        y[target + k], where[target + k] = largest, place
 
 
 @kernel()
@@ -218,7 +227,7 @@ def _average_forward(part, x, window, y):
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
-    flat_x, flat_y, lanes, quarter = x.reshape(-1), y.reshape(-1), VECTOR // x.itemsize, x.dtype.type(0.25)
+    flat_x, flat_y, lanes = x.reshape(-1), y.reshape(-1), VECTOR // x.itemsize
     for image in range(part.start, part.stop):
         for i in range(oh):
             p = max(0, i * sh - top)
@@ -228,9 +237,6 @@ def _average_forward(part, x, window, y):
             count = max(c, lanes) if fits else c
             for j in range(ow):
                 q = j * sw - left
-                if rows == 2 and kw == 2 and 0 <= q <= w - 2:  # the usual window, with constants
-                    window_sum(flat_x, row + q * c, 2, w * c, 2, c, quarter, flat_y, to + j * c, count)
-                    continue
                 first = max(0, q)
                 columns = min(w, q + kw) - first
                 scale = x.dtype.type(1 / (rows * columns))
@@ -287,7 +293,7 @@ def _average_backward_of_tiles(part, dy, window, dx):
     (kh, kw), _, ((top, _), (left, _)) = window
     _, h, w, c = dx.shape
     _, oh, ow, _ = dy.shape
-    flat_dy, flat_dx, lanes, quarter = dy.reshape(-1), dx.reshape(-1), VECTOR // dy.itemsize, dy.dtype.type(0.25)
+    flat_dy, flat_dx, lanes = dy.reshape(-1), dx.reshape(-1), VECTOR // dy.itemsize
     for image in range(part.start, part.stop):
         for i in range(oh):
             p = max(0, i * kh - top)
@@ -299,9 +305,6 @@ def _average_backward_of_tiles(part, dy, window, dx):
                 count = max(c, lanes) if fits else c
                 for j in range(ow):
                     q = j * kw - left
-                    if rows == 2 and kw == 2 and 0 <= q <= w - 2:  # the usual window, with constants
-                        window_spread(flat_dy, at + j * c, quarter, flat_dx, to + q * c, 1, 0, 2, c, count, False)
-                        continue
                     first = max(0, q)
                     columns = min(w, q + kw) - first
                     scale = dy.dtype.type(1 / (rows * columns))

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import arguments
 from ..layer import Layer, Shape
+from .conv_then_pool import paired
 from .sharing import share
 
 LONGEST_NAME = 128  # characters
@@ -196,14 +197,14 @@ class Sequential(Container):
         return shape
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        for layer in self.layers:
+        for layer in paired(self.layers):
             x = layer.forward(x, training)
             if x is None:
                 raise nothing_returned(layer, "forward")
         return x
 
     def backward(self, dy: NDArray) -> NDArray:
-        for layer in reversed(self.layers[self.lowest :]):
+        for layer in reversed(paired(self.layers[self.lowest :])):
             dy = layer.backward(dy)
             if dy is None:
                 raise nothing_returned(layer, "backward")

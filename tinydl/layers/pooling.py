@@ -20,6 +20,7 @@ class Pool2D(Layer):
     """Base class of MaxPool2D and AveragePool2D: windows of pool_size, placed `strides` apart (default: pool_size)."""
 
     needs_build = True
+    _x_shape: tuple[int, ...]
 
     def __init__(
         self, pool_size: int | tuple[int, int] = 2, strides: int | tuple[int, int] | None = None,

@@ -13,6 +13,7 @@ from ..layer import Layer, Shape
 from . import activations, normalization
 from .containers import Container, Sequential, as_layer, returned
 from .conv import Conv2D
+from .conv_then_pool import replaced
 from .normalization import BatchNorm, Statistics
 
 
@@ -129,11 +130,6 @@ def norm_at_the_end(body: Layer) -> BatchNorm | None:
         if type(last) is BatchNorm and last.activation in (None, "linear") and not replaced(last):
             return last
     return None
-
-
-def replaced(layer: Layer) -> bool:
-    """Whether a user, or a listener such as study/recorder.py, has put another method in the place of the class's."""
-    return "forward" in vars(layer) or "backward" in vars(layer)
 
 
 @compiled_as(kernels.merging.add)

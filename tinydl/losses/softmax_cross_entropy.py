@@ -47,15 +47,17 @@ class SoftmaxCrossEntropy(Loss):
         if y.ndim == 2 and y.shape[1] == 1 and classes > 1:
             y = y[:, 0]
         if y.ndim == 1:
-            with np.errstate(invalid="ignore"):  # a number too large for int64 becomes another number
-                labels = y if y.dtype == np.int64 else finite(owner, "targets", y).astype(np.int64)
+            labels = y
+            if y.dtype != np.int64:
+                with np.errstate(invalid="ignore"):  # a number too large for int64 becomes another number
+                    labels = finite(owner, "targets", y).astype(np.int64)
             if labels is not y and not np.array_equal(labels, y):
                 bad = y[labels != y][0]
                 expected, mend = "integers", "for numbers to predict, use MeanSquaredError"
                 if bad == np.floor(bad):
                     expected, mend = "integers below 2**63", "number the classes 0, 1, ..."
                 raise ValueError(f"{owner}: labels must be {expected}, got {bad}: {mend}")
-            if labels.size and (labels.min() < 0 or labels.max() >= classes):
+            if labels.size and labels.view(np.uint64).max() >= classes:  # a negative label is a very large one there
                 expected, got = f"0 .. {classes - 1} for {classes} classes", f"{labels.min()} .. {labels.max()}"
                 raise ValueError(f"{owner}: labels must lie in {expected}, got {got}: {_renumber(labels, classes)}")
             return labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,10 @@ def check_dense(method: str, name: str, values: Any) -> None:
 
 
 def all_finite(array: NDArray) -> bool:
-    """Whether every entry is finite; in pieces, since np.isfinite allocates an array as large as its argument."""
+    """Whether every entry is finite. If the sum of squares is, all are; otherwise, entries are looked at in pieces,
+    since np.isfinite allocates an array as large as its argument."""
     flat = array.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if flat.dtype.char in "fd" and math.isfinite(np.dot(flat, flat)):
+            return True
     return all(np.isfinite(flat[start : start + PIECE]).all() for start in range(0, flat.size, PIECE))

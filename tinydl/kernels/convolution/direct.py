@@ -29,6 +29,7 @@ from ..machine.codes import LINEAR, RELU
 from ..machine.compile import kernel
 from ..machine.exponential import smooth
 from ..machine.loops import add_column_sums, clear, copy, times_slope
+from ..machine.pairs import NOWHERE, pool_row, spread_row
 from ..machine.registers import MANY, VECTOR
 from ..machine.simd import register_product
 from ..machine.threads import parts_for, share
@@ -40,27 +41,32 @@ BLOCK = 16  # float32 numbers in a block of a product: a vector or, without AVX-
 MOST_SUMS = 1 << 10  # sums for db: one for each entry of a row of da (long loops are fast), unless that is too many
 
 
-def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, activation: int, y: NDArray) -> None:
-    """As patches.forward, but with any activation: each thread applies it to its own rows."""
+def forward(
+    x: NDArray, W: NDArray, b: NDArray, window: Window, activation: int, y: NDArray,
+    pooled: NDArray | None = None, where: NDArray = NOWHERE,
+) -> None:  # fmt: skip
+    """As patches.forward, but with any activation: each thread applies it to its own rows, and pools them into `pooled`
+    if this is given (see pooling.pool_row; y then has even numbers of rows and columns)."""
     n, oh, ow, f = y.shape
-    parts = parts_for(n * oh, n * oh * ow * W.size)
+    pooled = y[:0] if pooled is None else pooled
+    units = n * oh // 2 if pooled.size else n * oh
+    parts = parts_for(units, n * oh * ow * W.size)
     group, window = _grouping(W.shape, window, ow, False)
     y = y.reshape(n, oh, ow // group, group * f)
-    share(parts, n * oh, _forward_part, x, W, b, window, group, activation, y)
+    share(parts, units, _forward_part, x, W, b, window, group, activation, y, pooled, where)
 
 
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
-    dW: NDArray, db: NDArray, dx: NDArray,
+    dW: NDArray, db: NDArray, dx: NDArray, where: NDArray = NOWHERE,
 ) -> None:  # fmt: skip
-    """As patches.backward, but with any activation."""
-    n, oh, ow, f = dy.shape
+    """As patches.backward, but with any activation, and dy may be the gradient of the pooled y (see `forward`)."""
+    n, oh, ow, f = y.shape
     parts = parts_for(n, 2 * n * oh * ow * W.size)
     group, window = _grouping(W.shape, window, ow, dx.size > 0)
-    shape = (n, oh, ow // group, group * f)
-    dy, y = dy.reshape(shape), y.reshape(shape)
+    y = y.reshape(n, oh, ow // group, group * f)
     dW_parts, db_parts = np.empty((parts, *dW.shape), x.dtype), np.empty((parts, *db.shape))
-    share(parts, n, _backward_part, dy, x, W, y, window, group, activation, dW_parts, db_parts, dx)
+    share(parts, n, _backward_part, dy, where, x, W, y, window, group, activation, dW_parts, db_parts, dx)
     for dW_part, db_part in zip(dW_parts, db_parts, strict=True):
         dW += dW_part
         db += db_part
@@ -162,9 +168,9 @@ def _turned(flat_W, sh, kh, run, f):
 
 
 @kernel()
-def _rows(oh, ow, f):
+def _rows(oh, ow, f, multiple):
     """The number of output rows to process at a time. (With few filters, the places of the pixels fill the cache.)"""
-    return max(1, min(oh, BUFFER // (ow * max(f, BLOCK))))
+    return max(multiple, min(oh, BUFFER // (ow * max(f, BLOCK))) // multiple * multiple)
 
 
 @kernel()
@@ -200,45 +206,54 @@ def _padded(source, image, p0, q0, rows, columns, target):
 
 
 @kernel()
-def _forward_part(part, x, W, b, window, group, activation, y):
-    """Compute this part's output rows, numbered across all images, with their activation.
+def _forward_part(part, x, W, b, window, group, activation, y, pooled, where):
+    """Compute this part's output rows, numbered across all images, with their activation, and pool them if wanted: the
+    part then counts pairs of rows.
 
     `window` is the common one of `group` pixels of y, which count as one pixel, as in the kernels below.
     """
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     c = W.shape[2]
     _, oh, ow, f = y.shape
-    width, run, rows = ((ow - 1) * sw + kw) * c, kw * c, _rows(oh, ow, f)
+    pair = 2 if pooled.size else 1
+    width, run, rows = ((ow - 1) * sw + kw) * c, kw * c, _rows(oh, ow, f, pair)
     flat_W, bias = _grouped(W, sw // group, group), np.zeros(f, x.dtype)
     for k in range(f if b.size else 0):
         bias[k] = b[k % b.size]
-    flat_y = y.reshape(-1)
+    flat_y, flat_pooled, flat_where = y.reshape(-1), pooled.reshape(-1), where.reshape(-1)
     strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
     windows, pixels = _places(rows, sh * width, ow, sw * c), _places(rows, ow * f, ow, f)
-    row = part.start
-    while row < part.stop:
+    row, stop = part.start * pair, part.stop * pair
+    while row < stop:
         i = row % oh
-        here = min(rows, oh - i, part.stop - row)
+        here = min(rows, oh - i, stop - row)
         _padded(x, row // oh, i * sh - top, -left, (here - 1) * sh + kh, width // c, strip)
         products(
             strip, 0, windows, width, 1, flat_W, 0, run * f, f, kh, run,
             bias, flat_y, row * ow * f, pixels, here * ow, f, False, activation == RELU,
         )  # fmt: skip
         smooth(flat_y, row * ow * f, here * ow * f, activation)
+        for r in range(row, row + here if pooled.size else row, 2):
+            pool_row(
+                flat_y, r * ow * f, ow * group, f // group, 2, flat_pooled, flat_where, r * ow * f // 4,
+                ow * group // 2, stop * ow * f // 4,
+            )  # fmt: skip
         row += here
 
 
 @kernel()
-def _backward_part(part, dy, x, W, y, window, group, activation, dW_parts, db_parts, dx):
+def _backward_part(part, dy, where, x, W, y, window, group, activation, dW_parts, db_parts, dx):
     """Write dx for this part's images, and the part's own dW and db (each unless empty)."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window
     dW, db = dW_parts[part.number], db_parts[part.number]
     _, h, _, c = x.shape
-    _, oh, ow, f = dy.shape
-    width, run, rows = ((ow - 1) * sw + kw) * c, kw * c, _rows(oh, ow, f)
+    _, oh, ow, f = y.shape
+    pair = 2 if dy.size != y.size else 1  # dy is that of the pooled rows, which a pair of rows becomes
+    width, run, rows = ((ow - 1) * sw + kw) * c, kw * c, _rows(oh, ow, f, pair)
     flat_W = _grouped(W, sw // group, group)
     turned_W = _turned(flat_W, sh, kh, run, f) if dx.size else flat_W
     flat_dy, flat_y, da = dy.reshape(-1), y.reshape(-1), np.zeros(rows * ow * f + BLOCK, x.dtype)
+    flat_where = where.reshape(-1)
     flat_dW = np.zeros(kh * run * f if dW.size else 0, x.dtype)
     sums = np.zeros((ow * f if ow * f <= MOST_SUMS else f) if db.size else 0)
     strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
@@ -251,7 +266,12 @@ def _backward_part(part, dy, x, W, y, window, group, activation, dW_parts, db_pa
         for i in range(0, oh, rows):
             here = min(rows, oh - i)
             at, size = (image * oh + i) * ow * f, here * ow * f
-            if activation == LINEAR:
+            if pair == 2:
+                for r in range(0, size, 2 * ow * f):
+                    spread_row(flat_dy, flat_where, (at + r) // 4, f // group, da, r, ow * group // 2, da.size)
+                if activation != LINEAR:
+                    times_slope(da, flat_y[at : at + size], activation, 0, da, 0, size)
+            elif activation == LINEAR:
                 copy(flat_dy, at, da, 0, size)
             else:
                 times_slope(flat_dy, flat_y, activation, at, da, 0, size)

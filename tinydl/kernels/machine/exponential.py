@@ -54,31 +54,51 @@ def exponential(typingctx, a):
         return None
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        (a,), bits = args, signature.args[0].bitwidth
-        (digits, bias, terms), real, whole = FORMATS[bits], a.type, ir.IntType(bits)
-        # This number has no digits left behind the point: adding it rounds a / ln 2 to k, and leaves k in the lowest
-        # bits of the sum. (A conversion to an integer would be undefined for NaN.)
-        rounder = real(1.5 * 2.0**digits)
-        sum_ = multiply_add(builder, a, real(float(1 / LN2)), rounder)
-        k = builder.fsub(sum_, rounder)
-        exponent = builder.sub(builder.bitcast(sum_, whole), builder.bitcast(rounder, whole))
-        # ln 2 in two parts: k times the first is exact
-        first = Fraction(math.floor(LN2 * 2 ** (digits // 2)), 2 ** (digits // 2))
-        r = multiply_add(builder, k, real(float(-first)), a)
-        r = multiply_add(builder, k, real(float(first - LN2)), r)
-        series = real(1 / math.factorial(terms))
-        for n in range(terms - 1, 1, -1):
-            series = multiply_add(builder, series, r, real(1 / math.factorial(n)))
-        less_one = multiply_add(builder, series, builder.fmul(r, r), r)
-
-        def power(exponent: Any) -> Any:
-            return builder.bitcast(builder.shl(builder.add(exponent, whole(bias)), whole(digits)), real)
-
-        half = builder.ashr(exponent, whole(1))
-        parts = less_one, power(half), power(builder.sub(exponent, half))
+        less_one, k = _reduced(builder, args[0], signature.args[0].bitwidth)
+        half = builder.ashr(k, k.type(1))
+        parts = less_one, _power(builder, half), _power(builder, builder.sub(k, half))
         return context.make_tuple(builder, signature.return_type, parts)
 
     return types.UniTuple(a, 3)(a), codegen
+
+
+@intrinsic
+def growth(typingctx, a):
+    """For kernels: e^r - 1 and 2^k, for 0 <= a <= 80. NaN stays NaN."""
+    if not isinstance(a, types.Float):
+        return None
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        less_one, k = _reduced(builder, args[0], signature.args[0].bitwidth)
+        return context.make_tuple(builder, signature.return_type, (less_one, _power(builder, k)))
+
+    return types.UniTuple(a, 2)(a), codegen
+
+
+def _reduced(builder: ir.IRBuilder, a: Any, bits: int) -> tuple[Any, Any]:
+    """LLVM code for e^r - 1 and the integer k."""
+    (digits, _, terms), real, whole = FORMATS[bits], a.type, ir.IntType(bits)
+    # This number has no digits left behind the point: adding it rounds a / ln 2 to k, and leaves k in the lowest
+    # bits of the sum. (A conversion to an integer would be undefined for NaN.)
+    rounder = real(1.5 * 2.0**digits)
+    sum_ = multiply_add(builder, a, real(float(1 / LN2)), rounder)
+    k = builder.fsub(sum_, rounder)
+    # ln 2 in two parts: k times the first is exact
+    first = Fraction(math.floor(LN2 * 2 ** (digits // 2)), 2 ** (digits // 2))
+    r = multiply_add(builder, k, real(float(-first)), a)
+    r = multiply_add(builder, k, real(float(first - LN2)), r)
+    series = real(1 / math.factorial(terms))
+    for n in range(terms - 1, 1, -1):
+        series = multiply_add(builder, series, r, real(1 / math.factorial(n)))
+    less_one = multiply_add(builder, series, builder.fmul(r, r), r)
+    return less_one, builder.sub(builder.bitcast(sum_, whole), builder.bitcast(rounder, whole))
+
+
+def _power(builder: ir.IRBuilder, k: Any) -> Any:
+    """LLVM code for 2^k, the number whose exponent is k and whose fraction is 0."""
+    digits, bias, _ = FORMATS[k.type.width]
+    real = ir.FloatType() if k.type.width == 32 else ir.DoubleType()
+    return builder.bitcast(builder.shl(builder.add(k, k.type(bias)), k.type(digits)), real)
 
 
 def finish(y: NDArray, activation: int) -> None:
@@ -118,7 +138,8 @@ def exponentials(y):
         y[k] = _decay(y[k], least, one)
 
 
-@kernel(error_model="numpy")  # omits the tests for division by 0: no divisor below is less than 1
+# The options omit tests for division by 0, as no divisor is less than 1, and allow sums of products to be rounded once.
+@kernel(error_model="numpy", fastmath={"contract"})
 def smooth(y, at, size, activation):
     """Replace `size` numbers of a flat array, from y[at] on, by their sigmoid or tanh; ignore other activations."""
     first, zero, one, two = np.uintp(at), y.dtype.type(0), y.dtype.type(1), y.dtype.type(2)
@@ -132,8 +153,8 @@ def smooth(y, at, size, activation):
         flat = y.dtype.type(FLAT)
         for k in range(np.uintp(size)):
             a = y[first + k]
-            above = -a if a < zero else a
+            above = abs(a)
             above = flat if above > flat else above
-            less_one, power, rest = exponential(above + above)
-            t = power * rest * less_one + (power * rest - one)
-            y[first + k] = (-t if a < zero else t) / (t + two)
+            less_one, power = growth(above + above)
+            t = power * less_one + (power - one)
+            y[first + k] = math.copysign(t / (t + two), a)

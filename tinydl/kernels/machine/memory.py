@@ -24,8 +24,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .compile import kernel
 
-LARGE = 1 << 18  # bytes; the C library keeps the memory of smaller arrays, but may return that of larger ones
-ALIGNED = 1 << 14  # bytes; smaller arrays are not worth the microsecond that it takes to align them
+REUSED = 1 << 14  # bytes; for smaller arrays, the time for finding a block would count
 KEPT = 2 << 30  # bytes in all blocks; above this limit, free blocks are returned to the system
 SLACK = 1.25  # the largest ratio of a block's size to the size requested
 LINE = 64  # bytes in a cache line, to which arrays are aligned
@@ -68,22 +67,16 @@ _FREE = _references(_new(1))  # the number of references to the memory of a bloc
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
     """Like np.empty, but reuses memory: for arrays that are created and dropped in every batch."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size < ALIGNED:
+    if size < REUSED:
         return np.empty(shape, dtype)
-    if size >= LARGE:
-        with _lock:
-            found = _smallest_free(size)
-            if found is None:
-                if sum(length * len(blocks) for length, blocks in _blocks.items()) + size > KEPT:
-                    _drop_free()
-                found = _new(size)
-                _blocks.setdefault(size, []).append(found)
-            return _array_in(found, shape, dtype)  # before another thread finds the block
-    return _array_in(_new(size), shape, dtype)
-
-
-def _array_in(block: Block, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
-    return np.ndarray(shape, dtype, block.memory, block.start)
+    with _lock:
+        found = _smallest_free(size)
+        if found is None:
+            if sum(length * len(blocks) for length, blocks in _blocks.items()) + size > KEPT:
+                _drop_free()
+            found = _new(size)
+            _blocks.setdefault(size, []).append(found)
+        return np.ndarray(shape, dtype, found.memory, found.start)  # before another thread finds the block
 
 
 def zeros(size: int, dtype: DTypeLike) -> NDArray:
@@ -108,7 +101,10 @@ def release() -> None:
 
 
 def _smallest_free(size: int) -> Block | None:
-    for length in sorted(length for length in _blocks if size <= length <= SLACK * size):
+    for block in _blocks.get(size, ()):  # looked at first: every step asks for the same sizes
+        if _references(block) == _FREE:
+            return block
+    for length in sorted(length for length in _blocks if size < length <= SLACK * size):
         for block in _blocks[length]:
             if _references(block) == _FREE:
                 return block

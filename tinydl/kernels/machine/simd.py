@@ -150,7 +150,7 @@ def register_product(heights: Sequence[int], vectors: int) -> Callable[..., None
         lanes = VECTOR // size
 
         def codegen(context, builder, signature, args):
-            values = _data(context, builder, signature, args)
+            values = pointers(context, builder, signature, args)
             height, first, a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length, *results = values
             bias, bias_at, c, c_at, c_rows, width, add, relu = results
             vector = ir.VectorType(context.get_value_type(signature.args[2].dtype), lanes)
@@ -247,17 +247,17 @@ def window_sum(typingctx, x, at, rows, down, columns, across, scale, y, to, coun
     """
 
     def codegen(context, builder, signature, args):
-        x, at, rows, down, columns, across, scale, y, to, count = _data(context, builder, signature, args)
-        size, vector = _vector_of(context, signature.args[0])
+        x, at, rows, down, columns, across, scale, y, to, count = pointers(context, builder, signature, args)
+        size, vector = vector_of(context, signature.args[0])
         total = cgutils.alloca_once(builder, vector)
 
         def block(k: Any, left: Any) -> None:
             builder.store(ir.Constant(vector, None), total)
             with _window(builder, rows, down, columns, across) as offset:
-                value = load(builder, _vector_at(builder, x, vector, at, offset, k), size, left)
+                value = load(builder, vector_at(builder, x, vector, at, offset, k), size, left)
                 builder.store(builder.fadd(builder.load(total), value), total)
             mean = builder.fmul(builder.load(total), splat(builder, scale, vector.count))
-            store(builder, mean, _vector_at(builder, y, vector, to, k), size, left)
+            store(builder, mean, vector_at(builder, y, vector, to, k), size, left)
 
         _by_vectors(builder, count, vector.count, block)
         return context.get_dummy_value()
@@ -271,12 +271,12 @@ def copy_vectors(typingctx, source, at, target, to, count):
     """For kernels: target[to + k] = source[at + k] for k < count, for short rows (see `add_bias`)."""
 
     def codegen(context, builder, signature, args):
-        source, at, target, to, count = _data(context, builder, signature, args)
-        size, vector = _vector_of(context, signature.args[0])
+        source, at, target, to, count = pointers(context, builder, signature, args)
+        size, vector = vector_of(context, signature.args[0])
 
         def block(k: Any, left: Any) -> None:
-            numbers = load(builder, _vector_at(builder, source, vector, at, k), size, left)
-            store(builder, numbers, _vector_at(builder, target, vector, to, k), size, left)
+            numbers = load(builder, vector_at(builder, source, vector, at, k), size, left)
+            store(builder, numbers, vector_at(builder, target, vector, to, k), size, left)
 
         _by_vectors(builder, count, vector.count, block)
         return context.get_dummy_value()
@@ -293,13 +293,13 @@ def add_bias(typingctx, y, at, b, b_at, count, relu):
     """
 
     def codegen(context, builder, signature, args):
-        y, at, b, b_at, count, relu = _data(context, builder, signature, args)
-        size, vector = _vector_of(context, signature.args[0])
+        y, at, b, b_at, count, relu = pointers(context, builder, signature, args)
+        size, vector = vector_of(context, signature.args[0])
         none = ir.Constant(vector, None)
 
         def block(k: Any, left: Any) -> None:
-            place = _vector_at(builder, y, vector, at, k)
-            bias = load(builder, _vector_at(builder, b, vector, b_at, k), size, left)
+            place = vector_at(builder, y, vector, at, k)
+            bias = load(builder, vector_at(builder, b, vector, b_at, k), size, left)
             total = builder.fadd(load(builder, place, size, left), bias)
             negative = builder.fcmp_ordered("<", total, none)  # false for NaN, which therefore passes through
             positive = builder.select(negative, none, total)
@@ -324,13 +324,13 @@ def stream_row_gradients(typingctx, rows, x, x_at, x_step, da, units, W, dW, at,
     """
 
     def codegen(context, builder, signature, args):
-        rows, x, x_at, x_step, da, units, W, dW, at, dx = _data(context, builder, signature, args)
-        size, vector = _vector_of(context, signature.args[1])
+        rows, x, x_at, x_step, da, units, W, dW, at, dx = pointers(context, builder, signature, args)
+        size, vector = vector_of(context, signature.args[1])
         lanes, n = vector.count, units.type
         chains = UNITS // lanes
 
         def place(base: Any, *distances: Any) -> Any:
-            return _vector_at(builder, base, vector, *distances)
+            return vector_at(builder, base, vector, *distances)
 
         def row(count: int) -> None:
             numbers = [builder.add(x_at, builder.mul(x_step, n(r))) for r in range(count)]
@@ -380,14 +380,14 @@ def window_spread(typingctx, dy, at, scale, dx, to, rows, down, columns, across,
     """For kernels: the transpose of window_sum, dx[to + p down + q across + k] = scale dy[at + k]; with `add`, +=."""
 
     def codegen(context, builder, signature, args):
-        dy, at, scale, dx, to, rows, down, columns, across, count, add = _data(context, builder, signature, args)
-        size, vector = _vector_of(context, signature.args[0])
+        dy, at, scale, dx, to, rows, down, columns, across, count, add = pointers(context, builder, signature, args)
+        size, vector = vector_of(context, signature.args[0])
 
         def block(k: Any, left: Any) -> None:
-            gradient = load(builder, _vector_at(builder, dy, vector, at, k), size, left)
+            gradient = load(builder, vector_at(builder, dy, vector, at, k), size, left)
             part = builder.fmul(gradient, splat(builder, scale, vector.count))
             with _window(builder, rows, down, columns, across) as offset:
-                place = _vector_at(builder, dx, vector, to, offset, k)
+                place = vector_at(builder, dx, vector, to, offset, k)
                 with builder.if_else(add) as (then, otherwise):
                     with then:
                         store(builder, builder.fadd(load(builder, place, size, left), part), place, size, left)
@@ -401,7 +401,7 @@ def window_spread(typingctx, dy, at, scale, dx, to, rows, down, columns, across,
     return types.void(dy, n, dy.dtype, dx, n, n, n, n, n, n, types.boolean), codegen
 
 
-def _data(context: Any, builder: ir.IRBuilder, signature: Any, args: Sequence[Any]) -> list[Any]:
+def pointers(context: Any, builder: ir.IRBuilder, signature: Any, args: Sequence[Any]) -> list[Any]:
     """The arguments of an intrinsic, with a pointer to its numbers in place of each array."""
     return [
         context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
@@ -409,13 +409,13 @@ def _data(context: Any, builder: ir.IRBuilder, signature: Any, args: Sequence[An
     ]
 
 
-def _vector_of(context: Any, array: Any) -> tuple[int, ir.VectorType]:
+def vector_of(context: Any, array: Any) -> tuple[int, ir.VectorType]:
     """The size of an array's numbers in bytes, and the type of a vector of them."""
     size = array.dtype.bitwidth // 8
     return size, ir.VectorType(context.get_value_type(array.dtype), VECTOR // size)
 
 
-def _vector_at(builder: ir.IRBuilder, base: Any, vector: Any, *distances: Any) -> Any:
+def vector_at(builder: ir.IRBuilder, base: Any, vector: Any, *distances: Any) -> Any:
     """LLVM code for a pointer to the vector that begins at the sum of the distances."""
     for distance in distances:
         base = builder.gep(base, [distance])

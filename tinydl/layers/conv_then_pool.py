@@ -1,0 +1,89 @@
+"""ConvThenPool: a Conv2D and the pooling layer after it, computed together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from numpy.typing import NDArray
+
+from .. import kernels
+from ..kernels import Window, compiled_as
+from ..layer import Layer
+from . import conv, pooling
+from .conv import Conv2D
+from .pooling import AveragePool2D, MaxPool2D, Pool2D
+
+
+class ConvThenPool:
+    """A Conv2D and the pooling layer after it. Both keep what they would keep by themselves, with the same bits.
+
+    Forward and backward are those of the two layers. Together they need fewer passes over memory: a row of y is pooled
+    while it is in the cache, and dL/dy, of which pooling makes four numbers from one, is never written to memory.
+    """
+
+    def __init__(self, conv: Conv2D, pool: Pool2D) -> None:
+        self.conv, self.pool = conv, pool
+        self.label = pool.label
+
+    def forward(self, x: NDArray, training: bool = False) -> NDArray:
+        conv, pool = self.conv, self.pool
+        x, largest = conv.as_input(x), type(pool) is MaxPool2D
+        given = x, conv.params["W"], conv.params.get("b"), conv._window, conv._code
+        y, pooled, where = conv2d_pool_forward(*given, pool._window, largest)
+        conv._x, conv._y = x, y
+        pool._y, pool._x_shape = pooled, y.shape
+        if isinstance(pool, MaxPool2D):
+            pool._where = where
+        return pooled
+
+    def backward(self, dpooled: NDArray) -> NDArray:
+        conv, pool = self.conv, self.pool
+        dpooled = pool.as_gradient(dpooled, pool._y)
+        where = pool._where if isinstance(pool, MaxPool2D) else None
+        W, grads = conv.params["W"], conv.grads if conv.trainable else {}
+        given = conv._x, W, conv._y, conv._window, conv._code, grads.get("W"), grads.get("b"), conv.input_gradient
+        dx = conv2d_pool_backward(dpooled, where, pool._window, *given)
+        if conv._kernel_regularizer is not None:
+            conv._add_regularization()
+        return dx
+
+
+def paired(layers: Sequence[Layer]) -> list[Layer | ConvThenPool]:
+    """The layers, with a ConvThenPool in place of each such pair whose methods are ours (see `replaced`)."""
+    passes: list[Layer | ConvThenPool] = []
+    for layer in layers:
+        before = passes[-1] if passes else None
+        pools = type(layer) is MaxPool2D or type(layer) is AveragePool2D
+        if pools and type(before) is Conv2D and not (replaced(layer) or replaced(before)):
+            passes[-1] = ConvThenPool(before, cast(Pool2D, layer))
+        else:
+            passes.append(layer)
+    return passes
+
+
+def replaced(layer: Layer) -> bool:
+    """Whether a user, or a listener such as study/recorder.py, has put another method in the place of the class's."""
+    return "forward" in vars(layer) or "backward" in vars(layer)
+
+
+@compiled_as(kernels.convolution.pooled_forward)
+def conv2d_pool_forward(
+    x: NDArray, W: NDArray, b: NDArray | None, window: Window, activation: int, pool: Window, largest: bool
+) -> tuple[NDArray, NDArray, NDArray | None]:
+    """The result y of conv2d_forward, pooled y, and the places of its maxima: None if not the `largest` but means."""
+    y = conv.conv2d_forward(x, W, b, window, activation)
+    return (y, *pooling.max_pool_forward(y, pool)) if largest else (y, pooling.average_pool_forward(y, pool), None)
+
+
+@compiled_as(kernels.convolution.pooled_backward)
+def conv2d_pool_backward(
+    dpooled: NDArray, where: NDArray | None, pool: Window, x: NDArray, W: NDArray, y: NDArray, window: Window,
+    activation: int, dW: NDArray | None, db: NDArray | None, need_dx: bool,
+) -> NDArray:  # fmt: skip
+    """Add to dW and db, as conv2d_backward does, and return dx. `where` is None for means."""
+    if where is None:
+        dy = pooling.average_pool_backward(dpooled, y.shape, pool)
+    else:
+        dy = pooling.max_pool_backward(dpooled, where, y.shape, pool)
+    return conv.conv2d_backward(dy, x, W, y, window, activation, dW, db, need_dx)
