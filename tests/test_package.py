@@ -19,6 +19,7 @@ INTERNAL = {
     "commands",
     "config",
     "files",
+    "finite",
     "interrupts",
     "keywords",
     "layer",

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import arguments
+from ..finite import all_finite
 
 Shape = tuple[int, ...]
 # The complex step uses complex arrays; the compiled kernels need the machine's byte order, which these types have.
@@ -158,7 +159,7 @@ def as_finite(owner: str, name: str, values: NDArray, dtype: DTypeLike) -> NDArr
     """Return `values` as a contiguous array of `dtype`; raise for NaN, infinity, and numbers too large for it."""
     with np.errstate(over="ignore"):  # such a number becomes infinite
         array = np.ascontiguousarray(values, dtype=dtype)
-    if not np.isfinite(array).all():
+    if not all_finite(array):
         finite(owner, name, values)
         place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
         got = f"{values[place]!s} in row {place[0]}"

@@ -24,13 +24,13 @@ from safetensors import SafetensorError, safe_open
 from .. import arguments
 from .. import layers as _layers
 from ..files import PathLike, destination, write_whole
+from ..finite import all_finite
 from ..layer import Layer
 from ..network import Network, NetworkInTraining
 from ..optimizers import Optimizer
 from ..regularizers import REGULARIZERS, Regularizer
 from . import arrays_on_disk, compiled, file_limits
 from .configs import arguments_of, create, object_to_config
-from .dense import all_finite
 
 AnyModel = TypeVar("AnyModel", bound=NetworkInTraining)
 FORMAT = 1

@@ -1,15 +1,11 @@
-"""Checks of arrays: that one is plain, no mask, sparse array or mapping, and that its entries are finite."""
+"""A check that an array is plain: no mask, sparse array or mapping."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-PIECE = 1 << 16  # entries looked at together, because these stay in the processor's cache
 
 
 def check_dense(method: str, name: str, values: Any) -> None:
@@ -29,13 +25,3 @@ def check_dense(method: str, name: str, values: Any) -> None:
         mend = f"its entries have the shapes {shapes}: pass x and y apart, or np.concatenate for more rows"
     if mend:
         raise ValueError(f"{method}: {name} must be a plain array, got a {type(values).__name__}: {mend}")
-
-
-def all_finite(array: NDArray) -> bool:
-    """Whether every entry is finite. If the sum of squares is, all are; otherwise, entries are looked at in pieces,
-    since np.isfinite allocates an array as large as its argument."""
-    flat = array.reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if flat.dtype.char in "fd" and math.isfinite(np.dot(flat, flat)):
-            return True
-    return all(np.isfinite(flat[start : start + PIECE]).all() for start in range(0, flat.size, PIECE))

@@ -19,6 +19,7 @@ from ..batches import Batches
 from ..callbacks import Callback, LearningRateScheduler, ProgressBar, ReduceLROnPlateau
 from ..callbacks import __all__ as callback_names
 from ..callbacks.base import check_methods
+from ..finite import all_finite
 from ..layer import Layer, Shape
 from ..layers import AuxiliaryHead, Container, Conv2D
 from ..layers.pooling import Pool2D
@@ -27,7 +28,7 @@ from ..losses import BinaryCrossEntropy, Huber, Loss, MeanAbsoluteError, MeanSqu
 from ..metrics import METRICS, OF_QUESTIONS, Metric, named, of_questions
 from ..network import Network
 from .by_name import KERAS_NAME
-from .dense import all_finite, check_dense
+from .dense import check_dense
 from .ends import applied_by, last_activation
 from .weights import weights_of_rows
 
