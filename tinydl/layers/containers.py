@@ -158,6 +158,7 @@ class Sequential(Container):
     Backward   dL/dx = J_1.T (... J_(k-1).T (J_k.T dy)): from last to first, each layer turns the gradient at its
                output into the gradient at its input. Passing one vector through the k products costs about two forward
                passes; multiplying the Jacobians themselves would cost far more.
+    Edge       a Conv2D and the pooling layer after it are computed together, to the same bits (conv_then_pool.py)
     Raises     ValueError, naming both layers, if the shapes of two neighboring layers do not match
     Check      check_layer(Sequential([Dense(4, "tanh"), Dense(2)]), x=(5, 3))
     """

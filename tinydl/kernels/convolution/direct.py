@@ -46,7 +46,7 @@ def forward(
     pooled: NDArray | None = None, where: NDArray = NOWHERE,
 ) -> None:  # fmt: skip
     """As patches.forward, but with any activation: each thread applies it to its own rows, and pools them into `pooled`
-    if this is given (see pooling.pool_row; y then has even numbers of rows and columns)."""
+    if this is given (by machine/pairs.py; y then has even numbers of rows and columns)."""
     n, oh, ow, f = y.shape
     pooled = y[:0] if pooled is None else pooled
     units = n * oh // 2 if pooled.size else n * oh
