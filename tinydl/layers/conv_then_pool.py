@@ -52,8 +52,7 @@ class ConvThenPool:
 def paired(layers: Sequence[Layer]) -> list[Layer | ConvThenPool]:
     """The layers, with a ConvThenPool in place of each such pair whose methods are ours (see `replaced`)."""
     passes: list[Layer | ConvThenPool] = []
-    for layer in layers:
-        before = passes[-1] if passes else None
+    for before, layer in zip([None, *layers], layers, strict=False):
         pools = type(layer) is MaxPool2D or type(layer) is AveragePool2D
         if pools and type(before) is Conv2D and not (replaced(layer) or replaced(before)):
             passes[-1] = ConvThenPool(before, cast(Pool2D, layer))

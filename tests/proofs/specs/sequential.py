@@ -87,6 +87,13 @@ SPEC = LayerSpec(
     composite=True,
     telling=[
         *at((3, 3), Sequential([Dense(3, "tanh"), ActivityL1(0.2), Dropout(0.3), Dense(3), Tanh()])),
+        *at(
+            (2, 6, 6, 1),
+            Sequential([
+                Conv2D(2, 3, activation="tanh"), AveragePool2D(2), MaxPool2D((2, 1)), Conv2D(2, 1), AveragePool2D((1, 2)),
+                Conv2D(3, 1), Flatten(),
+            ]),
+        ),
         *at((3, 3), Lowest(learning_from(1, [Tanh(), Dense(2), Dense(3)]), normal(3, 2))),
     ],
     usual=LayerCase(Sequential([Dense(40, "tanh"), Dropout(0.3), Dense(10)]), (32, 30)),
