@@ -18,8 +18,12 @@ from .pooling import AveragePool2D, MaxPool2D, Pool2D
 class ConvThenPool:
     """A Conv2D and the pooling layer after it. Both keep what they would keep by themselves, with the same bits.
 
-    Forward and backward are those of the two layers. Together they need fewer passes over memory: a row of y is pooled
-    while it is in the cache, and dL/dy, of which pooling makes four numbers from one, is never written to memory.
+    Forward    y = f(conv(x, W) + b), then the pooled y: of each window the largest entry, or the mean
+    Backward   dy = J_pool.T dpooled, then dW, db and dx from dy, as in Conv2D
+
+    A convolution of few channels (kernels/convolution/direct.py) with 2x2 windows side by side needs fewer passes over
+    memory in this way: a row of y is pooled while it is in the cache, and dy, of which pooling makes four numbers from
+    one, is never written to memory. Other convolutions and windows are computed one after the other.
     """
 
     def __init__(self, conv: Conv2D, pool: Pool2D) -> None:
@@ -33,17 +37,15 @@ class ConvThenPool:
         y, pooled, where = conv2d_pool_forward(*given, pool._window, largest)
         conv._x, conv._y = x, y
         pool._y, pool._x_shape = pooled, y.shape
-        if isinstance(pool, MaxPool2D):
-            pool._where = where
+        pool._where = where
         return pooled
 
     def backward(self, dpooled: NDArray) -> NDArray:
         conv, pool = self.conv, self.pool
         dpooled = pool.as_gradient(dpooled, pool._y)
-        where = pool._where if isinstance(pool, MaxPool2D) else None
         W, grads = conv.params["W"], conv.grads if conv.trainable else {}
         given = conv._x, W, conv._y, conv._window, conv._code, grads.get("W"), grads.get("b"), conv.input_gradient
-        dx = conv2d_pool_backward(dpooled, where, pool._window, *given)
+        dx = conv2d_pool_backward(dpooled, pool._where, pool._window, *given)
         if conv._kernel_regularizer is not None:
             conv._add_regularization()
         return dx

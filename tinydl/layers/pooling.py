@@ -21,6 +21,7 @@ class Pool2D(Layer):
 
     needs_build = True
     _x_shape: tuple[int, ...]
+    _where: Any = None  # the places of the maxima, from MaxPool2D's first forward pass on
 
     def __init__(
         self, pool_size: int | tuple[int, int] = 2, strides: int | tuple[int, int] | None = None,
@@ -62,8 +63,6 @@ class MaxPool2D(Pool2D):
                 would hold only padding
     Check       check_layer(MaxPool2D(2), x=(2, 4, 6, 3))
     """
-
-    _where: Any = None  # None until the first forward pass
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
         x = self.as_input(x)
