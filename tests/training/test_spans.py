@@ -259,8 +259,8 @@ def test_the_bar_counts_all_batches(counter: Counter, monkeypatch: pytest.Monkey
         def set_postfix(self, figures: Any, refresh: bool) -> None: ...
 
     monkeypatch.setattr(progress_bar, "_bar", lambda *ignored: Bar())
-    monkeypatch.setattr(spans, "STEPS", 4)
     model = regressor()
+    monkeypatch.setattr(spans, "CALL", 4 * 16 * model.parameters.size)
     model.compile(Adam(), MeanSquaredError())
     model.fit(X, Y, epochs=2, batch_size=16, verbose=0, callbacks=[ProgressBar()])
     assert counter.steps == 2 * 19
@@ -321,7 +321,7 @@ def test_a_run_saved_between_spans_is_continued_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = trained(regressor(), Adam(), X, Y, False, epochs=3, batch_size=16)
-    monkeypatch.setattr(spans, "STEPS", 4)
+    monkeypatch.setattr(spans, "CALL", 4 * 16 * regressor().parameters.size)
     take, path = spans.Spans._take, tmp_path / "run.safetensors"
     for kill_after in (1, 7, 12):  # inside the first, the second and the third epoch
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The Dense layer: matrix products, with bias and relu applied in one pass over the result.
+"""The Dense layer: matrix products, which add the bias and apply relu to the numbers that they still hold.
 
 A layer takes one call from Python, x @ W and x @ W + b need no temporary arrays, the products themselves accumulate
 gradients, and large layers are divided among threads: forward by columns of W and backward by rows of W, in multiples
@@ -16,7 +16,7 @@ from .machine.compile import kernel
 from .machine.exponential import finish
 from .machine.loops import add_column_sums, bias_and_relu, times_slope
 from .machine.memory import empty
-from .machine.product import DEEP, Rows, matmul, product
+from .machine.product import DEEP, MISMATCH, Rows, affine, matmul, product
 from .machine.registers import VECTOR
 from .machine.simd import MOST_ROWS, UNITS, fence, stream_row_gradients
 from .machine.threads import WORTH_SHARING, parts_for, share
@@ -92,8 +92,13 @@ def _is_tall(x: NDArray, W: NDArray) -> bool:
 def _affine(x, W, b, relu):
     """relu(x @ W + b)."""
     y = np.empty((x.shape[0], W.shape[1]), x.dtype)
-    matmul(False, False, x, W, False, y)
-    bias_and_relu(y.reshape(-1), 0, x.shape[0], W.shape[1], b, 0, relu)
+    (n, inputs), units = x.shape, W.shape[1]
+    if W.shape[0] != inputs or (b.size and b.size != units):
+        raise ValueError(MISMATCH)
+    affine(
+        (n, units, inputs), x.reshape(-1), Rows(0, inputs), W.reshape(-1), Rows(0, units), b, 0, relu, y.reshape(-1),
+        Rows(0, units),
+    )  # fmt: skip
     return y
 
 
@@ -112,26 +117,24 @@ def _affine_part(part, x, W, b, relu, y):
     flat_y = y.reshape(-1)
     if n <= FEW:
         _few_rows(x, W, start, stop, y)
+        for i in range(n):
+            bias_and_relu(flat_y, i * units + start, 1, stop - start, b, start, relu)
     else:
         in_W = Rows(start, units)  # for both W and y
-        product(
-            False, False, (n, stop - start, inputs), x.reshape(-1), Rows(0, inputs), W.reshape(-1), in_W, False, flat_y,
-            in_W,
-        )  # fmt: skip
-    for i in range(n):
-        bias_and_relu(flat_y, i * units + start, 1, stop - start, b, start, relu)
+        affine(
+            (n, stop - start, inputs), x.reshape(-1), Rows(0, inputs), W.reshape(-1), in_W, b, start, relu, flat_y, in_W
+        )
 
 
 @kernel()
 def _affine_rows(part, x, W, b, relu, y):
     """Write this part's rows of relu(x @ W + b) into y."""
     inputs, units = W.shape
-    rows, flat_y, to = part.stop - part.start, y.reshape(-1), part.start * units
-    product(
-        False, False, (rows, units, inputs), x.reshape(-1), Rows(part.start * inputs, inputs), W.reshape(-1),
-        Rows(0, units), False, flat_y, Rows(to, units),
+    rows = part.stop - part.start
+    affine(
+        (rows, units, inputs), x.reshape(-1), Rows(part.start * inputs, inputs), W.reshape(-1), Rows(0, units), b, 0,
+        relu, y.reshape(-1), Rows(part.start * units, units),
     )  # fmt: skip
-    bias_and_relu(flat_y, to, rows, units, b, 0, relu)
 
 
 @kernel()

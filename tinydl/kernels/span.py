@@ -18,8 +18,8 @@ from .losses import _mean_squared_error
 from .machine.codes import LINEAR, RELU
 from .machine.compile import kernel
 from .machine.exponential import smooth
-from .machine.loops import add_column_sums, bias_and_relu, times_slope
-from .machine.product import Rows, product
+from .machine.loops import add_column_sums, times_slope
+from .machine.product import Rows, affine, product, product_through_relu
 from .machine.registers import VECTOR
 from .machine.simd import copy_vectors, prefetch
 from .optimizers import _adam, _rmsprop, _sgd
@@ -31,8 +31,7 @@ SGD, RMSPROP, ADAM = 0, 1, 2
 def _gather(source, order, start, rows, width, target):
     """Copy the rows order[start:start + rows] of a matrix of `width` columns, in whole vectors where there is room: the
     next row overwrites the excess."""
-    lanes = VECTOR // source.itemsize
-    whole = -(-width // lanes) * lanes
+    whole = _whole(source, width)
     for r in range(rows):
         at, to = order[start + r] * width, r * width
         count = whole if at + whole <= source.size and to + whole <= rows * width else width
@@ -40,17 +39,31 @@ def _gather(source, order, start, rows, width, target):
 
 
 @kernel(inline="always")
+def _whole(source, width):
+    """The numbers in the whole vectors that a row fills or begins."""
+    lanes = VECTOR // source.itemsize
+    return -(-width // lanes) * lanes
+
+
+@kernel(inline="always")
 def _fetch(x, y, order, start, rows, width, width_of_y):
     """Begin to load rows that the next step will gather. Shuffled rows come from anywhere in memory: waiting for each
     of them in turn would take as long as all the rest of a small step. A few are asked for at a time, because the
     processor waits once some twenty lines of memory are on their way. Returns the next row to begin with."""
-    line, stop = 64 // x.itemsize, min(start + rows, order.size)
+    stop = min(start + rows, order.size)
     for r in range(start, stop):
-        for j in range(0, width + line - 1, line):
-            prefetch(x, order[r] * width + min(j, width - 1))
-        for j in range(0, width_of_y + line - 1 if y.size else 0, line):
-            prefetch(y, order[r] * width_of_y + min(j, width_of_y - 1))
+        _fetch_row(x, order[r], width)
+        if y.size:
+            _fetch_row(y, order[r], width_of_y)
     return stop
+
+
+@kernel(inline="always")
+def _fetch_row(source, row, width):
+    """Begin to load all that `_gather` reads of a row: up to three cache lines for two lines of numbers."""
+    line, last = 64 // source.itemsize, _whole(source, width) - 1
+    for j in range(0, last + line, line):
+        prefetch(source, row * width + min(j, last))
 
 
 @kernel()
@@ -71,7 +84,7 @@ def steps(
     """
     layers = W_at.size
     last = y_at[layers]
-    none, few = params[:0], -(-batch_size // (4 * layers - 1))  # rows for `_fetch`, which is called so often
+    none, few = params[:0], -(-batch_size // (4 * layers + 1))  # rows for `_fetch`, which is called so often
     sums = np.empty(widths.max())
     for step in range(count):
         first = start + step * batch_size
@@ -81,14 +94,13 @@ def steps(
         for layer in range(layers):
             coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
             inputs, units, to = widths[layer], widths[layer + 1], y_at[layer + 1]
-            product(
-                False, False, (n, units, inputs), values, Rows(y_at[layer], inputs), params, Rows(W_at[layer], units),
-                False, values, Rows(to, units),
-            )  # fmt: skip
-            coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
             b = none if b_at[layer] < 0 else params
-            bias_and_relu(values, to, n, units, b, b_at[layer], activations[layer] == RELU)
+            affine(
+                (n, units, inputs), values, Rows(y_at[layer], inputs), params, Rows(W_at[layer], units), b, b_at[layer],
+                activations[layer] == RELU, values, Rows(to, units),
+            )  # fmt: skip
             smooth(values, to, n * units, activations[layer])
+        coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
         size = n * widths[layers]
         predicted = values[last : last + size]
         if y.size:
@@ -104,12 +116,13 @@ def steps(
             layer = layers - 1 - back
             coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
             inputs, units, at = widths[layer], widths[layer + 1], y_at[layer + 1]
-            if activations[layer] != LINEAR:
+            if activations[layer] != LINEAR and (back == 0 or activations[layer] != RELU):  # see below
                 times_slope(da, values[at : at + n * units], activations[layer], 0, da, 0, n * units)
             product(
                 True, False, (inputs, units, n), values, Rows(y_at[layer], inputs), da, Rows(0, units), False, grads,
                 Rows(W_at[layer], units),
             )  # fmt: skip
+            coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
             if b_at[layer] >= 0:
                 sums[:units] = 0.0
                 add_column_sums(da, 0, n, units, sums)
@@ -117,11 +130,14 @@ def steps(
                     grads[b_at[layer] + j] = sums[j]
             if layer:
                 coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
-                product(
-                    False, True, (n, inputs, units), da, Rows(0, units), params, Rows(W_at[layer], units), False, other,
-                    Rows(0, inputs),
-                )  # fmt: skip
+                sizes, in_da, in_W = (n, inputs, units), Rows(0, units), Rows(W_at[layer], units)
+                if activations[layer - 1] == RELU:
+                    before = values[y_at[layer] : y_at[layer] + n * inputs]
+                    product_through_relu(sizes, da, in_da, params, in_W, before, other, Rows(0, inputs))
+                else:
+                    product(False, True, sizes, da, in_da, params, in_W, False, other, Rows(0, inputs))
                 da, other = other, da
+        coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
         for part in range(len(decays)):
             lo, hi = parts[part, 0], parts[part, 1]
             p, g, decay = params[lo:hi], grads[lo:hi], decays[part]

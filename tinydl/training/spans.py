@@ -1,4 +1,4 @@
-"""Spans: steps of a small chain of Dense layers that are taken in compiled code, some hundred at a time.
+"""Spans: steps of a small chain of Dense layers that are taken in compiled code, many at a time.
 
 In a network as small as the autoencoders', most of the time of a step is spent on the way from one layer to the next.
 Where nothing has to happen in Python between two batches, `kernels.span.steps` takes the steps instead of the layers,
@@ -32,7 +32,9 @@ from .sources import Drawn, Feed, Rows
 from .vector import offset
 
 WORTH_LAYERS = 3e7  # multiply-adds of a layer's backward pass, above which two threads are faster than spans
-STEPS = 512  # of one compiled call: a few milliseconds, after which Ctrl-C and the progress bar have their turn
+# Parameters times rows of one compiled call, after which Ctrl-C and the progress bar have their turn: some 50 ms. It
+# takes a third of a millisecond to get there and back.
+CALL = 4e8
 RULES: dict[type[Optimizer], int] = {SGD: span.SGD, RMSprop: span.RMSPROP, Adam: span.ADAM}
 
 
@@ -49,6 +51,7 @@ class Spans:
         self.activations = np.array([layer._code for layer in layers])
         self.y_at = np.concatenate([[0], np.cumsum(self.widths[:-1] * batch)])
         self.values = np.empty(self.widths.sum() * batch, parameters.dtype)
+        self.steps = max(1, int(CALL / (parameters.size * batch)))
         largest = self.widths.max() * batch
         self.da, self.other, self.targets = (np.empty(largest, parameters.dtype) for _ in range(3))
 
@@ -82,7 +85,7 @@ class Spans:
         while place.batches <= last:
             yield (*data.take(order[place.batches * size : (place.batches + 1) * size]), None)
             while 0 < place.batches < last:
-                taken, loss = self._take(order, place, min(STEPS, last - place.batches))
+                taken, loss = self._take(order, place, min(self.steps, last - place.batches))
                 if taken:
                     for hand_over in listeners:
                         hand_over(place.batches - 1, {"loss": loss})

@@ -10,7 +10,7 @@ import pytest
 from numba.core.errors import TypingError
 
 from tests.kernels.comparing import DTYPES, normal
-from tinydl.kernels.machine.product import DEEP, FAR, FEWEST, Rows, matmul, product
+from tinydl.kernels.machine.product import DEEP, FAR, FEWEST, Rows, affine, matmul, product, product_through_relu
 
 ROUNDING: dict[Any, float] = {np.float32: 2e-7, np.float64: 4e-16}  # relative, times sqrt(products in a sum)
 
@@ -82,6 +82,7 @@ def test_matmul_refuses_what_it_would_read_past(bad: str) -> None:
         (9, 3 * 16, 7),  # whole vectors, and rows beyond the last whole block
         (15, 4 * 16 + 3, 70),  # several blocks side by side, the last one narrow
         (13, 5 * 8, 6),  # with AVX2, 3 vectors and 2
+        (13, 20, 9),  # with AVX2, 2 vectors and one that overlaps them
         (40, 30, DEEP + 45),  # several pieces in sequence, which add up
         (FEWEST + 3, FAR + 5, 20),  # panels of b
     ],
@@ -100,6 +101,44 @@ def test_product_of_rows_inside_larger_arrays(m: int, n: int, k: int, dtype: Any
         operands = a.reshape(-1), Rows(2, a.shape[1]), b.reshape(-1), Rows(0, b.shape[1])
         product(transpose_a, transpose_b, (m, n, k), *operands, accumulate, c.reshape(-1), Rows(3, n + 4))
         close(c, expected, k)
+
+
+FINISHED = [(6, 8, 3), (9, 40, 7), (5, 13, 4), (3, 5, 2), (29, 29, 40), (11, 20, DEEP + 45), (FEWEST + 3, FAR + 5, 20)]
+
+
+@pytest.mark.parametrize(("m", "n", "k"), FINISHED)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bias_and_relu_inside_a_product_give_the_bits_of_a_pass_after_it(m: int, n: int, k: int, dtype: Any) -> None:
+    a, b, biases = normal(dtype, (m, k), (k, n), n + 3)
+    a[0] = np.nan
+    operands = (m, n, k), a.reshape(-1), Rows(0, k), b.reshape(-1), Rows(0, n)
+    for bias, relu in itertools.product((biases, biases[:0]), (False, True)):
+        target = np.full((m, n + 4), 7, dtype)
+        affine(*operands, bias, 2, relu, target.reshape(-1), Rows(3, n + 4))
+        plain = np.empty((m, n), dtype)
+        matmul(False, False, a, b, False, plain)
+        expected = plain + bias[2 : 2 + n] if bias.size else plain
+        if relu:
+            expected = np.where(expected < 0, 0, expected).astype(dtype)
+        np.testing.assert_array_equal(target[:, 3 : 3 + n], expected, strict=True)
+        np.testing.assert_array_equal(target[:, [0, 1, 2, n + 3]], 7)
+        assert np.isnan(expected[0]).all()
+        assert relu == bool((expected[1:] >= 0).all())
+
+
+@pytest.mark.parametrize(("m", "n", "k"), FINISHED)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_product_through_relu_gives_the_bits_of_a_mask_after_it(m: int, n: int, k: int, dtype: Any) -> None:
+    a, b, y, c = normal(dtype, (m, k), (n, k), (m, n + 4), (m, n + 4))
+    y[:, ::3], y[1, 3] = 0, np.nan
+    before = c.copy()
+    product_through_relu(
+        (m, n, k), a.reshape(-1), Rows(0, k), b.reshape(-1), Rows(0, k), y.reshape(-1), c.reshape(-1), Rows(3, n + 4)
+    )
+    plain = np.empty((m, n), dtype)
+    matmul(False, True, a, b, False, plain)
+    np.testing.assert_array_equal(c[:, 3 : 3 + n], np.where(y[:, 3 : 3 + n] > 0, plain, 0).astype(dtype), strict=True)
+    np.testing.assert_array_equal(c[:, [0, 1, 2, n + 3]], before[:, [0, 1, 2, n + 3]])
 
 
 def test_equal_columns_get_equal_bits() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.kernels.comparing import DTYPES, normal
 from tinydl.kernels.machine.threads import parts_for, set_num_threads
-from tinydl.kernels.machine.transpose import BLOCK, WORK, transpose, transposed
+from tinydl.kernels.machine.transpose import BLOCK, WORK, transpose, transposed, turn
 
 SHAPES = [
     (1, 1),
@@ -35,6 +35,19 @@ def test_a_whole_matrix(shape: tuple[int, int], dtype: Any) -> None:
 def test_the_largest_of_the_shapes_is_for_several_threads() -> None:
     set_num_threads(3)
     assert parts_for(650 // BLOCK, WORK * 700 * 650) > 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(1, 1), (8, 8), (16, 16), (29, 24), (17, 16), (3, 40), (40, 3), (15, 31)]
+)
+def test_a_part_turned_in_registers(rows: int, columns: int, dtype: Any) -> None:
+    (a,) = normal(dtype, (45, 50))
+    target = np.full(45 * 48, np.nan, dtype)
+    turn(a.reshape(-1), 2 * 50 + 3, 50, rows, columns, target, 48 + 5, 48)
+    matrix = target.reshape(45, 48)
+    np.testing.assert_array_equal(matrix[1 : 1 + columns, 5 : 5 + rows], a[2 : 2 + rows, 3 : 3 + columns].T)
+    assert np.isnan(matrix).sum() == matrix.size - rows * columns
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 70), (70, 3), (65, 66)])

@@ -2,10 +2,10 @@
 
 Lowering a whole layer (im2col in layers/conv.py) makes patches that take kh kw times the memory of its input: 67 MB for
 the third convolution of the CIFAR-10 network. Here, every thread lowers a few output rows at a time: it copies their
-patches into a buffer in its cache, multiplies them by W, and applies bias and relu while the result is still in the
-cache. Images are NHWC, so a patch is kh runs of kw c adjacent numbers, and the product needs no reordering to become y.
-`backward` lowers x again, which costs less than keeping the patches. A 1x1 convolution with strides of 1 and no padding
-needs no lowering: x is its own patch matrix.
+patches into a buffer in its cache, multiplies them by W, and applies bias and relu while the results are still in
+registers. Images are NHWC, so a patch is kh runs of kw c adjacent numbers, and the product needs no reordering to
+become y. `backward` lowers x again, which costs less than keeping the patches. A 1x1 convolution with strides of 1 and
+no padding needs no lowering: x is its own patch matrix.
 
 Sizes: n images; input h x w pixels, c channels; output oh x ow pixels, f filters; window kh x kw, strides sh, sw.
 """
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from .. import dense
 from ..machine.codes import LINEAR, RELU
 from ..machine.compile import kernel
-from ..machine.loops import add, bias_and_relu, clear, copy, masked_gradient
-from ..machine.product import Rows, product
+from ..machine.loops import add, clear, copy, masked_gradient
+from ..machine.product import Rows, affine, product
 from ..machine.threads import parts_for, share
 from ..machine.transpose import transposed
 from ..machine.window import Window
@@ -169,11 +169,10 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
         pixels, to = (end - row) * ow, row * ow * f
         if lowered:
             _im2col_rows(x, window, oh, ow, row, end, cols)
-            product(False, False, (pixels, f, patches), flat_cols, in_cols, W, in_W, False, flat_y, Rows(to, f))
+            affine((pixels, f, patches), flat_cols, in_cols, W, in_W, b, 0, relu, flat_y, Rows(to, f))
         else:
             in_x = Rows(row * ow * patches, patches)
-            product(False, False, (pixels, f, patches), flat_x, in_x, W, in_W, False, flat_y, Rows(to, f))
-        bias_and_relu(flat_y, to, pixels, f, b, 0, relu)
+            affine((pixels, f, patches), flat_x, in_x, W, in_W, b, 0, relu, flat_y, Rows(to, f))
 
 
 @kernel()

@@ -1,7 +1,8 @@
 """Matrix products inside compiled kernels.
 
-`product` multiplies `Rows` of flat arrays, `matmul` whole matrices; both can transpose and accumulate. A block of c
-stays in registers until it is complete. With AVX-512 it has 8 rows of 3 vectors: 24 sums, to which every step adds the
+`product` multiplies `Rows` of flat arrays, `matmul` whole matrices; both can transpose and accumulate. `affine` and
+`product_through_relu` also do what follows a layer's product, while the numbers are in registers. A block of c stays in
+registers until it is complete. With AVX-512 it has 8 rows of 3 vectors: 24 sums, to which every step adds the
 products of a column of a, 8 numbers, and a row of b, 3 vectors; with AVX2 there is room for 12 sums. A BLAS library
 does the same on copies of both operands that suit the cache. The pieces of a convolution are in the cache already, so
 copying them would cost more than it saves; and the loops here are compiled for the processor they run on, whichever
@@ -13,9 +14,8 @@ The loops take 2 s to compile and have a dozen callers, so they are `CompiledOnc
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 from llvmlite import ir
 from numba import carray, types
 from numba.core import cgutils
@@ -24,7 +24,8 @@ from numba.extending import intrinsic
 from .compile import CompiledOnce, kernel
 from .loops import copy
 from .registers import MANY, VECTOR
-from .simd import load, multiply_add, splat, store
+from .simd import keep_rolled, load, multiply_add, pointers, splat, store
+from .transpose import turn
 
 # A block of c: its rows, and the vectors of a row. The sums, as many vectors of b, and an entry of a have to fit into
 # the processor's registers.
@@ -35,6 +36,9 @@ DEEP = 256
 # A panel of b is copied for at least FEWEST rows of c, if the rows of b are more than FAR entries apart: they compete
 # for the same places of the L1 cache, which is larger on processors with AVX-512.
 FEWEST, FAR = (200, 512) if MANY else (50, 100)
+# What is done to c at the end, as bits of `then`, in this order, with the numbers of the array `extra`.
+BIAS, RELU, MASK = 1, 2, 4
+MISMATCH = "matmul: the shapes of the matrices do not match: was a parameter array replaced by another?"
 
 
 class Rows(NamedTuple):
@@ -56,7 +60,30 @@ def product(transpose_a, transpose_b, sizes, a, in_a, b, in_b, accumulate, c, in
     m, n, k = sizes
     _call(
         transpose_a, transpose_b, m, n, k, a, in_a.start, in_a.step, b, in_b.start, in_b.step, accumulate, c,
-        in_c.start, in_c.step,
+        in_c.start, in_c.step, 0, c, 0,
+    )  # fmt: skip
+
+
+@kernel(inline="always")
+def affine(sizes, a, in_a, b, in_b, bias, bias_at, relu, c, in_c):
+    """c = a @ b + bias (unless bias is empty), with negative numbers replaced by 0 if `relu`: a layer's forward pass.
+
+    sizes are those of `product`. The bias begins at bias[bias_at]. NaN remains NaN.
+    """
+    m, n, k = sizes
+    _call(
+        False, False, m, n, k, a, in_a.start, in_a.step, b, in_b.start, in_b.step, False, c, in_c.start, in_c.step,
+        (BIAS if bias.size else 0) | (RELU if relu else 0), bias, bias_at,
+    )  # fmt: skip
+
+
+@kernel(inline="always")
+def product_through_relu(sizes, a, in_a, b, in_b, y, c, in_c):
+    """c = (a @ b.T) 1[y > 0]: a layer's dx, taken on through the relu whose result is y, which lies in y as c in c."""
+    m, n, k = sizes
+    _call(
+        False, True, m, n, k, a, in_a.start, in_a.step, b, in_b.start, in_b.step, False, c, in_c.start, in_c.step,
+        MASK, y, in_c.start,
     )  # fmt: skip
 
 
@@ -67,26 +94,31 @@ def matmul(transpose_a, transpose_b, a, b, accumulate, c):
     k = a.shape[0] if transpose_a else a.shape[1]
     rows, columns = (a.shape[1] if transpose_a else a.shape[0]), (b.shape[0] if transpose_b else b.shape[1])
     if rows != m or columns != n or (b.shape[1] if transpose_b else b.shape[0]) != k:
-        raise ValueError("matmul: the shapes of the matrices do not match: was a parameter array replaced by another?")
+        raise ValueError(MISMATCH)
     product(
         transpose_a, transpose_b, (m, n, k), a.reshape(-1), Rows(0, a.shape[1]), b.reshape(-1), Rows(0, b.shape[1]),
         accumulate, c.reshape(-1), Rows(0, n),
     )  # fmt: skip
 
 
-def _product(transpose_a, transpose_b, m, n, k, a, a_at, a_between, b, b_at, b_between, accumulate, c, c_at, c_between):
-    """`product` on pointers: the matrices begin at entry `at`, and their rows are `between` entries apart.
+def _product(
+    transpose_a, transpose_b, m, n, k, a, a_at, a_between, b, b_at, b_between, accumulate, c, c_at, c_between, then,
+    extra, extra_at,
+):  # fmt: skip
+    """`product` on pointers: the matrices begin at entry `at`, and their rows are `between` entries apart. At the end,
+    c becomes c + extra (a row) with BIAS in `then`, max(c, 0) with RELU, c 1[extra > 0] (extra lying as c) with MASK.
 
     Columns of op(b) are copied a few at a time, into a `panel`, if b is transposed, or if its rows are so far apart
     that they compete for the same places of the cache.
     """
-    a, b, c = carray(a, (1,)), carray(b, (1,)), carray(c, (1,))  # (their lengths are not used)
+    a, b, c, extra = carray(a, (1,)), carray(b, (1,)), carray(c, (1,)), carray(extra, (1,))  # (no length is used)
     a_row, a_step = (1, a_between) if transpose_a else (a_between, 1)
     b_step, b_column = (1, b_between) if transpose_b else (b_between, 1)
     copied = transpose_b or (m >= FEWEST and b_between > FAR)
     panel = carray(_room_for_panel(c), (1,))
     for k_from in range(0, max(k, 1), DEEP):
         deep, add, j = min(DEEP, k - k_from), accumulate or k_from > 0, 0
+        now = then if k_from + DEEP >= k else 0
         while j < n:
             columns = _columns(n - j, c)
             lanes = VECTOR // c.itemsize
@@ -95,24 +127,17 @@ def _product(transpose_a, transpose_b, m, n, k, a, a_at, a_between, b, b_at, b_b
                 j, columns = n - filled, filled
             here = b_at + k_from * b_step + j * b_column
             if transpose_b:
-                _turn(b, here, b_between, columns, deep, panel)
+                turn(b, here, b_between, columns, deep, panel, 0, columns)
             elif copied:
                 for r in range(deep):
                     copy(b, here + r * b_between, panel, r * columns, columns)
             source, at, step = (panel, 0, columns) if copied else (b, here, b_between)
             a_from = a_at + k_from * a_step
-            _block(m, deep, columns, a, a_from, a_row, a_step, source, at, step, add, c, c_at + j, c_between)
+            _block(
+                m, deep, columns, a, a_from, a_row, a_step, source, at, step, add, c, c_at + j, c_between, now, extra,
+                extra_at + j,
+            )  # fmt: skip
             j += columns
-
-
-@kernel(inline="always")
-def _turn(source, at, step, rows, columns, target):
-    """target = M.T for the few rows of M at source[at], source[at + step], ... (transpose.py is for many.)"""
-    height, width = np.uintp(rows), np.uintp(columns)
-    for j in range(width):
-        first, place = np.uintp(at) + j, j * height
-        for i in range(height):
-            target[place + i] = source[first + i * np.uintp(step)]
 
 
 @intrinsic
@@ -134,25 +159,26 @@ def _columns(left, c):
     vectors = -(-left // lanes)
     if MANY:
         return min(left, lanes * (2 if vectors == 4 else 3))
-    return min(left, lanes * (3 if vectors % 2 and vectors > 1 else 2))  # 2 vectors need the fewest loads, then 3
+    # 2 vectors need the fewest loads, then 3, for which a mask would be one register too many.
+    return min(left, lanes * (3 if vectors % 2 and left >= 3 * lanes else 2))
 
 
 @kernel(inline="always")
-def _block(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row):
+def _block(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row, then, extra, extra_at):
     """`column_block` for at most WIDEST vectors."""
     lanes = VECTOR // c.itemsize
     if columns == 3 * lanes:
-        _3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+        _3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row, then, extra, extra_at)
     elif columns == 2 * lanes:
-        _2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+        _2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row, then, extra, extra_at)
     elif columns == lanes:
-        _1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+        _1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row, then, extra, extra_at)
     elif columns > 2 * lanes:
-        _part3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+        _part3(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row, then, extra, extra_at)
     elif columns > lanes:
-        _part2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+        _part2(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row, then, extra, extra_at)
     else:
-        _part1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row)
+        _part1(m, k, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row, then, extra, extra_at)
 
 
 def column_block(vectors: int, whole: bool) -> Callable[..., None]:
@@ -160,18 +186,21 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
 
         c[c_at + i c_row + q] = sum_k a[a_at + i a_row + k a_step] b[b_at + k b_step + q]
 
-    for i < rows, k < length and q < columns; with `add`, the sum is added to c. Unless the columns fill `whole`
-    vectors, the last one is neither read nor written beyond them.
+    for i < rows, k < length and q < columns; with `add`, the sum is added to c. `then` says what is done to the result,
+    see `_product`. Unless the columns fill `whole` vectors, the last one is neither read nor written beyond them.
     """
 
     @intrinsic
-    def apply(typingctx, rows, length, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row):
+    def apply(
+        typingctx, rows, length, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row, then, extra,
+        extra_at,
+    ):  # fmt: skip
         size = c.dtype.bitwidth // 8
         lanes = VECTOR // size
 
         def codegen(context, builder, signature, args):
-            a, b, c = (context.make_array(signature.args[at])(context, builder, args[at]).data for at in (3, 7, 11))
-            rows, length, columns, _, a_at, a_row, a_step, _, b_at, b_step, add, _, c_at, c_row = args
+            (rows, length, columns, a, a_at, a_row, a_step, b, b_at, b_step, add, c, c_at, c_row, then, extra,
+             extra_at) = pointers(context, builder, signature, args)  # fmt: skip
             vector = ir.VectorType(context.get_value_type(signature.args[11].dtype), lanes)
             zero = ir.Constant(vector, None)
 
@@ -180,6 +209,9 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
 
             last = None if whole else builder.sub(columns, number((vectors - 1) * lanes))  # numbers in the last vector
             counts = [None] * (vectors - 1) + [last]
+
+            def has(bit: int) -> Any:
+                return builder.icmp_signed("!=", builder.and_(then, number(bit)), number(0))
 
             def place(base, at, v):
                 return builder.bitcast(builder.gep(base, [builder.add(at, number(v * lanes))]), vector.as_pointer())
@@ -202,12 +234,33 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
                         for v, factor in enumerate(factors):
                             total = multiply_add(builder, entry, factor, builder.load(sums[r, v]))
                             builder.store(total, sums[r, v])
+                    body = builder.basic_block
+                keep_rolled(builder, body)
                 with builder.if_then(add):
                     for (r, v), pointer in places.items():
                         before = load(builder, pointer, size, counts[v])
                         builder.store(builder.fadd(before, builder.load(sums[r, v])), sums[r, v])
+                with builder.if_then(builder.icmp_signed("!=", then, number(0))):
+                    finish(sums, [builder.add(extra_at, builder.mul(c_row, each)) for each in i])
                 for (r, v), pointer in places.items():
                     store(builder, builder.load(sums[r, v]), pointer, size, counts[v])
+
+            def finish(sums, places):
+                """What `then` asks for. The rows of `extra`, if it has several, begin at the places."""
+                with builder.if_then(has(BIAS)):
+                    bias = [load(builder, place(extra, extra_at, v), size, counts[v]) for v in range(vectors)]
+                    for (_, v), total in sums.items():
+                        builder.store(builder.fadd(builder.load(total), bias[v]), total)
+                with builder.if_then(has(RELU)):
+                    for total in sums.values():
+                        value = builder.load(total)
+                        negative = builder.fcmp_ordered("<", value, zero)  # false for NaN, which therefore remains
+                        builder.store(builder.select(negative, zero, value), total)
+                with builder.if_then(has(MASK)):
+                    for (r, v), total in sums.items():
+                        y = load(builder, place(extra, places[r], v), size, counts[v])
+                        positive = builder.fcmp_ordered(">", y, zero)
+                        builder.store(builder.select(positive, builder.load(total), zero), total)
 
             full = HEIGHTS[vectors]
             first = builder.sub(rows, builder.srem(rows, number(full)))  # of the rows left by blocks of full height
@@ -221,7 +274,7 @@ def column_block(vectors: int, whole: bool) -> Callable[..., None]:
             return context.get_dummy_value()
 
         n = types.intp
-        return types.void(n, n, n, a, n, n, n, b, n, n, types.boolean, c, n, n), codegen
+        return types.void(n, n, n, a, n, n, n, b, n, n, types.boolean, c, n, n, n, extra, n), codegen
 
     return apply
 
@@ -232,14 +285,20 @@ _part1, _part2, _part3 = (column_block(vectors, False) for vectors in (1, 2, 3))
 
 def _arguments(dtype: types.Float) -> list[types.Type]:
     n, yes, array = types.intp, types.boolean, types.CPointer(dtype)
-    return [yes, yes, n, n, n, array, n, n, array, n, n, yes, array, n, n]
+    return [yes, yes, n, n, n, array, n, n, array, n, n, yes, array, n, n, n, array, n]
 
 
 _compiled_product = CompiledOnce(_product, _arguments)
 
 
 @intrinsic
-def _call(typingctx, transpose_a, transpose_b, m, n, k, a, a_at, a_row, b, b_at, b_row, accumulate, c, c_at, c_row):
+def _call(
+    typingctx, transpose_a, transpose_b, m, n, k, a, a_at, a_row, b, b_at, b_row, accumulate, c, c_at, c_row, then,
+    extra, extra_at,
+):  # fmt: skip
     """Call `_product`."""
-    given = (transpose_a, transpose_b, m, n, k, a, a_at, a_row, b, b_at, b_row, accumulate, c, c_at, c_row)
+    given = (
+        transpose_a, transpose_b, m, n, k, a, a_at, a_row, b, b_at, b_row, accumulate, c, c_at, c_row, then, extra,
+        extra_at,
+    )  # fmt: skip
     return _compiled_product.call(c.dtype, *given)

@@ -439,6 +439,15 @@ def _window(builder: ir.IRBuilder, rows: Any, down: Any, columns: Any, across: A
         yield builder.add(builder.mul(p.index, down), builder.mul(q.index, across))
 
 
+def keep_rolled(builder: ir.IRBuilder, body: ir.Block) -> None:
+    """Tell LLVM not to unroll the loop that `body` is the last block of."""
+    module = builder.module
+    wish = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    loop = ir.values.MDValue(module, [wish], str(len(module.metadata)))
+    loop.operands = (loop, wish)  # LLVM knows a loop by a node that refers to itself
+    body.terminator.set_metadata("llvm.loop", loop)
+
+
 def splat(builder: ir.IRBuilder, value: Any, lanes: int) -> Any:
     """LLVM code for a vector with the same value in all lanes."""
     undefined = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
