@@ -125,6 +125,32 @@ def test_a_norm_that_adds_the_shortcut_changes_no_bit(activation: str | None, sh
         assert [passage.forward_calls for passage in passages] == [1] * len(passages)
 
 
+@pytest.mark.parametrize("filters", [5, 300])  # sums of more than 256 terms are cut into parts
+def test_a_convolution_that_adds_the_dx_of_other_branches_changes_no_bit(filters: int) -> None:
+    """Layers of another class do not add it."""
+
+    class Own(Conv2D):
+        pass
+
+    x, dy = (normal(4, 9, 7, c, seed=c).astype(np.float32) for c in (16, 16 + 2 * filters + 3 + 6 + 4))
+    runs = []
+    for kind in (Conv2D, Own):
+        layer = built(
+            Branches([
+                ReLU(), kind(filters, 1), [kind(filters, 1, use_bias=False), BatchNorm(activation="relu")],
+                [MaxPool2D(3, 1, "same"), kind(3, 1)], kind(6, 3, padding="same"),
+                [kind(6, 3, padding="same"), MaxPool2D(3, 1, "same"), kind(4, 5, padding="same")],
+            ]),
+            (9, 7, 16), np.float32,
+        )  # fmt: skip
+        y = layer.forward(x, training=True)
+        before = dy.copy()
+        runs.append([y, layer.backward(dy), *layer.grads.values()])
+        np.testing.assert_array_equal(dy, before)
+    for one, other in zip(*runs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_branches_of_branches_and_of_rows() -> None:
     layer = built(Branches([Dense(2), Branches([Dense(1), [Dense(3), Tanh()]]), ReLU()]))
     x = normal(4, 5)

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .. import kernels
-from ..kernels import LINEAR, compiled_as
+from ..kernels import compiled_as
 from ..layer import Layer, Shape
-from . import residual
-from .containers import Container, as_layer, returned
+from .containers import Container, Sequential, as_layer, returned
+from .conv_then_pool import ConvThenPool, paired, replaced
+from .residual import backward_plus
 
 
 class Branches(Container):
@@ -26,6 +27,7 @@ class Branches(Container):
     branches    a list; each entry is a layer, or a list of layers (a chain)
     Shapes      x (n, ...); the branches' outputs (n, ..., c_i), equal except in the last axis; y (n, ..., sum_i c_i)
     Cache       the branches' caches
+    Edge        a branch that begins with a Conv2D adds the dx of those before it to its own, to the same bits
     Raises      TypeError if a branch is not a layer; ValueError if the list is empty or the outputs do not fit
     Reference   Szegedy et al. 2014 (Inception)
     Check       check_layer(Branches([Dense(2, "tanh"), [Dense(4, "tanh"), Dense(3)]]), x=(5, 3))
@@ -63,15 +65,22 @@ class Branches(Container):
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
-        dx = self._through(0, dy)
+        first = self.branches[0]
+        dx = returned(first, "backward", first.backward(self._piece(dy, 0)))
         for k in range(1, len(self.branches)):
-            dx = residual.add(dx, self._through(k, dy), LINEAR)
+            dx = backward_plus(_chain(self.branches[k]), self._piece(dy, k), dx)
         return dx
 
-    def _through(self, k: int, dy: NDArray) -> NDArray:
-        """J_k.T dy_k."""
-        branch = self.branches[k]
-        return returned(branch, "backward", branch.backward(cut(dy, self._edges[k], self._edges[k + 1])))
+    def _piece(self, dy: NDArray, k: int) -> NDArray:
+        """dy_k."""
+        return cut(dy, self._edges[k], self._edges[k + 1])
+
+
+def _chain(branch: Layer) -> Sequence[Layer | ConvThenPool]:
+    """The passes of a branch that is a plain chain, or the branch itself."""
+    if type(branch) is Sequential and not replaced(branch) and branch.lowest == 0:
+        return paired(branch.layers)
+    return [branch]
 
 
 @compiled_as(kernels.merging.join)

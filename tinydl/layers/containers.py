@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import arguments
 from ..layer import Layer, Shape
-from .conv_then_pool import paired
+from .conv_then_pool import ConvThenPool, paired
 from .sharing import share
 
 LONGEST_NAME = 128  # characters
@@ -138,14 +138,14 @@ def _mend(value: Any) -> str:
     return ": write a layer, such as Tanh()"
 
 
-def returned(layer: Layer, method: str, array: NDArray | None) -> NDArray:
+def returned(layer: Layer | ConvThenPool, method: str, array: NDArray | None) -> NDArray:
     """Return `array`, the result of a layer's forward or backward; raise if it is None."""
     if array is None:
         raise nothing_returned(layer, method)
     return array
 
 
-def nothing_returned(layer: Layer, method: str) -> TypeError:
+def nothing_returned(layer: Layer | ConvThenPool, method: str) -> TypeError:
     """The error for a forward or backward that returned None."""
     mend = f"end {method} with a return statement"
     return TypeError(f"{layer.label}: {method} must return {RETURNS[method]}, got None: {mend}")

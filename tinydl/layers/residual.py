@@ -13,7 +13,7 @@ from ..layer import Layer, Shape
 from . import activations, normalization
 from .containers import Container, Sequential, as_layer, returned
 from .conv import Conv2D
-from .conv_then_pool import replaced
+from .conv_then_pool import ConvThenPool, replaced
 from .normalization import BatchNorm, Statistics
 
 
@@ -115,11 +115,7 @@ class Residual(Container):
         around = da
         if self.shortcut is not None:
             around = returned(self.shortcut, "backward", self.shortcut.backward(da))
-        for position, layer in reversed([*enumerate(self.body.sublayers()[:-1])]):
-            if position == 0 and type(layer) is Conv2D and not replaced(layer):
-                return layer.backward(dx, plus=around)
-            dx = returned(layer, "backward", layer.backward(dx))
-        return add(dx, around, LINEAR)
+        return backward_plus(self.body.sublayers()[:-1], dx, around)
 
 
 def norm_at_the_end(body: Layer) -> BatchNorm | None:
@@ -130,6 +126,18 @@ def norm_at_the_end(body: Layer) -> BatchNorm | None:
         if type(last) is BatchNorm and last.activation in (None, "linear") and not replaced(last):
             return last
     return None
+
+
+def backward_plus(layers: Sequence[Layer | ConvThenPool], dy: NDArray, plus: NDArray) -> NDArray:
+    """dx + plus, where dx is the gradient that a chain of layers makes of dy: J.T dy + plus.
+
+    A Conv2D at the beginning of the chain adds `plus` itself while its dx is in the cache, to the same bits.
+    """
+    for position, layer in reversed([*enumerate(layers)]):
+        if position == 0 and type(layer) is Conv2D and not replaced(layer):
+            return layer.backward(dy, plus=plus)
+        dy = returned(layer, "backward", layer.backward(dy))
+    return add(dy, plus, LINEAR)
 
 
 @compiled_as(kernels.merging.add)

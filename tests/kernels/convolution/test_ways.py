@@ -12,7 +12,9 @@ from tests.kernels.comparing import ACTIVATIONS, DTYPES, Compared, normal
 from tests.kernels.convolution.textbook import PADDINGS, SIZES, fitting, window_of
 from tinydl import kernels
 from tinydl.kernels import LINEAR, RELU, SIGMOID, TANH, Window
+from tinydl.kernels.convolution import patches
 from tinydl.kernels.convolution.choose import WAYS, Convolution
+from tinydl.kernels.machine.product import DEEP
 from tinydl.kernels.machine.threads import set_num_threads
 from tinydl.layers import conv
 
@@ -199,6 +201,24 @@ def test_plus_is_added_to_dx() -> None:
         ValueError, match=r"^conv2d_backward: plus must have the shape of x, \(2, 5, 4, 3\), got \(1, 5,"
     ):
         backward.twin(dy, x, W, y, window, RELU, dW, db, True, x[:1])
+
+
+@pytest.mark.parametrize(("f", "adds"), [(5, True), (DEEP, True), (DEEP + 1, False), (700, False)])
+def test_a_product_without_patches_adds_to_dx_to_the_same_bits(f: int, adds: bool) -> None:
+    """Beyond DEEP filters its sums are cut into parts; with more filters than pixels, W is divided instead."""
+    window, image = Window((1, 1), (1, 1), ((0, 0), (0, 0))), (6, 11, 9, 70)
+    forward, backward = pair("patches")
+    for dtype, threads in itertools.product(DTYPES, (1, 2, 3)):
+        set_num_threads(threads)
+        x, W, b, dy, dW, db = arrays(image, f, window, dtype)
+        (y,) = forward.twin(x, W, b, window, RELU, way="patches")
+        assert patches.adds(window, y.shape) == adds
+        (plus,) = normal(dtype, image)
+        before = plus.copy()
+        with_plus, *_ = backward.twin(dy, x, W, y, window, RELU, dW, db, True, plus, way="patches")
+        without, *_ = backward.twin(dy, x, W, y, window, RELU, dW, db, True, way="patches")
+        np.testing.assert_array_equal(with_plus, without + plus, strict=True)
+        np.testing.assert_array_equal(plus, before)
 
 
 @each

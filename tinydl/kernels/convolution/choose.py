@@ -72,13 +72,14 @@ class Way(NamedTuple):
         self, dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
         dW: NDArray, db: NDArray, dx: NDArray, plus: NDArray | None,
     ) -> bool:  # fmt: skip
-        """See patches.backward. Return whether `plus` was added to dx: only `winograd` writes images one by one."""
+        """See patches.backward. Return whether `plus` was added to dx, which not every way does."""
         if self.module is direct:
             direct.backward(dy, x, W, y, window, activation, dW, db, dx)
             return False
         relu = activation == RELU
         da = dy if relu else activation_gradient(dy, y, activation)
-        added = plus is not None and self.module is winograd
+        adds = self.module is winograd or (self.module is patches and patches.adds(window, y.shape))
+        added = adds and plus is not None
         self.module.backward(da, x, W, y, window, relu, dW, db, dx, *self._tile, *([plus] if added else ()))
         return added
 

@@ -19,7 +19,7 @@ from .. import dense
 from ..machine.codes import LINEAR, RELU
 from ..machine.compile import kernel
 from ..machine.loops import add, clear, copy, masked_gradient
-from ..machine.product import Rows, affine, product
+from ..machine.product import DEEP, Rows, affine, product
 from ..machine.threads import parts_for, share
 from ..machine.transpose import transposed
 from ..machine.window import Window
@@ -39,9 +39,13 @@ def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: N
 
 
 def backward(
-    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray
-) -> None:
-    """Add to dW and db, and write dx, except for those that are empty. With relu, mask dy by y > 0 first."""
+    dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray,
+    plus: NDArray | None = None,
+) -> None:  # fmt: skip
+    """Add to dW and db, and write dx, except for those that are empty. With relu, mask dy by y > 0 first.
+
+    If `plus` is given, it is added to dx: only where `adds` says so.
+    """
     n, oh, ow, f = dy.shape
     patches = W.size // f
     if n * oh * ow < f:
@@ -53,9 +57,17 @@ def backward(
     parts = parts_for(n, 2 * n * oh * ow * patches * f)
     W_T = transposed(W.reshape(patches, f)).reshape(-1)
     dW_parts, db_parts = np.zeros((parts, dW.size), x.dtype), np.zeros((parts, db.size))
-    share(parts, n, _backward_part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx)
+    flat_plus = dx.reshape(-1)[:0] if plus is None else plus.reshape(-1)
+    share(parts, n, _backward_part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx, flat_plus)
     dW += dW_parts.sum(axis=0).reshape(dW.shape)
     db += db_parts.sum(axis=0)
+
+
+def adds(window: Window, output: tuple[int, ...]) -> bool:
+    """Whether `backward` adds to dx: if it is a product of dy and W, without col2im, whose sums are not cut into parts,
+    so that adding to them gives the bits of adding afterwards."""
+    n, oh, ow, f = output
+    return _needs_no_lowering(window) and f <= DEEP and n * oh * ow >= f
 
 
 def _backward_of_few(
@@ -176,7 +188,7 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
 
 
 @kernel()
-def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx):
+def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, dx, plus):
     """Write dx for this part's images, and add to the part's own dW and db (each unless empty)."""
     _, oh, ow, f = dy.shape
     patches = W_T.size // f
@@ -207,4 +219,5 @@ def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, 
             if dW.size:
                 product(True, False, (patches, f, pixels), flat_x, here, da, narrow, True, dW, narrow)
             if need_dx:
-                product(False, False, (pixels, patches, f), da, narrow, W_T, wide, False, flat_dx, here)
+                copy(plus, here.start, flat_dx, here.start, pixels * patches if plus.size else 0)
+                product(False, False, (pixels, patches, f), da, narrow, W_T, wide, plus.size > 0, flat_dx, here)
