@@ -78,9 +78,10 @@ class Branches(Container):
 
 def _chain(branch: Layer) -> Sequence[Layer | ConvThenPool]:
     """The passes of a branch that is a plain chain, or the branch itself."""
+    passes: Sequence[Layer | ConvThenPool] = [branch]
     if type(branch) is Sequential and not replaced(branch) and branch.lowest == 0:
-        return paired(branch.layers)
-    return [branch]
+        passes = paired(branch.layers)
+    return passes
 
 
 @compiled_as(kernels.merging.join)

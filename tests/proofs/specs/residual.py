@@ -77,6 +77,7 @@ SPEC = LayerSpec(
         *at((4, 3), Residual(Dense(2, "tanh"), Dense(2), "tanh"), Residual(Dense(3, "tanh"), Tanh(), "relu")),
         *at((4, 3), Residual(Dense(3, "tanh"), None, "relu"), Residual(Tanh(), None, "sigmoid")),
         *at((4, 3), Residual(Flatten()), Residual([Dense(3, "sigmoid"), ActivityL1(0.3)], ActivityL1(0.2))),
+        *at((4, 3), Residual([Dense(3, use_bias=False), BatchNorm(activation="relu"), Dense(3)], None, "tanh")),
         # the norm adds the shortcut
         *at((4, 3), Residual([Dense(4, "tanh"), BatchNorm()], Dense(4), "tanh")),
         *at((4, 3), Residual([Dense(3, "tanh"), BatchNorm(0.7, 0.2)], None, "tanh"), training=False),
