@@ -116,7 +116,8 @@ def steps(
             layer = layers - 1 - back
             coming = _fetch(x, y, order, coming, few, widths[0], widths[layers])
             inputs, units, at = widths[layer], widths[layer + 1], y_at[layer + 1]
-            if activations[layer] != LINEAR and (back == 0 or activations[layer] != RELU):  # see below
+            # The product that gave da has already applied the slope of a relu, except for the last layer's da.
+            if activations[layer] != LINEAR and (back == 0 or activations[layer] != RELU):
                 times_slope(da, values[at : at + n * units], activations[layer], 0, da, 0, n * units)
             product(
                 True, False, (inputs, units, n), values, Rows(y_at[layer], inputs), da, Rows(0, units), False, grads,

@@ -8,7 +8,7 @@ does the same on copies of both operands that suit the cache. The pieces of a co
 copying them would cost more than it saves; and the loops here are compiled for the processor they run on, whichever
 code OPENBLAS_CORETYPE asks for. `python -m benchmarks.convolution` prints their speed beside that of BLAS.
 
-The loops take 2 s to compile and have a dozen callers, so they are `CompiledOnce`.
+The loops take a few seconds to compile and have a dozen callers, so they are `CompiledOnce`.
 """
 
 from __future__ import annotations

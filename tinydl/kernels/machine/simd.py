@@ -440,7 +440,8 @@ def _window(builder: ir.IRBuilder, rows: Any, down: Any, columns: Any, across: A
 
 
 def keep_rolled(builder: ir.IRBuilder, body: ir.Block) -> None:
-    """Tell LLVM not to unroll the loop that `body` is the last block of."""
+    """Tell LLVM not to unroll the loop that `body` is the last block of: a long body gains nothing from being repeated,
+    and takes longer to compile."""
     module = builder.module
     wish = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
     loop = ir.values.MDValue(module, [wish], str(len(module.metadata)))
