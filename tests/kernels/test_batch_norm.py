@@ -11,7 +11,9 @@ import pytest
 from tests.kernels.comparing import ACTIVATIONS, DTYPES, Compared, either, normal
 from tinydl import kernels
 from tinydl.kernels import LINEAR, RELU
-from tinydl.kernels.batch_norm import CHUNK, PERIOD, WORK
+from tinydl.kernels.batch_norm import WORK
+from tinydl.kernels.machine.moments import CHUNK
+from tinydl.kernels.machine.periods import PERIOD
 from tinydl.kernels.machine.threads import parts_for, set_num_threads
 from tinydl.layers import normalization
 

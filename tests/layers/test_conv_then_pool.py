@@ -22,7 +22,8 @@ from tinydl.layers import (
     MaxPool2D,
     Sequential,
 )
-from tinydl.layers.conv_then_pool import ConvThenPool, paired
+from tinydl.layers.conv_then_pool import ConvThenPool
+from tinydl.layers.passes import paired
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import SGD
 

@@ -3,19 +3,8 @@
 Memory bandwidth is the limit: each entry takes only a few operations, and the arrays do not fit into a cache. Each
 kernel therefore passes over its arrays as few times as possible.
 
-The statistics take one pass over memory, without the cancellation of E[x^2] - E[x]^2. Each chunk fits into the cache
-and is read twice: for its mean, and for `squares`, the sum of squared distances from that mean. Chunks a and b of n_a
-and n_b rows are merged by the formulas of Chan et al. (1979),
-
-    mean = mean_a + d n_b / (n_a + n_b)        squares = squares_a + squares_b + d^2 n_a n_b / (n_a + n_b)
-
-with d = mean_b - mean_a. Within a chunk, about 64 rows are added up in x's dtype; all longer sums are in float64.
-Channels far from 0 keep their digits, and a constant channel has exactly its mean and the variance 0, because the
-numbers added up are distances: first from the chunk's first row, then from the rounded mean, and the rounding error r
-of this mean is taken out again (sum (x - mean)^2 = sum (x - mean - r)^2 - n r^2).
-
-A loop over one row of, say, 16 channels would be too short to be fast. Arrays with one number per channel are therefore
-repeated k times, up to PERIOD numbers, and the loops run over k rows at a time.
+The statistics take one pass over memory (machine/moments.py), also after a convolution, which can take them itself.
+Loops run over some rows at a time (machine/periods.py).
 
 Sizes: c channels; `rows` is the product of all other axes (images, height, width); p = k c is the period.
 """
@@ -31,13 +20,12 @@ from .machine.compile import kernel
 from .machine.exponential import finish
 from .machine.loops import mask
 from .machine.memory import empty
+from .machine.moments import CHUNK, measure, merged, to_be_measured
+from .machine.periods import fold, repeated
 from .machine.threads import parts_for, share
 from .twins import definition_of, or_complex
 
-PERIOD = 512  # the largest length of the inner loops, unless there are more channels
-CHUNK = 1 << 15  # entries in a chunk: 128 kB of float32
 WORK = 4  # cost per entry, in multiply-adds
-
 
 Statistics = tuple[NDArray, NDArray]  # mean and variance of each channel
 
@@ -45,16 +33,14 @@ Statistics = tuple[NDArray, NDArray]  # mean and variance of each channel
 @or_complex
 def statistics(x: NDArray) -> Statistics:
     """Twin of layers.normalization.batch_norm_statistics."""
-    x = np.ascontiguousarray(x)
-    c = x.shape[-1]
-    rows = x.size // c
-    parts = parts_for(rows, x.size * WORK)
-    counts, moments = np.empty(parts, np.intp), np.empty((parts, 2, c))
-    share(parts, rows, _moments, x.reshape(-1), c, counts, moments)
-    mean, var = np.empty(c, x.dtype), np.empty(c, x.dtype)
-    if not _merge(counts, moments, mean, var):  # NaN, or a sum of 64 rows that overflows
+    if not x.size:
         return definition_of(statistics)(x)
-    return mean, var
+    x = np.ascontiguousarray(x)
+    measured = to_be_measured(x.shape)
+    chunks = len(measured.moments)
+    share(parts_for(chunks, x.size * WORK), chunks, measure, x.reshape(-1), measured)
+    found = merged(measured, x.dtype)
+    return definition_of(statistics)(x) if found is None else found
 
 
 @or_complex
@@ -135,104 +121,13 @@ def _backward(
     return dx
 
 
-@kernel()
-def _repeats(c):
-    """The number of times that the c channels are repeated in a period."""
-    return max(1, PERIOD // c)
-
-
-@kernel()
-def _repeated(numbers):
-    """The channels' numbers, repeated to fill a period."""
-    c = numbers.size
-    period = np.empty(_repeats(c) * c, numbers.dtype)
-    period[:c] = numbers
-    _repeat(period, c)
-    return period
-
-
-@kernel()
-def _repeat(numbers, c):
-    """Fill a period with copies of its first c numbers."""
-    for at in range(c, numbers.size, c):
-        for j in range(c):
-            numbers[at + j] = numbers[j]
-
-
 @kernel(error_model="numpy")
 def _periods(mean, var, gamma, beta, epsilon):
     """What y = (x - mean) scale + beta takes, each repeated: mean, scale = gamma / sqrt(var + epsilon), and beta."""
     scale = np.empty_like(gamma)
     for j in range(gamma.size):
         scale[j] = gamma[j] / np.sqrt(var[j] + gamma.dtype.type(epsilon))
-    return _repeated(mean), _repeated(scale), _repeated(beta)
-
-
-@kernel(error_model="numpy")
-def _moments(part, x, c, counts, moments):
-    """Compute the mean over this part's rows and the sum of squared distances from that mean, for each channel."""
-    start, stop, k = part.start, part.stop, _repeats(c)
-    counts[part.number] = stop - start
-    mean, squares = moments[part.number]
-    p = k * c
-    chunk = max(1, CHUNK // p) * k  # rows
-    sums, centre, ours, error = np.empty(p, x.dtype), np.empty(p, x.dtype), np.empty(c), np.empty(c)
-    mean[:] = 0
-    squares[:] = 0
-    for first in range(start, stop, chunk):
-        last = min(first + chunk, stop)
-        n_b, n_a = last - first, first - start
-        for j in range(c):
-            centre[j] = x[first * c + j]
-        _repeat(centre, c)
-        sums[:] = 0
-        for at in range(first * c, last * c, p):
-            source = np.uintp(at)
-            for j in range(np.uintp(min(p, last * c - at))):
-                sums[j] += x[source + j] - centre[j]
-        _fold(sums, c, ours)
-        for j in range(c):
-            exact = centre[j] + ours[j] / n_b  # float64
-            centre[j] = exact
-            error[j] = exact - centre[j]
-            d = exact - mean[j]
-            mean[j] += d * (n_b / (n_a + n_b))
-            squares[j] += d * d * (n_a * (n_b / (n_a + n_b)))
-        _repeat(centre, c)
-        sums[:] = 0
-        for at in range(first * c, last * c, p):
-            source = np.uintp(at)
-            for j in range(np.uintp(min(p, last * c - at))):
-                distance = x[source + j] - centre[j]
-                sums[j] += distance * distance
-        _fold(sums, c, ours)
-        for j in range(c):
-            squares[j] += ours[j] - n_b * (error[j] * error[j])
-
-
-@kernel(error_model="numpy")
-def _merge(counts, moments, mean, var):
-    """Compute the mean and variance of all parts from `_moments`; return whether every variance is finite."""
-    finite = True
-    for j in range(mean.size):
-        n, ours, squares = counts[0], moments[0, 0, j], moments[0, 1, j]
-        for part in range(1, counts.size):
-            m, distance = counts[part], moments[part, 0, j] - ours
-            ours += distance * (m / (n + m))
-            squares += moments[part, 1, j] + distance * distance * (n * m / (n + m))
-            n += m
-        mean[j], var[j] = ours, squares / n
-        finite = finite and np.isfinite(var[j])
-    return finite
-
-
-@kernel()
-def _fold(sums, c, ours):
-    """Add up the sums of a period that belong to the same channel, in float64."""
-    ours[:] = 0
-    for at in range(0, sums.size, c):
-        for j in range(c):
-            ours[j] += sums[at + j]
+    return repeated(mean), repeated(scale), repeated(beta)
 
 
 @kernel()
@@ -291,10 +186,10 @@ def _sums(part, dy, positive, da, x, mean, var, gamma, beta, epsilon, relu, tota
                 for j in range(width):
                     straight[j] += da[source + j]
                     weighted[j] += da[source + j] * (x[source + j] - mean[j])
-        _fold(straight, c, ours)
+        fold(straight, c, ours)
         for j in range(c):
             total[0, j] += ours[j]
-        _fold(weighted, c, ours)
+        fold(weighted, c, ours)
         for j in range(c):
             total[1, j] += ours[j]
 
@@ -323,7 +218,7 @@ def _roads(sums, n, var, gamma, epsilon, dgamma, dbeta, roads):
 @kernel()
 def _dx(part, da, x, mean, var, gamma, beta, epsilon, relu, roads, dx):
     """Compute dx = scale da - roads[0] - (x - mean) roads[1] for this part's rows."""
-    c, straight, through_var = mean.size, _repeated(roads[0]), _repeated(roads[1])
+    c, straight, through_var = mean.size, repeated(roads[0]), repeated(roads[1])
     mean, scale, beta = _periods(mean, var, gamma, beta, epsilon)
     zero, start, stop = x.dtype.type(0), part.start * c, part.stop * c
     for at in range(start, stop, mean.size):

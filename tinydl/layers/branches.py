@@ -12,7 +12,7 @@ from .. import kernels
 from ..kernels import compiled_as
 from ..layer import Layer, Shape
 from .containers import Container, Sequential, as_layer, returned
-from .conv_then_pool import ConvThenPool, paired, replaced
+from .passes import Pass, paired, replaced
 from .residual import backward_plus
 
 
@@ -76,9 +76,9 @@ class Branches(Container):
         return cut(dy, self._edges[k], self._edges[k + 1])
 
 
-def _chain(branch: Layer) -> Sequence[Layer | ConvThenPool]:
+def _chain(branch: Layer) -> Sequence[Pass]:
     """The passes of a branch that is a plain chain, or the branch itself."""
-    passes: Sequence[Layer | ConvThenPool] = [branch]
+    passes: Sequence[Pass] = [branch]
     if type(branch) is Sequential and not replaced(branch) and branch.lowest == 0:
         passes = paired(branch.layers)
     return passes

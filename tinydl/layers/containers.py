@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import arguments
 from ..layer import Layer, Shape
-from .conv_then_pool import ConvThenPool, paired
+from .passes import Pass, paired
 from .sharing import share
 
 LONGEST_NAME = 128  # characters
@@ -138,14 +138,14 @@ def _mend(value: Any) -> str:
     return ": write a layer, such as Tanh()"
 
 
-def returned(layer: Layer | ConvThenPool, method: str, array: NDArray | None) -> NDArray:
+def returned(layer: Pass, method: str, array: NDArray | None) -> NDArray:
     """Return `array`, the result of a layer's forward or backward; raise if it is None."""
     if array is None:
         raise nothing_returned(layer, method)
     return array
 
 
-def nothing_returned(layer: Layer | ConvThenPool, method: str) -> TypeError:
+def nothing_returned(layer: Pass, method: str) -> TypeError:
     """The error for a forward or backward that returned None."""
     mend = f"end {method} with a return statement"
     return TypeError(f"{layer.label}: {method} must return {RETURNS[method]}, got None: {mend}")
@@ -158,7 +158,7 @@ class Sequential(Container):
     Backward   dL/dx = J_1.T (... J_(k-1).T (J_k.T dy)): from last to first, each layer turns the gradient at its
                output into the gradient at its input. Passing one vector through the k products costs about two forward
                passes; multiplying the Jacobians themselves would cost far more.
-    Edge       a Conv2D and the pooling layer after it are computed together, to the same bits (conv_then_pool.py)
+    Edge       a Conv2D and the pooling or BatchNorm layer after it are computed together, to the same bits (passes.py)
     Raises     ValueError, naming both layers, if the shapes of two neighboring layers do not match
     Check      check_layer(Sequential([Dense(4, "tanh"), Dense(2)]), x=(5, 3))
     """

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
-
 from numpy.typing import NDArray
 
 from .. import kernels
 from ..kernels import Window, compiled_as
-from ..layer import Layer
 from . import conv, pooling
 from .conv import Conv2D
-from .pooling import AveragePool2D, MaxPool2D, Pool2D
+from .pooling import MaxPool2D, Pool2D
 
 
 class ConvThenPool:
@@ -49,23 +45,6 @@ class ConvThenPool:
         if conv._kernel_regularizer is not None:
             conv._add_regularization()
         return dx
-
-
-def paired(layers: Sequence[Layer]) -> list[Layer | ConvThenPool]:
-    """The layers, with a ConvThenPool in place of each such pair whose methods are ours (see `replaced`)."""
-    passes: list[Layer | ConvThenPool] = []
-    for before, layer in zip([None, *layers], layers, strict=False):
-        pools = type(layer) is MaxPool2D or type(layer) is AveragePool2D
-        if pools and type(before) is Conv2D and not (replaced(layer) or replaced(before)):
-            passes[-1] = ConvThenPool(before, cast(Pool2D, layer))
-        else:
-            passes.append(layer)
-    return passes
-
-
-def replaced(layer: Layer) -> bool:
-    """Whether a user, or a listener such as study/recorder.py, has put another method in the place of the class's."""
-    return "forward" in vars(layer) or "backward" in vars(layer)
 
 
 @compiled_as(kernels.convolution.pooled_forward)

@@ -74,24 +74,26 @@ class BatchNorm(Layer):
         return shape
 
     def forward(self, x: NDArray, training: bool = False) -> NDArray:
-        x, statistics = self._measure(x, training)
-        self._y = y = batch_norm_forward(x, statistics, *self._affine(), self._code)
-        return y
+        return self._normalized(*self._measure(x, training))
 
     def backward(self, dy: NDArray) -> NDArray:
         dy = self.as_gradient(dy, self._y)
         given = self._statistics, *self._affine(), self._code, self._training
         return batch_norm_backward(dy, self._x, self._y, *given, *self._wanted())
 
-    # The steps of forward and backward that are the same if a Residual around this layer adds its shortcut to y.
+    # The steps of forward and backward that are the same if a Conv2D before this layer takes the statistics of its own
+    # output (ConvThenNorm), and if a Residual around this layer adds its shortcut to y.
 
-    def _measure(self, x: NDArray, training: bool) -> tuple[NDArray, Statistics]:
-        """Return x and the statistics to normalize it by, and keep both; training also updates the running ones."""
+    def _measure(self, x: NDArray, training: bool, measured: Statistics | None = None) -> tuple[NDArray, Statistics]:
+        """Return x and the statistics to normalize it by, and keep both; training also updates the running ones.
+
+        measured: those of x in training, if they are known.
+        """
         x = self.as_input(x)
         mean, var = self.state["mean"], self.state["var"]
         training = training and x.size > 0 and self.trainable  # an empty batch has no statistics
         if training:
-            statistics = batch_norm_statistics(x)
+            statistics = batch_norm_statistics(x) if measured is None else measured
             if np.isfinite(statistics[1]).all():  # the variance, which is not if the mean is not
                 for running, new in zip((mean, var), statistics, strict=True):
                     running *= self.momentum
@@ -102,6 +104,10 @@ class BatchNorm(Layer):
             statistics = mean.copy(), var.copy()
         self._x, self._y, self._statistics, self._training = x, None, statistics, training
         return x, statistics
+
+    def _normalized(self, x: NDArray, statistics: Statistics) -> NDArray:
+        self._y = y = batch_norm_forward(x, statistics, *self._affine(), self._code)
+        return y
 
     def _affine(self) -> tuple[NDArray, NDArray, float]:
         """gamma, beta and epsilon."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,8 +14,9 @@ from ..layer import Layer, Shape
 from . import activations, normalization
 from .containers import Container, Sequential, as_layer, returned
 from .conv import Conv2D
-from .conv_then_pool import ConvThenPool, replaced
+from .conv_then_norm import ConvThenNorm
 from .normalization import BatchNorm, Statistics
+from .passes import Pass, adds, paired, replaced
 
 
 class Residual(Container):
@@ -101,9 +103,10 @@ class Residual(Container):
     # The same in fewer passes over memory, for a body that ends in a BatchNorm.
 
     def _forward_with(self, norm: BatchNorm, x: NDArray, around: NDArray, training: bool) -> NDArray:
-        for layer in self.body.sublayers()[:-1]:
+        *before, last = paired(self.body.sublayers())  # the norm, perhaps with the convolution before it
+        for layer in before:
             x = returned(layer, "forward", layer.forward(x, training))
-        x, statistics = norm._measure(x, training)
+        x, statistics = cast(BatchNorm | ConvThenNorm, last)._measure(x, training)
         self._check_shapes(x, around)
         self._y = y = add_normalized(x, around, statistics, *norm._affine(), self._code)
         return y
@@ -128,14 +131,14 @@ def norm_at_the_end(body: Layer) -> BatchNorm | None:
     return None
 
 
-def backward_plus(layers: Sequence[Layer | ConvThenPool], dy: NDArray, plus: NDArray) -> NDArray:
+def backward_plus(layers: Sequence[Pass], dy: NDArray, plus: NDArray) -> NDArray:
     """dx + plus, where dx is the gradient that a chain of layers makes of dy: J.T dy + plus.
 
     A Conv2D at the beginning of the chain adds `plus` itself while its dx is in the cache, to the same bits.
     """
     for position, layer in reversed([*enumerate(layers)]):
-        if position == 0 and type(layer) is Conv2D and not replaced(layer):
-            return layer.backward(dy, plus=plus)
+        if position == 0 and adds(layer):
+            return cast(Conv2D | ConvThenNorm, layer).backward(dy, plus)
         dy = returned(layer, "backward", layer.backward(dy))
     return add(dy, plus, LINEAR)
 

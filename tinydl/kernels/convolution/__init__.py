@@ -1,7 +1,8 @@
 """Convolution: an overview, from the layer down to the arithmetic.
 
     layers/conv.py            Conv2D: the derivation, and the definition in NumPy (im2col, product, col2im)
-      forward, backward       in this file: allocate the result; pooled_forward and pooled_backward pool it, too
+      forward, backward       in this file: allocate the result; pooled_forward and pooled_backward pool it, too,
+                              and measured_forward takes the statistics for batch normalization
         choose.py             one table: the algorithm ("way") for each shape; handles sigmoid and tanh
           winograd_blocks.py  2x2 and 3x3 kernels with many channels on small images
           winograd.py         2x2 and 3x3 kernels: fewer multiplications; the transforms are in winograd_tiles.py
@@ -19,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import interrupts
-from .. import merging, pooling
+from .. import batch_norm, merging, pooling
 from ..machine.codes import LINEAR
 from ..machine.memory import empty
+from ..machine.moments import UNMEASURED, merged, to_be_measured
 from ..machine.pairs import NOWHERE, tile
 from ..machine.window import Window
 from ..twins import definition_of
@@ -29,7 +31,7 @@ from . import direct
 from .choose import Convolution, way_for
 from .patches import col2im, im2col
 
-__all__ = ["backward", "col2im", "forward", "im2col", "pooled_backward", "pooled_forward"]
+__all__ = ["backward", "col2im", "forward", "im2col", "measured_forward", "pooled_backward", "pooled_forward"]
 
 
 @interrupts.held
@@ -45,6 +47,23 @@ def forward(
     y = empty((n, *window.places(h, w), f), x.dtype)
     way_for(Convolution(window, c, f, y.shape, False), way).forward(x, W, b, window, activation, y)
     return y
+
+
+@interrupts.held
+def measured_forward(
+    x: NDArray, W: NDArray, b: NDArray | None, window: Window, activation: int, way: str | None = None
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Twin of layers.conv_then_norm.conv2d_measured_forward. `way` forces an algorithm, see choose.py."""
+    if x.dtype.kind == "c":
+        return definition_of(measured_forward)(x, W, b, window, activation)
+    x, W = np.ascontiguousarray(x), np.ascontiguousarray(W)
+    b = W.reshape(-1)[:0] if b is None else b
+    (n, h, w, c), f = x.shape, W.shape[3]
+    y = empty((n, *window.places(h, w), f), x.dtype)
+    measured = to_be_measured(y.shape) if y.size else UNMEASURED
+    done = way_for(Convolution(window, c, f, y.shape, False), way).forward(x, W, b, window, activation, y, measured)
+    found = merged(measured, y.dtype) if done and y.size else None
+    return y, *(batch_norm.statistics(y) if found is None else found)
 
 
 @interrupts.held
@@ -81,7 +100,7 @@ def pooled_forward(
     x, W = np.ascontiguousarray(x), np.ascontiguousarray(W)
     y, pooled = empty((n, oh, ow, f), x.dtype), empty((n, oh // 2, ow // 2, f), x.dtype)
     where = empty(pooled.shape, np.uint16) if largest else NOWHERE
-    direct.forward(x, W, W.reshape(-1)[:0] if b is None else b, window, activation, y, pooled, where)
+    direct.forward(x, W, W.reshape(-1)[:0] if b is None else b, window, activation, y, pooled=pooled, where=where)
     return y, pooled, where if largest else None
 
 

@@ -22,8 +22,9 @@ from typing import NamedTuple
 from numpy.typing import NDArray
 
 from ..activations import gradient as activation_gradient
-from ..machine.codes import RELU
+from ..machine.codes import LINEAR, RELU
 from ..machine.exponential import finish
+from ..machine.moments import UNMEASURED, Measured
 from ..machine.registers import VECTOR
 from ..machine.window import Window
 from . import direct, patches, winograd, winograd_blocks
@@ -59,14 +60,24 @@ class Way(NamedTuple):
     faster: Callable[[Convolution], bool]
 
     def forward(
-        self, x: NDArray, W: NDArray, b: NDArray, window: Window, activation: int, y: NDArray
-    ) -> None:  # fmt: skip
-        """See patches.forward. Only `direct` computes sigmoid and tanh itself."""
+        self,
+        x: NDArray,
+        W: NDArray,
+        b: NDArray,
+        window: Window,
+        activation: int,
+        y: NDArray,
+        measured: Measured = UNMEASURED,
+    ) -> bool:
+        """See patches.forward; only `direct` computes sigmoid and tanh itself. Return whether y has been measured."""
         if self.module is direct:
-            direct.forward(x, W, b, window, activation, y)
-        else:
-            self.module.forward(x, W, b, window, activation == RELU, y, *self._tile)
-            finish(y, activation)
+            direct.forward(x, W, b, window, activation, y, measured)
+            return True
+        measures = self.module is not winograd_blocks and activation in (LINEAR, RELU)
+        given = [measured] if measures else []
+        self.module.forward(x, W, b, window, activation == RELU, y, *self._tile, *given)
+        finish(y, activation)
+        return measures
 
     def backward(
         self, dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,

@@ -29,6 +29,7 @@ from ..machine.codes import LINEAR, RELU
 from ..machine.compile import kernel
 from ..machine.exponential import smooth
 from ..machine.loops import add_column_sums, clear, copy, times_slope
+from ..machine.moments import UNMEASURED, Measured, measure_ready
 from ..machine.pairs import NOWHERE, pool_row, spread_row
 from ..machine.registers import MANY, VECTOR
 from ..machine.simd import register_product
@@ -43,17 +44,18 @@ MOST_SUMS = 1 << 10  # sums for db: one for each entry of a row of da (long loop
 
 def forward(
     x: NDArray, W: NDArray, b: NDArray, window: Window, activation: int, y: NDArray,
-    pooled: NDArray | None = None, where: NDArray = NOWHERE,
+    measured: Measured = UNMEASURED, pooled: NDArray | None = None, where: NDArray = NOWHERE,
 ) -> None:  # fmt: skip
     """As patches.forward, but with any activation: each thread applies it to its own rows, and pools them into `pooled`
     if this is given (by machine/pairs.py; y then has even numbers of rows and columns)."""
     n, oh, ow, f = y.shape
     pooled = y[:0] if pooled is None else pooled
-    units = n * oh // 2 if pooled.size else n * oh
+    unit = 2 if pooled.size else max(1, measured.images * oh)  # output rows
+    units = -(-n * oh // unit)
     parts = parts_for(units, n * oh * ow * W.size)
     group, window = _grouping(W.shape, window, ow, False)
     y = y.reshape(n, oh, ow // group, group * f)
-    share(parts, units, _forward_part, x, W, b, window, group, activation, y, pooled, where)
+    share(parts, units, _forward_part, x, W, b, window, group, activation, y, pooled, where, unit, measured)
 
 
 def backward(
@@ -206,9 +208,8 @@ def _padded(source, image, p0, q0, rows, columns, target):
 
 
 @kernel()
-def _forward_part(part, x, W, b, window, group, activation, y, pooled, where):
-    """Compute this part's output rows, numbered across all images, with their activation, and pool them if wanted: the
-    part then counts pairs of rows.
+def _forward_part(part, x, W, b, window, group, activation, y, pooled, where, unit, measured):
+    """Compute this part's units of output rows, with their activation, and pool or measure them if wanted.
 
     `window` is the common one of `group` pixels of y, which count as one pixel, as in the kernels below.
     """
@@ -223,7 +224,7 @@ def _forward_part(part, x, W, b, window, group, activation, y, pooled, where):
     flat_y, flat_pooled, flat_where = y.reshape(-1), pooled.reshape(-1), where.reshape(-1)
     strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
     windows, pixels = _places(rows, sh * width, ow, sw * c), _places(rows, ow * f, ow, f)
-    row, stop = part.start * pair, part.stop * pair
+    row, stop, done = part.start * unit, min(part.stop * unit, len(y) * oh), part.start
     while row < stop:
         i = row % oh
         here = min(rows, oh - i, stop - row)
@@ -239,6 +240,7 @@ def _forward_part(part, x, W, b, window, group, activation, y, pooled, where):
                 ow * group // 2, stop * ow * f // 4,
             )  # fmt: skip
         row += here
+        done = measure_ready(flat_y, measured, done, row, unit, stop)
 
 
 @kernel()

@@ -19,6 +19,7 @@ from .. import dense
 from ..machine.codes import LINEAR, RELU
 from ..machine.compile import kernel
 from ..machine.loops import add, clear, copy, masked_gradient
+from ..machine.moments import UNMEASURED, Measured, measure_ready
 from ..machine.product import DEEP, Rows, affine, product
 from ..machine.threads import parts_for, share
 from ..machine.transpose import transposed
@@ -29,13 +30,20 @@ BUFFER = 1 << 17  # entries in a buffer of patches and their results: 512 kB of 
 FEWEST_ROWS = 256  # the fewest rows for which a product is efficient
 
 
-def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray) -> None:
-    """Write x convolved with W, plus b, into y, and apply relu if requested; b is empty if there is no bias."""
+def forward(
+    x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray, measured: Measured = UNMEASURED
+) -> None:
+    """Write x convolved with W, plus b, into y, and apply relu if requested; b is empty if there is no bias.
+
+    The chunks of y are also measured if `measured` is given: each thread then computes whole units.
+    """
     n, oh, ow, f = y.shape
     patches = W.size // f
     rows = max(1, min(n * oh, BUFFER // ((patches + f) * ow)))  # output rows at a time
-    parts = parts_for(n * oh, n * oh * ow * patches * f)
-    share(parts, n * oh, _forward_part, x, W.reshape(-1), b, window, relu, rows, y)
+    unit = max(1, measured.images * oh)  # output rows
+    units = -(-n * oh // unit)
+    parts = parts_for(units, n * oh * ow * patches * f)
+    share(parts, units, _forward_part, x, W.reshape(-1), b, window, relu, rows, y, unit, measured)
 
 
 def backward(
@@ -168,16 +176,18 @@ def _col2im_rows(cols, window, oh, ow, start, stop, x):
 
 
 @kernel()
-def _forward_part(part, x, W, b, window, relu, rows, y):
-    """Process this part's output rows, `rows` at a time: copy patches, multiply by W, add b, apply relu."""
+def _forward_part(part, x, W, b, window, relu, rows, y, unit, measured):
+    """Process this part's units of output rows, `rows` rows at a time: copy patches, multiply by W, add b, apply relu,
+    and measure y if wanted."""
     _, oh, ow, f = y.shape
     patches = W.size // f
     lowered = not _needs_no_lowering(window)
     flat_x, flat_y = x.reshape(-1), y.reshape(-1)
     cols = np.empty((rows * ow if lowered else 0, patches), x.dtype)
     flat_cols, in_cols, in_W = cols.reshape(-1), Rows(0, patches), Rows(0, f)
-    for row in range(part.start, part.stop, rows):
-        end = min(row + rows, part.stop)
+    stop, done = min(part.stop * unit, len(y) * oh), part.start
+    for row in range(part.start * unit, stop, rows):
+        end = min(row + rows, stop)
         pixels, to = (end - row) * ow, row * ow * f
         if lowered:
             _im2col_rows(x, window, oh, ow, row, end, cols)
@@ -185,6 +195,7 @@ def _forward_part(part, x, W, b, window, relu, rows, y):
         else:
             in_x = Rows(row * ow * patches, patches)
             affine((pixels, f, patches), flat_x, in_x, W, in_W, b, 0, relu, flat_y, Rows(to, f))
+        done = measure_ready(flat_y, measured, done, end, unit, stop)
 
 
 @kernel()

@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 
 from ..machine.compile import kernel
 from ..machine.memory import empty, scratch
+from ..machine.moments import UNMEASURED, Measured, measure_ready
 from ..machine.product import Rows, product
 from ..machine.threads import parts_for, share
 from ..machine.window import Window
@@ -59,13 +60,18 @@ FEWEST_TILES, FEWEST_FOR_MANY, MANY = 60, 200, 1 << 15
 COST = 16  # of transforming an entry of W, in multiply-adds
 
 
-def forward(x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray, size: int) -> None:
+def forward(
+    x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray, size: int,
+    measured: Measured = UNMEASURED,
+) -> None:  # fmt: skip
     """See patches.forward."""
     c, f = W.shape[2:]
     tiling, tiles = tiling_of(window, y.shape, size), tiles_in(window, y.shape, size)
-    parts = parts_for(tiles, tiles * size * size * c * f)
+    unit = max(1, measured.images * tiling.down * tiling.across)  # tiles
+    units = -(-tiles // unit)
+    parts = parts_for(units, tiles * size * size * c * f)
     U = _transformed(_transform, W, size)
-    share(parts, tiles, _forward_part, x, U, b, tiling, relu, _chunk(c, f, size), y)
+    share(parts, units, _forward_part, x, U, b, tiling, relu, _chunk(c, f, size), y, unit, measured)
 
 
 def backward(
@@ -130,21 +136,23 @@ def _add_weight_gradient(part, dU, dW, size):
 
 
 @kernel()
-def _forward_part(part, x, U, b, tiling, relu, t, y):
-    """For this part's tiles, t at a time, compute V, M = V @ U, and y."""
+def _forward_part(part, x, U, b, tiling, relu, t, y, unit, measured):
+    """For this part's units of tiles, t tiles at a time, compute V, M = V @ U, and y, and measure y if wanted."""
     places, c, f = tiling.size * tiling.size, x.shape[3], y.shape[3]
     of_V, of_M = places * c + APART, places * f + APART  # entries from one tile to the next
     flat_V, flat_M, flat_U = scratch(t * of_V, x.dtype), scratch(t * of_M, x.dtype), U.reshape(-1)
     V, M = Tiles(flat_V, of_V, c), Tiles(flat_M, of_M, f)
     tile = scratch(places * max(c, f), x.dtype)
-    for first in range(part.start, part.stop, t):
-        last = min(first + t, part.stop)
+    stop, done = min(part.stop * unit, len(y) * tiling.down * tiling.across), part.start
+    for first in range(part.start * unit, stop, t):
+        last = min(first + t, stop)
         input_tiles(x, tiling, first, last, tile, V)
         for p in range(places):
             in_V, in_U, in_M = Rows(p * c, of_V), Rows(p * U.shape[1], f), Rows(p * f, of_M)
             # M[p] = V[p] @ U[p]
             product(False, False, (last - first, f, c), flat_V, in_V, flat_U, in_U, False, flat_M, in_M)
         output_tiles(M, b, relu, tiling, first, last, tile, y, 0, f)
+        done = measure_ready(y, measured, done, last, unit, stop)
 
 
 @kernel()
