@@ -241,7 +241,8 @@ def test_a_folder_of_submissions_is_checked(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "test_submissions.py").write_text(recipe, encoding="utf-8")
     run: dict[str, Any] = {
         "cwd": tmp_path,
-        "env": {**os.environ, "PYTHONPATH": str(ROOT)},
+        # The plugin of Hypothesis would take longer to load than all the rest.
+        "env": {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": "-p no:hypothesispytest"},
         "capture_output": True,
         "text": True,
     }

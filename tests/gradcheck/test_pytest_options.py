@@ -72,7 +72,8 @@ def suite(tmp_path: Path) -> Path:
 def run(folder: Path, *arguments: str) -> tuple[str, dict[str, Any]]:
     """Return pytest's output and the content of the JSON file."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--gradcheck-json=checks.json", *arguments]
-    environment = {**os.environ, "COLUMNS": "150", "PYTEST_ADDOPTS": ""}
+    # The plugin of Hypothesis would take longer to load than all the rest.
+    environment = {**os.environ, "COLUMNS": "150", "PYTEST_ADDOPTS": "-p no:hypothesispytest"}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
@@ -97,8 +98,9 @@ def test_hints(suite: Path, level: int, shown: str, withheld: str) -> None:
 
 
 def test_a_time_limit(suite: Path) -> None:
-    printed, document = run(suite, "-k", "endless or scale", "--gradcheck-timeout=1")
-    assert "the gradient check took longer than 1 s" in printed
+    """The first check is over in a moment: the limit leaves it time even on a busy machine."""
+    printed, document = run(suite, "-k", "endless or scale", "--gradcheck-timeout=5")
+    assert "the gradient check took longer than 5 s" in printed
     assert [case["verdict"] for case in document["cases"]] == ["WRONG", "TOO LONG"]
     assert not document["passed"]
 

@@ -99,7 +99,8 @@ class TestOthers:
 
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", *arguments]
-    environment = {**os.environ, "COLUMNS": "150", "PYTEST_ADDOPTS": ""}
+    # The plugin of Hypothesis would take longer to load than all the rest.
+    environment = {**os.environ, "COLUMNS": "150", "PYTEST_ADDOPTS": "-p no:hypothesispytest"}
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
     )

@@ -11,6 +11,7 @@ import pytest
 
 from tinydl import gradcheck
 from tinydl.gradcheck import GradientCheckError, GradientCheckReport
+from tinydl.gradcheck.diagnosis import evidence
 
 Bug = tuple[str, str, str]  # old text, new text, the arrays whose gradients are then wrong, "W b"
 
@@ -61,7 +62,9 @@ def passes(case: Case) -> None:
 def fails(case: Case, bug: Bug) -> None:
     """Assert that the mistake is found in the right arrays and in no others."""
     old, new, arrays = bug
-    with pytest.raises(GradientCheckError) as caught:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(GradientCheckError) as caught:
+        if bug not in case.bugs[:1]:  # the first bug of each case is diagnosed to the end, which changes no verdict
+            patch.setattr(evidence, "MOST_SECONDS_OF_ALL", 0.05)
         case.run(old, new)
     assert caught.value.report is not None
     verdicts = caught.value.report.gradients
