@@ -13,19 +13,27 @@ import pytest
 from threadpoolctl import ThreadpoolController
 
 FIRST = [
-    "commands/test_warmup.py",  # compiles kernels that all tests need, while the next file and diagnosis need none
+    "commands/test_warmup.py",  # compiles kernels that all tests need, while the next two files need none
     "commands/test_mutants.py",
-    "proofs/test_gradients.py",
     "gradcheck/test_diagnosis.py",
-    "proofs/test_mutants.py",
+    "proofs/test_gradients.py",
     "test_manual.py",
-    "proofs/test_properties.py",
-    "gradcheck/dialects/test_structures.py",
-    "examples/lessons/test_lessons.py",
-    "examples/fraud/test_scripts.py",
+    "proofs/test_mutants.py",
+    "examples/test_cifar.py",
     "trust/test_trust.py",
     "study/test_doctor.py",
+    "proofs/test_properties.py",
+    "examples/lessons/test_lessons.py",
+    "kernels/convolution/test_ways.py",
     "kernels/machine/test_cache.py",
+    "gradcheck/grading/test_hostile.py",
+    "test_threads.py",
+    "examples/fraud/test_scripts.py",
+    "gradcheck/test_check.py",
+    "gradcheck/test_single_precision.py",
+    "study/test_trace.py",
+    "gradcheck/strangers/test_corpus.py",
+    "gradcheck/grading/test_grade.py",
 ]
 ABOUT_THREADS = {"test_threads.py", "test_interrupts.py", "test_trust.py"}  # they prove that BLAS gets its threads back
 

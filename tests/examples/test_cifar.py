@@ -28,6 +28,14 @@ def digits_run(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactor
     return out, run("cifar/cnn.py", "--epochs", 4, "--out", out).stdout
 
 
+@pytest.fixture(scope="module")
+def first_half(run: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first two of these epochs, as a run of their own; tests continue a copy."""
+    out = tmp_path_factory.mktemp("half") / "run"
+    run("cifar/cnn.py", "--epochs", 2, "--out", out)
+    return out
+
+
 def report_of(out: Path) -> dict[str, Any]:
     return json.loads((out / "report.json").read_text())
 
@@ -77,19 +85,21 @@ def test_cifar_cnn_prints_and_draws(digits_run: tuple[Path, str]) -> None:
 
 
 @pytest.mark.slow
-def test_resume_is_exact(run: Callable[..., Done], digits_run: tuple[Path, str], tmp_path: Path) -> None:
-    run("cifar/cnn.py", "--epochs", 2, "--out", tmp_path)
+def test_resume_is_exact(
+    run: Callable[..., Done], digits_run: tuple[Path, str], first_half: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(first_half, tmp_path, dirs_exist_ok=True)
     run("cifar/cnn.py", "--epochs", 4, "--out", tmp_path, "--resume")
     same_run(digits_run[0], tmp_path)
 
 
 @pytest.mark.slow
 def test_resume_after_a_stop_between_an_epochs_files(
-    run: Callable[..., Done], digits_run: tuple[Path, str], tmp_path: Path
+    run: Callable[..., Done], digits_run: tuple[Path, str], first_half: Path, tmp_path: Path
 ) -> None:
     """The history and the best model are written before the checkpoint, so a stop can leave those of a later epoch."""
     whole = digits_run[0]
-    run("cifar/cnn.py", "--epochs", 2, "--out", tmp_path)
+    shutil.copytree(first_half, tmp_path, dirs_exist_ok=True)
     (tmp_path / "report.json").unlink()
     shutil.copy(whole / "history.json", tmp_path)
     shutil.copy(whole / "model.safetensors", tmp_path)
@@ -237,8 +247,13 @@ def test_every_network_takes_enlarged_digits_and_photographs(model: str) -> None
 
 
 @pytest.mark.slow
-def test_a_deep_network_runs_on_enlarged_digits(run: Callable[..., Done], tmp_path: Path) -> None:
-    """The time budget is too short for more than one epoch."""
+def test_a_deep_network_runs_on_enlarged_digits(
+    run: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time budget is too short for more than one epoch, even of a few digits."""
+    train, test = digits.load()
+    few = digits.Digits(train.take(np.arange(400)), test.take(np.arange(100)))
+    monkeypatch.setattr(digits, "load", lambda: few)
     done = run(
         "cifar/famous_networks.py", "--model", "resnet20", "--minutes", 0.01, "--recipe", "paper", "--out", tmp_path
     )

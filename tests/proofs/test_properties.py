@@ -1,12 +1,13 @@
 """Properties that hold for every layer, tested at configurations, data and dtypes that Hypothesis draws.
 
-Hypothesis draws from the specs (tests/proofs/specs), with the same samples in every run. Other tests compare the
-numbers themselves (tests/layers/test_values.py, tests/golden).
+Hypothesis draws from the specs (tests/proofs/specs), with the same samples in every run; TINYDL_EXAMPLES=400 in the
+environment draws more of them. Other tests compare the numbers themselves (tests/layers/test_values.py, tests/golden).
 """
 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -218,7 +219,8 @@ def search(examples: int, check: Callable[[st.DataObject], None]) -> None:
     run()
 
 
-few_or_many = pytest.mark.parametrize("examples", [5, pytest.param(40, marks=pytest.mark.slow)])
+MANY = int(os.environ.get("TINYDL_EXAMPLES", "15"))
+few_or_many = pytest.mark.parametrize("examples", [5, pytest.param(MANY, marks=pytest.mark.slow)])
 DTYPES = st.sampled_from(("float32", "float64"))
 
 

@@ -131,7 +131,9 @@ def test_the_residual_lesson_claims_no_more_than_it_shows(
 
 @pytest.mark.slow
 def test_ctrl_c_in_the_residual_lesson(interrupt: Callable[..., Done], tmp_path: Path) -> None:
-    done = interrupt("lessons/residual_study.py", tmp_path, *TINY[:2], 14, "--epochs", 50, after="8 layers, plain")
+    done = interrupt(
+        "lessons/residual_study.py", tmp_path, *TINY[:3], "--epochs", 50, *TINY[7:], after="8 layers, plain"
+    )
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
     assert "INTERRUPTED: 1 of 4 networks are finished; only these are reported." in done.stdout
