@@ -110,7 +110,7 @@ def test_bad_options_give_one_clear_line(refused: Callable[..., None], arguments
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_says_so(interrupt: Callable[..., Done], tmp_path: Path) -> None:
     script, quick = "fraud/autoencoders.py", ["--quick", "--model", "vanilla"]
-    done = interrupt(script, tmp_path, *quick, "--protocol", "both", "--epochs", 12, after="honest protocol, vanilla")
+    done = interrupt(script, tmp_path, *quick, "--protocol", "both", "--epochs", 30, after="honest protocol, vanilla")
     assert done.returncode == 130
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["interrupted"]
