@@ -88,7 +88,7 @@ def test_the_lesson_of_fine_tuning_claims_no_more_than_it_shows(
 @pytest.mark.slow
 def test_ctrl_c_in_the_lesson_of_fine_tuning(interrupt: Callable[..., Done], tmp_path: Path) -> None:
     done = interrupt(
-        "lessons/fine_tuning_study.py", tmp_path, "--rows", 1, 2, "--epochs", 1, "--steps", 400, after="1 images"
+        "lessons/fine_tuning_study.py", tmp_path, "--rows", 1, 2, "--epochs", 1, "--steps", 1000, after="1 images"
     )
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
