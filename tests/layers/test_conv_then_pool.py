@@ -28,7 +28,8 @@ from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import SGD
 
 POOLS = [MaxPool2D, AveragePool2D]
-# Images and layers that `direct` computes, in one pass, and others: a map of odd size, and one for Winograd's tiles.
+# Images and layers that `direct` computes, in one pass, and others: maps of odd size, and some for Winograd's tiles,
+# which pool maps of whole tiles.
 CASES: list[tuple[tuple[int, ...], dict[str, Any]]] = [
     ((32, 32, 1), {"filters": 6, "kernel_size": 5}),
     ((14, 14, 6), {"filters": 16, "kernel_size": 5}),
@@ -38,6 +39,11 @@ CASES: list[tuple[tuple[int, ...], dict[str, Any]]] = [
     ((64, 70, 3), {"filters": 8, "kernel_size": 3, "padding": "same"}),
     ((6, 8, 2), {"filters": 1, "kernel_size": 3, "padding": "same"}),
     ((8, 8, 16), {"filters": 16, "kernel_size": 3, "padding": "same"}),
+    ((20, 12, 17), {"filters": 35, "kernel_size": 3, "padding": "same"}),
+    ((16, 24, 19), {"filters": 16, "kernel_size": 2, "padding": "same"}),
+    ((10, 14, 16), {"filters": 16, "kernel_size": 3, "padding": "valid"}),
+    ((10, 12, 16), {"filters": 18, "kernel_size": 3, "padding": "same"}),
+    ((12, 16, 160), {"filters": 130, "kernel_size": 3, "padding": "same"}),
 ]
 
 

@@ -17,9 +17,10 @@ class ConvThenPool:
     Forward    y = f(conv(x, W) + b), then the pooled y: of each window the largest entry, or the mean
     Backward   dy = J_pool.T dpooled, then dW, db and dx from dy, as in Conv2D
 
-    A convolution of few channels (kernels/convolution/direct.py) with 2x2 windows side by side needs fewer passes over
-    memory in this way: a row of y is pooled while it is in the cache, and dy, of which pooling makes four numbers from
-    one, is never written to memory. Other convolutions and windows are computed one after the other.
+    Two ways of convolution (kernels/convolution: `direct` for few channels, and `winograd` for relu on maps of whole
+    tiles) need fewer passes over memory in this way if 2x2 windows lie side by side: rows of y are pooled while they
+    are in the cache, and dy, of which pooling makes four numbers from one, is never written to memory. Others, and
+    other windows, are computed one after the other.
     """
 
     def __init__(self, conv: Conv2D, pool: Pool2D) -> None:

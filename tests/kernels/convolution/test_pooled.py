@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from tests.kernels.comparing import DTYPES, Compared, normal
-from tinydl.kernels import Window
+from tinydl.kernels import LINEAR, RELU, TANH, Window
+from tinydl.kernels.convolution import winograd
+from tinydl.kernels.convolution.choose import WAYS, Convolution, way_for
 
 PAIRS = Window((2, 2), (2, 2))
 ROUNDING = {np.float32: 2e-5, np.float64: 1e-12}
@@ -28,6 +30,31 @@ def test_the_twins_equal_the_definitions(largest: bool) -> None:
             given = x, W, y, window, code, np.zeros_like(W), None if bias is None else np.zeros_like(b)
             backward(dpooled, where, pool, *given, True)
             assert backward(dpooled, where, pool, *given, False)[0].size == 0
+
+
+@pytest.mark.parametrize("largest", [True, False])
+def test_winograds_way_pools_maps_of_whole_tiles(largest: bool) -> None:
+    around = {3: ((1, 1), (1, 1)), 2: ((0, 1), (0, 1))}
+    for number, (k, (h, w), code) in enumerate(itertools.product((3, 2), [(8, 12), (4, 4), (16, 8)], (LINEAR, RELU))):
+        window, dtype, c, f = Window((k, k), (1, 1), around[k]), DTYPES[(number + number // 2) % 2], 16 + k, 19
+        chosen = way_for(Convolution(window, c, f, (5, h, w, f), True))
+        assert chosen.module is winograd
+        assert chosen.pools(window, (5, h, w, f), code)
+        x, W, b = normal(dtype, (5, h, w, c), (k, k, c, f), (f,), seed=number)
+        for bias in (b, None):
+            y, pooled, where = forward(x, W, bias, window, code, PAIRS, largest)
+            (dpooled,) = normal(dtype, pooled.shape, seed=9)
+            given = x, W, y, window, code, np.zeros_like(W), None if bias is None else np.zeros_like(b)
+            backward(dpooled, where, PAIRS, *given, True)
+
+
+def test_which_maps_winograds_way_pools() -> None:
+    way, window = WAYS["winograd_6"], Window((3, 3), (1, 1), ((1, 1), (1, 1)))
+    shapes = [(1, 8, 12, 16), (1, 8, 10, 16), (1, 6, 8, 16)]
+    assert [way.pools(window, shape, RELU) for shape in shapes] == [True, False, False]
+    assert not way.pools(window, shapes[0], TANH)
+    assert not WAYS["winograd_5"].pools(window, (1, 12, 12, 16), RELU)  # its tiles give 3x3 pixels
+    assert not WAYS["patches"].pools(window, shapes[0], RELU)
 
 
 def test_arrays_of_any_layout() -> None:

@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -25,6 +25,7 @@ from ..activations import gradient as activation_gradient
 from ..machine.codes import LINEAR, RELU
 from ..machine.exponential import finish
 from ..machine.moments import UNMEASURED, Measured
+from ..machine.pairs import NOWHERE
 from ..machine.registers import VECTOR
 from ..machine.window import Window
 from . import direct, patches, winograd, winograd_blocks
@@ -60,39 +61,46 @@ class Way(NamedTuple):
     faster: Callable[[Convolution], bool]
 
     def forward(
-        self,
-        x: NDArray,
-        W: NDArray,
-        b: NDArray,
-        window: Window,
-        activation: int,
-        y: NDArray,
-        measured: Measured = UNMEASURED,
-    ) -> bool:
+        self, x: NDArray, W: NDArray, b: NDArray, window: Window, activation: int, y: NDArray,
+        measured: Measured = UNMEASURED, pooled: NDArray | None = None, where: NDArray = NOWHERE,
+    ) -> bool:  # fmt: skip
         """See patches.forward; only `direct` computes sigmoid and tanh itself. Return whether y has been measured."""
         if self.module is direct:
-            direct.forward(x, W, b, window, activation, y, measured)
+            direct.forward(x, W, b, window, activation, y, measured, pooled, where)
             return True
         measures = self.module is not winograd_blocks and activation in (LINEAR, RELU)
-        given = [measured] if measures else []
+        given: tuple[Any, ...] = (measured,) if measures else ()
+        if pooled is not None:
+            given = (measured, pooled, where)
         self.module.forward(x, W, b, window, activation == RELU, y, *self._tile, *given)
         finish(y, activation)
         return measures
 
     def backward(
         self, dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
-        dW: NDArray, db: NDArray, dx: NDArray, plus: NDArray | None,
+        dW: NDArray, db: NDArray, dx: NDArray, plus: NDArray | None, where: NDArray = NOWHERE,
     ) -> bool:  # fmt: skip
-        """See patches.backward. Return whether `plus` was added to dx, which not every way does."""
+        """See patches.backward. Return whether `plus` was added to dx, which not every way does.
+
+        dy may be the gradient of the pooled y where the way `pools`, and `where` the places of the maxima.
+        """
         if self.module is direct:
-            direct.backward(dy, x, W, y, window, activation, dW, db, dx)
+            direct.backward(dy, x, W, y, window, activation, dW, db, dx, where)
             return False
         relu = activation == RELU
-        da = dy if relu else activation_gradient(dy, y, activation)
-        adds = self.module is winograd or (self.module is patches and patches.adds(window, y.shape))
-        added = adds and plus is not None
+        da = dy if activation in (LINEAR, RELU) else activation_gradient(dy, y, activation)
+        if self.module is winograd:
+            winograd.backward(da, x, W, y, window, relu, dW, db, dx, self.tile, plus, where)
+            return True
+        added = self.module is patches and patches.adds(window, y.shape) and plus is not None
         self.module.backward(da, x, W, y, window, relu, dW, db, dx, *self._tile, *([plus] if added else ()))
         return added
+
+    def pools(self, window: Window, output: tuple[int, ...], activation: int) -> bool:
+        """Whether forward and backward can pool y by 2x2 windows that tile it."""
+        if self.module is winograd:
+            return activation in (LINEAR, RELU) and winograd.pools(window, output, self.tile)
+        return self.module is direct
 
     @property
     def _tile(self) -> tuple[int, ...]:

@@ -217,7 +217,7 @@ def _backward_part(part, dy, x, W_T, y, window, relu, rows, dW_parts, db_parts, 
     for row in range(part.start * oh, part.stop * oh, rows):
         end = min(row + rows, part.stop * oh)
         pixels, at = (end - row) * ow, row * ow * f
-        masked_gradient(flat_dy, flat_y, at, relu, pixels, f, da, 0, db)
+        masked_gradient(flat_dy, at, flat_y, at, relu, pixels, f, da, 0, db)
         if lowered:
             if dW.size:
                 _im2col_rows(x, window, oh, ow, row, end, cols)

@@ -44,6 +44,7 @@ from numpy.typing import NDArray
 from ..machine.compile import kernel
 from ..machine.memory import empty, scratch
 from ..machine.moments import UNMEASURED, Measured, measure_ready
+from ..machine.pairs import NOWHERE, pool_row
 from ..machine.product import Rows, product
 from ..machine.threads import parts_for, share
 from ..machine.window import Window
@@ -62,34 +63,40 @@ COST = 16  # of transforming an entry of W, in multiply-adds
 
 def forward(
     x: NDArray, W: NDArray, b: NDArray, window: Window, relu: bool, y: NDArray, size: int,
-    measured: Measured = UNMEASURED,
+    measured: Measured = UNMEASURED, pooled: NDArray | None = None, where: NDArray = NOWHERE,
 ) -> None:  # fmt: skip
-    """See patches.forward."""
+    """See patches.forward. Each thread pools its own rows of tiles into `pooled`, if this is given: see `pools`."""
     c, f = W.shape[2:]
     tiling, tiles = tiling_of(window, y.shape, size), tiles_in(window, y.shape, size)
-    unit = max(1, measured.images * tiling.down * tiling.across)  # tiles
+    pooled = y[:0] if pooled is None else pooled
+    unit = tiling.across if pooled.size else max(1, measured.images * tiling.down * tiling.across)  # tiles
     units = -(-tiles // unit)
     parts = parts_for(units, tiles * size * size * c * f)
     U = _transformed(_transform, W, size)
-    share(parts, units, _forward_part, x, U, b, tiling, relu, _chunk(c, f, size), y, unit, measured)
+    share(parts, units, _forward_part, x, U, b, tiling, relu, _chunk(c, f, size), y, unit, measured, pooled, where)
 
 
 def backward(
     dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, relu: bool, dW: NDArray, db: NDArray, dx: NDArray,
-    size: int, plus: NDArray | None = None,
+    size: int, plus: NDArray | None = None, where: NDArray = NOWHERE,
 ) -> None:  # fmt: skip
-    """See patches.backward. If `plus` is given, it is added to dx."""
+    """See patches.backward. If `plus` is given, it is added to dx. dy may be the gradient of the pooled y."""
     plus = dx[:0] if plus is None else plus
-    (c, f), n, tiling = W.shape[2:], len(dy), tiling_of(window, dy.shape, size)
+    (c, f), n, tiling = W.shape[2:], len(dy), tiling_of(window, y.shape, size)
     U_T = _transformed(_transform_swapped, W, size) if dx.size else np.empty((0, 0), x.dtype)
     places = size * size
-    parts = parts_for(n, 2 * tiles_in(window, dy.shape, size) * places * c * f)
+    parts = parts_for(n, 2 * tiles_in(window, y.shape, size) * places * c * f)
     dU = empty((parts, places, c * f + APART if dW.size else 0), x.dtype)
     db_parts = np.zeros((parts, db.size))
-    share(parts, n, _backward_part, dy, x, U_T, y, tiling, relu, _chunk(c, f, size), dU, db_parts, dx, plus)
+    share(parts, n, _backward_part, dy, where, x, U_T, y, tiling, relu, _chunk(c, f, size), dU, db_parts, dx, plus)
     if dW.size:
         share(parts_for(c, COST * dW.size), c, _add_weight_gradient, dU, dW, size)
     db += db_parts.sum(axis=0)
+
+
+def pools(window: Window, output: tuple[int, ...], size: int) -> bool:
+    """Whether 2x2 windows fit into tiles, and whole tiles into the image."""
+    return tiling_of(window, output, size).m == 4 and output[1] % 4 == 0 and output[2] % 4 == 0
 
 
 def _chunk(c: int, f: int, size: int) -> int:
@@ -136,8 +143,11 @@ def _add_weight_gradient(part, dU, dW, size):
 
 
 @kernel()
-def _forward_part(part, x, U, b, tiling, relu, t, y, unit, measured):
-    """For this part's units of tiles, t tiles at a time, compute V, M = V @ U, and y, and measure y if wanted."""
+def _forward_part(part, x, U, b, tiling, relu, t, y, unit, measured, pooled, where):
+    """For this part's units of tiles, t tiles at a time, compute V, M = V @ U, and y, and measure or pool y if wanted.
+
+    (A unit is a row of tiles if y is pooled.)
+    """
     places, c, f = tiling.size * tiling.size, x.shape[3], y.shape[3]
     of_V, of_M = places * c + APART, places * f + APART  # entries from one tile to the next
     flat_V, flat_M, flat_U = scratch(t * of_V, x.dtype), scratch(t * of_M, x.dtype), U.reshape(-1)
@@ -152,17 +162,31 @@ def _forward_part(part, x, U, b, tiling, relu, t, y, unit, measured):
             # M[p] = V[p] @ U[p]
             product(False, False, (last - first, f, c), flat_V, in_V, flat_U, in_U, False, flat_M, in_M)
         output_tiles(M, b, relu, tiling, first, last, tile, y, 0, f)
+        if pooled.size:
+            _pool(y, done, last // unit, part.stop, pooled, where)
+            done = last // unit
         done = measure_ready(y, measured, done, last, unit, stop)
 
 
 @kernel()
-def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx, plus):
+def _pool(y, start, stop, end, pooled, where):
+    """Pool rows of tiles, start .. stop - 1, of those up to end - 1 that this thread computes."""
+    _, _, ow, f = y.shape
+    for row in range(2 * start, 2 * stop):  # of pooled
+        pool_row(
+            y.reshape(-1), 2 * row * ow * f, ow, f, 2,
+            pooled.reshape(-1), where.reshape(-1), row * (ow // 2) * f, ow // 2, end * ow * f,
+        )  # fmt: skip
+
+
+@kernel()
+def _backward_part(part, dy, where, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx, plus):
     """For this part's images, t tiles at a time, recompute V, compute dM, then dU += V.T dM, dV = dM U.T, and dx.
 
     dU is empty if only dx is needed, and dx if only dU is.
     """
     dU, db = dU_parts[part.number], db_parts[part.number]
-    places, c, f = tiling.size * tiling.size, x.shape[3], dy.shape[3]
+    places, c, f = tiling.size * tiling.size, x.shape[3], y.shape[3]
     of_V, of_dM = places * c + APART, places * f + APART
     flat_V, flat_dM = scratch(t * of_V, x.dtype), scratch(t * of_dM, x.dtype)
     V, dM = Tiles(flat_V, of_V, c), Tiles(flat_dM, of_dM, f)
@@ -175,7 +199,7 @@ def _backward_part(part, dy, x, U_T, y, tiling, relu, t, dU_parts, db_parts, dx,
         last = min(first + t, part.stop * tiles)
         if dU.size:
             input_tiles(x, tiling, first, last, tile, V)
-        output_gradient_tiles(dy, y, relu, db, tiling, first, last, tile, dM)
+        output_gradient_tiles(dy, where, y, relu, db, tiling, first, last, tile, dM)
         for p in range(places):
             in_V, in_dM, in_dU = Rows(p * c, of_V), Rows(p * f, of_dM), Rows(p * dU.shape[1], f)
             # dU[p] += V[p].T @ dM[p]; then dV[p] = dM[p] @ U[p].T overwrites V[p]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..machine.compile import kernel
 from ..machine.memory import empty, scratch
+from ..machine.pairs import NOWHERE
 from ..machine.product import Rows, product
 from ..machine.threads import parts_for, share
 from ..machine.window import Window
@@ -77,7 +78,7 @@ def _transform_both(part, x, dy, y, relu, tiling, tiles, V, dM, db_parts):
     f = dy.shape[3]
     row = f + APART
     tile, of_dM = scratch(LARGEST * f, dy.dtype), Tiles(dM[part.start * row :], row, tiles * row)
-    output_gradient_tiles(dy, y, relu, db_parts[part.number], tiling, part.start, part.stop, tile, of_dM)
+    output_gradient_tiles(dy, NOWHERE, y, relu, db_parts[part.number], tiling, part.start, part.stop, tile, of_dM)
 
 
 @kernel()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..machine.compile import kernel
 from ..machine.loops import add, bias_and_relu, clear, copy, masked_gradient
+from ..machine.pairs import spread_row
 from ..machine.simd import tile_map
 from ..machine.transpose import transpose
 from ..machine.window import Window
@@ -260,13 +261,17 @@ def output_tiles(M, b, relu, tiling, start, stop, tile, y, f0, count):
 
 
 @kernel()
-def output_gradient_tiles(dy, y, relu, db, tiling, start, stop, tile, dM):
-    """dM = A da A.T, where da = dy 1[y > 0] with relu, else da = dy; the sums of da are added to db."""
+def output_gradient_tiles(dy, where, y, relu, db, tiling, start, stop, tile, dM):
+    """dM = A da A.T, where da = dy 1[y > 0] with relu, else da = dy; the sums of da are added to db.
+
+    dy may be the gradient of the pooled y (see `winograd.pools`), which is spread into the tile first.
+    """
     size, m, down, across, _, _ = tiling
     flat_dM, step, between = dM
-    _, oh, ow, f = dy.shape
-    flat_dy, flat_y = dy.reshape(-1), y.reshape(-1)
-    plain = not relu and db.size == 0
+    _, oh, ow, f = y.shape
+    flat_dy, flat_where, flat_y = dy.reshape(-1), where.reshape(-1), y.reshape(-1)
+    pooled = dy.size != y.size
+    plain = not relu and db.size == 0 and not pooled
     for number in range(start, stop):
         image, rest = number // (across * down), number % (across * down)
         p0, q0 = rest // across * m, rest % across * m
@@ -277,7 +282,15 @@ def output_gradient_tiles(dy, y, relu, db, tiling, start, stop, tile, dM):
             if rows < m or columns < m:
                 clear(tile, 0, m * m * f)  # pixels beyond the image have no gradient
             for i in range(rows):
-                masked_gradient(flat_dy, flat_y, at + i * ow * f, relu, columns, f, tile, i * m * f, db)
+                result = at + i * ow * f
+                if not pooled:
+                    masked_gradient(flat_dy, result, flat_y, result, relu, columns, f, tile, i * m * f, db)
+                    continue
+                if i % 2 == 0:  # two rows go behind the tile
+                    pair = ((image * oh + p0 + i) // 2 * ow + q0) // 2 * f
+                    spread_row(flat_dy, flat_where, pair, f, tile, m * m * f, m // 2, tile.size)
+                spread = (m * m + i % 2 * m) * f
+                masked_gradient(tile, spread, flat_y, result, relu, m, f, tile, i * m * f, db)
         source, begin, row = (flat_dy, at, ow * f) if whole else (tile, 0, m * f)
         if size == 6:
             _output_gradient_63(source, begin, row, f, flat_dM, to, 6 * between, between, f)
