@@ -10,7 +10,17 @@ import pytest
 from numba.core.errors import TypingError
 
 from tests.kernels.comparing import DTYPES, normal
-from tinydl.kernels.machine.product import DEEP, FAR, FEWEST, Rows, affine, matmul, product, product_through_relu
+from tinydl.kernels.machine.product import (
+    COPIED,
+    DEEP,
+    FAR,
+    FEWEST,
+    Rows,
+    affine,
+    matmul,
+    product,
+    product_through_relu,
+)
 
 ROUNDING: dict[Any, float] = {np.float32: 2e-7, np.float64: 4e-16}  # relative, times sqrt(products in a sum)
 
@@ -21,6 +31,8 @@ def close(actual: np.ndarray, expected: np.ndarray, terms: int) -> None:
     assert np.abs(actual - expected).max() <= tolerance * max(1, np.abs(expected).max())
 
 
+# With AVX2, blocks of both operands are copied: two of rows of a (in float64 three), and two or more of columns of b.
+LARGE = (COPIED // 4 + 7, 300, DEEP + 45)
 SIZES = [(1, 1, 1), (1, 5, 3), (7, 1, 4), (7, 5, 1), (4, 3, 200), (33, 17, 65)]
 
 
@@ -84,7 +96,8 @@ def test_matmul_refuses_what_it_would_read_past(bad: str) -> None:
         (13, 5 * 8, 6),  # with AVX2, 3 vectors and 2
         (13, 20, 9),  # with AVX2, 2 vectors and one that overlaps them
         (40, 30, DEEP + 45),  # several pieces in sequence, which add up
-        (FEWEST + 3, FAR + 5, 20),  # panels of b
+        (FEWEST + 3, FAR + 5, 20),  # columns of b are copied
+        LARGE,
     ],
 )
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -103,7 +116,16 @@ def test_product_of_rows_inside_larger_arrays(m: int, n: int, k: int, dtype: Any
         close(c, expected, k)
 
 
-FINISHED = [(6, 8, 3), (9, 40, 7), (5, 13, 4), (3, 5, 2), (29, 29, 40), (11, 20, DEEP + 45), (FEWEST + 3, FAR + 5, 20)]
+FINISHED = [
+    (6, 8, 3),
+    (9, 40, 7),
+    (5, 13, 4),
+    (3, 5, 2),
+    (29, 29, 40),
+    (11, 20, DEEP + 45),
+    (FEWEST + 3, FAR + 5, 20),
+    LARGE,
+]
 
 
 @pytest.mark.parametrize(("m", "n", "k"), FINISHED)
@@ -143,8 +165,8 @@ def test_a_product_through_relu_gives_the_bits_of_a_mask_after_it(m: int, n: int
 
 def test_equal_columns_get_equal_bits() -> None:
     """So hidden units that begin equal stay equal: see initializers.py."""
-    for n in (4, 16, 17, 40, 67):
-        a, b = normal(np.float32, (21, DEEP + 9), (DEEP + 9, 1))
-        c = np.empty((21, n), np.float32)
+    for m, n in ((21, 4), (21, 16), (21, 17), (21, 40), (21, 67), (60, 67), (60, 300)):
+        a, b = normal(np.float32, (m, DEEP + 9), (DEEP + 9, 1))
+        c = np.empty((m, n), np.float32)
         matmul(False, False, a, np.repeat(b, n, axis=1), False, c)
         np.testing.assert_array_equal(c, np.repeat(c[:, :1], n, axis=1))
