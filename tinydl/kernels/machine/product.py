@@ -5,8 +5,9 @@
 registers until it is complete. With AVX-512 it has 8 rows of 3 vectors: 24 sums, to which every step adds the
 products of a column of a, 8 numbers, and a row of b, 3 vectors; with AVX2 there is room for 12 sums. A BLAS library
 does the same on copies of both operands that suit the cache. The pieces of a convolution are in the cache already, so
-copying them would cost more than it saves; and the loops here are compiled for the processor they run on, whichever
-code OPENBLAS_CORETYPE asks for. `python -m benchmarks.convolution` prints their speed beside that of BLAS.
+copying them would cost more than it saves; those of LARGE products are copied. The loops here are compiled for the
+processor they run on, whichever code OPENBLAS_CORETYPE asks for. `python -m benchmarks.convolution` prints their speed
+beside that of BLAS.
 
 The loops take a few seconds to compile and have a dozen callers, so they are `CompiledOnce`.
 """
