@@ -94,7 +94,13 @@ SPEC = LayerSpec(
                 Conv2D(3, 1), Flatten(),
             ]),
         ),
-        *at((2, 5, 4, 1), Sequential([Conv2D(2, 2, activation="tanh"), BatchNorm(), Conv2D(3, 2, 2), BatchNorm()])),
+        *at(
+            (2, 5, 4, 1),
+            Sequential([
+                Conv2D(2, 2, activation="tanh"), BatchNorm(0.9, 0.2, "tanh"),
+                Conv2D(3, 2, 2, use_bias=False), BatchNorm(0.9, 0.2),
+            ]),
+        ),
         *at((3, 3), Lowest(learning_from(1, [Tanh(), Dense(2), Dense(3)]), normal(3, 2))),
     ],
     usual=LayerCase(Sequential([Dense(40, "tanh"), Dropout(0.3), Dense(10)]), (32, 30)),
