@@ -78,7 +78,7 @@ SPEC = LayerSpec(
         *at((4, 3), UsedBefore(Branches([Dense(2, "tanh"), Dense(2, "sigmoid")])), Branches([Flatten(), Flatten()])),
         *at((4, 3), Branches([[Dense(3, "sigmoid"), ActivityL1(0.3)], ActivityL1(0.2)]), Branches([Dense(1)])),
         *at((2, 3, 2, 2), Branches([Conv2D(3, 1, activation="relu"), MaxPool2D(3, 1, "same"), Conv2D(1, 1)])),
-        *at((2, 3, 2, 2), Branches([Tanh(), [MaxPool2D(3, 1, "same"), *conv(2, 1, "tanh")]])),
+        *at((2, 3, 2, 2), Branches([Tanh(), conv(1, 1, "tanh"), [MaxPool2D(3, 1, "same"), *conv(2, 1, "tanh")]])),
         *at((2, 3, 2, 2), Branches([Tanh(), [Conv2D(3, 1, activation="tanh"), Conv2D(1, 1, activation="relu")]])),
     ],
     usual=LayerCase(
