@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.kernels.comparing import DTYPES, normal
+from tests.layers.chains import chain_of
 from tinydl import Model
 from tinydl.gradcheck import check_layer
 from tinydl.kernels.machine.threads import set_num_threads
@@ -17,12 +17,6 @@ from tinydl.layers.conv_then_norm import ConvThenNorm
 from tinydl.layers.passes import paired
 from tinydl.losses import SoftmaxCrossEntropy
 from tinydl.optimizers import SGD
-
-
-def chain_of(layers: list[Layer], shape: tuple[int, ...], dtype: Any = np.float32) -> Sequential:
-    chain = Sequential(layers)
-    chain.build(shape, np.random.default_rng(0), dtype)
-    return chain
 
 
 def listened(layer: Layer) -> Layer:
@@ -53,15 +47,10 @@ def nets() -> list[list[Layer]]:
         [Conv2D(5, 1, 2), BatchNorm(), Conv2D(4, 2, activation="sigmoid"), BatchNorm(activation="relu")],
         [Conv2D(16, 3, padding="same"), BatchNorm(activation="relu"), block(16), block(20, 2)],
         [Residual([Conv2D(3, 3, padding="same"), BatchNorm()])],  # a body that is the pair
-        [
-            Branches(
-                [
-                    [Conv2D(16, 1), BatchNorm(), Conv2D(3, 3, padding="same")],
-                    [Conv2D(17, 3, padding="same"), BatchNorm()],
-                ]
-            )
-        ],
-    ]
+        [Branches([
+            [Conv2D(16, 1), BatchNorm(), Conv2D(3, 3, padding="same")], [Conv2D(17, 3, padding="same"), BatchNorm()],
+        ])],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("training", [True, False])

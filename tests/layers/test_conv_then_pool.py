@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.kernels.comparing import ACTIVATIONS, DTYPES, normal
+from tests.layers.chains import chain_of
 from tinydl import Model
 from tinydl.gradcheck import check_layer
 from tinydl.kernels.machine.threads import set_num_threads
@@ -45,12 +46,6 @@ CASES: list[tuple[tuple[int, ...], dict[str, Any]]] = [
     ((10, 12, 16), {"filters": 18, "kernel_size": 3, "padding": "same"}),
     ((12, 16, 160), {"filters": 130, "kernel_size": 3, "padding": "same"}),
 ]
-
-
-def chain_of(layers: list[Layer], shape: tuple[int, ...], dtype: Any) -> Sequential:
-    chain = Sequential(layers)
-    chain.build(shape, np.random.default_rng(0), dtype)
-    return chain
 
 
 @pytest.mark.parametrize("pool", POOLS)

@@ -54,5 +54,5 @@ KINDS: dict[str, Attacks] = {
     "determinism": Attacks(
         "variations of one training run", "the same bits", 36, 8, determinism.same_bits),
     "leaks": Attacks(
-        "repetitions", "no more memory, open files, threads or files on disk", 37_000, 130, leaks.cycles),
+        "repetitions", "no more memory, open files, threads or files on disk", 37_000, 260, leaks.cycles),
 }  # fmt: skip

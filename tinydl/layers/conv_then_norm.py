@@ -19,7 +19,8 @@ class ConvThenNorm:
 
     The statistics need a pass over memory less in this way: each thread takes those of some images while the images
     that it has just written are in the cache, and the whole batch's are merged from them, as BatchNorm itself does.
-    (kernels/batch_norm.py. Winograd's way by blocks of channels, which never has whole images in a cache, does not.)
+    (kernels/machine/moments.py has the formulas. Winograd's way by blocks of channels never has whole images in a
+    cache: after it, the statistics take a pass of their own.)
     """
 
     def __init__(self, conv: Conv2D, norm: BatchNorm) -> None:
