@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from numpy.typing import NDArray
 
@@ -68,13 +68,16 @@ class Way(NamedTuple):
         if self.module is direct:
             direct.forward(x, W, b, window, activation, y, measured, pooled, where)
             return True
-        measures = self.module is not winograd_blocks and activation in (LINEAR, RELU)
-        given: tuple[Any, ...] = (measured,) if measures else ()
-        if pooled is not None:
-            given = (measured, pooled, where)
-        self.module.forward(x, W, b, window, activation == RELU, y, *self._tile, *given)
+        relu, whole = activation == RELU, activation in (LINEAR, RELU)  # sigmoid and tanh follow below
+        now = measured if whole else UNMEASURED
+        if self.module is winograd:
+            winograd.forward(x, W, b, window, relu, y, self.tile, now, pooled, where)
+        elif self.module is patches:
+            patches.forward(x, W, b, window, relu, y, now)
+        else:
+            winograd_blocks.forward(x, W, b, window, relu, y, self.tile)
         finish(y, activation)
-        return measures
+        return whole and self.module is not winograd_blocks
 
     def backward(
         self, dy: NDArray, x: NDArray, W: NDArray, y: NDArray, window: Window, activation: int,
@@ -92,8 +95,11 @@ class Way(NamedTuple):
         if self.module is winograd:
             winograd.backward(da, x, W, y, window, relu, dW, db, dx, self.tile, plus, where)
             return True
-        added = self.module is patches and patches.adds(window, y.shape) and plus is not None
-        self.module.backward(da, x, W, y, window, relu, dW, db, dx, *self._tile, *([plus] if added else ()))
+        if self.module is winograd_blocks:
+            winograd_blocks.backward(da, x, W, y, window, relu, dW, db, dx, self.tile)
+            return False
+        added = plus is not None and patches.adds(window, y.shape)
+        patches.backward(da, x, W, y, window, relu, dW, db, dx, plus if added else None)
         return added
 
     def pools(self, window: Window, output: tuple[int, ...], activation: int) -> bool:
@@ -101,10 +107,6 @@ class Way(NamedTuple):
         if self.module is winograd:
             return activation in (LINEAR, RELU) and winograd.pools(window, output, self.tile)
         return self.module is direct
-
-    @property
-    def _tile(self) -> tuple[int, ...]:
-        return (self.tile,) if self.tile else ()
 
 
 def _small_kernel_stride_1(conv: Convolution) -> bool:
