@@ -9,7 +9,7 @@
           direct.py           few channels: products that read the image directly
           patches.py          everything else: im2col, a few rows at a time
             ../machine        share (threads.py) cuts the work into ranges of images, tiles or channels;
-                              product (product.py) and register_product, tile_map (simd.py) do the arithmetic
+                              product (product.py), products (window_product.py), tile_map (simd.py) do the arithmetic
 
 All ways compute the same function; tests compare each way with the definition on shapes that it supports.
 """

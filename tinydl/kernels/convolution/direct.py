@@ -2,7 +2,7 @@
 
 In a layer with few channels, copying pixels into patches takes as long as multiplying. But the patch of a pixel is kh
 runs of kw c adjacent numbers of x, and the next pixel's patch has the same layout, sw c numbers further on. A product
-whose rows may lie anywhere (`simd.register_product`) can therefore read patches directly from x. For padding, a few
+whose rows may lie anywhere (machine/window_product.py) can therefore read patches directly from x. For padding, a few
 rows of x at a time are copied into a buffer of zeros. All three products of a layer have this form:
 
     y[pixel, f]         sum over kh runs of kw c taps:           x[pixel's place + run + tap] W[run, tap, f]
@@ -28,17 +28,15 @@ from numpy.typing import NDArray
 from ..machine.codes import LINEAR, RELU
 from ..machine.compile import kernel
 from ..machine.exponential import smooth
-from ..machine.loops import add_column_sums, clear, copy, times_slope
+from ..machine.loops import add, add_column_sums, clear, copy, times_slope
 from ..machine.moments import UNMEASURED, Measured, measure_ready
 from ..machine.pairs import NOWHERE, pool_row, spread_row
-from ..machine.registers import MANY, VECTOR
-from ..machine.simd import register_product
 from ..machine.threads import parts_for, share
 from ..machine.transpose import transpose
 from ..machine.window import Window
+from ..machine.window_product import BLOCK, products
 
 BUFFER = 1 << 14  # entries of y or da processed at a time: 64 kB of float32
-BLOCK = 16  # float32 numbers in a block of a product: a vector or, without AVX-512, two; it may read so many in excess
 MOST_SUMS = 1 << 10  # sums for db: one for each entry of a row of da (long loops are fast), unless that is too many
 
 
@@ -81,52 +79,12 @@ def _grouping(W_shape: tuple[int, ...], window: Window, ow: int, need_dx: bool) 
     (sh, sw), padding = window.strides, window.padding
 
     def work(group: int) -> float:
-        """Steps of register_product for a pixel."""
+        """Steps of `products` for a pixel."""
         run = (kw + (group - 1) * sw) * c
         return kh * (run * -(-group * f // BLOCK) / group + need_dx * f * -(-run // BLOCK))
 
     group = min((group for group in range(1, BLOCK // f + 1) if ow % group == 0), key=work, default=1)
     return group, Window((kh, kw + (group - 1) * sw), (sh, group * sw), padding)
-
-
-# Rows of a block of one or two vectors. The sums, a row's factors and an entry have to fit into the registers.
-_one = register_product((10, 9, 8, 4, 2, 1), 1)
-_two = register_product((9, 8, 4, 2, 1) if MANY else (6, 5, 4, 3, 2, 1), 2)
-TALLEST = 9 if MANY else 6  # of two vectors
-
-
-@kernel()
-def products(
-    a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length, bias, c, c_at, c_rows, rows, width, add, relu
-):  # fmt: skip
-    """Apply simd.register_product to any number of rows and columns.
-
-    Rows are cut into as few blocks as possible: the 27 taps of a 3x3 kernel into 9 + 9 + 9, the 25 of a 5x5 kernel
-    into 9 + 8 + 8. Smaller blocks than 8, where there are registers for 8, take as long.
-    """
-    lanes = VECTOR // c.itemsize
-    for j in range(0, width, 2 * lanes):
-        q, r, left, i = b_at + j, c_at + j, width - j, 0
-        tallest = TALLEST if left > lanes else 10
-        blocks = max(1, -(-rows // tallest))
-        even, taller = rows // blocks, rows % blocks  # `taller` blocks have one row more than the others
-        if tallest > 8 and (even < 8 or rows % 8 == 0):
-            even, taller = 8, 0
-        while i < rows:
-            height, taller = even + (taller > 0), taller - 1
-            if height > rows - i:
-                height = 4 if rows - i >= 4 else 2 if rows - i >= 2 else 1
-            if left > lanes:
-                _two(
-                    height, i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
-                    bias, j, c, r, c_rows, left, add, relu,
-                )  # fmt: skip
-            else:
-                _one(
-                    height, i, a, a_at, a_rows, a_run, a_step, b, q, b_run, b_step, runs, length,
-                    bias, j, c, r, c_rows, left, add, relu,
-                )  # fmt: skip
-            i += height
 
 
 @kernel()
@@ -138,23 +96,24 @@ def _grouped(W, step, group):
     The weights come as a flat array, followed by numbers that a product may read in excess.
     """
     kh, kw, c, f = W.shape
-    shape = (kh, kw + (group - 1) * step, c, group, f)
-    size = shape[0] * shape[1] * c * group * f
-    flat = np.zeros(size + BLOCK, W.dtype)
-    wide = flat[:size].reshape(shape)
-    for j in range(group):
-        wide[:, j * step : j * step + kw, :, j] = W
+    wide = kw + (group - 1) * step
+    flat, flat_W = np.zeros(kh * wide * c * group * f + BLOCK, W.dtype), W.reshape(-1)
+    for ki, kj, channel, j in np.ndindex((kh, kw, c, group)):
+        to = ((ki * wide + j * step + kj) * c + channel) * group + j
+        copy(flat_W, ((ki * kw + kj) * c + channel) * f, flat, to * f, f)
     return flat
 
 
 @kernel()
-def _ungrouped(flat_dW, step, group, dW):
+def _ungrouped(flat, step, group, dW):
     """The gradient of W, from that of its `group` copies in `_grouped`."""
     kh, kw, c, f = dW.shape
-    wide = flat_dW.reshape((kh, kw + (group - 1) * step, c, group, f))
-    dW[:] = wide[:, :kw, :, 0]
-    for j in range(1, group):
-        dW += wide[:, j * step : j * step + kw, :, j]
+    wide = kw + (group - 1) * step
+    flat_dW = dW.reshape(-1)
+    clear(flat_dW, 0, flat_dW.size)
+    for ki, kj, channel, j in np.ndindex((kh, kw, c, group)):
+        at = ((ki * wide + j * step + kj) * c + channel) * group + j
+        add(flat, at * f, flat_dW, ((ki * kw + kj) * c + channel) * f, f)
 
 
 @kernel()
@@ -304,7 +263,8 @@ def _input_gradient(around, turned_W, no_bias, window, image, ow, f, dx):
     width, run = ((ow - 1) * sw + kw) * c, kw * c
     wide = np.zeros(h * width, dx.dtype)  # dx with its padding at the left and at the right
     apart = -(-kw // sw)  # windows this many columns apart do not overlap
-    pixels, windows = np.empty((2, -(-h // sh) * -(-ow // apart)), np.intp)
+    most = -(-h // sh) * -(-ow // apart)
+    pixels, windows = np.empty(most, np.intp), np.empty(most, np.intp)
     kernel_at = 0
     for a in range(sh):
         p, runs = (a - top) % sh, len(range(a, kh, sh))  # p is the first row with (p + top) mod sh = a

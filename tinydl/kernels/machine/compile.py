@@ -26,6 +26,7 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         compiled = njit(nogil=True, **options)(function)
         if COMPILES:
             _keep(compiled, function)
+            regardless_of_constants(compiled)
         return compiled
 
     return decorate
@@ -37,6 +38,19 @@ def _keep(compiled: Any, function: Callable[..., Any]) -> None:
         compiled._cache = KernelCache(function)
     except OSError as error:  # there is no source to fingerprint
         say_once(f"compiled kernels are not kept; each process compiles its own: {described(error)}")
+
+
+def regardless_of_constants(compiled: Any) -> None:
+    """Let kernels that call it with a constant share it with those that call it with a variable.
+
+    Numba would compile it anew for each pattern of constants among its arguments, which took a fifth of the time.
+    """
+    found = compiled.get_call_template
+
+    def get_call_template(args: Any, kws: Any) -> Any:
+        return found(map(types.unliteral, args), {name: types.unliteral(kind) for name, kind in kws.items()})
+
+    compiled.get_call_template = get_call_template
 
 
 class CompiledOnce:

@@ -1,11 +1,11 @@
-"""Hand-written vector code: small constant matrices times many columns, and matrix products in registers.
+"""Hand-written vector code: small constant matrices times many columns, and short rows of numbers.
 
 The compiler vectorizes a loop with one result, but not a loop that computes five results from five inputs, each read
 once: it would have to prove that none of the 25 pairs overlaps in memory. `tile_map` builds such a loop as LLVM code,
 for vectors of a cache line (LLVM splits them on processors with shorter vectors). The matrix entries are constants in
-this code, so zeros cost nothing and ones need no multiplication. `register_product` builds a matrix product whose
-result stays in registers until it is complete; `window_sum` is a sum of short vectors, `window_spread` its transpose;
-`copy_vectors` and `add_bias` are for short rows.
+this code, so zeros cost nothing and ones need no multiplication. `window_sum` is a sum of short vectors,
+`window_spread` its transpose; `copy_vectors` and `add_bias` are for short rows. Matrix products are built from the
+pieces at the end of this file, in product.py and window_product.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from .memory import LINE
 from .registers import MANY, VECTOR
 
 MOST_ROWS, UNITS = 4, VECTOR  # of `stream_row_gradients`, whose sums stay in registers
-LONG = 96  # terms in a run that are added up by themselves: one sum of many hundreds would lose digits
 READ, KEEP, DATA = 0, 3, 1  # LLVM's codes: to be read, in all caches, not code
 
 
@@ -124,119 +123,6 @@ def constant(kind: Any, weight: float) -> ir.Constant:
     if isinstance(kind, ir.VectorType):
         return ir.Constant(kind, [ir.Constant(kind.element, weight)] * kind.count)
     return ir.Constant(kind, weight)
-
-
-def register_product(heights: Sequence[int], vectors: int) -> Callable[..., None]:
-    """Return a function for kernels that computes a matrix product of `height` rows, which has to be one of `heights`,
-    and `vectors` vectors in registers:
-
-        c[c_at + c_rows[i] + q] = start[q]
-            + sum_rk a[a_at + a_rows[i] + r a_run + k a_step] b[b_at + r b_run + k b_step + q]
-
-    over r < runs and k < length, for i = first .. first + height - 1 and q < width. With `add`, start is the old c,
-    otherwise bias[bias_at + q]. With `relu`, negative results are replaced by 0. The places of rows (two arrays) and
-    the steps are arbitrary, so `a` can be an image with overlapping windows, which need not be copied into rows first.
-
-    The width may end inside the last vector. The product then reads a whole vector of b, whose entries must exist but
-    do not count; c and bias are neither read nor written there.
-    """
-
-    @intrinsic
-    def apply(
-        typingctx, height, first, a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length,
-        bias, bias_at, c, c_at, c_rows, width, add, relu,
-    ):  # fmt: skip
-        size = a.dtype.bitwidth // 8
-        lanes = VECTOR // size
-
-        def codegen(context, builder, signature, args):
-            values = pointers(context, builder, signature, args)
-            height, first, a, a_at, a_rows, a_run, a_step, b, b_at, b_run, b_step, runs, length, *results = values
-            bias, bias_at, c, c_at, c_rows, width, add, relu = results
-            vector = ir.VectorType(context.get_value_type(signature.args[2].dtype), lanes)
-
-            def number(value: int) -> ir.Constant:
-                return ir.Constant(width.type, value)
-
-            def place(base: Any, at: Any, v: int) -> Any:
-                pointer = builder.gep(base, [builder.add(at, number(v * lanes))])
-                return builder.bitcast(pointer, vector.as_pointer())
-
-            def entry(table: Any, i: int) -> Any:
-                return builder.load(builder.gep(table, [builder.add(first, number(i))]))
-
-            def block(rows: int) -> None:
-                lines = [builder.add(c_at, entry(c_rows, i)) for i in range(rows)]
-                places = {(i, v): place(c, lines[i], v) for i in range(rows) for v in range(vectors)}
-                sums = {key: cgutils.alloca_once(builder, vector) for key in places}  # LLVM turns them into registers
-                whole = builder.icmp_signed(">=", width, number(vectors * lanes))
-                last = builder.sub(width, number((vectors - 1) * lanes))  # numbers in the last vector
-
-                def each_sum(move: Callable[..., None]) -> None:
-                    """Move all sums; of the last vectors only the numbers within the width."""
-                    with builder.if_else(whole) as (then, otherwise):
-                        with then:
-                            for (i, v), pointer in places.items():
-                                move(sums[i, v], pointer, v, None)
-                        with otherwise:
-                            for (i, v), pointer in places.items():
-                                move(sums[i, v], pointer, v, last if v == vectors - 1 else None)
-
-                def fetch(total: Any, pointer: Any, v: int, count: Any) -> None:
-                    source = builder.select(add, pointer, place(bias, bias_at, v))
-                    builder.store(load(builder, source, size, count), total)
-
-                def deliver(total: Any, pointer: Any, v: int, count: Any) -> None:
-                    store(builder, builder.load(total), pointer, size, count)
-
-                each_sum(fetch)
-                before = {key: cgutils.alloca_once(builder, vector) for key in places}  # the sums of earlier runs
-                none = ir.Constant(vector, None)
-                long = builder.icmp_signed(">=", length, number(LONG))
-                with builder.if_then(long):
-                    for key, pointer in sums.items():
-                        builder.store(builder.load(pointer), before[key])
-                        builder.store(none, pointer)
-                offsets = [entry(a_rows, i) for i in range(rows)]
-                a_next, b_next = (cgutils.alloca_once(builder, base.type) for base in (a, b))
-                with cgutils.for_range(builder, runs) as run:
-                    builder.store(builder.gep(a, [builder.add(a_at, builder.mul(run.index, a_run))]), a_next)
-                    builder.store(builder.gep(b, [builder.add(b_at, builder.mul(run.index, b_run))]), b_next)
-                    with cgutils.for_range(builder, length):
-                        a_here, b_here = builder.load(a_next), builder.load(b_next)
-                        factors = [load(builder, place(b_here, number(0), v), size) for v in range(vectors)]
-                        for i in range(rows):
-                            value = splat(builder, builder.load(builder.gep(a_here, [offsets[i]])), lanes)
-                            for v, factor in enumerate(factors):
-                                total = multiply_add(builder, value, factor, builder.load(sums[i, v]))
-                                builder.store(total, sums[i, v])
-                        builder.store(builder.gep(a_here, [a_step]), a_next)
-                        builder.store(builder.gep(b_here, [b_step]), b_next)
-                    with builder.if_then(long):
-                        for key, pointer in sums.items():
-                            builder.store(builder.fadd(builder.load(before[key]), builder.load(pointer)), before[key])
-                            builder.store(none, pointer)
-                with builder.if_then(long):
-                    for key, pointer in sums.items():
-                        builder.store(builder.load(before[key]), pointer)
-                with builder.if_then(relu):
-                    for pointer in sums.values():
-                        total = builder.load(pointer)
-                        negative = builder.fcmp_ordered(
-                            "<", total, none
-                        )  # false for NaN, which therefore passes through
-                        builder.store(builder.select(negative, none, total), pointer)
-                each_sum(deliver)
-
-            for rows in heights:
-                with builder.if_then(builder.icmp_signed("==", height, number(rows))):
-                    block(rows)
-            return context.get_dummy_value()
-
-        n, yes = types.intp, types.boolean
-        return types.void(n, n, a, n, a_rows, n, n, b, n, n, n, n, n, bias, n, c, n, c_rows, n, yes, yes), codegen
-
-    return apply
 
 
 @intrinsic
