@@ -268,6 +268,20 @@ def test_code_that_rounds_to_float32_is_told_from_code_that_does_not() -> None:
     assert not rounds_to_float32(objective_of(WholeNumbers(), x, x))
 
 
+def test_float64_code_is_run_once_for_each_array() -> None:
+    class Counted(Base):
+        passes = 0
+
+        def forward(self, x: Array) -> Array:
+            self.passes += 1
+            return np.tanh(x @ self.params["W"]) @ self.params["V"]
+
+    rng = np.random.default_rng(0)
+    layer = Counted(W=rng.standard_normal((8, 5)), V=rng.standard_normal((5, 3)))
+    assert not rounds_to_float32(objective_of(layer, rng.standard_normal((4, 8)), np.ones((4, 3))))
+    assert layer.passes == 1 + 3  # x, W and V
+
+
 def test_only_the_input_rounded_is_float32_code_as_well() -> None:
     class Mixed(Base):
         def forward(self, x: Array) -> Array:
