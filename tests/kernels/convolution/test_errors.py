@@ -7,6 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tinydl import kernels
+from tinydl.kernels.convolution.choose import WAYS
+from tinydl.kernels.machine.threads import set_num_threads
 from tinydl.kernels.machine.window import Window
 from tinydl.layers.conv import conv2d_backward, conv2d_forward
 
@@ -51,6 +53,19 @@ def test_errors_are_those_of_the_table(way: str, channels: int) -> None:
     found = 1e6 * np.max([errors(way, channels, seed) for seed in range(3)], axis=0)
     assert (found <= 1.5 * np.array(ERRORS[way, channels])).all(), found.round(1)
     assert (found >= 0.3 * np.array(ERRORS[way, channels])).all(), found.round(1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_sums_over_a_large_batch_keep_their_digits(way: str) -> None:
+    """dW is a sum of 73,728 numbers here, most of them of the same sign: a single sum of rows is off by 1e-5."""
+    set_num_threads(1)  # further threads would have sums of their own
+    rng = np.random.default_rng(0)
+    x, dy = (rng.standard_normal((384, 16, 12, 16)).astype(np.float32) + np.float32(0.5) for _ in range(2))
+    W, dW, exact = np.ones((3, 3, 16, 16), np.float32), np.zeros((3, 3, 16, 16), np.float32), np.zeros((3, 3, 16, 16))
+    kernels.convolution.backward(dy, x, W, dy, WINDOW, kernels.LINEAR, dW, None, False, way=way)
+    definition = kernels.definition_of(conv2d_backward)
+    definition(dy.astype(float), x.astype(float), W, dy, WINDOW, kernels.LINEAR, exact, None, False)
+    assert np.abs(dW - exact).max() <= 3e-6 * np.abs(exact).max()
 
 
 def test_one_nan_spoils_the_outputs_of_its_tiles_and_not_those_of_the_forced_way() -> None:

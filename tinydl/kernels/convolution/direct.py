@@ -37,6 +37,9 @@ from ..machine.window import Window
 from ..machine.window_product import BLOCK, products
 
 BUFFER = 1 << 14  # entries of y or da processed at a time: 64 kB of float32
+MOST_ROWS = (
+    64  # rows of y that are added up for dW before the next sum begins: one sum for all images would lose digits
+)
 MOST_SUMS = 1 << 10  # sums for db: one for each entry of a row of da (long loops are fast), unless that is too many
 
 
@@ -65,7 +68,7 @@ def backward(
     parts = parts_for(n, 2 * n * oh * ow * W.size)
     group, window = _grouping(W.shape, window, ow, dx.size > 0)
     y = y.reshape(n, oh, ow // group, group * f)
-    dW_parts, db_parts = np.empty((parts, *dW.shape), x.dtype), np.empty((parts, *db.shape))
+    dW_parts, db_parts = np.zeros((parts, *dW.shape), x.dtype), np.empty((parts, *db.shape))
     share(parts, n, _backward_part, dy, where, x, W, y, window, group, activation, dW_parts, db_parts, dx)
     for dW_part, db_part in zip(dW_parts, db_parts, strict=True):
         dW += dW_part
@@ -105,15 +108,15 @@ def _grouped(W, step, group):
 
 
 @kernel()
-def _ungrouped(flat, step, group, dW):
-    """The gradient of W, from that of its `group` copies in `_grouped`."""
+def _add_ungrouped(flat, step, group, dW):
+    """Add to dW the gradient of W, from that of its `group` copies in `_grouped`, and set the latter to 0."""
     kh, kw, c, f = dW.shape
     wide = kw + (group - 1) * step
     flat_dW = dW.reshape(-1)
-    clear(flat_dW, 0, flat_dW.size)
     for ki, kj, channel, j in np.ndindex((kh, kw, c, group)):
         at = ((ki * wide + j * step + kj) * c + channel) * group + j
         add(flat, at * f, flat_dW, ((ki * kw + kj) * c + channel) * f, f)
+    clear(flat, 0, flat.size)
 
 
 @kernel()
@@ -216,6 +219,7 @@ def _backward_part(part, dy, where, x, W, y, window, group, activation, dW_parts
     flat_dy, flat_y, da = dy.reshape(-1), y.reshape(-1), np.zeros(rows * ow * f + BLOCK, x.dtype)
     flat_where = where.reshape(-1)
     flat_dW = np.zeros(kh * run * f if dW.size else 0, x.dtype)
+    together = -(-MOST_ROWS // oh)  # images of a sum
     sums = np.zeros((ow * f if ow * f <= MOST_SUMS else f) if db.size else 0)
     strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
     taps, weights, no_bias = _places(kh, width, run, 1), _places(kh, run * f, run, f), np.zeros(run + f, x.dtype)
@@ -248,8 +252,8 @@ def _backward_part(part, dy, where, x, W, y, window, group, activation, dW_parts
                 copy(da, 0, around, (before + i) * ow * f, max(0, min(here, da_rows - before - i)) * ow * f)
         if dx.size:
             _input_gradient(around, turned_W, no_bias, window, image, ow, f, dx)
-    if dW.size:
-        _ungrouped(flat_dW, sw // group, group, dW)
+        if dW.size and (image + 1 == part.stop or (image + 1 - part.start) % together == 0):
+            _add_ungrouped(flat_dW, sw // group, group, dW)
     db[:] = 0
     for k in range(sums.size):
         db[k % db.size] += sums[k]
