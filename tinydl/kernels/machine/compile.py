@@ -109,7 +109,7 @@ class _Announcement(event.Listener):
 
     def on_start(self, event: event.Event) -> None:
         if event.data["dispatcher"].py_func.__module__.startswith(PACKAGE):
-            say_once(f"compiling kernels for this machine as they are needed (about 25 s in all) into {folder()}")
+            say_once(f"compiling kernels for this machine as they are needed (10 s to a minute, once) into {folder()}")
 
     def on_end(self, event: event.Event) -> None: ...
 
