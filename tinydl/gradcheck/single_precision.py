@@ -50,20 +50,21 @@ def rounds_to_float32(objective: Objective) -> bool:
     changes nothing. (Float64 code that subtracts large numbers loses small moves, but satisfies neither condition.)
     """
     base, rng = objective.evaluate(), np.random.default_rng(0)
+
+    def changed(move: Callable[[float], None], distance: float) -> int:
+        """The number of outputs that a move changes."""
+        move(distance)
+        return int(np.count_nonzero(objective.evaluate() != base))
+
     outputs_are = bool(np.all(base.astype(np.float32) == base))
     for array in objective.arrays.values():
         aside = array + 1e-5 * size_of(array) * rng.uniform(0.5, 1.0, array.shape)
         with moved([array], [aside - array]) as move:
-
-            def changed(distance: float, move: Callable[[float], None] = move) -> int:
-                move(distance)
-                return int(np.count_nonzero(objective.evaluate() != base))
-
-            least = changed(1e-6)
+            least = changed(move, 1e-6)
             if 2 * least >= base.size:  # no wider move can change twice as many: saves two passes for float64 code
                 continue
-            usual = changed(1.0)
-            if 2 * least < usual and 2 * usual > changed(1e3):
+            usual = changed(move, 1.0)
+            if 2 * least < usual and 2 * usual > changed(move, 1e3):
                 array[...] = aside
                 before = objective.evaluate()
                 array[...] = aside.astype(np.float32)

@@ -37,9 +37,7 @@ from ..machine.window import Window
 from ..machine.window_product import BLOCK, products
 
 BUFFER = 1 << 14  # entries of y or da processed at a time: 64 kB of float32
-MOST_ROWS = (
-    64  # rows of y that are added up for dW before the next sum begins: one sum for all images would lose digits
-)
+ROWS = 64  # rows of y, or a few more, in a sum for dW: a single sum over all images would lose digits
 MOST_SUMS = 1 << 10  # sums for db: one for each entry of a row of da (long loops are fast), unless that is too many
 
 
@@ -99,11 +97,11 @@ def _grouped(W, step, group):
     The weights come as a flat array, followed by numbers that a product may read in excess.
     """
     kh, kw, c, f = W.shape
-    wide = kw + (group - 1) * step
-    flat, flat_W = np.zeros(kh * wide * c * group * f + BLOCK, W.dtype), W.reshape(-1)
-    for ki, kj, channel, j in np.ndindex((kh, kw, c, group)):
-        to = ((ki * wide + j * step + kj) * c + channel) * group + j
-        copy(flat_W, ((ki * kw + kj) * c + channel) * f, flat, to * f, f)
+    run, wide = kw * c, (kw + (group - 1) * step) * c  # taps of a row of the kernel, and of the common one
+    flat, flat_W = np.zeros(kh * wide * group * f + BLOCK, W.dtype), W.reshape(-1)
+    for ki, tap, j in np.ndindex((kh, run, group)):
+        to = (ki * wide + j * step * c + tap) * group + j
+        copy(flat_W, (ki * run + tap) * f, flat, to * f, f)
     return flat
 
 
@@ -111,11 +109,11 @@ def _grouped(W, step, group):
 def _add_ungrouped(flat, step, group, dW):
     """Add to dW the gradient of W, from that of its `group` copies in `_grouped`, and set the latter to 0."""
     kh, kw, c, f = dW.shape
-    wide = kw + (group - 1) * step
+    run, wide = kw * c, (kw + (group - 1) * step) * c
     flat_dW = dW.reshape(-1)
-    for ki, kj, channel, j in np.ndindex((kh, kw, c, group)):
-        at = ((ki * wide + j * step + kj) * c + channel) * group + j
-        add(flat, at * f, flat_dW, ((ki * kw + kj) * c + channel) * f, f)
+    for ki, tap, j in np.ndindex((kh, run, group)):
+        at = (ki * wide + j * step * c + tap) * group + j
+        add(flat, at * f, flat_dW, (ki * run + tap) * f, f)
     clear(flat, 0, flat.size)
 
 
@@ -219,7 +217,7 @@ def _backward_part(part, dy, where, x, W, y, window, group, activation, dW_parts
     flat_dy, flat_y, da = dy.reshape(-1), y.reshape(-1), np.zeros(rows * ow * f + BLOCK, x.dtype)
     flat_where = where.reshape(-1)
     flat_dW = np.zeros(kh * run * f if dW.size else 0, x.dtype)
-    together = -(-MOST_ROWS // oh)  # images of a sum
+    together = -(-ROWS // oh)  # images of a sum
     sums = np.zeros((ow * f if ow * f <= MOST_SUMS else f) if db.size else 0)
     strip = np.empty(((rows - 1) * sh + kh) * width, x.dtype)
     taps, weights, no_bias = _places(kh, width, run, 1), _places(kh, run * f, run, f), np.zeros(run + f, x.dtype)

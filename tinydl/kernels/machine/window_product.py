@@ -118,9 +118,7 @@ def register_product(heights: Sequence[int], vectors: int) -> Callable[..., None
                 with builder.if_then(relu):
                     for pointer in sums.values():
                         total = builder.load(pointer)
-                        negative = builder.fcmp_ordered(
-                            "<", total, none
-                        )  # false for NaN, which therefore passes through
+                        negative = builder.fcmp_ordered("<", total, none)  # false for NaN, which therefore remains
                         builder.store(builder.select(negative, none, total), pointer)
                 each_sum(deliver)
 
