@@ -1,4 +1,4 @@
-"""What all tests share: the order of the files, and one thread for NumPy's BLAS.
+"""What all tests share: the order of the files, the number of threads, and one thread for NumPy's BLAS.
 
 With --dist loadfile, pytest-xdist gives a file as a whole to one of its processes. A long file that starts last keeps
 the other processes waiting, so the files that take longest start first.
@@ -11,6 +11,8 @@ from contextlib import nullcontext
 
 import pytest
 from threadpoolctl import ThreadpoolController
+
+import tinydl
 
 FIRST = [
     "commands/test_warmup.py",  # compiles kernels that all tests need, while the next two files need none
@@ -45,6 +47,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {f"tests/{file}": place for place, file in enumerate(FIRST)}
     items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads_as_before() -> Iterator[None]:
+    """No test leaves another number of threads to the next: sums in float32 would depend on the order of the tests."""
+    before = tinydl.num_threads()
+    yield
+    if tinydl.num_threads() != before:  # (setting it starts new threads)
+        tinydl.set_num_threads(before)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,7 +9,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,13 +28,6 @@ from tinydl.optimizers import Adam
 threads._blas()  # loads all BLAS libraries, whose settings tests compare before and after
 
 LIMIT = 60  # seconds after which a process counts as hanging
-
-
-@pytest.fixture(autouse=True)
-def keep_threads() -> Iterator[None]:
-    before = tinydl.num_threads()
-    yield
-    tinydl.set_num_threads(before)
 
 
 def python(script: str, **environment: str | None) -> subprocess.CompletedProcess[str]:

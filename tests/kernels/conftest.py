@@ -1,4 +1,4 @@
-"""Setup for all kernel tests: each test starts with the default number of threads."""
+"""Setup for all kernel tests: BLAS has one thread, as while kernels run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tinydl.kernels.machine.threads import num_threads, one_blas_thread, set_num_threads
+from tinydl.kernels.machine.threads import one_blas_thread
 
 
 @pytest.fixture(autouse=True)
-def keep_threads() -> Iterator[None]:
+def blas_with_one_thread() -> Iterator[None]:
     """Give BLAS one thread, as kernels do: busy BLAS workers make small NumPy products ten times slower."""
-    before = num_threads()
     with one_blas_thread():
         yield
-    set_num_threads(before)

@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib import rc_context
 
-import tinydl
 from examples.execute_notebook import execute
 
 LESSONS = Path(__file__).parents[3] / "examples" / "lessons"
@@ -44,10 +43,8 @@ def test_lesson_runs_and_draws(
 ) -> None:
     """In this process: starting Python and importing Matplotlib would take longer than most lessons."""
     monkeypatch.chdir(tmp_path)
-    threads = tinydl.num_threads()
     with rc_context():
         done = run(f"lessons/{name}.py", "--out", tmp_path / "out")
-    tinydl.set_num_threads(threads)  # lesson 19 changes it
     plt.close("all")
     assert done.stdout.strip()
     assert list(tmp_path.iterdir()) == [tmp_path / "out"], "a lesson writes only into --out"
