@@ -9,8 +9,8 @@ import re
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -88,14 +88,15 @@ def _temporary_start(file: Path) -> str:
     return f".{file.name[:50]}."
 
 
-def _locked(path: Path, mode: int) -> BinaryIO:
+@contextmanager
+def _locked(path: Path, mode: int) -> Iterator[BinaryIO]:
     """Create and open a file, locked until it is closed or the process dies: see `_delete_left_overs`."""
     while True:
-        out = open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: SIM115
-        _lock(out.fileno(), wait=True)
-        if path.exists():
-            return out
-        out.close()  # another process took the file for a left-over before it was locked
+        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as out:
+            _lock(out.fileno(), wait=True)
+            if path.exists():  # otherwise another process took it for a left-over before it was locked
+                yield out
+                return
 
 
 def _lock(descriptor: int, wait: bool) -> bool:
