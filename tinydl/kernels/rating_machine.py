@@ -37,7 +37,8 @@ def contrastive_divergence(
         start, stop = starts[rows[i]], starts[rows[i] + 1]
         rated, data = columns[start:stop], v[start:stop]
         _hidden_probabilities(W, c, features, rated, data, z_data, positive)
-        hidden[:] = positive
+        for f in range(units):  # (Numba would compile formatted messages for hidden[:] = positive)
+            hidden[f] = positive[f]
         for step in range(hidden_draws.shape[1]):
             for f in range(units):
                 on[f] = one if hidden_draws[i, step, f] < hidden[f] else zero
@@ -107,7 +108,8 @@ def _expected(part, growth, W, b, c, features, softmax, starts, columns, v, valu
 def _hidden_probabilities(W, c, features, rated, state, z, p):
     """z = state @ features, and p = sigmoid(c + sum_mn z_mn W_mn) over the rated columns m."""
     zero, one = W.dtype.type(0), W.dtype.type(1)
-    p[:] = c
+    for f in range(p.size):
+        p[f] = c[f]
     for m in range(rated.size):
         for n in range(W.shape[1]):
             total = zero
@@ -125,7 +127,8 @@ def _hidden_probabilities(W, c, features, rated, state, z, p):
 @kernel(fastmath=LANES)
 def _scores(W, b, features, on, scores):
     """scores = b + features @ (W @ on), for one column."""
-    scores[:] = b
+    for k in range(scores.size):
+        scores[k] = b[k]
     for n in range(len(W)):
         total = scores.dtype.type(0)
         for f in range(on.size):

@@ -45,7 +45,7 @@ def _whole(source, width):
     return -(-width // lanes) * lanes
 
 
-@kernel(inline="always")
+@kernel()  # inline="always" would compile it again for each of its calls
 def _fetch(x, y, order, start, rows, width, width_of_y):
     """Begin to load rows that the next step will gather. Shuffled rows come from anywhere in memory: waiting for each
     of them in turn would take as long as all the rest of a small step. A few are asked for at a time, because the

@@ -24,7 +24,8 @@ def repeated(numbers):
     """The channels' numbers, repeated to fill a period."""
     c = numbers.size
     period = np.empty(repeats(c) * c, numbers.dtype)
-    period[:c] = numbers
+    for j in range(c):  # (Numba would compile formatted messages for period[:c] = numbers)
+        period[j] = numbers[j]
     repeat(period, c)
     return period
 
