@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .machine.compile import kernel
+from .machine.loops import copy
 from .machine.threads import parts_for, share
 
 LANES = {"reassoc", "contract"}  # allows sums and products to be split into vector lanes
@@ -37,8 +38,7 @@ def contrastive_divergence(
         start, stop = starts[rows[i]], starts[rows[i] + 1]
         rated, data = columns[start:stop], v[start:stop]
         _hidden_probabilities(W, c, features, rated, data, z_data, positive)
-        for f in range(units):  # (Numba would compile formatted messages for hidden[:] = positive)
-            hidden[f] = positive[f]
+        copy(positive, 0, hidden, 0, units)
         for step in range(hidden_draws.shape[1]):
             for f in range(units):
                 on[f] = one if hidden_draws[i, step, f] < hidden[f] else zero
@@ -108,8 +108,7 @@ def _expected(part, growth, W, b, c, features, softmax, starts, columns, v, valu
 def _hidden_probabilities(W, c, features, rated, state, z, p):
     """z = state @ features, and p = sigmoid(c + sum_mn z_mn W_mn) over the rated columns m."""
     zero, one = W.dtype.type(0), W.dtype.type(1)
-    for f in range(p.size):
-        p[f] = c[f]
+    copy(c, 0, p, 0, c.size)
     for m in range(rated.size):
         for n in range(W.shape[1]):
             total = zero
@@ -127,8 +126,7 @@ def _hidden_probabilities(W, c, features, rated, state, z, p):
 @kernel(fastmath=LANES)
 def _scores(W, b, features, on, scores):
     """scores = b + features @ (W @ on), for one column."""
-    for k in range(scores.size):
-        scores[k] = b[k]
+    copy(b, 0, scores, 0, b.size)
     for n in range(len(W)):
         total = scores.dtype.type(0)
         for f in range(on.size):

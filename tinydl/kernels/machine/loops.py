@@ -93,7 +93,10 @@ def add(source, at, target, to, size):
 
 @kernel(inline="always")
 def copy(source, at, target, to, size):
-    """target[to:] = source[at:], for `size` numbers."""
+    """target[to:] = source[at:], for `size` numbers.
+
+    Kernels call this because Numba takes seconds to compile target[:] = source, with its messages about shapes.
+    """
     p, q = np.uintp(at), np.uintp(to)
     for k in range(np.uintp(size)):
         target[q + k] = source[p + k]

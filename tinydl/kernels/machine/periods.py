@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .compile import kernel
+from .loops import copy
 
 PERIOD = 512  # the largest length of the inner loops, unless there are more channels
 
@@ -24,8 +25,7 @@ def repeated(numbers):
     """The channels' numbers, repeated to fill a period."""
     c = numbers.size
     period = np.empty(repeats(c) * c, numbers.dtype)
-    for j in range(c):  # (Numba would compile formatted messages for period[:c] = numbers)
-        period[j] = numbers[j]
+    copy(numbers, 0, period, 0, c)
     repeat(period, c)
     return period
 
@@ -34,8 +34,7 @@ def repeated(numbers):
 def repeat(numbers, c):
     """Fill a period with copies of its first c numbers."""
     for at in range(c, numbers.size, c):
-        for j in range(c):
-            numbers[at + j] = numbers[j]
+        copy(numbers, 0, numbers, at, c)
 
 
 @kernel()
