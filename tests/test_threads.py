@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import njit
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import tinydl
 from tinydl import Model, kernels
-from tinydl.kernels.machine import memory, threads
+from tinydl.kernels.machine import launch, memory, threads
+from tinydl.kernels.machine.launch import Part
 from tinydl.layer import Layer
 from tinydl.layers import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D
 from tinydl.losses import MeanSquaredError, SoftmaxCrossEntropy
@@ -138,19 +140,37 @@ def test_openmps_list_of_a_number_a_level_is_understood(monkeypatch: pytest.Monk
 # --- work that is shared ----------------------------------------------------------------------------------------------
 
 
+@njit(nogil=True)
+def note(part: Part, notes: np.ndarray) -> None:
+    """Write down the part, how often it was computed, and wait as long as its row says."""
+    notes[part.number, 0], notes[part.number, 1] = part.start, part.stop
+    notes[part.number, 2] += 1
+    for _ in range(notes[part.number, 3]):
+        launch._pause()
+    notes[part.number, 4] += 1
+
+
+def new_notes(parts: int, rounds: int = 0) -> np.ndarray:
+    """Rows for `note`: start, stop, begun, rounds to wait, ended."""
+    notes = np.zeros((parts, 5), np.int64)
+    notes[:, 3] = rounds
+    return notes
+
+
 @pytest.mark.parametrize("number", [1, 2, 3, 5])
 def test_the_ranges_make_up_the_whole(number: int) -> None:
     tinydl.set_num_threads(number)
     for count in (1, 2, 3, 7, 100):
         parts = threads.parts_for(count, 1e12)
         assert parts == min(number, count)
-        seen: list[threads.Part] = []
-        threads.share(parts, count, seen.append)
-        seen.sort()
-        assert [part for part, _, _ in seen] == list(range(parts))
-        assert [start for _, start, _ in seen] == [0, *(stop for _, _, stop in seen[:-1])]
-        assert seen[-1][2] == count
-        assert {stop - start for _, start, stop in seen} <= {count // parts, count // parts + 1}
+        for rounds in (0, 1000):
+            notes = new_notes(parts, rounds)
+            threads.share(parts, count, note, notes)
+            starts, stops, begun, _, ended = notes.T
+            assert starts.tolist() == [0, *stops[:-1]]
+            assert stops[-1] == count
+            assert set(stops - starts) <= {count // parts, count // parts + 1}
+            assert begun.tolist() == ended.tolist() == [1] * parts
 
 
 def test_little_work_is_not_shared() -> None:
@@ -159,16 +179,54 @@ def test_little_work_is_not_shared() -> None:
     assert threads.parts_for(0, 1e12) == 1
 
 
-def test_parts_run_at_the_same_time() -> None:
+@njit(nogil=True)
+def meet(part: Part, address: int, parts: int, longest: int) -> None:
+    """Wait until all parts have come here, or for a number of rounds; count those that saw the others come."""
+    launch._add(address, launch.STATE, 1)
+    for _ in range(longest):
+        if launch._read(address, launch.STATE) == parts:
+            launch._add(address, launch.DONE, 1)
+            return
+        launch._nap()
+
+
+@pytest.mark.parametrize("number", [2, 3, 5])
+def test_parts_run_at_the_same_time(number: int) -> None:
+    """Also if the workers have fallen asleep, and if there are more of them than cores."""
+    tinydl.set_num_threads(number)
+
+    def met() -> bool:
+        words = launch.board()
+        threads.share(number, number, meet, words.ctypes.data, number, 3000)
+        return words[launch.DONE] == number
+
+    for pause in (0, 0.2):
+        time.sleep(pause)
+        assert any(met() for _ in range(20))  # on a busy machine, a worker may fall asleep when the work comes
+
+
+def test_workers_sleep_when_there_is_nothing_to_do() -> None:
     tinydl.set_num_threads(3)
-    barrier, seen = threading.Barrier(3, timeout=30), set()
+    threads.share(3, 3, note, new_notes(3))
+    time.sleep(0.5)
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.1
+    assert threads._workers is not None
+    assert len(threads._workers._asleep) == 2
 
-    def task(part: threads.Part) -> None:
-        barrier.wait()  # passes only when all three have arrived
-        seen.add(threading.get_ident())
 
-    threads.share(3, 3, task)
-    assert len(seen) == 3
+def test_workers_end_when_the_number_of_threads_changes() -> None:
+    for number in (4, 2, 3):
+        tinydl.set_num_threads(number)
+        threads.share(2, 2, note, new_notes(2))
+    ours = "tinydl-1", "tinydl-2", "tinydl-3"
+    for _ in range(100):
+        names = sorted(thread.name for thread in threading.enumerate() if thread.name in ours)
+        if names == ["tinydl-1", "tinydl-2"]:
+            break
+        time.sleep(0.1)
+    assert names == ["tinydl-1", "tinydl-2"]
 
 
 def test_models_limit_blas_to_one_thread() -> None:
@@ -196,40 +254,58 @@ def test_models_limit_blas_to_one_thread() -> None:
             assert blas_threads() == before
 
 
-@pytest.mark.parametrize("bad", [{0}, {1}, {2}, {0, 1}, {0, 1, 2}])
-def test_an_exception_is_raised_after_all_parts_have_ended(bad: set[int]) -> None:
+@njit(nogil=True)
+def fail(part: Part, bad: np.ndarray, notes: np.ndarray) -> None:
+    if bad[part.number]:
+        if part.number == 0:
+            raise ArithmeticError("part 0")  # (a kernel that is shared raises exceptions without variables)
+        if part.number == 1:
+            raise ArithmeticError("part 1")
+        raise ArithmeticError("part 2")
+    note(part, notes)
+
+
+@pytest.mark.parametrize("bad", [{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 1, 2}])
+@pytest.mark.parametrize("alone", [False, True])
+def test_an_exception_is_raised_after_all_parts_have_ended(bad: set[int], alone: bool) -> None:
     tinydl.set_num_threads(3)
-    ended: set[int] = set()
-
-    def task(part: threads.Part) -> None:
-        if part.number in bad:
-            raise ArithmeticError(f"part {part.number}")
-        time.sleep(0.05)
-        ended.add(part.number)
-
-    with threadpool_limits(2, "blas"):
-        before = blas_threads()
+    if alone:  # another caller uses the board
+        threads.share(3, 3, note, new_notes(3))
+        assert threads._workers is not None
+        threads._workers._board[launch.USED] = 1
+    for _ in range(5):
+        notes, fails = new_notes(3, 5000), np.array([number in bad for number in range(3)])
         with pytest.raises(ArithmeticError, match=f"part {min(bad)}"):
-            threads.share(3, 3, task)
-        assert ended == {0, 1, 2} - bad
-        assert blas_threads() == before
-    seen: list[int] = []
-    threads.share(3, 3, lambda part: seen.append(part.number))  # the pool still works
-    assert sorted(seen) == [0, 1, 2]
+            threads.share(3, 3, fail, fails, notes)
+        expected = {number for number in range(3) if number not in bad and (number < min(bad) or not alone)}
+        assert set(np.flatnonzero(notes[:, 4])) == expected
+        threads.share(3, 3, fail, np.zeros(3, bool), notes)  # the workers still work
+        assert notes[:, 4].all()
 
 
 def test_the_number_may_be_changed_while_work_is_shared() -> None:
     tinydl.set_num_threads(3)
-    done: list[int] = []
+    notes = new_notes(3, 200_000)
+    others = [threading.Thread(target=tinydl.set_num_threads, args=(number,)) for number in (1, 2, 5, 3)]
+    for other in others:
+        other.start()
+        threads.share(3, 3, note, notes)
+        other.join()
+    assert (notes[:, 4] == len(others)).all()
 
-    def task(part: threads.Part) -> None:
-        tinydl.set_num_threads(1 + part.number)
-        time.sleep(0.01)
-        done.append(part.number)
 
-    for _ in range(10):
-        threads.share(3, 3, task)
-    assert sorted(done) == sorted([0, 1, 2] * 10)
+def test_callers_in_many_threads_compute_all_their_parts() -> None:
+    """Only one of them at a time has the help of the workers."""
+    tinydl.set_num_threads(3)
+
+    def call(rounds: int) -> bool:
+        notes = new_notes(3, rounds)
+        for _ in range(200):
+            threads.share(3, 3, note, notes)
+        return bool((notes[:, [2, 4]] == 200).all())
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(call, [0, 10, 100, 0, 10, 100]))
 
 
 def test_nested_uses_of_one_blas_thread_restore_what_was_found() -> None:
@@ -320,14 +396,20 @@ def data(n: int = 96) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_models_here_share_their_work(monkeypatch: pytest.MonkeyPatch) -> None:
     tinydl.set_num_threads(2)
-    tasks: set[str] = set()
-    offer = threads._offer
+    tasks, launcher = set(), launch.launcher
 
-    def counted(pieces: list[Any]) -> None:
-        tasks.update(f"{piece.task.__module__}.{piece.task.__name__}" for piece in pieces)
-        offer(pieces)
+    def counted(task: Any) -> Any:
+        compiled, function = launcher(task), task.py_func
 
-    monkeypatch.setattr(threads, "_offer", counted)
+        def launch(address: int, parts: int, *arguments: Any) -> None:
+            if parts > 1:
+                tasks.add(f"{function.__module__}.{function.__name__}")
+            compiled(address, parts, *arguments)
+
+        return launch
+
+    monkeypatch.setattr(threads, "launcher", counted)
+    monkeypatch.setattr(threads, "_launchers", {})
     with kernels.using("compiled"):
         network().train_on_batch(*data(192))
     assert {
@@ -604,45 +686,40 @@ def test_ctrl_c_waits_for_the_other_parts() -> None:
     process = python(
         """
         import os, signal, threading, time
+        import numpy as np
+        from numba import njit
         import tinydl
-        from tinydl.kernels.machine import threads
+        from tinydl.kernels.machine import launch, threads
         from threadpoolctl import ThreadpoolController, threadpool_limits
         signal.signal(signal.SIGINT, signal.default_int_handler)
         blas = lambda: [one["num_threads"] for one in ThreadpoolController().info() if one["user_api"] == "blas"]
         threadpool_limits(2, "blas")
         tinydl.set_num_threads(3)
+
+        @njit(nogil=True)
+        def task(part, naps, ended):
+            for _ in range(naps[part.number]):
+                launch._nap()
+            ended[part.number] = 1
+
+        threads.share(3, 3, task, np.zeros(3, np.int64), np.zeros(3))
         # Ctrl-C while waiting for the other parts, during the caller's own part, and twice during that
-        for mine, presses in ((0.0, 1), (1.0, 1), (5.0, 2)):
-            ended = set()
-
-            def task(part):
-                if part.number == 0:
-                    time.sleep(mine)
-                else:
-                    time.sleep(0.1)
-                    for _ in range(presses if part.number == 1 else 0):
-                        os.kill(os.getpid(), signal.SIGINT)
-                        time.sleep(0.1)
-                    time.sleep(0.3)
-                ended.add(part.number)
-
-            begin = time.monotonic()
+        for naps, presses in (((0, 4000, 8000), 1), ((8000, 0, 0), 1), ((8000, 0, 4000), 2)):
+            ended = np.zeros(3)
+            for k in range(presses):
+                threading.Timer(0.1 + 0.05 * k, os.kill, (os.getpid(), signal.SIGINT)).start()
             try:
-                threads.share(3, 3, task)
+                threads.share(3, 3, task, np.array(naps), ended)
             except KeyboardInterrupt:
-                print("interrupted", sorted(ended), time.monotonic() - begin < 4, blas())
+                print("interrupted", ended.all(), blas())
         """
     )
-    assert process.stdout.splitlines() == [
-        f"interrupted [0, 1, 2] True {blas_after(process)}", f"interrupted [0, 1, 2] True {blas_after(process)}",
-        f"interrupted [1, 2] True {blas_after(process)}",
-    ], process.stderr  # fmt: skip
+    assert process.stdout.splitlines() == [f"interrupted True {blas_after(process)}"] * 3, process.stderr
 
 
 def blas_after(process: subprocess.CompletedProcess[str]) -> str:
     """The expected numbers of BLAS threads: two for each BLAS library."""
-    libraries = process.stdout.splitlines()[0].count(",") - process.stdout.splitlines()[0].split("]")[0].count(",")
-    return str([2] * (libraries + 1))
+    return str([2] * (process.stdout.splitlines()[0].count(",") + 1))
 
 
 @pytest.mark.slow
@@ -691,5 +768,5 @@ def test_a_worker_that_starts_late_leaves_blas_as_it_is() -> None:
         before = blas_threads()
         for _ in range(200):
             tinydl.set_num_threads(8)  # starts new workers each time
-            threads.share(8, 8, lambda part: None)
+            threads.share(8, 8, note, new_notes(8))
             assert blas_threads() == before

@@ -10,9 +10,10 @@ import pytest
 
 from tests.kernels.comparing import DTYPES, Compared, either, normal
 from tinydl import kernels, optimizers
-from tinydl.kernels.machine.threads import set_num_threads
-from tinydl.kernels.optimizers import SMALL
+from tinydl.kernels.machine.threads import WORTH_SHARING, set_num_threads
+from tinydl.kernels.optimizers import COST
 
+SMALL = WORTH_SHARING // COST  # entries: fewer are not shared
 ROUNDING = {np.float32: 2e-6, np.float64: 2e-15}
 sgd = Compared("sgd", changes=["p", "v"], rounding=ROUNDING, floor=1)
 rmsprop = Compared("rmsprop", changes=["p", "v"], rounding=ROUNDING, floor=1)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from .machine.codes import RELU
 from .machine.compile import kernel
 from .machine.exponential import finish
+from .machine.loops import clear, copy
 from .machine.memory import empty
-from .machine.threads import Part, parts_for, share
+from .machine.threads import parts_for, share
 from .twins import definition_of
 
 WORK = 2  # cost per entry, in multiply-adds
@@ -34,28 +35,33 @@ def add(a: NDArray, b: NDArray, activation: int) -> NDArray:
 
 def join(arrays: Sequence[NDArray]) -> NDArray:
     """Twin of layers.branches.join."""
-    rows, widths = arrays[0].size // arrays[0].shape[-1], [array.shape[-1] for array in arrays]
-    y = empty((*arrays[0].shape[:-1], sum(widths)), np.result_type(*arrays))
-    pieces = [array.reshape(rows, width) for array, width in zip(arrays, widths, strict=True)]
-    share(parts_for(rows, y.size * WORK), rows, _join, pieces, y.reshape(rows, sum(widths)))
+    widths = [array.shape[-1] for array in arrays]
+    y, start = empty((*arrays[0].shape[:-1], sum(widths)), np.result_type(*arrays)), 0
+    for array, width in zip(arrays, widths, strict=True):
+        _copy_channels(array, 0, y, start, width)
+        start += width
     return y
 
 
 def cut(x: NDArray, start: int, stop: int) -> NDArray:
     """Twin of layers.branches.cut."""
     y = empty((*x.shape[:-1], stop - start), x.dtype)
-    rows = x.size // x.shape[-1]
-    source, target = x.reshape(rows, x.shape[-1])[:, start:stop], y.reshape(rows, stop - start)
-    share(parts_for(rows, y.size * WORK), rows, _copy, source, target)
+    _copy_channels(x, start, y, 0, stop - start)
     return y
 
 
 def pad_channels(x: NDArray, channels: int) -> NDArray:
     """Twin of layers.reshape.pad_channels."""
-    y, c = empty((*x.shape[:-1], channels), x.dtype), x.shape[-1]
-    rows = math.prod(x.shape[:-1])
-    share(parts_for(rows, y.size * WORK), rows, _pad, x.reshape(rows, c), y.reshape(rows, channels))
+    y = empty((*x.shape[:-1], channels), x.dtype)
+    _copy_channels(x, 0, y, 0, x.shape[-1], channels - x.shape[-1])
     return y
+
+
+def _copy_channels(source: NDArray, at: int, target: NDArray, to: int, width: int, zeros: int = 0) -> None:
+    """target[..., to:] = source[..., at:], for `width` channels; then set `zeros` channels to 0."""
+    source, rows = np.ascontiguousarray(source), math.prod(target.shape[:-1])
+    given = source.reshape(-1), source.shape[-1], at, target.reshape(-1), target.shape[-1], to, width, zeros
+    share(parts_for(rows, rows * (width + zeros) * WORK), rows, _copy_rows, *given)
 
 
 @kernel()
@@ -70,16 +76,8 @@ def _add(part, a, b, y, relu):
             y[k] = a[k] + b[k]
 
 
-def _join(part: Part, pieces: list[NDArray], y: NDArray) -> None:
-    rows = slice(part.start, part.stop)
-    np.concatenate([piece[rows] for piece in pieces], axis=1, out=y[rows])
-
-
-def _pad(part: Part, source: NDArray, target: NDArray) -> None:
-    rows, kept = slice(part.start, part.stop), source.shape[1]
-    target[rows, :kept] = source[rows]
-    target[rows, kept:] = 0
-
-
-def _copy(part: Part, source: NDArray, target: NDArray) -> None:
-    target[part.start : part.stop] = source[part.start : part.stop]
+@kernel()
+def _copy_rows(part, source, between, at, target, apart, to, width, zeros):
+    for row in range(part.start, part.stop):
+        copy(source, row * between + at, target, row * apart + to, width)
+        clear(target, row * apart + to + width, zeros)

@@ -11,17 +11,15 @@ gain).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .machine.compile import kernel
-from .machine.threads import WORTH_SHARING, Part, parts_for, share
+from .machine.threads import parts_for, share
 
 COST = 4  # cost per entry, in multiply-adds, when entries come from memory rather than from a cache
-SMALL = WORTH_SHARING // COST  # entries
 
 
 @kernel(inline="always")
@@ -82,24 +80,39 @@ def _adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):
         p[k] = keep * p[k] - step * m[k] / (v_scale * math.sqrt(v[k]) + eps)
 
 
+@kernel()
+def _sgd_part(part, p, g, v, learning_rate, momentum, nesterov, weight_decay):
+    start, stop = part.start, part.stop
+    _sgd(p[start:stop], g[start:stop], v[start:stop], learning_rate, momentum, nesterov, weight_decay)
+
+
+@kernel()
+def _rmsprop_part(part, p, g, v, learning_rate, rho, epsilon, inside):
+    start, stop = part.start, part.stop
+    _rmsprop(p[start:stop], g[start:stop], v[start:stop], learning_rate, rho, epsilon, inside)
+
+
+@kernel()
+def _adam_part(part, p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay):
+    start, stop = part.start, part.stop
+    _adam(
+        p[start:stop], g[start:stop], m[start:stop], v[start:stop], t, learning_rate, beta1, beta2, epsilon,
+        weight_decay,
+    )  # fmt: skip
+
+
 def sgd(
     p: NDArray, g: NDArray, v: NDArray, learning_rate: float, momentum: float, nesterov: bool, weight_decay: float
 ) -> None:
     """Twin of optimizers.sgd."""
-    if p.size < SMALL:
-        _sgd(p, g, v, learning_rate, momentum, nesterov, weight_decay)
-    else:
-        _share(_sgd, (p, g, v), learning_rate, momentum, nesterov, weight_decay)
+    _share(_sgd_part, p, g, v, learning_rate, momentum, nesterov, weight_decay)
 
 
 def rmsprop(
     p: NDArray, g: NDArray, v: NDArray, learning_rate: float, rho: float, epsilon: float, inside: float = 0.0
 ) -> None:
     """Twin of optimizers.rmsprop."""
-    if p.size < SMALL:
-        _rmsprop(p, g, v, learning_rate, rho, epsilon, inside)
-    else:
-        _share(_rmsprop, (p, g, v), learning_rate, rho, epsilon, inside)
+    _share(_rmsprop_part, p, g, v, learning_rate, rho, epsilon, inside)
 
 
 def adam(
@@ -107,17 +120,9 @@ def adam(
     learning_rate: float, beta1: float, beta2: float, epsilon: float, weight_decay: float,
 ) -> None:  # fmt: skip
     """Twin of optimizers.adam."""
-    if p.size < SMALL:
-        _adam(p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay)
-    else:
-        _share(_adam, (p, g, m, v), t, learning_rate, beta1, beta2, epsilon, weight_decay)
+    _share(_adam_part, p, g, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay)
 
 
-def _share(step: Any, vectors: Sequence[NDArray], *arguments: Any) -> None:
+def _share(task: Any, p: NDArray, *arguments: Any) -> None:
     """Run a step with each thread on its own range of the vectors."""
-    size = vectors[0].size
-    share(parts_for(size, COST * size), size, _step_on_range, step, vectors, *arguments)
-
-
-def _step_on_range(part: Part, step: Any, vectors: Sequence[NDArray], *arguments: Any) -> None:
-    step(*(vector[part.start : part.stop] for vector in vectors), *arguments)  # empty vectors stay empty
+    share(parts_for(p.size, COST * p.size), p.size, task, p, *arguments)

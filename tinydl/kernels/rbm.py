@@ -14,7 +14,7 @@ from .machine.compile import kernel
 from .machine.exponential import finish
 from .machine.loops import add_column_sums
 from .machine.product import Rows, product
-from .machine.threads import WORTH_SHARING, Part, parts_for, share
+from .machine.threads import parts_for, share
 
 
 def hidden_probabilities(v: NDArray, W: NDArray, c: NDArray) -> NDArray:
@@ -38,21 +38,14 @@ def update(
     _update_biases(p, p_model, c, velocity_c, learning_rate, momentum)
     work = (len(v) + len(v_model)) * W.size
     arguments = v, p, v_model, p_model, W, velocity_W, learning_rate, momentum, weight_decay
-    if work < WORTH_SHARING:
-        _update_weights(Part(0, 0, len(W)), *arguments)
-    else:
-        share(parts_for(len(W), work), len(W), _update_weights, *arguments)
+    share(parts_for(len(W), work), len(W), _update_weights, *arguments)
 
 
 def _probabilities(x: NDArray, transpose: bool, W: NDArray, bias: NDArray) -> NDArray:
     """sigmoid(x @ op(W) + bias)."""
     x, W = np.ascontiguousarray(x), np.ascontiguousarray(W)
     y = np.empty((len(x), len(bias)), W.dtype)
-    work = len(x) * W.size
-    if work < WORTH_SHARING:
-        _affine(Part(0, 0, len(x)), x, transpose, W, bias, y)
-    else:
-        share(parts_for(len(x), work), len(x), _affine, x, transpose, W, bias, y)
+    share(parts_for(len(x), len(x) * W.size), len(x), _affine, x, transpose, W, bias, y)
     finish(y, SIGMOID)
     return y
 

@@ -22,7 +22,6 @@ from ..callbacks import Callback
 from ..callbacks.base import overrides
 from ..kernels import span, twins
 from ..kernels.machine.threads import num_threads
-from ..kernels.optimizers import SMALL
 from ..layers import Dense, Sequential
 from ..losses import MeanSquaredError
 from ..network import NetworkInTraining, chained
@@ -31,6 +30,7 @@ from .place import Place
 from .sources import Drawn, Feed, Rows
 from .vector import offset
 
+MOST = 500_000  # parameters: larger models' optimizer steps are shared by the threads
 WORTH_LAYERS = 3e7  # multiply-adds of a layer's backward pass, above which two threads are faster than spans
 # Parameters times rows of one compiled call, after which Ctrl-C and the progress bar have their turn: some 50 ms. It
 # takes a third of a millisecond to get there and back.
@@ -68,7 +68,7 @@ class Spans:
             or any(each.every_batch and _listens(each) for each in callbacks)
             or not _plain_rows(rows.data, model) or not _plain_chain(chain, rows.batch_size)
             or type(optimizer) not in RULES or optimizer.global_clipnorm is not None
-            or model.parameters.size >= SMALL or any(name in vars(optimizer) for name in ("step", "update"))
+            or model.parameters.size >= MOST or any(name in vars(optimizer) for name in ("step", "update"))
         ):  # fmt: skip
             return None
         assert isinstance(chain, Sequential)

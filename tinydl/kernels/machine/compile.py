@@ -25,14 +25,14 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         compiled = njit(nogil=True, **options)(function)
         if COMPILES:
-            _keep(compiled, function)
+            keep(compiled, function)
             regardless_of_constants(compiled)
         return compiled
 
     return decorate
 
 
-def _keep(compiled: Any, function: Callable[..., Any]) -> None:
+def keep(compiled: Any, function: Callable[..., Any]) -> None:
     """Like Numba's cache=True, but with tinydl's cache."""
     try:
         compiled._cache = KernelCache(function)
@@ -95,7 +95,7 @@ class CompiledOnce:
         """Compile the function, or load it from disk, and let LLVM know its address, unless this has been done."""
         if dtype not in self._compiled:  # Numba's lock is held here
             compiled = CFunc(self._function, (tuple(self._arguments(dtype)), types.void), {}, {})
-            _keep(compiled, self._function)
+            keep(compiled, self._function)
             compiled.compile()
             add_symbol(self._symbol(dtype), compiled.address)
             self._compiled[dtype] = compiled

@@ -2,9 +2,8 @@
 
     tinydl.set_num_threads(2)          # or TINYDL_NUM_THREADS=2 in the environment; default: all available cores
 
-Compiled kernels release Python's lock, so ordinary Python threads can run them in parallel: `share` cuts a piece of
-work into ranges for the calling thread and some workers. (A thread pool of the standard library takes twice as long to
-hand over a range: about 60 us, for each of the 25 shared kernels in a training step.) Nothing else runs in parallel:
+`share` cuts a kernel's work into ranges for the calling thread and some workers: Python threads that wait in compiled
+code, without Python's lock (see launch.py). Nothing else runs in parallel:
 
 - Kernels call no BLAS, but layers that users write in NumPy do. Models limit BLAS to one thread (`one_blas_thread`):
   BLAS's own workers spin between two calls and take cores away from these threads. On a busy machine, a step may then
@@ -33,12 +32,14 @@ from threadpoolctl import ThreadpoolController
 from ... import interrupts
 from . import processor
 from .cache import say_once
+from .compile import COMPILES
+from .launch import board, launcher, serve
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 MOST_THREADS = 1024  # more would only take up memory, and the system may end a process that starts too many
-WORTH_SHARING = 2e6  # multiply-adds; handing work to another thread costs about 30 us
+WORTH_SHARING = 4e5  # multiply-adds, some 10 us; handing over a part of it costs about 3 us
 
 
 def _wanted() -> int:
@@ -62,7 +63,8 @@ def _is_number(text: str) -> bool:
 
 _threads = _wanted()
 _lock = threading.RLock()  # reentrant: a signal handler may fork while its thread holds the lock
-_queue: SimpleQueue[_Piece | None] | None = None  # the pieces for the workers
+_workers: _Workers | None = None  # started at the first shared work
+_launchers: dict[Any, Callable[..., None]] = {}  # by task
 _users: dict[int, int] = {}  # the number of open one_blas_thread blocks of each thread that has any
 _threads_before: list[int] = []  # the setting of each BLAS library outside one_blas_thread
 
@@ -77,14 +79,13 @@ def set_num_threads(threads: int) -> None:
 
     Raises ValueError unless `threads` is an integer from 1 to MOST_THREADS.
     """
-    global _threads, _queue
+    global _threads, _workers
     if isinstance(threads, bool) or not isinstance(threads, Integral) or not 1 <= threads <= MOST_THREADS:
         raise ValueError(f"set_num_threads: expected an integer from 1 to {MOST_THREADS}, got {threads!r:.100}")
     with _lock:
-        if _queue is not None:
-            for _ in range(_threads - 1):
-                _queue.put(None)
-        _threads, _queue = int(threads), None
+        if _workers is not None:
+            _workers.end()
+        _threads, _workers = int(threads), None
 
 
 def parts_for(count: int, work: float) -> int:
@@ -196,99 +197,62 @@ def _unlock() -> None:
             _lock.release()
 
 
-class Part(NamedTuple):
-    """A range of units of work, start .. stop - 1, and its number among the ranges."""
-
-    number: int
-    start: int
-    stop: int
-
-
-@interrupts.held
-def share(parts: int, count: int, task: Callable[..., object], *arguments: Any) -> None:
-    """Call task(Part, *arguments) for `parts` even ranges of range(count), in parallel; return when all are done.
-
-    Ctrl-C waits until then. An exception in any range (a second Ctrl-C included) is raised only after all other ranges
-    have ended. No thread then still writes into arrays that the caller may drop.
-    """
-    if parts == 1:
-        task(Part(0, 0, count), *arguments)
+def share(parts: int, count: int, task: Any, *arguments: Any) -> None:
+    """Call the kernel task(Part, *arguments) for `parts` even ranges of range(count), in parallel; return when all are
+    done. Ctrl-C acts after that. If parts raise exceptions, the first of them is raised after all others have ended."""
+    launch = _launchers.get(task) or _launchers.setdefault(task, launcher(task))
+    if parts == 1 or not COMPILES:
+        launch(0, parts, count, *arguments)
         return
-    ranges = [Part(part, count * part // parts, count * (part + 1) // parts) for part in range(parts)]
-    pieces = [_Piece(task, part, *arguments) for part in ranges]
-    trouble: BaseException | None = None
-    try:
-        _offer(pieces[1:])
-    except BaseException as error:  # Ctrl-C
-        trouble = error
-    for piece in pieces:  # do the first and all unclaimed pieces; wait for the others
-        while not piece.ended:
-            try:
-                if piece.claim():
-                    piece.do()
-                else:
-                    piece.done.acquire()  # its worker releases this lock
-            except BaseException as error:  # Ctrl-C
-                trouble = error
-        trouble = trouble or piece.error
-    if trouble is not None:
-        raise trouble
+    workers = _workers or _start()
+    workers.wake()
+    launch(workers.address, parts, count, *arguments)
 
 
-class _Piece:
-    """A range of work for the thread that claims it first."""
+class _Workers:
+    """Threads that do parts of the jobs at a board, and sleep when there have been none for a while."""
 
-    def __init__(self, task: Callable[..., object], *arguments: Any) -> None:
-        self.task, self.arguments = task, arguments
-        self.owner: dict[str, int] = {}
-        self.error: BaseException | None = None
-        self.ended = False
-        self.done = threading.Lock()
-        self.done.acquire()
+    def __init__(self, number: int) -> None:
+        self._board, self._ended = board(), False
+        self._asleep: list[SimpleQueue[None]] = []  # the bells of the workers that sleep
+        self.address = self._board.ctypes.data
+        for name in range(number):
+            with suppress(RuntimeError):  # during interpreter shutdown, the calling thread does all the work
+                threading.Thread(target=self._work, name=f"tinydl-{name + 1}", daemon=True).start()
 
-    def claim(self) -> bool:
-        """Claim the piece; return whether this thread owns it. (Atomic and idempotent: Ctrl-C may come at any time.)"""
-        me = threading.get_ident()
-        return self.owner.setdefault("thread", me) == me
+    def wake(self) -> None:
+        while self._asleep:
+            with suppress(IndexError):  # another thread was faster
+                self._asleep.pop().put(None)
 
-    def do(self) -> None:
-        """Run the piece; keep an exception for the thread that waits in `share`."""
-        try:
-            self.task(*self.arguments)
-        except BaseException as error:
-            self.error = error
-        finally:
-            self.ended = True
-            self.done.release()
+    def end(self) -> None:
+        self._ended = True
+        self.wake()
+
+    def _work(self) -> None:
+        """The loop of a worker."""
+        bell: SimpleQueue[None] = SimpleQueue()
+        while not self._ended:
+            serve(self.address)
+            self._asleep.append(bell)
+            if not self._ended:  # asked after the bell is in its place, where `end` finds it
+                bell.get()
 
 
-def _offer(pieces: list[_Piece]) -> None:
-    """Queue pieces for the workers; start the workers if there are none."""
-    global _queue
+def _start() -> _Workers:
+    """The workers, which another thread may just have started."""
+    global _workers
     with _lock:
-        if _queue is None:
-            _queue = SimpleQueue()
-            for number in range(_threads - 1):
-                with suppress(RuntimeError):  # during interpreter shutdown, the calling thread does all the work
-                    threading.Thread(target=_work, args=(_queue,), name=f"tinydl-{number + 1}", daemon=True).start()
-        queue = _queue
-    for piece in pieces:
-        queue.put(piece)
-
-
-def _work(queue: SimpleQueue[_Piece | None]) -> None:
-    """Run pieces until None arrives: the loop of a worker thread."""
-    while (piece := queue.get()) is not None:
-        if piece.claim():
-            piece.do()
-        del piece  # otherwise its arrays would stay alive until the next piece
+        if _workers is None:
+            _workers = _Workers(_threads - 1)
+        return _workers
 
 
 def _after_fork() -> None:
     """Reset the state in a forked process. It has only the thread that forked, so there are no workers, and no other
     thread will release a lock or leave one_blas_thread."""
-    global _lock, _queue, _users
-    _lock, _queue = threading.RLock(), None
+    global _lock, _workers, _users
+    _lock, _workers = threading.RLock(), None
     me, others = threading.get_ident(), _users
     _users = {me: others[me]} if me in others else {}
     if others and not _users:
