@@ -20,7 +20,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import tinydl
 from tinydl import Model, kernels
-from tinydl.kernels.machine import launch, memory, threads
+from tinydl.kernels.machine import atomic, launch, memory, threads
 from tinydl.kernels.machine.launch import Part
 from tinydl.layer import Layer
 from tinydl.layers import Conv2D, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool2D
@@ -146,7 +146,7 @@ def note(part: Part, notes: np.ndarray) -> None:
     notes[part.number, 0], notes[part.number, 1] = part.start, part.stop
     notes[part.number, 2] += 1
     for _ in range(notes[part.number, 3]):
-        launch._pause()
+        atomic.pause()
     notes[part.number, 4] += 1
 
 
@@ -182,12 +182,12 @@ def test_little_work_is_not_shared() -> None:
 @njit(nogil=True)
 def meet(part: Part, address: int, parts: int, longest: int) -> None:
     """Wait until all parts have come here, or for a number of rounds; count those that saw the others come."""
-    launch._add(address, launch.STATE, 1)
+    atomic.add(address, launch.STATE, 1)
     for _ in range(longest):
-        if launch._read(address, launch.STATE) == parts:
-            launch._add(address, launch.DONE, 1)
+        if atomic.read(address, launch.STATE) == parts:
+            atomic.add(address, launch.DONE, 1)
             return
-        launch._nap()
+        atomic.nap()
 
 
 @pytest.mark.parametrize("number", [2, 3, 5])
@@ -689,7 +689,7 @@ def test_ctrl_c_waits_for_the_other_parts() -> None:
         import numpy as np
         from numba import njit
         import tinydl
-        from tinydl.kernels.machine import launch, threads
+        from tinydl.kernels.machine import atomic, threads
         from threadpoolctl import ThreadpoolController, threadpool_limits
         signal.signal(signal.SIGINT, signal.default_int_handler)
         blas = lambda: [one["num_threads"] for one in ThreadpoolController().info() if one["user_api"] == "blas"]
@@ -699,7 +699,7 @@ def test_ctrl_c_waits_for_the_other_parts() -> None:
         @njit(nogil=True)
         def task(part, naps, ended):
             for _ in range(naps[part.number]):
-                launch._nap()
+                atomic.nap()
             ended[part.number] = 1
 
         threads.share(3, 3, task, np.zeros(3, np.int64), np.zeros(3))

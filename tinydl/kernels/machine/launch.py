@@ -5,7 +5,8 @@ all parts, together with the workers, which wait in `serve`. They meet at a boar
 writes on it how many parts there are, and the addresses of the kernel's code and arguments. A thread takes a part by
 adding 1 to the number of parts taken, in an instruction that does nothing if another thread was faster. Last, it adds
 1 to the number of parts done, for which the caller waits. This takes a few microseconds. (A thread that sleeps wakes up
-50 to 100 later: a tenth of a training step of ResNet-20. Workers therefore sleep only after PATIENCE rounds.)
+50 to 100 later: a tenth of a training step of ResNet-20. Workers therefore sleep only after PATIENCE rounds; until
+then, they offer their core to other threads and processes again and again.)
 
 - One caller at a time uses a board. Another one, in another Python thread, computes all of its parts itself.
 - The caller waits only for parts that have been taken. A worker that comes late finds none left.
@@ -15,16 +16,12 @@ adding 1 to the number of parts taken, in an instruction that does nothing if an
 
 from __future__ import annotations
 
-import ctypes
 import inspect
-import platform
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from llvmlite.binding import add_symbol
 from numba import int64, njit, typeof, types
 from numba.core import cgutils
 from numba.core.compiler import Flags, compile_internal
@@ -32,6 +29,7 @@ from numba.core.typing import signature as signature_of
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from .atomic import CODE_TYPE, add, call_code, lower, nap, offer_core, pause, read, replace, write
 from .cache import KernelCache
 from .compile import COMPILES, keep, kernel
 
@@ -41,7 +39,7 @@ STATE, DONE, USED, CODE, ARGUMENTS, COUNT, FAILED, WORDS = 0, 16, 32, 48, 49, 50
 BITS, MASK = 16, (1 << 16) - 1
 NONE = -1  # in place of a part's number
 PATIENCE = 50_000  # rounds of waiting, about a millisecond, after which a thread sleeps
-NAP, LENGTH = "tinydl.nap", 50  # microseconds
+OFFER = 64  # rounds after which it offers its core
 
 
 class Part(NamedTuple):
@@ -118,7 +116,7 @@ def _entries(task: Any) -> tuple[Any, Any]:
             (kind,), (given,) = signature.args, args
             place = cgutils.alloca_once_value(builder, given)
             number = ir.IntType(64)
-            code = ir.Function(builder.module, ENTRY, context.mangler(f"{task.__name__}.part", list(kind)))
+            code = ir.Function(builder.module, CODE_TYPE, context.mangler(f"{task.__name__}.part", list(kind)))
             code.linkage = "internal"
             inside = ir.IRBuilder(code.append_basic_block())
             where, *part = code.args
@@ -143,37 +141,33 @@ def _entries(task: Any) -> tuple[Any, Any]:
 
 
 PART = typeof(Part(0, 0, 0))
-ENTRY = ir.FunctionType(ir.IntType(64), [ir.IntType(64)] * 4)  # arguments, number, start, stop; returns 1 on failure
 
 
 @kernel()
 def _compute(board, parts, count, code, arguments):
     """Compute all parts; return the number of one that failed, or NONE."""
-    if parts == 1 or board == 0 or not _replace(board, USED, 0, 1):
+    if parts == 1 or board == 0 or not replace(board, USED, 0, 1):
         for number in range(parts):
-            if _call(code, arguments, number, count * number // parts, count * (number + 1) // parts):
+            if call_code(code, arguments, number, count * number // parts, count * (number + 1) // parts):
                 return number
         return NONE
-    _write(board, CODE, code)
-    _write(board, ARGUMENTS, arguments)
-    _write(board, COUNT, count)
-    _write(board, FAILED, NONE)
-    _write(board, DONE, 0)
-    job = (_read(board, STATE) >> (2 * BITS)) + 1
-    _write(board, STATE, (job << (2 * BITS)) + (parts << BITS) + 1)  # the first part is the caller's
+    write(board, CODE, code)
+    write(board, ARGUMENTS, arguments)
+    write(board, COUNT, count)
+    write(board, FAILED, NONE)
+    write(board, DONE, 0)
+    job = (read(board, STATE) >> (2 * BITS)) + 1
+    write(board, STATE, (job << (2 * BITS)) + (parts << BITS) + 1)  # the first part is the caller's
     number = 0
     while number != NONE:
         _do(board, number, parts)
         number = _take(board)
     rounds = 0
-    while _read(board, DONE) < parts:
+    while read(board, DONE) < parts:
         rounds += 1
-        if rounds < PATIENCE:
-            _pause()
-        else:
-            _nap()
-    failed = _read(board, FAILED)
-    _write(board, USED, 0)
+        _wait(rounds)
+    failed = read(board, FAILED)
+    write(board, USED, 0)
     return failed
 
 
@@ -185,122 +179,39 @@ def serve(board):
         number = _take(board)
         if number == NONE:
             rounds += 1
-            _pause()
+            _wait(rounds)
         else:
             rounds = 0
-            _do(board, number, (_read(board, STATE) >> BITS) & MASK)
+            _do(board, number, (read(board, STATE) >> BITS) & MASK)
+
+
+@kernel()
+def _wait(rounds):
+    """Wait for a moment: less than a microsecond, unless others want this core, or `rounds` have been many."""
+    if rounds > PATIENCE:
+        nap()
+    elif rounds % OFFER == 0:
+        offer_core()
+    else:
+        pause()
 
 
 @kernel()
 def _take(board):
     """Take a part of the job on the board; return its number, or NONE if all are taken."""
     while True:
-        state = _read(board, STATE)
+        state = read(board, STATE)
         if state & MASK >= (state >> BITS) & MASK:
             return NONE
-        if _replace(board, STATE, state, state + 1):
+        if replace(board, STATE, state, state + 1):
             return state & MASK
 
 
 @kernel()
 def _do(board, number, parts):
     """Do a part that this thread has taken. (The job stays on the board until its last part is done.)"""
-    count = _read(board, COUNT)
+    count = read(board, COUNT)
     start, stop = count * number // parts, count * (number + 1) // parts
-    if _call(_read(board, CODE), _read(board, ARGUMENTS), number, start, stop):
-        _lower(board, FAILED, number)  # NONE is the largest number without a sign
-    _add(board, DONE, 1)
-
-
-def _word(builder: ir.IRBuilder, board: Any, number: Any) -> Any:
-    """A pointer to a word of the board."""
-    return builder.inttoptr(builder.add(board, builder.mul(number, number.type(8))), ir.IntType(64).as_pointer())
-
-
-@intrinsic
-def _read(typingctx, board, word):
-    def codegen(context, builder, signature, args):
-        return builder.load_atomic(_word(builder, *args), "acquire", 8)
-
-    return int64(int64, int64), codegen
-
-
-@intrinsic
-def _write(typingctx, board, word, value):
-    def codegen(context, builder, signature, args):
-        builder.store_atomic(args[2], _word(builder, *args[:2]), "release", 8)
-        return context.get_dummy_value()
-
-    return types.void(int64, int64, int64), codegen
-
-
-def _updating(operation: str) -> Any:
-    """A function(board, word, value) that updates a word in a single instruction."""
-
-    @intrinsic
-    def update(typingctx, board, word, value):
-        def codegen(context, builder, signature, args):
-            builder.atomic_rmw(operation, _word(builder, *args[:2]), args[2], "acq_rel")
-            return context.get_dummy_value()
-
-        return types.void(int64, int64, int64), codegen
-
-    return update
-
-
-_add, _lower = _updating("add"), _updating("umin")
-
-
-@intrinsic
-def _replace(typingctx, board, word, old, new):
-    """Write `new` if the word is `old`; return whether it was."""
-
-    def codegen(context, builder, signature, args):
-        result = builder.cmpxchg(_word(builder, *args[:2]), *args[2:], "acq_rel", "acquire")
-        return builder.extract_value(result, 1)
-
-    return types.boolean(int64, int64, int64, int64), codegen
-
-
-@intrinsic
-def _call(typingctx, code, arguments, number, start, stop):
-    """Call the code at an address: see ENTRY."""
-
-    def codegen(context, builder, signature, args):
-        return builder.call(builder.inttoptr(args[0], ENTRY.as_pointer()), args[1:])
-
-    return int64(*[int64] * 5), codegen
-
-
-@intrinsic
-def _pause(typingctx):
-    """Tell the processor that this thread is waiting, so that another thread on the same core gets its units."""
-
-    def codegen(context, builder, signature, args):
-        name, *numbers = WAIT.get(platform.machine(), ("llvm.donothing",))
-        values = [ir.IntType(32)(number) for number in numbers]
-        kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
-        return context.get_dummy_value()
-
-    return types.void(), codegen
-
-
-PAUSE, YIELD = ("llvm.x86.sse2.pause",), ("llvm.aarch64.hint", 1)
-WAIT = {"x86_64": PAUSE, "AMD64": PAUSE, "arm64": YIELD, "aarch64": YIELD}  # by processor: LLVM's name, and a number
-
-
-@intrinsic
-def _nap(typingctx):
-    """Sleep for a moment, so that a worker without a core may have this one."""
-
-    def codegen(context, builder, signature, args):
-        nap = ir.FunctionType(ir.IntType(32), [ir.IntType(32)])
-        builder.call(cgutils.get_or_insert_function(builder.module, nap, NAP), [ir.IntType(32)(LENGTH)])
-        return context.get_dummy_value()
-
-    return types.void(), codegen
-
-
-_SLEEP = ctypes.CDLL("kernel32").SwitchToThread if sys.platform == "win32" else ctypes.CDLL(None).usleep
-add_symbol(NAP, ctypes.cast(_SLEEP, ctypes.c_void_p).value)
+    if call_code(read(board, CODE), read(board, ARGUMENTS), number, start, stop):
+        lower(board, FAILED, number)  # NONE is the largest number without a sign
+    add(board, DONE, 1)
