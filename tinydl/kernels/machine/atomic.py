@@ -104,7 +104,8 @@ _WAITING: dict[str, tuple[Any, ...]] = {
     "x86_64": ("llvm.x86.sse2.pause",), "AMD64": ("llvm.x86.sse2.pause",),
     "arm64": ("llvm.aarch64.hint", 1), "aarch64": ("llvm.aarch64.hint", 1),
 }  # fmt: skip
-pause = _calling(*_WAITING.get(platform.machine(), ("llvm.donothing",)))  # for some 50 cycles: another thread on the same core may use its units
+# Wait for some 50 cycles, in which another thread on the same core may use its units.
+pause = _calling(*_WAITING.get(platform.machine(), ("llvm.donothing",)))
 offer_core = _calling("tinydl.offer_core")  # to any thread or process that wants it
 nap = _calling("tinydl.nap", 50)  # microseconds
 _system = ctypes.CDLL("kernel32" if sys.platform == "win32" else None)

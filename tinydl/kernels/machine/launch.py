@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from .atomic import CODE_TYPE, add, call_code, lower, nap, offer_core, pause, read, replace, write
 from .cache import KernelCache
-from .compile import COMPILES, keep, kernel
+from .compile import keep, kernel
 
 # The words of a board. Those that several threads write are on pairs of cache lines of their own. The state has the
 # number of the job, of its parts, and of its parts that have been taken, in the last 16 bits each.
@@ -59,8 +59,6 @@ def board() -> NDArray[np.int64]:
 def launcher(task: Any) -> Callable[..., None]:
     """A kernel launch(address, parts, count, *arguments) that calls task(Part, *arguments) for `parts` even ranges of
     range(count), and returns when all are done. The address is a board's, or 0 if the caller does everything alone."""
-    if not COMPILES:
-        return _uncompiled(task)
     given = "".join(f"x{k}, " for k in range(len(inspect.signature(task.py_func).parameters) - 1))
     text = (
         f"def {task.__name__}(board, parts, count, {given}):\n"
@@ -78,14 +76,6 @@ def launcher(task: Any) -> Callable[..., None]:
     if isinstance(task._cache, KernelCache):
         keep(compiled, function)
     return compiled
-
-
-def _uncompiled(task: Callable[..., None]) -> Callable[..., None]:
-    def launch(board: int, parts: int, count: int, *arguments: Any) -> None:
-        for number in range(parts):
-            task(Part(number, count * number // parts, count * (number + 1) // parts), *arguments)
-
-    return launch
 
 
 def _entries(task: Any) -> tuple[Any, Any]:

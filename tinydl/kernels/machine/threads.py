@@ -32,7 +32,6 @@ from threadpoolctl import ThreadpoolController
 from ... import interrupts
 from . import processor
 from .cache import say_once
-from .compile import COMPILES
 from .launch import board, launcher, serve
 
 Arguments = ParamSpec("Arguments")
@@ -201,7 +200,7 @@ def share(parts: int, count: int, task: Any, *arguments: Any) -> None:
     """Call the kernel task(Part, *arguments) for `parts` even ranges of range(count), in parallel; return when all are
     done. Ctrl-C acts after that. If parts raise exceptions, the first of them is raised after all others have ended."""
     launch = _launchers.get(task) or _launchers.setdefault(task, launcher(task))
-    if parts == 1 or not COMPILES:
+    if parts == 1:
         launch(0, parts, count, *arguments)
         return
     workers = _workers or _start()
