@@ -208,12 +208,54 @@ def test_parts_run_at_the_same_time(number: int) -> None:
 def test_workers_sleep_when_there_is_nothing_to_do() -> None:
     tinydl.set_num_threads(3)
     threads.share(3, 3, note, new_notes(3))
-    time.sleep(0.5)
+    assert threads._workers is not None
+    for _ in range(200):  # on a busy machine, looking for work takes longer than a millisecond
+        time.sleep(0.05)
+        if len(threads._workers.asleep) == 2:
+            break
     before = time.process_time()
     time.sleep(0.5)
     assert time.process_time() - before < 0.1
-    assert threads._workers is not None
-    assert len(threads._workers._asleep) == 2
+    assert len(threads._workers.asleep) == 2
+
+
+def test_no_more_workers_wake_up_than_have_work() -> None:
+    tinydl.set_num_threads(5)
+    threads.share(2, 2, note, new_notes(2))
+    workers = threads._workers
+    assert workers is not None
+    for parts in (2, 4, 5):
+        for _ in range(200):
+            time.sleep(0.05)
+            if len(workers.asleep) == 4:
+                break
+        workers.wake(parts - 1)
+        assert 4 - len(workers.asleep) <= parts - 1
+
+
+def test_work_that_comes_while_a_worker_falls_asleep_is_seen() -> None:
+    """Here a call comes after the worker has stopped looking, and before its bell is in its place."""
+
+    class Late(list[Any]):
+        def append(self, bell: Any) -> None:
+            if not came:
+                workers.calls += 1
+            came.append(len(self))
+            super().append(bell)
+
+    came: list[int] = []
+    tinydl.set_num_threads(2)
+    threads.share(2, 2, note, new_notes(2))
+    workers = threads._workers
+    assert workers is not None
+    workers.asleep = late = Late(workers.asleep)
+    workers.wake(1)
+    for _ in range(200):
+        time.sleep(0.05)
+        if len(came) == 2 and len(late) == 1:
+            break
+    assert came == [0, 0]  # it has looked once more, and its bell is not there twice
+    assert len(late) == 1
 
 
 def test_workers_end_when_the_number_of_threads_changes() -> None:
@@ -580,6 +622,32 @@ def test_spawned_processes_can_predict_and_train(tmp_path: Path) -> None:
     assert process.returncode == 0, process.stderr
     prediction, loss = process.stdout.split()
     assert (prediction, float(loss)) == answers(2)
+
+
+@FORK
+def test_a_fork_right_after_the_first_shared_work() -> None:
+    """A worker that compiled or loaded its loop at that moment would leave Numba's lock locked in the child."""
+    process = python(
+        script("""
+        from numba import njit
+        from numba.core.compiler_lock import global_compiler_lock
+
+        @njit(nogil=True)
+        def task(part, x):
+            x[part.number] = part.number
+
+        tinydl.set_num_threads(2)
+        x = np.zeros(2)
+        here.threads.share(1, 1, task, x)
+        here.threads.share(2, 2, task, x)
+        child = os.fork()
+        if child == 0:
+            free = global_compiler_lock._lock.acquire(timeout=3)
+            os._exit(0 if free else 1)
+        print(os.waitpid(child, 0)[1])
+        """)
+    )
+    assert process.stdout.strip() == "0", process.stderr
 
 
 @pytest.mark.slow

@@ -131,6 +131,7 @@ def _entries(task: Any) -> tuple[Any, Any]:
 
 
 PART = typeof(Part(0, 0, 0))
+SERVED = (int64,)  # the types of the arguments of `serve`
 
 
 @kernel()

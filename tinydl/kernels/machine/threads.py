@@ -32,7 +32,7 @@ from threadpoolctl import ThreadpoolController
 from ... import interrupts
 from . import processor
 from .cache import say_once
-from .launch import board, launcher, serve
+from .launch import SERVED, board, launcher, serve
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -73,6 +73,7 @@ def num_threads() -> int:
     return _threads
 
 
+@interrupts.held
 def set_num_threads(threads: int) -> None:
     """Set the number of threads that models use from now on.
 
@@ -82,9 +83,9 @@ def set_num_threads(threads: int) -> None:
     if isinstance(threads, bool) or not isinstance(threads, Integral) or not 1 <= threads <= MOST_THREADS:
         raise ValueError(f"set_num_threads: expected an integer from 1 to {MOST_THREADS}, got {threads!r:.100}")
     with _lock:
-        if _workers is not None:
-            _workers.end()
-        _threads, _workers = int(threads), None
+        before, _threads, _workers = _workers, int(threads), None
+        if before is not None:
+            before.end()
 
 
 def parts_for(count: int, work: float) -> int:
@@ -204,7 +205,9 @@ def share(parts: int, count: int, task: Any, *arguments: Any) -> None:
         launch(0, parts, count, *arguments)
         return
     workers = _workers or _start()
-    workers.wake()
+    workers.calls += 1
+    if workers.asleep:
+        workers.wake(parts - 1)
     launch(workers.address, parts, count, *arguments)
 
 
@@ -212,32 +215,43 @@ class _Workers:
     """Threads that do parts of the jobs at a board, and sleep when there have been none for a while."""
 
     def __init__(self, number: int) -> None:
-        self._board, self._ended = board(), False
-        self._asleep: list[SimpleQueue[None]] = []  # the bells of the workers that sleep
+        self._board, self._number, self._ended = board(), number, False
         self.address = self._board.ctypes.data
+        self.asleep: list[SimpleQueue[None]] = []  # the bells of the workers that sleep
+        self.calls = 0  # of `share`
+        serve.compile(SERVED)  # now: a process that is forked while a worker compiles could never compile
         for name in range(number):
             with suppress(RuntimeError):  # during interpreter shutdown, the calling thread does all the work
                 threading.Thread(target=self._work, name=f"tinydl-{name + 1}", daemon=True).start()
 
-    def wake(self) -> None:
-        while self._asleep:
+    @interrupts.held
+    def wake(self, wanted: int) -> None:
+        """See to it that as many workers as wanted are awake."""
+        while self.asleep and self._number - len(self.asleep) < wanted:
             with suppress(IndexError):  # another thread was faster
-                self._asleep.pop().put(None)
+                self.asleep.pop().put(None)
 
     def end(self) -> None:
         self._ended = True
-        self.wake()
+        self.wake(self._number)
 
     def _work(self) -> None:
-        """The loop of a worker."""
+        """The loop of a worker. It sleeps if there was no call since it began to look for work."""
         bell: SimpleQueue[None] = SimpleQueue()
         while not self._ended:
+            calls = self.calls
             serve(self.address)
-            self._asleep.append(bell)
-            if not self._ended:  # asked after the bell is in its place, where `end` finds it
+            self.asleep.append(bell)
+            if self.calls == calls and not self._ended:  # asked last: who calls, or ends, looks for the bell after that
+                bell.get()
+                continue
+            try:
+                self.asleep.remove(bell)
+            except ValueError:  # it is being rung
                 bell.get()
 
 
+@interrupts.held
 def _start() -> _Workers:
     """The workers, which another thread may just have started."""
     global _workers
