@@ -57,7 +57,8 @@ def steps() -> dict[str, Callable[[], None]]:
     from ..optimizers import SGD, Adam, Lion, RMSprop
 
     def others() -> Model:
-        alone = [layers.BatchNorm(), layers.MaxPool2D(2), layers.AveragePool2D(2)]  # not after a convolution
+        # Not after a convolution, which would take them over:
+        alone = [layers.MaxPool2D(3), layers.BatchNorm(), layers.MaxPool2D(2), layers.AveragePool2D(2)]
         first = layers.Conv2D(16, 5, activation="sigmoid")
         images = [*alone, first, layers.AveragePool2D(2), layers.LocalResponseNorm(), layers.PadChannels(20)]
         pools = [layers.MaxPool2D(3, 1, "same"), layers.AveragePool2D(3, 1, "same"), layers.AveragePool2D((4, 2))]
@@ -68,7 +69,7 @@ def steps() -> dict[str, Callable[[], None]]:
             layers.Dense(10, "sigmoid"),
             layers.Dense(10),
         ]
-        return Model([*images, *pools, *ends], (48, 48, 3))
+        return Model([*images, *pools, *ends], (144, 144, 3))
 
     pairs: dict[str, tuple[Callable[[], Model], Optimizer]] = {
         "dense layers, Adam": (lambda: models.vanilla_autoencoder(29), Adam(global_clipnorm=1.0)),

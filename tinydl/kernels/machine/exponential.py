@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from .codes import RELU, SIGMOID, TANH
 from .compile import kernel
 from .simd import multiply_add
-from .threads import WORTH_SHARING, parts_for, share
+from .threads import parts_for, share
 
 LN2 = Fraction("0.693147180559945309417232121458176568")
 
@@ -103,13 +103,8 @@ def _power(builder: ir.IRBuilder, k: Any) -> Any:
 
 def finish(y: NDArray, activation: int) -> None:
     """Apply sigmoid or tanh to a contiguous array in place; ignore relu, which products apply themselves."""
-    work = y.size * WORK
-    if activation <= RELU:
-        return
-    if work < WORTH_SHARING:  # checked first: small networks spend most of their time on overhead
-        smooth(y.reshape(-1), 0, y.size, activation)
-    else:
-        share(parts_for(y.size, work), y.size, _part, y.reshape(-1), activation)
+    if activation > RELU:
+        share(parts_for(y.size, y.size * WORK), y.size, _part, y.reshape(-1), activation)
 
 
 @kernel()

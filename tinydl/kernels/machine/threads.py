@@ -27,6 +27,7 @@ from numbers import Integral
 from queue import SimpleQueue
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+from numba.core.compiler_lock import global_compiler_lock
 from threadpoolctl import ThreadpoolController
 
 from ... import interrupts
@@ -266,6 +267,7 @@ def _after_fork() -> None:
     thread will release a lock or leave one_blas_thread."""
     global _lock, _workers, _users
     _lock, _workers = threading.RLock(), None
+    global_compiler_lock.release()
     me, others = threading.get_ident(), _users
     _users = {me: others[me]} if me in others else {}
     if others and not _users:
@@ -273,9 +275,16 @@ def _after_fork() -> None:
 
 
 def _before_fork() -> None:
-    """Wait until no thread is setting OpenBLAS's threads: a lock held in OpenBLAS would stay locked in the child."""
+    """Wait until no thread is setting OpenBLAS's threads or compiling or loading a kernel: the lock that it holds then
+    would stay locked in the child."""
     _lock.acquire()
+    global_compiler_lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    global_compiler_lock.release()
+    _lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=lambda: _lock.release(), after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
